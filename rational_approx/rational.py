@@ -1,0 +1,273 @@
+"""`Rational`: the quotient of two polynomials with exact coefficients."""
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import flint
+import mpmath
+import numpy as np
+
+from rational_approx.domain import Domain
+from rational_approx.formats import FORMATS, round_to
+from rational_approx.polynomials import (
+    Root,
+    as_chebyshev,
+    as_powers,
+    clenshaw,
+    common_factor_removed,
+    exact,
+    fmpq,
+    fractions,
+    horner,
+    isolated_roots,
+    quotient_of_powers,
+)
+from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
+
+__all__ = ["Rational", "SafePade"]
+
+Coefficients = tuple[Fraction, ...]
+
+
+class SafePade(NamedTuple):
+    """``P(x) / (1 + abs(S(x)))`` in powers of x: no pole on the real line, whatever the coefficients."""
+
+    numerator: Coefficients
+    denominator: Coefficients
+
+    def __call__(self, x: Any) -> Any:
+        """Evaluate at floats or arrays."""
+        powers = np.polynomial.polynomial.polyval
+        p, s = ([float(c) for c in side] for side in self)
+        return powers(x, p) / (1 + np.abs(powers(x, s)))
+
+
+@dataclass(frozen=True)
+class Rational:
+    """``r = P / Q`` with exact rational coefficients.
+
+    Parameters
+    ----------
+    numerator, denominator:
+        Coefficients as fractions, lowest degree first.
+    domain:
+        Where the rational is meant to be used.
+    basis:
+        ``"chebyshev"``: coefficients of ``T_k`` on the hull of the domain, mapped to [-1, 1].
+        ``"monomial"``: coefficients of ``x**k``.
+    format:
+        ``"exact"``, or the floating-point format that holds every coefficient.
+    support:
+        Optional interpolation points. Where they are given, floats are evaluated by the barycentric formula on
+        them, which stays accurate when ``Q`` varies over many orders of magnitude (Berrut & Trefethen 2004); without
+        them by Clenshaw's or Horner's rule on the coefficients rounded to float64, as exported code would.
+
+    >>> one, zero = Fraction(1), Fraction(0)
+    >>> r = Rational((zero, one), (one, zero, one), Domain.of((-1, 1)), basis="monomial")
+    >>> r(0.5), r.type
+    (0.4, (1, 2))
+    """
+
+    numerator: Coefficients
+    denominator: Coefficients
+    domain: Domain
+    basis: str = "chebyshev"
+    format: str = "exact"
+    support: Coefficients = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.basis not in ("chebyshev", "monomial"):
+            raise ValueError(f"basis must be 'chebyshev' or 'monomial', not {self.basis!r}")
+        if self.basis == "chebyshev" and not self.domain.bounded:
+            raise ValueError("the Chebyshev basis needs a bounded domain: use basis='monomial' on a half-line")
+        if not self.numerator or not any(self.denominator):
+            raise ValueError("a rational needs a numerator coefficient and a denominator that is not zero")
+
+    @property
+    def type(self) -> tuple[int, int]:
+        """Degrees of numerator and denominator, as stored."""
+        return len(self.numerator) - 1, len(self.denominator) - 1
+
+    # -- evaluation ---------------------------------------------------------------------------------------------
+
+    def __call__(self, x: Any) -> Any:
+        """``r(x)`` for a float, an array (float64 result), an mpmath number or a ball (same kind, rigorous)."""
+        if isinstance(x, flint.arb | flint.arb_series):
+            top, bottom = self.parts(x)
+            return top / bottom
+        if isinstance(x, mpmath.mpf):
+            return self._mpf(x)
+        values = self._floats(np.asarray(x, dtype=np.float64))
+        return values if np.ndim(x) else float(values)
+
+    def parts(self, x: Any) -> tuple[Any, Any]:
+        """Enclosures of ``P(x)`` and ``Q(x)`` for a ball or a power series over balls."""
+        if self.basis == "monomial":
+            return horner(self._balls[0], x), horner(self._balls[1], x)
+        lower, upper = to_arb(self.domain.lower), to_arb(self.domain.upper)  # type: ignore[arg-type]
+        t = (x * 2 - (lower + upper)) / (upper - lower)
+        return clenshaw(self._balls[0], t), clenshaw(self._balls[1], t)
+
+    @property
+    def _balls(self) -> tuple[list[flint.arb], list[flint.arb]]:
+        # Not cached: balls carry the working precision at which they were made.
+        return [to_arb(c) for c in self.numerator], [to_arb(c) for c in self.denominator]
+
+    def _mpf(self, x: mpmath.mpf) -> mpmath.mpf:
+        wanted, point = mpmath.mp.prec, fraction(x)
+        for bits in (2 * wanted + 64, 8 * wanted + 256, 64 * wanted + 4096):
+            with working_bits(bits):
+                value = self(to_arb(point))
+                if value.is_finite() and (value.rel_accuracy_bits() >= wanted or value == 0):
+                    found = to_fraction(value)
+                    break
+        else:
+            raise ZeroDivisionError(f"the rational has a pole at {mpmath.nstr(x)}, or within rounding of it")
+        return mpmath.mpf(found.numerator) / found.denominator
+
+    def _floats(self, x: np.ndarray) -> np.ndarray:
+        if not self.support:
+            top, bottom = self._float_coefficients
+            if self.basis == "monomial":
+                return quotient_of_powers(top, bottom, x)
+            lower, upper = float(self.domain.lower), float(self.domain.upper)
+            t = (2 * x - (lower + upper)) / (upper - lower)
+            value = np.polynomial.chebyshev.chebval
+            return value(t, top) / value(t, bottom)
+        nodes, alpha, beta = self._barycentric
+        flat = x.ravel()
+        out = np.empty_like(flat)
+        for start in range(0, flat.size, 1 << 15):  # bounded memory: the table below has one row a point
+            points = flat[start : start + (1 << 15)]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                cauchy = 1.0 / (points[:, None] - nodes)
+                values = (cauchy @ alpha) / (cauchy @ beta)
+            hit, node = np.nonzero(points[:, None] == nodes)
+            values[hit] = alpha[node] / beta[node]
+            out[start : start + (1 << 15)] = values
+        return out.reshape(x.shape)
+
+    @cached_property
+    def _float_coefficients(self) -> tuple[np.ndarray, np.ndarray]:
+        largest = max(map(abs, self.denominator)) if self.format == "exact" else Fraction(1)
+        return np.array([float(c / largest) for c in self.numerator]), np.array(
+            [float(c / largest) for c in self.denominator]
+        )
+
+    @cached_property
+    def _barycentric(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        # P(x) = L(x) sum_k P(x_k) l_k / (x - x_k), l_k = 1 / prod_{j != k} (x_k - x_j), and the same for Q: the node
+        # polynomial L cancels. The sums are formed once, in high precision, from the exact coefficients.
+        bits = 256 + 12 * len(self.support) + 2 * max(abs(c.denominator.bit_length()) for c in self.denominator)
+        with working_bits(bits):
+            nodes = [to_arb(x) for x in self.support]
+            alpha, beta = [], []
+            for k, node in enumerate(nodes):
+                top, bottom = self.parts(node)
+                for j, other in enumerate(nodes):
+                    if j != k:
+                        top, bottom = top / (node - other), bottom / (node - other)
+                alpha.append(to_fraction(top))
+                beta.append(to_fraction(bottom))
+        largest = max(map(abs, beta))
+        return (
+            np.array([float(x) for x in self.support]),
+            np.array([float(a / largest) for a in alpha]),
+            np.array([float(b / largest) for b in beta]),
+        )
+
+    # -- algebra ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def polynomials(self) -> tuple[flint.fmpq_poly, flint.fmpq_poly]:
+        """``P`` and ``Q`` as exact polynomials in powers of x."""
+        top, bottom = (as_powers(side, self.basis, self.domain) for side in (self.numerator, self.denominator))
+        return top, bottom
+
+    def monomial(self) -> "Rational":
+        """The same function in powers of x: exact, and badly scaled where the domain is not near [-1, 1]."""
+        top, bottom = (fractions(poly) for poly in self.polynomials)
+        return replace(self, numerator=top, denominator=bottom, basis="monomial", format="exact")
+
+    def chebyshev(self) -> "Rational":
+        """The same function in Chebyshev polynomials on the hull of its domain (exact)."""
+        if self.basis == "chebyshev":
+            return self
+        top, bottom = (as_chebyshev(poly, self.domain) for poly in self.polynomials)
+        return replace(self, numerator=top, denominator=bottom, basis="chebyshev", format="exact")
+
+    def derivative(self) -> "Rational":
+        """``r' = (P' Q - P Q') / Q**2``, with exact coefficients in the same basis.
+
+        >>> Rational((Fraction(0), Fraction(1)), (Fraction(1),), Domain.of((-1, 1))).derivative()(0.3)
+        1.0
+        """
+        p, q = self.polynomials
+        top, bottom = p.derivative() * q - p * q.derivative(), q * q
+        powers = Rational(fractions(top), fractions(bottom), self.domain, "monomial")
+        return powers if self.basis == "monomial" else powers.chebyshev()
+
+    def poles(self) -> tuple[Root, ...]:
+        """Zeros of the denominator after common factors are removed, each with multiplicity and error bound."""
+        return isolated_roots(common_factor_removed(*self.polynomials)[1])
+
+    def zeros(self) -> tuple[Root, ...]:
+        """Zeros of the numerator after common factors are removed, each with multiplicity and error bound."""
+        return isolated_roots(common_factor_removed(*self.polynomials)[0])
+
+    def safe_pade(self) -> SafePade:
+        """The equal form ``P / (1 + abs(S))`` on the domain, with a constant term in ``S``.
+
+        Scaling both polynomials by ``1 / min Q`` makes ``S = Q - 1`` non-negative there, so that the absolute value
+        changes nothing. It exists for every rational whose denominator has one sign on its domain.
+
+        Raises
+        ------
+        ValueError
+            if the denominator changes sign on the domain.
+        """
+        p, q = self.polynomials
+        if not self.domain.bounded:
+            raise ValueError("a safe-Padé form needs a bounded domain")
+        candidates = [end for interval in self.domain.intervals for end in interval]
+        candidates += [
+            Fraction(root.value.real)
+            for root in isolated_roots(q.derivative())
+            if abs(root.value.imag) <= 1e-12 * max(1.0, abs(root.value)) and Fraction(root.value.real) in self.domain
+        ]
+        values = [exact(q(fmpq(x))) for x in candidates]  # type: ignore[arg-type]
+        if min(values) <= 0 <= max(values):
+            raise ValueError("the denominator changes sign on the domain, so no safe-Padé form equals this rational")
+        sign = 1 if values[0] > 0 else -1
+        # A hair below the smallest value found: stationary points are known to double precision, and Q is flat there.
+        scale = sign / (min(abs(v) for v in values) * (1 - Fraction(1, 2**40)))
+        return SafePade(
+            tuple(c * scale for c in fractions(p)),
+            tuple(c * scale - (i == 0) for i, c in enumerate(fractions(q))),
+        )
+
+    def rounded(self, format: str) -> "Rational":
+        """Each coefficient rounded to the nearest number of a format, after scaling the largest of Q to 1.
+
+        Raises
+        ------
+        ValueError
+            for an unknown format, or where a coefficient is too large for it.
+        """
+        if format not in FORMATS:
+            raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
+        largest = max(self.denominator, key=abs)
+        top = tuple(round_to(c / largest, format) for c in self.numerator)
+        bottom = tuple(round_to(c / largest, format) for c in self.denominator)
+        return replace(self, numerator=top, denominator=bottom, format=format, support=())
+
+    def __str__(self) -> str:
+        def side(coefficients: Coefficients) -> str:
+            name = "T{}(t)" if self.basis == "chebyshev" else "x^{}"
+            return " ".join(f"{float(c):+.6g} {name.format(k)}" for k, c in enumerate(coefficients))
+
+        return (
+            f"type {self.type} rational on {self.domain}\n  P = {side(self.numerator)}\n  Q = {side(self.denominator)}"
+        )
