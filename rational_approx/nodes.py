@@ -125,10 +125,10 @@ SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
 
 
 def _decimal(value: Fraction) -> str | None:
-    # Exact decimal of a non-negative fraction, where it has one of at most 30 places.
+    # Exact decimal of a non-negative fraction, where it has one of at most 60 places.
     if value.denominator == 1:
         return str(value.numerator)
-    for places in range(1, 31):
+    for places in range(1, 61):
         scaled = value * 10**places
         if scaled.denominator == 1:
             digits = str(scaled.numerator).rjust(places + 1, "0")
