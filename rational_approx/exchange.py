@@ -1,0 +1,133 @@
+"""The relaxed exchange in float64: level, look for peaks, move the reference, as far as it stays admissible."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rational_approx.extrema import alternating, peaks, spread
+from rational_approx.levelled import Inadmissible, Level, level
+from rational_approx.reduction import Reduced
+
+__all__ = ["Exchange", "Record", "exchange", "from_coordinate", "to_coordinate"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One exchange: the levelled error, the largest error found, and the damping that was used (1 is none)."""
+
+    degree: tuple[int, int]
+    levelled: float
+    largest: float
+    damping: float
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Where the exchange stands: the levelled rational, the largest error, and whether the two agree."""
+
+    level: Level
+    largest: float
+    converged: bool
+    history: tuple[Record, ...]
+
+    @property
+    def deviation(self) -> float:
+        """``largest / levelled - 1``: zero at equioscillation."""
+        return self.largest / abs(self.level.h) - 1 if self.level.h else np.inf
+
+
+def to_coordinate(problem: Reduced, t: np.ndarray) -> np.ndarray:
+    """Position of points along the pieces: piece k is [k, k+1], with its ends stretched as Chebyshev points are."""
+    u = np.empty_like(t)
+    for k, piece in enumerate(problem.pieces):
+        low, high = float(piece.lower), float(piece.upper)
+        here = (t >= low) & (t <= high)
+        v = np.clip((t[here] - low) / (high - low), 0, 1)
+        u[here] = k + 2 * np.arctan2(np.sqrt(v), np.sqrt(1 - v)) / np.pi  # exact next to 0, where peaks cluster
+    return u
+
+
+def from_coordinate(problem: Reduced, u: np.ndarray) -> np.ndarray:
+    """The inverse of :func:`to_coordinate`."""
+    t = np.empty_like(u)
+    which = np.clip(np.floor(u).astype(int), 0, len(problem.pieces) - 1)
+    for k, piece in enumerate(problem.pieces):
+        low, high = float(piece.lower), float(piece.upper)
+        here = which == k
+        v = np.sin(np.pi * (u[here] - k) / 2) ** 2
+        t[here] = np.clip(low + (high - low) * v, low, high)
+    return t
+
+
+def _levelled(problem: Reduced, reference: np.ndarray, degree: tuple[int, int], base: list[np.ndarray]) -> Level:
+    s, w = sampled(problem, reference)
+    if not (w > 0).all() or (np.diff(reference) <= 0).any():
+        raise Inadmissible("two points of the reference coincide, or the weight vanishes at one")
+    found = level(reference, s, w, degree)
+    if not all(found.one_signed(grid) for grid in base):
+        raise Inadmissible("the levelled rational has a pole between two points of the reference")
+    return found
+
+
+def sampled(problem: Reduced, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``S`` and ``W`` at points on any pieces (an inner end counts to the piece on its left)."""
+    s, w = np.empty_like(t), np.empty_like(t)
+    done = np.zeros(t.size, dtype=bool)
+    for piece in problem.pieces:
+        here = (t >= float(piece.lower)) & (t <= float(piece.upper)) & ~done
+        s[here], w[here] = piece.floats(t[here])
+        done |= here
+    return s, w
+
+
+def exchange(
+    problem: Reduced, degree: tuple[int, int], start: np.ndarray, *, tolerance: float = 1e-9, limit: int = 60
+) -> Exchange:
+    """Exchange from a starting reference until the peaks are level to ``tolerance``, or no better is to be had.
+
+    The new reference is the set of peaks. Where it is inadmissible, or levels at a smaller error than before, the
+    reference moves only half of the way there, then a quarter, and so on: the relaxation.
+
+    Raises
+    ------
+    Inadmissible
+        where already the starting reference levels no rational without a pole.
+    """
+    count = sum(degree) + 2
+    base = [spread(float(p.lower), float(p.upper), 16 * count // len(problem.pieces) + 48) for p in problem.pieces]
+    current = _levelled(problem, start, degree, base)
+    history: list[Record] = []
+    best: tuple[float, Level, float] | None = None
+    stalled, damping = 0, 1.0
+    for _ in range(limit):
+        t, e = peaks(problem, current, base)
+        largest = float(np.abs(e).max())
+        history.append(Record(degree, abs(current.h), largest, damping))
+        deviation = largest / abs(current.h) - 1 if current.h else np.inf
+        if best is None or deviation < best[0]:
+            stalled = 0 if best is None or deviation < 0.7 * best[0] else stalled + 1
+            best = (deviation, current, largest)
+        else:
+            stalled += 1
+        if deviation < tolerance or stalled > 12:
+            break
+        chosen = alternating(t, e, count)
+        if chosen is None:
+            break
+        here, there = to_coordinate(problem, current.reference), to_coordinate(problem, chosen[0])
+        damping = 1.0
+        while damping > 1e-3:
+            trial = chosen[0] if damping == 1.0 else from_coordinate(problem, here + damping * (there - here))
+            try:
+                moved = _levelled(problem, trial, degree, base)
+            except (Inadmissible, np.linalg.LinAlgError):
+                damping /= 2
+                continue
+            if abs(moved.h) >= 0.999 * abs(current.h) or deviation < 1e-3:
+                break
+            damping /= 2
+        else:
+            break
+        current = moved
+    assert best is not None
+    return Exchange(best[1], best[2], best[0] < tolerance, tuple(history))

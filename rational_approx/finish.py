@@ -1,0 +1,258 @@
+"""The high-precision finish: the same exchange in multiprecision arithmetic, where it converges quadratically.
+
+On a reference that float64 has found, (2) of :mod:`rational_approx.levelled` is solved again, now in the Lagrange basis
+of q + 1 points of the reference and by Rayleigh quotient iteration, which triples the number of correct digits:
+
+    (M - h B) v_new = B v,    h = (v M v) / (v B v),    M = L^T diag(s d S / W) L,    B = L^T diag(d / W) L.
+
+Then every point of the reference moves to the peak beside it by one Newton step on the error's derivative. P and Q are
+kept in powers of t: with guard digits that cost is a few microseconds, and afterwards the error at the reference is
+compared with h, so that too few guard digits are noticed and doubled.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import flint
+import numpy as np
+
+from rational_approx.precision import to_arb, to_fraction, working_bits
+from rational_approx.reduction import Reduced, ReducedPiece
+
+__all__ = ["Finished", "Unfinished", "finish"]
+
+ROUNDS = 12
+
+
+class Unfinished(ArithmeticError):
+    """The multiprecision exchange did not settle."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The best rational in powers of t, with the levelled error and the reference, all to ``bits`` bits."""
+
+    p: flint.fmpq_poly
+    q: flint.fmpq_poly
+    h: Fraction
+    reference: tuple[Fraction, ...]
+    deviation: float
+    bits: int
+    rounds: int
+
+
+@dataclass
+class Point:
+    """One point of the reference: its piece, and whether it is fixed at an end of it."""
+
+    t: flint.arb
+    piece: ReducedPiece
+    at_end: bool
+
+
+def finish(
+    problem: Reduced, degree: tuple[int, int], reference: np.ndarray, h: float, q_values: np.ndarray, digits: int
+) -> Finished:
+    """Finish to ``digits`` correct digits of the levelled error.
+
+    ``h`` and ``q_values`` (``Q`` on the reference) are the float64 solution, from which the iteration starts.
+
+    Raises
+    ------
+    Unfinished
+        where the peaks do not level out, or a point leaves its gap.
+    """
+    guard = 64 + 8 * reference.size
+    for _ in range(3):
+        bits = int(3.33 * digits) + guard
+        with working_bits(bits):
+            found = _attempt(problem, degree, reference, h, q_values, digits, bits)
+        if found is not None:
+            return found
+        guard *= 3
+    raise Unfinished("the error at the reference does not settle, even with many guard digits")
+
+
+def _attempt(
+    problem: Reduced,
+    degree: tuple[int, int],
+    reference: np.ndarray,
+    h: float,
+    q_values: np.ndarray,
+    digits: int,
+    bits: int,
+) -> Finished | None:
+    points = [_placed(problem, t) for t in reference]
+    levelled, q_start = flint.arb(h), [flint.arb(float(v)) for v in q_values]
+    wanted = flint.arb(10) ** -(digits + 2)
+    deviations: list[flint.arb] = []
+    for rounds in range(1, ROUNDS + 1):
+        p, q, levelled, residual = _solve(points, degree, levelled, q_start)
+        if not residual < wanted:
+            return None
+        if not problem.precise:  # float64 values: the reference is as good as it can be
+            deviations.append(flint.arb(0))
+            break
+        sizes = [_moved(point, p, q) for point in points]
+        if any(not a.t < b.t for a, b in zip(points, points[1:], strict=False)):
+            raise Unfinished("two points of the reference met")
+        deviations.append(max((abs(abs(size) / abs(levelled) - 1) for size in sizes), key=float))
+        q_start = [q(point.t).mid() for point in points]
+        if deviations[-1] < wanted:
+            break
+        if rounds > 4 and not deviations[-1] < deviations[-2]:
+            raise Unfinished("the peaks do not level out in multiprecision arithmetic")
+    else:
+        raise Unfinished("the peaks do not level out in multiprecision arithmetic")
+    return Finished(
+        _exact(p),
+        _exact(q),
+        to_fraction(levelled),
+        tuple(to_fraction(point.t) for point in points),
+        float(deviations[-1]),
+        bits,
+        rounds,
+    )
+
+
+def _exact(poly: flint.arb_poly) -> flint.fmpq_poly:
+    fractions = [to_fraction(c) for c in poly.coeffs()]
+    return flint.fmpq_poly([flint.fmpq(c.numerator, c.denominator) for c in fractions])
+
+
+def _placed(problem: Reduced, t: float) -> Point:
+    for piece in problem.pieces:
+        for end in (piece.lower, piece.upper):
+            if float(end) == t:
+                return Point(to_arb(end).mid(), piece, True)
+        if float(piece.lower) < t < float(piece.upper):
+            return Point(flint.arb(float(t)), piece, False)
+    raise Unfinished(f"the point {t} of the reference lies on no piece")
+
+
+def _solve(
+    points: list[Point], degree: tuple[int, int], h: flint.arb, q_start: list[flint.arb]
+) -> tuple[flint.arb_poly, flint.arb_poly, flint.arb, flint.arb]:
+    p_degree, q_degree = degree
+    n = len(points)
+    t = [point.t for point in points]
+    values = [point.piece.jets(point.t, 1) for point in points]
+    s, w = [value[0][0].mid() for value in values], [value[1][0].mid() for value in values]
+    d = []
+    for l in range(n):
+        product = flint.arb(1)
+        for j in range(n):
+            if j != l:
+                product *= t[l] - t[j]
+        d.append(abs(1 / product).mid())
+    at = _every(n, q_degree + 1)
+    nodes = [t[k] for k in at]
+    slopes = []
+    for k, node in enumerate(nodes):
+        product = flint.arb(1)
+        for j, other in enumerate(nodes):
+            if j != k:
+                product *= node - other
+        slopes.append(product)
+    rows = []
+    for l in range(n):
+        if l in at:
+            rows.append([flint.arb(int(at[k] == l)) for k in range(q_degree + 1)])
+            continue
+        whole = flint.arb(1)
+        for node in nodes:
+            whole *= t[l] - node
+        rows.append([(whole / ((t[l] - node) * slope)).mid() for node, slope in zip(nodes, slopes, strict=True)])
+    lagrange = flint.arb_mat(rows)
+    signs = [(-1) ** l for l in range(n)]
+    weighted = flint.arb_mat([[(d[l] / w[l]).mid() * x for x in rows[l]] for l in range(n)])
+    signed = flint.arb_mat([[(d[l] * s[l] * signs[l] / w[l]).mid() * x for x in rows[l]] for l in range(n)])
+    m, b = (lagrange.transpose() * signed).mid(), (lagrange.transpose() * weighted).mid()
+    v = flint.arb_mat([[q_start[k]] for k in at])
+    for _ in range(12):
+        before = h
+        v = (m - b * h).solve((b * v).mid(), algorithm="approx").mid()
+        size = max((abs(v[k, 0]) for k in range(q_degree + 1)), key=float)
+        v = (v * (1 / size)).mid() if size > 0 else v
+        h = ((v.transpose() * m * v)[0, 0] / (v.transpose() * b * v)[0, 0]).mid()
+        if not h.is_finite() or h == 0:
+            raise Unfinished("the level equations have no solution near the one that float64 found")
+        if abs(h - before) < abs(h) * flint.arb(2) ** -(flint.ctx.prec // 2):
+            break
+    q_values = (lagrange * v).mid()
+    if q_values[at[0], 0] < 0:
+        q_values = (q_values * flint.arb(-1)).mid()
+    if not all(q_values[l, 0] > 0 for l in range(n)):
+        raise Unfinished("the levelled rational has a pole between two points of the reference")
+    p_at = _every(n, p_degree + 1)
+    p_values = [((s[l] - signs[l] * h) / w[l] * q_values[l, 0]).mid() for l in p_at]
+    p = _interpolated([t[l] for l in p_at], p_values)
+    q = _interpolated(nodes, [q_values[l, 0] for l in at])
+    residual = max(
+        (abs((s[l] - w[l] * p(t[l]) / q(t[l])).mid() - signs[l] * h) / abs(h) for l in range(n)), key=float
+    )
+    return p, q, h, residual
+
+
+def _every(n: int, count: int) -> list[int]:
+    """``count`` of ``n`` indices, spread as evenly as they go."""
+    return [int(k) for k in np.unique(np.round(np.linspace(1 if count < n else 0, n - 1, count)).astype(int))]
+
+
+def _interpolated(nodes: list[flint.arb], values: list[flint.arb]) -> flint.arb_poly:
+    poly = flint.arb_poly.interpolate(nodes, values, algorithm="newton")
+    return flint.arb_poly([c.mid() for c in poly.coeffs()])
+
+
+def _moved(point: Point, p: flint.arb_poly, q: flint.arb_poly) -> flint.arb:
+    """Move a point to the peak beside it by one Newton step, and return the error there."""
+    if not point.at_end or _regular(point):
+        jet = _error_jet(point.piece, point.t, p, q, 3)
+        value, slope, bend = jet[0].mid(), jet[1].mid(), jet[2].mid()
+        inward = 1 if point.t < to_arb((point.piece.lower + point.piece.upper) / 2) else -1
+        if point.at_end and value * slope * inward <= 0:
+            return value  # the error falls from the end inwards: the end is the peak
+        if value * bend < 0:
+            t = (point.t - slope / (2 * bend)).mid()
+            lower, upper = to_arb(point.piece.lower), to_arb(point.piece.upper)
+            if lower < t < upper:
+                point.t, point.at_end = t, False
+            else:  # the float search stopped short of a peak at the end itself
+                point.t, point.at_end = (upper if t >= upper else lower).mid(), True
+        elif not point.at_end:
+            _pushed_to_end(point, value, p, q, upwards=bool(value * slope > 0))
+    return _error_jet(point.piece, point.t, p, q, 1)[0].mid()
+
+
+def _pushed_to_end(point: Point, value: flint.arb, p: flint.arb_poly, q: flint.arb_poly, upwards: bool) -> None:
+    """Rounding may have hidden a peak at an end behind a point beside it: where the error is not concave and is
+    larger at the end that it grows towards, the point belongs there."""
+    lower, upper = to_arb(point.piece.lower), to_arb(point.piece.upper)
+    end = upper if upwards else lower
+    if abs(end - point.t) > (upper - lower) * flint.arb("0.02"):
+        return
+    there = _error_jet(point.piece, end.mid(), p, q, 1)[0].mid()
+    if there * value > 0 and abs(there) >= abs(value):
+        point.t, point.at_end = end.mid(), True
+
+
+def _regular(point: Point) -> bool:
+    """Whether the target has a Taylor series at the end of its piece."""
+    try:
+        s, w = point.piece.jets(point.t, 3)
+    except (ArithmeticError, ValueError):
+        return False
+    return all(c.is_finite() for series in (s, w) for c in (series[0], series[1], series[2])) and bool(s.prec >= 3)
+
+
+def _error_jet(piece: ReducedPiece, t: flint.arb, p: flint.arb_poly, q: flint.arb_poly, order: int) -> flint.arb_series:
+    s, w = piece.jets(t, order)
+
+    def taylor(poly: flint.arb_poly) -> flint.arb_series:
+        coefficients, factor = [], 1
+        for k in range(order):
+            coefficients.append(poly(t) / factor)
+            poly, factor = poly.derivative(), factor * (k + 1)
+        return flint.arb_series(coefficients, prec=order)
+
+    return s - w * taylor(p) / taylor(q)

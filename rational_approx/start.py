@@ -1,0 +1,81 @@
+"""Where an exchange may start: spread points, or the reference of a smaller type, stretched."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from rational_approx.exchange import Exchange, exchange, from_coordinate, to_coordinate
+from rational_approx.levelled import Inadmissible
+from rational_approx.reduction import Reduced
+
+__all__ = ["continued", "spread_starts", "stretched"]
+
+
+def usable(problem: Reduced, u: np.ndarray) -> np.ndarray:
+    """The points of a list of coordinates, moved off an end where the weight vanishes."""
+    t = from_coordinate(problem, u)
+    first, last = problem.pieces[0], problem.pieces[-1]
+    if first.floats(np.array([float(first.lower)]))[1][0] <= 0 and t[0] <= float(first.lower):
+        t[0] = float(first.lower) + 0.3 * (t[1] - float(first.lower))
+    if last.floats(np.array([float(last.upper)]))[1][0] <= 0 and t[-1] >= float(last.upper):
+        t[-1] = float(last.upper) - 0.3 * (float(last.upper) - t[-2])
+    return t
+
+
+def spread_starts(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndarray]:
+    """References without knowledge of the target: the extrema of a Chebyshev polynomial along the pieces, and the
+    same with points drawn towards the ends of every piece, where kinks, gaps and singularities collect them."""
+    count, pieces = sum(degree) + 2, len(problem.pieces)
+    u = np.linspace(0, pieces, count)
+    yield usable(problem, u)
+    for power in (2.0, 4.0):
+        whole = np.minimum(np.floor(u), pieces - 1)
+        v = 2 * (u - whole) - 1  # -1 and 1 at the ends of the piece
+        drawn = np.sign(v) * (1 - (1 - np.abs(v)) ** power)
+        yield usable(problem, np.unique(whole + (drawn + 1) / 2)) if np.unique(drawn + whole).size == count else usable(problem, u)
+
+
+def logit(v: np.ndarray) -> np.ndarray:
+    return np.arcsinh((2 * v - 1) / np.sqrt(4 * v * (1 - v) + 1e-18))
+
+
+def stretched(problem: Reduced, reference: np.ndarray, count: int) -> np.ndarray:
+    """A reference of ``count`` points with the distribution of a given one.
+
+    The k-th of n points is taken for the quantile ``k / (n - 1)``. Between them the position is interpolated in a
+    coordinate that is logarithmic towards the ends of each piece, since near a kink peaks follow a geometric law.
+    """
+    u = to_coordinate(problem, reference)
+    whole = np.minimum(np.floor(u), len(problem.pieces) - 1)
+    width = 2 * logit(np.array([1.0]))[0]
+    position = whole + 0.5 + logit(u - whole) / width
+    old, new = np.linspace(0, 1, u.size), np.linspace(0, 1, count)
+    moved = np.interp(new, old, position)
+    whole = np.clip(np.floor(moved), 0, len(problem.pieces) - 1)
+    s = np.sinh((moved - whole - 0.5) * width)
+    v = 0.5 * (1 + s / np.sqrt(1 + s * s))
+    return usable(problem, whole + v)
+
+
+def continued(problem: Reduced, degree: tuple[int, int], step: int = 1) -> Iterator[Exchange]:
+    """Exchanges for the types (p - m, q - m) up to (p, q), each started from the one before."""
+    p, q = degree
+    m = min(p, q)
+    small = (p - m, q - m)
+    now = exchange(problem, small, usable(problem, np.linspace(0, len(problem.pieces), sum(small) + 2)), tolerance=1e-3)
+    yield now
+    while m > 0:
+        jump = min(step, m)
+        while True:
+            m_next = m - jump
+            size = (p - m_next, q - m_next)
+            try:
+                start = stretched(problem, now.level.reference, sum(size) + 2)
+                now = exchange(problem, size, start, tolerance=1e-3 if m_next else 1e-9)
+                break
+            except Inadmissible:
+                if jump == 1:
+                    raise
+                jump = 1
+        m = m_next
+        yield now

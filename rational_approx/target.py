@@ -1,0 +1,218 @@
+"""`Target`: the function to approximate, where, and with which weight."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import flint
+import mpmath
+import numpy as np
+
+from rational_approx import callables, expression, gates
+from rational_approx.domain import Domain, End
+from rational_approx.expression import Expression
+from rational_approx.precision import fraction, to_arb
+
+__all__ = ["Piece", "Target"]
+
+FloatFunction = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One smooth piece of a target: values at its ends are the limits from inside.
+
+    ``expression`` and ``weight_expression`` are already resolved on the piece (no branch is left in them), and None
+    for an opaque callable, for which ``multiprecision`` may hold a function of mpmath numbers.
+    """
+
+    lower: End
+    upper: End
+    function: FloatFunction
+    weight: FloatFunction
+    expression: Expression | None = None
+    weight_expression: Expression | None = None
+    multiprecision: Callable[[mpmath.mpf], mpmath.mpf] | None = None
+    multiprecision_weight: Callable[[mpmath.mpf], mpmath.mpf] | None = None
+
+    @property
+    def precise(self) -> bool:
+        """Whether values to any number of digits are to be had."""
+        return (self.expression is not None or self.multiprecision is not None) and (
+            self.weight_expression is not None or self.multiprecision_weight is not None
+        )
+
+    def jets(self, x: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
+        """Taylor coefficients of the function and of the weight around a point, ``order`` of each.
+
+        Rigorous for expressions. For a multiprecision callable they are central differences, good enough to find
+        an extremum, with the value itself as precise as the callable.
+        """
+        variable = flint.arb_series([x, 1], prec=order) if order > 1 else x
+        return (
+            _jet(self.expression, self.multiprecision, variable, x, order),
+            _jet(self.weight_expression, self.multiprecision_weight, variable, x, order),
+        )
+
+
+def _jet(formula: Expression | None, callable_: Any, variable: Any, x: flint.arb, order: int) -> flint.arb_series:
+    if formula is not None:
+        value = formula.ball(variable)
+        return value if isinstance(value, flint.arb_series) else flint.arb_series([value], prec=order)
+    centre = mpmath.mpf(x.mid().str(mpmath.mp.dps + 5, radius=False))
+
+    def value_at(point: mpmath.mpf) -> mpmath.mpf:
+        return mpmath.mpf(callable_(point))
+
+    values = [value_at(centre)]
+    if order > 1:
+        step = mpmath.mpf(2) ** (-(mpmath.mp.prec // 3)) * max(1, abs(centre))
+        left, right = value_at(centre - step), value_at(centre + step)
+        values += [(right - left) / (2 * step), (right - 2 * values[0] + left) / (2 * step**2)]
+    return flint.arb_series([to_arb(fraction(v)) for v in values[:order]], prec=order)
+
+
+class Target:
+    """A real function on a union of closed intervals, with a positive weight.
+
+    Parameters
+    ----------
+    function:
+        An expression string (``"tanh(x)"``), a gate (``gates.jumprelu(...)``) or a gate's name (``"gelu"``), a sympy
+        expression, a ``torch.nn`` activation, a Python callable of floats, arrays or mpmath numbers, or samples
+        ``(x, y)``.
+    domain:
+        A pair or a list of pairs; see :class:`~rational_approx.domain.Domain`. A gate brings a default.
+    weight:
+        None (uniform), ``"relative"`` for ``1 / abs(f)``, an expression, or a positive callable. The error that is
+        minimised is ``weight * (f - r)``.
+    breakpoints:
+        Where an opaque callable has a kink or a jump. Expressions know their own.
+
+    Raises
+    ------
+    ValueError
+        where the target is not finite and real on its domain, jumps inside an interval without a breakpoint, or
+        where the weight is not positive.
+
+    >>> Target("abs(x)", (-1, 1))
+    Target(abs(x) on Domain([-1, 1]))
+    """
+
+    def __init__(
+        self,
+        function: object,
+        domain: object = None,
+        *,
+        weight: object = None,
+        breakpoints: Sequence[object] = (),
+    ) -> None:
+        gate = gates.find(function)
+        if gate is not None:
+            function = gate.expression
+            domain = gate.domain if domain is None else domain
+        samples = callables.samples(function)
+        if samples is not None:
+            self._from_samples(samples, domain, weight)
+            return
+        if domain is None:
+            raise ValueError("the target needs a domain: give domain=(lower, upper), or a list of such pairs for a union")
+        self.domain = Domain.of(domain)
+        self.samples: tuple[np.ndarray, np.ndarray] | None = None
+        self.expression = callables.as_expression(function)
+        self.function: Any = self.expression if self.expression is not None else function
+        if self.expression is None and not callable(function):
+            raise TypeError(
+                f"the target must be a callable, an expression, a gate or samples (x, y), not {type(function).__name__}"
+            )
+        if self.expression is not None and weight == "relative":
+            weight = f"1/abs({self.expression.text})"
+        elif weight == "relative":
+            weight = _relative(function)
+        formula = expression.parse("1") if weight is None else callables.as_expression(weight)
+        self.weight: Any = formula if formula is not None else weight
+        self.weight_expression = formula
+        if formula is None and not callable(weight):
+            raise TypeError(f"the weight must be None, 'relative', an expression or a callable, not {weight!r}")
+        given = tuple(fraction(b) for b in breakpoints)
+        for point in given:
+            if point not in self.domain:
+                raise ValueError(f"the breakpoint {float(point):g} lies outside the domain {self.domain}")
+        self.breakpoints = self._all_breakpoints(given)
+        self.pieces = tuple(self._piece(lower, upper) for lower, upper in self.domain.split(self.breakpoints))
+        for piece in self.pieces:
+            callables.check_piece(piece, jumps_allowed=self.expression is not None)
+
+    def _from_samples(self, samples: tuple[np.ndarray, np.ndarray], domain: object, weight: object) -> None:
+        x, y = samples
+        self.samples = samples
+        self.domain = Domain.of((float(x[0]), float(x[-1])) if domain is None else domain)
+        self.expression = self.weight_expression = None
+        self.function, self.breakpoints = samples, ()
+        if weight is None:
+            weights = np.ones_like(x)
+        elif weight == "relative":
+            weights = 1.0 / np.abs(y)
+        else:
+            weights = np.asarray(weight(x) if callable(weight) else weight, dtype=float)
+        if weights.shape != x.shape or not (np.isfinite(weights).all() and (weights > 0).all()):
+            raise ValueError("the weight must be positive and finite at every sample: leave out samples where it is not")
+        self.weight = weights
+        self.pieces = (
+            Piece(
+                self.domain.lower,
+                self.domain.upper,
+                lambda t: y[np.searchsorted(x, t)],
+                lambda t: weights[np.searchsorted(x, t)],
+            ),
+        )
+
+    def _all_breakpoints(self, given: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+        found = set(given)
+        for formula in (self.expression, self.weight_expression):
+            for lower, upper in self.domain.intervals if formula is not None else ():
+                assert formula is not None
+                found.update(formula.breakpoints(lower, upper))
+                for jump in formula.jumps(lower, upper):
+                    if jump not in given:
+                        raise ValueError(
+                            f"the target jumps at x = {float(jump):.6g}, inside the interval [{lower}, {upper}]: leave a gap "
+                            f"around it in the domain, or give breakpoints=[{float(jump):.6g}] to fit both one-sided limits"
+                        )
+        return tuple(sorted(found))
+
+    def _piece(self, lower: End, upper: End) -> Piece:
+        def resolved(formula: Expression | None) -> Expression | None:
+            return None if formula is None else formula.on(lower, upper)
+
+        f, w = resolved(self.expression), resolved(self.weight_expression)
+        return Piece(
+            lower,
+            upper,
+            f if f is not None else callables.vectorised(self.function, lower, upper, self.breakpoints),
+            w if w is not None else callables.vectorised(self.weight, lower, upper, self.breakpoints),
+            f,
+            w,
+            None if f is not None else callables.multiprecision(self.function, lower, upper),
+            None if w is not None else callables.multiprecision(self.weight, lower, upper),
+        )
+
+    @property
+    def name(self) -> str:
+        """A short description: the expression, or the callable's own name."""
+        if self.expression is not None:
+            return self.expression.text
+        if self.samples is not None:
+            return f"{len(self.samples[0])} samples"
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+    def __repr__(self) -> str:
+        return f"Target({self.name} on {self.domain})"
+
+
+def _relative(function: Any) -> Callable[[Any], Any]:
+    def weight(x: Any) -> Any:
+        return 1 / abs(function(x))
+
+    return weight
