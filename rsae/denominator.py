@@ -1,0 +1,112 @@
+"""Denominators that cannot vanish: every polynomial positive on [-1, 1] is ``1 + B(v)^2 + (1 - v^2) C(v)^2``, scaled.
+
+This is Lukács's theorem. It gives a trainable form whose parameters are free: whatever B and C become, the denominator
+stays at least 1 on the interval, and it is a polynomial again, so the activation stays an exact rational. The published
+safe-Padé form ``1 + abs(S)`` is a rational only while S keeps its sign.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+__all__ = ["expand", "positive_form"]
+
+
+def positive_form(denominator: Sequence[float]) -> tuple[float, np.ndarray, np.ndarray]:
+    """``scale, B, C`` (Chebyshev coefficients) with ``scale * Q = 1 + B^2 + (1 - v^2) C^2`` on [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        if the denominator is not of one sign on [-1, 1].
+
+    >>> scale, b, c = positive_form([1.045, 0.0, 0.045])
+    >>> round(scale, 12), b.round(12).tolist(), c.round(12).tolist()
+    (1.0, [0.0, 0.3], [0.0])
+    """
+    q = np.asarray(denominator, dtype=np.float64)
+    low, high = _range(q)
+    if low <= 0 <= high:
+        raise ValueError("the denominator of a rational activation must not vanish on its domain")
+    q = q * np.sign(low)
+    smallest = min(abs(low), abs(high))
+    half = max(1, len(q) // 2)
+    if len(q) <= 3:
+        q = q / smallest
+        # Degree 2 in closed form: B(1)^2 and B(-1)^2 are the values at the ends, and the sign between them that makes
+        # C real for every non-negative parabola is the opposite one.
+        right, left = (max(float(chebyshev.chebval(end, q)) - 1.0, 0.0) ** 0.5 for end in (1.0, -1.0))
+        constant, slope = (right - left) / 2, (right + left) / 2
+        square = chebyshev.chebval(0.0, q) - 1.0 - constant**2
+        return float(np.sign(low)) / smallest, np.array([constant, slope]), np.array([max(square, 0.0) ** 0.5])
+    # Twice the smallest scale: then Q - 1 >= 1, and the factorisation below meets no double root on the circle.
+    q = 2 * q / smallest
+    padded = np.zeros(2 * half + 1)
+    padded[: len(q)] = q
+    padded[0] -= 1.0
+    b, c = _squares(padded)
+    return 2 * float(np.sign(low)) / smallest, b, c
+
+
+def expand(b: Sequence[Fraction], c: Sequence[Fraction]) -> tuple[Fraction, ...]:
+    """Chebyshev coefficients of ``1 + B^2 + (1 - v^2) C^2``, exactly.
+
+    >>> [float(x) for x in expand([Fraction(0), Fraction(1)], [Fraction(1)])]
+    [2.0, 0.0, 0.0]
+    """
+    half = Fraction(1, 2)
+    arch = _product(_product(c, c), [half, Fraction(0), -half]) if c else []  # 1 - v^2 = (T_0 - T_2) / 2
+    square = _product(b, b)
+    length = max(len(arch), len(square))
+    total = [sum((s[i] for s in (arch, square) if i < len(s)), Fraction(i == 0)) for i in range(length)]
+    return tuple(total)
+
+
+def _product(left: Sequence[Fraction], right: Sequence[Fraction]) -> list[Fraction]:
+    total = [Fraction(0)] * (len(left) + len(right) - 1)
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            total[i + j] += a * b / 2
+            total[abs(i - j)] += a * b / 2
+    return total
+
+
+def _range(q: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest value on [-1, 1]: at an end or at a real zero of the derivative."""
+    points = [-1.0, 1.0]
+    slope = np.trim_zeros(chebyshev.chebder(q), "b")
+    if len(slope) > 1:
+        roots = chebyshev.chebroots(slope)
+        points += [float(r.real) for r in roots if abs(r.imag) < 1e-9 and -1 < r.real < 1]
+    values = chebyshev.chebval(np.array(points), q)
+    return float(values.min()), float(values.max())
+
+
+def _squares(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """B and C of ``f = B^2 + (1 - v^2) C^2`` for f > 0 of even degree 2m.
+
+    Fejér and Riesz: with v = cos(t), f = |p(e^{it})|^2 for a real polynomial p of degree 2m with its zeros inside the
+    circle; then ``e^{-imt} p(e^{it}) = B(cos t) + i sin(t) C(cos t)``.
+    """
+    degree = len(f) - 1
+    half = degree // 2
+    laurent = np.concatenate([f[:0:-1] / 2, [f[0]], f[1:] / 2])
+    scale = np.abs(laurent).max()
+    nonzero = np.flatnonzero(np.abs(laurent) > 1e-15 * scale)
+    laurent = laurent[nonzero[0] : nonzero[-1] + 1]
+    roots = np.roots(laurent[::-1])
+    inside = roots[np.abs(roots) < 1]
+    p = np.real(np.poly(inside))[::-1] if len(inside) else np.ones(1)
+    p = np.concatenate([p, np.zeros(degree + 1 - len(p))])
+    # p is monic up to a factor: fix it from the constant term, the mean of |p|^2 over the circle.
+    p *= np.sqrt(f[0] / np.sum(p**2))
+    shifted = {power - half: value for power, value in enumerate(p)}
+    b, c = np.zeros(half + 1), np.zeros(half)
+    for power, value in shifted.items():
+        b[abs(power)] += value  # cos(power t) = T_|power|(v)
+        if power:  # sin(power t) = sign sin(t) U_{|power|-1}(v), and U_n = sum of T of the same parity, T_0 halved
+            for order in range(abs(power) - 1, -1, -2):
+                c[order] += np.sign(power) * value * (1.0 if order == 0 else 2.0)
+    return b, c
