@@ -1,0 +1,133 @@
+"""Reading hidden states off a model: which contexts belong to which part, and which vectors are kept."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsae.host import Host
+from rsae.text import Contexts
+
+__all__ = ["Harvest", "count_held_out", "harvest", "split", "statistics", "up_to", "vectors_in"]
+
+
+def count_held_out(held_out: float | int, groups: int) -> int:
+    """How many of ``groups`` documents (contexts, rows) are held out.
+
+    >>> count_held_out(0.1, 120), count_held_out(16, 120)
+    (12, 16)
+    """
+    whole = isinstance(held_out, int) and held_out >= 0
+    if isinstance(held_out, bool) or not (whole or (isinstance(held_out, float) and 0 <= held_out < 1)):
+        raise ValueError(f"held_out is a share in [0, 1) or a count of documents, not {held_out!r}")
+    count = held_out if isinstance(held_out, int) else math.ceil(held_out * groups)
+    if count >= groups:
+        raise ValueError(f"held_out={held_out} of {groups} leaves nothing to train on; give more, or hold out less")
+    return count
+
+
+def vectors_in(contexts: list[list[int]]) -> int:
+    """How many hidden states the contexts give: one a token, the first position of each context left out."""
+    return sum(map(len, contexts)) - len(contexts)
+
+
+def up_to(contexts: list[list[int]], limit: int | None) -> list[list[int]]:
+    """The first contexts that together give at most ``limit`` vectors (one context at least)."""
+    total = 0
+    for i, context in enumerate(contexts):
+        total += len(context) - 1
+        if limit is not None and total > limit:
+            return contexts[: max(i, 1)]
+    return contexts
+
+
+def split(contexts: Contexts, held_out: float | int, limit: int | None) -> tuple[list[list[int]], list[list[int]]]:
+    """Training and held-out contexts; the latter come last.
+
+    The boundary lies between documents where there are ten of them or more, else between contexts. Each part is cut to
+    its share of ``limit`` vectors, from its beginning.
+    """
+    if not len(contexts):
+        raise ValueError("the text gives not one context of 8 tokens; give more text")
+    names = sorted(set(contexts.document))
+    if len(names) >= 10:
+        count = count_held_out(held_out, len(names))
+        boundary = contexts.document.index(names[-count]) if count else len(contexts)
+    else:
+        boundary = len(contexts) - count_held_out(held_out, len(contexts))
+    first, last = contexts.tokens[:boundary], contexts.tokens[boundary:]
+    if limit is None:
+        return first, last
+    if limit < 1:
+        raise ValueError(f"max_tokens must be at least 1, not {limit}")
+    share = vectors_in(last) / vectors_in(contexts.tokens)
+    return up_to(first, round(limit * (1 - share))), up_to(last, round(limit * share)) if last else []
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """Hidden states [n, d_in] of all positions but the first of each context, their norms, and those of the first."""
+
+    states: Tensor
+    norms: Tensor
+    first_norms: Tensor
+
+    def keep(self, limit: float) -> Tensor:
+        """The states whose norm is at most ``limit``, in order; the others are squeezed out in place."""
+        kept = self.norms <= limit
+        if bool(kept.all()):
+            return self.states
+        end = 0
+        for first in range(0, len(kept), 65_536):  # in place: a second copy would double the memory
+            rows = self.states[first : first + 65_536][kept[first : first + 65_536]]
+            self.states[end : end + len(rows)] = rows
+            end += len(rows)
+        return self.states[:end]
+
+
+def harvest(
+    host: Host, contexts: list[list[int]], batch_size: int, progress: Callable[[int], None] | None = None
+) -> Harvest:
+    """Read the hidden states of ``contexts``, in their order; ``progress`` gets the number of tokens just read."""
+    starts = torch.tensor([0, *map(len, contexts)]).cumsum(0) - torch.arange(len(contexts) + 1)
+    states = torch.empty(vectors_in(contexts), host.d_in)
+    norms, first_norms = torch.empty(len(states)), torch.empty(len(contexts))
+    # Contexts of similar length share a batch, within a window of the text: little padding, and order stays local.
+    window = 16 * batch_size
+    for begin in range(0, len(contexts), window):
+        for offset, hidden in host.hidden_states(contexts[begin : begin + window], batch_size):
+            i = begin + offset
+            rows = slice(int(starts[i]), int(starts[i + 1]))
+            hidden = hidden.float()
+            all_norms = hidden.norm(dim=1)
+            states[rows], norms[rows], first_norms[i] = hidden[1:], all_norms[1:], all_norms[0]
+            if progress is not None:
+                progress(len(hidden))
+    if not torch.isfinite(norms).all():
+        raise ValueError(f"the hidden states at {host.hook.name} hold NaN or infinity; try dtype='float32'")
+    return Harvest(states, norms, first_norms)
+
+
+def statistics(contexts: Contexts, train: Harvest, held_out: Harvest, outlier_medians: float) -> dict[str, Any]:
+    """What is dropped, and how large the vectors are; ``outlier_norm`` is the largest norm that stays."""
+    median = train.norms.median().item()
+    limit = outlier_medians * median
+    parts = {"train": train, "held_out": held_out}
+    firsts = torch.cat([train.first_norms, held_out.first_norms])
+    outliers = {name: int((part.norms > limit).sum()) for name, part in parts.items()}
+    read = sum(len(part.norms) + len(part.first_norms) for part in parts.values())
+    return {
+        "contexts": {name: len(part.first_norms) for name, part in parts.items()},
+        "tokens_outside_contexts": contexts.dropped_tokens,
+        "tokens_read": read,
+        "dropped_first_positions": len(firsts),
+        "dropped_outliers": outliers,
+        "dropped_share": (len(firsts) + sum(outliers.values())) / read,
+        "median_norm": median,
+        "outlier_norm": limit,
+        "largest_norm": max(part.norms.max().item() for part in parts.values() if len(part.norms)),
+        "median_first_norm": firsts.median().item(),
+    }

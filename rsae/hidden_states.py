@@ -1,0 +1,201 @@
+"""Hidden states of a language model, or of any other source, as a training, a calibration and a held-out part."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsae.arrays import read_array
+from rsae.harvest import count_held_out, harvest, split, statistics, up_to
+from rsae.host import Host
+from rsae.language_model import load_language_model, pick_device, pick_dtype
+from rsae.text import pack, read_documents
+
+__all__ = ["HiddenStates", "hidden_states"]
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenStates:
+    """Vectors [n, d_in] in three parts, and how they came about.
+
+    ``train`` is what training steps draw from, ``calibration`` a fixed sample of it, ``held_out`` what no step ever
+    sees: it comes from documents (or contexts, or rows) of its own, the last ones of the source. ``question`` says how
+    the vectors were made, ``statistics`` what was dropped and how large the rest is; ``host`` is the model, where there
+    is one.
+    """
+
+    train: Tensor
+    calibration: Tensor
+    held_out: Tensor
+    question: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
+    host: Host | None = None
+
+    @property
+    def d_in(self) -> int:
+        """Length of a vector."""
+        return self.train.shape[1]
+
+    def batches(self, size: int, seed: int, steps: int, device: str | torch.device = "cpu") -> Iterator[Tensor]:
+        """``steps`` batches [size, d_in] of training vectors in float32.
+
+        The order depends on ``size`` and ``seed`` alone: all vectors in a random order, then in another one, and so on.
+        """
+        if size < 1 or steps < 0:
+            raise ValueError(f"batches need a size of at least 1 and no negative steps, not size={size}, steps={steps}")
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.empty(0, dtype=torch.int64)
+        for _ in range(steps):
+            while len(order) < size:
+                order = torch.cat([order, torch.randperm(len(self.train), generator=generator)])
+            rows, order = order[:size], order[size:]
+            yield self.train[rows].to(device, torch.float32)
+
+    def __repr__(self) -> str:
+        return (
+            f"HiddenStates(d_in={self.d_in}, train={len(self.train)}, calibration={len(self.calibration)}, "
+            f"held_out={len(self.held_out)}, host={'yes' if self.host else 'no'})"
+        )
+
+
+def hidden_states(
+    source: Any,
+    text: str | Path | Iterable[str] | None = None,
+    hook: str | None = None,
+    *,
+    context_length: int = 256,
+    batch_size: int | None = None,
+    max_tokens: int | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    seed: int = 0,
+    tokenizer: Any = None,
+    held_out: float | int = 0.1,
+    calibration: int = 65_536,
+    prepend_bos: bool | None = None,
+    outlier_medians: float = 5.0,
+    loss_tokens: int | None = 32_768,
+    text_field: str = "text",
+    progress: Callable[[int, int], None] | None = None,
+) -> HiddenStates:
+    """Hidden states from a language model reading a text, or from an array.
+
+    ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, or a pair (model, tokenizer)), and then
+    ``text`` (a file or a list of documents: `rsae.text.read_documents`) and ``hook`` (`rsae.hooks.resolve_hook`) are
+    needed; or it is an array [n, d_in], a ``.npy`` or ``.safetensors`` file.
+
+    Contexts are cut inside documents (`rsae.text.pack`); the last ``held_out`` share of the documents (an int: so many)
+    is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
+    first position is dropped, and then every vector whose norm exceeds ``outlier_medians`` times the median norm of the
+    training vectors; ``statistics`` counts both. Of an array nothing is dropped. At most ``max_tokens`` vectors are
+    harvested, shared between the parts. ``host`` measures losses on at most ``loss_tokens`` held-out tokens.
+
+    ``progress(done, total)`` is called after every batch. Raises ValueError, TypeError or FileNotFoundError for what
+    cannot be used, before the model reads anything.
+
+    >>> vectors = hidden_states(torch.arange(40.0).reshape(20, 2), held_out=0.25)
+    >>> vectors
+    HiddenStates(d_in=2, train=15, calibration=15, held_out=5, host=no)
+    >>> [tuple(batch.shape) for batch in vectors.batches(size=8, seed=0, steps=3)]
+    [(8, 2), (8, 2), (8, 2)]
+    """
+    if calibration < 1:
+        raise ValueError(f"calibration needs at least 1 vector, not {calibration}")
+    if not _is_model(source):
+        if hook is not None or text is not None:
+            raise ValueError("text and hook belong to a language model, but the source is an array; leave them out")
+        return _from_array(source, held_out, calibration, max_tokens, seed)
+    if text is None or hook is None:
+        raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
+    if context_length < 8:
+        raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
+    if not outlier_medians > 1:
+        raise ValueError(f"outlier_medians must be above 1 (math.inf: drop none), not {outlier_medians}")
+    documents = read_documents(text, text_field)
+    if isinstance(source, tuple):
+        model, own_tokenizer = source
+        if dtype is not None:
+            model = model.to(pick_dtype(dtype))
+        if device is not None:
+            model = model.to(pick_device(device))
+    else:
+        model, own_tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
+    tokenizer = own_tokenizer if tokenizer is None else tokenizer
+    host = Host(model, tokenizer, hook)
+    _check_length(model, context_length)
+    contexts = pack(documents, tokenizer, context_length, prepend_bos)
+    first, last = split(contexts, held_out, max_tokens)
+    total, read = sum(map(len, first)) + sum(map(len, last)), 0
+
+    def advance(tokens: int) -> None:
+        nonlocal read
+        read += tokens
+        if progress is not None:
+            progress(read, total)
+
+    size = batch_size or (16 if host.device.type == "cpu" else 64)
+    trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
+    counts = statistics(contexts, trained, rest, outlier_medians)
+    limit = counts["outlier_norm"]
+    train, kept_out = trained.keep(limit), rest.keep(limit)
+    host = Host(model, tokenizer, host.hook, up_to(last, loss_tokens), outlier_norm=limit)
+    question = {
+        "source": str(source) if isinstance(source, str | Path) else type(model).__name__,
+        "model_type": getattr(model.config, "model_type", None),
+        "text": str(text) if isinstance(text, str | Path) else f"a list of {len(documents)} documents",
+        "text_sha256": hashlib.sha256("\0".join(documents).encode()).hexdigest(),
+        "hook": hook,
+        "module": host.hook.module,
+        "context_length": context_length,
+        "prepend_bos": contexts.starts_with_bos,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "held_out": held_out,
+        "max_tokens": max_tokens,
+        "outlier_medians": outlier_medians,
+        "loss_tokens": loss_tokens,
+        "calibration": calibration,
+        "seed": seed,
+    }
+    return HiddenStates(train, _sample(train, calibration, seed), kept_out, question, counts, host)
+
+
+def _is_model(source: Any) -> bool:
+    if isinstance(source, tuple):
+        if len(source) != 2 or not isinstance(source[0], torch.nn.Module):
+            raise TypeError("a pair as a source is (model, tokenizer), the model a torch module")
+        return True
+    if isinstance(source, torch.nn.Module):
+        raise TypeError("a model alone cannot read text; give the pair (model, tokenizer)")
+    return isinstance(source, str | Path) and Path(source).suffix not in {".npy", ".safetensors"}
+
+
+def _check_length(model: Any, context_length: int) -> None:
+    config = getattr(model.config, "text_config", None) or model.config
+    longest = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    if longest is not None and context_length > longest:
+        raise ValueError(f"context_length {context_length} is beyond the {longest} positions of this model")
+
+
+def _sample(train: Tensor, count: int, seed: int) -> Tensor:
+    rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count]
+    return train[rows.sort().values].float()
+
+
+def _from_array(source: Any, held_out: float | int, calibration: int, limit: int | None, seed: int) -> HiddenStates:
+    array = read_array(source)[:limit]
+    last = count_held_out(held_out, len(array))
+    train, kept_out = array[: len(array) - last], array[len(array) - last :]
+    norms = train.norm(dim=1)
+    question = {
+        "source": str(source) if isinstance(source, str | Path) else f"an array of shape {tuple(array.shape)}",
+        "held_out": held_out,
+        "max_tokens": limit,
+        "calibration": calibration,
+        "seed": seed,
+    }
+    counts = {"train": len(train), "held_out": last, "median_norm": norms.median().item()}
+    return HiddenStates(train, _sample(train, calibration, seed), kept_out, question, counts)
