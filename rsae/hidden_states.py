@@ -111,6 +111,8 @@ def hidden_states(
         return _from_array(source, held_out, calibration, max_tokens, seed)
     if text is None or hook is None:
         raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     if context_length < 8:
         raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
     if not outlier_medians > 1:

@@ -1,7 +1,7 @@
 """The host: a language model with a sparse autoencoder spliced in, and what that costs in cross-entropy."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def batched(
     contexts: Sequence[Sequence[int]], batch_size: int, device: torch.device
 ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-    """Batches of contexts of similar length: their indices, tokens [batch, position], mask (False: padding on the right)."""
+    """Batches of contexts of similar length: indices, tokens [batch, position], mask (False: padding on the right)."""
     order = sorted(range(len(contexts)), key=lambda i: -len(contexts[i]))
     for first in range(0, len(order), batch_size):
         chosen = order[first : first + batch_size]
@@ -100,7 +100,7 @@ class Host:
                     yield i, states[row, : len(contexts[i])]
 
     def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
-        """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook replaced by a function of them."""
+        """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
         if not self.contexts:
             raise ValueError("the host has no held-out contexts to measure a loss on; harvest with held_out above 0")
         vocabulary = self.model.get_input_embeddings().weight.shape[0]
@@ -109,10 +109,7 @@ class Host:
         total = 0.0
         with evaluating(self.model):
             for _, tokens, mask in batched(self.contexts, batch_size, self.device):
-                place = (
-                    nullcontext() if replace is None else replacing(self.model, self.hook, self._splice(replace, mask))
-                )
-                with place:
+                with self._spliced(replace, mask):
                     logits = self.model(input_ids=tokens, use_cache=False).logits
                 targets = tokens[:, 1:].masked_fill(~mask[:, 1:], -100)
                 total += nn.functional.cross_entropy(
@@ -120,7 +117,10 @@ class Host:
                 ).item()
         return total / self.predicted_tokens
 
-    def _splice(self, replace: Callable[[Tensor], Tensor], mask: Tensor) -> Callable[[Tensor], Tensor]:
+    def _spliced(self, replace: Callable[[Tensor], Tensor] | None, mask: Tensor) -> AbstractContextManager[None]:
+        if replace is None:
+            return nullcontext()
+
         def spliced(hidden: Tensor) -> Tensor:
             chosen = mask.clone()
             chosen[:, 0] = False
@@ -130,7 +130,7 @@ class Host:
             new[chosen] = replace(hidden[chosen]).to(hidden)
             return new
 
-        return spliced
+        return replacing(self.model, self.hook, spliced)
 
     def clean_loss(self) -> float:
         """Cross-entropy of the untouched model, in nats a token; measured once."""

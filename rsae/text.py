@@ -58,8 +58,9 @@ def _read_file(path: Path, text_field: str) -> list[str]:
 def read_documents(text: str | Path | Iterable[str], text_field: str = "text") -> list[str]:
     """The documents of a text: non-empty strings, in order.
 
-    ``text`` is a list of strings or a path: ``.json`` (a list of strings, or of objects with ``text_field``), ``.jsonl``
-    (one of these a line), ``.parquet`` (the column ``text_field``), or any other file, which is one document of UTF-8.
+    ``text`` is a list of strings or a path: ``.json`` (a list of strings, or of objects with ``text_field``),
+    ``.jsonl`` (one of these a line), ``.parquet`` (the column ``text_field``), or any other file, which is one document
+    of UTF-8.
     Raises FileNotFoundError, and ValueError for text that is empty or not readable as what its name says.
 
     >>> read_documents(["One day.", "", "Two days."])
