@@ -109,7 +109,7 @@ def exchange(
             best = (deviation, current, largest)
         else:
             stalled += 1
-        if deviation < tolerance or stalled > 12:
+        if deviation < tolerance or stalled > 5:
             break
         chosen = alternating(t, e, count)
         if chosen is None:

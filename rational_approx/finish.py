@@ -12,6 +12,7 @@ compared with h, so that too few guard digits are noticed and doubled.
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import flint
 import numpy as np
@@ -94,7 +95,7 @@ def _attempt(
             deviations.append(flint.arb(0))
             break
         sizes = [_moved(point, p, q) for point in points]
-        if any(not a.t < b.t for a, b in zip(points, points[1:], strict=False)):
+        if any(not a.t < b.t for a, b in pairwise(points)):
             raise Unfinished("two points of the reference met")
         deviations.append(max((abs(abs(size) / abs(levelled) - 1) for size in sizes), key=float))
         q_start = [q(point.t).mid() for point in points]
@@ -139,11 +140,11 @@ def _solve(
     values = [point.piece.jets(point.t, 1) for point in points]
     s, w = [value[0][0].mid() for value in values], [value[1][0].mid() for value in values]
     d = []
-    for l in range(n):
+    for i in range(n):
         product = flint.arb(1)
         for j in range(n):
-            if j != l:
-                product *= t[l] - t[j]
+            if j != i:
+                product *= t[i] - t[j]
         d.append(abs(1 / product).mid())
     at = _every(n, q_degree + 1)
     nodes = [t[k] for k in at]
@@ -155,18 +156,18 @@ def _solve(
                 product *= node - other
         slopes.append(product)
     rows = []
-    for l in range(n):
-        if l in at:
-            rows.append([flint.arb(int(at[k] == l)) for k in range(q_degree + 1)])
+    for i in range(n):
+        if i in at:
+            rows.append([flint.arb(int(at[k] == i)) for k in range(q_degree + 1)])
             continue
         whole = flint.arb(1)
         for node in nodes:
-            whole *= t[l] - node
-        rows.append([(whole / ((t[l] - node) * slope)).mid() for node, slope in zip(nodes, slopes, strict=True)])
+            whole *= t[i] - node
+        rows.append([(whole / ((t[i] - node) * slope)).mid() for node, slope in zip(nodes, slopes, strict=True)])
     lagrange = flint.arb_mat(rows)
-    signs = [(-1) ** l for l in range(n)]
-    weighted = flint.arb_mat([[(d[l] / w[l]).mid() * x for x in rows[l]] for l in range(n)])
-    signed = flint.arb_mat([[(d[l] * s[l] * signs[l] / w[l]).mid() * x for x in rows[l]] for l in range(n)])
+    signs = [(-1) ** i for i in range(n)]
+    weighted = flint.arb_mat([[(d[i] / w[i]).mid() * x for x in rows[i]] for i in range(n)])
+    signed = flint.arb_mat([[(d[i] * s[i] * signs[i] / w[i]).mid() * x for x in rows[i]] for i in range(n)])
     m, b = (lagrange.transpose() * signed).mid(), (lagrange.transpose() * weighted).mid()
     v = flint.arb_mat([[q_start[k]] for k in at])
     for _ in range(12):
@@ -182,15 +183,13 @@ def _solve(
     q_values = (lagrange * v).mid()
     if q_values[at[0], 0] < 0:
         q_values = (q_values * flint.arb(-1)).mid()
-    if not all(q_values[l, 0] > 0 for l in range(n)):
+    if not all(q_values[i, 0] > 0 for i in range(n)):
         raise Unfinished("the levelled rational has a pole between two points of the reference")
     p_at = _every(n, p_degree + 1)
-    p_values = [((s[l] - signs[l] * h) / w[l] * q_values[l, 0]).mid() for l in p_at]
-    p = _interpolated([t[l] for l in p_at], p_values)
-    q = _interpolated(nodes, [q_values[l, 0] for l in at])
-    residual = max(
-        (abs((s[l] - w[l] * p(t[l]) / q(t[l])).mid() - signs[l] * h) / abs(h) for l in range(n)), key=float
-    )
+    p_values = [((s[i] - signs[i] * h) / w[i] * q_values[i, 0]).mid() for i in p_at]
+    p = _interpolated([t[i] for i in p_at], p_values)
+    q = _interpolated(nodes, [q_values[i, 0] for i in at])
+    residual = max((abs((s[i] - w[i] * p(t[i]) / q(t[i])).mid() - signs[i] * h) / abs(h) for i in range(n)), key=float)
     return p, q, h, residual
 
 

@@ -4,9 +4,9 @@ Let ``t_0 < ... < t_{N-1}``, ``N = p + q + 2``, be the reference and ``s_l = (-1
 
     W(t_l) P(t_l) = (S(t_l) - s_l h) Q(t_l),      l = 0 ... N-1.                                            (1)
 
-Divided differences remove P: with ``d_l = 1 / abs(prod_{j != l} (t_l - t_j))`` the sum of ``s_l d_l u(t_l)`` is zero for
-every polynomial u of degree at most ``N - 2 = p + q``. Multiply (1) by ``s_l d_l v(t_l) / W(t_l)`` for v of degree at
-most q, and sum:
+Divided differences remove P: with ``d_l = 1 / abs(prod_{j != l} (t_l - t_j))`` the sum of ``s_l d_l u(t_l)`` is zero
+for every polynomial u of degree at most ``N - 2 = p + q``. Multiply (1) by ``s_l d_l v(t_l) / W(t_l)`` for v of degree
+at most q, and sum:
 
     sum_l s_l d_l S_l / W_l v_l Q_l  =  h sum_l d_l / W_l v_l Q_l      for all v.                            (2)
 
@@ -19,7 +19,6 @@ closely the reference clusters, which is why float64 suffices.
 
 from dataclasses import dataclass
 
-import flint
 import numpy as np
 
 __all__ = ["Inadmissible", "Level", "level"]
@@ -57,7 +56,6 @@ class Level:
         hit, node = np.nonzero(t[:, None] == self.nodes)
         values[hit] = self.at_nodes[node]
         return values
-
 
     def one_signed(self, t: np.ndarray) -> bool:
         """Whether ``Q`` has one sign at all points: between them and the reference it is checked afterwards."""

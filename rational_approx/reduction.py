@@ -4,8 +4,8 @@ An even target on a symmetric domain has an even best approximant, by uniqueness
 half as large; an odd one is ``x R(x**2)``; and ``c x + even`` (ReLU, GELU, SiLU, softplus) is ``c x + R(x**2)``. Left
 in place, symmetry breaks an exchange, because the error has more alternations than the type accounts for.
 
-A half-line is mapped by the Möbius map ``y = lower + s (1 + t) / (1 - t)``, under which a rational of type (n, n) stays
-one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. All cases together are the weighted problem
+A half-line is mapped by the Möbius map ``y = lower + s (1 + t) / (1 - t)``, under which a rational of type (n, n)
+stays one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. Together they are the weighted problem
 
     minimise  max abs(S(t) - W(t) P(t) / Q(t)),     S = weight * (f - c x),   W = weight * factor >= 0.
 """
@@ -18,7 +18,7 @@ import flint
 import numpy as np
 
 from rational_approx.callables import scan_points
-from rational_approx.domain import Domain
+from rational_approx.domain import Domain, End
 from rational_approx.polynomials import fmpq
 from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.target import Piece, Target
@@ -67,7 +67,7 @@ class Map:
             return flint.arb_series([0], prec=1)
         return y.sqrt()
 
-    def t_of(self, end: object) -> Fraction:
+    def t_of(self, end: End) -> Fraction:
         """The exact t of an end of a piece."""
         if isinstance(end, float) and isinf(end):
             return Fraction(1)
@@ -162,17 +162,24 @@ class Reduced:
             p = p + q * flint.fmpq_poly([0, fmpq(self.map.slope)])
         return p, q
 
-    def reference_in_x(self, t: list[Fraction]) -> list[Fraction]:
-        """Points of the reference in the user's variable; a symmetric problem's are mirrored, and 0 joins if it peaks."""
-        points = []
+    def reference_in_x(self, t: list[Fraction]) -> list[End]:
+        """Points of the reference in the user's variable, infinity included; those of a symmetric problem are mirrored.
+
+        An error that is even has the same sign at the innermost two mirrored points: one of them is left out.
+        """
+        points: list[End] = []
         for value in t:
             if self.map.moebius and value == 1:
+                points.append(-inf if self.map.mirrored else inf)
                 continue
             jet = self.map.x_jet(flint.arb_series([to_arb(value)], prec=1))
             points.append(to_fraction(jet[0]))
         if self.map.symmetry == "none":
             return sorted(points)
-        return sorted({*points, *(-x for x in points)})
+        points.sort()
+        mirrored = [-x for x in reversed(points)]
+        drop = 1 if points[0] == 0 or self.map.symmetry != "odd" else 0
+        return mirrored[: len(mirrored) - drop] + points
 
 
 def _homogeneous(poly: flint.fmpq_poly, top: flint.fmpq_poly, bottom: flint.fmpq_poly, n: int) -> flint.fmpq_poly:
@@ -189,13 +196,13 @@ def reduced(target: Target, degree: tuple[int, int]) -> Reduced:
     symmetry, slope = _symmetry(target, degree) if target.samples is None else ("none", Fraction(0))
     pieces = list(target.pieces)
     if symmetry != "none":
-        pieces = [
-            replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0
-        ]
+        pieces = [replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0]
         p, q = (p - 1) // 2 if symmetry == "odd" else p // 2, q // 2
     lower, upper = pieces[0].lower, pieces[-1].upper
     if isinstance(lower, float) and isinstance(upper, float):
-        raise ValueError("on the whole line only even and odd targets (and c x + even) are fitted: shift the target to its centre")
+        raise ValueError(
+            "on the whole line only even and odd targets (and c x + even) are fitted: shift the target to its centre"
+        )
     if isinstance(lower, float) or isinstance(upper, float):
         mirrored = isinstance(lower, float)
         origin = -upper if mirrored else lower  # type: ignore[operator]
@@ -211,10 +218,14 @@ def reduced(target: Target, degree: tuple[int, int]) -> Reduced:
         origin = inner[0] if len(inner) == 1 else (lower + upper) / 2
         change = Map(origin, max(upper - origin, origin - lower))
     ordered = sorted(
-        (ReducedPiece(*sorted((change.t_of(s.lower), change.t_of(s.upper))), s, change) for s in pieces),
+        (ReducedPiece(*_ordered(change.t_of(s.lower), change.t_of(s.upper)), s, change) for s in pieces),
         key=lambda piece: piece.lower,
     )
     return Reduced(tuple(ordered), (p, q), change, domain)
+
+
+def _ordered(a: Fraction, b: Fraction) -> tuple[Fraction, Fraction]:
+    return (a, b) if a < b else (b, a)
 
 
 def _centre_of_variation(target: Target, origin: Fraction, mirrored: bool) -> Fraction:

@@ -32,7 +32,11 @@ def spread_starts(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndar
         whole = np.minimum(np.floor(u), pieces - 1)
         v = 2 * (u - whole) - 1  # -1 and 1 at the ends of the piece
         drawn = np.sign(v) * (1 - (1 - np.abs(v)) ** power)
-        yield usable(problem, np.unique(whole + (drawn + 1) / 2)) if np.unique(drawn + whole).size == count else usable(problem, u)
+        yield (
+            usable(problem, np.unique(whole + (drawn + 1) / 2))
+            if np.unique(drawn + whole).size == count
+            else usable(problem, u)
+        )
 
 
 def logit(v: np.ndarray) -> np.ndarray:
@@ -57,25 +61,28 @@ def stretched(problem: Reduced, reference: np.ndarray, count: int) -> np.ndarray
     return usable(problem, whole + v)
 
 
-def continued(problem: Reduced, degree: tuple[int, int], step: int = 1) -> Iterator[Exchange]:
-    """Exchanges for the types (p - m, q - m) up to (p, q), each started from the one before."""
+def continued(problem: Reduced, degree: tuple[int, int], growth: float = 0.25) -> Iterator[Exchange]:
+    """Exchanges for the types (p - m, q - m) up to (p, q), each started from the one before.
+
+    The step grows with the type, since the reference of a large type predicts that of a larger one better; where a
+    step fails, the smallest one is tried in its place.
+    """
     p, q = degree
     m = min(p, q)
     small = (p - m, q - m)
     now = exchange(problem, small, usable(problem, np.linspace(0, len(problem.pieces), sum(small) + 2)), tolerance=1e-3)
     yield now
     while m > 0:
-        jump = min(step, m)
+        jump = min(m, max(1, int(growth * (min(degree) - m))))
         while True:
-            m_next = m - jump
-            size = (p - m_next, q - m_next)
+            size = (p - m + jump, q - m + jump)
+            start = stretched(problem, now.level.reference, sum(size) + 2)
             try:
-                start = stretched(problem, now.level.reference, sum(size) + 2)
-                now = exchange(problem, size, start, tolerance=1e-3 if m_next else 1e-9)
+                now = exchange(problem, size, start, tolerance=1e-9 if jump == m else 1e-3)
                 break
             except Inadmissible:
                 if jump == 1:
                     raise
                 jump = 1
-        m = m_next
+        m -= jump
         yield now

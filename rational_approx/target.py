@@ -117,7 +117,9 @@ class Target:
             self._from_samples(samples, domain, weight)
             return
         if domain is None:
-            raise ValueError("the target needs a domain: give domain=(lower, upper), or a list of such pairs for a union")
+            raise ValueError(
+                "the target needs a domain: give domain=(lower, upper), or a list of such pairs for a union"
+            )
         self.domain = Domain.of(domain)
         self.samples: tuple[np.ndarray, np.ndarray] | None = None
         self.expression = callables.as_expression(function)
@@ -157,7 +159,9 @@ class Target:
         else:
             weights = np.asarray(weight(x) if callable(weight) else weight, dtype=float)
         if weights.shape != x.shape or not (np.isfinite(weights).all() and (weights > 0).all()):
-            raise ValueError("the weight must be positive and finite at every sample: leave out samples where it is not")
+            raise ValueError(
+                "the weight must be positive and finite at every sample: leave out samples where it is not"
+            )
         self.weight = weights
         self.pieces = (
             Piece(
@@ -177,8 +181,9 @@ class Target:
                 for jump in formula.jumps(lower, upper):
                     if jump not in given:
                         raise ValueError(
-                            f"the target jumps at x = {float(jump):.6g}, inside the interval [{lower}, {upper}]: leave a gap "
-                            f"around it in the domain, or give breakpoints=[{float(jump):.6g}] to fit both one-sided limits"
+                            f"the target jumps at x = {float(jump):.6g}, inside the interval [{lower}, {upper}]: leave "
+                            f"a gap around it in the domain, or give breakpoints=[{float(jump):.6g}] to fit both "
+                            "one-sided limits"
                         )
         return tuple(sorted(found))
 
