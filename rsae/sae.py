@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from rsae.activation import RationalActivation
 from rsae.paper import PaperActivation
 
-__all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "fold_decoder_norms"]
+__all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "least_squares_gain"]
 
 Family = Literal["relu", "jumprelu", "topk"]
 FAMILIES = ("relu", "jumprelu", "topk")
@@ -250,49 +250,6 @@ def least_squares_gain(target: Tensor, image: Tensor) -> Tensor:
     power = image.square().sum(-1, keepdim=True)
     gain = (target * image).sum(-1, keepdim=True) / power.clamp_min(1e-12)
     return torch.where(power > 1e-12, gain.clamp(0.5, 2.0), 1.0)
-
-
-@torch.no_grad()
-def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
-    """The same function with decoder rows of norm 1: encoder columns, biases and thresholds take the norms.
-
-    Exact because every gate here is homogeneous of degree one in (pre-activation, threshold). Rows of norm 0 stay.
-
-    Raises
-    ------
-    ValueError
-        for topk without rescale_by_decoder_norm whose rows differ in norm (there the norm does not take part in the
-        selection, so folding would change the support), or for a `PaperActivation`, which is not homogeneous.
-    """
-    raw = sae.W_dec.norm(dim=1)
-    norms = torch.where(raw > 0, raw, 1.0)
-    if isinstance(sae.activation, PaperActivation) and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
-        raise ValueError("decoder norms cannot be folded through the paper's dense activation: fold the teacher first")
-    low, high = float(norms.min()), float(norms.max())
-    if sae.family == "topk" and not sae.rescale_by_decoder_norm and high > 1.001 * low:
-        raise ValueError(
-            f"folding decoder norms from {low:.4g} to {high:.4g} would change which latents this TopK SAE selects; "
-            "keep its decoder rows as they are"
-        )
-    folded = SparseAutoencoder(
-        # With rescale_by_decoder_norm a row of norm 0 also silences its latent, and has to go on doing so.
-        W_enc=sae.W_enc * (raw if sae.rescale_by_decoder_norm else norms),
-        b_enc=sae.b_enc * (raw if sae.rescale_by_decoder_norm else norms),
-        W_dec=sae.W_dec / norms[:, None],
-        b_dec=sae.b_dec,
-        family=sae.family,
-        k=sae.k,
-        threshold=None if sae.threshold is None else sae.threshold * norms,
-        activation=sae.activation,
-        apply_b_dec_to_input=sae.apply_b_dec_to_input,
-        rescale_by_decoder_norm=False,
-        normalise=sae.normalise,
-        refine=sae.refine,
-        metadata=sae.metadata,
-    )
-    if sae.residual_step is not None and folded.residual_step is not None:
-        folded.residual_step.copy_(sae.residual_step)
-    return folded.to(sae.W_enc.device)
 
 
 def _checked(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Tensor:

@@ -1,0 +1,126 @@
+"""The codes of a training batch as a list of active entries: what is off the support is never computed.
+
+Of a [batch, d_sae] matrix of codes a few per cent are non-zero. Here they are held as flat entries with their columns,
+row by row, so that the rational is evaluated, decoded and differentiated on them alone. Decoder rows have norm 1.
+"""
+
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from rsae.activation import RationalActivation
+
+__all__ = ["Active", "active_above", "active_jump", "active_topk", "decode"]
+
+
+class Active(NamedTuple):
+    """Codes of a batch, entry by entry, in row order.
+
+    codes [n] (0 is possible), columns [n], rows [n], size (number of rows), and l0: the mean number of entries above
+    their threshold, with a straight-through gradient where the gate has one.
+    """
+
+    codes: Tensor
+    columns: Tensor
+    rows: Tensor
+    size: int
+    l0: Tensor
+
+
+def decode(active: Active, weights: Tensor) -> Tensor:
+    """``W_dec^T z`` [batch, d_in] from entries and decoder rows [d_sae, d_in]."""
+    if len(active.codes) * 8 > active.size * len(weights):
+        # Too many entries for gathering rows to pay: one dense product.
+        codes = active.codes.new_zeros(active.size, len(weights))
+        return codes.index_put((active.rows, active.columns), active.codes) @ weights
+    starts = torch.searchsorted(active.rows, torch.arange(active.size, device=weights.device))
+    return embedding_bag(active.columns, weights, starts, mode="sum", per_sample_weights=active.codes)
+
+
+def active_topk(h: Tensor, k: int, activation: RationalActivation | None, size: Tensor | None) -> Active:
+    """The k largest pre-activations of each row, where positive; tau is the (k+1)-th.
+
+    ``size`` [batch, 1] is ``|x - b_dec|``, for activations that read the norm share.
+    """
+    count = min(k + 1, h.shape[1])
+    largest, order = h.topk(count, dim=1)
+    kept = largest[:, :k].clamp_min(0.0)
+    tau = largest[:, k:] if count > k else torch.zeros_like(largest[:, :1])
+    l0 = (kept > 0).sum() / len(h)
+    codes = kept
+    if activation is not None:
+        share = _share(activation, size, kept.square().sum(1, keepdim=True))
+        codes = activation.values(kept, tau, share)
+    rows = torch.arange(len(h), device=h.device)[:, None].expand_as(codes)
+    return Active(codes.reshape(-1), order[:, :k].reshape(-1), rows.reshape(-1), len(h), l0)
+
+
+def active_above(h: Tensor, tau: Tensor, activation: RationalActivation | None, size: Tensor | None) -> Active:
+    """Entries above one threshold (a scalar, not negative) for all latents."""
+    rows, columns = (h.detach() > tau).nonzero(as_tuple=True)
+    values = h[rows, columns]
+    codes = values
+    if activation is not None:
+        codes = activation.values(values, tau, _share_of_entries(activation, size, values, rows))
+    return Active(codes, columns, rows, len(h), torch.tensor(len(values) / len(h)))
+
+
+def active_jump(
+    h: Tensor, theta: Tensor, width: float, activation: RationalActivation | None, size: Tensor | None
+) -> Active:
+    """Entries above their latent's threshold theta [d_sae], with the rectangle straight-through gradient for theta.
+
+    Entries within ``width / 2`` below the threshold are in the list too, with code 0: they carry the gradient of the
+    jump, whose height is theta, times the rational's value at ratio 1 where there is one (sae-lens; Rajamanoharan et
+    al. 2024, arXiv 2407.14435).
+    """
+    rows, columns = (h.detach() > theta.detach() - width / 2).nonzero(as_tuple=True)
+    values, cut = h[rows, columns], theta[columns]
+    on = values > cut
+    if activation is None:
+        codes, height = values, cut.detach()
+    else:
+        share = _share_of_entries(activation, size, values * on, rows)
+        codes = activation.values(values, cut, share)
+        height = activation.values(cut, cut, share).detach()
+    codes = cast(Tensor, _Jump.apply(codes, values, cut, height, width))
+    ones = torch.ones_like(values)
+    l0 = cast(Tensor, _Jump.apply(ones, values, cut, ones, width)).sum() / len(h)
+    return Active(codes, columns, rows, len(h), l0)
+
+
+def _share(activation: RationalActivation, size: Tensor | None, power: Tensor) -> Tensor | None:
+    """``q = |x - b_dec| / (|x - b_dec| + |h_S|)`` from ``|x - b_dec|`` and ``|h_S|^2``, both [batch, 1]."""
+    if "norm" not in activation.inputs:
+        return None
+    assert size is not None
+    return size / (size + power.clamp_min(1e-24).sqrt()).clamp_min(1e-12)
+
+
+def _share_of_entries(
+    activation: RationalActivation, size: Tensor | None, supported: Tensor, rows: Tensor
+) -> Tensor | None:
+    if "norm" not in activation.inputs:
+        return None
+    assert size is not None
+    power = torch.zeros(len(size), device=size.device).index_add(0, rows, supported.square())
+    share = _share(activation, size, power[:, None])
+    return None if share is None else share[rows, 0]
+
+
+class _Jump(torch.autograd.Function):
+    """``value * (h > theta)``; theta receives minus height / width where ``|h - theta| < width / 2``."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, h: Tensor, theta: Tensor, height: Tensor, width: float) -> Tensor:
+        ctx.save_for_backward(h, theta, height)
+        ctx.width = width
+        return value * (h > theta)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        h, theta, height = ctx.saved_tensors
+        near = (h - theta).abs() < ctx.width / 2
+        return grad * (h > theta), None, torch.where(near, -height / ctx.width * grad, 0.0), None, None

@@ -1,0 +1,188 @@
+"""The forward pass of training for each kind of support, with the penalty that holds L0 there."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from rsae.activation import RationalActivation
+from rsae.active import Active, active_above, active_jump, active_topk, decode
+from rsae.l0 import L0Controller
+from rsae.paper import PaperActivation
+from rsae.sae import SparseAutoencoder, least_squares_gain
+
+__all__ = ["Pass", "choose_pass"]
+
+
+class Pass(Protocol):
+    """One kind of training pass."""
+
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Squared error (sum over d_in, mean over the batch), mean L0, and penalty, of inputs [batch, d_in]."""
+
+    def parameters(self) -> list[Tensor]:
+        """What is trained besides the weights."""
+
+    def finish(self, sae: SparseAutoencoder) -> None:
+        """Write what was learned into the SAE."""
+
+
+def choose_pass(sae: SparseAutoencoder, sparsity: str, bandwidth: float, target_l0: float) -> Pass:
+    """The pass for an SAE in training units."""
+    if isinstance(sae.activation, PaperActivation):
+        return DensePass(target_l0)
+    if sae.family == "topk":
+        return TopKPass()
+    if sae.family == "jumprelu":
+        return JumpPass(sae, bandwidth, target_l0)
+    return ThresholdPass(target_l0) if sparsity == "threshold" else L1Pass(target_l0)
+
+
+class _Pass:
+    def parameters(self) -> list[Tensor]:
+        return []
+
+    def finish(self, sae: SparseAutoencoder) -> None:
+        return None
+
+
+class TopKPass(_Pass):
+    """No penalty: L0 is k."""
+
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """See `Pass`."""
+        assert sae.k is not None
+        active = active_topk(sae.pre_activations(x), sae.k, _gate(sae), _size(sae, x))
+        return _error(sae, active, x), active.l0, None
+
+
+class JumpPass(_Pass):
+    """A penalty on L0 with a straight-through gradient for log theta."""
+
+    def __init__(self, sae: SparseAutoencoder, bandwidth: float, target_l0: float) -> None:
+        assert sae.threshold is not None
+        self.log_threshold = nn.Parameter(sae.threshold.detach().clamp_min(1e-6).log())
+        self.bandwidth = bandwidth
+        self.target = target_l0
+        self.controller: L0Controller | None = None
+
+    def parameters(self) -> list[Tensor]:
+        """The logarithms of the thresholds."""
+        return [self.log_threshold]
+
+    def finish(self, sae: SparseAutoencoder) -> None:
+        """Write the thresholds."""
+        sae.threshold = nn.Parameter(self.log_threshold.detach().exp())
+
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """See `Pass`."""
+        h = sae.pre_activations(x)
+        theta = self.log_threshold.exp()
+        active = active_jump(h, theta, self.bandwidth, _gate(sae), _size(sae, x))
+        error = _error(sae, active, x)
+        if self.controller is None:
+            self.controller = L0Controller(self._price(sae, x, h.detach(), theta.detach(), error.detach()), self.target)
+        self.controller.update(active.l0)
+        return error, active.l0, self.controller.weight * active.l0
+
+    @torch.no_grad()
+    def _price(self, sae: SparseAutoencoder, x: Tensor, h: Tensor, theta: Tensor, error: Tensor) -> float:
+        """What one more code buys in squared error: the weight at which the teacher's L0 is its own optimum."""
+        lower = active_jump(h, theta * 0.97, self.bandwidth, _gate(sae), _size(sae, x))
+        upper = active_jump(h, theta * 1.03, self.bandwidth, _gate(sae), _size(sae, x))
+        drop = _error(sae, upper, x) - _error(sae, lower, x)
+        codes = (lower.l0 - upper.l0).clamp_min(1e-3)
+        return float((drop / codes).clamp_min(1e-4 * error / self.target))
+
+
+class L1Pass(_Pass):
+    """A plain ReLU with a penalty on the sum of its codes."""
+
+    def __init__(self, target_l0: float) -> None:
+        self.target = target_l0
+        self.controller: L0Controller | None = None
+
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """See `Pass`."""
+        h = sae.pre_activations(x)
+        active = active_above(h, h.new_zeros(()), _gate(sae), _size(sae, x))
+        image = decode(active, sae.W_dec)
+        target = x - sae.b_dec
+        total = active.codes.sum() / len(x)
+        if self.controller is None:
+            # At the optimum of a teacher trained with L1, scaling all codes changes the loss by nothing.
+            price = 2 * ((target - image) * image).sum(1).mean() / total
+            floor = 1e-3 * (target - image).square().sum(1).mean() / total
+            self.controller = L0Controller(float(torch.maximum(price, floor).detach()), self.target)
+        self.controller.update(active.l0)
+        return _error(sae, active, x, image), active.l0, self.controller.weight * total
+
+
+class ThresholdPass(_Pass):
+    """No penalty: the support is the ``batch * L0`` largest positive pre-activations of the batch (BatchTopK)."""
+
+    def __init__(self, target_l0: float) -> None:
+        self.target = target_l0
+        self.level: Tensor | None = None
+
+    def finish(self, sae: SparseAutoencoder) -> None:
+        """One threshold for all latents: a ReLU SAE with a threshold is a JumpReLU SAE."""
+        level = torch.tensor(1e-6) if self.level is None else self.level.clamp_min(1e-6)
+        sae.family = "jumprelu"
+        sae.threshold = nn.Parameter(level.expand(sae.d_sae).clone())
+
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """See `Pass`."""
+        h = sae.pre_activations(x)
+        with torch.no_grad():
+            count = min(max(1, round(len(x) * self.target)), h.numel() - 1)
+            kept, dropped = h.flatten().topk(count + 1).values[-2:]
+            tau = ((kept + dropped) / 2).clamp_min(0.0)
+            self.level = tau if self.level is None else 0.95 * self.level + 0.05 * tau
+        active = active_above(h, tau, _gate(sae), _size(sae, x))
+        return _error(sae, active, x), active.l0, None
+
+
+class DensePass(_Pass):
+    """The paper's dense codes, with a penalty on their L1; L0 is counted above the activation's tolerance."""
+
+    def __init__(self, target_l0: float) -> None:
+        self.target = target_l0
+        self.controller: L0Controller | None = None
+
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """See `Pass`."""
+        assert isinstance(sae.activation, PaperActivation)
+        codes = sae.activation(sae.pre_activations(x))
+        total = codes.abs().sum(1).mean()
+        error = (sae.decode(codes) - x).square().sum(1).mean()
+        l0 = (codes.detach().abs() > sae.activation.tolerance).sum() / len(x)
+        if self.controller is None:
+            self.controller = L0Controller(float((0.05 * error / total).detach()), self.target)
+        return error, l0, self.controller.weight * total
+
+
+def _gate(sae: SparseAutoencoder) -> RationalActivation | None:
+    assert not isinstance(sae.activation, PaperActivation)
+    return sae.activation
+
+
+def _size(sae: SparseAutoencoder, x: Tensor) -> Tensor | None:
+    if sae.activation is None or "norm" not in sae.activation.inputs:
+        return None
+    return (x - sae.b_dec).norm(dim=1, keepdim=True)
+
+
+def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | None = None) -> Tensor:
+    """Squared error after the SAE's refinement, if it has one."""
+    target = x - sae.b_dec
+    image = decode(active, sae.W_dec) if image is None else image
+    if sae.refine == "gain":
+        image = image * least_squares_gain(target, image)
+    elif sae.refine == "residual":
+        assert sae.residual_step is not None
+        left = target - image
+        pull = (left[active.rows] * sae.W_dec[active.columns]).sum(1)
+        codes = torch.where(active.codes > 0, (active.codes + sae.residual_step * pull).clamp_min(0.0), 0.0)
+        image = decode(active._replace(codes=codes), sae.W_dec)
+    return (target - image).square().sum(1).mean()
