@@ -23,7 +23,7 @@ def positive_form(denominator: Sequence[float]) -> tuple[float, np.ndarray, np.n
         if the denominator is not of one sign on [-1, 1].
 
     >>> scale, b, c = positive_form([1.045, 0.0, 0.045])
-    >>> round(scale, 12), [round(abs(x), 12) for x in b], c.tolist()
+    >>> round(scale, 12), [round(abs(float(x)), 12) for x in b], c.tolist()
     (1.0, [0.0, 0.3], [0.0])
     """
     q = np.asarray(denominator, dtype=np.float64)

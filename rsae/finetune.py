@@ -158,7 +158,7 @@ def _train(
                     f"try a learning rate below {recipe.learning_rate:g}"
                 )
             left = (time.monotonic() - began) / (step + 1) * (steps - step - 1)
-            event = Progress(arm, step + 1, steps, float(error.detach()) * scale**2, float(l0), left)
+            event = Progress(arm, step + 1, steps, float(error.detach()) * scale**2, float(l0.detach()), left)
             if curve is not None:
                 curve.append({"step": event.step, "loss": event.loss, "l0": event.l0})
             if progress is not None:
