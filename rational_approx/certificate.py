@@ -1,0 +1,103 @@
+"""`Certificate`: what was proved of a rational and a target, with the numbers and the points that show it."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from rational_approx.domain import Domain, End
+from rational_approx.rational import Rational
+
+__all__ = ["Certificate", "Claim", "Part", "Point"]
+
+
+class Point(NamedTuple):
+    """A point of the domain, infinite for a limit at infinity; the piece says from which side it is approached."""
+
+    piece: int
+    x: End
+
+
+class Part(NamedTuple):
+    """A closed part of a piece on which the upper bound was proved, and by which argument.
+
+    ``how`` is ``bound`` (Taylor model or ball), ``monotone`` (first derivative of one sign) or ``curved`` (second).
+    """
+
+    piece: int
+    lower: End
+    upper: End
+    how: str
+
+
+class Claim(NamedTuple):
+    """A stated fact, what became of it (proved, refuted or undecided), and a point that shows a refutation."""
+
+    name: str
+    arguments: tuple[Fraction | str, ...]
+    status: str
+    witness: Fraction | None = None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The outcome of `certify`.
+
+    Attributes
+    ----------
+    status:
+        ``proved``: the error is enclosed within the wanted gap, there is no pole, every claim holds. ``refuted``: there
+        is a pole, or a claim is false, with a witness. ``undecided``: neither, ``reason`` says what was missing.
+        ``sampled``: the target is an opaque callable; nothing about it can be proved.
+    lower, upper:
+        Exact bounds: ``lower <= sup abs(w (f - r)) <= upper``; None where there is none.
+    best_lower:
+        No rational of this type has a smaller error than this (de la Vallée-Poussin); 0 where nothing is proved.
+    pole_free:
+        Whether the denominator provably has no zero on the domain; None where that is undecided.
+    witness:
+        A point at which the error is at least ``lower``, or at which the denominator vanishes.
+    reference:
+        Points at which the error alternates strictly, each time by at least ``best_lower``.
+    parts:
+        A covering of the domain, with the argument that proves ``upper`` on each part.
+    """
+
+    status: str
+    lower: Fraction | None
+    upper: Fraction | None
+    best_lower: Fraction
+    pole_free: bool | None
+    rational: Rational
+    domain: Domain
+    target: str
+    weight: str
+    breakpoints: tuple[Fraction, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    witness: Point | None = None
+    reference: tuple[Point, ...] = ()
+    parts: tuple[Part, ...] = field(default=(), repr=False)
+    type: tuple[int, int] = (0, 0)
+    reason: str = ""
+
+    @property
+    def gap(self) -> float:
+        """``upper / lower - 1``; infinite where a bound is missing."""
+        if self.lower is None or self.upper is None:
+            return float("inf")
+        if self.lower == self.upper:
+            return 0.0
+        return float(self.upper / self.lower - 1) if self.lower else float("inf")
+
+    def __str__(self) -> str:
+        def shown(value: Fraction | None) -> str:
+            return "none" if value is None else f"{float(value):.12g}"
+
+        weighted = "" if self.weight == "1" else f", weighted by {self.weight},"
+        lines = [
+            f"{self.status}: error of type {self.type} for {self.target}{weighted} on {self.domain}",
+            f"  {shown(self.lower)} <= error <= {shown(self.upper)} (relative gap {self.gap:.1e})",
+            f"  best possible of this type >= {shown(self.best_lower)}",
+            f"  pole-free: {'undecided' if self.pole_free is None else 'yes' if self.pole_free else 'no'}",
+        ]
+        lines += [f"  {c.name} {' '.join(map(str, c.arguments))}: {c.status}" for c in self.claims]
+        return "\n".join([*lines, f"  {self.reason}"] if self.reason else lines)

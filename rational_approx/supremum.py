@@ -1,0 +1,134 @@
+"""A rigorous two-sided enclosure of ``sup abs(e)`` over error curves: best-first branch and bound on Taylor models.
+
+The box with the largest upper bound is looked at first. It is closed where the derivative keeps one sign (then the
+ends decide), or where the second derivative does: with a point z near the stationary one,
+``abs(e) <= max(abs(e(lower)), abs(e(upper)), abs(e(z)) + e'(z)**2 / (2 min abs(e'')))``, on the convex side by the ends
+and on the concave side by the tangent at z. Otherwise it is halved. Every point that was evaluated also gives a lower
+bound, so that the search ends when the largest upper bound meets the largest lower one.
+"""
+
+import heapq
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+from flint import arb
+
+from rational_approx.errorjets import ErrorCurve, Jet
+
+__all__ = ["Box", "Sample", "Search"]
+
+MAX_BOXES = 20_000
+
+
+class Sample(NamedTuple):
+    """An evaluated point of a curve: which curve, where, and the enclosed error."""
+
+    curve: int
+    x: arb
+    value: arb
+
+
+class Box(NamedTuple):
+    """A part of a curve on which the bound was proved, and how: ``bound``, ``monotone`` or ``curved``."""
+
+    curve: int
+    lower: arb
+    upper: arb
+    how: str
+
+
+@dataclass
+class Search:
+    """The state of one search: the curves, the relative gap to reach, the bounds so far."""
+
+    curves: list[ErrorCurve]
+    gap: arb
+    lower: arb = field(default_factory=lambda: arb(0))
+    closed: arb = field(default_factory=lambda: arb(0))
+    samples: list[Sample] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    upper: arb = field(default_factory=arb.pos_inf)
+
+    def evaluate(self, curve: int, x: arb, order: int = 1) -> list[arb]:
+        """Evaluate at a point, remember it, and raise the lower bound."""
+        jet = self.curves[curve].at(x, order)
+        value = jet[0]
+        if value.is_finite():
+            self.samples.append(Sample(curve, x, value))
+            size = abs(value).lower()
+            if size > self.lower:
+                self.lower = size
+        return jet
+
+    def _enough(self, bound: arb) -> bool:
+        return bool(bound <= self.lower * (1 + self.gap))
+
+    def _close(self, curve: int, lower: arb, upper: arb, jet: Jet) -> tuple[arb, str] | None:
+        # The sharp bound of a box, where its derivative or its second derivative keeps one sign.
+        monotone = jet.monotone
+        curvature = arb(0) if monotone else jet.curvature
+        if not monotone and not curvature > 0:
+            return None
+        ends = [self.evaluate(curve, end)[0] for end in (lower, upper)]
+        bound = abs(ends[0]).upper().max(abs(ends[1]).upper())
+        if monotone:
+            return bound, "monotone"
+        z = (((lower + upper) / 2).mid() + jet.stationary()).mid()
+        for _ in range(4):
+            value, slope, bend = self.evaluate(curve, z, 3)
+            peak = bound.max((abs(value) + slope * slope / (2 * curvature)).upper())
+            if self._enough(peak):
+                return peak, "curved"
+            z = (z - slope / (2 * bend)).mid()
+            if not (z >= lower and z <= upper):
+                break
+        return None
+
+    def run(self) -> bool:
+        """Search until the gap is reached; False where the budget of boxes ran out or a box cannot be bounded."""
+        order = count()
+        heap: list[_Entry] = []
+
+        def push(curve: int, lower: arb, upper: arb) -> None:
+            jet = self.curves[curve].jet(lower, upper)
+            bound = jet.bound()
+            if not bound.is_finite():
+                bound = self.curves[curve].plain(lower, upper)
+            heapq.heappush(heap, _Entry(bound, next(order), curve, lower, upper, jet))
+
+        for index, curve in enumerate(self.curves):
+            self.evaluate(index, curve.lower)
+            self.evaluate(index, curve.upper)
+            push(index, curve.lower, curve.upper)
+        while heap and next(order) < MAX_BOXES:
+            if self._enough(heap[0].bound):
+                break
+            entry = heapq.heappop(heap)
+            sharp = self._close(entry.curve, entry.lower, entry.upper, entry.jet)
+            if sharp is not None and sharp[0] < entry.bound:
+                self.closed = self.closed.max(sharp[0])
+                self.boxes.append(Box(entry.curve, entry.lower, entry.upper, sharp[1]))
+                continue
+            middle = ((entry.lower + entry.upper) / 2).mid()
+            push(entry.curve, entry.lower, middle)
+            push(entry.curve, middle, entry.upper)
+        open_bound = heap[0].bound if heap else arb(0)
+        self.boxes += [Box(entry.curve, entry.lower, entry.upper, "bound") for entry in heap]
+        self.upper = self.closed.max(open_bound).max(self.lower).upper()
+        return self._enough(self.upper)
+
+
+class _Entry(NamedTuple):
+    """A box in the queue; the largest bound comes first."""
+
+    bound: arb
+    number: int
+    curve: int
+    lower: arb
+    upper: arb
+    jet: Jet
+
+    def __lt__(self, other: object) -> bool:
+        assert isinstance(other, _Entry)
+        return bool(self.bound > other.bound)
