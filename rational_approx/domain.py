@@ -10,10 +10,16 @@ import numpy as np
 
 from rational_approx.precision import fraction
 
-__all__ = ["Domain", "End"]
+__all__ = ["Domain", "End", "finite"]
 
 End = Fraction | float
 """An exact rational number, or a float that is minus or plus infinity."""
+
+
+def finite(end: End) -> Fraction:
+    """An end that is known to be a number and not infinity."""
+    assert isinstance(end, Fraction)
+    return end
 
 
 def _end(value: object) -> End:

@@ -5,7 +5,7 @@ half as large; an odd one is ``x R(x**2)``; and ``c x + even`` (ReLU, GELU, SiLU
 in place, symmetry breaks an exchange, because the error has more alternations than the type accounts for.
 
 A half-line is mapped by the Möbius map ``y = lower + s (1 + t) / (1 - t)``, under which a rational of type (n, n)
-stays one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. Together they are the weighted problem
+stays one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. Together: the weighted problem
 
     minimise  max abs(S(t) - W(t) P(t) / Q(t)),     S = weight * (f - c x),   W = weight * factor >= 0.
 """
@@ -17,10 +17,10 @@ from math import inf, isinf
 import flint
 import numpy as np
 
-from rational_approx.callables import scan_points
-from rational_approx.domain import Domain, End
+from rational_approx.domain import Domain, End, finite
 from rational_approx.polynomials import fmpq
-from rational_approx.precision import to_arb, to_fraction, working_bits
+from rational_approx.precision import to_arb, to_fraction
+from rational_approx.symmetry import symmetry_of
 from rational_approx.target import Piece, Target
 
 __all__ = ["Reduced", "ReducedPiece", "reduced"]
@@ -71,11 +71,11 @@ class Map:
         """The exact t of an end of a piece."""
         if isinstance(end, float) and isinf(end):
             return Fraction(1)
-        x = end
-        y = x if self.symmetry == "none" else x * x  # type: ignore[operator]
+        x = finite(end)
+        y = x if self.symmetry == "none" else x * x
         if not self.moebius:
-            return (y - self.origin) / self.scale  # type: ignore[operator]
-        z = ((-y if self.mirrored else y) - self.origin) / self.scale  # type: ignore[operator]
+            return (y - self.origin) / self.scale
+        z = ((-y if self.mirrored else y) - self.origin) / self.scale
         return (z - 1) / (z + 1)
 
 
@@ -193,7 +193,9 @@ def reduced(target: Target, degree: tuple[int, int]) -> Reduced:
     """The reduced problem of a target and a type."""
     p, q = degree
     domain = target.domain
-    symmetry, slope = _symmetry(target, degree) if target.samples is None else ("none", Fraction(0))
+    symmetry, slope = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
+    if symmetry == "odd" and p == 0:  # the best approximant is odd, so it is zero: it is also the best constant
+        symmetry, q = "none", 0
     pieces = list(target.pieces)
     if symmetry != "none":
         pieces = [replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0]
@@ -205,7 +207,7 @@ def reduced(target: Target, degree: tuple[int, int]) -> Reduced:
         )
     if isinstance(lower, float) or isinstance(upper, float):
         mirrored = isinstance(lower, float)
-        origin = -upper if mirrored else lower  # type: ignore[operator]
+        origin = -finite(upper) if mirrored else finite(lower)
         p = min(p, q)  # a bounded target on a half-line: a larger numerator cannot help
         scale = _centre_of_variation(target, origin, mirrored)
         if symmetry != "none":
@@ -233,61 +235,11 @@ def _centre_of_variation(target: Target, origin: Fraction, mirrored: bool) -> Fr
     z = np.geomspace(1e-3, 1e4, 400)
     x = float(origin) + z
     x = -x if mirrored else x
-    values = np.concatenate([p.function(x[(x >= p.lower) & (x <= p.upper)]) for p in target.pieces])[: z.size]
+    values = np.concatenate([p.function(x[(x >= float(p.lower)) & (x <= float(p.upper))]) for p in target.pieces])[
+        : z.size
+    ]
     travelled = np.cumsum(np.abs(np.diff(values)))
     if travelled[-1] == 0:
         return Fraction(1)
     half = z[int(np.searchsorted(travelled, travelled[-1] / 2))]
     return Fraction(2) ** round(float(np.log2(half)))
-
-
-def _symmetry(target: Target, degree: tuple[int, int]) -> tuple[str, Fraction]:
-    intervals = target.domain.intervals
-    mirrored = tuple((-upper, -lower) for lower, upper in reversed(intervals))
-    if mirrored != intervals or {-b for b in target.breakpoints} != set(target.breakpoints):
-        return "none", Fraction(0)
-    x, plus, minus, w_plus, w_minus = [], [], [], [], []
-    for piece, twin in zip(target.pieces, reversed(target.pieces), strict=True):
-        if piece.upper <= 0:
-            continue
-        points = scan_points(max(piece.lower, Fraction(0)), piece.upper, 64)
-        points = points[(np.abs(points) < 1e8)]
-        x.append(points)
-        plus.append(piece.function(points))
-        minus.append(twin.function(-points))
-        w_plus.append(piece.weight(points))
-        w_minus.append(twin.weight(-points))
-    points, f, g, w, v = (np.concatenate(part) for part in (x, plus, minus, w_plus, w_minus))
-    if not np.allclose(w, v, rtol=1e-13, atol=0):
-        return "none", Fraction(0)
-    size = 1e-14 * np.maximum(np.abs(f), np.abs(g)) + 1e-15 * float(np.abs(f).max())
-    if (np.abs(f - g) <= size).all() and _confirmed(target, 1, Fraction(0)):
-        return "even", Fraction(0)
-    if (np.abs(f + g) <= size).all() and _confirmed(target, -1, Fraction(0)):
-        return "odd", Fraction(0)
-    if degree[0] < 2 * (degree[1] // 2) + 1 or not target.domain.bounded:
-        return "none", Fraction(0)
-    at = int(np.argmax(points))
-    slope = Fraction((f[at] - g[at]) / (2 * points[at])).limit_denominator(10**6)
-    size += 1e-14 * abs(float(slope)) * points
-    if (np.abs(f - g - 2 * float(slope) * points) <= size).all() and _confirmed(target, 1, slope):
-        return "linear", slope
-    return "none", Fraction(0)
-
-
-def _confirmed(target: Target, sign: int, slope: Fraction) -> bool:
-    """The same relation at a few points to 40 digits, where the target gives them: floats may hide a small part."""
-    if not all(piece.precise for piece in target.pieces):
-        return True
-    with working_bits(140):
-        for piece, twin in zip(target.pieces, reversed(target.pieces), strict=True):
-            low, high = max(piece.lower, Fraction(0)), min(piece.upper, Fraction(100))
-            if high <= low or inf in (low, high):
-                continue
-            for share in (Fraction(1, 7), Fraction(5, 9)):
-                x = to_arb(low + (high - low) * share)
-                f, g = piece.jets(x, 1)[0][0], twin.jets(-x, 1)[0][0]
-                gap = f - g * sign - x * to_arb(2 * slope)
-                if abs(gap.mid()) > flint.arb("1e-35") * (1 + abs(f.mid())):
-                    return False
-    return True
