@@ -5,7 +5,6 @@ from fractions import Fraction
 import flint
 
 from rational_approx.certificate import Point
-from rational_approx.polynomials import common_factor_removed
 
 __all__ = ["alternating"]
 
@@ -14,12 +13,12 @@ def alternating(
     points: list[tuple[Point, int, Fraction]],
     degree: tuple[int, ...],
     polynomials: tuple[flint.fmpq_poly, flint.fmpq_poly],
-) -> tuple[Fraction, tuple[Point, ...]]:
-    """The best lower bound from evaluated points, and the alternating reference that proves it.
+) -> tuple[Fraction, tuple[Point, ...], tuple[int, ...]]:
+    """The best lower bound from evaluated points, and the alternating reference and its signs that prove it.
 
     ``points`` hold a place, the proved sign of the error there, and a proved lower bound of its size. If the error of
     a rational of type (p, q) alternates on ``p + q + 2 - d`` points, no rational of that type has a smaller largest
-    error than the smallest of these, where d is the defect ``min(p - deg P, q - deg Q)`` of the reduced fraction.
+    error than the smallest of these, where d is the defect ``min(p - deg P, q - deg Q)``.
     """
     runs: list[tuple[Point, int, Fraction]] = []
     for entry in sorted(points, key=lambda entry: (entry[0].piece, entry[0].x)):
@@ -32,10 +31,10 @@ def alternating(
             runs.append(entry)
     count = degree[0] + degree[1] + 2
     if len(runs) < count:
-        top, bottom = common_factor_removed(*polynomials)
+        top, bottom = polynomials
         count -= max(0, min(degree[0] - top.degree(), degree[1] - bottom.degree()))
     if len(runs) < count or count < 1:
-        return Fraction(0), ()
+        return Fraction(0), (), ()
     while len(runs) > count:
         # Drop what is smallest and keep the signs alternating: an end alone, or an inner point with a neighbour.
         smallest = min(range(len(runs)), key=lambda i: runs[i][2])
@@ -47,4 +46,5 @@ def alternating(
                 del runs[i]
         else:
             del runs[0 if runs[0][2] < runs[-1][2] else -1]
-    return min(entry[2] for entry in runs), tuple(entry[0] for entry in runs)
+    places, signs = tuple(entry[0] for entry in runs), tuple(entry[1] for entry in runs)
+    return min(entry[2] for entry in runs), places, signs

@@ -57,7 +57,7 @@ class Certificate:
     witness:
         A point at which the error is at least ``lower``, or at which the denominator vanishes.
     reference:
-        Points at which the error alternates strictly, each time by at least ``best_lower``.
+        Points at which the error alternates strictly, each time by at least ``best_lower``; ``signs`` are its signs.
     parts:
         A covering of the domain, with the argument that proves ``upper`` on each part.
     """
@@ -78,6 +78,7 @@ class Certificate:
     parts: tuple[Part, ...] = field(default=(), repr=False)
     type: tuple[int, int] = (0, 0)
     reason: str = ""
+    signs: tuple[int, ...] = ()
 
     @property
     def gap(self) -> float:

@@ -101,8 +101,9 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
         found.witness,
         found.reference,
         found.parts,
-        degree,  # type: ignore[arg-type]
+        degree,
         found.reason,
+        found.signs,
     )
 
 
@@ -121,6 +122,7 @@ class _Findings:
         self.witness: Point | None = None
         self.reference: tuple[Point, ...] = ()
         self.parts: tuple[Part, ...] = ()
+        self.signs: tuple[int, ...] = ()
 
 
 # -- targets given as expressions ------------------------------------------------------------------------------------
@@ -212,7 +214,7 @@ def _record(
     for sample in search.samples:
         points[Point(origins[sample.curve], place(sample.curve, sample.x))] = sample
     found.witness = max(points, key=lambda point: abs(points[point].value).lower().mid().__float__(), default=None)
-    found.best_lower, found.reference = alternating(
+    found.best_lower, found.reference, found.signs = alternating(
         [(point, _sign(sample.value), _rounded(abs(sample.value).lower(), -1)) for point, sample in points.items()],
         degree,
         (top, bottom),
@@ -252,7 +254,7 @@ def _from_samples(found: _Findings, rational: Rational, target: Target, degree: 
         points.append((Point(0, Fraction(float(at))), (error > 0) - (error < 0), abs(error)))
     found.witness, _, largest = max(points, key=lambda entry: entry[2])
     found.lower = found.upper = largest
-    found.best_lower, found.reference = alternating(points, degree, (top, bottom))
+    found.best_lower, found.reference, found.signs = alternating(points, degree, (top, bottom))
     found.status = "proved"
 
 

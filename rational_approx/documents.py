@@ -1,0 +1,283 @@
+"""The JSON documents of rationals, fits and certificates: exact numbers as text, and a hash over the canonical text.
+
+Numbers are strings: ``"3"``, ``"1/3"``, ``"-0x1fp-7"`` (a hexadecimal integer times a power of two), ``"inf"``. Nothing
+in a document is ever evaluated as code; expressions go through the whitelist parser.
+"""
+
+import hashlib
+import json
+import re
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from math import inf
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from rational_approx.certificate import Certificate, Claim, Part, Point
+from rational_approx.domain import Domain, End
+from rational_approx.expression import parse
+from rational_approx.polynomials import exact, fmpq
+from rational_approx.precision import fraction
+from rational_approx.rational import Rational
+from rational_approx.remez import Fit
+from rational_approx.target import Target
+
+__all__ = ["SCHEMA", "canonical_hash", "document", "from_document", "number_text", "read_number"]
+
+MAX_DIGITS = 200_000
+_NUMBER = re.compile(r"(-?)0x([0-9a-f]+)p([+-]?[0-9]{1,7})")
+_FRACTION = re.compile(r"-?[0-9]{1,4000}(/[0-9]{1,4000})?")
+
+
+# -- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def number_text(value: End) -> str:
+    """An exact number as text.
+
+    >>> number_text(Fraction(-31, 128)), number_text(Fraction(1, 3)), number_text(Fraction(7))
+    ('-0x1fp-7', '1/3', '7')
+    """
+    if not isinstance(value, Fraction):
+        return "inf" if value > 0 else "-inf"
+    n, d = value.numerator, value.denominator
+    if d & (d - 1) == 0 and (d > 1 or n.bit_length() > 60):
+        return f"{'-' if n < 0 else ''}0x{abs(n):x}p{1 - d.bit_length()}"
+    return str(value)
+
+
+def read_number(text: Any, *, infinite: bool = False) -> Any:
+    """The exact number that a text stands for; ValueError where it is none."""
+    if infinite and text in ("inf", "-inf"):
+        return inf if text == "inf" else -inf
+    if isinstance(text, str) and len(text) <= MAX_DIGITS:
+        dyadic = _NUMBER.fullmatch(text)
+        if dyadic and abs(int(dyadic[3])) <= 4 * MAX_DIGITS:
+            return Fraction(int(dyadic[1] + dyadic[2], 16)) * Fraction(2) ** int(dyadic[3])
+        if _FRACTION.fullmatch(text) and not re.search("/0+$", text):
+            return Fraction(text)
+    raise ValueError(f"{str(text)[:60]!r} is no exact number such as '3', '1/3' or '0x1fp-7'")
+
+
+def _numbers(values: Any, limit: int = 10_000) -> tuple[Fraction, ...]:
+    if not isinstance(values, list) or len(values) > limit:
+        raise ValueError(f"a list of at most {limit} numbers was expected")
+    return tuple(read_number(value) for value in values)
+
+
+def _domain_text(domain: Domain) -> list[list[str]]:
+    return [[number_text(end) for end in interval] for interval in domain.intervals]
+
+
+def _read_domain(value: Any) -> Domain:
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise ValueError("a domain is a list of pairs of numbers")
+    return Domain.of([tuple(read_number(end, infinite=True) for end in pair) for pair in value])
+
+
+# -- documents -------------------------------------------------------------------------------------------------------
+
+
+def _rational(value: Rational) -> dict[str, Any]:
+    return {
+        "basis": value.basis,
+        "format": value.format,
+        "domain": _domain_text(value.domain),
+        "numerator": [number_text(c) for c in value.numerator],
+        "denominator": [number_text(c) for c in value.denominator],
+        "support": [number_text(x) for x in value.support],
+    }
+
+
+def _read_rational(value: dict[str, Any]) -> Rational:
+    return Rational(
+        _numbers(value["numerator"]),
+        _numbers(value["denominator"]),
+        _read_domain(value["domain"]),
+        str(value["basis"]),
+        str(value["format"]),
+        _numbers(value.get("support", [])),
+    )
+
+
+def _target(target: Target) -> dict[str, Any]:
+    out: dict[str, Any] = {"domain": _domain_text(target.domain)}
+    if target.samples is not None:
+        return out | {"samples": [[float(v) for v in side] for side in (*target.samples, target.weight)]}
+    if target.expression is None or target.weight_expression is None:
+        raise ValueError(
+            f"the target {target.name} is a Python function, and code is never stored: save fit.rational instead, "
+            "or give the target as an expression"
+        )
+    out |= {"expression": target.expression.text, "variable": target.expression.variable}
+    out |= {"weight": target.weight_expression.text, "weight_variable": target.weight_expression.variable}
+    return out | {"breakpoints": [number_text(b) for b in target.breakpoints]}
+
+
+def _read_target(value: dict[str, Any]) -> Target:
+    domain = _read_domain(value["domain"])
+    if "samples" in value:
+        x, y, weights = (np.array(side, dtype=np.float64) for side in value["samples"])
+        return Target((x, y), domain, weight=weights)
+    expression = parse(value["expression"], str(value["variable"]))
+    weight = parse(value["weight"], str(value["weight_variable"]))
+    return Target(expression, domain, weight=weight, breakpoints=_numbers(value["breakpoints"]))
+
+
+def _fit(fit: Fit) -> dict[str, Any]:
+    return {
+        "target": _target(fit.target),
+        "rational": _rational(fit.rational),
+        "degree": list(fit.degree),
+        "digits": fit.digits,
+        "error": number_text(Fraction(fit.error) if isinstance(fit.error, float) else fraction(fit.error)),
+        "converged": fit.converged,
+        "reference": [number_text(x if x in (inf, -inf) else fraction(x)) for x in fit.reference],
+    }
+
+
+def _read_fit(value: dict[str, Any]) -> Fit:
+    error: Any = read_number(value["error"])
+    digits = value["digits"]
+    if digits is None:
+        error = float(error)
+    else:
+        with mpmath.workdps(int(digits)):
+            error = mpmath.mpf(error.numerator) / error.denominator
+    p, q = value["degree"]
+    reference = tuple(read_number(x, infinite=True) for x in value["reference"])
+    target = _read_target(value["target"])
+    converged = value["converged"] is True
+    return Fit(_read_rational(value["rational"]), error, reference, converged, target, (int(p), int(q)), digits)
+
+
+def _certificate(value: Certificate) -> dict[str, Any]:
+    def optional(number: Fraction | None) -> str | None:
+        return None if number is None else number_text(number)
+
+    def about(number: Fraction | None) -> str | None:
+        return None if number is None else f"{float(number):.15g}"
+
+    # The exact value at t = 1/3 of the hull: T_k(1/3) is zero for no k, so that every coefficient counts.
+    hull, bounded = value.rational.domain, value.rational.domain.bounded
+    pinned = (2 * hull.upper + hull.lower) / 3 if bounded else Fraction(1, 3)
+    return {
+        "target": {
+            "expression": value.target,
+            "weight": value.weight,
+            "domain": _domain_text(value.domain),
+            "breakpoints": [number_text(b) for b in value.breakpoints],
+        },
+        "rational": _rational(value.rational),
+        "type": list(value.type),
+        "status": value.status,
+        "reason": value.reason,
+        "lower": optional(value.lower),
+        "upper": optional(value.upper),
+        "best_lower": number_text(value.best_lower),
+        "about": {"lower": about(value.lower), "upper": about(value.upper), "best_lower": about(value.best_lower)},
+        "pole_free": value.pole_free,
+        "witness": None if value.witness is None else [value.witness.piece, number_text(value.witness.x)],
+        "reference": [[p.piece, number_text(p.x), sign] for p, sign in zip(value.reference, value.signs)],
+        "parts": [[p.piece, number_text(p.lower), number_text(p.upper), p.how] for p in value.parts],
+        "claims": [
+            {
+                "name": c.name,
+                "arguments": [a if isinstance(a, str) else number_text(a) for a in c.arguments],
+                "status": c.status,
+                "witness": optional(c.witness),
+            }
+            for c in value.claims
+        ],
+        "value": [number_text(number) for number in (pinned, *_values(value.rational, pinned))],  # type: ignore[arg-type]
+        "made_with": {name: _version(name) for name in ("rational-sae", "python-flint")},
+    }
+
+
+def _values(rational: Rational, x: Fraction) -> tuple[Fraction, Fraction]:
+    top, bottom = rational.polynomials
+    return exact(top(fmpq(x))), exact(bottom(fmpq(x)))
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _read_certificate(value: dict[str, Any]) -> Certificate:
+    def optional(text: Any) -> Fraction | None:
+        return None if text is None else read_number(text)
+
+    target, witness = value["target"], value["witness"]
+    p, q = value["type"]
+    claims = []
+    for claim in value["claims"]:
+        named = claim["name"] == "monotone"
+        arguments = tuple(str(a) if named else read_number(a) for a in claim["arguments"])
+        claims.append(Claim(str(claim["name"]), arguments, str(claim["status"]), optional(claim["witness"])))
+    return Certificate(
+        str(value["status"]),
+        optional(value["lower"]),
+        optional(value["upper"]),
+        read_number(value["best_lower"]),
+        value["pole_free"] if value["pole_free"] in (True, False) else None,
+        _read_rational(value["rational"]),
+        _read_domain(target["domain"]),
+        str(target["expression"]),
+        str(target["weight"]),
+        _numbers(target["breakpoints"]),
+        tuple(claims),
+        None if witness is None else Point(int(witness[0]), read_number(witness[1], infinite=True)),
+        tuple(Point(int(piece), read_number(x, infinite=True)) for piece, x, _ in value["reference"]),
+        tuple(
+            Part(int(piece), read_number(lower, infinite=True), read_number(upper, infinite=True), str(how))
+            for piece, lower, upper, how in value["parts"]
+        ),
+        (int(p), int(q)),
+        str(value["reason"]),
+        tuple(int(sign) for _, _, sign in value["reference"]),
+    )
+
+
+_KINDS: dict[str, tuple[type, Any, Any]] = {
+    "rational": (Rational, _rational, _read_rational),
+    "fit": (Fit, _fit, _read_fit),
+    "certificate": (Certificate, _certificate, _read_certificate),
+}
+SCHEMA = "rational-approx/{}/1"
+
+
+def canonical_hash(content: dict[str, Any]) -> str:
+    """SHA-256 of the canonical text: keys sorted, no spaces, ASCII, without the key ``hash``."""
+    kept = {key: value for key, value in content.items() if key != "hash"}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def document(value: Any) -> dict[str, Any]:
+    """The JSON document of a rational, a fit or a certificate, with its schema and its hash."""
+    for kind, (cls, write, _) in _KINDS.items():
+        if isinstance(value, cls):
+            content = {"schema": SCHEMA.format(kind), **write(value)}
+            return content | {"hash": canonical_hash(content)}
+    raise TypeError(f"a Rational, a Fit or a Certificate can be saved, not {type(value).__name__}")
+
+
+def from_document(content: Any) -> Any:
+    """The value that a document describes; ValueError where it is damaged or of another kind."""
+    schema = content.get("schema") if isinstance(content, dict) else None
+    kind = next((kind for kind in _KINDS if schema == SCHEMA.format(kind)), None)
+    if kind is None:
+        raise ValueError(
+            f"the document's schema is {str(schema)[:80]!r}; known are {', '.join(map(SCHEMA.format, _KINDS))}"
+        )
+    if content.get("hash") != canonical_hash(content):
+        raise ValueError("the document's hash does not match its content: it was changed or damaged after it was saved")
+    try:
+        return _KINDS[kind][2](content)
+    except (KeyError, TypeError, IndexError, OverflowError, AttributeError) as problem:
+        raise ValueError(f"the document lacks something that a {kind} needs: {problem!r}") from None

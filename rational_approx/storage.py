@@ -1,0 +1,78 @@
+"""`save` and `load`: rationals, fits and certificates as JSON files. Nothing is ever executed or pickled.
+
+Files are written under another name and renamed, so that no half-written file stays under its final name.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rational_approx.documents import document, from_document
+
+__all__ = ["load", "save"]
+
+MAX_BYTES = 64 * 2**20
+
+
+def save(value: Any, path: str | os.PathLike[str]) -> Path:
+    """Write a rational, a fit or a certificate to a JSON file, replacing it in one step; returns the path.
+
+    Raises
+    ------
+    TypeError
+        for any other value.
+    ValueError
+        for a fit whose target is a Python function.
+    FileNotFoundError
+        where the folder does not exist.
+    """
+    path = Path(path)
+    text = json.dumps(document(value), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return out
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not allowed")
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read what `save` wrote: a `Rational`, a `Fit` or a `Certificate`.
+
+    Raises
+    ------
+    FileNotFoundError
+        where there is no such file.
+    ValueError
+        where it is too large, not JSON, damaged, or of an unknown kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"{path} is not a document of this package: {problem}") from None
+    return from_document(content)
