@@ -1,0 +1,184 @@
+"""Files of others, read safely: sizes are checked against the file before memory is taken, and nothing is executed."""
+
+import json
+import math
+import stat
+import struct
+import warnings
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["read_json", "read_npz", "read_safetensors", "read_torch", "regular_file"]
+
+_JSON_LIMIT = 4 * 2**20  # published configurations are a few kilobytes, headers of safetensors files too
+_HOLES_FROM = 256 * 2**20
+_FLOATS = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
+_INTEGERS = {"I8": 1, "U8": 1, "I16": 2, "I32": 4, "I64": 8}
+
+
+def regular_file(path: Path) -> Path:
+    """``path`` itself, if it is a regular file that lies where it says.
+
+    A symbolic link may stay inside the directory, or lead from ``snapshots/`` to ``blobs/`` of a hub cache. Raises
+    FileNotFoundError and ValueError.
+    """
+    try:
+        target = path.resolve(strict=True)
+        status = target.stat()
+    except (OSError, RuntimeError):
+        raise FileNotFoundError(f"there is no file {path}, or it is a broken link") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{path} is not a regular file; give a file of weights")
+    home = path.parent.resolve()
+    snapshots = next((p for p in home.parents if p.name == "snapshots"), None)
+    in_cache = snapshots is not None and target.parent == snapshots.parent / "blobs"
+    if path.is_symlink() and not in_cache and home not in target.parents:
+        raise ValueError(f"{path} is a link that leads out of its directory (to {target}); copy the file instead")
+    if status.st_size > _HOLES_FROM and status.st_blocks * 512 < status.st_size / 4:
+        raise ValueError(f"{path} claims {status.st_size} bytes but most of it is holes; it is no file of weights")
+    return path
+
+
+def _parse_json(data: bytes, name: str) -> Any:
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+        if repeated:
+            raise ValueError(f"the entry {repeated[0]!r} occurs twice")
+        return dict(pairs)
+
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=no_duplicates)
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deeply to be a configuration") from None
+    except ValueError as error:  # of bytes that are not UTF-8, of JSON, of duplicates, of absurd integers
+        raise ValueError(f"{name} is not valid JSON: {str(error)[:200]}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A configuration: the JSON object of a file of at most 4 MiB."""
+    regular_file(path)
+    size = path.stat().st_size
+    if size > _JSON_LIMIT:
+        raise ValueError(f"{path} has {size} bytes; a configuration has at most {_JSON_LIMIT}")
+    value = _parse_json(path.read_bytes(), str(path))
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds a JSON {type(value).__name__}, not the object that a configuration is")
+    return value
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, as stored; the header is checked against the file's size first."""
+    from safetensors import SafetensorError, safe_open
+
+    regular_file(path)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= min(size - 8, _JSON_LIMIT):
+            raise ValueError(f"{path} is no safetensors file, or is truncated: its header claims {length} bytes")
+        header = _parse_json(file.read(length), f"the header of {path}")
+    if not isinstance(header, dict):
+        raise ValueError(f"the header of {path} is not a JSON object")
+    for name, entry in header.items():
+        if name != "__metadata__":
+            _check_entry(path, name, entry, size - 8 - length)
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, ValueError, RuntimeError, OSError) as error:
+        raise ValueError(f"{path} is not a readable safetensors file: {str(error)[:200]}") from None
+
+
+def _check_entry(path: Path, name: str, entry: Any, room: int) -> None:
+    """One entry of a safetensors header: its format, and its shape against its bytes against the file."""
+    entry = entry if isinstance(entry, dict) else {}
+    sizes = _FLOATS | _INTEGERS
+    kind, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    if not isinstance(kind, str) or kind not in sizes:
+        raise ValueError(f"tensor {name!r} of {path} has dtype {kind!r}; weights are {', '.join(_FLOATS)}")
+    lists = [shape, offsets]
+    if not all(isinstance(v, list) and all(type(n) is int and n >= 0 for n in v) for v in lists) or len(offsets) != 2:
+        raise ValueError(f"tensor {name!r} of {path} has the impossible shape {shape!r} at {offsets!r}")
+    if offsets[1] - offsets[0] != math.prod(shape) * sizes[kind] or offsets[1] > room:
+        raise ValueError(f"tensor {name!r} of {path} claims shape {shape}, more or less than its bytes in the file")
+
+
+def read_npz(path: Path) -> dict[str, Tensor]:
+    """The arrays of a ``.npz`` file; the size of each is checked against the archive before it is unpacked."""
+    regular_file(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_names(path, archive)
+            for entry in archive.infolist():
+                if entry.file_size > 50 * entry.compress_size + 2**20:
+                    raise ValueError(f"{entry.filename} would unpack to {entry.file_size} bytes")
+                with archive.open(entry) as file:
+                    version = np.lib.format.read_magic(file)
+                    reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+                    if version not in reader:
+                        raise ValueError(f"{entry.filename} has the unknown .npy version {version}")
+                    shape, _, dtype = reader[version](file)
+                    if dtype.hasobject or dtype.kind not in "fiu":
+                        raise ValueError(f"{entry.filename} has dtype {dtype}, not numbers")
+                    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != entry.file_size - file.tell():
+                        raise ValueError(f"{entry.filename} claims shape {shape}, more or less than its bytes")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {
+                name: torch.from_numpy(arrays[name].astype(arrays[name].dtype.newbyteorder("="))) for name in arrays
+            }
+    except Exception as error:  # corrupt archives raise nearly anything: zlib, struct, zipfile, numpy errors
+        raise ValueError(f"{path} is not a usable .npz file: {str(error)[:200]}") from None
+
+
+def _check_names(path: Path, archive: zipfile.ZipFile) -> None:
+    names = Counter(archive.namelist())
+    if not names or max(names.values()) > 1:
+        raise ValueError(f"{path} is empty or holds an entry twice")
+
+
+def read_torch(path: Path) -> dict[str, Any]:
+    """The mapping of a ``torch.save`` file, read with ``weights_only=True`` and nothing else.
+
+    Archives whose entries are compressed or larger than the file are refused, and tensors larger than their storage.
+    """
+    regular_file(path)
+    size = path.stat().st_size
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                _check_names(path, archive)
+                for entry in archive.infolist():
+                    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
+                        raise ValueError(f"its entry {entry.filename} is compressed, which torch.save never does")
+        elif path.open("rb").read(1) != b"\x80":
+            raise ValueError("it is neither an archive nor a pickle")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old files warn about storage classes; there is nothing a caller could do
+            value = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a corrupt pickle can raise any exception there is
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"{path} cannot be read safely as a torch file of plain weights: {reason}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds a {type(value).__name__}, not a mapping of names to weights")
+    _check_tensors(value, path, size)
+    return value
+
+
+def _check_tensors(value: Any, path: Path, size: int, depth: int = 0) -> None:
+    if depth > 8:
+        raise ValueError(f"{path} is nested too deeply to be a file of weights")
+    if isinstance(value, dict):
+        for entry in value.values():
+            _check_tensors(entry, path, size, depth + 1)
+    elif isinstance(value, Tensor):
+        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
+            raise ValueError(f"{path} holds a tensor that is not a plain dense one")
+        if value.numel() * value.element_size() > size:
+            raise ValueError(f"{path} holds a tensor of shape {list(value.shape)}, larger than the file")

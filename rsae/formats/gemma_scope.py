@@ -1,0 +1,49 @@
+"""Gemma Scope 1 (``params.npz``) and 2 (``params.safetensors`` + ``config.json``)."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from rsae.formats.checked import check_size, float_tensor, known_keys
+from rsae.sae import SparseAutoencoder
+
+__all__ = ["read_gemma_scope"]
+
+_NAMES = {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"}
+
+
+def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> SparseAutoencoder:
+    """A JumpReLU SAE of Gemma Scope: b_dec is not subtracted from the input.
+
+    Raises ValueError, by name, for transcoders (with an affine connection, or from one place to another).
+    """
+    places = config.get("hf_hook_point_in"), config.get("hf_hook_point_out")
+    moves = places[1] is not None and places[0] != places[1]
+    if config.get("affine_connection") or "affine_skip_connection" in tensors or moves:
+        raise ValueError(f"{source} is a transcoder: it is no SAE and cannot be upgraded")
+    architecture = config.get("architecture")
+    if architecture not in (None, "jump_relu", "jumprelu"):
+        raise ValueError(f"{source} is of the architecture {architecture!r}; Gemma Scope SAEs are jump_relu")
+    named = {("W_" + name[2:] if name.startswith("w_") else name): value for name, value in tensors.items()}
+    if len(named) != len(tensors):
+        raise ValueError(f"{source} holds the same weights twice, in upper and lower case")
+    known_keys(named, _NAMES, source)
+    W_enc = float_tensor(named, "W_enc", source, 2)
+    check_size(config.get("width"), W_enc.shape[1], "width", source)
+    layer = re.search(r"layer_(\d+)", str(source))
+    hook = f"blocks.{layer[1]}.hook_resid_post" if layer else None
+    if isinstance(places[0], str):
+        hook = places[0].removesuffix(".output")
+    metadata = {"format": "gemma-scope", "source": source, "hook": hook, "model": config.get("model_name")}
+    return SparseAutoencoder(
+        W_enc=W_enc,
+        b_enc=float_tensor(named, "b_enc", source, 1),
+        W_dec=float_tensor(named, "W_dec", source, 2),
+        b_dec=float_tensor(named, "b_dec", source, 1),
+        family="jumprelu",
+        threshold=float_tensor(named, "threshold", source, 1).clamp_min(0.0),
+        apply_b_dec_to_input=False,
+        metadata={key: value for key, value in metadata.items() if value is not None} | {"config": dict(config)},
+    )

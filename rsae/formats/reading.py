@@ -1,0 +1,94 @@
+"""`load_sae`: which format a file or directory is in is told by what is on disk."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from rsae.formats.dictionary_learning import read_dictionary
+from rsae.formats.files import read_json, read_npz, read_safetensors, read_torch
+from rsae.formats.gemma_scope import read_gemma_scope
+from rsae.formats.hub import fetch
+from rsae.formats.openai import is_openai, read_openai
+from rsae.formats.sae_lens import from_live, read_sae_lens
+from rsae.formats.sparsify import read_sparsify
+from rsae.sae import SparseAutoencoder
+
+__all__ = ["load_sae"]
+
+_WEIGHTS = {
+    "sae_weights.safetensors": "sae-lens",
+    "sae.safetensors": "sparsify",
+    "params.npz": "Gemma Scope 1",
+    "params.safetensors": "Gemma Scope 2",
+    "ae.pt": "dictionary_learning",
+}
+
+
+def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
+    """A pre-trained sparse autoencoder, in float32 on the CPU.
+
+    ``source`` is a directory or file of sae-lens (3 to 6), sparsify, Gemma Scope (1, 2), dictionary_learning or
+    openai/sparse_autoencoder; a live ``sae_lens`` object; or a release on the hub (of SAELens's list, or the name of a
+    repository), of which ``sae_id`` names one SAE. A local directory may stand for a release.
+
+    Raises FileNotFoundError where there is nothing, TypeError for another object, and ValueError for files that are
+    broken, of another kind of model, or inconsistent, each in one sentence.
+    """
+    if isinstance(source, SparseAutoencoder):
+        return source
+    if isinstance(source, nn.Module):
+        if type(source).__module__.partition(".")[0] in {"sae_lens", "rsae"} and hasattr(source, "cfg"):
+            return from_live(source)
+        raise TypeError(
+            f"a {type(source).__name__} cannot be upgraded; give a sae_lens SAE, or save it and give the path"
+        )
+    if not isinstance(source, str | Path):
+        raise TypeError(f"an SAE is given as a path, a release name or a sae_lens object, not {type(source).__name__}")
+    path = Path(source)
+    if sae_id is not None and path.is_dir():
+        path = path / sae_id
+    elif sae_id is not None and not path.exists():
+        return _read(fetch(str(source), sae_id))
+    if not path.exists():
+        raise FileNotFoundError(f"no SAE at {path}; give a directory, a file, or a release with its sae_id")
+    return _read(path)
+
+
+def _read(found: Any) -> SparseAutoencoder:
+    if not isinstance(found, Path):
+        return from_live(found)
+    return _read_directory(found) if found.is_dir() else _read_file(found)
+
+
+def _read_directory(folder: Path) -> SparseAutoencoder:
+    names = [name for name in _WEIGHTS if (folder / name).is_symlink() or (folder / name).exists()]
+    if len(names) > 1:
+        raise ValueError(f"{folder} holds SAEs of several formats ({', '.join(names)}); give the file that you mean")
+    if names:
+        return _read_file(folder / names[0])
+    others = sorted(folder.glob("*.pt"))
+    if len(others) == 1:
+        return _read_file(others[0])
+    inside = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
+    raise ValueError(f"{folder} holds no SAE: it has {inside}, and none of {', '.join(_WEIGHTS)}")
+
+
+def _read_file(file: Path) -> SparseAutoencoder:
+    folder, source = file.parent, str(file.parent)
+    if file.name == "sae_weights.safetensors":
+        return read_sae_lens(read_json(folder / "cfg.json"), read_safetensors(file), source)
+    if file.name == "sae.safetensors":
+        return read_sparsify(read_json(folder / "cfg.json"), read_safetensors(file), source)
+    if file.name == "params.npz":
+        return read_gemma_scope({}, read_npz(file), source)
+    if file.name == "params.safetensors":
+        config = folder / "config.json"
+        return read_gemma_scope(read_json(config) if config.exists() else {}, read_safetensors(file), source)
+    if file.suffix in {".pt", ".pth"}:
+        state = read_torch(file)
+        if is_openai(state):
+            return read_openai(state, str(file))
+        configs = [config for config in (folder / "config.json", folder.parent / "config.json") if config.is_file()]
+        return read_dictionary(read_json(configs[0]) if configs else None, state, str(file))
+    raise ValueError(f"{file} is no file of an SAE that is known; known are {', '.join(_WEIGHTS)} and .pt files")

@@ -1,0 +1,88 @@
+"""The entry ``rational`` of a configuration: a rational activation as JSON numbers.
+
+The coefficients live in the configuration and not among the weights: tools cast all weights to the SAE's dtype, and
+bfloat16 would move coefficients by 4e-3. A float32 number survives JSON exactly.
+"""
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rational_approx.domain import Domain
+from rational_approx.rational import Rational
+from rsae.activation import RationalActivation
+from rsae.paper import PaperActivation
+from rsae.sae import SparseAutoencoder
+
+__all__ = ["activation_from", "record_of", "residual_step_from"]
+
+_COEFFICIENTS = ("numerator", "denominator", "arch")
+
+
+def record_of(sae: SparseAutoencoder) -> dict[str, Any]:
+    """What a plain SAELens configuration cannot say about this SAE."""
+    gate = sae.activation
+    record: dict[str, Any] = {"family": sae.family, "k": sae.k, "refine": sae.refine, "activation": None}
+    if sae.residual_step is not None:
+        record["residual_step"] = float(sae.residual_step)
+    if gate is not None:
+        entry: dict[str, Any] = {name: _numbers(getattr(gate, name)) for name in _COEFFICIENTS}
+        if isinstance(gate, PaperActivation):
+            entry |= {
+                "kind": "paper",
+                "input_scale": float(gate.input_scale),
+                "output_scale": float(gate.output_scale),
+                "tolerance": gate.tolerance,
+            }
+        else:
+            entry |= {"kind": "ratio", "inputs": list(gate.inputs)}
+        record["activation"] = entry
+    return record
+
+
+def activation_from(record: Mapping[str, Any], source: str) -> RationalActivation | PaperActivation | None:
+    """The activation of a record.  Raises ValueError for anything but plain finite numbers in known places."""
+    entry = record.get("activation")
+    if entry is None:
+        return None
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"the activation of {source} is {type(entry).__name__}, not an object")
+    lists = [_list(entry.get(name), f"the {name} of {source}") for name in _COEFFICIENTS]
+    if entry.get("kind") == "ratio":
+        inputs = entry.get("inputs")
+        if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
+            raise ValueError(f"the inputs of the activation of {source} are {inputs!r}, not a list of names")
+        return RationalActivation.from_coefficients(*lists, inputs=inputs)
+    if entry.get("kind") == "paper":
+        start = Rational((Fraction(1),), (Fraction(1),), Domain.of((-1, 1)))
+        scales = [_number(entry.get(n), f"{n} of {source}") for n in ("input_scale", "output_scale", "tolerance")]
+        gate = PaperActivation(start, *scales)
+        for name, values in zip(_COEFFICIENTS, lists, strict=True):
+            setattr(gate, name, nn.Parameter(torch.tensor(values)))
+        return gate
+    raise ValueError(f"the activation of {source} is of the unknown kind {entry.get('kind')!r}; try a newer rsae")
+
+
+def residual_step_from(record: Mapping[str, Any], source: str) -> float:
+    """The step of the refinement ``residual``."""
+    return _number(record.get("residual_step", 0.0), f"residual_step of {source}")
+
+
+def _numbers(parameter: Tensor) -> list[float]:
+    return [float(value) for value in parameter.detach().cpu()]
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}, not a finite number")
+    return float(value)
+
+
+def _list(value: Any, name: str) -> list[float]:
+    if not isinstance(value, list) or len(value) > 1000:
+        raise ValueError(f"{name} is not a list of at most 1000 numbers")
+    return [_number(entry, f"an entry of {name}") for entry in value]

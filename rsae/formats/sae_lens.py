@@ -1,0 +1,167 @@
+"""SAELens: versions 6, 5 and 3 (``cfg.json`` + ``sae_weights.safetensors``), and a live ``sae_lens.SAE``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsae.formats.checked import check_size, float_tensor, gated_as_jumprelu, integer, known_keys
+from rsae.formats.record import activation_from, residual_step_from
+from rsae.sae import SparseAutoencoder
+
+__all__ = ["from_live", "read_sae_lens"]
+
+_WEIGHTS = {"W_enc", "W_dec", "b_dec"}
+_NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale")
+_SCALED_OUTSIDE = ("expected_average_only_in", "covariance_whitening")
+
+
+def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> SparseAutoencoder:
+    """The SAE of a SAELens configuration (nested or flat) and its weights.
+
+    Gated SAEs become the JumpReLU SAE that they are; training checkpoints of BatchTopK and Matryoshka become JumpReLU,
+    as SAELens itself saves them; a fine-tuning scale of codes goes into the decoder. Raises ValueError, by name, for
+    architectures that are no SAE with one linear encoder (transcoders, AbsTopK, temporal, matching pursuit).
+    """
+    tensors = dict(tensors)
+    architecture = _architecture(config)
+    W_enc = float_tensor(tensors, "W_enc", source, 2)
+    W_dec = float_tensor(tensors, "W_dec", source, 2)
+    check_size(config.get("d_in"), W_enc.shape[0], "d_in", source)
+    check_size(config.get("d_sae"), W_enc.shape[1], "d_sae", source)
+    if W_dec.shape != W_enc.T.shape:
+        raise ValueError(f"W_dec of {source} is {list(W_dec.shape)}, but W_enc is {list(W_enc.shape)}")
+    options: dict[str, Any] = {
+        "W_enc": W_enc,
+        "W_dec": _scaled(config, tensors, W_dec, source),
+        "b_dec": float_tensor(tensors, "b_dec", source, 1),
+        "apply_b_dec_to_input": _flag(config, "apply_b_dec_to_input", True, source),
+        "normalise": _normalisation(config, source),
+        "metadata": _metadata(config, source),
+    }
+    used = _WEIGHTS | {"scaling_factor", "finetuning_scaling_factor"}
+    rescale = _flag(config, "rescale_acts_by_decoder_norm", False, source)
+    if architecture == "gated":
+        gates = [float_tensor(tensors, name, source, 1) for name in ("b_gate", "b_mag", "r_mag")]
+        known_keys(tensors, used | {"b_gate", "b_mag", "r_mag"}, source)
+        return SparseAutoencoder(**options | _sized(gated_as_jumprelu, W_enc, gates, source))
+    options["b_enc"] = float_tensor(tensors, "b_enc", source, 1)
+    used |= {"b_enc"}
+    if architecture in {"batchtopk", "matryoshka_batchtopk"}:
+        known_keys(tensors, used | {"topk_threshold"}, source)
+        if rescale:
+            norms = W_dec.norm(dim=1).clamp_min(1e-8)
+            options |= {"W_enc": W_enc * norms, "b_enc": options["b_enc"] * norms, "W_dec": W_dec / norms[:, None]}
+        threshold = float_tensor(tensors, "topk_threshold", source, 0)
+        return SparseAutoencoder(**options, family="jumprelu", threshold=threshold.clamp_min(0.0))
+    record = config.get("rational")
+    if architecture == "rational":
+        if not isinstance(record, Mapping):
+            raise ValueError(f"the configuration of {source} is of a rational SAE but has no entry 'rational'")
+        options |= {"activation": activation_from(record, source), "refine": record.get("refine", "none")}
+    family = {"standard": "relu"}.get(architecture, architecture)
+    if architecture == "rational" and isinstance(record, Mapping):
+        family = str(record.get("family"))
+    if family == "jumprelu":
+        options["threshold"] = _threshold(tensors, source)
+        used |= {"threshold", "log_threshold"}
+    if family == "topk":
+        options |= {"k": integer(_k(config), "k", source), "rescale_by_decoder_norm": rescale}
+    known_keys(tensors, used, source)
+    sae = SparseAutoencoder(**options, family=family)  # type: ignore[arg-type] - the constructor checks it
+    if sae.residual_step is not None and isinstance(record, Mapping):
+        sae.residual_step.data.fill_(residual_step_from(record, source))
+    return sae
+
+
+def from_live(sae: Any) -> SparseAutoencoder:
+    """A live ``sae_lens`` object (inference or training), copied."""
+    config = sae.cfg.to_dict()
+    tensors = {name: value.detach().cpu() for name, value in sae.state_dict().items()}
+    return read_sae_lens(config, tensors, f"the {type(sae).__name__} given")
+
+
+def _architecture(config: Mapping[str, Any]) -> str:
+    architecture = config.get("architecture") or "standard"
+    activation = config.get("activation_fn", config.get("activation_fn_str", "relu"))
+    if architecture == "standard" and activation == "topk":  # versions 3 and 5
+        architecture = "topk"
+    elif architecture == "standard" and activation not in ("relu", None):
+        raise ValueError(f"SAEs with the activation {activation!r} cannot be upgraded; relu, jumprelu and topk can")
+    if architecture == "topk" and (config.get("activation_fn_kwargs") or {}).get("signed"):
+        raise ValueError("a TopK SAE with signed codes (AbsTopK) cannot be upgraded; relu, jumprelu and topk can")
+    known = ("standard", "topk", "jumprelu", "gated", "batchtopk", "matryoshka_batchtopk", "rational")
+    if architecture not in known:
+        raise ValueError(f"SAEs of architecture {architecture!r} cannot be upgraded; {', '.join(known[:4])} can")
+    return str(architecture)
+
+
+def _k(config: Mapping[str, Any]) -> Any:
+    record = config.get("rational")
+    if isinstance(record, Mapping):
+        return record.get("k")
+    kwargs = config.get("activation_fn_kwargs")
+    return config.get("k", kwargs.get("k") if isinstance(kwargs, Mapping) else None)
+
+
+def _threshold(tensors: Mapping[str, Tensor], source: str) -> Tensor:
+    """Thresholds; a negative one lets no negative code through (relu comes first), so it equals 0."""
+    if "log_threshold" in tensors and "threshold" not in tensors:
+        return float_tensor(tensors, "log_threshold", source, 1).exp()
+    return float_tensor(tensors, "threshold", source, 1).clamp_min(0.0)
+
+
+def _scaled(config: Mapping[str, Any], tensors: dict[str, Tensor], W_dec: Tensor, source: str) -> Tensor:
+    """Version 3 to 5 could scale codes on their way into the decoder after a fine-tuning; the rows take it up."""
+    name = next((n for n in ("scaling_factor", "finetuning_scaling_factor") if n in tensors), None)
+    if name is None:
+        return W_dec
+    scale = float_tensor(tensors, name, source)
+    if torch.allclose(scale, torch.ones_like(scale)):
+        return W_dec
+    if not config.get("finetuning_scaling_factor") or scale.shape != W_dec.shape[:1]:
+        raise ValueError(f"{source} has a {name} that its configuration does not speak of; SAELens refuses it too")
+    return W_dec * scale[:, None]
+
+
+def _normalisation(config: Mapping[str, Any], source: str) -> str:
+    value = config.get("normalize_activations")
+    if value is None or value is False:
+        return "none"
+    if value is True or value in _SCALED_OUTSIDE:
+        return "none"  # as in SAELens: whoever feeds the SAE scales its inputs; the metadata keep the name
+    if value not in _NORMALISATIONS:
+        raise ValueError(f"normalize_activations of {source} is {value!r}; known are {', '.join(_NORMALISATIONS)}")
+    return str(value)
+
+
+def _flag(config: Mapping[str, Any], name: str, default: bool, source: str) -> bool:
+    value = config.get(name, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} of {source} is {value!r}, not true or false")
+    return value
+
+
+def _sized(convert: Any, W_enc: Tensor, gates: list[Tensor], source: str) -> dict[str, Any]:
+    if any(len(gate) != W_enc.shape[1] for gate in gates):
+        raise ValueError(f"the gates of {source} have {[len(g) for g in gates]} entries, not {W_enc.shape[1]}")
+    return dict(convert(W_enc, *gates))
+
+
+def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
+    nested = config.get("metadata")
+    about = dict(nested) if isinstance(nested, Mapping) else dict(config)
+    hook = about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point")
+    found = {
+        "format": "sae-lens",
+        "source": source,
+        "hook": hook,
+        "model": about.get("model_name"),
+        "context_length": about.get("context_size"),
+        "prepend_bos": about.get("prepend_bos"),
+    }
+    value = config.get("normalize_activations")
+    if value is True or value in _SCALED_OUTSIDE:
+        found["inputs_scaled_outside"] = "expected_average_only_in" if value is True else value
+    return {key: entry for key, entry in found.items() if entry is not None} | {"config": dict(config)}

@@ -1,0 +1,105 @@
+"""`save_sae`: the SAELens layout, written whole or not at all."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from rsae.formats.record import record_of
+from rsae.sae import SparseAutoencoder
+
+__all__ = ["save_sae"]
+
+_OURS = {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}
+_ARCHITECTURES = {"relu": "standard", "jumprelu": "jumprelu", "topk": "topk"}
+
+
+def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write ``cfg.json`` and ``sae_weights.safetensors`` into the new directory ``path``; returns it.
+
+    An SAE with its own gate is an ordinary SAELens one (architecture ``standard``, ``jumprelu`` or ``topk``); with a
+    rational activation or a refinement its architecture is ``rational``, which ``import rsae.saelens`` makes known to
+    SAELens. Everything is written beside the target and renamed into place at the end.
+
+    Raises FileExistsError for a directory that is not empty (with ``overwrite`` only where it holds anything but an
+    SAE), NotADirectoryError for a file, FileNotFoundError where the parent does not exist.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_dir():
+        raise NotADirectoryError(f"{target} is a file; give the name of a new directory")
+    inside = {entry.name for entry in target.iterdir()} if target.exists() else set()
+    if inside and not overwrite:
+        raise FileExistsError(f"{target} is not empty; give a new directory, or overwrite=True")
+    if inside - _OURS:
+        raise FileExistsError(f"{target} holds more than an SAE ({sorted(inside - _OURS)[0]}), so it is not replaced")
+    if not target.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no directory {target.absolute().parent} to put {target.name} into")
+    tensors = {
+        name: value.detach().cpu().float().contiguous()
+        for name, value in sae.named_parameters(recurse=False)
+        if name != "residual_step"
+    }
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.absolute().parent))
+    try:
+        new = staging / "new"
+        new.mkdir()
+        save_file(tensors, new / "sae_weights.safetensors")
+        (new / "cfg.json").write_text(json.dumps(configuration(sae), indent=1, allow_nan=False), encoding="utf-8")
+        for written in new.iterdir():
+            descriptor = os.open(written, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+        if target.exists():
+            target.rename(staging / "old")
+        new.rename(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
+    """The SAELens configuration of an SAE."""
+    plain = sae.activation is None and sae.refine == "none"
+    read = sae.metadata.get("config")
+    read = read if isinstance(read, dict) else {}
+    nested = read.get("metadata")
+    about = dict(nested) if isinstance(nested, dict) else {}
+    names = {"hook": "hook_name", "model": "model_name", "context_length": "context_size", "prepend_bos": "prepend_bos"}
+    for key, name in names.items():
+        if name not in about and sae.metadata.get(key) is not None:
+            about[name] = sae.metadata[key]
+    about["sae_lens_version"] = "6.54.12"  # the layout that is written here
+    rest = {k: v for k, v in sae.metadata.items() if k not in {"config", *names} and k not in about}
+    config: dict[str, Any] = {
+        "architecture": _ARCHITECTURES[sae.family] if plain else "rational",
+        "d_in": sae.d_in,
+        "d_sae": sae.d_sae,
+        "dtype": "float32",
+        "device": "cpu",
+        "apply_b_dec_to_input": sae.apply_b_dec_to_input,
+        "normalize_activations": sae.normalise,
+        "reshape_activations": read.get("reshape_activations", "none"),
+        "metadata": _json_only(about | {"rsae": rest}),
+    }
+    if sae.family == "topk":
+        config |= {"k": sae.k, "rescale_acts_by_decoder_norm": sae.rescale_by_decoder_norm}
+    if not plain:
+        config["rational"] = record_of(sae)
+    return config
+
+
+def _json_only(value: Any, depth: int = 0) -> Any:
+    """``value`` with what JSON cannot hold turned into text."""
+    if isinstance(value, dict) and depth < 8:
+        return {str(key): _json_only(entry, depth + 1) for key, entry in value.items()}
+    if isinstance(value, list | tuple) and depth < 8:
+        return [_json_only(entry, depth + 1) for entry in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and value == value and abs(value) != float("inf"):
+        return value
+    return str(value)
