@@ -15,7 +15,7 @@ _LINEAR = {"encoder.weight", "encoder.bias", "decoder.weight"}
 
 
 def unwrapped(state: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """The state dictionary itself: later checkpoints keep it under a name of its own, and compiled modules prefix it."""
+    """The state dictionary itself: later checkpoints keep it under a name, and compiled modules prefix its names."""
     if not looks_like_dictionary(state):
         inner = [v for v in state.values() if isinstance(v, Mapping) and looks_like_dictionary(v)]
         if len(inner) != 1:
@@ -34,9 +34,9 @@ def looks_like_dictionary(state: Mapping[str, Any]) -> bool:
 def read_dictionary(config: Mapping[str, Any] | None, state: Mapping[str, Any], source: str) -> SparseAutoencoder:
     """The SAE of a state dictionary; which one is told by the names of its weights.
 
-    Only TopK and BatchTopK have the same names, and differ by ``trainer.dict_class`` of the configuration. ReLU decoders
-    are normalised as ``load_dictionary`` does; BatchTopK and Matryoshka encode with their threshold, TopK with k; gated
-    SAEs become the JumpReLU SAE that they are. Raises ValueError.
+    Only TopK and BatchTopK have the same names, and differ by ``trainer.dict_class`` of the configuration. ReLU
+    decoders are normalised as ``load_dictionary`` does; BatchTopK and Matryoshka encode with their threshold, TopK with
+    k; gated SAEs become the JumpReLU SAE that they are. Raises ValueError.
     """
     state = unwrapped(state, source)
     trainer = (config or {}).get("trainer", {})

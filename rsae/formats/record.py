@@ -56,7 +56,7 @@ def activation_from(record: Mapping[str, Any], source: str) -> RationalActivatio
         inputs = entry.get("inputs")
         if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
             raise ValueError(f"the inputs of the activation of {source} are {inputs!r}, not a list of names")
-        return RationalActivation.from_coefficients(*lists, inputs=inputs)
+        return RationalActivation.from_coefficients(lists[0], lists[1], lists[2], inputs)
     if entry.get("kind") == "paper":
         start = Rational((Fraction(1),), (Fraction(1),), Domain.of((-1, 1)))
         scales = [_number(entry.get(n), f"{n} of {source}") for n in ("input_scale", "output_scale", "tolerance")]

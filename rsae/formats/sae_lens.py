@@ -1,14 +1,14 @@
 """SAELens: versions 6, 5 and 3 (``cfg.json`` + ``sae_weights.safetensors``), and a live ``sae_lens.SAE``."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from rsae.formats.checked import check_size, float_tensor, gated_as_jumprelu, integer, known_keys
 from rsae.formats.record import activation_from, residual_step_from
-from rsae.sae import SparseAutoencoder
+from rsae.sae import Family, SparseAutoencoder
 
 __all__ = ["from_live", "read_sae_lens"]
 
@@ -69,7 +69,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     if family == "topk":
         options |= {"k": integer(_k(config), "k", source), "rescale_by_decoder_norm": rescale}
     known_keys(tensors, used, source)
-    sae = SparseAutoencoder(**options, family=family)  # type: ignore[arg-type] - the constructor checks it
+    sae = SparseAutoencoder(**options, family=cast(Family, family))
     if sae.residual_step is not None and isinstance(record, Mapping):
         sae.residual_step.data.fill_(residual_step_from(record, source))
     return sae
