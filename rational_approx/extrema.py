@@ -75,6 +75,8 @@ def alternating(t: np.ndarray, e: np.ndarray, count: int) -> Peaks | None:
     From each run of one sign the largest peak is kept. A surplus is removed from the end with the smaller peak, or,
     where the smallest peak is inside, together with its smaller neighbour, which keeps the alternation.
     """
+    if not e.size:
+        return None
     runs = np.cumsum(np.r_[0, np.sign(e[1:]) != np.sign(e[:-1])])
     size = np.abs(e)
     keep = [int(at) for at in (np.flatnonzero(runs == run)[size[runs == run].argmax()] for run in range(runs[-1] + 1))]

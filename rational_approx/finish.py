@@ -20,7 +20,7 @@ import numpy as np
 from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.reduction import Reduced, ReducedPiece
 
-__all__ = ["Finished", "Unfinished", "finish"]
+__all__ = ["Equations", "Finished", "Point", "Unfinished", "error_jet", "finish", "moved", "placed"]
 
 ROUNDS = 12
 
@@ -40,6 +40,20 @@ class Finished:
     deviation: float
     bits: int
     rounds: int
+
+    @classmethod
+    def of(
+        cls,
+        p: flint.arb_poly,
+        q: flint.arb_poly,
+        h: flint.arb,
+        reference: list[Fraction],
+        deviation: float,
+        bits: int,
+        rounds: int,
+    ) -> "Finished":
+        """From balls, of which the midpoints are kept."""
+        return cls(_exact(p), _exact(q), to_fraction(h), tuple(reference), deviation, bits, rounds)
 
 
 @dataclass
@@ -83,18 +97,20 @@ def _attempt(
     digits: int,
     bits: int,
 ) -> Finished | None:
-    points = [_placed(problem, t) for t in reference]
+    points = [placed(problem, t) for t in reference]
     levelled, q_start = flint.arb(h), [flint.arb(float(v)) for v in q_values]
     wanted = flint.arb(10) ** -(digits + 2)
     deviations: list[flint.arb] = []
     for rounds in range(1, ROUNDS + 1):
-        p, q, levelled, residual = _solve(points, degree, levelled, q_start)
-        if not residual < wanted:
+        equations = Equations(points, degree)
+        levelled, values = equations.solve(levelled, q_start)
+        p, q = equations.polynomials(levelled, values)
+        if not equations.residual(p, q, levelled) < wanted:
             return None
         if not problem.precise:  # float64 values: the reference is as good as it can be
             deviations.append(flint.arb(0))
             break
-        sizes = [_moved(point, p, q) for point in points]
+        sizes = [moved(point, p, q) for point in points]
         if any(not a.t < b.t for a, b in pairwise(points)):
             raise Unfinished("two points of the reference met")
         deviations.append(max((abs(abs(size) / abs(levelled) - 1) for size in sizes), key=float))
@@ -105,15 +121,8 @@ def _attempt(
             raise Unfinished("the peaks do not level out in multiprecision arithmetic")
     else:
         raise Unfinished("the peaks do not level out in multiprecision arithmetic")
-    return Finished(
-        _exact(p),
-        _exact(q),
-        to_fraction(levelled),
-        tuple(to_fraction(point.t) for point in points),
-        float(deviations[-1]),
-        bits,
-        rounds,
-    )
+    reference_t = [to_fraction(point.t) for point in points]
+    return Finished.of(p, q, levelled, reference_t, float(deviations[-1]), bits, rounds)
 
 
 def _exact(poly: flint.arb_poly) -> flint.fmpq_poly:
@@ -121,7 +130,8 @@ def _exact(poly: flint.arb_poly) -> flint.fmpq_poly:
     return flint.fmpq_poly([flint.fmpq(c.numerator, c.denominator) for c in fractions])
 
 
-def _placed(problem: Reduced, t: float) -> Point:
+def placed(problem: Reduced, t: float) -> Point:
+    """The point of the reference at a float, on its piece: at the exact end where it is the float next to one."""
     for piece in problem.pieces:
         for end in (piece.lower, piece.upper):
             if float(end) == t:
@@ -131,66 +141,75 @@ def _placed(problem: Reduced, t: float) -> Point:
     raise Unfinished(f"the point {t} of the reference lies on no piece")
 
 
-def _solve(
-    points: list[Point], degree: tuple[int, int], h: flint.arb, q_start: list[flint.arb]
-) -> tuple[flint.arb_poly, flint.arb_poly, flint.arb, flint.arb]:
-    p_degree, q_degree = degree
-    n = len(points)
-    t = [point.t for point in points]
-    values = [point.piece.jets(point.t, 1) for point in points]
-    s, w = [value[0][0].mid() for value in values], [value[1][0].mid() for value in values]
-    d = []
-    for i in range(n):
-        product = flint.arb(1)
-        for j in range(n):
-            if j != i:
-                product *= t[i] - t[j]
-        d.append(abs(1 / product).mid())
-    at = _every(n, q_degree + 1)
-    nodes = [t[k] for k in at]
-    slopes = []
-    for k, node in enumerate(nodes):
-        product = flint.arb(1)
-        for j, other in enumerate(nodes):
-            if j != k:
-                product *= node - other
-        slopes.append(product)
-    rows = []
-    for i in range(n):
-        if i in at:
-            rows.append([flint.arb(int(at[k] == i)) for k in range(q_degree + 1)])
-            continue
-        whole = flint.arb(1)
-        for node in nodes:
-            whole *= t[i] - node
-        rows.append([(whole / ((t[i] - node) * slope)).mid() for node, slope in zip(nodes, slopes, strict=True)])
-    lagrange = flint.arb_mat(rows)
-    signs = [(-1) ** i for i in range(n)]
-    weighted = flint.arb_mat([[(d[i] / w[i]).mid() * x for x in rows[i]] for i in range(n)])
-    signed = flint.arb_mat([[(d[i] * s[i] * signs[i] / w[i]).mid() * x for x in rows[i]] for i in range(n)])
-    m, b = (lagrange.transpose() * signed).mid(), (lagrange.transpose() * weighted).mid()
-    v = flint.arb_mat([[q_start[k]] for k in at])
-    for _ in range(12):
-        before = h
-        v = (m - b * h).solve((b * v).mid(), algorithm="approx").mid()
-        size = max((abs(v[k, 0]) for k in range(q_degree + 1)), key=float)
-        v = (v * (1 / size)).mid() if size > 0 else v
-        h = ((v.transpose() * m * v)[0, 0] / (v.transpose() * b * v)[0, 0]).mid()
-        if not h.is_finite() or h == 0:
-            raise Unfinished("the level equations have no solution near the one that float64 found")
-        if abs(h - before) < abs(h) * flint.arb(2) ** -(flint.ctx.prec // 2):
-            break
-    q_values = (lagrange * v).mid()
-    if q_values[at[0], 0] < 0:
-        q_values = (q_values * flint.arb(-1)).mid()
-    if not all(q_values[i, 0] > 0 for i in range(n)):
-        raise Unfinished("the levelled rational has a pole between two points of the reference")
-    p_at = _every(n, p_degree + 1)
-    p_values = [((s[i] - signs[i] * h) / w[i] * q_values[i, 0]).mid() for i in p_at]
-    p = _interpolated([t[i] for i in p_at], p_values)
-    q = _interpolated(nodes, [q_values[i, 0] for i in at])
-    residual = max((abs((s[i] - w[i] * p(t[i]) / q(t[i])).mid() - signs[i] * h) / abs(h) for i in range(n)), key=float)
-    return p, q, h, residual
+class Equations:
+    """The level equations on a reference in the Lagrange basis of Q: ``M v = h B v``."""
+
+    def __init__(self, points: list[Point], degree: tuple[int, int]) -> None:
+        n = len(points)
+        self.points, self.degree = points, degree
+        self.t = t = [point.t for point in points]
+        values = [point.piece.jets(point.t, 1) for point in points]
+        self.s, self.w = [value[0][0].mid() for value in values], [value[1][0].mid() for value in values]
+        self.signs = [(-1) ** i for i in range(n)]
+        d = [abs(1 / _product([t[i] - t[j] for j in range(n) if j != i])).mid() for i in range(n)]
+        self.q_at = _every(n, degree[1] + 1)
+        nodes = [t[k] for k in self.q_at]
+        slopes = [_product([node - other for j, other in enumerate(nodes) if j != k]) for k, node in enumerate(nodes)]
+        rows = []
+        for i in range(n):
+            if i in self.q_at:
+                rows.append([flint.arb(int(at == i)) for at in self.q_at])
+                continue
+            whole = _product([t[i] - node for node in nodes])
+            rows.append([(whole / ((t[i] - node) * slope)).mid() for node, slope in zip(nodes, slopes, strict=True)])
+        self.lagrange = flint.arb_mat(rows)
+        plain = [(d[i] / self.w[i]).mid() for i in range(n)]
+        weighted = flint.arb_mat([[plain[i] * x for x in rows[i]] for i in range(n)])
+        signed = flint.arb_mat([[(plain[i] * self.s[i] * self.signs[i]).mid() * x for x in rows[i]] for i in range(n)])
+        self.m = (self.lagrange.transpose() * signed).mid()
+        self.b = (self.lagrange.transpose() * weighted).mid()
+
+    def solve(self, h: flint.arb, q_start: list[flint.arb]) -> tuple[flint.arb, list[flint.arb]]:
+        """The eigenvalue near ``h`` and ``Q`` on the reference, by Rayleigh quotient iteration."""
+        m, b = self.m, self.b
+        if m.nrows() == 1:
+            return (m[0, 0] / b[0, 0]).mid(), [flint.arb(1)] * len(self.t)
+        v = flint.arb_mat([[q_start[k]] for k in self.q_at])
+        for _ in range(12):
+            before = h
+            v = (m - b * h).solve((b * v).mid(), algorithm="approx").mid()
+            size = max((abs(v[k, 0]) for k in range(v.nrows())), key=float)
+            v = (v * (1 / size)).mid() if size > 0 else v
+            h = ((v.transpose() * m * v)[0, 0] / (v.transpose() * b * v)[0, 0]).mid()
+            if not h.is_finite():
+                raise Unfinished("the level equations have no solution near the one that was found")
+            if abs(h - before) < abs(h) * flint.arb(2) ** -(flint.ctx.prec // 2):
+                break
+        q_values = [(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))]
+        if q_values[0] < 0:
+            q_values = [-x for x in q_values]
+        if not all(x > 0 for x in q_values):
+            raise Unfinished("the levelled rational has a pole between two points of the reference")
+        return h, q_values
+
+    def polynomials(self, h: flint.arb, q_values: list[flint.arb]) -> tuple[flint.arb_poly, flint.arb_poly]:
+        """P and Q in powers of t from the values of Q on the reference."""
+        p_at = _every(len(self.t), self.degree[0] + 1)
+        p_values = [((self.s[i] - self.signs[i] * h) / self.w[i] * q_values[i]).mid() for i in p_at]
+        p = _interpolated([self.t[i] for i in p_at], p_values)
+        return p, _interpolated([self.t[i] for i in self.q_at], [q_values[i] for i in self.q_at])
+
+    def residual(self, p: flint.arb_poly, q: flint.arb_poly, h: flint.arb) -> flint.arb:
+        """The largest relative difference between the error on the reference and ``h``: a check of the precision."""
+        errors = [self.s[i] - self.w[i] * p(t) / q(t) for i, t in enumerate(self.t)]
+        return max((abs(e.mid() - sign * h) / abs(h) for e, sign in zip(errors, self.signs, strict=True)), key=float)
+
+
+def _product(factors: list[flint.arb]) -> flint.arb:
+    total = flint.arb(1)
+    for factor in factors:
+        total *= factor
+    return total
 
 
 def _every(n: int, count: int) -> list[int]:
@@ -203,10 +222,10 @@ def _interpolated(nodes: list[flint.arb], values: list[flint.arb]) -> flint.arb_
     return flint.arb_poly([c.mid() for c in poly.coeffs()])
 
 
-def _moved(point: Point, p: flint.arb_poly, q: flint.arb_poly) -> flint.arb:
+def moved(point: Point, p: flint.arb_poly, q: flint.arb_poly) -> flint.arb:
     """Move a point to the peak beside it by one Newton step, and return the error there."""
     if not point.at_end or _regular(point):
-        jet = _error_jet(point.piece, point.t, p, q, 3)
+        jet = error_jet(point.piece, point.t, p, q, 3)
         value, slope, bend = jet[0].mid(), jet[1].mid(), jet[2].mid()
         inward = 1 if point.t < to_arb((point.piece.lower + point.piece.upper) / 2) else -1
         if point.at_end and value * slope * inward <= 0:
@@ -220,7 +239,7 @@ def _moved(point: Point, p: flint.arb_poly, q: flint.arb_poly) -> flint.arb:
                 point.t, point.at_end = (upper if t >= upper else lower).mid(), True
         elif not point.at_end:
             _pushed_to_end(point, value, p, q, upwards=bool(value * slope > 0))
-    return _error_jet(point.piece, point.t, p, q, 1)[0].mid()
+    return error_jet(point.piece, point.t, p, q, 1)[0].mid()
 
 
 def _pushed_to_end(point: Point, value: flint.arb, p: flint.arb_poly, q: flint.arb_poly, upwards: bool) -> None:
@@ -230,7 +249,7 @@ def _pushed_to_end(point: Point, value: flint.arb, p: flint.arb_poly, q: flint.a
     end = upper if upwards else lower
     if abs(end - point.t) > (upper - lower) * flint.arb("0.02"):
         return
-    there = _error_jet(point.piece, end.mid(), p, q, 1)[0].mid()
+    there = error_jet(point.piece, end.mid(), p, q, 1)[0].mid()
     if there * value > 0 and abs(there) >= abs(value):
         point.t, point.at_end = end.mid(), True
 
@@ -244,7 +263,9 @@ def _regular(point: Point) -> bool:
     return all(c.is_finite() for series in (s, w) for c in (series[0], series[1], series[2])) and bool(s.prec >= 3)
 
 
-def _error_jet(piece: ReducedPiece, t: flint.arb, p: flint.arb_poly, q: flint.arb_poly, order: int) -> flint.arb_series:
+def error_jet(piece: ReducedPiece, t: flint.arb, p: flint.arb_poly, q: flint.arb_poly, order: int) -> flint.arb_series:
+    """Taylor coefficients of the error ``S - W P / Q`` at a point."""
+
     s, w = piece.jets(t, order)
 
     def taylor(poly: flint.arb_poly) -> flint.arb_series:

@@ -1,6 +1,6 @@
 """`fit`: the best uniform rational approximation of a target."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -8,26 +8,20 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from rational_approx.correction import corrected_start
 from rational_approx.domain import End
-from rational_approx.exchange import Exchange, Record, exchange, sampled
-from rational_approx.extrema import peaks, spread
-from rational_approx.finish import Finished, Unfinished, finish
-from rational_approx.levelled import Inadmissible
-from rational_approx.polynomials import as_chebyshev, fmpq, fractions, isolated_roots
+from rational_approx.exchange import Record
+from rational_approx.finish import Finished
+from rational_approx.polynomials import as_chebyshev, fmpq, fractions
 from rational_approx.precision import working_precision
 from rational_approx.rational import Rational
 from rational_approx.reduction import Reduced, reduced
-from rational_approx.start import continued, spread_starts
+from rational_approx.solve import solve
 from rational_approx.target import Target
 
 __all__ = ["DidNotConverge", "Fit", "fit"]
 
 DEFAULT_DIGITS = 18
 """Correct digits of the levelled error without ``digits=``: the float that is returned is then correctly rounded."""
-
-LARGEST_CORRECTED = 24
-"""Linear programmes are slow, and in float64 of little use, for numerator and denominator degrees above this sum."""
 
 
 @dataclass(frozen=True)
@@ -179,80 +173,17 @@ def _fitted(target: Target, degree: tuple[int, int], digits: int | None) -> Fit:
             "lower the degree"
         )
     history: list[Record] = []
-    best: tuple[Exchange, Finished | None] | None = None
-    for attempt in _attempts(problem, history):
-        try:
-            done = finish(
-                problem,
-                problem.degree,
-                attempt.level.reference,
-                attempt.level.h,
-                attempt.level.q_values,
-                digits or DEFAULT_DIGITS,
-            )
-        except (Unfinished, ZeroDivisionError):
-            done = None
-        if done is not None and _pole(problem, done):
-            done = None
-        if done is not None and _nothing_larger(problem, attempt, done):
-            return _result(target, degree, digits, problem, done, True, history)
-        if best is None or attempt.deviation < best[0].deviation:
-            best = attempt, done
-    message = (
+    solution = solve(problem, problem.degree, digits or DEFAULT_DIGITS, history)
+    if solution is not None and solution.converged:
+        return _result(target, degree, digits, problem, solution.done, True, history)
+    attempt = None
+    if solution is not None:
+        attempt = _result(target, degree, digits, problem, solution.done, False, history)
+    raise DidNotConverge(
         f"no best approximant of type {degree} was found for {target!r}: try another type (one lower or higher "
-        "in either degree), a smaller domain, or a gap around a jump"
+        "in either degree), a smaller domain, or a gap around a jump",
+        attempt,
     )
-    if best is None or best[1] is None:
-        raise DidNotConverge(message)
-    raise DidNotConverge(message, _result(target, degree, digits, problem, best[1], False, history))
-
-
-def _attempts(problem: Reduced, history: list[Record]) -> Iterator[Exchange]:
-    """Exchanges that ended with nearly level peaks, from one start after another."""
-    for start in spread_starts(problem, problem.degree):
-        try:
-            found = exchange(problem, problem.degree, start)
-        except (Inadmissible, np.linalg.LinAlgError):
-            continue
-        history.extend(found.history)
-        if found.deviation < 0.01:
-            yield found
-    for growth in (0.25, 0.0):
-        try:
-            for found in continued(problem, problem.degree, growth):
-                history.extend(found.history)
-        except (Inadmissible, np.linalg.LinAlgError):
-            continue
-        if found.deviation < 0.1:
-            yield found
-    if sum(problem.degree) <= LARGEST_CORRECTED:
-        try:
-            found = exchange(problem, problem.degree, corrected_start(problem, problem.degree))
-        except (Inadmissible, np.linalg.LinAlgError):
-            return
-        history.extend(found.history)
-        yield found
-
-
-def _pole(problem: Reduced, done: Finished) -> bool:
-    """Whether a zero of the denominator may lie on the domain: its roots are isolated in balls, so none is missed."""
-    roots = [root for root in isolated_roots(done.q) if abs(root.value.imag) <= root.radius]
-    return any(
-        float(piece.lower) - root.radius <= root.value.real <= float(piece.upper) + root.radius
-        for root in roots
-        for piece in problem.pieces
-    )
-
-
-def _nothing_larger(problem: Reduced, attempt: Exchange, done: Finished) -> bool:
-    """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains."""
-    h = abs(float(done.h))
-    count = len(done.reference)
-    base = [spread(float(p.lower), float(p.upper), 40 * count // len(problem.pieces) + 97) for p in problem.pieces]
-    _, e = peaks(problem, attempt.level, base)
-    s, _ = sampled(problem, attempt.level.reference)
-    noise = 1e-13 * float(np.abs(s).max())
-    return float(np.abs(e).max()) <= max(abs(attempt.level.h), h) * (1 + 2 * attempt.deviation + 1e-6) + noise
 
 
 def _result(

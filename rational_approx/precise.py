@@ -1,0 +1,119 @@
+"""The exchange in multiprecision arithmetic from a rough start, for errors that float64 cannot see.
+
+Below some 1e-13 of the target's size float64 shows noise where the error should be. The same three steps are then
+taken with balls: (2) of :mod:`rational_approx.levelled` by all eigenvalues of ``B^{-1} M``, peaks by a look at a few
+points in each gap, and one Newton step to each of them. Functions approximated so well are smooth: a look is enough.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import flint
+import numpy as np
+
+from rational_approx.exchange import Record
+from rational_approx.extrema import alternating
+from rational_approx.finish import Equations, Point, Unfinished, error_jet, moved, placed
+from rational_approx.precision import to_arb, working_bits
+from rational_approx.reduction import Reduced
+
+__all__ = ["Explored", "explored"]
+
+LOOKS = 6
+ROUNDS = 40
+
+
+class Explored(NamedTuple):
+    """A nearly levelled reference: what the finish starts from. ``exact`` where the target itself is of the type."""
+
+    reference: np.ndarray
+    h: float
+    q_values: np.ndarray
+    deviation: float
+    exact: bool
+    history: tuple[Record, ...]
+
+
+def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digits: int) -> Explored:
+    """Exchange from a start until the peaks agree to a thousandth, which is where the finish takes over.
+
+    Raises
+    ------
+    Unfinished
+        where a reference levels no rational without a pole, or the peaks do not settle.
+    """
+    with working_bits(int(6.7 * digits) + 128 + 10 * start.size):
+        points = [placed(problem, t) for t in start]
+        history: list[Record] = []
+        for _ in range(ROUNDS):
+            equations = Equations(points, degree)
+            h, q_values = _eigenvector(equations)
+            size = max((abs(s) for s in equations.s), key=float)
+            if abs(h) < size * flint.arb(10) ** -(2 * digits + 20):
+                floats = np.array([float(q) for q in q_values])
+                return Explored(_floats(points), float(h), floats, 0.0, True, tuple(history))
+            p, q = equations.polynomials(h, q_values)
+            peaks = _peaks(problem, points, p, q, h)
+            largest = max(abs(e) for _, e in peaks)
+            history.append(Record(degree, abs(float(h)), largest * abs(float(h)), 1.0))
+            chosen = alternating(np.arange(len(peaks)), np.array([e for _, e in peaks]), len(points))
+            if chosen is None:
+                raise Unfinished("fewer peaks than points of the reference")
+            points = [peaks[int(k)][0] for k in chosen[0]]
+            if any(not a.t < b.t for a, b in pairwise(points)):
+                raise Unfinished("two points of the reference met")
+            if largest < 1.001:
+                h, q_values = _eigenvector(Equations(points, degree))
+                floats = np.array([float(v) for v in q_values])
+                return Explored(_floats(points), float(h), floats, largest - 1, False, tuple(history))
+    raise Unfinished("the peaks do not settle")
+
+
+def _floats(points: list[Point]) -> np.ndarray:
+    return np.array([float(point.t) for point in points])
+
+
+def _eigenvector(equations: Equations) -> tuple[flint.arb, list[flint.arb]]:
+    """The eigenvalue whose eigenvector, as values of Q on the reference, has one sign; the smallest if several do."""
+    m, b = equations.m, equations.b
+    if m.nrows() == 1:
+        return (m[0, 0] / b[0, 0]).mid(), [flint.arb(1)] * len(equations.points)
+    quotient = b.solve(m, algorithm="approx").mid()
+    values, vectors = flint.acb_mat(quotient).eig(right=True, algorithm="approx")
+    found = []
+    for k, value in enumerate(values):
+        v = flint.arb_mat([[vectors[i, k].real.mid()] for i in range(m.nrows())])
+        w = flint.arb_mat([[vectors[i, k].imag.mid()] for i in range(m.nrows())])
+        if max(abs(float(w[i, 0])) for i in range(m.nrows())) > max(abs(float(v[i, 0])) for i in range(m.nrows())):
+            v = w  # an eigenvector is known up to a complex factor, and LAPACK-like routines leave it free
+        q_values = [(equations.lagrange * v)[i, 0].mid() for i in range(len(equations.points))]
+        if all(x > 0 for x in q_values) or all(x < 0 for x in q_values):
+            found.append((abs(float(value.real)), value.real.mid(), [abs(x) for x in q_values]))
+    if not found:
+        raise Unfinished("no eigenvector of the level equations has one sign on the reference")
+    _, h, q_values = min(found, key=lambda item: item[0])
+    return h, q_values
+
+
+def _peaks(
+    problem: Reduced, points: list[Point], p: flint.arb_poly, q: flint.arb_poly, h: flint.arb
+) -> list[tuple[Point, float]]:
+    """Candidates on every piece with their error over ``h``: local maxima of a look, moved by a Newton step."""
+    out = []
+    for piece in problem.pieces:
+        lower, upper = to_arb(piece.lower).mid(), to_arb(piece.upper).mid()
+        marks = [lower, *(point.t for point in points if lower < point.t < upper), upper]
+        look = [lower]
+        for a, b in pairwise(marks):
+            look += [(a + (b - a) * k / LOOKS).mid() for k in range(1, LOOKS)] + [b]
+        errors = [float((error_jet(piece, t, p, q, 1)[0] / h).mid()) for t in look]
+        for k, e in enumerate(errors):
+            beside = [errors[j] for j in (k - 1, k + 1) if 0 <= j < len(errors)]
+            if all(abs(e) >= abs(other) or e * other < 0 for other in beside):
+                point = Point(look[k], piece, k in (0, len(look) - 1))
+                before = point.t
+                better = float((moved(point, p, q) / h).mid())
+                if abs(better) < abs(e) or better * e < 0:
+                    point.t, better = before, e
+                out.append((point, better))
+    return out
