@@ -1,0 +1,105 @@
+"""The architecture ``rational`` for SAELens: ``import rsae.saelens`` makes saved rational SAEs load there.
+
+    import rsae.saelens
+    sae = sae_lens.SAE.load_from_disk("path/written/by/save_sae")
+
+``encode``, ``decode``, ``W_enc``, ``W_dec``, ``b_enc``, ``b_dec``, ``cfg`` and the hooks are those of any SAELens SAE.
+The coefficients are constants of the configuration in float32, whatever the SAE's dtype: rsae trains them, SAELens does
+not.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from sae_lens import SAE, SAEConfig, register_sae_class
+from sae_lens.registry import SAE_CLASS_REGISTRY
+from torch import Tensor, nn
+
+from rsae.fold import fold_decoder_norms
+from rsae.formats.record import activation_from, residual_step_from
+from rsae.sae import Family, SparseAutoencoder
+
+__all__ = ["RationalSAE", "RationalSAEConfig"]
+
+_PARAMETERS = ("W_enc", "b_enc", "W_dec", "b_dec", "threshold")
+
+
+@dataclass
+class RationalSAEConfig(SAEConfig):
+    """A SAELens configuration with what a plain one cannot say: family, activation and refinement (``rational``)."""
+
+    k: int | None = None
+    rescale_acts_by_decoder_norm: bool = False
+    rational: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def architecture(cls) -> str:
+        """The name in the SAELens registry."""
+        return "rational"
+
+
+class RationalSAE(SAE[RationalSAEConfig]):
+    """A SAELens SAE that computes what `rsae.SparseAutoencoder` computes, on SAELens's parameters."""
+
+    b_enc: nn.Parameter
+
+    def initialize_weights(self) -> None:
+        """Parameters of the right shapes; loading replaces them."""
+        super().initialize_weights()
+        self.b_enc = nn.Parameter(torch.zeros(self.cfg.d_sae, dtype=self.dtype, device=self.device))
+        if self.cfg.rational.get("family") == "jumprelu":
+            self.threshold = nn.Parameter(torch.zeros(self.cfg.d_sae, dtype=self.dtype, device=self.device))
+
+    def _core(self) -> SparseAutoencoder:
+        """An rsae autoencoder that shares this one's parameters; made at the first use, when they exist."""
+        core = self.__dict__.get("_made")
+        if core is None:
+            record, source = self.cfg.rational, "the SAELens configuration"
+            core = SparseAutoencoder(
+                **{name: getattr(self, name).float() for name in _PARAMETERS if hasattr(self, name)},
+                family=cast(Family, record.get("family")),
+                k=self.cfg.k,
+                activation=activation_from(record, source),
+                apply_b_dec_to_input=self.cfg.apply_b_dec_to_input,
+                rescale_by_decoder_norm=self.cfg.rescale_acts_by_decoder_norm,
+                refine=record.get("refine", "none"),
+            )
+            if core.residual_step is not None:
+                core.residual_step.data.fill_(residual_step_from(record, source))
+            self.__dict__["_made"] = core  # past nn.Module: it must not appear among the modules and weights
+        core.to(self.W_enc.device)
+        for name in _PARAMETERS:
+            if hasattr(self, name):
+                core._parameters[name] = getattr(self, name)
+        return cast(SparseAutoencoder, core)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes [..., d_sae] of hidden states [..., d_in], exactly zero off the support."""
+        core = self._core()
+        inputs = self.run_time_activation_norm_fn_in(self.hook_sae_input(self.reshape_fn_in(x.to(self.dtype))))
+        h = self.hook_sae_acts_pre(core.pre_activations(inputs))
+        codes = core._refined(core._codes(h.float(), inputs.float()), inputs.float())
+        return cast(Tensor, self.hook_sae_acts_post(codes.to(self.dtype)))
+
+    def decode(self, feature_acts: Tensor) -> Tensor:
+        """Reconstruction of codes, in the units of the last input that was encoded."""
+        out = self.hook_sae_recons(self._core().decode(feature_acts))
+        return cast(Tensor, self.reshape_fn_out(self.run_time_activation_norm_fn_out(out), self.d_head))
+
+    def fold_W_dec_norm(self) -> None:
+        """Decoder rows to norm 1, thresholds included; ValueError where that would change the codes' selection."""
+        folded = fold_decoder_norms(self._core())
+        for name in _PARAMETERS:
+            if hasattr(self, name):
+                getattr(self, name).data.copy_(getattr(folded, name).data)
+        self.cfg.rescale_acts_by_decoder_norm = folded.rescale_by_decoder_norm
+        self.__dict__.pop("_made", None)
+
+    def fold_activation_norm_scaling_factor(self, scaling_factor: float) -> None:
+        """Refused: the rational reads inputs in their own units.  Fold before the upgrade."""
+        raise NotImplementedError("fold the scaling factor into the SAE before its activation becomes rational")
+
+
+if "rational" not in SAE_CLASS_REGISTRY:  # a second import, or a reload, finds the work done
+    register_sae_class("rational", RationalSAE, RationalSAEConfig)
