@@ -42,6 +42,7 @@ class Recipe:
 
     learning_rate: float
     coefficient_rate: float = 3e-3
+    steps: int = 4000
     batch_size: int = 256
     warmup: int = 50
     bandwidth: float = 0.1
@@ -52,8 +53,10 @@ class Recipe:
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 < value < math.inf):
                 raise ValueError(f"{name} must be a positive number, not {value!r}")
-        if self.batch_size < 1 or self.warmup < 0:
-            raise ValueError(f"batch_size must be positive and warmup not negative: {self.batch_size}, {self.warmup}")
+        for name, least in (("steps", 1), ("batch_size", 1), ("warmup", 0)):
+            count = getattr(self, name)
+            if isinstance(count, bool) or not isinstance(count, int) or count < least:
+                raise ValueError(f"{name} must be an integer of at least {least}, not {count!r}")
         if self.sparsity not in ("l1", "threshold"):
             raise ValueError(f"sparsity must be 'l1' or 'threshold', not {self.sparsity!r}")
 
@@ -75,7 +78,7 @@ def finetune(
     sae: SparseAutoencoder,
     hidden_states: HiddenStates,
     *,
-    steps: int = 2000,
+    steps: int | None = None,
     seed: int = 0,
     recipe: Recipe | None = None,
     target_l0: float | None = None,
@@ -99,6 +102,7 @@ def finetune(
         for a width that does not fit, fewer vectors than a batch, steps below 1, or an L0 target out of range.
     """
     recipe = recipe or recipe_for(sae)
+    steps = recipe.steps if steps is None else steps
     check_trainable(sae, hidden_states, steps, recipe)
     device = torch.device(device)
     calibration = hidden_states.calibration.to(device, torch.float32)
@@ -154,7 +158,7 @@ def _train(
         if step % every == every - 1 or step == steps - 1:
             if not math.isfinite(float(error.detach())):
                 raise ValueError(
-                    f"training diverged at step {step + 1} of {steps}: the loss is {float(error)}; "
+                    f"training diverged at step {step + 1} of {steps}: the loss is {float(error.detach())}; "
                     f"try a learning rate below {recipe.learning_rate:g}"
                 )
             left = (time.monotonic() - began) / (step + 1) * (steps - step - 1)

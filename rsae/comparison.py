@@ -1,0 +1,110 @@
+"""Paired comparison of two arms, and the sentence that says what it shows."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsae.metrics import Metrics
+from rsae.sae import SparseAutoencoder
+
+__all__ = ["Comparison", "compare", "compare_runs", "token_errors", "verdict"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``difference`` = upgraded minus other, of one metric whose value for the other is ``base``.
+
+    ``low`` and ``high`` bound the difference at 95%; ``over`` says over what it scatters: ``"tokens"`` (one run, paired
+    by held-out token) or ``"seeds"`` (paired by seed, Student's t).
+    """
+
+    metric: str
+    other: str
+    difference: float
+    base: float
+    low: float
+    high: float
+    over: str
+
+    @property
+    def relative(self) -> float:
+        """The difference as a share of the other's value."""
+        return self.difference / self.base if self.base else math.nan
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low > 0 or self.high < 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, the relative difference, and whether the interval excludes zero."""
+        return {**asdict(self), "relative": self.relative, "certain": self.certain}
+
+
+# Two-sided 95% points of Student's t for 1, 2, ... degrees of freedom; the normal one beyond.
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+@torch.no_grad()
+def token_errors(sae: SparseAutoencoder, x: Tensor) -> Tensor:
+    """Squared error summed over d_in of each held-out vector [n, d_in], as float64 [n]."""
+    device = sae.W_enc.device
+    parts = []
+    for chunk in x.split(max(1, 2**22 // sae.d_sae)):
+        chunk = chunk.to(device, torch.float32)
+        parts.append((sae(chunk).reconstruction - chunk).double().square().sum(1))
+    return torch.cat(parts)
+
+
+def compare(other: str, ours: Tensor, theirs: Tensor) -> Comparison:
+    """The paired difference of two arms' squared errors [n] by held-out token."""
+    gap = ours - theirs
+    mean, error = float(gap.mean()), float(gap.std()) / math.sqrt(len(gap)) if len(gap) > 1 else math.inf
+    return Comparison("mse", other, mean, float(theirs.mean()), mean - 1.96 * error, mean + 1.96 * error, "tokens")
+
+
+def compare_runs(metric: str, other: str, ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
+    """The paired difference over seeds of two arms' values of a metric.
+
+    >>> found = compare_runs("mse", "control", [1.0, 1.1, 0.9], [1.2, 1.3, 1.1])
+    >>> round(found.difference, 6), found.certain
+    (-0.2, True)
+    """
+    gaps = [a - b for a, b in zip(ours, theirs, strict=True)]
+    mean = sum(gaps) / len(gaps)
+    base = sum(theirs) / len(theirs)
+    spread = math.inf
+    if len(gaps) > 1:
+        deviation = math.sqrt(sum((g - mean) ** 2 for g in gaps) / (len(gaps) - 1))
+        spread = STUDENT[len(gaps) - 2] if len(gaps) - 2 < len(STUDENT) else 1.96
+        spread *= deviation / math.sqrt(len(gaps))
+    return Comparison(metric, other, mean, base, mean - spread, mean + spread, "seeds")
+
+
+def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], note: str = "") -> str:
+    """One sentence: how the upgraded SAE stands against teacher, control and threshold, on MSE at which L0."""
+    ours = columns["upgraded"]
+    parts = []
+    for found in comparisons:
+        if found.metric != "mse":
+            continue
+        size = f"{100 * abs(found.relative):.1f}% {'lower' if found.difference < 0 else 'higher'}"
+        name = {
+            "teacher": "the teacher's",
+            "control": "that of the equally trained control",
+            "threshold": "that of the teacher trained with a threshold alone",
+        }.get(found.other, f"that of {found.other.replace('_', ' ')}")
+        half = (
+            (found.high - found.low) / 2 / max(abs(found.difference / found.relative), 1e-30) if found.relative else 0
+        )
+        sure = f"+- {100 * half:.1f}%" if math.isfinite(half) else "one seed, no interval"
+        text = f"{size} than {name} ({sure})"
+        if not found.certain:
+            text += ", which the interval does not tell from zero"
+        parts.append(f"{text}, at L0 {ours['l0'].value:.2f} against {columns[found.other]['l0'].value:.2f}")
+    sentence = f"The upgraded SAE's MSE is {'; '.join(parts)}."
+    return f"{sentence} {note}".strip()

@@ -1,0 +1,282 @@
+"""`upgrade`: the whole pipeline, from a teacher to its rational successor and an honest report on it."""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+import rational_approx
+from rsae.activation import RationalActivation
+from rsae.arms import Arm, arms_for
+from rsae.calibrate import calibrate
+from rsae.comparison import Comparison, compare, compare_runs, token_errors, verdict
+from rsae.finetune import Progress, check_trainable, finetune
+from rsae.hidden_states import HiddenStates
+from rsae.hidden_states import hidden_states as make_hidden_states
+from rsae.host import Host
+from rsae.l0 import mean_l0
+from rsae.language_model import pick_device
+from rsae.metrics import Metric, Metrics, evaluate
+from rsae.report import Report
+from rsae.sae import SparseAutoencoder
+
+__all__ = ["Upgrade", "upgrade"]
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """The upgraded SAE, the report, the paired comparisons behind its verdict, and the first seed's trained arms."""
+
+    sae: SparseAutoencoder
+    report: Report
+    comparisons: tuple[Comparison, ...] = ()
+    arms: Mapping[str, SparseAutoencoder] = field(default_factory=dict)
+
+
+def upgrade(
+    sae: SparseAutoencoder | str | Path,
+    hidden_states: HiddenStates | Any,
+    *,
+    host: Host | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    seeds: int = 1,
+    device: str | torch.device = "auto",
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    support: Literal["exact", "paper"] = "exact",
+    inputs: Sequence[str] | None = None,
+    refine: Literal["none", "gain", "residual"] = "none",
+    ablations: Sequence[str] = (),
+    learning_rate: float | None = None,
+    coefficient_rate: float | None = None,
+    batch_size: int | None = None,
+) -> Upgrade:
+    """Replace a teacher's gate by a trainable rational, fine-tune the whole SAE, and compare with an equal control.
+
+    The report's columns are ``teacher``, ``initialised`` (the rational plugged in), ``upgraded`` and ``control``: the
+    teacher itself, fine-tuned with the same batches, steps, objective, optimiser and rates. For ReLU a column
+    ``threshold`` says what a threshold alone gives. ``ablations`` adds columns: see `rsae.arms.arms_for`. All arms keep
+    the teacher's L0 on the calibration vectors. With ``seeds`` above 1 each arm is trained once a seed (data order),
+    and columns hold means and standard errors.
+
+    Where the upgraded SAE's MSE is not below the teacher's, the initialised SAE is returned, and the verdict says so.
+
+    Parameters
+    ----------
+    sae:
+        A teacher, or a path or release that `load_sae` reads.
+    hidden_states:
+        `HiddenStates`, or an array [n, d_in] whose last tenth is then held out.
+    host:
+        The model for cross-entropies; default: the one the hidden states came from.
+    steps, batch_size, learning_rate, coefficient_rate:
+        Default: `rsae.finetune.recipe_for`, as measured for the family and the width.
+    out:
+        A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``.
+    support, inputs, refine:
+        See `calibrate` and `SparseAutoencoder`.
+
+    Raises
+    ------
+    ValueError, FileExistsError
+        for what cannot be used, before any work.
+    """
+    target = _free_directory(out, overwrite)
+    place = pick_device(device)
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise ValueError(f"seeds must be a positive integer, not {seeds!r}")
+    if not isinstance(hidden_states, HiddenStates):
+        hidden_states = make_hidden_states(hidden_states)
+    teacher = _loaded(sae).to(place)
+    rates = {"learning_rate": learning_rate, "coefficient_rate": coefficient_rate, "batch_size": batch_size}
+    initialised = calibrate(teacher, hidden_states, support=support, inputs=inputs if support == "exact" else None)
+    arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
+    first = arms["upgraded"]
+    count = first.recipe.steps if steps is None else steps
+    check_trainable(first.sae, hidden_states, count, first.recipe)
+    host = host or hidden_states.host
+    wanted = mean_l0(teacher, hidden_states.calibration.to(place, torch.float32))
+    if not 0 < wanted < teacher.d_sae:
+        raise ValueError(
+            f"the teacher's mean L0 on these hidden states is {wanted:g}: are they of its layer and scale?"
+        )
+
+    columns = {
+        "teacher": evaluate(teacher, hidden_states, host),
+        "initialised": evaluate(initialised, hidden_states, host),
+    }
+    curves: dict[str, Any] = {}
+    trained: dict[str, list[SparseAutoencoder]] = {}
+    for run in range(seeds):
+        for name, arm in arms.items():
+            history: list[dict[str, float]] = []
+            label = name if seeds == 1 else f"{name}, seed {seed + run}"
+            done = finetune(
+                arm.sae,
+                hidden_states,
+                steps=count * arm.budget,
+                seed=seed + run,
+                recipe=arm.recipe,
+                target_l0=wanted,
+                device=place,
+                arm=label,
+                progress=progress,
+                curve=history,
+            )
+            trained.setdefault(name, []).append(done)
+            curves[label] = history
+    measured = {name: [evaluate(one, hidden_states, host) for one in runs] for name, runs in trained.items()}
+    columns |= {name: _mean(runs) for name, runs in measured.items()}
+    comparisons = _comparisons(teacher, columns, trained, measured, hidden_states.held_out)
+    result, note = trained["upgraded"][0], ""
+    if not columns["upgraded"]["mse"].value < columns["teacher"]["mse"].value:
+        result = initialised
+        note = "It is no better than the teacher, so the SAE returned is the initialised one: the teacher itself."
+    if teacher.family != "topk" and wanted > teacher.d_in / 2 and support == "exact":
+        note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions no gain over the control is to be expected."
+    curves["activation"] = _curve(trained["upgraded"][0])
+    report = Report(
+        columns=columns,
+        question=_question(
+            sae, teacher, hidden_states, arms, count, seed, seeds, place, support, refine, wanted, comparisons
+        ),
+        curves=curves,
+        verdict=verdict(columns, comparisons, note.strip()),
+    )
+    upgraded = Upgrade(result, report, comparisons, {name: runs[0] for name, runs in trained.items()})
+    if target is not None:
+        _save(upgraded, target)
+    return upgraded
+
+
+def _loaded(sae: SparseAutoencoder | str | Path) -> SparseAutoencoder:
+    if isinstance(sae, SparseAutoencoder):
+        return sae
+    from rsae.formats import load_sae
+
+    return load_sae(sae)
+
+
+def _free_directory(out: str | Path | None, overwrite: bool) -> Path | None:
+    if out is None:
+        return None
+    target = Path(out)
+    if target.exists() and not target.is_dir():
+        raise FileExistsError(f"{target} is a file; give a directory for the results")
+    if target.is_dir() and any(target.iterdir()) and not overwrite:
+        raise FileExistsError(
+            f"{target} is not empty: give another directory, or overwrite=True to replace its results"
+        )
+    return target
+
+
+def _save(upgraded: Upgrade, target: Path) -> None:
+    from rsae.formats import save_sae
+
+    target.mkdir(parents=True, exist_ok=True)
+    save_sae(upgraded.sae, target / "sae")
+    upgraded.report.save(target)
+
+
+def _mean(runs: Sequence[Metrics]) -> Metrics:
+    """Metrics averaged over seeds."""
+    if len(runs) == 1:
+        return runs[0]
+    averaged = {}
+    for name, metric in runs[0].items():
+        values = torch.tensor([run[name].value for run in runs], dtype=torch.float64)
+        error = float(values.std()) / len(runs) ** 0.5
+        averaged[name] = Metric(float(values.mean()), f"{metric.definition}; mean of {len(runs)} seeds", error)
+    return averaged
+
+
+def _comparisons(
+    teacher: SparseAutoencoder,
+    columns: Mapping[str, Metrics],
+    trained: Mapping[str, Sequence[SparseAutoencoder]],
+    measured: Mapping[str, Sequence[Metrics]],
+    held_out: Tensor,
+) -> tuple[Comparison, ...]:
+    """Upgraded against the teacher and every other trained arm."""
+    seeds = len(trained["upgraded"])
+    others = ["teacher", *(name for name in trained if name != "upgraded")]
+    if seeds == 1:
+        ours = token_errors(trained["upgraded"][0], held_out)
+        return tuple(
+            compare(name, ours, token_errors(teacher if name == "teacher" else trained[name][0], held_out))
+            for name in others
+        )
+    found = []
+    for name in others:
+        theirs = [columns["teacher"]] * seeds if name == "teacher" else measured[name]
+        for metric in ("mse", "delta_ce"):
+            if metric in columns["teacher"]:
+                left, right = ([run[metric].value for run in runs] for runs in (measured["upgraded"], theirs))
+                found.append(compare_runs(metric, name, left, right))
+    return tuple(found)
+
+
+def _curve(sae: SparseAutoencoder) -> dict[str, Any]:
+    """What the activation became: rho at ratios u, for norm shares where it reads them."""
+    if not isinstance(sae.activation, RationalActivation):
+        return {}
+    ratio = torch.linspace(0, 1, 101)
+    device = sae.activation.numerator.device
+    found: dict[str, Any] = {"ratio": ratio.tolist(), "before": [1.0] * len(ratio)}
+    with torch.no_grad():
+        if "norm" not in sae.activation.inputs:
+            found["after"] = sae.activation.curve(ratio.to(device)).tolist()
+        else:
+            for share in (0.25, 0.5, 0.75):
+                shares = torch.full_like(ratio, share).to(device)
+                found[f"after, norm share {share}"] = sae.activation.curve(ratio.to(device), shares).tolist()
+    return found
+
+
+def _question(
+    source: Any,
+    teacher: SparseAutoencoder,
+    hidden_states: HiddenStates,
+    arms: Mapping[str, Arm],
+    steps: int,
+    seed: int,
+    seeds: int,
+    device: torch.device,
+    support: str,
+    refine: str,
+    target_l0: float,
+    comparisons: Sequence[Comparison],
+) -> dict[str, Any]:
+    """Everything needed to run it again, and the paired comparisons."""
+    activation = arms["upgraded"].sae.activation
+    return {
+        "sae": str(source) if isinstance(source, str | Path) else "a SparseAutoencoder in memory",
+        "family": teacher.family,
+        "d_in": teacher.d_in,
+        "d_sae": teacher.d_sae,
+        "k": teacher.k,
+        "metadata": {k: v for k, v in teacher.metadata.items() if isinstance(v, str | int | float | bool | None)},
+        "hidden_states": dict(hidden_states.question),
+        "statistics": dict(hidden_states.statistics),
+        "steps": steps,
+        "seed": seed,
+        "seeds": seeds,
+        "support": support,
+        "inputs": list(activation.inputs) if activation is not None else [],
+        "refine": refine,
+        "target_l0": target_l0,
+        "recipes": {name: {**asdict(arm.recipe), "steps": steps * arm.budget} for name, arm in arms.items()},
+        "device": str(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "rational_sae": rational_approx.__version__,
+        },
+        "comparisons": [found.to_json() for found in comparisons],
+    }
