@@ -129,7 +129,7 @@ def scan_points(lower: End, upper: End, count: int) -> np.ndarray:
     return t / (1 - t * t)
 
 
-def check_piece(piece: "Piece", jumps_allowed: bool) -> None:
+def check_piece(piece: "Piece", zeros: tuple[Fraction, ...], jumps_allowed: bool) -> None:
     """Refuse a piece on which the function or its weight is not finite, or on which an opaque function jumps."""
     x = scan_points(piece.lower, piece.upper, 256)
     with np.errstate(all="ignore"):
@@ -140,6 +140,8 @@ def check_piece(piece: "Piece", jumps_allowed: bool) -> None:
             f"the target is {values[bad][0]} at x = {x[bad][0]:.6g}: it must be finite and real on its whole domain"
         )
     inner = (weights > 0) & np.isfinite(weights)
+    for zero in zeros:  # there the weight is infinite, and the approximant will be made to vanish
+        inner |= np.abs(x - float(zero)) <= 1e-9 * max(1.0, abs(float(zero)))
     if not inner.all():
         where = x[~inner][0]
         raise ValueError(

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from rational_approx.extrema import alternating, spread
+from rational_approx.extrema import alternating, looks
 from rational_approx.reduction import Reduced
 from rational_approx.start import stretched
 
@@ -28,8 +28,7 @@ def corrected_start(problem: Reduced, degree: tuple[int, int]) -> np.ndarray:
     p, q = degree
     count = p + q + 2
     grids, signals = [], []
-    for piece in problem.pieces:
-        t = spread(float(piece.lower), float(piece.upper), 6 * count // len(problem.pieces) + 24)
+    for piece, t in zip(problem.pieces, looks(problem, 6 * count // len(problem.pieces) + 24), strict=True):
         grids.append(t)
         signals.append(piece.floats(t))
     t = np.concatenate(grids)

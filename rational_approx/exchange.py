@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rational_approx.extrema import alternating, peaks, spread
+from rational_approx.extrema import alternating, looks, peaks
 from rational_approx.levelled import Inadmissible, Level, level
 from rational_approx.reduction import Reduced
 
@@ -56,7 +56,7 @@ def from_coordinate(problem: Reduced, u: np.ndarray) -> np.ndarray:
         here = which == k
         v = np.sin(np.pi * (u[here] - k) / 2) ** 2
         t[here] = np.clip(low + (high - low) * v, low, high)
-    return t
+    return problem.snapped(t)
 
 
 def _levelled(problem: Reduced, reference: np.ndarray, degree: tuple[int, int], base: list[np.ndarray]) -> Level:
@@ -94,7 +94,7 @@ def exchange(
         where already the starting reference levels no rational without a pole.
     """
     count = sum(degree) + 2
-    base = [spread(float(p.lower), float(p.upper), 16 * count // len(problem.pieces) + 48) for p in problem.pieces]
+    base = looks(problem, 16 * count // len(problem.pieces) + 48)
     current = _levelled(problem, start, degree, base)
     history: list[Record] = []
     best: tuple[float, Level, float] | None = None

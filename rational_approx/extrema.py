@@ -5,7 +5,7 @@ import numpy as np
 from rational_approx.levelled import Level
 from rational_approx.reduction import Reduced
 
-__all__ = ["Peaks", "alternating", "peaks", "spread"]
+__all__ = ["Peaks", "alternating", "looks", "peaks", "spread"]
 
 Peaks = tuple[np.ndarray, np.ndarray]
 """Points, increasing, and the signed error at each."""
@@ -30,6 +30,13 @@ def spread(lower: float, upper: float, count: int) -> np.ndarray:
     return np.clip(lower + (upper - lower) * v, lower, upper)
 
 
+def looks(problem: Reduced, count: int) -> list[np.ndarray]:
+    """The points of :func:`spread` on every piece; for samples the samples."""
+    if problem.points is not None:
+        return [problem.points]
+    return [spread(float(piece.lower), float(piece.upper), count) for piece in problem.pieces]
+
+
 def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
     """Local maxima of the error's size on every piece, its ends included, each found to about 1e-5 of its gap.
 
@@ -44,7 +51,7 @@ def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
         mine = r.reference[(r.reference >= lower) & (r.reference <= upper)]
         marks = np.unique(np.concatenate([[lower], mine, [upper]]))
         between = (marks[:-1, None] + np.diff(marks)[:, None] * inner).ravel()
-        t = np.unique(np.concatenate([base[k], marks, between]))
+        t = np.unique(np.concatenate([base[k], marks, between])) if problem.points is None else problem.points
         e = error(problem, k, r, t)
         size = np.abs(e)
         left, right = np.r_[-np.inf, size[:-1]], np.r_[size[1:], -np.inf]
@@ -54,7 +61,7 @@ def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
         at, best = t[top], e[top]
         share = np.linspace(-1, 1, 9)
         half = np.maximum(at - low, high - at)
-        for _ in range(ZOOMS):
+        for _ in range(ZOOMS if problem.points is None else 0):
             grid = np.clip(at[:, None] + half[:, None] * share, low[:, None], high[:, None])
             values = error(problem, k, r, grid.ravel()).reshape(grid.shape)
             same = np.where(values * np.sign(best)[:, None] > 0, np.abs(values), -1.0)

@@ -49,11 +49,13 @@ def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digit
             equations = Equations(points, degree)
             h, q_values = _eigenvector(equations)
             size = max((abs(s) for s in equations.s), key=float)
-            if abs(h) < size * flint.arb(10) ** -(2 * digits + 20):
+            if abs(h) <= size * flint.arb(10) ** -(2 * digits + 20):
                 floats = np.array([float(q) for q in q_values])
                 return Explored(_floats(points), float(h), floats, 0.0, True, tuple(history))
             p, q = equations.polynomials(h, q_values)
             peaks = _peaks(problem, points, p, q, h)
+            if not peaks:
+                raise Unfinished("the error has no peak")
             largest = max(abs(e) for _, e in peaks)
             history.append(Record(degree, abs(float(h)), largest * abs(float(h)), 1.0))
             chosen = alternating(np.arange(len(peaks)), np.array([e for _, e in peaks]), len(points))

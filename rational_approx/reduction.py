@@ -7,114 +7,82 @@ in place, symmetry breaks an exchange, because the error has more alternations t
 A half-line is mapped by the Möbius map ``y = lower + s (1 + t) / (1 - t)``, under which a rational of type (n, n)
 stays one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. Together: the weighted problem
 
-    minimise  max abs(S(t) - W(t) P(t) / Q(t)),     S = weight * (f - c x),   W = weight * factor >= 0.
+    minimise  max abs(S(t) - W(t) P(t) / Q(t)),     S = +-weight * (f - offset),   W = +-weight * factor >= 0.
+
+Conditions ``r(a) = f(a)``, which a relative error needs at every zero of f, take the same form:
+``r = offset + factor R`` with the factor ``prod (x - a)``, whose sign is taken into S and W piece by piece, so that the peaks alternate again.
 """
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import inf, isinf
+from itertools import pairwise
 
 import flint
 import numpy as np
 
-from rational_approx.domain import Domain, End, finite
-from rational_approx.polynomials import fmpq
-from rational_approx.precision import to_arb, to_fraction
+from rational_approx.domain import finite
+from rational_approx.polynomials import exact, fmpq
+from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.symmetry import symmetry_of
 from rational_approx.target import Piece, Target
+from rational_approx.variable import HUGE, Change
 
-__all__ = ["Reduced", "ReducedPiece", "reduced"]
+__all__ = ["Reduced", "ReducedPiece", "interpolant", "reduced"]
 
-HUGE = 2.0**500
-"""Where a half-line ends for floats: every function of the zoo has reached its limit long before."""
-
-
-@dataclass(frozen=True)
-class Map:
-    """``t -> y -> x`` and the factor: ``y`` affine or Möbius in t, ``x = y`` or ``sqrt(y)``."""
-
-    origin: Fraction
-    scale: Fraction
-    moebius: bool = False
-    mirrored: bool = False  # the half-line (-inf, upper]
-    symmetry: str = "none"  # "none", "even", "odd", "linear" (c x + even)
-    slope: Fraction = Fraction(0)
-    drop: int = 0  # q - p in the variable t, the exponent of (1 - t)
-
-    def y(self, t: np.ndarray) -> np.ndarray:
-        if not self.moebius:
-            return float(self.origin) + float(self.scale) * t
-        with np.errstate(divide="ignore"):
-            far = np.minimum((1 + t) / (1 - t), HUGE)
-        y = float(self.origin) + float(self.scale) * far
-        return -y if self.mirrored else y
-
-    def x(self, t: np.ndarray) -> np.ndarray:
-        y = self.y(t)
-        return y if self.symmetry == "none" else np.sqrt(np.maximum(y, 0.0))
-
-    def x_jet(self, t: flint.arb_series) -> flint.arb_series:
-        if not self.moebius:
-            y = t * to_arb(self.scale) + to_arb(self.origin)
-        elif t[0] == 1:
-            y = flint.arb_series([flint.arb(2) ** 2000], prec=1)
-        else:
-            y = (t + 1) / (1 - t) * to_arb(self.scale) + to_arb(self.origin)
-            y = -y if self.mirrored else y
-        if self.symmetry == "none":
-            return y
-        if y[0] == 0:  # only the value is asked for at the end of a piece
-            return flint.arb_series([0], prec=1)
-        return y.sqrt()
-
-    def t_of(self, end: End) -> Fraction:
-        """The exact t of an end of a piece."""
-        if isinstance(end, float) and isinf(end):
-            return Fraction(1)
-        x = finite(end)
-        y = x if self.symmetry == "none" else x * x
-        if not self.moebius:
-            return (y - self.origin) / self.scale
-        z = ((-y if self.mirrored else y) - self.origin) / self.scale
-        return (z - 1) / (z + 1)
+NUDGE = 1e-9
+"""How far from a root of the factor floats are evaluated where the weight is infinite in it; see ``ReducedPiece``."""
 
 
 @dataclass(frozen=True)
 class ReducedPiece:
-    """A smooth piece in the variable t, with exact ends."""
+    """A smooth piece in the variable t, with exact ends, and the sign of the factor on it.
+
+    Where the weight is infinite at a root of the factor (a relative error at a zero of the target), ``S`` and ``W``
+    have finite limits there, and are taken a little inside of the piece.
+    """
 
     lower: Fraction
     upper: Fraction
     source: Piece
-    map: Map
+    change: Change
+    sign: int = 1
 
     def floats(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``S`` and ``W`` at an array of points."""
-        x = np.clip(self.map.x(t), float(self.source.lower), float(self.source.upper))
-        x = np.clip(x, -HUGE, HUGE)
-        weight = self.source.weight(x)
+        low, high = float(self.source.lower), float(self.source.upper)
+        x = np.clip(np.clip(self.change.x(t), low, high), -HUGE, HUGE)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weight = self.source.weight(x)
+        if not np.isfinite(weight).all():
+            inwards = NUDGE * min(1.0, high - low) * np.where(x - low < high - x, 1.0, -1.0)
+            x = np.where(np.isfinite(weight), x, x + inwards)
+            weight = self.source.weight(x)
         f = self.source.function(x)
-        if self.map.symmetry == "linear":
-            f = f - float(self.map.slope) * x
-        factor = weight * x if self.map.symmetry == "odd" else weight
-        if self.map.drop:
-            factor = factor * (1 - t) ** self.map.drop
-        return weight * f, factor
+        if self.change.offset:
+            f = f - self.change.offset_at(x, float)
+        factor = weight * self.change.factor_at(x, float) * self.sign if self.change.roots else weight
+        if self.change.drop:
+            factor = factor * (1 - t) ** self.change.drop
+        return (weight * f * self.sign if self.sign < 0 else weight * f), factor
 
     def jets(self, t: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
         """Taylor coefficients in t of ``S`` and ``W``."""
         variable = flint.arb_series([t, 1], prec=order) if order > 1 else flint.arb_series([t], prec=1)
-        x = self.map.x_jet(variable)
+        x = self.change.x_jet(variable)
         f, weight = self.source.jets(x[0], order)
+        if not weight[0].is_finite() and order == 1 and self.change.roots:
+            inwards = 1 if x[0] == to_arb(finite(self.source.lower)) else -1
+            x = x + inwards * flint.arb(2) ** -(flint.ctx.prec // 3)
+            f, weight = self.source.jets(x[0], order)
         if order > 1:  # f(x(t)) from the Taylor series of f around x(t0)
             shift = x - x[0]
             f, weight = _composed(f, shift), _composed(weight, shift)
-        if self.map.symmetry == "linear":
-            f = f - x * to_arb(self.map.slope)
-        factor = weight * x if self.map.symmetry == "odd" else weight
-        for _ in range(self.map.drop):
+        if self.change.offset:
+            f = f - self.change.offset_at(x, to_arb)
+        factor = weight * self.change.factor_at(x, to_arb) * self.sign if self.change.roots else weight
+        for _ in range(self.change.drop):
             factor = factor * (1 - variable)
-        return weight * f, factor
+        return weight * f * self.sign, factor
 
 
 def _composed(outer: flint.arb_series, shift: flint.arb_series) -> flint.arb_series:
@@ -127,103 +95,128 @@ def _composed(outer: flint.arb_series, shift: flint.arb_series) -> flint.arb_ser
 
 @dataclass(frozen=True)
 class Reduced:
-    """The problem in t: pieces, type, and the way back."""
+    """The problem in t: its pieces and type, the change of variable, and for samples the only points that count."""
 
     pieces: tuple[ReducedPiece, ...]
     degree: tuple[int, int]
-    map: Map
-    domain: Domain
+    change: Change
+    points: np.ndarray | None = None
 
     @property
     def precise(self) -> bool:
         """Whether the target gives values to any number of digits."""
         return all(piece.source.precise for piece in self.pieces)
 
-    def restored(self, p: flint.fmpq_poly, q: flint.fmpq_poly) -> tuple[flint.fmpq_poly, flint.fmpq_poly]:
-        """Numerator and denominator in powers of x from those in powers of t."""
-        origin, scale = fmpq(self.map.origin), fmpq(self.map.scale)
-        if not self.map.moebius:
-            inner = flint.fmpq_poly([-origin / scale, 1 / scale])
-            p, q = p(inner), q(inner)
-        else:  # t = (z - s) / (z + s) with z = y - origin, so multiply both sides by (z + s)**n
-            top, bottom = flint.fmpq_poly([-origin - scale, 1]), flint.fmpq_poly([-origin + scale, 1])
-            n = max(self.degree[0] + self.map.drop, self.degree[1])
-            factor = (2 * fmpq(self.map.scale)) ** self.map.drop  # 1 - t = 2 s / (z + s)
-            p, q = _homogeneous(p, top, bottom, n - self.map.drop) * factor, _homogeneous(q, top, bottom, n)
-            if self.map.mirrored:
-                flip = flint.fmpq_poly([0, -1])
-                p, q = p(flip), q(flip)
-        if self.map.symmetry != "none":
-            square = flint.fmpq_poly([0, 0, 1])
-            p, q = p(square), q(square)
-        if self.map.symmetry == "odd":
-            p = p * flint.fmpq_poly([0, 1])
-        if self.map.symmetry == "linear":
-            p = p + q * flint.fmpq_poly([0, fmpq(self.map.slope)])
-        return p, q
-
-    def reference_in_x(self, t: list[Fraction]) -> list[End]:
-        """Points of the reference in the user's variable, infinity included; those of a symmetric problem are mirrored.
-
-        An error that is even has the same sign at the innermost two mirrored points: one of them is left out.
-        """
-        points: list[End] = []
-        for value in t:
-            if self.map.moebius and value == 1:
-                points.append(-inf if self.map.mirrored else inf)
-                continue
-            jet = self.map.x_jet(flint.arb_series([to_arb(value)], prec=1))
-            points.append(to_fraction(jet[0]))
-        if self.map.symmetry == "none":
-            return sorted(points)
-        points.sort()
-        mirrored = [-x for x in reversed(points)]
-        drop = 1 if points[0] == 0 or self.map.symmetry != "odd" else 0
-        return mirrored[: len(mirrored) - drop] + points
+    def snapped(self, t: np.ndarray) -> np.ndarray:
+        """For samples: different samples next to the given points. Otherwise the points themselves."""
+        if self.points is None:
+            return t
+        at = np.clip(np.searchsorted(self.points, t), 0, self.points.size - 1)
+        count = np.arange(t.size)
+        at = np.maximum.accumulate(at - count) + count  # strictly increasing, from the left
+        most = self.points.size - 1 - (t.size - 1 - count)
+        return self.points[np.minimum(at, most)]
 
 
-def _homogeneous(poly: flint.fmpq_poly, top: flint.fmpq_poly, bottom: flint.fmpq_poly, n: int) -> flint.fmpq_poly:
-    total = flint.fmpq_poly([0])
-    for k, c in enumerate(poly.coeffs()):
-        total += top**k * bottom ** (n - k) * c
-    return total
+def reduced(target: Target, degree: tuple[int, int], interpolate: tuple[Fraction, ...] = ()) -> Reduced:
+    """The reduced problem of a target and a type, with ``r = f`` at the points ``interpolate``.
 
-
-def reduced(target: Target, degree: tuple[int, int]) -> Reduced:
-    """The reduced problem of a target and a type."""
+    Raises
+    ------
+    ValueError
+        where the numerator has too few degrees for the conditions, or the domain is a line without symmetry.
+    """
     p, q = degree
-    domain = target.domain
-    symmetry, slope = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
-    if symmetry == "odd" and p == 0:  # the best approximant is odd, so it is zero: it is also the best constant
-        symmetry, q = "none", 0
+    roots = tuple(sorted({*interpolate, *target.relative_zeros}))
+    kind, slope = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
+    if kind == "odd" and p == 0:  # the best approximant is odd, so it is zero: it is also the best constant
+        kind, q = "none", 0
+    if roots and (kind != "odd" or roots != (Fraction(0),)):
+        kind = "none"
     pieces = list(target.pieces)
-    if symmetry != "none":
+    offset: tuple[Fraction, ...] = ()
+    if kind == "odd":
+        roots, p, q = (Fraction(0),), (p - 1) // 2, q // 2
+    elif kind != "none":
+        offset, p, q = ((Fraction(0), slope) if slope else ()), p // 2, q // 2
+    elif roots:
+        offset = interpolant(target, roots)
+        needed = max(len(roots), q + len(offset) - 1 if offset else 0)
+        if p < needed:
+            raise ValueError(
+                f"type {degree} cannot meet {len(roots)} conditions r = f: the numerator needs degree {needed}"
+            )
+        p -= len(roots)
+        pieces = [part for piece in pieces for part in _split(piece, roots)]
+    if kind != "none":
         pieces = [replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0]
-        p, q = (p - 1) // 2 if symmetry == "odd" else p // 2, q // 2
     lower, upper = pieces[0].lower, pieces[-1].upper
     if isinstance(lower, float) and isinstance(upper, float):
-        raise ValueError(
-            "on the whole line only even and odd targets (and c x + even) are fitted: shift the target to its centre"
-        )
+        raise ValueError("on the whole line only even and odd targets are fitted: shift the target to its centre")
     if isinstance(lower, float) or isinstance(upper, float):
         mirrored = isinstance(lower, float)
+        _check_bounded(pieces[0] if mirrored else pieces[-1], mirrored)
         origin = -finite(upper) if mirrored else finite(lower)
-        p = min(p, q)  # a bounded target on a half-line: a larger numerator cannot help
+        p = min(p, q - len(roots) if kind == "none" else q)  # a bounded target: a larger numerator cannot help
         scale = _centre_of_variation(target, origin, mirrored)
-        if symmetry != "none":
+        if kind != "none":
             origin, scale = origin * origin, scale * scale
-        change = Map(origin, scale, True, mirrored, symmetry, slope, q - p)
-    elif symmetry != "none":
-        change = Map(Fraction(0), upper * upper, symmetry=symmetry, slope=slope)
+        change = Change(origin, scale, True, mirrored, kind != "none", offset, roots, q - p)
+    elif kind != "none":
+        change = Change(Fraction(0), upper * upper, symmetric=True, offset=offset, roots=roots)
     else:
         inner = target.breakpoints
         origin = inner[0] if len(inner) == 1 else (lower + upper) / 2
-        change = Map(origin, max(upper - origin, origin - lower))
+        change = Change(origin, max(upper - origin, origin - lower), offset=offset, roots=roots)
     ordered = sorted(
-        (ReducedPiece(*_ordered(change.t_of(s.lower), change.t_of(s.upper)), s, change) for s in pieces),
+        (
+            ReducedPiece(
+                *_ordered(change.t_of(s.lower), change.t_of(s.upper)), s, change, change.sign_on(s.lower, s.upper)
+            )
+            for s in pieces
+        ),
         key=lambda piece: piece.lower,
     )
-    return Reduced(tuple(ordered), (p, q), change, domain)
+    points = None
+    if target.samples is not None:
+        points = (target.samples[0] - float(change.origin)) / float(change.scale)
+    return Reduced(tuple(ordered), (p, q), change, points)
+
+
+def interpolant(target: Target, roots: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+    """The polynomial through ``f`` at the roots, in powers of x; empty where it is zero."""
+    values = []
+    with working_bits(512):
+        for root in roots:
+            piece = next((s for s in target.pieces if s.lower <= root <= s.upper), None)
+            if piece is None:
+                raise ValueError(f"the point {float(root):g} of interpolate= lies outside the domain {target.domain}")
+            value = to_fraction(piece.jets(to_arb(root), 1)[0][0])
+            values.append(Fraction(0) if abs(value) < Fraction(1, 2**300) else value)
+    total = flint.fmpq_poly([0])
+    for root, value in zip(roots, values, strict=True):
+        term = flint.fmpq_poly([fmpq(value)])
+        for other in roots:
+            if other != root:
+                term = term * flint.fmpq_poly([-fmpq(other), 1]) * (1 / fmpq(root - other))
+        total += term
+    return tuple(exact(c) for c in total.coeffs())
+
+
+def _split(piece: Piece, roots: tuple[Fraction, ...]) -> list[Piece]:
+    ends = [piece.lower, *(root for root in roots if piece.lower < root < piece.upper), piece.upper]
+    return [replace(piece, lower=a, upper=b) for a, b in pairwise(ends)]
+
+
+def _check_bounded(piece: Piece, mirrored: bool) -> None:
+    end = -HUGE if mirrored else HUGE
+    with np.errstate(all="ignore"):
+        value = float(piece.function(np.array([end]))[0])
+    if not abs(value) < 1e30:
+        raise ValueError(
+            f"the target does not stay bounded towards {'-' if mirrored else ''}infinity, so no rational of a fixed "
+            "type is near it there: choose a bounded domain"
+        )
 
 
 def _ordered(a: Fraction, b: Fraction) -> tuple[Fraction, Fraction]:

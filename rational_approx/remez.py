@@ -12,7 +12,7 @@ from rational_approx.domain import End
 from rational_approx.exchange import Record
 from rational_approx.finish import Finished
 from rational_approx.polynomials import as_chebyshev, fmpq, fractions
-from rational_approx.precision import working_precision
+from rational_approx.precision import fraction, working_precision
 from rational_approx.rational import Rational
 from rational_approx.reduction import Reduced, reduced
 from rational_approx.solve import solve
@@ -97,6 +97,7 @@ def fit(
     breakpoints: Sequence[object] = (),
     digits: int | None = None,
     tolerance: float | None = None,
+    interpolate: Sequence[object] = (),
 ) -> Fit:
     """Best uniform approximation ``min max |w (f - P/Q)|`` with ``deg P <= p`` and ``deg Q <= q``.
 
@@ -113,6 +114,8 @@ def fit(
         Correct digits of the error; without it the error is a correctly rounded float.
     tolerance:
         In place of a degree: the cheapest type whose error is at most this.
+    interpolate:
+        Points at which ``r = f`` exactly, for example ``(0,)`` for a gate that must vanish at 0.
 
     Raises
     ------
@@ -138,7 +141,7 @@ def fit(
         if tolerance is None:
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
         return cheapest(target, tolerance, digits=digits)
-    return _fitted(target, _checked_degree(degree), digits)
+    return _fitted(target, _checked_degree(degree), digits, tuple(fraction(x) for x in interpolate))
 
 
 def _checked_degree(degree: Any) -> tuple[int, int]:
@@ -165,8 +168,8 @@ def _checked_digits(digits: int | None, target: Target) -> int | None:
     return digits
 
 
-def _fitted(target: Target, degree: tuple[int, int], digits: int | None) -> Fit:
-    problem = reduced(target, degree)
+def _fitted(target: Target, degree: tuple[int, int], digits: int | None, interpolate: tuple[Fraction, ...]) -> Fit:
+    problem = reduced(target, degree, interpolate)
     if target.samples is not None and sum(problem.degree) + 2 > len(target.samples[0]):
         raise ValueError(
             f"type {degree} needs at least {sum(degree) + 2} samples, and there are {len(target.samples[0])}: "
@@ -195,14 +198,14 @@ def _result(
     converged: bool,
     history: list[Record],
 ) -> Fit:
-    p, q = problem.restored(done.p, done.q)
+    p, q = problem.change.restored(done.p, done.q, problem.degree)
     if target.domain.bounded:
         top, bottom, basis = as_chebyshev(p, target.domain), as_chebyshev(q, target.domain), "chebyshev"
     else:
         top, bottom, basis = fractions(p), fractions(q), "monomial"
     # Q is made positive, its largest coefficient 1 in size, and all are rounded to dyadic numbers well beyond the
     # precision of the finish.
-    reference = problem.reference_in_x(list(done.reference))
+    reference = problem.change.points_in_x(list(done.reference))
     finite = [x for x in reference if isinstance(x, Fraction)]
     largest = max(map(abs, bottom)) * (1 if q(fmpq(finite[0])) > 0 else -1)
     unit = 1 << (done.bits + 64)

@@ -7,7 +7,7 @@ import numpy as np
 
 from rational_approx.correction import corrected_start
 from rational_approx.exchange import Exchange, Record, exchange, sampled
-from rational_approx.extrema import peaks, spread
+from rational_approx.extrema import looks, peaks
 from rational_approx.finish import Equations, Finished, Unfinished, finish, placed
 from rational_approx.levelled import Inadmissible, Level
 from rational_approx.polynomials import isolated_roots
@@ -169,16 +169,12 @@ def _pole(problem: Reduced, done: Finished) -> bool:
     )
 
 
-def _looks(problem: Reduced, count: int) -> list[np.ndarray]:
-    return [spread(float(p.lower), float(p.upper), 40 * count // len(problem.pieces) + 97) for p in problem.pieces]
-
-
 def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
     """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains."""
     if candidate.level is None:  # explored in multiprecision arithmetic, peaks and all
         return True
     h = abs(float(done.h))
-    _, e = peaks(problem, candidate.level, _looks(problem, len(done.reference)))
+    _, e = peaks(problem, candidate.level, looks(problem, 40 * len(done.reference)))
     s, _ = sampled(problem, candidate.level.reference)
     noise = 1e-13 * float(np.abs(s).max())
     return float(np.abs(e).max()) <= max(abs(candidate.h), h) * (1 + 2 * candidate.deviation + 1e-6) + noise
@@ -191,6 +187,6 @@ def _alternations(problem: Reduced, solution: Solution) -> int:
         level = exchange(problem, solution.degree, reference, limit=1).level
     except Failure:
         return 0
-    _, e = peaks(problem, level, _looks(problem, reference.size))
+    _, e = peaks(problem, level, looks(problem, 40 * reference.size))
     e = e[np.abs(e) >= abs(level.h) * (1 - 1e-6)]
     return int(np.count_nonzero(np.sign(e[1:]) != np.sign(e[:-1])) + 1)

@@ -12,7 +12,7 @@ import numpy as np
 from rational_approx import callables, expression, gates
 from rational_approx.domain import Domain, End
 from rational_approx.expression import Expression
-from rational_approx.precision import fraction, to_arb
+from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
 
 __all__ = ["Piece", "Target"]
 
@@ -51,15 +51,19 @@ class Piece:
         """
         variable = flint.arb_series([x, 1], prec=order) if order > 1 else x
         return (
-            _jet(self.expression, self.multiprecision, variable, x, order),
-            _jet(self.weight_expression, self.multiprecision_weight, variable, x, order),
+            _jet(self.expression, self.multiprecision, self.function, variable, x, order),
+            _jet(self.weight_expression, self.multiprecision_weight, self.weight, variable, x, order),
         )
 
 
-def _jet(formula: Expression | None, callable_: Any, variable: Any, x: flint.arb, order: int) -> flint.arb_series:
+def _jet(
+    formula: Expression | None, callable_: Any, floats: FloatFunction, variable: Any, x: flint.arb, order: int
+) -> flint.arb_series:
     if formula is not None:
         value = formula.ball(variable)
         return value if isinstance(value, flint.arb_series) else flint.arb_series([value], prec=order)
+    if callable_ is None:  # float64 values only; the caller knows and asks for no derivative
+        return flint.arb_series([flint.arb(float(floats(np.array([float(x)]))[0]))], prec=1)
     centre = mpmath.mpf(x.mid().str(mpmath.mp.dps + 5, radius=False))
 
     def value_at(point: mpmath.mpf) -> mpmath.mpf:
@@ -128,9 +132,10 @@ class Target:
             raise TypeError(
                 f"the target must be a callable, an expression, a gate or samples (x, y), not {type(function).__name__}"
             )
-        if self.expression is not None and weight == "relative":
+        relative = isinstance(weight, str) and weight == "relative"
+        if self.expression is not None and relative:
             weight = f"1/abs({self.expression.text})"
-        elif weight == "relative":
+        elif relative:
             weight = _relative(function)
         formula = expression.parse("1") if weight is None else callables.as_expression(weight)
         self.weight: Any = formula if formula is not None else weight
@@ -143,8 +148,9 @@ class Target:
                 raise ValueError(f"the breakpoint {float(point):g} lies outside the domain {self.domain}")
         self.breakpoints = self._all_breakpoints(given)
         self.pieces = tuple(self._piece(lower, upper) for lower, upper in self.domain.split(self.breakpoints))
+        self.relative_zeros: tuple[Fraction, ...] = self._zeros() if relative else ()
         for piece in self.pieces:
-            callables.check_piece(piece, jumps_allowed=self.expression is not None)
+            callables.check_piece(piece, self.relative_zeros, jumps_allowed=self.expression is not None)
 
     def _from_samples(self, samples: tuple[np.ndarray, np.ndarray], domain: object, weight: object) -> None:
         x, y = samples
@@ -162,13 +168,14 @@ class Target:
             raise ValueError(
                 "the weight must be positive and finite at every sample: leave out samples where it is not"
             )
-        self.weight = weights
+        self.weight, self.relative_zeros = weights, ()
+        middles = (x[1:] + x[:-1]) / 2  # the sample nearest to t, so that rounding in t does no harm
         self.pieces = (
             Piece(
                 self.domain.lower,
                 self.domain.upper,
-                lambda t: y[np.searchsorted(x, t)],
-                lambda t: weights[np.searchsorted(x, t)],
+                lambda t: y[np.searchsorted(middles, t)],
+                lambda t: weights[np.searchsorted(middles, t)],
             ),
         )
 
@@ -202,6 +209,21 @@ class Target:
             None if f is not None else callables.multiprecision(self.function, lower, upper),
             None if w is not None else callables.multiprecision(self.weight, lower, upper),
         )
+
+    def _zeros(self) -> tuple[Fraction, ...]:
+        """Zeros of the target, which a relative error forces on the approximant: the breakpoints of ``abs(f)``."""
+        if self.expression is None:
+            return ()
+        size = expression.parse(f"abs({self.expression.text})")
+        inner = {b for lower, upper in self.domain.intervals for b in size.breakpoints(lower, upper)}
+        ends = {end for pair in self.domain.intervals for end in pair if isinstance(end, Fraction)}
+        with working_bits(512):
+            return tuple(sorted(x for x in inner | ends if abs(self._value(x)) < Fraction(1, 2**300)))
+
+    def _value(self, x: Fraction) -> Fraction:
+        piece = next(piece for piece in self.pieces if piece.lower <= x <= piece.upper)
+        value = piece.jets(to_arb(x), 1)[0][0]
+        return to_fraction(value) if value.is_finite() else Fraction(1)
 
     @property
     def name(self) -> str:

@@ -1,0 +1,138 @@
+"""The change of variable between the user's x and the t in which a problem is solved, and the form of its answer."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import inf, isinf
+from typing import Any
+
+import flint
+import numpy as np
+
+from rational_approx.domain import End, finite
+from rational_approx.polynomials import fmpq
+from rational_approx.precision import to_arb, to_fraction
+
+__all__ = ["HUGE", "Change"]
+
+HUGE = 2.0**500
+"""Where a half-line ends for floats: every function of the zoo has reached its limit long before."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """``t -> y -> x``, with ``y`` affine or Möbius in t and ``x = y`` or ``sqrt(y)``; and the form of the approximant,
+    ``r(x) = offset(x) + prod (x - root) R``, with ``R`` the rational that is looked for."""
+
+    origin: Fraction
+    scale: Fraction
+    moebius: bool = False
+    mirrored: bool = False  # the half-line (-inf, upper]
+    symmetric: bool = False  # y = x**2
+    offset: tuple[Fraction, ...] = ()  # coefficients in powers of x
+    roots: tuple[Fraction, ...] = ()
+    drop: int = 0  # q - p in the variable t, the exponent of (1 - t)
+
+    def y(self, t: np.ndarray) -> np.ndarray:
+        if not self.moebius:
+            return float(self.origin) + float(self.scale) * t
+        with np.errstate(divide="ignore"):
+            far = np.minimum((1 + t) / (1 - t), HUGE)
+        y = float(self.origin) + float(self.scale) * far
+        return -y if self.mirrored else y
+
+    def x(self, t: np.ndarray) -> np.ndarray:
+        y = self.y(t)
+        return y if not self.symmetric else np.sqrt(np.maximum(y, 0.0))
+
+    def x_jet(self, t: flint.arb_series) -> flint.arb_series:
+        if not self.moebius:
+            y = t * to_arb(self.scale) + to_arb(self.origin)
+        elif t[0] == 1:
+            y = flint.arb_series([flint.arb(2) ** 2000], prec=1)
+        else:
+            y = (t + 1) / (1 - t) * to_arb(self.scale) + to_arb(self.origin)
+            y = -y if self.mirrored else y
+        if not self.symmetric:
+            return y
+        if y[0] == 0:  # only the value is asked for at the end of a piece
+            return flint.arb_series([0], prec=1)
+        return y.sqrt()
+
+    def t_of(self, end: End) -> Fraction:
+        """The exact t of an end of a piece."""
+        if isinstance(end, float) and isinf(end):
+            return Fraction(1)
+        x = finite(end)
+        y = x if not self.symmetric else x * x
+        if not self.moebius:
+            return (y - self.origin) / self.scale
+        z = ((-y if self.mirrored else y) - self.origin) / self.scale
+        return (z - 1) / (z + 1)
+
+    def offset_at(self, x: Any, number: Any) -> Any:
+        """``offset(x)``; ``number`` makes floats or balls of its coefficients."""
+        total = x * 0
+        for c in reversed(self.offset):
+            total = total * x + number(c)
+        return total
+
+    def factor_at(self, x: Any, number: Any) -> Any:
+        """``prod (x - root)``."""
+        total = x * 0 + 1
+        for root in self.roots:
+            total = total * (x - number(root))
+        return total
+
+    def sign_on(self, lower: End, upper: End) -> int:
+        """The sign of the factor between two ends, between which it has no root."""
+        return -1 if sum(1 for root in self.roots if root >= upper) % 2 else 1
+
+    def restored(
+        self, p: flint.fmpq_poly, q: flint.fmpq_poly, degree: tuple[int, int]
+    ) -> tuple[flint.fmpq_poly, flint.fmpq_poly]:
+        """Numerator and denominator in powers of x from those of ``R``, of type ``degree``, in powers of t."""
+        origin, scale = fmpq(self.origin), fmpq(self.scale)
+        if not self.moebius:
+            inner = flint.fmpq_poly([-origin / scale, 1 / scale])
+            p, q = p(inner), q(inner)
+        else:  # t = (z - s) / (z + s) and 1 - t = 2 s / (z + s) with z = y - origin: multiply both sides by (z + s)**n
+            top, bottom = flint.fmpq_poly([-origin - scale, 1]), flint.fmpq_poly([-origin + scale, 1])
+            p = _homogeneous(p, top, bottom, degree[0]) * (2 * scale) ** self.drop
+            q = _homogeneous(q, top, bottom, degree[1])
+            if self.mirrored:
+                flip = flint.fmpq_poly([0, -1])
+                p, q = p(flip), q(flip)
+        if self.symmetric:
+            square = flint.fmpq_poly([0, 0, 1])
+            p, q = p(square), q(square)
+        for root in self.roots:
+            p = p * flint.fmpq_poly([-fmpq(root), 1])
+        if self.offset:
+            p = p + q * flint.fmpq_poly([fmpq(c) for c in self.offset])
+        return p, q
+
+    def points_in_x(self, t: list[Fraction]) -> list[End]:
+        """Points in the user's variable, infinity included; those of a symmetric problem are mirrored.
+
+        An error that is even has the same sign at the innermost two mirrored points: one of them is left out.
+        """
+        points: list[End] = []
+        for value in t:
+            if self.moebius and value == 1:
+                points.append(-inf if self.mirrored else inf)
+                continue
+            points.append(to_fraction(self.x_jet(flint.arb_series([to_arb(value)], prec=1))[0]))
+        if not self.symmetric:
+            return sorted(points)
+        points.sort()
+        mirrored = [-x for x in reversed(points)]
+        odd = len(self.roots) == 1 and not any(self.offset)
+        drop = 1 if points[0] == 0 or not odd else 0
+        return mirrored[: len(mirrored) - drop] + points
+
+
+def _homogeneous(poly: flint.fmpq_poly, top: flint.fmpq_poly, bottom: flint.fmpq_poly, n: int) -> flint.fmpq_poly:
+    total = flint.fmpq_poly([0])
+    for k, c in enumerate(poly.coeffs()):
+        total += top**k * bottom ** (n - k) * c
+    return total
