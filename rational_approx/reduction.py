@@ -10,7 +10,8 @@ stays one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p
     minimise  max abs(S(t) - W(t) P(t) / Q(t)),     S = +-weight * (f - offset),   W = +-weight * factor >= 0.
 
 Conditions ``r(a) = f(a)``, which a relative error needs at every zero of f, take the same form:
-``r = offset + factor R`` with the factor ``prod (x - a)``, whose sign is taken into S and W piece by piece, so that the peaks alternate again.
+``r = offset + factor R`` with the factor ``prod (x - a)``, whose sign is taken into S and W piece by piece, so that
+the peaks alternate again.
 """
 
 from dataclasses import dataclass, replace

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rational_approx.exchange import Exchange, exchange, from_coordinate, to_coordinate
+from rational_approx.exchange import Exchange, exchange, from_coordinate, sampled, to_coordinate
 from rational_approx.levelled import Inadmissible
 from rational_approx.reduction import Reduced
 
@@ -12,14 +12,13 @@ __all__ = ["continued", "spread_starts", "stretched"]
 
 
 def usable(problem: Reduced, u: np.ndarray) -> np.ndarray:
-    """The points of a list of coordinates, moved off an end where the weight vanishes."""
+    """The points of a list of coordinates, moved off those where the weight vanishes, towards a neighbour."""
     t = from_coordinate(problem, u)
-    first, last = problem.pieces[0], problem.pieces[-1]
-    if first.floats(np.array([float(first.lower)]))[1][0] <= 0 and t[0] <= float(first.lower):
-        t[0] = float(first.lower) + 0.3 * (t[1] - float(first.lower))
-    if last.floats(np.array([float(last.upper)]))[1][0] <= 0 and t[-1] >= float(last.upper):
-        t[-1] = float(last.upper) - 0.3 * (float(last.upper) - t[-2])
-    return t
+    _, w = sampled(problem, t)
+    for k in np.flatnonzero(w <= 0):
+        u = u.copy()
+        u[k] += 0.3 * (u[k + 1] - u[k]) if k + 1 < u.size else -0.3 * (u[k] - u[k - 1])
+    return from_coordinate(problem, u) if (w <= 0).any() else t
 
 
 def spread_starts(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndarray]:
