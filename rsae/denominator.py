@@ -27,6 +27,10 @@ def positive_form(denominator: Sequence[float]) -> tuple[float, np.ndarray, np.n
     (1.0, [0.0, 0.3], [0.0])
     """
     q = np.asarray(denominator, dtype=np.float64)
+    # A leading coefficient below rounding would only throw the root finders off.
+    q = np.trim_zeros(np.where(np.abs(q) > 1e-15 * np.abs(q).max(), q, 0.0), "b")
+    if not len(q):
+        raise ValueError("the denominator of a rational activation is zero")
     low, high = _range(q)
     if low <= 0 <= high:
         raise ValueError("the denominator of a rational activation must not vanish on its domain")
