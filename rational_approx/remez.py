@@ -1,7 +1,7 @@
 """`fit`: the best uniform rational approximation of a target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -213,10 +213,13 @@ def _result(
     def dyadic(side: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
         return tuple(Fraction(round(c / largest * unit), unit) for c in side)
 
-    support = tuple(Fraction(float(x)) for x in finite[1 :: max(1, len(finite) // (max(degree) + 1))])
     rational = Rational(dyadic(top), dyadic(bottom), target.domain, basis)
-    if len(set(support)) > max(rational.type):
-        rational = Rational(rational.numerator, rational.denominator, target.domain, basis, support=support)
+    # As many support points as the barycentric form needs, and no more: with a surplus its weights would cancel.
+    wanted = max(rational.type) + 1
+    at = np.unique(np.round(np.linspace(1, len(finite) - 1, wanted)).astype(int)) if len(finite) > wanted else []
+    support = tuple(dict.fromkeys(Fraction(float(finite[k])) for k in at))
+    if len(support) == wanted:
+        rational = replace(rational, support=support)
     h = abs(done.h)
     if digits is None:
         error: Any = float(h)

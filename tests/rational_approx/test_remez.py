@@ -1,0 +1,224 @@
+"""`fit`: known best errors, equioscillation, and what it refuses."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rational_approx import DidNotConverge, Fit, Target, fit
+from tests.rational_approx.truths import best_errors, zolotarev_sign_error
+
+NAMES = [
+    "abs_4_4",
+    "abs_8_8",
+    "abs_20_20",
+    "abs_40_40",
+    "relu_3_2",
+    "relu_9_8",
+    "sqrt_8_8",
+    "exp_4_4",
+    "exp_3_5",
+    "exp_4_4_rel",
+    "exp_0_4",
+    "tanh_7_6",
+    "tanh3_5_4",
+    "gelu_9_8",
+    "silu_9_8",
+    "softplus_7_6",
+    "sign_gap_5_4",
+    "sign_gap_9_8",
+    "jumprelu_9_8",
+    "elu_5_4",
+    "hardswish_7_6",
+    "relu_asym_6_5",
+    "exp_3_2_wt",
+    "expm_halfline_5_5",
+]
+
+
+def largest_error(found: Fit, count: int = 40_001) -> float:
+    """The largest error in float64 on a dense grid of each piece of the target."""
+    largest = 0.0
+    for piece in found.target.pieces:
+        lower, upper = max(float(piece.lower), -50.0), min(float(piece.upper), 50.0)
+        x = lower + (upper - lower) * (1 - np.cos(np.linspace(0, np.pi, count))) / 2
+        largest = max(largest, float(np.nanmax(np.abs(found.error_at(np.clip(x, lower, upper))))))
+    return largest
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_best_errors_at_default_settings(shared, name):
+    case = best_errors(shared)[name]
+    found = fit(case["target"], case["degree"], case["domain"], weight=case["weight"])
+    assert found.converged
+    assert found.error == pytest.approx(float(case["error"]), rel=1e-12)
+    assert largest_error(found) <= found.error * (1 + 1e-9) + 4e-15
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_best_errors_to_thirty_digits(shared, name):
+    case = best_errors(shared)[name]
+    found = fit(case["target"], case["degree"], case["domain"], weight=case["weight"], digits=40)
+    with mpmath.workdps(50):
+        assert abs(found.error / mpmath.mpf(case["error"]) - 1) < mpmath.mpf(10) ** -min(30, case["digits"])
+
+
+@pytest.mark.parametrize(("n", "gap"), [(1, "0.3"), (2, "0.05"), (4, "0.05"), (4, "0.001"), (6, "0.01")])
+def test_sign_on_a_gap_is_zolotarevs(n, gap):
+    found = fit("sign(x)", (2 * n + 1, 2 * n), [(-1, f"-{gap}"), (gap, 1)], digits=30)
+    with mpmath.workdps(40):
+        truth = zolotarev_sign_error(n, mpmath.mpf(gap))
+        assert abs(found.error / truth - 1) < mpmath.mpf(10) ** -29
+
+
+def test_a_large_type_for_a_kink_bounds_the_best_error_from_below():
+    # The levelled error of a pole-free rational is a lower bound (de la Vallee-Poussin), its largest error an upper one.
+    found = fit("abs(x)", (80, 80), (-1, 1))
+    assert found.converged
+    assert found.error == pytest.approx(4.392048409181786e-12, rel=1e-12)
+    assert len(found.reference) >= 162
+
+
+@pytest.mark.parametrize(
+    ("target", "domain", "degree", "true_type"),
+    [
+        ("x", (-1, 1), (5, 4), (1, 0)),
+        ("1/(1+x^2)", (-1, 1), (4, 6), (0, 2)),
+        ("(1+x)/(3+x+x^2)", (-1, 2), (4, 4), (1, 2)),
+        ("2", (0, 1), (2, 2), (0, 0)),
+        ("0*x", (0, 1), (2, 2), (0, 0)),
+    ],
+)
+def test_a_target_that_is_a_rational_of_the_type_is_found_exactly(target, domain, degree, true_type):
+    found = fit(target, degree, domain)
+    assert found.error == 0
+    assert found.rational.type <= tuple(degree)
+    x = np.linspace(*domain, 101)
+    np.testing.assert_allclose(found(x), Target(target, domain).pieces[0].function(x), atol=1e-15)
+    assert max(found.rational.type) >= max(true_type)
+
+
+@pytest.mark.parametrize(("target", "degree", "smaller"), [("abs(x)", (5, 5), (4, 4)), ("x^4", (3, 3), (2, 2))])
+def test_degenerate_best_approximants_are_the_smaller_ones(target, degree, smaller):
+    assert fit(target, degree, (-1, 1)).error == fit(target, smaller, (-1, 1)).error
+
+
+def test_errors_that_float64_cannot_see():
+    # Meinardus: the best error of exp on [-1, 1] of type (n, n) is n! n! / (2^2n (2n)! (2n + 1)!) times 1 + o(1).
+    found = fit("exp(x)", (9, 9), (-1, 1))
+    estimate = math.factorial(9) ** 2 / (2.0**18 * math.factorial(18) * math.factorial(19))
+    assert found.error == pytest.approx(estimate, rel=0.05)
+
+
+def test_callables_of_three_kinds_agree_with_the_expression():
+    truth = fit("tanh(x)", (7, 6), (-8, 8), digits=25).error
+    assert fit(np.tanh, (7, 6), (-8, 8)).error == pytest.approx(float(truth), rel=1e-8)
+    assert fit(math.tanh, (7, 6), (-8, 8)).error == pytest.approx(float(truth), rel=1e-8)
+    precise = fit(mpmath.tanh, (7, 6), (-8, 8), digits=25).error
+    assert abs(precise / truth - 1) < mpmath.mpf(10) ** -24
+
+
+def test_a_kink_inside_an_opaque_callable_is_found():
+    def shifted(x):
+        return np.abs(x - 0.3)
+
+    assert fit(shifted, (6, 6), (-1, 1)).error == pytest.approx(fit("abs(x - 0.3)", (6, 6), (-1, 1)).error, rel=1e-5)
+
+
+def test_samples_are_fitted_as_a_point_set():
+    x = np.linspace(-1, 1, 4001)
+    y = np.maximum(x, 0)
+    found = fit((x, y), (3, 2))
+    assert np.abs(y - found(x)).max() == pytest.approx(found.error, rel=1e-9)
+    # fewer points, smaller error: a discrete problem bounds the continuous one from below
+    continuous = fit("relu", (3, 2)).error
+    assert continuous * (1 - 1e-6) < found.error <= continuous
+
+
+def test_relative_error_through_a_zero():
+    found = fit("tanh(x)", (5, 4), (-3, 3), weight="relative")
+    x = np.linspace(1e-6, 3, 20_001)
+    assert found(0.0) == 0
+    assert np.abs(1 - found(x) / np.tanh(x)).max() == pytest.approx(found.error, rel=1e-6)
+
+
+def test_interpolation_conditions_hold_exactly_and_cost_little():
+    free, bound = fit("gelu", (9, 8)), fit("gelu", (9, 8), interpolate=(0,))
+    assert abs(bound(0.0)) < 1e-15
+    assert free.error < bound.error < 1.1 * free.error
+    assert largest_error(bound) == pytest.approx(bound.error, rel=1e-6)
+
+
+def test_every_exchange_is_recorded():
+    found = fit("tanh(x)", (7, 6), (-8, 8))
+    assert found.history
+    assert all(record.levelled <= found.error * (1 + 1e-6) for record in found.history if record.degree == (3, 3))
+
+
+def test_a_float64_callable_beyond_its_noise_does_not_converge():
+    with pytest.raises(DidNotConverge, match=r"\(9, 8\)"):
+        fit(np.exp, (9, 8), (-1, 1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    scale=st.floats(0.5, 4),
+    shift=st.floats(-1, 1),
+    degree=st.tuples(st.integers(0, 5), st.integers(0, 4)),
+    name=st.sampled_from(["tanh", "exp", "sigmoid", "abs"]),
+)
+def test_the_error_is_level_on_the_reference_and_nowhere_larger(name, scale, shift, degree):
+    found = fit(f"{name}({scale!r}*x - ({shift!r}))", degree, (-1, 1))
+    at_reference = found.error_at(np.array([float(x) for x in found.reference]))
+    size = np.abs(at_reference)
+    noise = 1e-13 * np.exp(scale + abs(shift))
+    assert size == pytest.approx(np.full(size.size, found.error), rel=1e-6, abs=noise)
+    assert (at_reference[1:] * at_reference[:-1] <= noise).all()
+    assert largest_error(found, 4001) <= found.error * (1 + 1e-6) + noise
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        (("exp(x)", (2, -1), (0, 1)), {}, "degree must be a pair of integers"),
+        (("exp(x)", (2.5, 1), (0, 1)), {}, "degree must be a pair of integers"),
+        (("exp(x)", 3, (0, 1)), {}, "degree must be a pair of integers"),
+        (("exp(x)", None, (0, 1)), {}, "give a degree="),
+        (("exp(x)", (2, 1), (1, 0)), {}, "reversed"),
+        (("exp(x)", (2, 1), (1, 1)), {}, "empty"),
+        (("exp(x)", (2, 1), []), {}, "empty"),
+        (("exp(x)", (2, 1), (0, math.nan)), {}, "NaN"),
+        (("exp(x)", (2, 1), [(0, 1), (0.5, 2)]), {}, "overlap"),
+        (("exp(x)", (2, 1)), {}, "needs a domain"),
+        (("exp(", (2, 1), (0, 1)), {}, "position"),
+        (("1/x", (3, 3), (-1, 1)), {}, "must be finite"),
+        (("log(x)", (3, 3), (-1, 1)), {}, "must be finite"),
+        ((lambda x: x + 1j, (3, 3), (-1, 1)), {}, "complex"),
+        ((lambda x: [1, 2], (2, 2), (0, 1)), {}, "returned 2 values"),
+        ((lambda x: 1 / 0, (2, 2), (0, 1)), {}, "ZeroDivisionError"),
+        (("where(x>0.3,x,0)", (5, 5), (-1, 1)), {}, "jumps at x = 0.3"),
+        ((lambda x: np.where(x > 0.3, x, 0), (9, 8), (-1, 1)), {}, "jumps at x = 0.3"),
+        (("exp(x)", (2, 2), (0, 1)), {"weight": "x"}, "weight is 0 at x = 0"),
+        (("exp(x)", (2, 2), (0, 1)), {"weight": lambda x: -1 + 0 * x}, "weight is -1"),
+        (("exp(x)", (2, 2), (0, 1)), {"digits": 0}, "digits must be"),
+        ((np.tanh, (7, 6), (-8, 8)), {"digits": 30}, "float64"),
+        (((np.arange(4.0), np.arange(4.0) ** 2), (3, 2)), {}, "needs at least 7 samples"),
+        ((([1.0, 1.0, 2.0], [1.0, 2.0, 3.0]), (1, 0)), {}, "distinct"),
+        ((([1.0, 2.0, math.nan], [1.0, 2.0, 3.0]), (1, 0)), {}, "finite"),
+        (("sqrt(x)", (3, 3), (0, math.inf)), {}, "does not stay bounded"),
+        (("sigmoid(x)", (4, 4), (-math.inf, math.inf)), {}, "whole line"),
+        (("abs(x)", (2, 2), (-1, 1)), {"breakpoints": [7]}, "outside the domain"),
+        (("exp(x)", (0, 1), (-1, 1)), {"interpolate": (0,)}, "numerator needs degree"),
+    ],
+)
+def test_bad_input_is_refused_with_one_clear_sentence(arguments, keywords, message):
+    with pytest.raises(ValueError, match=message):
+        fit(*arguments, **keywords)
+
+
+def test_what_is_no_function_is_a_type_error():
+    with pytest.raises(TypeError, match="callable, an expression, a gate or samples"):
+        fit(3.0, (1, 1), (0, 1))
