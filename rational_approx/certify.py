@@ -15,6 +15,8 @@ from rational_approx.claims import decide, denominator_sign, read_claims
 from rational_approx.domain import End
 from rational_approx.enclosures import Undecided
 from rational_approx.errorjets import ErrorCurve, curves
+from rational_approx.expression import Expression
+from rational_approx.nodes import text
 from rational_approx.polynomials import exact, fmpq
 from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
 from rational_approx.rational import Rational
@@ -94,8 +96,8 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
         free,
         rational,
         target.domain,
-        target.name,
-        "1" if target.samples is not None else _name(target.weight),
+        _name(target.expression, target.name),
+        "1" if target.samples is not None else _name(target.weight_expression, target.weight),
         target.breakpoints,
         decided,
         found.witness,
@@ -107,8 +109,11 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
     )
 
 
-def _name(weight: Any) -> str:
-    return str(getattr(weight, "text", None) or getattr(weight, "__name__", type(weight).__name__))
+def _name(formula: Expression | None, other: Any) -> str:
+    # The text of an expression, always in the variable x, or the name of whatever else it is.
+    if formula is not None:
+        return text(formula.tree)
+    return other if isinstance(other, str) else str(getattr(other, "__name__", type(other).__name__))
 
 
 class _Findings:
@@ -213,12 +218,9 @@ def _record(
     points: dict[Point, Sample] = {}
     for sample in search.samples:
         points[Point(origins[sample.curve], place(sample.curve, sample.x))] = sample
-    found.witness = max(points, key=lambda point: abs(points[point].value).lower().mid().__float__(), default=None)
-    found.best_lower, found.reference, found.signs = alternating(
-        [(point, _sign(sample.value), _rounded(abs(sample.value).lower(), -1)) for point, sample in points.items()],
-        degree,
-        (top, bottom),
-    )
+    sizes = [(point, _sign(s.value), _rounded(abs(s.value).lower(), -1)) for point, s in points.items()]
+    found.witness = max(sizes, key=lambda entry: entry[2])[0]
+    found.best_lower, found.reference, found.signs = alternating(sizes, degree, (top, bottom))
     parts = []
     for box in search.boxes:
         ends = sorted((place(box.curve, box.lower), place(box.curve, box.upper)))
@@ -237,7 +239,8 @@ def _rounded(value: arb, side: int) -> Fraction:
         return Fraction(0) if side < 0 else number
     shift = 128 - (number.numerator.bit_length() - number.denominator.bit_length())
     scaled = number * Fraction(2) ** shift
-    return Fraction(int(scaled) if side < 0 else ceil(scaled)) / Fraction(2) ** shift
+    # One unit more than rounding needs, so that whoever checks in another arithmetic has room for his own rounding.
+    return Fraction(int(scaled) - 1 if side < 0 else ceil(scaled) + 1) / Fraction(2) ** shift
 
 
 # -- samples and opaque callables ------------------------------------------------------------------------------------

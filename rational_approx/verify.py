@@ -1,0 +1,301 @@
+"""Check a certificate file again, with the standard library only: ``python verify.py certificate.json``.
+
+An independent implementation in three files (this one, ``verify_arithmetic.py``, ``verify_reading.py``) that import
+nothing of the package but each other, and run alone. They check the hash, that the parts cover the domain, the upper
+bound on every part, the lower bound at the witness, the alternation at the reference, that the denominator has no
+zero, the exact value that pins the coefficients, and every claim. ``docs/certificate.md`` describes the format.
+"""
+
+import hashlib
+import json
+import sys
+import time
+from contextlib import suppress
+from fractions import Fraction
+from itertools import pairwise
+from math import comb, inf
+from pathlib import Path
+from typing import Any, NamedTuple
+
+if __package__:
+    from rational_approx.verify_arithmetic import Arithmetic, Interval, Jet, substituted
+    from rational_approx.verify_reading import (
+        Failure,
+        claim_holds,
+        need,
+        number,
+        pole_free,
+        powers,
+        read,
+        resolved,
+        value_at,
+    )
+else:  # run alone, beside the other two files
+    from verify_arithmetic import Arithmetic, Interval, Jet, substituted  # type: ignore
+    from verify_reading import Failure, claim_holds, need, number, pole_free, powers, read, resolved, value_at  # type: ignore
+
+__all__ = ["Verification", "verify"]
+
+N = 10  # Taylor coefficients of a model; one more is its remainder
+SECONDS = 8.0
+LARGEST = 8 * 2**20
+SCHEMA = "rational-approx/certificate/1"
+
+
+class Verification(NamedTuple):
+    """Whether everything was confirmed, and one sentence for each thing that was not."""
+
+    ok: bool
+    failures: tuple[str, ...]
+
+
+class Checker:
+    """One certificate, read; each method checks one statement or raises `Failure`."""
+
+    def __init__(self, content: dict[str, Any], seconds: float) -> None:
+        target, rational = content["target"], content["rational"]
+        need(content["status"] == "proved", "the certificate does not say that anything is proved")
+        self.lower, self.upper, self.best = (number(content[key]) for key in ("lower", "upper", "best_lower"))
+        self.trees = read(target["expression"]), read(target["weight"])
+        self.domain = [(number(a, True), number(b, True)) for a, b in target["domain"]]
+        breakpoints = sorted(number(b) for b in target["breakpoints"])
+        need(self.domain and all(a < b for a, b in self.domain), "the domain is not a list of intervals")
+        need(all(a[1] < b[0] for a, b in pairwise(self.domain)), "the domain's intervals overlap")
+        self.pieces: list[tuple[Any, Any]] = []
+        for a, b in self.domain:
+            self.pieces += pairwise([a, *(c for c in breakpoints if a < c < b), b])
+        hull = [number(end, True) for end in (rational["domain"][0][0], rational["domain"][-1][1])]
+        need(len(rational["numerator"]) + len(rational["denominator"]) <= 300, "the degree is too high")
+        sides = [[number(c) for c in rational[key]] for key in ("numerator", "denominator")]
+        self.top, self.bottom = (powers(side, rational["basis"], hull) for side in sides)
+        p, q = content["type"]
+        need(len(self.top) <= p + 1 and len(self.bottom) <= q + 1, "the type is smaller than the degrees")
+        self.count = p + q + 2 - max(0, min(p + 1 - len(self.top), q + 1 - len(self.bottom)))
+        ends = [abs(end) for pair in self.domain for end in pair if abs(end) < inf]
+        reach, small = (
+            max([Fraction(1), *ends]),
+            min([Fraction(1), self.upper]) if self.upper > 0 else Fraction(1, 2**200),
+        )
+        size = max(len(self.top), len(self.bottom))
+        bits = 160 + 8 * size + size * int(reach).bit_length() + 2 * int(1 / small).bit_length()
+        need(bits < 4000, "the certificate needs more precision than the verifier has")
+        self.math, self.deadline = Arithmetic(bits), time.monotonic() + seconds
+        both = [[self.math.exact(c) for c in side] for side in (self.top, self.bottom)]
+        self.curves = [([resolved(t, span) for t in self.trees], both) for span in self.pieces]
+        self.far: dict[Any, int] = {}
+        self.parts = [(piece, number(a, True), number(b, True)) for piece, a, b, _ in content["parts"]]
+        for piece, a, b in self.parts:
+            if inf in (b, -a):
+                self.far[piece, b if b == inf else a] = self.beyond(piece, a, b)
+
+    def jet(self, piece: int, at: Fraction, half: Fraction, order: int) -> Jet:
+        """Taylor coefficients of the error at a point (half 0) or over a box around it."""
+        m, shifted, centre, spread = self.math, [], self.math.exact(at), self.math.exact(half)[1]
+        trees, polynomials = self.curves[piece]
+        for side in polynomials:
+            c = list(side)
+            for i in range(len(c) - 1):  # repeated synthetic division: powers of x - at
+                for j in range(len(c) - 2, i - 1, -1):
+                    step = m.mul(c[j + 1], centre)
+                    c[j] = c[j][0] + step[0], c[j][1] + step[1]
+            jet: Jet = []
+            for k in range(order):
+                more, power = 0, spread
+                for j in range(k + 1, len(c) if half else 0):
+                    more += comb(j, k) * max(abs(c[j][0]), abs(c[j][1])) * power >> m.bits
+                    power = (power * spread >> m.bits) + 1
+                low, high = c[k] if k < len(c) else (0, 0)
+                more += len(c) if half else 0
+                jet.append((low - more, high + more))
+            shifted.append(jet)
+        u = [(centre[0] - spread, centre[1] + spread), (m.one, m.one)] + [(0, 0)] * (order - 2)
+        f, w = (m.evaluate(tree, u[:order]) for tree in trees)
+        r = m.jet_div(*shifted)
+        return m.jet_mul(w, [(a - d, b - c) for (a, b), (c, d) in zip(f, r)])
+
+    def beyond(self, piece: int, lower: Any, upper: Any) -> int:
+        """A curve in ``y = 1/x`` for a part that reaches infinity: the target there is a constant interval."""
+        need(lower > 0 or upper < 0, "an unbounded part holds zero")
+        bounds, m = [], self.math
+        for tree in self.curves[piece][0]:
+            inward = tree if upper == inf else substituted(tree, ("neg", ("x",)))
+            low, high = m.ray(inward, m.exact(lower if upper == inf else -upper))
+            need(low is not None and high is not None, "the target is not bounded on a half-line")
+            bounds.append(("interval", (low, high)))
+        size = max(len(self.top), len(self.bottom))
+        flipped = [[(0, 0)] * (size - len(side)) + side[::-1] for side in self.curves[piece][1]]
+        self.curves.append((bounds, flipped))
+        return len(self.curves) - 1
+
+    def error(self, piece: int, x: Any) -> Interval:
+        """The error at a point, or its limit at infinity."""
+        if abs(x) == inf:
+            return self.jet(self.far[piece, x], Fraction(0), Fraction(0), 1)[0]
+        need(self.pieces[piece][0] <= x <= self.pieces[piece][1], "a point lies outside its piece")
+        return self.jet(piece, x, Fraction(0), 1)[0]
+
+    def size(self, piece: int, x: Fraction) -> int:
+        return max(map(abs, self.jet(piece, x, Fraction(0), 1)[0]))
+
+    def bounded(self, piece: int, lower: Fraction, upper: Fraction, bound: int) -> bool:
+        """Whether ``abs(e) <= bound`` on a part: by its Taylor model, or by one sign of ``e'`` or ``e''``."""
+        m, scale = self.math, 1
+        while scale * (upper - lower) < 2**20:
+            scale <<= 20
+        at = Fraction(round((lower + upper) / 2 * scale), scale)
+        half = max(upper - at, at - lower)
+        h = m.exact(half)[1]
+        try:
+            point, rest = self.jet(piece, at, Fraction(0), N), self.jet(piece, at, half, N + 1)[N]
+        except Failure:  # no Taylor model where a derivative is infinite or the box is too wide: by the values alone
+            with suppress(Failure):
+                return max(map(abs, self.jet(piece, at, half, 1)[0])) <= bound
+            return False
+        size = [max(abs(a), abs(b)) for a, b in (*point, rest)]
+
+        def tail(start: int, weights: Any) -> int:
+            value = 0
+            for k in range(N, start - 1, -1):
+                value = (value * h >> m.bits) + weights(k) * size[k] + 1
+            return value
+
+        if (tail(1, lambda k: 1) * h >> m.bits) + size[0] + 1 <= bound:
+            return True
+        one_sign = min(map(abs, point[1])) > (tail(2, lambda k: k) * h >> m.bits) + 1 and point[1][0] * point[1][1] > 0
+        bend = 2 * (min(map(abs, point[2])) - (tail(3, lambda k: k * (k - 1) // 2) * h >> m.bits) - 1)
+        if not one_sign and (bend <= 0 or point[2][0] * point[2][1] <= 0):
+            return False
+        if max(self.size(piece, lower), self.size(piece, upper)) > bound:
+            return False
+        z = at
+        for _ in range(0 if one_sign else 4):
+            value, slope, curve = self.jet(piece, z, Fraction(0), 3)
+            steep = max(map(abs, slope))
+            if max(map(abs, value)) + steep * steep // (2 * bend) + 1 <= bound:
+                return True
+            z = Fraction(round((z - Fraction(sum(slope), 2 * sum(curve) or 1)) * m.one), m.one)
+            if not lower <= z <= upper:
+                return False
+        return one_sign
+
+    def covered(self) -> None:
+        """That the parts cover every piece without a gap, and that the upper bound holds on each."""
+        for index, (start, end) in enumerate(self.pieces):
+            chain = [box for box in self.parts if box[0] == index]
+            need(
+                chain and chain[0][1] == start and chain[-1][2] == end,
+                f"the parts miss an end of piece {index}",
+            )
+            need(all(a[2] == b[1] for a, b in pairwise(chain)), f"the parts of piece {index} leave a gap or overlap")
+        bound = self.math.exact(self.upper)[0]
+        for piece, start, end in self.parts:
+            need(0 <= piece < len(self.pieces) and start < end, "a part is empty, or belongs to no piece")
+            stack = [(start, end, 0)]
+            if inf in (end, -start):
+                piece = self.far[piece, end if end == inf else start]
+                ends = sorted((1 / x if abs(x) < inf else Fraction(0)) for x in (start, end))
+                stack = [(ends[0], ends[1], 0)]
+            while stack:
+                need(time.monotonic() < self.deadline, "the check takes longer than it may: give it more seconds")
+                a, b, depth = stack.pop()
+                if not self.bounded(piece, a, b, bound):
+                    need(depth < 30, f"the upper bound is not confirmed from {float(start):.6g} to {float(end):.6g}")
+                    stack += [((a + b) / 2, b, depth + 1), (a, (a + b) / 2, depth + 1)]
+
+    def attained(self, witness: Any, reference: list[Any]) -> None:
+        """The lower bound at the witness, and the alternation at the reference."""
+        need(max(self.lower, self.best) <= self.upper, "a lower bound lies above the upper bound")
+        low, high = self.error(witness[0], number(witness[1], True))
+        need(max(low, -high) >= self.math.exact(self.lower)[1], "the error at the witness is below the lower bound")
+        if self.best == 0 and not reference:
+            return
+        places = [(piece, number(x, True), sign) for piece, x, sign in reference]
+        need(len(places) >= self.count, f"the reference has {len(places)} points, and {self.count} are needed")
+        need(all(a[:2] < b[:2] and a[2] == -b[2] for a, b in pairwise(places)), "the reference does not alternate")
+        for piece, x, sign in places:
+            low, high = self.error(piece, x)
+            large = low if sign == 1 else -high if sign == -1 else 0
+            need(large >= max(1, self.math.exact(self.best)[1]), f"the error at {float(x):.6g} is not as stated")
+
+    def pinned(self, value: list[Any]) -> None:
+        """The exact values of numerator and denominator at one point."""
+        x, top, bottom = (number(text) for text in value)
+        need(value_at(self.top, x) == top and value_at(self.bottom, x) == bottom, "a coefficient is not the stated one")
+
+    def claim(self, name: str, arguments: list[Any], status: str) -> None:
+        """One further statement."""
+        need(status == "proved", f"the claim {name} is not stated as proved")
+        values = [a if name == "monotone" else number(a) for a in arguments]
+        if name in ("error", "best"):
+            holds = self.upper <= values[0] * (1 if name == "error" else self.best)
+        else:
+            holds = claim_holds(name, values, self.top, self.bottom, self.domain)
+        need(holds, f"the claim {str(name)[:40]} is not confirmed")
+
+
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+
+
+def verify(source: Any, seconds: float = SECONDS) -> Verification:
+    """Check a certificate: the path of a JSON file, or the document as a dictionary. Never raises for what is in it.
+
+    What could not be confirmed within ``seconds`` counts as a failure.
+
+    Raises
+    ------
+    FileNotFoundError
+        where there is no such file.
+    """
+    failures = []
+    try:
+        content = source if isinstance(source, dict) else read_file(Path(source))
+        need(content.get("schema") == SCHEMA, f"the schema is not {SCHEMA}")
+        kept = {key: value for key, value in content.items() if key != "hash"}
+        text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        need(
+            content["hash"] == "sha256:" + hashlib.sha256(text.encode()).hexdigest(),
+            "the hash does not fit the content",
+        )
+        checker = Checker(content, seconds)
+        steps: list[tuple[Any, ...]] = [
+            (checker.pinned, content["value"]),
+            (need, content["pole_free"] is True, "the certificate does not say that there is no pole"),
+            (need, pole_free(checker.bottom, checker.domain), "the denominator may vanish on the domain"),
+            (checker.attained, content["witness"], content["reference"]),
+            *((checker.claim, claim["name"], claim["arguments"], claim["status"]) for claim in content["claims"]),
+            (checker.covered,),
+        ]
+        for step, *arguments in steps:
+            try:
+                step(*arguments)
+            except Failure as problem:
+                failures.append(str(problem))
+    except Failure as problem:
+        failures.append(str(problem))
+    except MALFORMED as problem:
+        failures.append(f"the certificate is malformed: {type(problem).__name__}: {str(problem)[:100]}")
+    return Verification(not failures, tuple(failures))
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        need(len(dict(pairs)) == len(pairs), "a key occurs twice")
+        return dict(pairs)
+
+    def refused(name: str) -> Any:
+        raise Failure(f"{name} is not a number")
+
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    need(path.stat().st_size <= LARGEST, f"the file is larger than {LARGEST} bytes")
+    content = json.loads(path.read_bytes(), object_pairs_hook=unique, parse_constant=refused)
+    need(isinstance(content, dict), "the file does not hold a certificate")
+    return content
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python verify.py certificate.json [seconds]")
+    outcome = verify(sys.argv[1], *map(float, sys.argv[2:]))
+    sys.stdout.write("\n".join(["confirmed" if outcome.ok else "NOT confirmed", *outcome.failures]) + "\n")
+    sys.exit(0 if outcome.ok else 1)

@@ -1,0 +1,209 @@
+"""Second of the verifier's three files: interval arithmetic in scaled integers, and Taylor coefficients of intervals.
+
+Standard library only; see ``verify.py``.
+"""
+
+from fractions import Fraction
+from math import isqrt
+
+if __package__:
+    from rational_approx.verify_reading import SWITCHED, chosen, need, read
+else:  # run alone, beside the other two files
+    from verify_reading import SWITCHED, chosen, need, read  # type: ignore[import-not-found, no-redef]
+
+__all__ = ["Arithmetic", "Interval", "Jet"]
+
+Interval = tuple[int, int]
+"""``(a, b)`` stands for the numbers from ``a / 2**bits`` to ``b / 2**bits``."""
+Jet = list[Interval]
+TEMPLATES = {
+    "erfc": read("1 - erf(x)"),
+    "tanh": read("1 - 2 / (exp(2 * x) + 1)"),
+    "sinh": read("(exp(x) - exp(-x)) / 2"),
+    "cosh": read("(exp(x) + exp(-x)) / 2"),
+    "sigmoid": read("1 / (1 + exp(-x))"),
+    "softplus": read("log(1 + exp(x))"),
+    "expm1": read("exp(x) - 1"),
+    "log1p": read("log(1 + x)"),
+}
+BELL, HALF_LOG = read("2 / sqrt(pi) * exp(-x ^ 2)"), read("exp(log(x) / 2)")
+
+
+class Arithmetic:
+    """Intervals and jets (lists of Taylor coefficients) with fixed fractional bits; every operation rounds outwards.
+
+    Elementary functions work on single numbers with 64 more bits; their slack is far above their summed rounding.
+    """
+
+    def __init__(self, bits: int) -> None:
+        self.bits, self.one = bits, 1 << bits
+        g = self.guard = bits + 64
+        self.log2 = sum((1 << g) // (n << n) for n in range(1, g + 1))
+        arctan = [sum((-1) ** k * ((1 << g) // ((2 * k + 1) * n ** (2 * k + 1))) for k in range(g)) for n in (5, 239)]
+        self.pi = self.settle(16 * arctan[0] - 4 * arctan[1])  # Machin
+
+    def exact(self, value: Fraction) -> Interval:
+        scaled = value.numerator << self.bits
+        return scaled // value.denominator, -(-scaled // value.denominator)
+
+    def mul(self, x: Interval, y: Interval) -> Interval:
+        products = (x[0] * y[0], x[0] * y[1], x[1] * y[0], x[1] * y[1])
+        return min(products) >> self.bits, -(-max(products) >> self.bits)
+
+    def div(self, x: Interval, y: Interval) -> Interval:
+        need(y[0] > 0 or y[1] < 0, "a denominator may vanish")
+        pairs = [(a << self.bits, b) for a in x for b in y]
+        return min(a // b for a, b in pairs), max(-(-a // b) for a, b in pairs)
+
+    def settle(self, value: int) -> Interval:
+        slack = (1 << 40) + (abs(value) >> self.bits + 30)
+        return (value - slack) >> 64, -(-(value + slack) >> 64)
+
+    def exp(self, a: int) -> Interval:
+        need(a < 3000 << self.bits, "an exponential is too large")
+        if a < -(self.bits + 4) << self.bits:
+            return 0, 1
+        k, r = divmod(a << 64, self.log2)
+        term = value = 1 << self.guard
+        n = 0
+        while term:
+            n += 1
+            term = (term * r >> self.guard) // n
+            value += term
+        low, high = value - (1 << 30), value + (1 << 30)
+        return (low << k >> 64, -(-high << k >> 64)) if k >= 0 else (low >> 64 - k, -(-high >> 64 - k))
+
+    def log(self, a: int) -> Interval:
+        need(a > 0, "a logarithm of a number that may not be positive")
+        k = a.bit_length()
+        z = (((1 << k) - a) << self.guard) // ((1 << k) + a)
+        term, value, n = z, 0, 1
+        while term:
+            value += term // n
+            term, n = (term * z >> self.guard) * z >> self.guard, n + 2
+        return self.settle((k - self.bits) * self.log2 - 2 * value)
+
+    def sqrt(self, a: int) -> Interval:
+        root = isqrt(max(a, 0) << self.bits)
+        return root, root + 1
+
+    def erf(self, a: int) -> Interval:
+        if a < 0:
+            low, high = self.erf(-a)
+            return -high, -low
+        square = a * a >> self.bits
+        if square > self.bits << self.bits:
+            return self.one - 1, self.one
+        term, value, n = a << 64, 0, 1
+        while term:  # erf(x) = 2 / sqrt(pi) exp(-x^2) sum of x (2 x^2)^k / (1 3 5 ... (2k + 1)), all terms positive
+            value += term
+            n += 2
+            term = 2 * (term * square >> self.bits) // n
+        root = self.sqrt(self.pi[0])[0], self.sqrt(self.pi[1])[1]
+        bottom = self.mul((self.exp(square)[0], self.exp(square + 1)[1]), root)
+        return self.div(self.settle(2 * value), bottom)
+
+    def jet_mul(self, u: Jet, v: Jet) -> Jet:
+        out = []
+        for k in range(len(u)):
+            terms = [self.mul(u[j], v[k - j]) for j in range(k + 1)]
+            out.append((sum(t[0] for t in terms), sum(t[1] for t in terms)))
+        return out
+
+    def jet_div(self, u: Jet, v: Jet) -> Jet:
+        out: Jet = []
+        for k in range(len(u)):
+            terms = [self.mul(out[j], v[k - j]) for j in range(k)]
+            rest = u[k][0] - sum(t[1] for t in terms), u[k][1] - sum(t[0] for t in terms)
+            out.append(self.div(rest, v[0]))
+        return out
+
+    def integrate(self, start: Interval, slope: Jet | None, u: Jet) -> Jet:
+        """``y`` with ``y' = slope u'``; without a slope ``y' = y u'``."""
+        y = [start]
+        for k in range(1, len(u)):
+            terms = [self.mul((j * u[j][0], j * u[j][1]), (slope or y)[k - j]) for j in range(1, k + 1)]
+            y.append((sum(t[0] for t in terms) // k, -(-sum(t[1] for t in terms) // k)))
+        return y
+
+    def evaluate(self, node: tuple, u: Jet) -> Jet:
+        """Taylor coefficients of a tree at a point or over a box."""
+        kind, n = node[0], len(u)
+        if kind == "x":
+            return u
+        if kind == "interval":
+            return [node[1]] + [(0, 0)] * (n - 1)
+        if kind in ("number", "pi", "e"):
+            value = self.exact(node[1]) if kind == "number" else self.pi if kind == "pi" else self.exp(self.one)
+            return [value] + [(0, 0)] * (n - 1)
+        if kind in SWITCHED:
+            value = self.evaluate(("+", node[1], ("neg", node[2])) if kind in ("min", "max") else node[1], u)[0]
+            need(value[0] >= 0 or value[1] <= 0, "a branch switches inside a part")
+            return self.evaluate(chosen(node, 1 if value[0] >= 0 else -1), u)
+        if kind in TEMPLATES:
+            return self.evaluate(TEMPLATES[kind], self.evaluate(node[1], u))
+        first = self.evaluate(node[1], u)
+        if kind == "neg":
+            return [(-b, -a) for a, b in first]
+        if kind == "^":
+            if node[2][0] == "number" and node[2][1].denominator == 1:
+                power = abs(int(node[2][1]))
+                need(power <= 64, "a power above 64")
+                out = one = [(self.one, self.one)] + [(0, 0)] * (n - 1)
+                for _ in range(power):
+                    out = self.jet_mul(out, first)
+                return out if node[2][1] >= 0 else self.jet_div(one, out)
+            if node[2] == ("number", Fraction(1, 2)):
+                return self.evaluate(("sqrt", ("x",)), first)
+            return self.evaluate(("exp", ("*", node[2], ("log", node[1]))), u)
+        if kind in ("+", "*", "/"):
+            second = self.evaluate(node[2], u)
+            if kind == "+":
+                return [(a + c, b + d) for (a, b), (c, d) in zip(first, second)]
+            return self.jet_mul(first, second) if kind == "*" else self.jet_div(first, second)
+        need(kind != "sqrt" or first[0][0] >= 0, "a root of a number that may be negative")
+        function = {"exp": self.exp, "log": self.log, "sqrt": self.sqrt, "root": self.sqrt, "erf": self.erf}[kind]
+        start = function(first[0][0])[0], function(first[0][1])[1]
+        if kind == "exp" or n == 1:
+            return self.integrate(start, None, first)
+        if kind == "log":
+            return self.integrate(start, self.jet_div([(self.one, self.one)] + [(0, 0)] * (n - 1), first), first)
+        if kind in ("sqrt", "root"):
+            return [start, *self.evaluate(HALF_LOG, first)[1:]]
+        return self.integrate(start, self.evaluate(BELL, first), first)
+
+    def ray(self, node: tuple, start: Interval) -> tuple[int | None, int | None]:
+        """Bounds of a tree on ``[start, inf)``; None where there is none."""
+        kind = node[0]
+        if kind in ("number", "pi", "e"):
+            return self.evaluate(node, [start])[0]
+        if kind == "x":
+            return start[0], None
+        if kind in TEMPLATES:
+            return self.ray(substituted(TEMPLATES[kind], node[1]), start)
+        need(kind in ("neg", "exp", "+", "*", "/"), "a function that the verifier does not follow to infinity")
+        low, high = self.ray(node[1], start)
+        if kind == "neg":
+            return None if high is None else -high, None if low is None else -low
+        if kind == "exp":
+            return 0 if low is None else self.exp(low)[0], None if high is None else self.exp(high)[1]
+        if node[2] == ("number", Fraction(-1)):
+            return self.ray(("neg", node[1]), start)
+        other, above = self.ray(node[2], start)
+        if kind == "+":
+            return None if None in (low, other) else low + other, None if None in (high, above) else high + above  # type: ignore
+        need(low is not None and other is not None and low >= 0 and other >= 0, "a product of unknown sign at infinity")
+        assert low is not None
+        assert other is not None
+        if kind == "*":
+            return low * other >> self.bits, None if None in (high, above) else -(-high * above >> self.bits)  # type: ignore
+        need(other > 0, "a denominator may vanish on a half-line")
+        least = 0 if above is None else (low << self.bits) // above
+        return least, None if high is None else -(-(high << self.bits) // other)
+
+
+def substituted(node: tuple, inner: tuple) -> tuple:
+    """A tree with another one in the place of x."""
+    if node[0] == "x":
+        return inner
+    return node if node[0] in ("number", "pi", "e") else (node[0], *(substituted(part, inner) for part in node[1:]))
