@@ -59,7 +59,8 @@ def match_l0(sae: SparseAutoencoder, x: Tensor, target: float, rounds: int = 5) 
     wanted = target
     for _ in range(rounds):
         if sae.threshold is not None:
-            sae.threshold.mul_(_quantile(sae, x, wanted))
+            # Not below zero: where fewer entries are positive than wanted, all of them is what can be had.
+            sae.threshold.mul_(max(_quantile(sae, x, wanted), 1e-6))
         else:
             sae.b_enc.sub_(_quantile(sae, x, wanted))
         if not isinstance(sae.activation, RationalActivation) and sae.refine != "residual":

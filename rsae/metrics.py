@@ -60,6 +60,7 @@ DEFINITIONS = {
 }
 
 
+@torch.no_grad()
 def mse(x: Tensor, reconstruction: Tensor) -> float:
     """Squared error summed over the last dimension, mean over the others, of two tensors [..., d_in].
 
@@ -80,6 +81,7 @@ def explained_variance(x: Tensor, reconstruction: Tensor) -> float:
     return 1.0 - normalised_mse(x, reconstruction)
 
 
+@torch.no_grad()
 def cosine(x: Tensor, reconstruction: Tensor) -> float:
     """Mean over tokens of the cosine between rows of two tensors [..., d_in]."""
     return float(torch.nn.functional.cosine_similarity(x.double(), reconstruction.double(), dim=-1).mean())
@@ -94,6 +96,7 @@ def l0(codes: Tensor, tolerance: float = 0.0) -> float:
     return float((codes.abs() > tolerance).sum(-1).double().mean())
 
 
+@torch.no_grad()
 def l1(codes: Tensor) -> float:
     """Mean over tokens of the sum of absolute codes [..., d_sae]."""
     return float(codes.double().abs().sum(-1).mean())
