@@ -157,7 +157,7 @@ def read_torch(path: Path) -> dict[str, Any]:
                 for entry in archive.infolist():
                     if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
                         raise ValueError(f"its entry {entry.filename} is compressed, which torch.save never does")
-        elif path.open("rb").read(1) != b"\x80":
+        elif not _starts_with(path, b"\x80"):
             raise ValueError("it is neither an archive nor a pickle")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old files warn about storage classes; there is nothing a caller could do
@@ -169,6 +169,11 @@ def read_torch(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} holds a {type(value).__name__}, not a mapping of names to weights")
     _check_tensors(value, path, size)
     return value
+
+
+def _starts_with(path: Path, mark: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(mark)) == mark
 
 
 def _check_tensors(value: Any, path: Path, size: int, depth: int = 0) -> None:

@@ -40,9 +40,7 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
     if isinstance(source, nn.Module):
         if type(source).__module__.partition(".")[0] in {"sae_lens", "rsae"} and hasattr(source, "cfg"):
             return from_live(source)
-        raise TypeError(
-            f"a {type(source).__name__} cannot be upgraded; give a sae_lens SAE, or save it and give the path"
-        )
+        raise TypeError(f"{type(source).__name__} is no SAE that is known; give a sae_lens one, or a path")
     if not isinstance(source, str | Path):
         raise TypeError(f"an SAE is given as a path, a release name or a sae_lens object, not {type(source).__name__}")
     path = Path(source)
@@ -58,7 +56,10 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
 def _read(found: Any) -> SparseAutoencoder:
     if not isinstance(found, Path):
         return from_live(found)
-    return _read_directory(found) if found.is_dir() else _read_file(found)
+    sae = _read_directory(found) if found.is_dir() else _read_file(found)
+    for parameter in sae.parameters():  # stored transposed, they would multiply in another order than after saving
+        parameter.data = parameter.data.contiguous()
+    return sae
 
 
 def _read_directory(folder: Path) -> SparseAutoencoder:

@@ -28,14 +28,14 @@ def record_of(sae: SparseAutoencoder) -> dict[str, Any]:
     gate = sae.activation
     record: dict[str, Any] = {"family": sae.family, "k": sae.k, "refine": sae.refine, "activation": None}
     if sae.residual_step is not None:
-        record["residual_step"] = float(sae.residual_step)
+        record["residual_step"] = sae.residual_step.item()
     if gate is not None:
         entry: dict[str, Any] = {name: _numbers(getattr(gate, name)) for name in _COEFFICIENTS}
         if isinstance(gate, PaperActivation):
             entry |= {
                 "kind": "paper",
-                "input_scale": float(gate.input_scale),
-                "output_scale": float(gate.output_scale),
+                "input_scale": gate.input_scale.item(),
+                "output_scale": gate.output_scale.item(),
                 "tolerance": gate.tolerance,
             }
         else:
