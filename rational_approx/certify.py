@@ -220,7 +220,8 @@ def _record(
         points[Point(origins[sample.curve], place(sample.curve, sample.x))] = sample
     sizes = [(point, _sign(s.value), _rounded(abs(s.value).lower(), -1)) for point, s in points.items()]
     found.witness = max(sizes, key=lambda entry: entry[2])[0]
-    found.best_lower, found.reference, found.signs = alternating(sizes, degree, (top, bottom))
+    weighted = [entry for entry in sizes if search.weight_positive(points[entry[0]])]
+    found.best_lower, found.reference, found.signs = alternating(weighted, degree, (top, bottom))
     parts = []
     for box in search.boxes:
         ends = sorted((place(box.curve, box.lower), place(box.curve, box.upper)))

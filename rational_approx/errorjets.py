@@ -113,6 +113,10 @@ class ErrorCurve:
         shift = arb_poly([x, 1])
         return self._series(x, [p(shift) for p in self.polynomials], order)
 
+    def weight_positive(self, x: arb) -> bool:
+        """Whether the weight is provably positive at a point."""
+        return bool((self._constant if self._constant is not None else self.weight.ball(x)) > 0)
+
     def _series(self, x: arb, shifted: list[arb_poly], order: int) -> list[arb]:
         variable = arb_series([x, arb(1)], prec=order)
         top, bottom = (arb_series(p, prec=order) for p in shifted)

@@ -61,6 +61,10 @@ class Search:
                 self.lower = size
         return jet
 
+    def weight_positive(self, sample: Sample) -> bool:
+        """Whether the weight is provably positive at an evaluated point."""
+        return self.curves[sample.curve].weight_positive(sample.x)
+
     def _enough(self, bound: arb) -> bool:
         return bool(bound <= self.lower * (1 + self.gap))
 

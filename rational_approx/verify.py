@@ -18,21 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 if __package__:
-    from rational_approx.verify_arithmetic import Arithmetic, Interval, Jet, substituted
-    from rational_approx.verify_reading import (
-        Failure,
-        claim_holds,
-        need,
-        number,
-        pole_free,
-        powers,
-        read,
-        resolved,
-        value_at,
-    )
+    from rational_approx import verify_arithmetic as arithmetic
+    from rational_approx import verify_reading as reading
 else:  # run alone, beside the other two files
-    from verify_arithmetic import Arithmetic, Interval, Jet, substituted  # type: ignore
-    from verify_reading import Failure, claim_holds, need, number, pole_free, powers, read, resolved, value_at  # type: ignore
+    import verify_arithmetic as arithmetic  # type: ignore
+    import verify_reading as reading  # type: ignore
 
 __all__ = ["Verification", "verify"]
 
@@ -40,6 +30,7 @@ N = 10  # Taylor coefficients of a model; one more is its remainder
 SECONDS = 8.0
 LARGEST = 8 * 2**20
 SCHEMA = "rational-approx/certificate/1"
+Failure, need = reading.Failure, reading.need
 
 
 class Verification(NamedTuple):
@@ -52,43 +43,44 @@ class Verification(NamedTuple):
 class Checker:
     """One certificate, read; each method checks one statement or raises `Failure`."""
 
-    def __init__(self, content: dict[str, Any], seconds: float) -> None:
+    def __init__(self, content: dict[str, Any], deadline: float) -> None:
         target, rational = content["target"], content["rational"]
         need(content["status"] == "proved", "the certificate does not say that anything is proved")
-        self.lower, self.upper, self.best = (number(content[key]) for key in ("lower", "upper", "best_lower"))
-        self.trees = read(target["expression"]), read(target["weight"])
-        self.domain = [(number(a, True), number(b, True)) for a, b in target["domain"]]
-        breakpoints = sorted(number(b) for b in target["breakpoints"])
+        self.lower, self.upper, self.best = (reading.number(content[key]) for key in ("lower", "upper", "best_lower"))
+        self.trees = reading.read(target["expression"]), reading.read(target["weight"])
+        self.domain = [(reading.number(a, True), reading.number(b, True)) for a, b in target["domain"]]
+        breakpoints = sorted(reading.number(b) for b in target["breakpoints"])
         need(self.domain and all(a < b for a, b in self.domain), "the domain is not a list of intervals")
+        need(
+            len(self.domain) + len(breakpoints) <= 1000 and len(content["parts"]) <= 50_000, "too many pieces or parts"
+        )
         need(all(a[1] < b[0] for a, b in pairwise(self.domain)), "the domain's intervals overlap")
         self.pieces: list[tuple[Any, Any]] = []
         for a, b in self.domain:
             self.pieces += pairwise([a, *(c for c in breakpoints if a < c < b), b])
-        hull = [number(end, True) for end in (rational["domain"][0][0], rational["domain"][-1][1])]
+        hull = [reading.number(end, True) for end in (rational["domain"][0][0], rational["domain"][-1][1])]
         need(len(rational["numerator"]) + len(rational["denominator"]) <= 300, "the degree is too high")
-        sides = [[number(c) for c in rational[key]] for key in ("numerator", "denominator")]
-        self.top, self.bottom = (powers(side, rational["basis"], hull) for side in sides)
+        sides = [[reading.number(c) for c in rational[key]] for key in ("numerator", "denominator")]
+        self.top, self.bottom = (reading.powers(side, rational["basis"], hull) for side in sides)
         p, q = content["type"]
+        need(type(p) is int and type(q) is int, "the type is not a pair of integers")
         need(len(self.top) <= p + 1 and len(self.bottom) <= q + 1, "the type is smaller than the degrees")
         self.count = p + q + 2 - max(0, min(p + 1 - len(self.top), q + 1 - len(self.bottom)))
         ends = [abs(end) for pair in self.domain for end in pair if abs(end) < inf]
-        reach, small = (
-            max([Fraction(1), *ends]),
-            min([Fraction(1), self.upper]) if self.upper > 0 else Fraction(1, 2**200),
-        )
+        reach, small = max([Fraction(1), *ends]), min(Fraction(1), max(self.upper, Fraction(1, 2**200)))
         size = max(len(self.top), len(self.bottom))
         bits = 160 + 8 * size + size * int(reach).bit_length() + 2 * int(1 / small).bit_length()
-        need(bits < 4000, "the certificate needs more precision than the verifier has")
-        self.math, self.deadline = Arithmetic(bits), time.monotonic() + seconds
+        need(bits < 3000, "the certificate needs more precision than the verifier has")
+        self.math = arithmetic.Arithmetic(bits, deadline)
         both = [[self.math.exact(c) for c in side] for side in (self.top, self.bottom)]
-        self.curves = [([resolved(t, span) for t in self.trees], both) for span in self.pieces]
+        self.curves = [([reading.resolved(t, span) for t in self.trees], both) for span in self.pieces]
         self.far: dict[Any, int] = {}
-        self.parts = [(piece, number(a, True), number(b, True)) for piece, a, b, _ in content["parts"]]
+        self.parts = [(piece, reading.number(a, True), reading.number(b, True)) for piece, a, b, _ in content["parts"]]
         for piece, a, b in self.parts:
             if inf in (b, -a):
                 self.far[piece, b if b == inf else a] = self.beyond(piece, a, b)
 
-    def jet(self, piece: int, at: Fraction, half: Fraction, order: int) -> Jet:
+    def jet(self, piece: int, at: Fraction, half: Fraction, order: int) -> arithmetic.Jet:
         """Taylor coefficients of the error at a point (half 0) or over a box around it."""
         m, shifted, centre, spread = self.math, [], self.math.exact(at), self.math.exact(half)[1]
         trees, polynomials = self.curves[piece]
@@ -98,7 +90,7 @@ class Checker:
                 for j in range(len(c) - 2, i - 1, -1):
                     step = m.mul(c[j + 1], centre)
                     c[j] = c[j][0] + step[0], c[j][1] + step[1]
-            jet: Jet = []
+            jet: arithmetic.Jet = []
             for k in range(order):
                 more, power = 0, spread
                 for j in range(k + 1, len(c) if half else 0):
@@ -118,7 +110,7 @@ class Checker:
         need(lower > 0 or upper < 0, "an unbounded part holds zero")
         bounds, m = [], self.math
         for tree in self.curves[piece][0]:
-            inward = tree if upper == inf else substituted(tree, ("neg", ("x",)))
+            inward = tree if upper == inf else arithmetic.substituted(tree, ("neg", ("x",)))
             low, high = m.ray(inward, m.exact(lower if upper == inf else -upper))
             need(low is not None and high is not None, "the target is not bounded on a half-line")
             bounds.append(("interval", (low, high)))
@@ -127,11 +119,12 @@ class Checker:
         self.curves.append((bounds, flipped))
         return len(self.curves) - 1
 
-    def error(self, piece: int, x: Any) -> Interval:
+    def error(self, piece: int, x: Any) -> arithmetic.Interval:
         """The error at a point, or its limit at infinity."""
         if abs(x) == inf:
             return self.jet(self.far[piece, x], Fraction(0), Fraction(0), 1)[0]
-        need(self.pieces[piece][0] <= x <= self.pieces[piece][1], "a point lies outside its piece")
+        inside = type(piece) is int and 0 <= piece < len(self.pieces)
+        need(inside and self.pieces[piece][0] <= x <= self.pieces[piece][1], "a point lies outside its piece")
         return self.jet(piece, x, Fraction(0), 1)[0]
 
     def size(self, piece: int, x: Fraction) -> int:
@@ -180,8 +173,11 @@ class Checker:
 
     def covered(self) -> None:
         """That the parts cover every piece without a gap, and that the upper bound holds on each."""
+        chains: dict[int, list[Any]] = {index: [] for index in range(len(self.pieces))}
+        for box in self.parts:
+            chains[box[0]].append(box)
         for index, (start, end) in enumerate(self.pieces):
-            chain = [box for box in self.parts if box[0] == index]
+            chain = chains[index]
             need(
                 chain and chain[0][1] == start and chain[-1][2] == end,
                 f"the parts miss an end of piece {index}",
@@ -189,14 +185,13 @@ class Checker:
             need(all(a[2] == b[1] for a, b in pairwise(chain)), f"the parts of piece {index} leave a gap or overlap")
         bound = self.math.exact(self.upper)[0]
         for piece, start, end in self.parts:
-            need(0 <= piece < len(self.pieces) and start < end, "a part is empty, or belongs to no piece")
+            need(start < end, "a part is empty")
             stack = [(start, end, 0)]
             if inf in (end, -start):
                 piece = self.far[piece, end if end == inf else start]
                 ends = sorted((1 / x if abs(x) < inf else Fraction(0)) for x in (start, end))
                 stack = [(ends[0], ends[1], 0)]
             while stack:
-                need(time.monotonic() < self.deadline, "the check takes longer than it may: give it more seconds")
                 a, b, depth = stack.pop()
                 if not self.bounded(piece, a, b, bound):
                     need(depth < 30, f"the upper bound is not confirmed from {float(start):.6g} to {float(end):.6g}")
@@ -205,31 +200,37 @@ class Checker:
     def attained(self, witness: Any, reference: list[Any]) -> None:
         """The lower bound at the witness, and the alternation at the reference."""
         need(max(self.lower, self.best) <= self.upper, "a lower bound lies above the upper bound")
-        low, high = self.error(witness[0], number(witness[1], True))
+        low, high = self.error(witness[0], reading.number(witness[1], True))
         need(max(low, -high) >= self.math.exact(self.lower)[1], "the error at the witness is below the lower bound")
-        if self.best == 0 and not reference:
-            return
-        places = [(piece, number(x, True), sign) for piece, x, sign in reference]
-        need(len(places) >= self.count, f"the reference has {len(places)} points, and {self.count} are needed")
+        need(self.best == 0 or reference, "no reference shows the lower bound for the best")
+        places = [(piece, reading.number(x, True), sign) for piece, x, sign in reference]
+        need(
+            not places or len(places) >= self.count,
+            f"the reference has {len(places)} points, and {self.count} are needed",
+        )
         need(all(a[:2] < b[:2] and a[2] == -b[2] for a, b in pairwise(places)), "the reference does not alternate")
         for piece, x, sign in places:
             low, high = self.error(piece, x)
+            index, at = (self.far[piece, x], Fraction(0)) if abs(x) == inf else (piece, x)
+            weight = self.math.evaluate(self.curves[index][0][1], [self.math.exact(at)])[0]
+            need(weight[0] > 0, "the weight at a reference point is not positive")
             large = low if sign == 1 else -high if sign == -1 else 0
             need(large >= max(1, self.math.exact(self.best)[1]), f"the error at {float(x):.6g} is not as stated")
 
     def pinned(self, value: list[Any]) -> None:
         """The exact values of numerator and denominator at one point."""
-        x, top, bottom = (number(text) for text in value)
-        need(value_at(self.top, x) == top and value_at(self.bottom, x) == bottom, "a coefficient is not the stated one")
+        x, top, bottom = (reading.number(text) for text in value)
+        stated = reading.value_at(self.top, x), reading.value_at(self.bottom, x)
+        need(stated == (top, bottom), "a coefficient is not the stated one")
 
     def claim(self, name: str, arguments: list[Any], status: str) -> None:
         """One further statement."""
         need(status == "proved", f"the claim {name} is not stated as proved")
-        values = [a if name == "monotone" else number(a) for a in arguments]
+        values = [a if name == "monotone" else reading.number(a) for a in arguments]
         if name in ("error", "best"):
             holds = self.upper <= values[0] * (1 if name == "error" else self.best)
         else:
-            holds = claim_holds(name, values, self.top, self.bottom, self.domain)
+            holds = reading.claim_holds(name, values, self.top, self.bottom, self.domain)
         need(holds, f"the claim {str(name)[:40]} is not confirmed")
 
 
@@ -246,21 +247,21 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
     FileNotFoundError
         where there is no such file.
     """
-    failures = []
+    failures, deadline = [], time.monotonic() + seconds
     try:
         content = source if isinstance(source, dict) else read_file(Path(source))
-        need(content.get("schema") == SCHEMA, f"the schema is not {SCHEMA}")
+        need(isinstance(content, dict) and content.get("schema") == SCHEMA, f"the schema is not {SCHEMA}")
         kept = {key: value for key, value in content.items() if key != "hash"}
         text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
         need(
             content["hash"] == "sha256:" + hashlib.sha256(text.encode()).hexdigest(),
             "the hash does not fit the content",
         )
-        checker = Checker(content, seconds)
+        checker = Checker(content, deadline)
         steps: list[tuple[Any, ...]] = [
             (checker.pinned, content["value"]),
             (need, content["pole_free"] is True, "the certificate does not say that there is no pole"),
-            (need, pole_free(checker.bottom, checker.domain), "the denominator may vanish on the domain"),
+            (need, reading.pole_free(checker.bottom, checker.domain), "the denominator may vanish on the domain"),
             (checker.attained, content["witness"], content["reference"]),
             *((checker.claim, claim["name"], claim["arguments"], claim["status"]) for claim in content["claims"]),
             (checker.covered,),
@@ -270,14 +271,14 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
                 step(*arguments)
             except Failure as problem:
                 failures.append(str(problem))
-    except Failure as problem:
+    except (Failure, reading.Late) as problem:
         failures.append(str(problem))
     except MALFORMED as problem:
         failures.append(f"the certificate is malformed: {type(problem).__name__}: {str(problem)[:100]}")
     return Verification(not failures, tuple(failures))
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         need(len(dict(pairs)) == len(pairs), "a key occurs twice")
         return dict(pairs)
@@ -288,9 +289,7 @@ def read_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     need(path.stat().st_size <= LARGEST, f"the file is larger than {LARGEST} bytes")
-    content = json.loads(path.read_bytes(), object_pairs_hook=unique, parse_constant=refused)
-    need(isinstance(content, dict), "the file does not hold a certificate")
-    return content
+    return json.loads(path.read_bytes(), object_pairs_hook=unique, parse_constant=refused)
 
 
 if __name__ == "__main__":

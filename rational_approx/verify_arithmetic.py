@@ -3,13 +3,14 @@
 Standard library only; see ``verify.py``.
 """
 
+import time
 from fractions import Fraction
 from math import isqrt
 
 if __package__:
-    from rational_approx.verify_reading import SWITCHED, chosen, need, read
+    from rational_approx.verify_reading import SWITCHED, Late, chosen, need, read
 else:  # run alone, beside the other two files
-    from verify_reading import SWITCHED, chosen, need, read  # type: ignore[import-not-found, no-redef]
+    from verify_reading import SWITCHED, Late, chosen, need, read  # type: ignore[import-not-found, no-redef]
 
 __all__ = ["Arithmetic", "Interval", "Jet"]
 
@@ -35,8 +36,8 @@ class Arithmetic:
     Elementary functions work on single numbers with 64 more bits; their slack is far above their summed rounding.
     """
 
-    def __init__(self, bits: int) -> None:
-        self.bits, self.one = bits, 1 << bits
+    def __init__(self, bits: int, deadline: float) -> None:
+        self.bits, self.one, self.deadline = bits, 1 << bits, deadline
         g = self.guard = bits + 64
         self.log2 = sum((1 << g) // (n << n) for n in range(1, g + 1))
         arctan = [sum((-1) ** k * ((1 << g) // ((2 * k + 1) * n ** (2 * k + 1))) for k in range(g)) for n in (5, 239)]
@@ -91,14 +92,14 @@ class Arithmetic:
         if a < 0:
             low, high = self.erf(-a)
             return -high, -low
-        square = a * a >> self.bits
+        square, fine = a * a >> self.bits, a * a << 64 >> self.bits
         if square > self.bits << self.bits:
             return self.one - 1, self.one
         term, value, n = a << 64, 0, 1
         while term:  # erf(x) = 2 / sqrt(pi) exp(-x^2) sum of x (2 x^2)^k / (1 3 5 ... (2k + 1)), all terms positive
             value += term
             n += 2
-            term = 2 * (term * square >> self.bits) // n
+            term = 2 * (term * fine >> self.guard) // n
         root = self.sqrt(self.pi[0])[0], self.sqrt(self.pi[1])[1]
         bottom = self.mul((self.exp(square)[0], self.exp(square + 1)[1]), root)
         return self.div(self.settle(2 * value), bottom)
@@ -129,6 +130,8 @@ class Arithmetic:
     def evaluate(self, node: tuple, u: Jet) -> Jet:
         """Taylor coefficients of a tree at a point or over a box."""
         kind, n = node[0], len(u)
+        if time.monotonic() > self.deadline:
+            raise Late("the check takes longer than it may: give it more seconds")
         if kind == "x":
             return u
         if kind == "interval":

@@ -12,6 +12,7 @@ from typing import Any
 
 __all__ = [
     "Failure",
+    "Late",
     "chosen",
     "combined",
     "need",
@@ -33,6 +34,10 @@ class Failure(Exception):
     """Something in a certificate could not be confirmed."""
 
 
+class Late(Exception):
+    """The time that was given is over."""
+
+
 def need(condition: object, message: str) -> None:
     """Raise `Failure` unless a condition holds."""
     if not condition:
@@ -43,9 +48,9 @@ def number(text: Any, infinite: bool = False) -> Any:
     """An exact number from its text."""
     if infinite and text in ("inf", "-inf"):
         return inf if text == "inf" else -inf
-    need(isinstance(text, str) and len(text) < 50_000, "a number is missing or too long")
+    need(isinstance(text, str) and len(text) < 6_000, "a number is missing or too long")
     dyadic = re.fullmatch(r"(-?)0x([0-9a-f]+)p([+-]?\d{1,6})", text, re.ASCII)
-    if dyadic and abs(int(dyadic[3])) < 200_000:
+    if dyadic and abs(int(dyadic[3])) < 20_000:
         return Fraction(int(dyadic[1] + dyadic[2], 16)) * Fraction(2) ** int(dyadic[3])
     plain = re.fullmatch(r"(-?\d{1,4000})(?:/(\d{1,4000}))?", text, re.ASCII)
     need(plain and (plain[2] is None or int(plain[2])), f"{text[:40]!r} is not a number")
@@ -54,7 +59,7 @@ def number(text: Any, infinite: bool = False) -> Any:
 
 def read(source: Any) -> tuple:
     """An expression in x as nested tuples: ("number", value), ("x",), (operator, argument, ...)."""
-    need(isinstance(source, str) and len(source) <= 20_000 and source.isascii(), "an expression is missing or too long")
+    need(isinstance(source, str) and len(source) <= 10_000 and source.isascii(), "an expression is missing or too long")
     need(re.fullmatch(r"[\w\s.()+*/^<>=,-]*", source) and "__" not in source, "an expression has an unknown character")
     decimal = r"(?<![\w.])\d{1,400}(?:\.\d{0,400})?(?:[eE][+-]?\d{1,3})?(?![\w.])"
     exact = re.sub(decimal, lambda match: "({0.numerator}/{0.denominator})".format(Fraction(match[0])), source)
@@ -229,7 +234,7 @@ def one_sign(poly: list[Fraction], lower: Any, upper: Any, strict: bool) -> bool
         b, seen = stack.pop(), seen + 1
         if min(b) > 0 or (min(b) >= 0 and (not strict or (b[0] > 0 and b[-1] > 0))):
             continue
-        if min(b[0], b[-1]) < (1 if strict else 0) or seen > 2000:
+        if min(b[0], b[-1]) < (1 if strict else 0) or n == 0 or seen * n * n > 3_000_000:
             return False
         left, right, row = [b[0] << n], [b[-1] << n], b
         for level in range(1, n + 1):
