@@ -61,9 +61,7 @@ def _around(jump: object, gap: object, name: str) -> tuple[tuple[Fraction, Fract
     at, half = fraction(jump), fraction(gap)
     if half <= 0:
         raise ValueError(f"the gap of {name} must be positive, not {gap}: a jump cannot be approximated without one")
-    reach = max(Fraction(1), 2 * abs(at), 2 * half)
-    if at - half <= -reach or at + half >= reach:
-        raise ValueError(f"the gap {gap} of {name} leaves nothing of its domain: give a smaller one")
+    reach = max(Fraction(1), 2 * (abs(at) + half))
     return (-reach, at - half), (at + half, reach)
 
 

@@ -13,7 +13,7 @@ from rational_approx.nodes import Node, evaluate
 from rational_approx.polynomials import fmpq
 from rational_approx.precision import to_arb, to_fraction, working_bits
 
-__all__ = ["RESOLUTION", "inner_point", "polynomial", "proved_sign", "roots", "sign_at", "value_at"]
+__all__ = ["RESOLUTION", "inner_point", "polynomial", "proved_sign", "quotient_of", "roots", "sign_at", "value_at"]
 
 RESOLUTION = 400
 """Roots that are not rational numbers are located to within ``2**-RESOLUTION``."""
@@ -42,6 +42,34 @@ def polynomial(node: Node) -> flint.fmpq_poly | None:
     for part in rest:
         first = first + part if node.operator == "+" else first * part
     return first
+
+
+def quotient_of(node: Node) -> tuple[flint.fmpq_poly, flint.fmpq_poly] | None:
+    """Exact numerator and denominator of a tree that is a rational function, or None."""
+    whole = polynomial(node)
+    if whole is not None:
+        return whole, flint.fmpq_poly([1])
+    if node.operator not in ("+", "*", "neg", "/", "^"):
+        return None
+    exponent = node.arguments[-1].value
+    if node.operator == "^":
+        base = quotient_of(node.arguments[0])
+        if base is None or exponent is None or exponent.denominator != 1 or abs(exponent) > 50:
+            return None
+        top, bottom = base if exponent > 0 else base[::-1]
+        return top ** abs(int(exponent)), bottom ** abs(int(exponent))
+    parts: list[Any] = [quotient_of(argument) for argument in node.arguments]
+    if any(part is None or max(part[0].degree(), part[1].degree()) > 200 for part in parts):
+        return None
+    (top, bottom), *rest = parts
+    if node.operator == "neg":
+        return -top, bottom
+    for p, q in rest:
+        if node.operator == "+":
+            top, bottom = top * q + p * bottom, bottom * q
+        else:
+            top, bottom = (top * p, bottom * q) if node.operator == "*" else (top * q, bottom * p)
+    return top, bottom
 
 
 def _polynomial_roots(poly: flint.fmpq_poly) -> list[Fraction]:

@@ -9,9 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from rational_approx import verify as verifier
+from rational_approx.certificate import Certificate
 from rational_approx.documents import document, from_document
+from rational_approx.verify import Verification
 
-__all__ = ["load", "save"]
+__all__ = ["load", "save", "verify"]
 
 MAX_BYTES = 64 * 2**20
 
@@ -76,3 +79,14 @@ def load(path: str | os.PathLike[str]) -> Any:
     except (ValueError, RecursionError) as problem:
         raise ValueError(f"{path} is not a document of this package: {problem}") from None
     return from_document(content)
+
+
+def verify(certificate: Certificate | str | os.PathLike[str]) -> Verification:
+    """Check a certificate, or a certificate file, by the independent verifier of :mod:`rational_approx.verify`.
+
+    Raises
+    ------
+    FileNotFoundError
+        where there is no such file. Whatever is in it is an answer, not an exception.
+    """
+    return verifier.verify(document(certificate) if isinstance(certificate, Certificate) else Path(certificate))

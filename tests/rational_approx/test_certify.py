@@ -1,0 +1,253 @@
+"""Certificates against independent truths, and no false proof."""
+
+import json
+import random
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from math import inf
+from pathlib import Path
+
+import flint
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rational_approx import Domain, Rational, Target, fit
+from rational_approx.bernstein import sign_on
+from rational_approx.certify import certify
+
+NAMES = {"x/2*(1+erf(x/sqrt2))": "gelu", "x*[x>0.3]": "where(x>0.3,x,0)", "x>0?x:exp(x)-1": "where(x>0,x,exp(x)-1)"}
+
+
+def powers(numerator: list[object], denominator: list[object], lower: object = -1, upper: object = 1) -> Rational:
+    top, bottom = (tuple(Fraction(str(c)) for c in side) for side in (numerator, denominator))
+    return Rational(top, bottom, Domain.of((lower, upper)), basis="monomial")
+
+
+PADE = powers([1, "1/2", "1/12"], [1, "-1/2", "1/12"])  # of exp
+
+
+def test_the_truths_are_proved_and_agree(shared: Path) -> None:
+    cases = json.loads((shared / "data" / "best_errors.json").read_text())["cases"]
+    for case in cases:
+        weight = {"1": None, "1/f": "relative"}.get(case["weight"], case["weight"])
+        if case["name"] == "abs_40_40":
+            continue  # one second: in the slow tests
+        fitted = fit(NAMES.get(case["f"], case["f"]), (case["p"], case["q"]), case["domain"], weight=weight)
+        certificate = certify(fitted)
+        truth = Fraction(case["E"])
+        assert certificate.status == "proved", case["name"]
+        assert certificate.pole_free, case["name"]
+        assert certificate.gap <= 1e-12, case["name"]
+        slack = Fraction(1, 10 ** (case["digits_sure"] - 2))
+        assert certificate.upper >= truth * (1 - slack), case["name"]
+        assert certificate.best_lower <= truth * (1 + slack), case["name"]
+        assert certificate.upper / certificate.best_lower - 1 < 1e-12, case["name"]
+
+
+def test_forty_digits() -> None:
+    certificate = certify(fit("tanh(x)", (5, 4), (-3, 3), digits=40))
+    assert certificate.gap <= 1e-12
+    assert certificate.upper / certificate.best_lower - 1 < Fraction(1, 10**12)
+
+
+@pytest.mark.parametrize(
+    ("text", "weight", "function", "weight_function"),
+    [
+        ("exp(x)", None, mpmath.exp, lambda x: 1),
+        ("exp(x)", "1 + x^2", mpmath.exp, lambda x: 1 + x * x),
+        ("exp(x)", "relative", mpmath.exp, lambda x: mpmath.exp(-x)),
+        ("abs(x) + 1", None, lambda x: abs(x) + 1, lambda x: 1),
+        ("sqrt(1 + x)", None, lambda x: mpmath.sqrt(1 + x), lambda x: 1),
+        ("gamma(x + 3)", None, lambda x: mpmath.gamma(x + 3), lambda x: 1),
+        ("max(sin(3*x), x^2)", None, lambda x: max(mpmath.sin(3 * x), x * x), lambda x: 1),
+    ],
+)
+def test_bounds_enclose_a_dense_search_in_sixty_digits(text, weight, function, weight_function) -> None:  # type: ignore[no-untyped-def]
+    certificate = certify(PADE, Target(text, (-1, 1), weight=weight))
+    assert certificate.status == "proved"
+    assert certificate.gap <= 1e-12
+    with mpmath.workdps(60):
+
+        def error(x: mpmath.mpf) -> mpmath.mpf:
+            return abs(weight_function(x) * (function(x) - (12 + 6 * x + x * x) / (12 - 6 * x + x * x)))
+
+        largest = max(error(mpmath.mpf(k) / 1000) for k in range(-1000, 1001))
+        assert largest <= mpmath.mpf(certificate.upper.numerator) / certificate.upper.denominator
+        assert largest >= mpmath.mpf(certificate.lower.numerator) / certificate.lower.denominator * (1 - 1e-4)
+        witness = certificate.witness.x
+        there = error(mpmath.mpf(witness.numerator) / witness.denominator)
+        assert there >= mpmath.mpf(certificate.lower.numerator) / certificate.lower.denominator
+
+
+def test_parts_cover_the_domain_without_a_gap() -> None:
+    certificate = certify(fit("relu", (3, 2)))
+    for index, (lower, upper) in enumerate([(-1, 0), (0, 1)]):
+        parts = [part for part in certificate.parts if part.piece == index]
+        assert (parts[0].lower, parts[-1].upper) == (lower, upper)
+        assert all(a.upper == b.lower for a, b in pairwise(parts))
+
+
+def test_half_line() -> None:
+    certificate = certify(powers([1], [1, 1, "1/2"], 0, inf), Target("exp(-x)", (0, inf)))
+    assert certificate.status == "proved"
+    x = np.linspace(0, 60, 200_001)
+    largest = np.abs(np.exp(-x) - 1 / (1 + x + x * x / 2)).max()
+    assert float(certificate.upper) == pytest.approx(largest, rel=1e-7)
+    unbounded = certify(powers([1], [1], 0, inf), Target("x", (0, inf)))
+    assert unbounded.status == "undecided"
+    assert "unbounded" in unbounded.reason
+
+
+def test_a_pole_is_refuted_with_a_witness() -> None:
+    certificate = certify(powers([1], ["-1/2", 0, 1]), Target("exp(x)", (-1, 1)))
+    assert certificate.status == "refuted"
+    assert certificate.pole_free is False
+    assert abs(abs(float(certificate.witness.x)) - 0.5**0.5) < 1e-12
+    touching = certify(powers([1], ["1/9", "-2/3", 1]), Target("exp(x)", (-1, 1)))
+    assert touching.status in ("refuted", "undecided")
+    at_the_end = certify(powers([1], [1, -1]), Target("exp(x)", (-1, 1)))
+    assert (at_the_end.status, at_the_end.witness.x) == ("refuted", 1)
+
+
+def test_a_pole_in_a_gap_of_the_domain_is_no_pole() -> None:
+    r = Rational((Fraction(1),), (Fraction(0), Fraction(1)), Domain.of([(-1, -0.5), (0.5, 1)]), basis="monomial")
+    certificate = certify(r, Target("1/x", r.domain))
+    assert certificate.pole_free
+    assert certificate.status == "proved"
+    assert certificate.upper == 0
+
+
+def test_claims() -> None:
+    target = Target("exp(x)", (-1, 1))
+    claims = [
+        ("range", "0.3", 3),
+        ("range", "0.4", 3),
+        ("monotone", "increasing"),
+        ("monotone", "decreasing"),
+        ("lipschitz", 3),
+        ("lipschitz", 1),
+        ("error", 0.01),
+        ("error", 1e-9),
+        ("best", 1000),
+    ]
+    certificate = certify(PADE, target, claims=claims)
+    assert [claim.status for claim in certificate.claims] == [
+        *("proved", "refuted", "proved", "refuted", "proved", "refuted", "proved", "refuted", "undecided")
+    ]
+    assert certificate.status == "refuted"
+    low = next(claim for claim in certificate.claims if claim.status == "refuted")
+    assert PADE(float(low.witness)) < 0.4
+    assert certify(PADE, target, claims=claims[:1]).status == "proved"
+    assert certify(PADE, target, claims=claims[-1:]).status == "undecided"
+    fitted = fit("exp(x)", (2, 2), (-1, 1))
+    assert certify(fitted, claims=[("best", 1.0000001)]).status == "proved"
+
+
+@pytest.mark.parametrize(
+    "claim", [("range", 1), ("monotone", "up"), ("nothing",), "range", (), ("error", "nan"), ("lipschitz", None)]
+)
+def test_claims_of_another_form_are_refused(claim: object) -> None:
+    with pytest.raises(ValueError, match=r"claim|increasing|finite number"):
+        certify(PADE, Target("exp(x)", (-1, 1)), claims=[claim])
+
+
+def test_wrong_arguments_are_refused() -> None:
+    with pytest.raises(TypeError, match="certify takes"):
+        certify(PADE)
+    with pytest.raises(TypeError, match="certify takes"):
+        certify("exp(x)", Target("exp(x)", (-1, 1)))
+    with pytest.raises(ValueError, match="gap"):
+        certify(PADE, Target("exp(x)", (-1, 1)), gap=0)
+
+
+def test_opaque_callables_are_sampled_never_proved() -> None:
+    certificate = certify(PADE, Target(np.exp, (-1, 1)), claims=[("range", "0.3", 3)])
+    assert certificate.status == "sampled"
+    assert certificate.upper is None
+    assert certificate.pole_free
+    assert float(certificate.lower) == pytest.approx(float(certify(PADE, Target("exp(x)", (-1, 1))).upper), rel=1e-3)
+
+
+def test_samples_are_exact() -> None:
+    x = np.linspace(-1, 1, 41)
+    certificate = certify(PADE, Target((x, np.exp(x)), None))
+    assert certificate.status == "proved"
+    assert certificate.lower == certificate.upper
+    errors = np.abs(np.exp(x) - (12 + 6 * x + x * x) / (12 - 6 * x + x * x))
+    assert float(certificate.upper) == pytest.approx(errors.max(), rel=1e-9)
+
+
+def test_a_rational_against_itself_and_against_a_neighbour() -> None:
+    same = certify(powers([1, 1], [2, 1]), Target("(1 + x) / (2 + x)", (-1, 1)))
+    assert same.lower == same.upper == 0
+    shifted = certify(powers([1, 1], [2, 1]), Target("(1 + x) / (2 + x) + 1e-25", (-1, 1)))
+    assert shifted.upper / Fraction(1, 10**25) - 1 < Fraction(1, 10**12)
+
+
+def test_functions_that_are_not_defined_everywhere_are_not_proved() -> None:
+    target = Target("sqrt(x)", (0, 1))
+    hidden = replace(target.pieces[0], lower=Fraction(-1, 10**9))
+    target.pieces = (hidden,)
+    certificate = certify(powers(["1/2"], [1], 0, 1), target)
+    assert certificate.status == "undecided"
+    assert "defined" in certificate.reason
+
+
+@given(
+    st.lists(st.fractions(-9, 9, max_denominator=50), min_size=1, max_size=7), st.fractions(-3, 3), st.fractions(0.1, 4)
+)
+@settings(max_examples=150, deadline=None)
+def test_polynomial_signs_agree_with_the_roots(coefficients: list[Fraction], lower: Fraction, width: Fraction) -> None:
+    poly = flint.fmpq_poly([flint.fmpq(c.numerator, c.denominator) for c in coefficients])
+    upper = lower + width
+    found = sign_on(poly, lower, upper)
+
+    def value(x: Fraction) -> flint.fmpq:
+        return poly(flint.fmpq(x.numerator, x.denominator))
+
+    grid = [lower + width * k / 64 for k in range(65)]
+    if found.sign:
+        assert all(value(x) * found.sign > 0 for x in grid)
+    if found.weak:
+        assert all(value(x) * found.weak >= 0 for x in grid)
+    if any(value(x) * value(grid[0]) < 0 for x in grid):
+        assert found.sign == found.weak == 0
+    if all(value(x) > 0 for x in grid) and found.sign == 0 and poly != 0:
+        roots = [complex(float(r.real.mid()), float(r.imag.mid())) for r, _ in poly.numer().complex_roots()]
+        assert any(abs(r.imag) < 1e-3 and float(lower) - 1e-3 < r.real < float(upper) + 1e-3 for r in roots)
+
+
+def test_no_false_proof_on_random_triples() -> None:
+    """Targets, rationals and error claims, half of them made false by a small change, against a 60-digit evaluation."""
+    rng = random.Random(20)
+    formulas = {"exp(x)": mpmath.exp, "abs(x)": abs, "tanh(3*x)": lambda x: mpmath.tanh(3 * x), "x^3": lambda x: x**3}
+    false = 0
+    for _ in range(40):
+        text = rng.choice(list(formulas))
+        r = powers([rng.randrange(-9, 9) for _ in range(3)], [9, rng.randrange(-5, 5), rng.randrange(-3, 3)])
+        certificate = certify(r, Target(text, (-1, 1)))
+        assert certificate.status == "proved"
+        witness = certificate.witness.x
+        with mpmath.workdps(60):
+            x = mpmath.mpf(witness.numerator) / witness.denominator
+            top, bottom = (
+                mpmath.polyval([mpmath.mpf(int(c)) for c in reversed(s)], x) for s in (r.numerator, r.denominator)
+            )
+            truth = abs(formulas[text](x) - top / bottom)
+            true_claim = rng.random() < 0.5
+            bound = truth * (1 + mpmath.mpf("1e-9") * (1 if true_claim else -1))
+            status = certify(r, Target(text, (-1, 1)), claims=[("error", bound)]).status
+        assert status == ("proved" if true_claim else "refuted")
+        false += not true_claim
+    assert 5 < false < 35
+
+
+@pytest.mark.slow
+def test_abs_40_40() -> None:
+    certificate = certify(fit("abs(x)", (40, 40), (-1, 1)))
+    assert certificate.status == "proved"
+    assert certificate.upper / Fraction("1.561328856994866816394441450908582777557e-8") - 1 < 1e-12
