@@ -13,9 +13,12 @@ from rsae.arrays import read_array
 from rsae.harvest import count_held_out, harvest, split, statistics, up_to
 from rsae.host import Host
 from rsae.language_model import load_language_model, pick_device, pick_dtype
-from rsae.text import pack, read_documents
+from rsae.store import Store, is_store
+from rsae.text import Contexts, pack, read_documents
 
 __all__ = ["HiddenStates", "hidden_states"]
+
+_NOT_STORED = {"text", "loss_tokens", "calibration", "seed"}  # what does not change the vectors on disk
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,7 @@ def hidden_states(
     outlier_medians: float = 5.0,
     loss_tokens: int | None = 32_768,
     text_field: str = "text",
+    store: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> HiddenStates:
     """Hidden states from a language model reading a text, or from an array.
@@ -94,6 +98,9 @@ def hidden_states(
     training vectors; ``statistics`` counts both. Of an array nothing is dropped. At most ``max_tokens`` vectors are
     harvested, shared between the parts. ``host`` measures losses on at most ``loss_tokens`` held-out tokens.
 
+    With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
+    one that has ended is read back. Such a folder is a source of its own, too (without a host).
+
     ``progress(done, total)`` is called after every batch. Raises ValueError, TypeError or FileNotFoundError for what
     cannot be used, before the model reads anything.
 
@@ -105,6 +112,12 @@ def hidden_states(
     """
     if calibration < 1:
         raise ValueError(f"calibration needs at least 1 vector, not {calibration}")
+    if isinstance(source, str | Path) and is_store(Path(source)):
+        if hook is not None or text is not None:
+            raise ValueError(f"{source} holds hidden states already; leave out text and hook")
+        saved = Store(source)
+        train, kept_out, counts = saved.load()
+        return HiddenStates(train, _sample(train, calibration, seed), kept_out, saved.manifest["question"], counts)
     if not _is_model(source):
         if hook is not None or text is not None:
             raise ValueError("text and hook belong to a language model, but the source is an array; leave them out")
@@ -130,21 +143,6 @@ def hidden_states(
     host = Host(model, tokenizer, hook)
     _check_length(model, context_length)
     contexts = pack(documents, tokenizer, context_length, prepend_bos)
-    first, last = split(contexts, held_out, max_tokens)
-    total, read = sum(map(len, first)) + sum(map(len, last)), 0
-
-    def advance(tokens: int) -> None:
-        nonlocal read
-        read += tokens
-        if progress is not None:
-            progress(read, total)
-
-    size = batch_size or (16 if host.device.type == "cpu" else 64)
-    trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
-    counts = statistics(contexts, trained, rest, outlier_medians)
-    limit = counts["outlier_norm"]
-    train, kept_out = trained.keep(limit), rest.keep(limit)
-    host = Host(model, tokenizer, host.hook, up_to(last, loss_tokens), outlier_norm=limit)
     question = {
         "source": str(source) if isinstance(source, str | Path) else type(model).__name__,
         "model_type": getattr(model.config, "model_type", None),
@@ -162,7 +160,44 @@ def hidden_states(
         "calibration": calibration,
         "seed": seed,
     }
+    first, last = split(contexts, held_out, max_tokens)
+    total, read = sum(map(len, first)) + sum(map(len, last)), 0
+
+    def advance(tokens: int) -> None:
+        nonlocal read
+        read += tokens
+        if progress is not None:
+            progress(read, total)
+
+    size = batch_size or (16 if host.device.type == "cpu" else 64)
+    held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
+    folder = None if store is None else Store(store, held)
+    train, kept_out, counts = _read(host, contexts, first, last, size, outlier_medians, folder, advance)
+    host = Host(model, tokenizer, host.hook, up_to(last, loss_tokens), outlier_norm=counts["outlier_norm"])
     return HiddenStates(train, _sample(train, calibration, seed), kept_out, question, counts, host)
+
+
+def _read(
+    host: Host,
+    contexts: Contexts,
+    first: list[list[int]],
+    last: list[list[int]],
+    size: int,
+    outlier_medians: float,
+    folder: Store | None,
+    advance: Callable[[int], None],
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """Training and held-out vectors without outliers, and the statistics: in memory, or in a folder."""
+    if folder is None:
+        trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
+        counts = statistics(contexts, trained, rest, outlier_medians)
+        return trained.keep(counts["outlier_norm"]), rest.keep(counts["outlier_norm"]), counts
+    if not folder.complete:
+        trained = folder.harvest(host, "train", first, size, advance)
+        rest = folder.harvest(host, "held_out", last, size, advance)
+        counts = statistics(contexts, trained, rest, outlier_medians)
+        folder.finish(counts["outlier_norm"], counts, host.d_in)
+    return folder.load()
 
 
 def _is_model(source: Any) -> bool:

@@ -1,8 +1,9 @@
 """A causal language model and its tokenizer from a local directory, a GGUF file or a hub name."""
 
+import contextlib
+import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def pick_dtype(dtype: str | torch.dtype) -> torch.dtype:
     return chosen
 
 
-@contextmanager
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Transformers draws progress bars and logs hints on its own; a library that is called draws nothing."""
     from transformers.utils import logging
@@ -57,7 +58,8 @@ def _quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with contextlib.redirect_stderr(io.StringIO()):  # the reader of GGUF files heeds neither setting
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:
