@@ -8,21 +8,20 @@ On a grid, with an approximant ``P_k/Q_k`` of error ``D_k``, solve for new P, Q 
 one call of scipy's HiGHS. In float64 it stalls some 1e-3 above the best error: near enough to start an exchange.
 """
 
-from itertools import pairwise
-
 import numpy as np
 
 from rational_approx.extrema import alternating, looks
 from rational_approx.reduction import Reduced
 from rational_approx.start import stretched
 
-__all__ = ["corrected_start"]
+__all__ = ["corrected"]
 
 STEPS = 25
 
 
-def corrected_start(problem: Reduced, degree: tuple[int, int]) -> np.ndarray:
-    """A reference from the alternating peaks of the corrected approximant, filled up where they are too few."""
+def corrected(problem: Reduced, degree: tuple[int, int]) -> list[np.ndarray]:
+    """References from the alternating peaks of the corrected approximant: all of them, small ones included, or, where
+    they are too few (the programme stalled, or the best approximant is degenerate), the large ones, stretched."""
     from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
 
     p, q = degree
@@ -67,11 +66,16 @@ def corrected_start(problem: Reduced, degree: tuple[int, int]) -> np.ndarray:
         error, best, q_now = trial, largest, q_new / q_new.max()
         if not progress:
             break
+    if best == 0:
+        return []
+    starts = []
     chosen = alternating(t[used], error[used], count)
     if chosen is not None:
-        return chosen[0]
-    runs = np.flatnonzero(np.r_[True, np.sign(error[1:]) != np.sign(error[:-1])])
-    edges = np.r_[runs, error.size]
-    tops = [lo + int(np.abs(error[lo:hi]).argmax()) for lo, hi in pairwise(edges)]
-    few = t[np.array(tops)]
-    return stretched(problem, few if few.size > 1 else t, count)
+        starts.append(chosen[0])
+    large = np.abs(error) > 0.1 * best
+    few, sizes = t[large], error[large]
+    runs = np.cumsum(np.r_[0, np.sign(sizes[1:]) != np.sign(sizes[:-1])])
+    tops = [np.flatnonzero(runs == run)[np.abs(sizes[runs == run]).argmax()] for run in range(runs[-1] + 1)]
+    if 1 < len(tops) < count:
+        starts.append(stretched(problem, few[tops], count))
+    return starts

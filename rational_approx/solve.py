@@ -1,20 +1,21 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import flint
 import numpy as np
 
-from rational_approx.correction import corrected_start
+from rational_approx.correction import corrected
 from rational_approx.exchange import Exchange, Record, exchange, sampled
 from rational_approx.extrema import looks, peaks
-from rational_approx.finish import Equations, Finished, Unfinished, finish, placed
+from rational_approx.finish import Equations, Finished, Unfinished, error_jet, finish, placed
 from rational_approx.levelled import Inadmissible, Level
 from rational_approx.polynomials import isolated_roots
 from rational_approx.precise import explored
-from rational_approx.precision import to_fraction, working_bits
+from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.reduction import Reduced
-from rational_approx.start import continued, spread_starts
+from rational_approx.start import continued, enlarged, spread_starts
 
 __all__ = ["Solution", "solve"]
 
@@ -24,7 +25,8 @@ LARGEST_CORRECTED = 24
 INVISIBLE = 1e-12
 """Errors below this share of the target's size are left to multiprecision arithmetic."""
 
-Failure = (Inadmissible, Unfinished, ArithmeticError, np.linalg.LinAlgError)
+# python-flint says ValueError where a power series is divided by one that vanishes.
+Failure = (Inadmissible, Unfinished, ArithmeticError, ValueError, np.linalg.LinAlgError)
 
 
 class Solution(NamedTuple):
@@ -52,8 +54,35 @@ def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[
     ``p + q + 2 - d`` times (the defect d; Cheney, section 5.5). Near such a degenerate case the level equations are
     singular, so it is looked for last.
     """
-    best: tuple[float, Finished] | None = None
-    for candidate in _candidates(problem, degree, digits, history):
+    best: list[tuple[float, Finished]] = []
+    found = _first(problem, degree, digits, _candidates(problem, degree, digits, history), best)
+    found = found or _exact(problem, degree, digits) or _constant(problem, degree, digits)
+    if found is not None:
+        return found
+    if min(degree) > 0:
+        smaller = (degree[0] - 1, degree[1] - 1)
+        lower = solve(problem, smaller, digits, history)
+        if lower is not None and lower.converged:
+            defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
+            if _alternations(problem, lower) >= sum(degree) + 2 - defect:
+                return lower
+            if lower.degree == smaller:
+                starts = enlarged(problem, np.array([float(t) for t in lower.done.reference]))
+                found = _first(problem, degree, digits, _exchanged(problem, degree, starts, history), best)
+    if found is None and best:
+        return Solution(min(best, key=lambda item: item[0])[1], degree, False)
+    return found
+
+
+def _first(
+    problem: Reduced,
+    degree: tuple[int, int],
+    digits: int,
+    candidates: Iterator[Candidate],
+    best: list[tuple[float, Finished]],
+) -> Solution | None:
+    """The first candidate that can be finished and passes the checks; those that only fail the checks join ``best``."""
+    for candidate in candidates:
         try:
             done = finish(problem, degree, candidate.reference, candidate.h, candidate.q_values, digits)
         except Failure:
@@ -62,19 +91,35 @@ def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[
             continue
         if _nothing_larger(problem, candidate, done):
             return Solution(done, degree, True)
-        if best is None or candidate.deviation < best[0]:
-            best = candidate.deviation, done
-    exact = _exact(problem, degree, digits)
-    if exact is not None:
-        return exact
-    if min(degree) > 0:
-        smaller = (degree[0] - 1, degree[1] - 1)
-        lower = solve(problem, smaller, digits, history)
-        if lower is not None and lower.converged:
-            defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
-            if _alternations(problem, lower) >= sum(degree) + 2 - defect:
-                return lower
-    return None if best is None else Solution(best[1], degree, False)
+        best.append((candidate.deviation, done))
+    return None
+
+
+def _exchanged(
+    problem: Reduced, degree: tuple[int, int], starts: Iterable[np.ndarray], history: list[Record]
+) -> Iterator[Candidate]:
+    for start in starts:
+        try:
+            found = exchange(problem, degree, start)
+        except Failure:
+            continue
+        history.extend(found.history)
+        if found.deviation < 0.01:
+            yield _candidate(found)
+
+
+def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:
+    """The best constant, where its error alternates often enough for the type: the defect is min(p, q), and q if it
+    is zero (a target that swings evenly about zero, and a numerator too poor to follow)."""
+    if degree == (0, 0):
+        return None
+    constant = solve(problem, (0, 0), digits, [])
+    if constant is None or not constant.converged:
+        return None
+    p, q = constant.done.p, constant.done.q
+    vanishes = p.degree() < 0 or abs(float(p[0] / q[0])) < 1e-9 * abs(float(constant.done.h))
+    defect = degree[1] if vanishes else min(degree)
+    return constant if _alternations(problem, constant) >= sum(degree) + 2 - defect else None
 
 
 def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Iterator[Candidate]:
@@ -99,13 +144,7 @@ def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history:
         if found.deviation < 0.1:
             yield _candidate(found)
     if sum(degree) <= LARGEST_CORRECTED:
-        try:
-            found = exchange(problem, degree, corrected_start(problem, degree))
-        except Failure:
-            pass
-        else:
-            history.extend(found.history)
-            yield _candidate(found)
+        yield from _exchanged(problem, degree, corrected(problem, degree), history)
     if problem.precise and not invisible:
         yield from _explored(problem, degree, digits, history)
 
@@ -155,8 +194,22 @@ def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution |
         if smaller[1] > 0:  # one step of inverse iteration, with a shift that is not quite the eigenvalue zero
             _, q_values = equations.solve(zero + 2.0 ** (-bits // 2), [zero + float(v) for v in attempt.q_values])
         p, q = equations.polynomials(zero, q_values)
+        if not _vanishes(problem, p, q, digits):
+            return None
         done = Finished.of(p, q, zero, [to_fraction(t) for t in equations.t], 0.0, bits, 1)
     return None if _pole(problem, done) else Solution(done, smaller, True)
+
+
+def _vanishes(problem: Reduced, p: flint.arb_poly, q: flint.arb_poly, digits: int) -> bool:
+    """Whether the error is zero, to the working precision, away from the reference as well."""
+    for piece in problem.pieces:
+        low, high = to_arb(piece.lower), to_arb(piece.upper)
+        for share in range(1, 12):
+            t = (low + (high - low) * share / 12).mid()
+            e = error_jet(piece, t, p, q, 1)[0].mid()
+            if not abs(e) < flint.arb(10) ** -(digits + 10) * (1 + abs(piece.jets(t, 1)[0][0].mid())):
+                return False
+    return True
 
 
 def _pole(problem: Reduced, done: Finished) -> bool:

@@ -8,7 +8,7 @@ from rational_approx.exchange import Exchange, exchange, from_coordinate, sample
 from rational_approx.levelled import Inadmissible
 from rational_approx.reduction import Reduced
 
-__all__ = ["continued", "spread_starts", "stretched"]
+__all__ = ["continued", "enlarged", "spread_starts", "stretched"]
 
 
 def usable(problem: Reduced, u: np.ndarray) -> np.ndarray:
@@ -38,26 +38,49 @@ def spread_starts(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndar
         )
 
 
-def logit(v: np.ndarray) -> np.ndarray:
-    return np.arcsinh((2 * v - 1) / np.sqrt(4 * v * (1 - v) + 1e-18))
+def logit(problem: Reduced, u: np.ndarray) -> np.ndarray:
+    """A coordinate along the pieces, logarithmic towards the ends of each, where peaks follow a geometric law."""
+    whole = np.minimum(np.floor(u), len(problem.pieces) - 1)
+    v = u - whole
+    return whole + 0.5 + np.arcsinh((2 * v - 1) / np.sqrt(4 * v * (1 - v) + 1e-18)) / WIDTH
+
+
+def unlogit(problem: Reduced, position: np.ndarray) -> np.ndarray:
+    """The points of the reference at positions of :func:`logit`."""
+    whole = np.clip(np.floor(position), 0, len(problem.pieces) - 1)
+    s = np.sinh((position - whole - 0.5) * WIDTH)
+    return usable(problem, whole + 0.5 * (1 + s / np.sqrt(1 + s * s)))
+
+
+WIDTH = 2 * float(np.arcsinh(1e9))
 
 
 def stretched(problem: Reduced, reference: np.ndarray, count: int) -> np.ndarray:
-    """A reference of ``count`` points with the distribution of a given one.
+    """A reference of ``count`` points with the distribution of a given one: its k-th of n points is taken for the
+    quantile ``k / (n - 1)`` in the coordinate of :func:`logit`."""
+    position = logit(problem, to_coordinate(problem, reference))
+    old, new = np.linspace(0, 1, position.size), np.linspace(0, 1, count)
+    return unlogit(problem, np.interp(new, old, position))
 
-    The k-th of n points is taken for the quantile ``k / (n - 1)``. Between them the position is interpolated in a
-    coordinate that is logarithmic towards the ends of each piece, since near a kink peaks follow a geometric law.
+
+def enlarged(problem: Reduced, reference: np.ndarray) -> Iterator[np.ndarray]:
+    """References with two points more than a given one: a pair in one of its gaps, or one beyond each end.
+
+    A type larger by (1, 1) has two alternations more, and where they arise depends on the target: beside a kink, in a
+    gap between intervals, at an end. The widest gaps come first.
     """
     u = to_coordinate(problem, reference)
-    whole = np.minimum(np.floor(u), len(problem.pieces) - 1)
-    width = 2 * logit(np.array([1.0]))[0]
-    position = whole + 0.5 + logit(u - whole) / width
-    old, new = np.linspace(0, 1, u.size), np.linspace(0, 1, count)
-    moved = np.interp(new, old, position)
-    whole = np.clip(np.floor(moved), 0, len(problem.pieces) - 1)
-    s = np.sinh((moved - whole - 0.5) * width)
-    v = 0.5 * (1 + s / np.sqrt(1 + s * s))
-    return usable(problem, whole + v)
+    marks = np.concatenate([[0.0], u, [float(len(problem.pieces))]])
+    gaps = np.diff(marks)
+    for k in np.argsort(-gaps, kind="stable"):
+        a, b = marks[k], marks[k + 1]
+        if b - a > 1e-9:
+            yield usable(problem, np.insert(u, k, [a + (b - a) / 3, a + 2 * (b - a) / 3]))
+    if gaps[0] > 0 and gaps[-1] > 0:
+        yield usable(problem, np.concatenate([[0.5 * u[0]], u, [0.5 * (u[-1] + marks[-1])]]))
+    for k in range(1, len(gaps) - 1):  # one in a gap, one in the next
+        pair = [0.5 * (marks[k] + marks[k + 1]), 0.5 * (marks[k + 1] + marks[k + 2])]
+        yield usable(problem, np.sort(np.concatenate([u, pair])))
 
 
 def continued(problem: Reduced, degree: tuple[int, int], growth: float = 0.25) -> Iterator[Exchange]:
