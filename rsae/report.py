@@ -22,7 +22,7 @@ COLUMNS = {
     "initialised": "the rational plugged in and calibrated, nothing trained",
     "upgraded": "the rational SAE after fine-tuning",
     "control": "the teacher itself, fine-tuned with the same data order, steps, objective, optimiser, rates and seed",
-    "threshold": "the teacher with one trained threshold and no curve, fine-tuned alike: what the threshold alone gives",
+    "threshold": "the teacher with one trained threshold and no curve: what the threshold alone gives",
     "control_twice": "the control with twice the steps",
     "scale": "one trained scalar in the place of the rational",
     "polynomial": "a cubic polynomial in the place of the rational",
@@ -216,7 +216,7 @@ def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _in_words(entry: Mapping[str, Any]) -> dict[str, str]:
-    """A comparison as the cells of a table row; differences are upgraded minus other, in percent of the other's value."""
+    """A comparison as the cells of a table row; differences are upgraded minus other, in percent of the other."""
     base = entry["base"]
 
     def percent(value: float) -> str:
