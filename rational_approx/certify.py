@@ -13,8 +13,8 @@ from rational_approx.alternation import alternating
 from rational_approx.certificate import Certificate, Part, Point
 from rational_approx.claims import decide, denominator_sign, read_claims
 from rational_approx.domain import End
-from rational_approx.enclosures import Undecided
-from rational_approx.errorjets import ErrorCurve, curves
+from rational_approx.enclosures import Undecided, series_length
+from rational_approx.errorjets import ErrorCurve, curves, order_for
 from rational_approx.expression import Expression
 from rational_approx.nodes import text
 from rational_approx.polynomials import exact, fmpq
@@ -162,7 +162,11 @@ def _enclosed(
             widest = max((sample.value.rad() for sample in search.samples), key=float, default=arb(0))
             if bits < _PRECISIONS[-1] and not widest.upper() < search.lower * to_arb(gap / 16):
                 continue
-            reached = search.run()
+            order = order_for(search.lower)
+            for curve in search.curves:
+                curve.order = order
+            with series_length(order + 1):
+                reached = search.run()
             _record(found, target, search, origins, top, bottom, degree)
         found.status = "proved" if reached else "undecided"
         found.reason = "" if reached else "the bounds did not meet within the wanted gap"

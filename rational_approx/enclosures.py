@@ -5,8 +5,11 @@ the whole box: that is what Taylor models with remainder need. Functions that py
 integrated from their derivative, so that their constant term keeps the accuracy of the ball function.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from functools import reduce
+from operator import add, mul
 from typing import Any
 
 import flint
@@ -14,11 +17,22 @@ from flint import arb, arb_series
 
 from rational_approx.precision import to_arb
 
-__all__ = ["ENCLOSURES", "Undecided", "ball_between", "ends", "hull"]
+__all__ = ["ENCLOSURES", "Undecided", "ball_between", "ends", "hull", "quotient", "series_length", "series_variable"]
 
 
 class Undecided(ArithmeticError):
     """A box straddles the switch of a piecewise function, so that no series describes the function on it."""
+
+
+@contextmanager
+def series_length(length: int) -> Iterator[None]:
+    """Let power series carry up to ``length`` coefficients, and restore the former limit afterwards."""
+    before = flint.ctx.cap
+    flint.ctx.cap = length
+    try:
+        yield
+    finally:
+        flint.ctx.cap = before
 
 
 def hull(first: arb, *others: arb) -> arb:
@@ -152,9 +166,9 @@ def _sigmoid(x: Any) -> Any:
         lower, upper = ends(start)
         return hull(_sigmoid_point(lower), _sigmoid_point(upper))
     if start > 0:
-        return 1 / (1 + (-x).exp())
+        return quotient(1, 1 + (-x).exp())
     grown = x.exp()
-    value = grown / (1 + grown)
+    value = quotient(grown, 1 + grown)
     return value - value[0] + _sigmoid(start)
 
 
@@ -241,24 +255,12 @@ def _where(operator: str, left: Any, right: Any, yes: Callable[[], Any], no: Cal
     raise Undecided("a condition changes inside a box")
 
 
-def _total(first: Any, *rest: Any) -> Any:
-    for part in rest:
-        first = first + part
-    return first
-
-
-def _product(first: Any, *rest: Any) -> Any:
-    for part in rest:
-        first = first * part
-    return first
-
-
 ENCLOSURES: dict[str, Callable[..., Any]] = {
     "number": to_arb,
     "pi": arb.pi,
     "e": arb.const_e,
-    "+": _total,
-    "*": _product,
+    "+": lambda *parts: reduce(add, parts),
+    "*": lambda *parts: reduce(mul, parts),
     "neg": lambda x: -x,
     "/": quotient,
     "^": lambda a, b: (a.log() * b).exp(),

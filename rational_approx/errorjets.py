@@ -18,10 +18,17 @@ from rational_approx.nodes import Node
 from rational_approx.precision import to_arb
 from rational_approx.rays import beyond
 
-__all__ = ["ORDER", "ErrorCurve", "Formula", "Jet", "curves"]
+__all__ = ["ErrorCurve", "Formula", "Jet", "curves", "order_for"]
 
-ORDER = 9
-"""Coefficients of a Taylor model; one more is computed for the remainder."""
+LEAST_ORDER, LARGEST_ORDER = 9, 40
+
+
+def order_for(error: arb) -> int:
+    """How many Taylor coefficients pay: the more, the smaller the error against which remainders count."""
+    size = error.mid().man_exp() if error > 0 else (1, 0)
+    bits = -int(size[1]) - int(size[0]).bit_length()
+    return min(LARGEST_ORDER, max(LEAST_ORDER, 4 + bits // 6))
+
 
 Formula = Any
 """An expression, or a constant ball that encloses a function on the whole of a half-line."""
@@ -79,7 +86,8 @@ def _binomial(k: int, derivative: int) -> int:
 class ErrorCurve:
     """The error on one piece, in x itself, or on a half-line beyond a point in ``y = 1/x``.
 
-    The working precision at construction is the one at which it is evaluated.
+    The working precision at construction is the one at which it is evaluated. ``order`` coefficients make a Taylor
+    model, and one more its remainder.
     """
 
     def __init__(
@@ -93,6 +101,7 @@ class ErrorCurve:
         inverted: bool = False,
     ) -> None:
         self.formula, self.weight, self.lower, self.upper, self.inverted = formula, weight, lower, upper, inverted
+        self.order = LEAST_ORDER
         self.polynomials = arb_poly(top), arb_poly(bottom)
         constant = isinstance(weight, arb) or weight.tree.value is not None
         self._constant = (weight if isinstance(weight, arb) else to_arb(weight.tree.value)) if constant else None
@@ -131,11 +140,11 @@ class ErrorCurve:
         shift = arb_poly([middle, 1])
         shifted = [p(shift) for p in self.polynomials]
         try:
-            point = self._series(middle, shifted, ORDER)
+            point = self._series(middle, shifted, self.order)
             wide = arb_poly([spread, 1])
-            remainder = self._series(middle + spread, [p(wide) for p in shifted], ORDER + 1)[ORDER]
-        except Undecided:
-            return Jet([arb.nan()] * ORDER, arb.nan(), half)
+            remainder = self._series(middle + spread, [p(wide) for p in shifted], self.order + 1)[self.order]
+        except (Undecided, ValueError, ZeroDivisionError):  # python-flint raises where a series has no value
+            return Jet([arb.nan()] * self.order, arb.nan(), half)
         return Jet(point, remainder, half)
 
     def plain(self, lower: arb, upper: arb) -> arb:

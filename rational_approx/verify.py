@@ -26,7 +26,6 @@ else:  # run alone, beside the other two files
 
 __all__ = ["Verification", "verify"]
 
-N = 10  # Taylor coefficients of a model; one more is its remainder
 SECONDS = 8.0
 LARGEST = 8 * 2**20
 SCHEMA = "rational-approx/certificate/1"
@@ -68,6 +67,7 @@ class Checker:
         self.count = p + q + 2 - max(0, min(p + 1 - len(self.top), q + 1 - len(self.bottom)))
         ends = [abs(end) for pair in self.domain for end in pair if abs(end) < inf]
         reach, small = max([Fraction(1), *ends]), min(Fraction(1), max(self.upper, Fraction(1, 2**200)))
+        self.n = min(40, max(10, 4 + int(1 / small).bit_length() // 6))  # Taylor coefficients of a model
         size = max(len(self.top), len(self.bottom))
         bits = 160 + 8 * size + size * int(reach).bit_length() + 2 * int(1 / small).bit_length()
         need(bits < 3000, "the certificate needs more precision than the verifier has")
@@ -139,7 +139,7 @@ class Checker:
         half = max(upper - at, at - lower)
         h = m.exact(half)[1]
         try:
-            point, rest = self.jet(piece, at, Fraction(0), N), self.jet(piece, at, half, N + 1)[N]
+            point, rest = self.jet(piece, at, Fraction(0), self.n), self.jet(piece, at, half, self.n + 1)[self.n]
         except Failure:  # no Taylor model where a derivative is infinite or the box is too wide: by the values alone
             with suppress(Failure):
                 return max(map(abs, self.jet(piece, at, half, 1)[0])) <= bound
@@ -148,7 +148,7 @@ class Checker:
 
         def tail(start: int, weights: Any) -> int:
             value = 0
-            for k in range(N, start - 1, -1):
+            for k in range(self.n, start - 1, -1):
                 value = (value * h >> m.bits) + weights(k) * size[k] + 1
             return value
 

@@ -26,8 +26,10 @@ TEMPLATES = {
     "softplus": read("log(1 + exp(x))"),
     "expm1": read("exp(x) - 1"),
     "log1p": read("log(1 + x)"),
+    "cos": read("sin(x + pi / 2)"),
+    "tan": read("sin(x) / sin(x + pi / 2)"),
 }
-BELL, HALF_LOG = read("2 / sqrt(pi) * exp(-x ^ 2)"), read("exp(log(x) / 2)")
+BELL, HALF_LOG, WITCH = read("2 / sqrt(pi) * exp(-x ^ 2)"), read("exp(log(x) / 2)"), read("1 / (1 + x ^ 2)")
 
 
 class Arithmetic:
@@ -87,6 +89,37 @@ class Arithmetic:
     def sqrt(self, a: int) -> Interval:
         root = isqrt(max(a, 0) << self.bits)
         return root, root + 1
+
+    def series(self, z: int, first: int, step: int) -> int:
+        """Guarded ``z - z^3 / d_1 + z^5 / d_2 - ...``: ``d_k = 2 k + 1`` (step 0), or ``(2 k + 1)!`` (step 1)."""
+        square, term, value, n = z * z >> self.guard, z, 0, first
+        while abs(term) > 1:
+            value += term // (1 if step else n)
+            term = -(term * square >> self.guard)
+            n += 2
+            term = term // (n * (n - 1)) if step else term
+        return value
+
+    def atan(self, a: int) -> Interval:
+        x, g = a << 64, self.guard
+        turned = abs(x) > 1 << g
+        if turned:
+            x = (1 << 2 * g) // x
+        for _ in range(3):  # atan(x) = 2 atan(x / (1 + sqrt(1 + x^2)))
+            x = (x << g) // ((1 << g) + isqrt((1 << 2 * g) + x * x))
+        low, high = self.settle(8 * self.series(x, 1, 0))
+        if not turned:
+            return low, high
+        quarter = (self.pi[0] >> 1, -(-self.pi[1] >> 1)) if a > 0 else (-self.pi[1] >> 1, -(self.pi[0] >> 1))
+        return quarter[0] - high, quarter[1] - low
+
+    def sin(self, a: int) -> Interval:
+        need(abs(a) < 1 << self.bits + 20, "a sine of a number that is too large")
+        turns = (2 * a + self.pi[0]) // (2 * self.pi[0])  # the nearest multiple of pi; its error is added below
+        low, high = self.settle(self.series((a - turns * self.pi[0]) << 64, 1, 1))
+        slack = abs(turns) * (self.pi[1] - self.pi[0]) + 1
+        low, high = low - slack, high + slack
+        return (low, high) if turns % 2 == 0 else (-high, -low)
 
     def erf(self, a: int) -> Interval:
         if a < 0:
@@ -164,8 +197,17 @@ class Arithmetic:
             if kind == "+":
                 return [(a + c, b + d) for (a, b), (c, d) in zip(first, second)]
             return self.jet_mul(first, second) if kind == "*" else self.jet_div(first, second)
+        if kind == "sin":
+            return self.sine(first)
         need(kind != "sqrt" or first[0][0] >= 0, "a root of a number that may be negative")
-        function = {"exp": self.exp, "log": self.log, "sqrt": self.sqrt, "root": self.sqrt, "erf": self.erf}[kind]
+        function = {
+            "exp": self.exp,
+            "log": self.log,
+            "sqrt": self.sqrt,
+            "root": self.sqrt,
+            "erf": self.erf,
+            "atan": self.atan,
+        }[kind]
         start = function(first[0][0])[0], function(first[0][1])[1]
         if kind == "exp" or n == 1:
             return self.integrate(start, None, first)
@@ -173,7 +215,20 @@ class Arithmetic:
             return self.integrate(start, self.jet_div([(self.one, self.one)] + [(0, 0)] * (n - 1), first), first)
         if kind in ("sqrt", "root"):
             return [start, *self.evaluate(HALF_LOG, first)[1:]]
-        return self.integrate(start, self.evaluate(BELL, first), first)
+        return self.integrate(start, self.evaluate(BELL if kind == "erf" else WITCH, first), first)
+
+    def sine(self, u: Jet) -> Jet:
+        """Taylor coefficients of the sine, together with those of the cosine."""
+        width, quarter = u[0][1] - u[0][0], self.pi[0] >> 1  # sine and cosine change by no more than their argument
+        starts = [self.sin(u[0][0]), self.sin(u[0][0] + quarter)]
+        slack = width + self.pi[1] - self.pi[0] + 1
+        s, c = ([(low - slack, high + slack)] for low, high in starts)
+        for k in range(1, len(u)):
+            parts = [[self.mul((j * u[j][0], j * u[j][1]), other[k - j]) for j in range(1, k + 1)] for other in (c, s)]
+            up, down = ((sum(t[0] for t in terms), sum(t[1] for t in terms)) for terms in parts)
+            s.append((up[0] // k, -(-up[1] // k)))
+            c.append((-down[1] // k, -(down[0] // k)))
+        return s
 
     def ray(self, node: tuple, start: Interval) -> tuple[int | None, int | None]:
         """Bounds of a tree on ``[start, inf)``; None where there is none."""

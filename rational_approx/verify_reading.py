@@ -26,7 +26,24 @@ __all__ = [
 ]
 
 SWITCHED = ("abs", "sign", "heaviside", "min", "max", "where")
-SMOOTH = ("exp", "log", "sqrt", "erf", "erfc", "tanh", "sinh", "cosh", "sigmoid", "softplus", "expm1", "log1p")
+SMOOTH = (
+    "exp",
+    "log",
+    "sqrt",
+    "erf",
+    "erfc",
+    "tanh",
+    "sinh",
+    "cosh",
+    "sigmoid",
+    "softplus",
+    "expm1",
+    "log1p",
+    "sin",
+    "cos",
+    "tan",
+    "atan",
+)
 OPERATORS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
 
 

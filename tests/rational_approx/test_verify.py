@@ -231,7 +231,7 @@ def test_hostile_files_are_rejected_without_an_exception(tmp_path: Path, text: s
 # -- its arithmetic against mpmath -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "erf"])
+@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "erf", "sin", "atan"])
 def test_elementary_functions_enclose_the_truth(name: str) -> None:
     rng = random.Random(name)
     math = Arithmetic(200, time.monotonic() + 60)
@@ -253,6 +253,7 @@ def test_elementary_functions_enclose_the_truth(name: str) -> None:
         ("softplus(x) / (1 + x^2)", lambda x: mpmath.log1p(mpmath.exp(x)) / (1 + x * x)),
         ("sqrt(x + 2) - erfc(x)", lambda x: mpmath.sqrt(x + 2) - mpmath.erfc(x)),
         ("x / 2 * (1 + erf(x / sqrt(2)))", lambda x: x / 2 * (1 + mpmath.erf(x / mpmath.sqrt(2)))),
+        ("sin(3*x) - cos(x) * atan(x)", lambda x: mpmath.sin(3 * x) - mpmath.cos(x) * mpmath.atan(x)),
         ("2^x - log1p(x^2) + cosh(x) * expm1(-x)", None),
     ],
 )
