@@ -116,6 +116,8 @@ def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solutio
     constant = solve(problem, (0, 0), digits, [])
     if constant is None or not constant.converged:
         return None
+    if constant.done.h == 0:
+        return constant
     p, q = constant.done.p, constant.done.q
     vanishes = p.degree() < 0 or abs(float(p[0] / q[0])) < 1e-9 * abs(float(constant.done.h))
     defect = degree[1] if vanishes else min(degree)
@@ -192,7 +194,10 @@ def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution |
         zero = equations.s[0] * 0
         q_values = [zero + 1] * attempt.reference.size
         if smaller[1] > 0:  # one step of inverse iteration, with a shift that is not quite the eigenvalue zero
-            _, q_values = equations.solve(zero + 2.0 ** (-bits // 2), [zero + float(v) for v in attempt.q_values])
+            try:
+                _, q_values = equations.solve(zero + 2.0 ** (-bits // 2), [zero + float(v) for v in attempt.q_values])
+            except Failure:
+                return None
         p, q = equations.polynomials(zero, q_values)
         if not _vanishes(problem, p, q, digits):
             return None

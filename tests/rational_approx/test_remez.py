@@ -11,11 +11,32 @@ from hypothesis import strategies as st
 from rational_approx import DidNotConverge, Fit, Target, fit
 from tests.rational_approx.truths import best_errors, zolotarev_sign_error
 
-NAMES = (
-    "abs_4_4 abs_8_8 abs_20_20 abs_40_40 relu_3_2 relu_9_8 sqrt_8_8 exp_4_4 exp_3_5 exp_4_4_rel exp_0_4 "
-    "tanh_7_6 tanh3_5_4 gelu_9_8 silu_9_8 softplus_7_6 sign_gap_5_4 sign_gap_9_8 jumprelu_9_8 elu_5_4 "
-    "hardswish_7_6 relu_asym_6_5 exp_3_2_wt expm_halfline_5_5 "
-).split()
+NAMES = [
+    "abs_4_4",
+    "abs_8_8",
+    "abs_20_20",
+    "abs_40_40",
+    "relu_3_2",
+    "relu_9_8",
+    "sqrt_8_8",
+    "exp_4_4",
+    "exp_3_5",
+    "exp_4_4_rel",
+    "exp_0_4",
+    "tanh_7_6",
+    "tanh3_5_4",
+    "gelu_9_8",
+    "silu_9_8",
+    "softplus_7_6",
+    "sign_gap_5_4",
+    "sign_gap_9_8",
+    "jumprelu_9_8",
+    "elu_5_4",
+    "hardswish_7_6",
+    "relu_asym_6_5",
+    "exp_3_2_wt",
+    "expm_halfline_5_5",
+]
 
 
 def largest_error(found: Fit, count: int = 40_001) -> float:
