@@ -1,13 +1,32 @@
 """Certified rational minimax approximation: fit, prove, ship.
 
-One way through it: a target and a domain, :func:`fit`, :func:`certify`, :func:`save`; see ``docs/``.
+One way through it: a target and a domain, :func:`fit`, :func:`certify`, :func:`save`; see ``docs/``. Strategies and
+assertions for property-based tests are in ``rational_approx.testing``, which needs Hypothesis and is imported by name.
 """
 
 from rational_approx import gates
+from rational_approx.certificate import Certificate
+from rational_approx.certify import certify
 from rational_approx.domain import Domain
 from rational_approx.rational import Rational
 from rational_approx.remez import DidNotConverge, Fit, fit
+from rational_approx.storage import load, save
 from rational_approx.target import Target
+from rational_approx.verify import Verification, verify
 
-__all__ = ["DidNotConverge", "Domain", "Fit", "Rational", "Target", "fit", "gates"]
+__all__ = [
+    "Certificate",
+    "DidNotConverge",
+    "Domain",
+    "Fit",
+    "Rational",
+    "Target",
+    "Verification",
+    "certify",
+    "fit",
+    "gates",
+    "load",
+    "save",
+    "verify",
+]
 __version__ = "0.1.0"
