@@ -74,7 +74,7 @@ def _both(ball: Callable[[arb], arb], slope: Callable[[arb_series], arb_series])
 def quotient(top: Any, bottom: Any) -> Any:
     """``top / bottom``, not finite where the bottom may be zero."""
     if isinstance(bottom, arb_series) and bottom[0].contains(0):
-        return bottom * arb.nan()
+        return arb_series([arb.nan()] * flint.ctx.cap)  # in every coefficient, also beyond the length of ``bottom``
     return top / bottom
 
 

@@ -142,9 +142,11 @@ class ErrorCurve:
         try:
             point = self._series(middle, shifted, self.order)
             wide = arb_poly([spread, 1])
-            remainder = self._series(middle + spread, [p(wide) for p in shifted], self.order + 1)[self.order]
+            over = self._series(middle + spread, [p(wide) for p in shifted], self.order + 1)
         except (Undecided, ValueError, ZeroDivisionError):  # python-flint raises where a series has no value
             return Jet([arb.nan()] * self.order, arb.nan(), half)
+        # The model needs a smooth function on the whole box: one coefficient that is not finite, and there is none.
+        remainder = over[self.order] if all(c.is_finite() for c in over) else arb.nan()
         return Jet(point, remainder, half)
 
     def plain(self, lower: arb, upper: arb) -> arb:

@@ -19,6 +19,7 @@ from rational_approx.errorjets import ErrorCurve, Jet
 __all__ = ["Box", "Sample", "Search"]
 
 MAX_BOXES = 20_000
+FEW_BOXES = 500
 
 
 class Sample(NamedTuple):
@@ -105,7 +106,9 @@ class Search:
             self.evaluate(index, curve.lower)
             self.evaluate(index, curve.upper)
             push(index, curve.lower, curve.upper)
-        while heap and next(order) < MAX_BOXES:
+        # Without any error found there is no bound to meet: a few boxes say how small it must be.
+        budget = MAX_BOXES if self.lower > 0 else FEW_BOXES
+        while heap and next(order) < budget:
             if self._enough(heap[0].bound):
                 break
             entry = heapq.heappop(heap)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from rational_approx import Domain, Rational, Target, fit
 from rational_approx.bernstein import sign_on
 from rational_approx.certify import certify
+from rational_approx.storage import verify
 
 NAMES = {"x/2*(1+erf(x/sqrt2))": "gelu", "x*[x>0.3]": "where(x>0.3,x,0)", "x>0?x:exp(x)-1": "where(x>0,x,exp(x)-1)"}
 
@@ -244,6 +245,25 @@ def test_no_false_proof_on_random_triples() -> None:
         assert status == ("proved" if true_claim else "refuted")
         false += not true_claim
     assert 5 < false < 35
+
+
+def test_a_box_around_a_near_pole_has_no_taylor_model() -> None:
+    """A denominator of degree below the model's order, enclosed around zero, once left a remainder of zero."""
+    rng = random.Random(3)
+    for _ in range(30):
+        at, width = Fraction(rng.randrange(-90, 90), 100), Fraction(1, rng.choice([10, 100, 1000, 10**5]))
+        bottom = [at * at + width * width, -2 * at, 1]
+        r = powers([rng.randrange(-9, 9), rng.randrange(-9, 9), 1], bottom)
+        certificate = certify(r, Target("max(x, 0)", (-1, 1)))
+        assert certificate.status == "proved"
+
+        def error(x: Fraction, r: Rational = r) -> Fraction:
+            top, bottom = (sum(c * x**k for k, c in enumerate(side)) for side in (r.numerator, r.denominator))
+            return abs(max(x, Fraction(0)) - top / bottom)
+
+        near = [at + width * k / 16 for k in range(-64, 65)]
+        assert max(error(x) for x in near if -1 <= x <= 1) <= certificate.upper
+        assert verify(certificate).ok
 
 
 @pytest.mark.slow
