@@ -11,7 +11,7 @@ import numpy as np
 from rational_approx.domain import End
 from rational_approx.exchange import Record
 from rational_approx.finish import Finished
-from rational_approx.polynomials import as_chebyshev, fmpq, fractions
+from rational_approx.polynomials import as_chebyshev, exact, fmpq, fractions
 from rational_approx.precision import fraction, working_precision
 from rational_approx.rational import Rational
 from rational_approx.reduction import Reduced, reduced
@@ -208,7 +208,8 @@ def _result(
     reference = problem.change.points_in_x(list(done.reference))
     finite = [x for x in reference if isinstance(x, Fraction)]
     largest = max(map(abs, bottom)) * (1 if q(fmpq(finite[0])) > 0 else -1)
-    unit = 1 << (done.bits + 64)
+    smallest = min(abs(exact(q(fmpq(x)))) for x in finite)  # near a kink Q falls by hundreds of orders of magnitude
+    unit = 1 << (done.bits + 64 + max(0, int(abs(largest) / smallest).bit_length()))
 
     def dyadic(side: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
         return tuple(Fraction(round(c / largest * unit), unit) for c in side)
