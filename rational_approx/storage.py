@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rational_approx import verify as verifier
 from rational_approx.certificate import Certificate
 from rational_approx.documents import document, from_document
 from rational_approx.verify import Verification
+from rational_approx.verify import verify as verify_document
 
 __all__ = ["load", "save", "verify"]
 
@@ -89,4 +89,4 @@ def verify(certificate: Certificate | str | os.PathLike[str]) -> Verification:
     FileNotFoundError
         where there is no such file. Whatever is in it is an answer, not an exception.
     """
-    return verifier.verify(document(certificate) if isinstance(certificate, Certificate) else Path(certificate))
+    return verify_document(document(certificate) if isinstance(certificate, Certificate) else Path(certificate))
