@@ -1,0 +1,124 @@
+"""Fuzz `fit` with random problems, and confirm every answer by an independent dense check in mpmath.
+
+    python -m tests.benchmarks.fuzz [--seed 1] [--count 200] [--first 0] [--failures FILE] [--points 400]
+
+Each problem has 10 s of processor time. The outcomes: ``solved`` (the levelled error is the largest one to 1e-9, and it
+alternates as often as the best approximant must), ``did not converge`` (said so), ``wrong``, ``too slow``, ``raised``
+(anything but ``DidNotConverge``). The last line gives the counts; a problem that was not solved is printed with what
+reproduces it.
+"""
+
+import argparse
+import signal
+import time
+import traceback
+from collections import Counter
+from math import isinf
+from typing import Any, NamedTuple
+
+from rational_approx import DidNotConverge, fit
+from tests.benchmarks.dense_check import check
+from tests.benchmarks.problems import Problem, problem
+
+LIMIT = 10.0
+"""Seconds of processor time for one problem."""
+
+AGREE = 1e-9
+"""Relative agreement of the levelled error and the largest one."""
+
+
+class Outcome(NamedTuple):
+    """What became of a problem, how long ``fit`` took, and the detail where it was not solved."""
+
+    verdict: str
+    seconds: float
+    detail: str = ""
+
+
+class TooSlow(BaseException):
+    """The time is up; not an Exception, so that nothing inside `fit` can swallow it."""
+
+
+def _time_is_up(*_: Any) -> None:
+    raise TooSlow
+
+
+def solve(posed: Problem, per_point: int = 400, limit: float = LIMIT) -> Outcome:
+    """Fit one problem and check the answer."""
+    signal.signal(signal.SIGPROF, _time_is_up)
+    signal.setitimer(signal.ITIMER_PROF, limit)
+    start = time.process_time()
+    try:
+        found = fit(posed.target, posed.degree, posed.domain, weight=posed.weight, breakpoints=posed.given_breaks)
+    except DidNotConverge as failure:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        best = "no attempt" if failure.fit is None else f"best attempt levelled {failure.fit.error:.6g}"
+        return Outcome("did not converge", time.process_time() - start, best)
+    except TooSlow:
+        return Outcome("too slow", time.process_time() - start)
+    except Exception as failure:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        where = traceback.extract_tb(failure.__traceback__)[-1]
+        detail = f"{type(failure).__name__}: {failure} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
+        return Outcome("raised", time.process_time() - start, detail)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    seconds = time.process_time() - start
+    fault = wrong(posed, found, per_point)
+    return Outcome("wrong", seconds, fault) if fault else Outcome("solved", seconds)
+
+
+def wrong(posed: Problem, found: Any, per_point: int = 400) -> str:
+    """What is wrong with an answer, or an empty string."""
+    checked = check(posed, found.rational, found.error, per_point)
+    if checked.pole:
+        return "the denominator changes sign on the domain"
+    error = float(found.error)
+    scale = float(max(map(abs, found.rational.numerator)) / max(map(abs, found.rational.denominator)))
+    # A float64 callable is known to a few units in the last place only; of an exact fit the coefficients are rounded.
+    noise = 1e-14 * max(1.0, scale) if posed.opaque else 1e-25 * max(1.0, scale)
+    excess = float(checked.largest - found.error)
+    if abs(excess) > AGREE * error + noise:
+        return f"levelled {error:.12g}, largest {float(checked.largest):.12g} at x = {float(checked.at):.9g}"
+    p, q = posed.degree
+    if any(isinf(end) for pair in posed.domain for end in pair):
+        p = min(p, q)  # a larger numerator cannot help on a half-line
+    defect = min(p - found.rational.type[0], q - found.rational.type[1])
+    if error and checked.alternations < p + q + 2 - defect:
+        return f"{checked.alternations} alternations of {p + q + 2 - defect}, levelled {error:.12g}"
+    return ""
+
+
+def main() -> None:
+    """Run the problems and print the failures and the counts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--points", type=int, default=400, help="points of the check for each point of a reference")
+    parser.add_argument("--failures", help="also write the failures to this file, one Python literal a line")
+    chosen = parser.parse_args()
+    counts: Counter[str] = Counter()
+    seconds = []
+    lines = []
+    for index in range(chosen.first, chosen.first + chosen.count):
+        posed = problem(chosen.seed, index)
+        outcome = solve(posed, chosen.points)
+        counts[outcome.verdict] += 1
+        seconds.append(outcome.seconds)
+        if outcome.verdict != "solved":
+            line = f"({chosen.seed}, {index}, {outcome.verdict!r}, {outcome.detail!r}, {outcome.seconds:.2f}, {posed})"
+            print(line, flush=True)
+            lines.append(line)
+    seconds.sort()
+    total = sum(counts.values())
+    print(", ".join(f"{verdict} {count}" for verdict, count in counts.most_common()), f"of {total}")
+    middle, most = seconds[total // 2], seconds[int(0.99 * total)]
+    print(f"seconds per fit: median {middle:.3f}, 99% {most:.3f}, largest {seconds[-1]:.3f}")
+    if chosen.failures:
+        with open(chosen.failures, "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in lines))
+
+
+if __name__ == "__main__":
+    main()
