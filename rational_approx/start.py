@@ -87,7 +87,7 @@ def continued(problem: Reduced, degree: tuple[int, int], growth: float = 0.25) -
     """Exchanges for the types (p - m, q - m) up to (p, q), each started from the one before.
 
     The step grows with the type, since the reference of a large type predicts that of a larger one better; where a
-    step fails, the smallest one is tried in its place.
+    step fails, the smallest one is tried in its place, and then a pair of points in one gap after another.
     """
     p, q = degree
     m = min(p, q)
@@ -98,13 +98,27 @@ def continued(problem: Reduced, degree: tuple[int, int], growth: float = 0.25) -
         jump = min(m, max(1, int(growth * (min(degree) - m))))
         while True:
             size = (p - m + jump, q - m + jump)
-            start = stretched(problem, now.level.reference, sum(size) + 2)
+            tolerance = 1e-9 if jump == m else 1e-3
             try:
-                now = exchange(problem, size, start, tolerance=1e-9 if jump == m else 1e-3)
+                now = exchange(
+                    problem, size, stretched(problem, now.level.reference, sum(size) + 2), tolerance=tolerance
+                )
                 break
             except Inadmissible:
                 if jump == 1:
-                    raise
+                    now = _one_larger(problem, size, now.level.reference, tolerance)
+                    break
                 jump = 1
         m -= jump
         yield now
+
+
+def _one_larger(problem: Reduced, size: tuple[int, int], reference: np.ndarray, tolerance: float) -> Exchange:
+    for start in enlarged(problem, reference):
+        try:
+            found = exchange(problem, size, start, tolerance=tolerance)
+        except (Inadmissible, np.linalg.LinAlgError):
+            continue
+        if found.deviation < 0.1:
+            return found
+    raise Inadmissible("no pair of points more makes the reference admissible")
