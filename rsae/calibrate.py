@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from rational_approx import fit, gates
+from rational_approx import DidNotConverge, fit, gates
 from rational_approx.rational import Rational
 from rsae.activation import IDENTITY, RationalActivation
 from rsae.fold import fold_decoder_norms
@@ -93,7 +93,14 @@ def paper_gate(sae: SparseAutoencoder, h: Tensor, scale: float, degree: tuple[in
         assert sae.k is not None
         level = float(h.topk(min(sae.k + 1, sae.d_sae), dim=-1).values[..., -1].median())
     cut = min(max(level / scale, 0.03), 0.9)
-    return fit(gates.jumprelu(threshold=f"{cut:.4f}", gap="0.05"), degree or (9, 8)).rational.chebyshev()
+    # Coefficients and scales are fitted to the teacher afterwards, so a threshold nearby serves where the exchange
+    # finds no best approximant for this one.
+    for nearby in (0.0, 0.01, -0.01, 0.02, -0.02):
+        try:
+            return fit(gates.jumprelu(f"{cut + nearby:.2f}", gap="0.05"), degree or (9, 8)).rational.chebyshev()
+        except DidNotConverge as error:
+            failure = error
+    raise failure
 
 
 def _paper(

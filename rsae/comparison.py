@@ -98,10 +98,8 @@ def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], n
             "control": "that of the equally trained control",
             "threshold": "that of the teacher trained with a threshold alone",
         }.get(found.other, f"that of {found.other.replace('_', ' ')}")
-        half = (
-            (found.high - found.low) / 2 / max(abs(found.difference / found.relative), 1e-30) if found.relative else 0
-        )
-        sure = f"+- {100 * half:.1f}%" if math.isfinite(half) else "one seed, no interval"
+        low, high = 100 * found.low / found.base, 100 * found.high / found.base
+        sure = f"95% interval {low:+.2f}% to {high:+.2f}% over {found.over}"
         text = f"{size} than {name} ({sure})"
         if not found.certain:
             text += ", which the interval does not tell from zero"

@@ -57,12 +57,12 @@ class TopKPass(_Pass):
 
 
 class JumpPass(_Pass):
-    """A penalty on L0 with a straight-through gradient for log theta."""
+    """A penalty on L0 with a straight-through gradient for log theta; bandwidth relative to the median threshold."""
 
     def __init__(self, sae: SparseAutoencoder, bandwidth: float, target_l0: float) -> None:
         assert sae.threshold is not None
         self.log_threshold = nn.Parameter(sae.threshold.detach().clamp_min(1e-6).log())
-        self.bandwidth = bandwidth
+        self.bandwidth = bandwidth * float(sae.threshold.detach().median().clamp_min(1e-6))
         self.target = target_l0
         self.controller: L0Controller | None = None
 
@@ -183,6 +183,8 @@ def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | No
         assert sae.residual_step is not None
         left = target - image
         pull = (left[active.rows] * sae.W_dec[active.columns]).sum(1)
-        codes = torch.where(active.codes > 0, (active.codes + sae.residual_step * pull).clamp_min(0.0), 0.0)
+        # Entries just below their threshold are 0 and stay 0, but pass their straight-through gradient on.
+        on = active.codes > 0
+        codes = (active.codes + sae.residual_step * pull * on).clamp_min(0.0)
         image = decode(active._replace(codes=codes), sae.W_dec)
     return (target - image).square().sum(1).mean()

@@ -101,12 +101,7 @@ def upgrade(
     count = first.recipe.steps if steps is None else steps
     check_trainable(first.sae, hidden_states, count, first.recipe)
     host = host or hidden_states.host
-    wanted = mean_l0(teacher, hidden_states.calibration.to(place, torch.float32))
-    if not 0 < wanted < teacher.d_sae:
-        raise ValueError(
-            f"the teacher's mean L0 on these hidden states is {wanted:g}: are they of its layer and scale?"
-        )
-
+    wanted = _expected(teacher, hidden_states.calibration.to(place, torch.float32))
     columns = {
         "teacher": evaluate(teacher, hidden_states, host),
         "initialised": evaluate(initialised, hidden_states, host),
@@ -163,6 +158,22 @@ def _loaded(sae: SparseAutoencoder | str | Path) -> SparseAutoencoder:
     return load_sae(sae)
 
 
+def _expected(teacher: SparseAutoencoder, x: Tensor) -> float:
+    """The teacher's mean L0 on calibration vectors, if they are such as it was trained on."""
+    centred = x - x.mean(0)
+    error = float(token_errors(teacher, x).mean()) / max(float(centred.square().sum(1).mean()), 1e-30)
+    if not error < 1:
+        raise ValueError(
+            f"the teacher reconstructs these hidden states worse than their mean does ({error:.3g} of the variance): "
+            f"are they of its layer and scale (mean norm {float(x.norm(dim=1).mean()):.4g}, the teacher's b_dec "
+            f"{float(teacher.b_dec.detach().norm()):.4g}), is its normalisation {teacher.normalise!r} right?"
+        )
+    found = mean_l0(teacher, x)
+    if not 0 < found < teacher.d_sae:
+        raise ValueError(f"the teacher's mean L0 on these hidden states is {found:g}, so there is no L0 to keep")
+    return found
+
+
 def _free_directory(out: str | Path | None, overwrite: bool) -> Path | None:
     if out is None:
         return None
@@ -180,7 +191,7 @@ def _save(upgraded: Upgrade, target: Path) -> None:
     from rsae.formats import save_sae
 
     target.mkdir(parents=True, exist_ok=True)
-    save_sae(upgraded.sae, target / "sae")
+    save_sae(upgraded.sae, target / "sae", overwrite=True)  # `_free_directory` has asked
     upgraded.report.save(target)
 
 
