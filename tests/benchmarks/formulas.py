@@ -75,6 +75,7 @@ def _softplus(x: mpmath.mpf) -> mpmath.mpf:
     return max(x, mpmath.mpf(0)) + mpmath.log1p(mpmath.exp(-abs(x)))
 
 
+_BOTH = ("exp", "sqrt", "sin", "cos", "tanh", "expm1", "log1p", "log", "sign")
 SHARED = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
