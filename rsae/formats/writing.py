@@ -1,20 +1,23 @@
-"""`save_sae`: the SAELens layout, written whole or not at all."""
+"""`save_sae`, the SAELens layout, and `export_torch`, a module that needs torch alone: written whole or not at all."""
 
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
+from rsae.formats import standalone_module
 from rsae.formats.record import record_of
 from rsae.sae import SparseAutoencoder
 
-__all__ = ["save_sae"]
+__all__ = ["export_torch", "save_sae"]
 
-_OURS = {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}
 _ARCHITECTURES = {"relu": "standard", "jumprelu": "jumprelu", "topk": "topk"}
 
 
@@ -28,27 +31,53 @@ def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = Fals
     Raises FileExistsError for a directory that is not empty (with ``overwrite`` only where it holds anything but an
     SAE), NotADirectoryError for a file, FileNotFoundError where the parent does not exist.
     """
-    target = Path(path)
+    tensors = _weights(sae)
+    text = json.dumps(configuration(sae), indent=1, allow_nan=False)
+
+    def fill(folder: Path) -> None:
+        save_file(tensors, folder / "sae_weights.safetensors")
+        (folder / "cfg.json").write_text(text, encoding="utf-8")
+
+    return _new_directory(Path(path), fill, {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}, overwrite)
+
+
+def export_torch(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write an SAE that needs nothing but torch: ``rational_sae.py`` with ``cfg.json`` and ``weights.pt``.
+
+    ``from rational_sae import load; load()`` in that directory gives a module with ``encode``, ``decode`` and a forward
+    pass that returns the reconstruction. Directories are treated as by `save_sae`.
+    """
+    text = json.dumps(configuration(sae) | {"rational": record_of(sae)}, indent=1, allow_nan=False)
+
+    def fill(folder: Path) -> None:
+        torch.save(_weights(sae), folder / "weights.pt")
+        (folder / "cfg.json").write_text(text, encoding="utf-8")
+        shutil.copyfile(standalone_module.__file__, folder / "rational_sae.py")
+
+    return _new_directory(Path(path), fill, {"cfg.json", "weights.pt", "rational_sae.py", "__pycache__"}, overwrite)
+
+
+def _weights(sae: SparseAutoencoder) -> dict[str, Tensor]:
+    named = sae.named_parameters(recurse=False)
+    return {n: value.detach().cpu().float().contiguous() for n, value in named if n != "residual_step"}
+
+
+def _new_directory(target: Path, fill: Callable[[Path], None], ours: set[str], overwrite: bool) -> Path:
+    """A directory that appears whole or not at all; one that is there is replaced if it holds only ``ours``."""
     if target.exists() and not target.is_dir():
         raise NotADirectoryError(f"{target} is a file; give the name of a new directory")
     inside = {entry.name for entry in target.iterdir()} if target.exists() else set()
     if inside and not overwrite:
         raise FileExistsError(f"{target} is not empty; give a new directory, or overwrite=True")
-    if inside - _OURS:
-        raise FileExistsError(f"{target} holds more than an SAE ({sorted(inside - _OURS)[0]}), so it is not replaced")
+    if inside - ours:
+        raise FileExistsError(f"{target} holds more than an SAE ({sorted(inside - ours)[0]}), so it is not replaced")
     if not target.absolute().parent.is_dir():
         raise FileNotFoundError(f"there is no directory {target.absolute().parent} to put {target.name} into")
-    tensors = {
-        name: value.detach().cpu().float().contiguous()
-        for name, value in sae.named_parameters(recurse=False)
-        if name != "residual_step"
-    }
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.absolute().parent))
     try:
         new = staging / "new"
         new.mkdir()
-        save_file(tensors, new / "sae_weights.safetensors")
-        (new / "cfg.json").write_text(json.dumps(configuration(sae), indent=1, allow_nan=False), encoding="utf-8")
+        fill(new)
         for written in new.iterdir():
             descriptor = os.open(written, os.O_RDONLY)
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Harvest speed against a plain transformers forward pass up to the same layer, and memory against the number of tokens.
+"""Harvest speed against a plain transformers forward pass up to the same layer, and memory against the text's length.
 
     python tests/benchmarks/harvest.py [--model DIR_OR_GGUF] [--layer 6] [--threads 1]
 
@@ -24,7 +24,7 @@ from rsae.host import Host
 from rsae.language_model import load_language_model
 
 
-def speed(source: str | None, layer: int, rounds: int = 9) -> None:
+def speed(source: str | None, layer: int, rounds: int = 7) -> None:
     """Tokens a second of both, in alternating rounds of 16 contexts of 256."""
     torch.manual_seed(0)
     model = load_language_model(source)[0] if source else AutoModelForCausalLM.from_config(GPT2Config()).eval()
@@ -45,7 +45,7 @@ def speed(source: str | None, layer: int, rounds: int = 9) -> None:
         harvest(host, contexts, batch_size=16)
         rates["harvest"].append(16 * 256 / (time.perf_counter() - start))
     ratio = statistics.median(b / a for a, b in zip(rates["plain"], rates["harvest"]))
-    print(f"{source or 'GPT-2 small, random'}, layer {layer}: plain {statistics.median(rates['plain']):.0f} tokens/s, ")
+    print(f"{source or 'GPT-2 small, random'}, layer {layer}: plain {statistics.median(rates['plain']):.0f} tokens/s,")
     print(f"harvest {statistics.median(rates['harvest']):.0f} tokens/s, median ratio {ratio:.3f}")
 
 

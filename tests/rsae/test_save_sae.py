@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 from fractions import Fraction
 
 import pytest
@@ -10,7 +13,7 @@ import torch
 from rational_approx.domain import Domain
 from rational_approx.rational import Rational
 from rsae.activation import IDENTITY, RationalActivation
-from rsae.formats import load_sae, save_sae, writing
+from rsae.formats import export_torch, load_sae, save_sae, standalone_module, writing
 from rsae.paper import PaperActivation
 from tests.rsae.layouts import CASES, X
 from tests.rsae.saes import random_sae
@@ -134,3 +137,29 @@ def test_a_release_without_a_connection_says_so(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ValueError, match="offline, give a local directory"):
         load_sae("gpt2-small-res-jb-that-is-not-there", "blocks.8.hook_resid_pre")
+
+
+@pytest.mark.parametrize("gate", gates())
+@pytest.mark.parametrize("family", ["relu", "jumprelu", "topk"])
+def test_the_export_needs_torch_alone_and_computes_the_same(tmp_path, family, gate):
+    options = {"rescale_by_decoder_norm": True} if family == "topk" else {"normalise": "layer_norm"}
+    for i, refine in enumerate(("none", "gain", "residual")):
+        sae = random_sae(family, activation=gates()[gate], refine=refine, **options)
+        if sae.residual_step is not None:
+            sae.residual_step.data.fill_(0.037)
+        folder = export_torch(sae, tmp_path / str(i))
+        source = (folder / "rational_sae.py").read_text(encoding="utf-8")
+        imported = re.findall(r"^(?:from|import) (\w+)", source, re.MULTILINE)
+        assert set(imported) == {"json", "pathlib", "typing", "torch"}
+        found = standalone_module.load(folder)
+        torch.testing.assert_close(found.encode(X), sae.encode(X), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(found(X), sae(X).reconstruction, rtol=1e-6, atol=1e-5)
+        assert torch.equal(found.encode(X) != 0, sae.encode(X) != 0)
+
+
+def test_the_export_runs_where_rsae_is_not(tmp_path):
+    folder = export_torch(random_sae("topk", activation=bent(RationalActivation(IDENTITY))), tmp_path / "sae")
+    script = "import sys, torch; sys.modules['rsae'] = None; from rational_sae import load; "
+    script += "print(load()(torch.ones(2, 8)).shape)"
+    run = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True)
+    assert run.stdout.strip() == "torch.Size([2, 8])", run.stderr
