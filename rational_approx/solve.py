@@ -15,7 +15,7 @@ from rational_approx.polynomials import isolated_roots
 from rational_approx.precise import explored
 from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.reduction import Reduced
-from rational_approx.start import continued, enlarged, spread_starts
+from rational_approx.start import continued, continued_in_the_denominator, enlarged, spread_starts
 
 __all__ = ["Solution", "solve"]
 
@@ -125,14 +125,14 @@ def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solutio
 
 
 def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Iterator[Candidate]:
-    invisible = False
+    invisible = True  # until an exchange shows an error that float64 can see
     for start in spread_starts(problem, degree):
         try:
             found = exchange(problem, degree, start)
         except Failure:
             continue
         history.extend(found.history)
-        invisible = invisible or _is_invisible(problem, found)
+        invisible = invisible and _is_invisible(problem, found)
         if found.deviation < 0.01:
             yield _candidate(found)
     if problem.precise and invisible:
@@ -147,6 +147,14 @@ def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history:
             yield _candidate(found)
     if sum(degree) <= LARGEST_CORRECTED:
         yield from _exchanged(problem, degree, corrected(problem, degree), history)
+    if degree[1] > 0:
+        try:
+            for found in continued_in_the_denominator(problem, degree):
+                history.extend(found.history)
+        except Failure:
+            pass
+        else:
+            yield _candidate(found)
     if problem.precise and not invisible:
         yield from _explored(problem, degree, digits, history)
 

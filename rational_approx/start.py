@@ -8,7 +8,7 @@ from rational_approx.exchange import Exchange, exchange, from_coordinate, sample
 from rational_approx.levelled import Inadmissible
 from rational_approx.reduction import Reduced
 
-__all__ = ["continued", "enlarged", "spread_starts", "stretched"]
+__all__ = ["continued", "continued_in_the_denominator", "enlarged", "spread_starts", "stretched"]
 
 
 def usable(problem: Reduced, u: np.ndarray) -> np.ndarray:
@@ -122,3 +122,43 @@ def _one_larger(problem: Reduced, size: tuple[int, int], reference: np.ndarray, 
         if found.deviation < 0.1:
             return found
     raise Inadmissible("no pair of points more makes the reference admissible")
+
+
+def continued_in_the_denominator(problem: Reduced, degree: tuple[int, int]) -> Iterator[Exchange]:
+    """Exchanges for the types (p, 0), (p, 1), ... up to (p, q), each with one or two points more than the one before.
+
+    The way for numerators too poor for the target: the best rational of type (0, q) to a function that changes sign
+    looks like nothing that a smaller numerator could continue. A type that is degenerate is passed over.
+    """
+    p, q = degree
+    now = exchange(problem, (p, 0), usable(problem, np.linspace(0, len(problem.pieces), p + 2)), tolerance=1e-3)
+    reached = 0
+    for k in range(1, q + 1):
+        start = now.level.reference
+        starts = one_more(problem, start) if k - reached == 1 else enlarged(problem, start)
+        for trial in starts:
+            try:
+                found = exchange(problem, (p, k), trial, tolerance=1e-9 if k == q else 1e-3)
+            except (Inadmissible, np.linalg.LinAlgError):
+                continue
+            if found.deviation < 0.1:
+                now, reached = found, k
+                yield now
+                break
+        else:
+            if k - reached >= 2:
+                raise Inadmissible("two types in a row have no admissible reference next to the one before")
+    if reached < q:
+        raise Inadmissible("the last type has no admissible reference next to the one before")
+
+
+def one_more(problem: Reduced, reference: np.ndarray) -> Iterator[np.ndarray]:
+    """References with one point more, in each gap and beyond each end."""
+    u = to_coordinate(problem, reference)
+    marks = np.concatenate([[0.0], u, [float(len(problem.pieces))]])
+    gaps = np.diff(marks)
+    yield stretched(problem, reference, reference.size + 1)
+    for k in np.argsort(-gaps, kind="stable"):
+        for share in (0.5, 0.1, 0.9, 0.01, 0.99):
+            if gaps[k] > 1e-9:
+                yield usable(problem, np.insert(u, k, marks[k] + share * gaps[k]))
