@@ -10,9 +10,9 @@ from rational_approx.certify import certify
 from rational_approx.domain import Domain
 from rational_approx.rational import Rational
 from rational_approx.remez import DidNotConverge, Fit, fit
-from rational_approx.storage import load, save
+from rational_approx.storage import load, save, verify
 from rational_approx.target import Target
-from rational_approx.verify import Verification, verify
+from rational_approx.verify import Verification
 
 __all__ = [
     "Certificate",
