@@ -1,9 +1,13 @@
-"""SAEs by the name of a release: through SAELens where it is installed, else through huggingface_hub."""
+"""SAEs on the hub: read through SAELens or huggingface_hub, written through huggingface_hub."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["fetch"]
+from rsae.formats.writing import save_sae
+from rsae.sae import SparseAutoencoder
+
+__all__ = ["fetch", "push_sae"]
 
 
 def fetch(release: str, sae_id: str) -> Any:
@@ -11,8 +15,7 @@ def fetch(release: str, sae_id: str) -> Any:
 
     Raises ValueError, in one sentence, where neither gives it (a wrong name, or no connection).
     """
-    if any(part in ("", ".", "..") for part in sae_id.split("/")):
-        raise ValueError(f"sae_id {sae_id!r} is not the path of a folder in a release")
+    _check_folder(sae_id)
     reasons = []
     if "/" not in release:
         try:
@@ -39,5 +42,30 @@ def fetch(release: str, sae_id: str) -> Any:
     raise ValueError(f"no SAE {sae_id!r} of release {release!r}: {'; '.join(reasons)}; offline, give a local directory")
 
 
+def _check_folder(folder: str) -> None:
+    if any(part in ("", ".", "..") for part in folder.split("/")):
+        raise ValueError(f"sae_id {folder!r} is not the path of a folder in a release")
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def push_sae(sae: SparseAutoencoder, repository: str, folder: str, *, private: bool = True) -> str:
+    """Upload an SAE, in the layout of `save_sae`, into ``folder`` of a hub repository; returns its address.
+
+    The repository is made where it does not exist (private unless said otherwise). `load_sae(repository, folder)` reads
+    it back. Raises ValueError, in one sentence, where the hub refuses.
+    """
+    from huggingface_hub import HfApi
+
+    _check_folder(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        saved = save_sae(sae, Path(scratch) / "sae")
+        try:
+            api = HfApi()
+            api.create_repo(repository, private=private, exist_ok=True)
+            api.upload_folder(repo_id=repository, folder_path=saved, path_in_repo=folder)
+        except Exception as error:  # connection, name and permission errors of several libraries
+            raise ValueError(f"the hub did not take the SAE into {repository!r}: {_first_line(error)}") from error
+    return f"https://huggingface.co/{repository}/tree/main/{folder}"
