@@ -1,0 +1,217 @@
+"""The command line: `rsae upgrade`, `rsae evaluate`, `rsae demo`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+__all__ = ["main"]
+
+_SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
+_MODEL = click.option("--model", required=True, help="Host model: a local folder, a .gguf file, or a hub name.")
+_HOOK = click.option("--hook", required=True, help="Where its hidden states are read, e.g. model.layers.2.")
+_TEXT = click.option("--text", required=True, help="Text to read: UTF-8, .json or .jsonl (documents), or .parquet.")
+_TOKENS = click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]")
+_CONTEXT = click.option("--context-length", type=int, default=256, show_default=True, help="Tokens read at once.")
+_DTYPE = click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Format of the host's weights.",
+)
+_HELD_OUT = click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of documents held out.")
+_SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
+_DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+_OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rational-sae")
+def main() -> None:
+    """Upgrade sparse autoencoders to rational ones, and compare them with an equally trained control."""
+
+
+@main.command()
+@_SAE
+@_MODEL
+@_HOOK
+@_TEXT
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]")
+@_SEED
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Train each arm so many times.")
+@click.option(
+    "--refine", type=click.Choice(["none", "gain", "residual"]), default="none", show_default=True, help="Extra decode."
+)
+@click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
+@_TOKENS
+@_CONTEXT
+@_HELD_OUT
+@_DTYPE
+@_DEVICE
+@_OVERWRITE
+def upgrade(
+    sae: str,
+    model: str,
+    hook: str,
+    text: str,
+    out: Path,
+    steps: int | None,
+    seed: int,
+    seeds: int,
+    refine: Any,
+    ablations: tuple[str, ...],
+    max_tokens: int | None,
+    context_length: int,
+    held_out: float,
+    dtype: str,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """Upgrade an SAE: report.json, report.html and the new SAE go to --out."""
+    from rsae.console import Bars, refusing, report_table
+
+    console = Console()
+    with refusing("rsae upgrade"):
+        import rsae
+        from rsae.language_model import pick_device
+
+        _refuse_results(out, overwrite)
+        pick_device(device)
+        teacher = rsae.load_sae(sae)
+        with Bars(console) as bars:
+            states = rsae.hidden_states(
+                model,
+                text,
+                hook,
+                max_tokens=max_tokens,
+                context_length=context_length,
+                held_out=held_out,
+                dtype=dtype,
+                device=device,
+                seed=seed,
+                progress=bars.harvest,
+            )
+            done = rsae.upgrade(
+                teacher,
+                states,
+                steps=steps,
+                seed=seed,
+                seeds=seeds,
+                device=device,
+                out=out,
+                overwrite=overwrite,
+                refine=refine,
+                ablations=ablations,
+                progress=bars.training,
+            )
+        console.print(report_table(done.report))
+        _say(console, done.report.verdict, out)
+
+
+@main.command()
+@_SAE
+@_MODEL
+@_HOOK
+@_TEXT
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
+@_TOKENS
+@_CONTEXT
+@_HELD_OUT
+@_DTYPE
+@_DEVICE
+@_OVERWRITE
+def evaluate(
+    sae: str,
+    model: str,
+    hook: str,
+    text: str,
+    out: Path | None,
+    max_tokens: int | None,
+    context_length: int,
+    held_out: float,
+    dtype: str,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """Measure an SAE on the held-out part of a text."""
+    from rsae.console import Bars, metrics_table, refusing
+
+    console = Console()
+    with refusing("rsae evaluate"):
+        import rsae
+        from rsae.language_model import pick_device
+        from rsae.report import write_text
+
+        if out is not None and out.exists() and not overwrite:
+            raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
+        place = pick_device(device)
+        subject = rsae.load_sae(sae).to(place)
+        with Bars(console) as bars:
+            states = rsae.hidden_states(
+                model,
+                text,
+                hook,
+                max_tokens=max_tokens,
+                context_length=context_length,
+                held_out=held_out,
+                dtype=dtype,
+                device=device,
+                progress=bars.harvest,
+            )
+        metrics = rsae.evaluate(subject, states)
+        console.print(metrics_table(metrics))
+        if out is not None:
+            plain = {name: metric.to_json() for name, metric in metrics.items()}
+            for entry in plain.values():
+                entry["value"] = entry["value"] if math.isfinite(entry["value"]) else None
+            tree = {"metrics": plain, "question": {"sae": sae, "hidden_states": states.question}}
+            write_text(out, json.dumps(tree, indent=1, allow_nan=False, default=str) + "\n")
+            console.print(f"wrote {out}", soft_wrap=True)
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
+@click.option("--synthetic", is_flag=True, help="Synthetic hidden states with known features; needs no host model.")
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: the demo's]")
+@_SEED
+@_OVERWRITE
+def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bool) -> None:
+    """Upgrade the teacher that comes with the package, on a real language model or on synthetic data."""
+    from rsae.console import Bars, refusing, report_table
+
+    console = Console()
+    with refusing("rsae demo"):
+        from rsae.demo import run
+
+        _refuse_results(out, overwrite)
+        with Bars(console) as bars:
+            start = run.on_synthetic if synthetic else run.on_language_model
+            done, note = start(out, steps=steps, seed=seed, overwrite=overwrite, say=console.print, bars=bars)
+        console.print(report_table(done.report))
+        if note:
+            console.print(note)
+        _say(console, done.report.verdict, out)
+
+
+def _refuse_results(out: Path, overwrite: bool) -> None:
+    """Refuse an output folder before the minutes that reading the host takes."""
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out} is a file: give a folder for the results")
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise FileExistsError(f"{out} is not empty: give another folder, or --overwrite to replace its results")
+
+
+def _say(console: Console, verdict: str, out: Path) -> None:
+    console.print(verdict, soft_wrap=True, highlight=False)
+    console.print(f"Report: {(out / 'report.html').resolve()}", soft_wrap=True, highlight=False)
+
+
+if __name__ == "__main__":
+    main(prog_name="rsae")
