@@ -65,13 +65,16 @@ def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes
     """The measured defaults for an SAE's family and size, with changes by keyword.
 
     Weights learn at 6e-3 (topk, jumprelu), 2e-2 (relu with L1), 1.2e-2 (relu with a threshold), in 4000 batches of 256:
-    each rate the best of several for the control at d_in = 64. From d_in = 256 on batches have 1024 vectors, and rates
-    are lower by the square root of 64 / d_in, at most by half.
+    each rate the best of several for the control at d_in = 64. Wider SAEs learn at rates lower by sqrt(64 / d_in) (at
+    d_in = 576: 2e-3), from d_in = 256 on in 2000 batches of 1024.
     """
     if sparsity is None:
         sparsity = "threshold" if sae.family == "relu" and sae.activation is not None else "l1"
     rate = {"topk": 6e-3, "jumprelu": 6e-3, "relu": 2e-2 if sparsity == "l1" else 1.2e-2}[sae.family]
+    rate *= min(1.0, (64 / sae.d_in) ** 0.5)
     base = Recipe(learning_rate=rate, sparsity=sparsity)
+    if sae.d_in >= 256:
+        base = replace(base, steps=2000, batch_size=1024)
     return replace(base, **{name: value for name, value in changes.items() if value is not None})
 
 
