@@ -1,0 +1,200 @@
+"""The command line: `rational-approx fit`, `certify`, `verify`, `show` and `plot`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+import mpmath
+from rich.console import Console
+from rich.table import Table
+
+import rational_approx
+from rational_approx import Certificate, DidNotConverge, Fit, Rational, Target
+
+__all__ = ["main"]
+
+
+class _Refused(click.ClickException):
+    exit_code = 2
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what the library refuses into one sentence on stderr and exit code 2."""
+    try:
+        yield
+    except DidNotConverge as error:
+        raise click.ClickException(" ".join(str(error).split())) from error
+    except (ValueError, TypeError, ImportError, OSError) as error:
+        raise _Refused(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rational-sae")
+def main() -> None:
+    """Best rational approximations of functions, with proofs."""
+
+
+@main.command()
+@click.argument("function")
+@click.option("--domain", type=(str, str), multiple=True, help="Lower and upper end; may be repeated for a union.")
+@click.option("--degree", type=(int, int), help="Degrees of numerator and denominator.")
+@click.option("--tolerance", type=float, help="In place of --degree: the cheapest type with at most this error.")
+@click.option("--weight", help="An expression, or relative.")
+@click.option("--breakpoint", "breakpoints", multiple=True, help="Where a jump is meant; may be repeated.")
+@click.option("--digits", type=click.IntRange(min=1), help="Correct digits of the error.")
+@click.option("--certify", "certified", is_flag=True, help="Prove the error; --out then holds the certificate.")
+@click.option("--gap", help="Relative gap between the proved bounds, e.g. 1e-9.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the fit or the certificate.")
+@click.option("--plot", "picture", type=click.Path(path_type=Path), help="Picture of the error curve (png, svg, pdf).")
+def fit(
+    function: str,
+    domain: tuple[tuple[str, str], ...],
+    degree: tuple[int, int] | None,
+    tolerance: float | None,
+    weight: str | None,
+    breakpoints: tuple[str, ...],
+    digits: int | None,
+    certified: bool,
+    gap: str | None,
+    out: Path | None,
+    picture: Path | None,
+) -> None:
+    """Fit FUNCTION, an expression in x such as "tanh(x)" or a gate such as gelu."""
+    console = Console()
+    with _refusing():
+        if (degree is None) == (tolerance is None):
+            raise ValueError("give either --degree P Q or --tolerance E")
+        if gap is not None and not certified:
+            raise ValueError("--gap belongs to --certify")
+        for path in (out, picture):
+            if path is not None and not path.parent.is_dir():
+                raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
+        best = rational_approx.fit(
+            function,
+            degree,
+            list(domain) or None,
+            weight=weight,
+            breakpoints=[_number(point) for point in breakpoints],
+            digits=digits,
+            tolerance=tolerance,
+        )
+        result: Fit | Certificate = best
+        _say(console, best)
+        if certified:
+            result = rational_approx.certify(best, gap=None if gap is None else _number(gap))
+            _say(console, result)
+        if out is not None:
+            console.print(f"wrote {rational_approx.save(result, out)}", soft_wrap=True, highlight=False)
+        if picture is not None:
+            best.plot(str(picture))
+            console.print(f"wrote {picture}", soft_wrap=True, highlight=False)
+        if isinstance(result, Certificate) and result.status == "refuted":
+            raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--gap", help="Relative gap between the proved bounds, e.g. 1e-9.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the certificate.")
+def certify(file: Path, gap: str | None, out: Path | None) -> None:
+    """Prove the error of the fit (or of the certificate's rational) in FILE; exit code 1 unless it is proved."""
+    console = Console()
+    with _refusing():
+        value = rational_approx.load(file)
+        if isinstance(value, Rational):
+            raise ValueError(f"{file} holds a rational alone, without its target: save the fit instead")
+        wanted = None if gap is None else _number(gap)
+        if isinstance(value, Certificate):
+            again = rational_approx.certify(value.rational, _target(value, file), gap=wanted)
+        else:
+            again = rational_approx.certify(value, gap=wanted)
+        _say(console, again)
+        if out is not None:
+            console.print(f"wrote {rational_approx.save(again, out)}", soft_wrap=True, highlight=False)
+        if again.status != "proved":
+            raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def verify(file: Path) -> None:
+    """Check the certificate in FILE with the independent verifier; exit code 1 unless all of it is confirmed."""
+    console = Console()
+    with _refusing():
+        found = rational_approx.verify(file)
+        for failure in found.failures:
+            console.print(failure, soft_wrap=True, highlight=False)
+        console.print("verified" if found.ok else "NOT verified", highlight=False)
+        if not found.ok:
+            raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--digits", type=click.IntRange(min=1), default=17, show_default=True, help="Digits of the coefficients.")
+def show(file: Path, digits: int) -> None:
+    """Print what FILE holds, with its coefficients."""
+    console = Console()
+    with _refusing():
+        value = rational_approx.load(file)
+        if not isinstance(value, Rational):
+            _say(console, value)
+            value = value.rational
+        lower, upper = value.domain.lower, value.domain.upper
+        basis = f"Chebyshev polynomials on [{lower}, {upper}]" if value.basis == "chebyshev" else "powers of x"
+        console.print(f"coefficients: {basis}, {value.format}", soft_wrap=True, highlight=False)
+        table = Table("k")
+        table.add_column("numerator", justify="right")
+        table.add_column("denominator", justify="right")
+        for k in range(max(len(value.numerator), len(value.denominator))):
+            table.add_row(str(k), _coefficient(value.numerator, k, digits), _coefficient(value.denominator, k, digits))
+        console.print(table)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Picture (png, svg, pdf).")
+def plot(file: Path, out: Path) -> None:
+    """Draw the error curve of the fit or certificate in FILE."""
+    console = Console()
+    with _refusing():
+        from rational_approx.plot import error_curve
+
+        error_curve(rational_approx.load(file), out)
+        console.print(f"wrote {out}", soft_wrap=True, highlight=False)
+
+
+def _target(certificate: Certificate, file: Path) -> Target:
+    if certificate.status == "sampled":
+        raise ValueError(
+            f"the target of {file} was a Python function or samples, of which the file holds only the name"
+        )
+    intervals = list(certificate.domain.intervals)
+    return Target(certificate.target, intervals, weight=certificate.weight, breakpoints=certificate.breakpoints)
+
+
+def _number(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{text!r} is not a number: give a decimal or a fraction such as 1/3") from None
+
+
+def _coefficient(coefficients: tuple[Fraction, ...], k: int, digits: int) -> str:
+    if k >= len(coefficients):
+        return ""
+    with mpmath.workdps(digits + 5):
+        value = mpmath.mpf(coefficients[k].numerator) / coefficients[k].denominator
+        return str(mpmath.nstr(value, digits))
+
+
+def _say(console: Console, value: Any) -> None:
+    console.print(str(value), soft_wrap=True, highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    main(prog_name="rational-approx")
