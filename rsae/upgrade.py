@@ -1,17 +1,14 @@
 """`upgrade`: the whole pipeline, from a teacher to its rational successor and an honest report on it."""
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-import rational_approx
-from rsae.activation import RationalActivation
-from rsae.arms import Arm, arms_for
+from rsae.arms import arms_for
 from rsae.calibrate import calibrate
 from rsae.comparison import Comparison, compare, compare_runs, token_errors, verdict
 from rsae.finetune import Progress, check_trainable, finetune
@@ -21,6 +18,7 @@ from rsae.host import Host
 from rsae.l0 import mean_l0
 from rsae.language_model import pick_device
 from rsae.metrics import Metric, Metrics, evaluate
+from rsae.provenance import learned_curve, question
 from rsae.report import Report
 from rsae.sae import SparseAutoencoder
 
@@ -141,10 +139,10 @@ def upgrade(
         note = "It is no better than the teacher, so the SAE returned is the initialised one: the teacher itself."
     if teacher.family != "topk" and wanted > teacher.d_in / 2 and support == "exact":
         note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions no gain over the control is to be expected."
-    curves["activation"] = _curve(trained["upgraded"][0])
+    curves["activation"] = learned_curve(trained["upgraded"][0])
     report = Report(
         columns=columns,
-        question=_question(
+        question=question(
             sae, teacher, hidden_states, arms, count, seed, seeds, place, support, refine, wanted, comparisons
         ),
         curves=curves,
@@ -237,63 +235,3 @@ def _comparisons(
                 left, right = ([run[metric].value for run in runs] for runs in (measured["upgraded"], theirs))
                 found.append(compare_runs(metric, name, left, right))
     return tuple(found)
-
-
-def _curve(sae: SparseAutoencoder) -> dict[str, Any]:
-    """What the activation became: rho at ratios u, for norm shares where it reads them."""
-    if not isinstance(sae.activation, RationalActivation):
-        return {}
-    ratio = torch.linspace(0, 1, 101)
-    device = sae.activation.numerator.device
-    found: dict[str, Any] = {"ratio": ratio.tolist(), "before": [1.0] * len(ratio)}
-    with torch.no_grad():
-        if "norm" not in sae.activation.inputs:
-            found["after"] = sae.activation.curve(ratio.to(device)).tolist()
-        else:
-            for share in (0.25, 0.5, 0.75):
-                shares = torch.full_like(ratio, share).to(device)
-                found[f"after, norm share {share}"] = sae.activation.curve(ratio.to(device), shares).tolist()
-    return found
-
-
-def _question(
-    source: Any,
-    teacher: SparseAutoencoder,
-    hidden_states: HiddenStates,
-    arms: Mapping[str, Arm],
-    steps: int,
-    seed: int,
-    seeds: int,
-    device: torch.device,
-    support: str,
-    refine: str,
-    target_l0: float,
-    comparisons: Sequence[Comparison],
-) -> dict[str, Any]:
-    """Everything needed to run it again, and the paired comparisons."""
-    activation = arms["upgraded"].sae.activation
-    return {
-        "sae": str(source) if isinstance(source, str | Path) else "a SparseAutoencoder in memory",
-        "family": teacher.family,
-        "d_in": teacher.d_in,
-        "d_sae": teacher.d_sae,
-        "k": teacher.k,
-        "metadata": {k: v for k, v in teacher.metadata.items() if isinstance(v, str | int | float | bool | None)},
-        "hidden_states": dict(hidden_states.question),
-        "statistics": dict(hidden_states.statistics),
-        "steps": steps,
-        "seed": seed,
-        "seeds": seeds,
-        "support": support,
-        "inputs": list(activation.inputs) if activation is not None else [],
-        "refine": refine,
-        "target_l0": target_l0,
-        "recipes": {name: {**asdict(arm.recipe), "steps": steps * arm.budget} for name, arm in arms.items()},
-        "device": str(device),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "rational_sae": rational_approx.__version__,
-        },
-        "comparisons": [found.to_json() for found in comparisons],
-    }

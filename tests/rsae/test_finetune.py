@@ -199,6 +199,19 @@ def test_progress_and_curve_report_the_same_events() -> None:
     assert events[0].l0 == pytest.approx(4.0, abs=0.1)  # rows with fewer than k positive entries count less
 
 
+def test_wider_saes_learn_more_slowly_in_larger_batches() -> None:
+    def wide(d_in: int) -> SparseAutoencoder:
+        eye = torch.eye(d_in)
+        zero = torch.zeros(d_in)
+        return SparseAutoencoder(W_enc=eye, b_enc=zero, W_dec=eye, b_dec=zero, family="topk", k=4)
+
+    small, large = recipe_for(wide(64)), recipe_for(wide(576))
+    assert small == Recipe(learning_rate=6e-3)
+    assert large.learning_rate == pytest.approx(2e-3)
+    assert (large.steps, large.batch_size) == (2000, 1024)
+    assert recipe_for(wide(576), learning_rate=1e-3, batch_size=None) == replace(large, learning_rate=1e-3)
+
+
 def test_what_cannot_be_trained_is_refused() -> None:
     original = teacher("topk")
     with pytest.raises(ValueError, match="steps must be a positive integer"):

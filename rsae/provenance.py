@@ -1,0 +1,78 @@
+"""What a report keeps besides its numbers: the question that was asked, and the curve that was learned."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import rational_approx
+from rsae.activation import RationalActivation
+from rsae.arms import Arm
+from rsae.comparison import Comparison
+from rsae.hidden_states import HiddenStates
+from rsae.sae import SparseAutoencoder
+
+__all__ = ["learned_curve", "question"]
+
+
+def learned_curve(sae: SparseAutoencoder) -> dict[str, Any]:
+    """What the activation became: rho at ratios u, for norm shares where it reads them."""
+    if not isinstance(sae.activation, RationalActivation):
+        return {}
+    ratio = torch.linspace(0, 1, 101)
+    device = sae.activation.numerator.device
+    found: dict[str, Any] = {"ratio": ratio.tolist(), "before": [1.0] * len(ratio)}
+    with torch.no_grad():
+        if "norm" not in sae.activation.inputs:
+            found["after"] = sae.activation.curve(ratio.to(device)).tolist()
+        else:
+            for share in (0.25, 0.5, 0.75):
+                shares = torch.full_like(ratio, share).to(device)
+                found[f"after, norm share {share}"] = sae.activation.curve(ratio.to(device), shares).tolist()
+    return found
+
+
+def question(
+    source: Any,
+    teacher: SparseAutoencoder,
+    hidden_states: HiddenStates,
+    arms: Mapping[str, Arm],
+    steps: int,
+    seed: int,
+    seeds: int,
+    device: torch.device,
+    support: str,
+    refine: str,
+    target_l0: float,
+    comparisons: Sequence[Comparison],
+) -> dict[str, Any]:
+    """Everything needed to run it again, and the paired comparisons."""
+    activation = arms["upgraded"].sae.activation
+    return {
+        "sae": str(source) if isinstance(source, str | Path) else "a SparseAutoencoder in memory",
+        "family": teacher.family,
+        "d_in": teacher.d_in,
+        "d_sae": teacher.d_sae,
+        "k": teacher.k,
+        "metadata": {k: v for k, v in teacher.metadata.items() if isinstance(v, str | int | float | bool | None)},
+        "hidden_states": dict(hidden_states.question),
+        "statistics": dict(hidden_states.statistics),
+        "steps": steps,
+        "seed": seed,
+        "seeds": seeds,
+        "support": support,
+        "inputs": list(activation.inputs) if activation is not None else [],
+        "refine": refine,
+        "target_l0": target_l0,
+        "recipes": {name: {**asdict(arm.recipe), "steps": steps * arm.budget} for name, arm in arms.items()},
+        "device": str(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "rational_sae": rational_approx.__version__,
+        },
+        "comparisons": [found.to_json() for found in comparisons],
+    }
