@@ -75,9 +75,9 @@ class Harvest:
     norms: Tensor
     first_norms: Tensor
 
-    def keep(self, limit: float) -> Tensor:
-        """The states whose norm is at most ``limit``, in order; the others are squeezed out in place."""
-        kept = self.norms <= limit
+    def keep(self, limit: float | None) -> Tensor:
+        """The states whose norm is at most ``limit`` (None: all), in order; the others are squeezed out in place."""
+        kept = self.norms <= (math.inf if limit is None else limit)
         if bool(kept.all()):
             return self.states
         end = 0
@@ -111,13 +111,13 @@ def harvest(
     return Harvest(states, norms, first_norms)
 
 
-def statistics(contexts: Contexts, train: Harvest, held_out: Harvest, outlier_medians: float) -> dict[str, Any]:
+def statistics(contexts: Contexts, train: Harvest, held_out: Harvest, outlier_medians: float | None) -> dict[str, Any]:
     """What is dropped, and how large the vectors are; ``outlier_norm`` is the largest norm that stays."""
     median = train.norms.median().item()
-    limit = outlier_medians * median
+    limit = None if outlier_medians is None else outlier_medians * median
     parts = {"train": train, "held_out": held_out}
     firsts = torch.cat([train.first_norms, held_out.first_norms])
-    outliers = {name: int((part.norms > limit).sum()) for name, part in parts.items()}
+    outliers = {name: 0 if limit is None else int((part.norms > limit).sum()) for name, part in parts.items()}
     read = sum(len(part.norms) + len(part.first_norms) for part in parts.values())
     return {
         "contexts": {name: len(part.first_norms) for name, part in parts.items()},

@@ -1,6 +1,7 @@
 """Hidden states of a language model, or of any other source, as a training, a calibration and a held-out part."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +81,7 @@ def hidden_states(
     held_out: float | int = 0.1,
     calibration: int = 65_536,
     prepend_bos: bool | None = None,
-    outlier_medians: float = 5.0,
+    outlier_medians: float | None = 5.0,
     loss_tokens: int | None = 32_768,
     text_field: str = "text",
     store: str | Path | None = None,
@@ -128,8 +129,8 @@ def hidden_states(
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     if context_length < 8:
         raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
-    if not outlier_medians > 1:
-        raise ValueError(f"outlier_medians must be above 1 (math.inf: drop none), not {outlier_medians}")
+    if outlier_medians is not None and not 1 < outlier_medians < math.inf:
+        raise ValueError(f"outlier_medians must be above 1 (None: drop none), not {outlier_medians}")
     documents = read_documents(text, text_field)
     if isinstance(source, tuple):
         model, own_tokenizer = source
@@ -183,7 +184,7 @@ def _read(
     first: list[list[int]],
     last: list[list[int]],
     size: int,
-    outlier_medians: float,
+    outlier_medians: float | None,
     folder: Store | None,
     advance: Callable[[int], None],
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
@@ -191,7 +192,8 @@ def _read(
     if folder is None:
         trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
         counts = statistics(contexts, trained, rest, outlier_medians)
-        return trained.keep(counts["outlier_norm"]), rest.keep(counts["outlier_norm"]), counts
+        limit = counts["outlier_norm"]
+        return trained.keep(limit), rest.keep(limit), counts
     if not folder.complete:
         trained = folder.harvest(host, "train", first, size, advance)
         rest = folder.harvest(host, "held_out", last, size, advance)

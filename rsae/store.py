@@ -6,6 +6,7 @@ SHA-256. A harvest that was killed goes on after its last whole shard and ends w
 
 import hashlib
 import json
+import math
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -92,8 +93,9 @@ class Store:
         empty = [torch.empty(0)]
         return Harvest(torch.empty(0, host.d_in), torch.cat(norms or empty), torch.cat(firsts or empty))
 
-    def finish(self, limit: float, statistics: dict[str, Any], d_in: int) -> None:
-        """Join the shards of each part, without vectors of norm above ``limit``, and remove them."""
+    def finish(self, limit: float | None, statistics: dict[str, Any], d_in: int) -> None:
+        """Join the shards of each part, without vectors of norm above ``limit`` (None: with all), and remove them."""
+        limit = math.inf if limit is None else limit
         for part in ("train", "held_out"):
             names = sorted(name for name in self.manifest["shards"] if name.startswith(part + "-"))
             self.manifest["parts"][part] = self._join(part, names, limit, d_in)
