@@ -217,8 +217,8 @@ def _result(
     rational = Rational(dyadic(top), dyadic(bottom), target.domain, basis)
     # As many support points as the barycentric form needs, and no more: with a surplus its weights would cancel.
     wanted = max(rational.type) + 1
-    at = np.unique(np.round(np.linspace(1, len(finite) - 1, wanted)).astype(int)) if len(finite) > wanted else []
-    support = tuple(dict.fromkeys(Fraction(float(finite[k])) for k in at))
+    spread = np.unique(np.round(np.linspace(min(1, len(finite) - 1), len(finite) - 1, wanted)).astype(int))
+    support = tuple(dict.fromkeys(Fraction(float(finite[k])) for k in spread))
     if len(support) == wanted:
         rational = replace(rational, support=support)
     h = abs(done.h)
