@@ -52,7 +52,8 @@ def draw_error(axes: Any, target: Target, rational: Rational, reference: Sequenc
     for piece in target.pieces:
         x, error = sampled_error(piece, rational, reference, level)
         axes.plot(x, error, color="#0072B2", linewidth=1.3)
-        inside = [float(t) for t in reference if x[0] <= float(t) <= x[-1]]
+        slack = 1e-12 * (x[-1] - x[0])  # a reference point at an end is that end to rounding
+        inside = [float(t) for t in reference if x[0] - slack <= float(t) <= x[-1] + slack]
         axes.plot(inside, np.interp(inside, x, error), ".", color="#D55E00", markersize=7)
     for side in (-level, level):
         axes.axhline(side, color="#777777", linewidth=0.8, linestyle="--")

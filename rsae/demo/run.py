@@ -70,18 +70,23 @@ def on_synthetic(
 ) -> tuple[Upgrade, str]:
     """Upgrade a teacher of a synthetic world, and say how well the true features are recovered before and after."""
     say(f"Synthetic hidden states: {synthetic.D_SAE} known features in {synthetic.D_IN} dimensions")
-    teacher = synthetic.teacher(synthetic.states(seed=1_000_000 + seed))
     states = synthetic.states(seed=seed)
-    done = upgrade(
-        teacher,
-        states,
-        steps=steps or _SYNTHETIC_STEPS,
-        seed=seed,
-        device="cpu",
-        out=out,
-        overwrite=overwrite,
-        progress=bars.training,
-    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the matrices are so small that threads only wait for one another
+    try:
+        teacher = synthetic.teacher(synthetic.states(seed=1_000_000 + seed))
+        done = upgrade(
+            teacher,
+            states,
+            steps=steps or _SYNTHETIC_STEPS,
+            seed=seed,
+            device="cpu",
+            out=out,
+            overwrite=overwrite,
+            progress=bars.training,
+        )
+    finally:
+        torch.set_num_threads(threads)
     before, after = synthetic.recovered(teacher), synthetic.recovered(done.arms["upgraded"])
     control = synthetic.recovered(done.arms["control"])
     note = (

@@ -1,0 +1,110 @@
+"""The demo's parts: its text, its teacher, its synthetic world, and the synthetic demo from nothing to a report."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from rsae.demo import run, synthetic
+from rsae.demo.host import gguf_path
+from rsae.demo.make_teacher import save, train, unexplained_share
+from rsae.demo.text import docstrings, documents
+from rsae.formats import load_sae
+
+
+def test_the_two_parts_of_the_text_share_no_document_and_no_long_paragraph() -> None:
+    ours, theirs = documents("demo", ["numpy"]), documents("teacher", ["numpy"])
+    assert len(ours) > 100
+    assert 0.55 < len(theirs) / (len(ours) + len(theirs)) < 0.85
+    paragraphs = [
+        {" ".join(p.split()) for text in part for p in text.split("\n\n") if len(" ".join(p.split())) >= 60}
+        for part in (ours, theirs)
+    ]
+    assert not paragraphs[0] & paragraphs[1]
+    assert len(set(ours)) == len(ours)
+    assert ours == documents("demo", ["numpy"])
+
+
+def test_docstrings_are_those_of_public_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "A sentence about nothing in particular. " * 6
+    for folder in ("pack", "pack/_hidden", "pack/tests", "pack/_core"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text(f'def shown():\n    """{folder}. {long}"""\n')
+    (tmp_path / "pack" / "rest.py").write_text(
+        f'def _private():\n    """private. {long}"""\n\nclass Seen:\n    """class. {long}"""\n'
+        f'    def method(self):\n        """method. {long}"""\n\ndef short():\n    """short"""\n'
+    )
+    (tmp_path / "pack" / "broken.py").write_text("def (:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [text.split(".")[0] for text in docstrings("pack")] == ["pack", "pack/_core", "class", "method"]
+
+
+def test_text_refuses_what_is_not_there() -> None:
+    with pytest.raises(ModuleNotFoundError, match="not installed"):
+        list(docstrings("no_such_package_at_all"))
+    with pytest.raises(ValueError, match="'teacher' or 'demo'"):
+        documents("both")  # type: ignore[arg-type]
+
+
+def test_the_shipped_teacher_is_small_and_loads() -> None:
+    weights = run.TEACHER / "sae_weights.safetensors"
+    assert weights.stat().st_size <= 3_000_000
+    teacher = load_sae(run.TEACHER)
+    assert (teacher.family, teacher.k, teacher.d_in, teacher.d_sae) == ("topk", 32, 576, 1152)
+    assert torch.allclose(teacher.W_dec.norm(dim=1), torch.ones(1152), atol=2e-3)
+    assert teacher.metadata["hook"] == "model.layers.10"
+
+
+def test_a_missing_host_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rsae.demo.host._PACKAGE", "no_such_package_at_all")
+    with pytest.raises(FileNotFoundError, match="--synthetic"):
+        gguf_path()
+
+
+def test_a_teacher_can_be_made_again_and_is_homogeneous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rsae.demo.make_teacher.K", 6)
+    monkeypatch.setattr("rsae.demo.make_teacher.D_SAE", 48)
+    x = synthetic.states(vectors=3000).train
+    tensors = train(x, passes=30, batch=256, rate=5e-3)
+    assert unexplained_share(tensors, x) < 0.5  # the mean alone leaves 1
+    larger = train(7 * x, passes=30, batch=256, rate=5e-3)
+    assert unexplained_share(larger, 7 * x) == pytest.approx(unexplained_share(tensors, x), rel=0.05)
+    save(tensors, tmp_path / "made", {"hook_name": "model.layers.10"})
+    again = load_sae(tmp_path / "made")
+    error = (again(x).reconstruction - x).square().sum() / (x - x.mean(0)).square().sum()
+    assert float(error.detach()) == pytest.approx(unexplained_share(tensors, x), rel=1e-2)
+
+
+def test_the_synthetic_world_has_its_features_and_known_seeds() -> None:
+    rows = synthetic.features()
+    assert torch.allclose(rows.norm(dim=1), torch.ones(synthetic.D_SAE))
+    first, again, other = (synthetic.states(vectors=500, seed=seed).train for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_synthetic_demo_writes_a_report_that_beats_the_teacher(tmp_path: Path) -> None:
+    class Bars:
+        def __init__(self) -> None:
+            self.arms: set[str] = set()
+
+        def training(self, event: object) -> None:
+            self.arms.add(event.arm)  # type: ignore[attr-defined]
+
+        def harvest(self, done: int, total: int) -> None: ...
+
+    said: list[str] = []
+    bars = Bars()
+    out = tmp_path / "run"
+    done, note = run.on_synthetic(out, steps=300, seed=0, overwrite=False, say=said.append, bars=bars)
+    columns = json.loads((out / "report.json").read_text())["columns"]
+    assert list(columns) == ["teacher", "initialised", "upgraded", "control"]
+    assert columns["upgraded"]["mse"]["value"] < columns["teacher"]["mse"]["value"]
+    assert columns["upgraded"]["l0"]["value"] <= columns["teacher"]["l0"]["value"] * 1.005
+    assert bars.arms == {"upgraded", "control"}
+    assert "known features" in said[0]
+    assert "control" in done.report.verdict
+    assert synthetic.recovered(done.sae) > 0.9
+    assert f"{synthetic.recovered(done.sae):.4f}" in note
+    assert load_sae(out / "sae").d_sae == synthetic.D_SAE
