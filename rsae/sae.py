@@ -150,9 +150,9 @@ class SparseAutoencoder(nn.Module):
         """The input [..., d_in] as the encoder takes it, and the shift and scale [..., 1] that undo it."""
         if self.normalise == "layer_norm":
             shift = x.mean(-1, keepdim=True)
-            # sae-lens: unbiased standard deviation, epsilon outside the root.
-            scale = x.std(-1, keepdim=True) + 1e-5
-            return (x - shift) / scale, shift, scale
+            # As in sae-lens: unbiased standard deviation, the epsilon outside the root, and only on the way in.
+            scale = x.std(-1, keepdim=True)
+            return (x - shift) / (scale + 1e-5), shift, scale
         if self.normalise == "constant_norm_rescale":
             scale = x.norm(dim=-1, keepdim=True).clamp_min(1e-12) / self.d_in**0.5
             return x / scale, 0.0, scale

@@ -68,8 +68,8 @@ class StandaloneSAE(nn.Module):
 
     def _normalised(self, x: Tensor) -> tuple[Tensor, Tensor | float, Tensor | float]:
         if self.config["normalize_activations"] == "layer_norm":
-            shift, scale = x.mean(-1, keepdim=True), x.std(-1, keepdim=True) + 1e-5
-            return (x - shift) / scale, shift, scale
+            shift, scale = x.mean(-1, keepdim=True), x.std(-1, keepdim=True)
+            return (x - shift) / (scale + 1e-5), shift, scale
         if self.config["normalize_activations"] == "constant_norm_rescale":
             scale = x.norm(dim=-1, keepdim=True).clamp_min(1e-12) / x.shape[-1] ** 0.5
             return x / scale, 0.0, scale

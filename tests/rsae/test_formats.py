@@ -20,7 +20,7 @@ def test_the_equations_of_each_library(tmp_path, name):
         found, codes = load_sae(tmp_path)(X), encode(X)
     assert 0 < (codes > 0).float().mean() < 1
     torch.testing.assert_close(found.codes, codes, rtol=1e-5, atol=2e-6)
-    torch.testing.assert_close(found.reconstruction, decode(X, codes), rtol=5e-5, atol=3e-5)
+    torch.testing.assert_close(found.reconstruction, decode(X, codes), rtol=1e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -15,12 +15,12 @@ X = torch.randn(50, 8, generator=torch.Generator().manual_seed(3))
 def by_hand(sae: SparseAutoencoder, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes and reconstruction in float64 numpy."""
     w, b, d, c = (p.detach().double().numpy() for p in (sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec))
-    shift, scale = np.zeros((len(x), 1)), np.ones((len(x), 1))
+    shift, scale, epsilon = np.zeros((len(x), 1)), np.ones((len(x), 1)), 0.0
     if sae.normalise == "layer_norm":
-        shift, scale = x.mean(1, keepdims=True), x.std(1, ddof=1, keepdims=True) + 1e-5
+        shift, scale, epsilon = x.mean(1, keepdims=True), x.std(1, ddof=1, keepdims=True), 1e-5
     elif sae.normalise == "constant_norm_rescale":
         scale = np.linalg.norm(x, axis=1, keepdims=True) / np.sqrt(x.shape[1])
-    u = (x - shift) / scale
+    u = (x - shift) / (scale + epsilon)
     h = (u - c if sae.apply_b_dec_to_input else u) @ w + b
     norms = np.linalg.norm(d, axis=1)
     if sae.rescale_by_decoder_norm:
