@@ -7,7 +7,7 @@ import pytest
 
 import rational_approx.choose as choose
 from rational_approx import DidNotConverge, Target, fit
-from rational_approx.choose import WalshTable, cheapest, cost, walsh_table
+from rational_approx.choose import cheapest, operations, walsh_table
 
 
 @pytest.mark.parametrize(
@@ -19,14 +19,16 @@ def test_no_other_type_is_cheaper(target, domain, tolerance):
     found = cheapest(problem, tolerance)
     assert found.converged
     assert found.error <= tolerance
-    highest = cost(found)
-    for p in range(highest + 1):
-        for q in range(max(1, highest - choose.DIVISION - p + 1)):
+    highest = operations(found.degree)
+    for p in range(highest // 2 + 1):
+        for q in range(highest // 2 - p + 1):
+            if operations((p, q)) >= highest:
+                continue
             try:
                 other = fit(problem, (p, q))
             except DidNotConverge:
                 continue
-            assert cost(other) >= highest or other.error > tolerance, other
+            assert other.error > tolerance, other
 
 
 def test_fit_takes_a_tolerance_in_place_of_a_degree():
@@ -40,7 +42,7 @@ def test_symmetry_leaves_no_useless_degree():
     assert [n % 2 for n in odd.degree] == [1, 0]
     linear = cheapest(Target("relu"), 0.005)
     assert linear.degree == (5, 4)
-    assert cost(linear) == 2 + 2 + choose.DIVISION + 2
+    assert operations(linear.degree, "linear") == 3 + 2 * (2 + 2) + 1
 
 
 def test_digits_are_those_of_the_answer():
@@ -79,31 +81,23 @@ def test_a_type_that_is_not_found_is_passed_over(monkeypatch):
     assert other.error <= 1e-6
 
 
-def test_a_tolerance_out_of_reach_is_said(monkeypatch):
-    monkeypatch.setattr(choose, "LARGEST", 4)
-    with pytest.raises(DidNotConverge, match="no type meets the tolerance") as caught:
-        cheapest(Target("abs(x - 1/3)", (-1, 1)), 1e-9)
+def test_a_tolerance_out_of_reach_is_said():
+    x = np.linspace(-1, 1, 9)
+    with pytest.raises(DidNotConverge, match="meets the tolerance") as caught:
+        cheapest(Target((x, np.sin(40 * x))), 1e-9)
     assert caught.value.fit is not None
     assert caught.value.fit.converged
 
 
-@pytest.mark.parametrize("tolerance", [0, -1e-3, math.nan, math.inf, "1e-3", True, None, [1e-3]])
+@pytest.mark.parametrize("tolerance", [0, -1e-3, math.nan, math.inf, "small", True, None, [1e-3]])
 def test_bad_tolerances(tolerance):
     with pytest.raises(ValueError, match="tolerance must be a positive number"):
         cheapest(Target("exp(x)", (-1, 1)), tolerance)
 
 
-def test_a_float64_callable_has_a_floor():
-    def smooth(x):
-        return np.exp(np.asarray(x, dtype=np.float64))
-
-    with pytest.raises(ValueError, match="float64"):
-        cheapest(Target(smooth, (-1, 1)), 1e-17)
-
-
 def test_blocks_of_the_table():
     table = walsh_table(Target("abs(x)", (-1, 1)), 4, 3)
-    assert table.block(2, 2) == {(2, 2), (3, 2), (2, 3), (3, 3)}
+    assert {pair for pair, block in table.blocks.items() if block == (2, 2)} == {(2, 2), (3, 2), (2, 3), (3, 3)}
     assert table.errors[4, 2] == fit("abs(x)", (4, 2), (-1, 1)).error
     assert len(str(table).splitlines()) == 2 + 5
 
@@ -114,22 +108,17 @@ def test_errors_fall_along_rows_and_columns():
         for larger in ((p + 1, q), (p, q + 1)):
             if larger in table.errors:
                 assert table.errors[larger] < error
-        assert table.block(p, q) == {(p, q)}
+        assert table.blocks[p, q] == (p, q)
 
 
 def test_table_of_a_gate_by_name_and_cells_without_a_fit():
     assert walsh_table("relu", 3, 2).errors[3, 2] == pytest.approx(0.02184450634603818, rel=1e-12)
     relative = walsh_table(Target("x", (-1, 1), weight="relative"), 1, 1)
     assert relative.errors[0, 0] is None
-    assert "-" in str(relative)
+    assert "?" in str(relative)
 
 
 @pytest.mark.parametrize("sizes", [(-1, 2), (2, 1.5), (True, 1)])
 def test_bad_sizes_of_the_table(sizes):
     with pytest.raises(ValueError, match="must be an integer of at least 0"):
         walsh_table("relu", *sizes)
-
-
-def test_a_table_is_a_value():
-    target = Target("exp(x)", (-1, 1))
-    assert WalshTable(target, {(0, 0): 1.0, (1, 0): None}).block(0, 0) == {(0, 0)}
