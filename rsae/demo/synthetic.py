@@ -34,12 +34,12 @@ def states(vectors: int = 40_000, seed: int = 0) -> HiddenStates:
     return hidden_states((active * strength) @ features() + 0.3 + noise, held_out=0.1)
 
 
-def teacher(vectors: HiddenStates, steps: int = 1500) -> SparseAutoencoder:
-    """A TopK teacher: starts at blurred true features and is trained on ``vectors``."""
+def teacher(vectors: HiddenStates, steps: int = 1500, k: int = K) -> SparseAutoencoder:
+    """A TopK teacher with ``k`` codes a token: starts at blurred true features and is trained on ``vectors``."""
     blur = 0.1 * torch.randn(D_SAE, D_IN, generator=torch.Generator().manual_seed(12))
     rows = torch.nn.functional.normalize(features() + blur, dim=1)
     start = SparseAutoencoder(
-        W_enc=rows.T, b_enc=torch.zeros(D_SAE), W_dec=rows, b_dec=vectors.train.mean(0), family="topk", k=K
+        W_enc=rows.T, b_enc=torch.zeros(D_SAE), W_dec=rows, b_dec=vectors.train.mean(0), family="topk", k=k
     )
     return finetune(start, vectors, steps=steps, seed=1, recipe=recipe_for(start))
 
