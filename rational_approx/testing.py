@@ -205,8 +205,8 @@ def _placed(x: End, domain: Domain) -> End:
         return x
     ends = [end for pair in domain.intervals for end in pair if isinstance(end, Fraction)]
     at = finite(x)
-    near = min(ends, key=lambda end: abs(end - at))
-    assert abs(near - at) <= NOISE * max(1, abs(near)), f"x = {float(x):.9g} of the reference is outside of {domain}"
+    near = min((abs(end - at), end) for end in ends)[1]
+    assert abs(near - at) <= NOISE * max(1.0, abs(float(near))), f"x = {float(x):.9g} of the reference is outside of {domain}"
     return near
 
 
