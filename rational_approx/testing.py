@@ -206,7 +206,9 @@ def _placed(x: End, domain: Domain) -> End:
     ends = [end for pair in domain.intervals for end in pair if isinstance(end, Fraction)]
     at = finite(x)
     near = min((abs(end - at), end) for end in ends)[1]
-    assert abs(near - at) <= NOISE * max(1.0, abs(float(near))), f"x = {float(x):.9g} of the reference is outside of {domain}"
+    assert abs(near - at) <= NOISE * max(1.0, abs(float(near))), (
+        f"x = {float(x):.9g} of the reference is outside of {domain}"
+    )
     return near
 
 
