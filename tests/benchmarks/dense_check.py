@@ -4,6 +4,7 @@ The formula is evaluated by ``formulas.precise`` and the rational by Clenshaw's 
 coefficients of the result; no code of ``rational_approx`` takes part.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -15,7 +16,7 @@ import mpmath
 from tests.benchmarks.formulas import precise
 from tests.benchmarks.problems import Problem
 
-__all__ = ["Checked", "check"]
+__all__ = ["Checked", "check", "evaluated"]
 
 GOLDEN = (5**0.5 - 1) / 2
 FAR = 30
@@ -57,19 +58,30 @@ def check(problem: Problem, rational: Any, error: Any, per_point: int = 400) -> 
         return _check(problem, rational, mpmath.mpf(error), per_point * (sum(problem.degree) + 2))
 
 
-def _check(problem: Problem, rational: Any, size: mpmath.mpf, count: int) -> Checked:
+def evaluated(rational: Any) -> Callable[[mpmath.mpf], mpmath.mpf]:
+    """A rational as a function of mpmath numbers, from its exact coefficients; a number infinite where Q is zero."""
     chebyshev = rational.basis == "chebyshev"
     top, bottom = ([_mpf(c) for c in side] for side in (rational.numerator, rational.denominator))
     if chebyshev:
         lower, upper = _mpf(rational.domain.lower), _mpf(rational.domain.upper)
-    tiny = mpmath.mpf(10) ** -(mpmath.mp.dps - 8)
-    signs: set[int] = set()
 
-    def error(x: mpmath.mpf) -> mpmath.mpf:
+    def value(x: mpmath.mpf) -> mpmath.mpf:
         t = (2 * x - (lower + upper)) / (upper - lower) if chebyshev else x
         q = _value(bottom, t, chebyshev)
         signs.add(int(mpmath.sign(q)))
-        e = precise(problem.tree, x) - _value(top, t, chebyshev) / q if q else mpmath.inf
+        return _value(top, t, chebyshev) / q if q else mpmath.inf
+
+    signs: set[int] = set()
+    value.signs = signs  # type: ignore[attr-defined]  # of the denominator, as far as it was looked at
+    return value
+
+
+def _check(problem: Problem, rational: Any, size: mpmath.mpf, count: int) -> Checked:
+    tiny = mpmath.mpf(10) ** -(mpmath.mp.dps - 8)
+    value = evaluated(rational)
+
+    def error(x: mpmath.mpf) -> mpmath.mpf:
+        e = precise(problem.tree, x) - value(x)
         return e * precise(problem.weight_tree, x) if problem.weight_tree is not None else e
 
     found: list[tuple[mpmath.mpf, mpmath.mpf]] = []
@@ -78,12 +90,13 @@ def _check(problem: Problem, rational: Any, size: mpmath.mpf, count: int) -> Che
         for left, right in pairwise(ends):
             inwards = [tiny if end in problem.given_breaks else mpmath.mpf(0) for end in (left, right)]
             grid = _grid(left, right, inwards, max(200, count // (len(ends) - 1)))
-            found += _maxima(error, grid, size)
+            found += _maxima(error, grid, size * mpmath.mpf("0.9"))
     found.sort()
-    largest, at = max((abs(e), x) for x, e in found)
+    highest, at = max((abs(e), x) for x, e in found)
     heights = [e for _, e in found if abs(e) >= size * (1 - mpmath.mpf("1e-3"))]
     runs = 1 + sum(1 for before, after in pairwise(heights) if before * after < 0) if heights else 0
-    return Checked(largest, at, runs, len(signs) > 1 or 0 in signs)
+    signs = value.signs  # type: ignore[attr-defined]
+    return Checked(highest, at, runs, len(signs) > 1 or 0 in signs)
 
 
 def _grid(left: Any, right: Any, inwards: list[mpmath.mpf], count: int) -> list[mpmath.mpf]:
@@ -105,8 +118,8 @@ def _cosine(k: int, count: int) -> mpmath.mpf:
     return mpmath.cos(mpmath.pi * k / count)
 
 
-def _maxima(error: Any, grid: list[mpmath.mpf], size: mpmath.mpf) -> list[tuple[mpmath.mpf, mpmath.mpf]]:
-    """Local maxima of the error's size, those near full height refined by golden sections."""
+def _maxima(error: Any, grid: list[mpmath.mpf], least: mpmath.mpf) -> list[tuple[mpmath.mpf, mpmath.mpf]]:
+    """Local maxima of the error's size that are at least this high, refined by golden sections."""
     values = [error(x) for x in grid]
     out = []
     for k, e in enumerate(values):
@@ -114,7 +127,7 @@ def _maxima(error: Any, grid: list[mpmath.mpf], size: mpmath.mpf) -> list[tuple[
         after = abs(values[k + 1]) if k + 1 < len(grid) and values[k + 1] * e > 0 else -1
         if abs(e) < before or abs(e) < after:
             continue
-        if abs(e) < size * mpmath.mpf("0.9"):
+        if abs(e) < least:
             continue
         low, high = grid[max(k - 1, 0)], grid[min(k + 1, len(grid) - 1)]
         out.append(max([(grid[k], e), _golden(error, low, high, e)], key=lambda pair: abs(pair[1])))

@@ -46,16 +46,21 @@ def substitute(tree: Tree, inner: Tree) -> Tree:
 
 def precise(tree: Tree, x: mpmath.mpf) -> mpmath.mpf:
     """The value in mpmath at its working precision."""
+    return with_functions(tree, x, PRECISE)
+
+
+def with_functions(tree: Tree, x: Any, functions: dict[str, Any]) -> Any:
+    """The value at a number of any kind, by a table of functions of that kind."""
     if tree == X:
         return x
     if isinstance(tree, Fraction):
-        return mpmath.mpf(tree.numerator) / tree.denominator
+        return (x * 0 + tree.numerator) / tree.denominator
     operator, *operands = tree
     if operator == "where":
-        left, right = precise(operands[0], x), precise(operands[1], x)
-        return precise(operands[2] if left > right else operands[3], x)
-    values = [precise(operand, x) for operand in operands]
-    return PRECISE[operator](*values)
+        left, right = (with_functions(operand, x, functions) for operand in operands[:2])
+        return with_functions(operands[2] if left > right else operands[3], x, functions)
+    values = [with_functions(operand, x, functions) for operand in operands]
+    return (ARITHMETIC.get(operator) or functions[operator])(*values)
 
 
 def floats(tree: Tree, x: np.ndarray) -> np.ndarray:
@@ -76,14 +81,14 @@ def _softplus(x: mpmath.mpf) -> mpmath.mpf:
 
 
 _BOTH = ("exp", "sqrt", "sin", "cos", "tanh", "expm1", "log1p", "log", "sign")
-SHARED = {
+ARITHMETIC = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
     "^": lambda a, b: a**b,
 }
-PRECISE = SHARED | {
+PRECISE = ARITHMETIC | {
     **{
         name: getattr(mpmath, name)
         for name in ["exp", "sqrt", "sin", "cos", "tanh", "atan", "erf", "expm1", "log1p", "log", "sign"]
@@ -96,7 +101,7 @@ PRECISE = SHARED | {
     "heaviside": lambda x: (1 + mpmath.sign(x)) / 2,
     "clip": lambda x, low, high: min(max(x, low), high),
 }
-FLOATS = SHARED | {
+FLOATS = ARITHMETIC | {
     **{
         name: getattr(np, name)
         for name in ["exp", "sqrt", "sin", "cos", "tanh", "expm1", "log1p", "log", "sign", "abs"]
