@@ -101,8 +101,9 @@ def upgrade(
     host = host or hidden_states.host
     wanted = _expected(teacher, hidden_states.calibration.to(place, torch.float32))
     if teacher.family == "relu" and support == "exact" and wanted > teacher.d_in / 2:
-        # Nearly as many codes as dimensions: nothing beats the plain threshold there, and a curve that moves slowly
-        # loses least (measured at L0 45 of 64: MSE 0.25 against 0.65 with the usual defaults, 0.22 for the threshold).
+        # Nearly as many codes as dimensions: there only a curve that moves slowly keeps up with the plain threshold.
+        # Measured at L0 45 of 64: after 2000 steps MSE 0.25, with the usual defaults 0.65, the threshold alone 0.22;
+        # after 4000 steps 0.148 at L0 45.3, the threshold alone 0.166 at 45.0 (one seed).
         rates["coefficient_rate"] = coefficient_rate or 3e-4
         initialised = calibrate(teacher, hidden_states, inputs=inputs or ("ratio",))
         arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
@@ -137,8 +138,8 @@ def upgrade(
     if not columns["upgraded"]["mse"].value < columns["teacher"]["mse"].value:
         result = initialised
         note = "It is no better than the teacher, so the SAE returned is the initialised one: the teacher itself."
-    if teacher.family != "topk" and wanted > teacher.d_in / 2 and support == "exact":
-        note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions no gain over the control is to be expected."
+    if teacher.family == "jumprelu" and wanted > teacher.d_in / 2 and support == "exact":
+        note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over its control where measured."
     curves["activation"] = learned_curve(trained["upgraded"][0])
     report = Report(
         columns=columns,

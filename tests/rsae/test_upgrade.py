@@ -99,12 +99,11 @@ def test_the_papers_support_is_its_own_mode() -> None:
     assert (result.arms["upgraded"].encode(STATES.held_out) != 0).float().mean() > 0.99
 
 
-def test_where_relu_codes_crowd_the_curve_moves_slowly_and_the_verdict_says_so() -> None:
+def test_where_relu_codes_crowd_the_curve_moves_slowly() -> None:
     result = upgrade(teacher("relu"), STATES, steps=4, device="cpu")
     assert result.report.question["target_l0"] > 8  # of 16 dimensions
     assert result.report.question["inputs"] == ["ratio"]
     assert result.report.question["recipes"]["upgraded"]["coefficient_rate"] == 3e-4
-    assert "no gain over the control is to be expected" in result.report.verdict
 
 
 def test_arrays_are_taken_as_hidden_states() -> None:
