@@ -139,7 +139,8 @@ def upgrade(
         result = initialised
         note = "It is no better than the teacher, so the SAE returned is the initialised one: the teacher itself."
     if teacher.family == "jumprelu" and wanted > teacher.d_in / 2 and support == "exact":
-        note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over its control where measured."
+        note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over its"
+        note += " control where measured."
     curves["activation"] = learned_curve(trained["upgraded"][0])
     report = Report(
         columns=columns,
