@@ -1,8 +1,8 @@
 """`fit` side by side with SciPy's AAA, and baryrat's `brasil` and `brane`, on 19 realistic cases, in one run.
 
-    python tests/benchmarks/approximation.py [NAME ...]
+    python -m tests.benchmarks.approximation [NAME ...] [--write docs/benchmarks.md]
 
-Writes ``docs/benchmarks.md`` (only where all cases are run). Peers that are not installed are left out; for baryrat:
+Prints the table, or writes it between the markers of a page. Peers that are not installed are left out; for baryrat:
 ``pip install --no-deps baryrat gmpy2 flamp``. Needs ``../shared/data/approx_peers.json`` beside the checkout.
 
 The error of a result is the largest ``abs(f - r)`` in 50-digit mpmath with the returned parameters taken as exact: at
@@ -11,6 +11,7 @@ to 1e-20, and after golden sections around the six largest local maxima. It is d
 error that `certify` proves.
 """
 
+import argparse
 import contextlib
 import importlib
 import io
@@ -35,6 +36,7 @@ sys.path.insert(0, str(ROOT))
 
 from rational_approx import certify, fit  # noqa: E402 - found beside this file without an installation
 
+BEGIN, END = "<!-- side by side: begin -->", "<!-- side by side: end -->"
 SOLVED = 1.0001
 GOLDEN = (5**0.5 - 1) / 2
 BRANE_DIGITS = 60
@@ -243,8 +245,12 @@ def cell(result: Result, best: mpmath.mpf, seconds: float) -> str:
 
 def main() -> None:
     """Run, print, and write the table."""
+    parser = argparse.ArgumentParser(description="fit side by side with peers")
+    parser.add_argument("names", nargs="*", help="cases to run (default: all)")
+    parser.add_argument("--write", type=Path, help="the page to write the table into, between its markers")
+    asked = parser.parse_args()
     known = cases()
-    chosen = {name: known[name] for name in sys.argv[1:]} or known
+    chosen = {name: known[name] for name in asked.names} or known
     peers = {
         name: peer for name, (peer, needs) in PEERS.items() if all(importlib.util.find_spec(need) for need in needs)
     }
@@ -271,20 +277,20 @@ def main() -> None:
         counts.append(f"{peer} solves {len(good)} (ours is faster on {faster} of these)")
     heads = " | ".join(f"{peer}, error | time" for peer in peers)
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}"
-    text = f"""# Side by side with peers
-
-Written by `python tests/benchmarks/approximation.py`, all in one run on {versions}.
-*Error*: largest error over the best possible one, which is proved. *Time*: over ours, which is in milliseconds (median
-of three, start included, at default settings; median of all cases {1e3 * statistics.median(mine):.0f}, largest \
-{1e3 * max(mine):.0f}). How errors are measured and how each peer is called stands in that file. An error within
+    text = f"""All in one run, on {versions}. *Error*: largest error over the best possible one, which is
+proved. *Time*: over ours, which is in milliseconds (median of three, start included, at default settings; median of
+all cases {1e3 * statistics.median(mine):.0f}, largest {1e3 * max(mine):.0f}). An error within
 {SOLVED} of the best counts as solved: {"; ".join(counts)}.
 
 | case | best error | ours, error | ms | {heads} |
 |---|---|---|---|{"---|---|" * len(peers)}
 """
-    print(text.split("|")[0])
-    if chosen is known:
-        (ROOT / "docs" / "benchmarks.md").write_text(text + "\n".join(lines) + "\n")
+    text += "\n".join(lines) + "\n"
+    print(text)
+    if asked.write:
+        page = asked.write.read_text()
+        before, rest = page.split(BEGIN)
+        asked.write.write_text(before + BEGIN + "\n" + text + END + rest.split(END)[1])
 
 
 if __name__ == "__main__":
