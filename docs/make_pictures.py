@@ -35,10 +35,10 @@ def mse_against_l0() -> None:
     axes = figure.subplots()
     for name, points in curves.items():
         axes.plot(*zip(*points, strict=True), MARKERS[name] + "-", color=COLOURS[name], label=name, markersize=5)
-    axes.set(xlabel="L0 (codes that are not 0, a token)", ylabel="MSE on held-out vectors", yscale="log")
+    axes.set(xlabel="L0 (codes that are not 0, a token)", ylabel="MSE on held-out vectors")
     axes.set_title("Synthetic hidden states: 96 known features in 32 dimensions, TopK")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25, which="both")
+    axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     figure.savefig(FOLDER / "mse_l0.svg", metadata={"Date": None})
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,7 @@ def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bo
     with refusing("rsae demo"):
         from rsae.demo import run
 
+        began = time.monotonic()
         _refuse_results(out, overwrite)
         with Bars(console) as bars:
             start = run.on_synthetic if synthetic else run.on_language_model
@@ -198,6 +201,8 @@ def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bo
         if note:
             console.print(note)
         _say(console, done.report.verdict, out)
+        minutes, seconds = divmod(round(time.monotonic() - began), 60)
+        console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
 
 
 def _refuse_results(out: Path, overwrite: bool) -> None:
@@ -206,6 +211,15 @@ def _refuse_results(out: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{out} is a file: give a folder for the results")
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise FileExistsError(f"{out} is not empty: give another folder, or --overwrite to replace its results")
+
+
+def _peak_memory() -> str:
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return ""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return f", peak memory {peak / 2**30:.1f} GiB"
 
 
 def _say(console: Console, verdict: str, out: Path) -> None:
