@@ -142,7 +142,8 @@ class _Analysis:
 
     def supremum(self) -> tuple[Fraction | None, int]:
         """The largest bound over boxes that cover the domain, and their number; None where it is infinite."""
-        order, heap, reached, boxes = count(), [], arb(0), 0
+        order, reached, boxes = count(), arb(0), 0
+        heap: list[tuple[float, int, Fraction, Fraction, arb]] = []
 
         def push(lower: Fraction, upper: Fraction) -> None:
             bound = self.bound(lower, upper)

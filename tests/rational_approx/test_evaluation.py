@@ -1,0 +1,87 @@
+"""The bound on the rounding error against evaluations, exact in fractions."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from rational_approx import Domain, Rational, fit
+from rational_approx.evaluation import evaluation_error
+from rational_approx.export import export
+
+
+def computed(rational: Rational, scheme: str, dtype: str, x: np.ndarray) -> np.ndarray:
+    space: dict = {}
+    exec(export(rational, "numpy", scheme=scheme, dtype=dtype), space)
+    return space["rational"](x)
+
+
+def exact(rational: Rational, x: np.ndarray) -> list[Fraction]:
+    p, q = rational.monomial().numerator, rational.monomial().denominator
+
+    def value(c: tuple[Fraction, ...], at: Fraction) -> Fraction:
+        total = Fraction(0)
+        for coefficient in reversed(c):
+            total = total * at + coefficient
+        return total
+
+    return [value(p, Fraction(float(v))) / value(q, Fraction(float(v))) for v in x]
+
+
+@pytest.mark.parametrize(("target", "degree"), [("relu", (3, 2)), ("relu", (9, 8)), ("gelu", (9, 8))])
+@pytest.mark.parametrize("scheme", ["horner", "estrin"])
+def test_every_difference_lies_within_the_bound_which_is_not_loose(target, degree, scheme):
+    rational = fit(target, degree).rational.monomial().rounded("float32")
+    bound = evaluation_error(rational, scheme).bound
+    rng = np.random.default_rng(0)
+    upper = float(rational.domain.upper)
+    x = np.concatenate([rng.uniform(-upper, upper, 2000), upper * np.geomspace(1e-9, 1, 500)]).astype(np.float32)
+    seen = max(
+        abs(Fraction(float(y)) - r) for y, r in zip(computed(rational, scheme, "float32", x), exact(rational, x))
+    )
+    assert bound / 12 < seen <= bound
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_clenshaw_with_a_shifted_domain_counts_the_rounding_of_its_constants(dtype):
+    rational = fit("exp(x)", (3, 3), ("0.1", "2.7")).rational.rounded(dtype)
+    bound = evaluation_error(rational, dtype=dtype).bound
+    x = np.linspace(0.11, 2.69, 1000).astype(dtype)
+    seen = max(
+        abs(Fraction(float(y)) - r) for y, r in zip(computed(rational, "clenshaw", dtype, x), exact(rational, x))
+    )
+    assert bound / 20 < seen <= bound
+
+
+def test_coefficients_that_are_not_in_the_type_are_counted():
+    third = Fraction(1, 3)
+    rational = Rational((third,), (Fraction(1),), Domain.of((-1, 1)), basis="monomial")
+    gap = abs(Fraction(float(np.float32(1) / np.float32(3))) - third)
+    assert gap < evaluation_error(rational).bound < 20 * gap
+
+
+def test_a_constant_is_not_taken_for_the_step_of_the_same_number():
+    one = Fraction(1)
+    rational = Rational((one, one, one, one), (one,), Domain.of((0, 100)), basis="monomial")
+    assert evaluation_error(rational).bound > Fraction(1010101) / 2**25  # half a last place of r(100) at least
+
+
+def test_a_fused_multiply_add_is_bounded_lower():
+    rational = fit("relu", (9, 8)).rational.monomial().rounded("float32")
+    assert evaluation_error(rational, fma=True).bound < evaluation_error(rational).bound
+
+
+def test_a_denominator_that_rounding_may_make_zero_has_no_bound():
+    rational = fit("relu", (9, 8)).rational.rounded("float32")
+    with pytest.raises(ArithmeticError, match="denominator"):
+        evaluation_error(rational, "clenshaw")
+
+
+def test_questions_without_sense_are_refused():
+    rational = fit("relu", (3, 2)).rational
+    with pytest.raises(ValueError, match="basis"):
+        evaluation_error(rational, "horner")
+    with pytest.raises(ValueError, match="float32"):
+        evaluation_error(rational, dtype="float16")
+    with pytest.raises(ValueError, match="bounded"):
+        evaluation_error(fit("exp(-x)", (2, 3), (0, float("inf"))).rational)
