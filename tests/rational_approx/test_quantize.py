@@ -1,0 +1,87 @@
+"""Coefficients in a format: near the best error, in the format, without a pole."""
+
+import pytest
+
+from rational_approx import certify, fit
+from rational_approx.formats import FORMATS, round_to
+from rational_approx.quantize import quantize
+
+FLOAT32 = [("relu", (9, 8)), ("jumprelu", (9, 8)), ("gelu", (9, 8)), ("softplus", (7, 6))]
+
+
+def _ratio(name: str, degree: tuple[int, int], format: str, domain: object = None, basis: str | None = None) -> float:
+    best = fit(name, degree, domain)
+    short = quantize(best, format, basis)
+    assert short.format == format
+    assert short.type == degree
+    assert all(round_to(c, format) == c for c in short.numerator + short.denominator)
+    certificate = certify(short, best.target)
+    assert certificate.status == "proved"
+    assert certificate.pole_free
+    assert certificate.upper is not None
+    return float(certificate.upper) / float(best.error)
+
+
+@pytest.mark.parametrize(("name", "degree"), FLOAT32)
+def test_float32_costs_two_percent_at_most(name: str, degree: tuple[int, int]) -> None:
+    assert 1 - 1e-9 <= _ratio(name, degree, "float32") <= 1.02
+
+
+def test_float32_of_a_fit_at_the_limit_of_the_format() -> None:
+    assert _ratio("tanh(x)", (9, 8), "float32", (-8, 8)) <= 1.05  # 121 by rounding each coefficient
+
+
+def test_bfloat16_relu() -> None:
+    assert _ratio("relu", (9, 8), "bfloat16") <= 1.1
+
+
+@pytest.mark.slow
+def test_bfloat16_jumprelu_has_no_pole() -> None:
+    assert _ratio("jumprelu", (9, 8), "bfloat16") <= 2.5
+
+
+def test_float16_uses_its_small_range() -> None:
+    assert _ratio("jumprelu", (9, 8), "float16") <= 1.3
+
+
+def test_float64_is_the_fit() -> None:
+    assert _ratio("exp(x)", (4, 4), "float64", (-1, 1)) <= 1.001
+
+
+def test_basis_is_kept_where_it_is_asked_for() -> None:
+    best = fit("gelu", (9, 8))
+    for basis in ("chebyshev", "monomial"):
+        assert quantize(best, "float32", basis).basis == basis
+
+
+def test_half_line_and_relative_weight() -> None:
+    assert _ratio("exp(-x)", (3, 4), "bfloat16", (0, float("inf"))) <= 1.3
+    best = fit("exp(x)", (3, 3), (-1, 1), weight="relative")
+    certificate = certify(quantize(best, "bfloat16"), best.target)
+    naive = certify(best.rational.rounded("bfloat16"), best.target)
+    assert certificate.upper is not None
+    assert naive.upper is not None
+    assert certificate.upper < naive.upper / 2
+
+
+def test_samples_and_callables() -> None:
+    import numpy as np
+
+    x = np.linspace(-1, 1, 201)
+    for best in (fit((x, np.exp(x)), (2, 2)), fit(np.exp, (2, 2), (-1, 1))):
+        short = quantize(best, "float32")
+        assert np.abs(short(x) - np.exp(x)).max() <= 1.02 * float(best.error)
+
+
+def test_the_same_answer_each_time() -> None:
+    best = fit("gelu", (5, 4))
+    assert quantize(best, "bfloat16") == quantize(best, "bfloat16")
+
+
+def test_refusals() -> None:
+    best = fit("exp(x)", (2, 2), (-1, 1))
+    with pytest.raises(ValueError, match=r"format must be one of .*float32"):
+        quantize(best, "int8")
+    with pytest.raises(ValueError, match="basis must be"):
+        quantize(best, "float32", "legendre")
+    assert set(FORMATS) == {"float64", "float32", "bfloat16", "float16"}
