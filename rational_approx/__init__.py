@@ -8,6 +8,7 @@ from rational_approx import gates
 from rational_approx.certificate import Certificate
 from rational_approx.certify import certify
 from rational_approx.domain import Domain
+from rational_approx.export import export
 from rational_approx.rational import Rational
 from rational_approx.remez import DidNotConverge, Fit, fit
 from rational_approx.storage import load, save, verify
@@ -23,6 +24,7 @@ __all__ = [
     "Target",
     "Verification",
     "certify",
+    "export",
     "fit",
     "gates",
     "load",

@@ -251,6 +251,9 @@ class Rational:
     def rounded(self, format: str) -> "Rational":
         """Each coefficient rounded to the nearest number of a format, after scaling the largest of Q to 1.
 
+        A rational does not know its target, and rounding coefficients one by one may cost much more than the format
+        must: ``Fit.rounded`` rounds them together, near-best.
+
         Raises
         ------
         ValueError

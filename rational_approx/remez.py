@@ -66,6 +66,12 @@ class Fit:
             out[here] = piece.weight(x[here]) * (piece.function(x[here]) - self.rational(x[here]))
         return out
 
+    def rounded(self, format: str, basis: str | None = None) -> Rational:
+        """Coefficients in a floating-point format, near-best for the target; see :func:`rational_approx.quantize.quantize`."""
+        from rational_approx.quantize import quantize
+
+        return quantize(self, format, basis)
+
     def plot(self, path: str | None = None) -> Any:
         """Draw the error curve with its reference (needs matplotlib); see :func:`rational_approx.plot.error_curve`."""
         from rational_approx.plot import error_curve
