@@ -12,8 +12,9 @@ from math import inf, log10
 from typing import Any
 
 import mpmath
+import numpy as np
 
-from tests.benchmarks.formulas import precise
+from tests.benchmarks.formulas import floats, precise, switches
 from tests.benchmarks.problems import Problem
 
 __all__ = ["Checked", "check", "evaluated"]
@@ -85,11 +86,13 @@ def _check(problem: Problem, rational: Any, size: mpmath.mpf, count: int) -> Che
         return e * precise(problem.weight_tree, x) if problem.weight_tree is not None else e
 
     found: list[tuple[mpmath.mpf, mpmath.mpf]] = []
+    given = [_mpf(b) for b in problem.given_breaks]
     for low, high in problem.domain:
-        ends = [low, *(b for b in problem.breaks if low < b < high), high]
+        start, stop = _mpf(low), mpmath.inf if high == inf else _mpf(high)
+        ends = [start, *_kinks(problem, start, stop), stop]
         for left, right in pairwise(ends):
-            inwards = [tiny if end in problem.given_breaks else mpmath.mpf(0) for end in (left, right)]
-            grid = _grid(left, right, inwards, max(200, count // (len(ends) - 1)))
+            inwards = [tiny if any(abs(end - b) < tiny for b in given) else mpmath.mpf(0) for end in (left, right)]
+            grid = _grid(left, right, inwards, max(120, count // (len(ends) - 1)))
             found += _maxima(error, grid, size * mpmath.mpf("0.9"))
     found.sort()
     highest, at = max((abs(e), x) for x, e in found)
@@ -99,17 +102,37 @@ def _check(problem: Problem, rational: Any, size: mpmath.mpf, count: int) -> Che
     return Checked(highest, at, runs, len(signs) > 1 or 0 in signs)
 
 
-def _grid(left: Any, right: Any, inwards: list[mpmath.mpf], count: int) -> list[mpmath.mpf]:
+def _kinks(problem: Problem, low: mpmath.mpf, high: mpmath.mpf) -> list[mpmath.mpf]:
+    """Where the target or its weight switches, by bisection between the points of a grid."""
+    share = np.linspace(0, 1, 1002)[1:-1]
+    grid = float(low) + (share / (1 - share) if high == inf else share * float(high - low))
+    found = set()
+    for switch in switches(problem.tree) + (switches(problem.weight_tree) if problem.weight_tree is not None else []):
+        sign = np.sign(floats(switch, grid))
+        for k in np.flatnonzero((sign[1:] != sign[:-1]) & (sign[:-1] != 0)):
+            left, right = mpmath.mpf(grid[k]), mpmath.mpf(grid[k + 1])
+            while right - left > mpmath.mpf(10) ** -(mpmath.mp.dps - 4):
+                middle = (left + right) / 2
+                left, right = (middle, right) if precise(switch, middle) * int(sign[k]) > 0 else (left, middle)
+            found.add(_rounded(right))
+    return sorted(x for x in found if low < x < high)
+
+
+def _rounded(x: mpmath.mpf) -> mpmath.mpf:
+    """A short decimal number that this is meant to be (all kinks of straight lines are such, or fractions)."""
+    short = mpmath.mpf(mpmath.nint(x * 10**6)) / 10**6
+    return short if abs(x - short) < mpmath.mpf(10) ** -(mpmath.mp.dps - 8) else x
+
+
+def _grid(low: mpmath.mpf, high: mpmath.mpf, inwards: list[mpmath.mpf], count: int) -> list[mpmath.mpf]:
     """Chebyshev points of a piece, and geometric ones towards both ends (and towards infinity)."""
-    low = _mpf(left) + inwards[0]
-    close = [mpmath.mpf(10) ** (mpmath.mpf(-k) / 8) for k in range(8, 161)]
+    low = low + inwards[0]
+    close = [mpmath.mpf(10) ** (mpmath.mpf(-k) / 5) for k in range(5, 101)]
     half = [mpmath.mpf(1 - v) / 2 for v in (_cosine(k, count) for k in range(count + 1))]
-    if right == inf:
-        points = (
-            [v / (1 - v) for v in half[:-1]] + close + [mpmath.mpf(10) ** (mpmath.mpf(k) / 8) for k in range(8 * FAR)]
-        )
-        return sorted({low, *(low + v for v in points)})
-    high = _mpf(right) - inwards[1]
+    if high == inf:
+        far = [mpmath.mpf(10) ** (mpmath.mpf(k) / 8) for k in range(8 * FAR)]
+        return sorted({low, *(low + v for v in [*(v / (1 - v) for v in half[:-1]), *close, *far])})
+    high = high - inwards[1]
     shares = sorted({*half, *close, *(1 - v for v in close)})
     return [low, *(low + (high - low) * v for v in shares if 0 < v < 1), high]
 
@@ -138,7 +161,7 @@ def _golden(error: Any, low: mpmath.mpf, high: mpmath.mpf, e: mpmath.mpf) -> tup
     sign = mpmath.sign(e)
     a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     at_a, at_b = error(a) * sign, error(b) * sign
-    for _ in range(45):
+    for _ in range(32):  # kinks are ends of pieces: a peak inside is smooth, and its height known to 1e-13
         if at_a > at_b:
             high, b, at_b = b, a, at_a
             a = high - GOLDEN * (high - low)

@@ -76,6 +76,21 @@ def floats(tree: Tree, x: np.ndarray) -> np.ndarray:
     return FLOATS[operator](*values)
 
 
+def switches(tree: Tree) -> list[Tree]:
+    """The functions whose change of sign is a kink or a jump of the tree."""
+    if tree == X or isinstance(tree, Fraction):
+        return []
+    operator, *operands = tree
+    found = [switch for operand in operands for switch in switches(operand)]
+    if operator in ("abs", "sign", "heaviside"):
+        found.append(operands[0])
+    elif operator in ("max", "min", "where"):
+        found.append(("-", operands[0], operands[1]))
+    elif operator == "clip":
+        found += [("-", operands[0], operands[1]), ("-", operands[0], operands[2])]
+    return found
+
+
 def _softplus(x: mpmath.mpf) -> mpmath.mpf:
     return max(x, mpmath.mpf(0)) + mpmath.log1p(mpmath.exp(-abs(x)))
 

@@ -16,10 +16,7 @@ __all__ = ["Problem", "problem"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One question, in the words of ``fit`` and in those of the independent check.
-
-    ``breaks`` are the switches that are known beforehand; others (of ``abs(sin(x))``, say) the check has to find.
-    """
+    """One question, in the words of ``fit`` and in those of the independent check."""
 
     kind: str
     target: Any
