@@ -67,7 +67,7 @@ class Fit:
         return out
 
     def rounded(self, format: str, basis: str | None = None) -> Rational:
-        """Coefficients in a floating-point format, near-best for the target; see :func:`rational_approx.quantize.quantize`."""
+        """Near-best coefficients in a floating-point format; see :func:`rational_approx.quantize.quantize`."""
         from rational_approx.quantize import quantize
 
         return quantize(self, format, basis)
