@@ -1,11 +1,10 @@
 """Fuzz `fit` with random problems, and confirm every answer by an independent dense check in mpmath.
 
-    python -m tests.benchmarks.fuzz [--seed 1] [--count 200] [--first 0] [--failures FILE] [--points 400]
+    python -m tests.benchmarks.fuzz [--seed 1] [--count 200] [--first 0] [--points 400] [--failures FILE] [--write PAGE]
 
 Each problem has 10 s of processor time. The outcomes: ``solved`` (the levelled error is the largest one to 1e-9, and it
 alternates as often as the best approximant must), ``did not converge`` (said so), ``wrong``, ``too slow``, ``raised``
-(anything but ``DidNotConverge``). The last line gives the counts; a problem that was not solved is printed with what
-reproduces it.
+(anything but ``DidNotConverge``). A problem that was not solved is printed with its seed and number.
 """
 
 import argparse
@@ -15,6 +14,7 @@ import traceback
 from collections import Counter
 from fractions import Fraction
 from math import isinf
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import mpmath
@@ -22,7 +22,9 @@ import mpmath
 from rational_approx import DidNotConverge, fit
 from tests.benchmarks.dense_check import check
 from tests.benchmarks.formulas import precise
-from tests.benchmarks.problems import Problem, problem
+from tests.benchmarks.problems import KINDS, Problem, problem
+
+BEGIN, END = "<!-- counts: begin -->", "<!-- counts: end -->"
 
 LIMIT = 10.0
 """Seconds of processor time for one problem."""
@@ -109,6 +111,22 @@ def half_jump(posed: Problem) -> float:
     return max(half)
 
 
+def summary(results: list[tuple[Problem, Outcome]]) -> str:
+    """Counts by kind of problem in Markdown, and the times."""
+    verdicts = ("solved", "did not converge", "wrong", "too slow", "raised")
+    lines = ["| kind | " + " | ".join(verdicts) + " |", "|---|" + "---|" * len(verdicts)]
+    for kind in [*KINDS, "all"]:
+        counts = Counter(outcome.verdict for posed, outcome in results if kind in (posed.kind, "all"))
+        lines.append(f"| {kind} | " + " | ".join(str(counts[verdict]) for verdict in verdicts) + " |")
+    seconds = sorted(outcome.seconds for _, outcome in results)
+    middle, most = seconds[len(seconds) // 2], seconds[int(0.99 * len(seconds))]
+    lines += [
+        "",
+        f"Seconds of processor time for one fit: median {middle:.3f}, 99% {most:.2f}, largest {seconds[-1]:.2f}.",
+    ]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run the problems and print the failures and the counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -117,27 +135,27 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--points", type=int, default=400, help="points of the check for each point of a reference")
     parser.add_argument("--failures", help="also write the failures to this file, one Python literal a line")
+    parser.add_argument("--write", type=Path, help="a page that has the marks of the counts, such as docs/fuzz.md")
     chosen = parser.parse_args()
-    counts: Counter[str] = Counter()
-    seconds = []
-    lines = []
+    results, lines = [], []
     for index in range(chosen.first, chosen.first + chosen.count):
         posed = problem(chosen.seed, index)
         outcome = solve(posed, chosen.points)
-        counts[outcome.verdict] += 1
-        seconds.append(outcome.seconds)
+        results.append((posed, outcome))
         if outcome.verdict != "solved":
             line = f"({chosen.seed}, {index}, {outcome.verdict!r}, {outcome.detail!r}, {outcome.seconds:.2f}, {posed})"
             print(line, flush=True)
-            lines.append(line)
-    seconds.sort()
-    total = sum(counts.values())
-    print(", ".join(f"{verdict} {count}" for verdict, count in counts.most_common()), f"of {total}")
-    middle, most = seconds[total // 2], seconds[int(0.99 * total)]
-    print(f"seconds per fit: median {middle:.3f}, 99% {most:.3f}, largest {seconds[-1]:.3f}")
+            lines.append(line + "\n")
+    shown = summary(results)
+    print(shown)
     if chosen.failures:
-        with open(chosen.failures, "w", encoding="utf-8") as file:
-            file.write("".join(line + "\n" for line in lines))
+        Path(chosen.failures).write_text("".join(lines), encoding="utf-8")
+    if chosen.write:
+        page = chosen.write.read_text(encoding="utf-8")
+        last = chosen.first + chosen.count - 1
+        which = f"Seed {chosen.seed}, problems {chosen.first} to {last}, {chosen.points} points a reference point:"
+        inner = f"{BEGIN}\n{which}\n\n{shown}\n{END}"
+        chosen.write.write_text(page.split(BEGIN)[0] + inner + page.split(END)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":
