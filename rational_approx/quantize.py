@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rational_approx.claims import denominator_sign
+from rational_approx.evaluation import evaluation_error
 from rational_approx.formats import FORMATS, round_to
 from rational_approx.lattice import Lattice
 from rational_approx.rational import Rational
@@ -24,6 +25,9 @@ __all__ = ["quantize"]
 
 _GOOD = 1.001
 """The search ends at an error of this many times the best one."""
+
+_NEAR = 1.02
+"""Errors that differ by no more than this factor are alike."""
 
 _SCALES = 8
 _SPREADS = (0.3, 1.0, 3.0)
@@ -41,8 +45,9 @@ def quantize(fit: Any, format: str, basis: str | None = None) -> Rational:
     format:
         ``"float32"``, ``"bfloat16"``, ``"float16"`` or ``"float64"``.
     basis:
-        ``"chebyshev"`` or ``"monomial"``; without it the one with the smaller error. Near a kink the denominator
-        falls by orders of magnitude, and only powers of x with few bits can follow it.
+        ``"chebyshev"`` or ``"monomial"``; without it the one with the smaller error, and where both are near-best the
+        one with the smaller :func:`~rational_approx.evaluation.evaluation_error`. Near a kink at 0 the denominator
+        falls by orders of magnitude, and with few bits only powers of x can follow it.
 
     Raises
     ------
@@ -65,17 +70,37 @@ def quantize(fit: Any, format: str, basis: str | None = None) -> Rational:
     # Coefficients that are zero for symmetry stay zero, unless nothing good is found so.
     for freed in (False, True):
         found += _searched(bases, format, freed)
-        if found and min(candidate.error for candidate in found) <= 1.02:
+        if found and min(candidate.error for candidate in found) <= _NEAR:
             break
-    found.sort(key=lambda candidate: candidate.error)
-    for candidate in found:
-        answer = candidate.rational(format)
-        if answer is not None:
-            return answer
+    answer = _chosen(found, format)
+    if answer is not None:
+        return answer
     raise ValueError(
         f"no rational of type {fit.rational.type} with {format} coefficients and without a pole was found near this "
         "fit: try a format with more bits, a lower type, or the other basis"
     )
+
+
+def _chosen(found: list["_Candidate"], format: str) -> Rational | None:
+    # The best of each basis; where both are near-best, the one that code evaluates with the smaller proved error.
+    best: dict[str, tuple[float, Rational]] = {}
+    for candidate in sorted(found, key=lambda candidate: candidate.error):
+        name = candidate.points.rational.basis
+        answer = None if name in best else candidate.rational(format)
+        if answer is not None:
+            best[name] = candidate.error, answer
+    if not best:
+        return None
+    least = min(error for error, _ in best.values())
+    near = [answer for error, answer in best.values() if error <= _NEAR * least]
+    return near[0] if len(near) == 1 else min(near, key=lambda answer: _evaluation(answer, format))
+
+
+def _evaluation(rational: Rational, format: str) -> float:
+    try:
+        return float(evaluation_error(rational, dtype="float64" if format == "float64" else "float32").bound)
+    except ArithmeticError:
+        return float("inf")
 
 
 @dataclass(frozen=True)
@@ -119,8 +144,6 @@ def _searched(bases: list[Sampled], format: str, freed: bool) -> list[_Candidate
                 tries.append((candidate.error, stiffness, points, candidate))
             if candidate is not None and candidate.error <= stiffness / 2:
                 break
-        if tries and tries[-1][0] <= _GOOD:
-            break
     if not tries:
         return []
     error, stiffness, points, _ = min(tries, key=lambda entry: entry[0])

@@ -3,6 +3,7 @@
 import pytest
 
 from rational_approx import certify, fit
+from rational_approx.evaluation import evaluation_error
 from rational_approx.formats import FORMATS, round_to
 from rational_approx.quantize import quantize
 
@@ -85,3 +86,9 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match="basis must be"):
         quantize(best, "float32", "legendre")
     assert set(FORMATS) == {"float64", "float32", "bfloat16", "float16"}
+
+
+def test_of_two_near_best_bases_the_one_that_evaluates_better_is_taken() -> None:
+    best = fit("jumprelu", (9, 8))
+    chosen = evaluation_error(best.rounded("float32")).bound
+    assert chosen < evaluation_error(quantize(best, "float32", "chebyshev")).bound / 10
