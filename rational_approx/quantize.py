@@ -27,7 +27,10 @@ _GOOD = 1.001
 """The search ends at an error of this many times the best one."""
 
 _NEAR = 1.02
-"""Errors that differ by no more than this factor are alike."""
+"""With an error above this many times the best one, zero coefficients are let go too."""
+
+_ALIKE = 1.01
+"""Errors of two bases that differ by no more than this factor are alike."""
 
 _SCALES = 8
 _SPREADS = (0.3, 1.0, 3.0)
@@ -92,7 +95,7 @@ def _chosen(found: list["_Candidate"], format: str) -> Rational | None:
     if not best:
         return None
     least = min(error for error, _ in best.values())
-    near = [answer for error, answer in best.values() if error <= _NEAR * least]
+    near = [answer for error, answer in best.values() if error <= _ALIKE * least]
     return near[0] if len(near) == 1 else min(near, key=lambda answer: _evaluation(answer, format))
 
 
@@ -134,28 +137,33 @@ class _Candidate:
 def _searched(bases: list[Sampled], format: str, freed: bool) -> list[_Candidate]:
     # The first scale in every basis, then the other scales in the basis that did best, until an error is good.
     rng = np.random.default_rng(0)
-    tries = []
+    tries: list[_Candidate] = []
     for points in bases:
-        # Where the format is so coarse that the best changes leave Q far from where it was, or with a zero, changes
-        # of Q must weigh more.
-        for stiffness in (3.0, 30.0, 300.0, 3000.0, 1e5):
-            candidate = _Problem.at(points, Fraction(1), format, freed).solved(stiffness, rng)
-            if candidate is not None:
-                tries.append((candidate.error, stiffness, points, candidate))
-            if candidate is not None and candidate.error <= stiffness / 2:
-                break
+        tries += _stiffened(_Problem.at(points, Fraction(1), format, freed), rng)
     if not tries:
         return []
-    error, stiffness, points, _ = min(tries, key=lambda entry: entry[0])
-    found = [entry[-1] for entry in tries]
+    found = list(tries)
+    first = min(tries, key=lambda candidate: candidate.error)
+    error, points = first.error, first.points
     for step in range(1, _SCALES):
         if error <= _GOOD:
             break
-        candidate = _Problem.at(points, Fraction(2 ** (step / _SCALES)), format, freed).solved(stiffness, rng)
-        if candidate is not None:
-            found.append(candidate)
-            error = min(error, candidate.error)
+        found += _stiffened(_Problem.at(points, Fraction(2 ** (step / _SCALES)), format, freed), rng)
+        error = min(candidate.error for candidate in found)
     return found
+
+
+def _stiffened(problem: "_Problem", rng: np.random.Generator) -> list["_Candidate"]:
+    # Where the format is so coarse that the best changes leave Q far from where it was, or with a zero, changes of Q
+    # must weigh more.
+    out = []
+    for stiffness in (3.0, 30.0, 300.0, 3000.0, 1e5):
+        candidate = problem.solved(stiffness, rng)
+        if candidate is not None:
+            out.append(candidate)
+            if candidate.error <= stiffness / 2:
+                break
+    return out
 
 
 @dataclass(frozen=True)
