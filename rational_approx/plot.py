@@ -110,7 +110,8 @@ def _write(figure: Any, path: Path) -> None:
         )
     temporary = path.with_name(f".{path.name}.part")
     try:
-        figure.savefig(temporary, format=path.suffix.removeprefix("."), dpi=160)
+        dateless = {"Date": None} if path.suffix == ".svg" else None  # the same fit gives the same picture
+        figure.savefig(temporary, format=path.suffix.removeprefix("."), dpi=160, metadata=dateless)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
