@@ -21,9 +21,9 @@ __all__ = ["TEACHER", "on_language_model", "on_synthetic"]
 
 TEACHER = Path(__file__).parent / "teacher"
 
-_TOKENS = 120_000
+_TOKENS = 100_000
 _LOSS_TOKENS = 6_144
-_STEPS = 1_500
+_STEPS = 600
 _SYNTHETIC_STEPS = 1_500
 
 
