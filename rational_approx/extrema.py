@@ -12,6 +12,9 @@ Peaks = tuple[np.ndarray, np.ndarray]
 
 PER_GAP = 8
 ZOOMS = 6
+ZOOMS_OPAQUE = 16
+"""Without an expression a kink may lie anywhere inside a piece, and the error beside it is linear in the distance and
+not quadratic: such targets are looked at down to 1e-9 of a gap."""
 
 
 def error(problem: Reduced, k: int, r: Level, t: np.ndarray) -> np.ndarray:
@@ -61,7 +64,8 @@ def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
         at, best = t[top], e[top]
         share = np.linspace(-1, 1, 9)
         half = np.maximum(at - low, high - at)
-        for _ in range(ZOOMS if problem.points is None else 0):
+        zooms = ZOOMS if piece.source.expression is not None else ZOOMS_OPAQUE
+        for _ in range(zooms if problem.points is None else 0):
             grid = np.clip(at[:, None] + half[:, None] * share, low[:, None], high[:, None])
             values = error(problem, k, r, grid.ravel()).reshape(grid.shape)
             same = np.where(values * np.sign(best)[:, None] > 0, np.abs(values), -1.0)

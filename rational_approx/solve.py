@@ -22,6 +22,7 @@ __all__ = ["Solution", "solve"]
 LARGEST_CORRECTED = 24
 """Linear programmes are slow, and in float64 of little use, for numerator and denominator degrees above this sum."""
 
+LARGEST_INVISIBLE = 17
 INVISIBLE = 1e-12
 """Errors below this share of the target's size are left to multiprecision arithmetic."""
 
@@ -125,7 +126,8 @@ def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solutio
 
 
 def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Iterator[Candidate]:
-    invisible = True  # until an exchange shows an error that float64 can see
+    # Until an exchange shows an error that float64 can see. Of larger types a failed start says more about the start.
+    invisible = sum(degree) <= LARGEST_INVISIBLE
     for start in spread_starts(problem, degree):
         try:
             found = exchange(problem, degree, start)

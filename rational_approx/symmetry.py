@@ -42,7 +42,7 @@ def symmetry_of(target: Target, degree: tuple[int, int]) -> tuple[str, Fraction]
         return "even", Fraction(0)
     if (np.abs(f + g) <= size).all() and _confirmed(target, -1, Fraction(0)):
         return "odd", Fraction(0)
-    if degree[0] < 2 * (degree[1] // 2) + 1 or not target.domain.bounded:
+    if degree[0] <= degree[1] or not target.domain.bounded:
         return "none", Fraction(0)
     at = int(np.argmax(points))
     slope = Fraction((f[at] - g[at]) / (2 * points[at])).limit_denominator(10**6)
