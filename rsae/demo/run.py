@@ -21,9 +21,14 @@ __all__ = ["TEACHER", "on_language_model", "on_synthetic"]
 
 TEACHER = Path(__file__).parent / "teacher"
 
-_TOKENS = 100_000
-_LOSS_TOKENS = 6_144
-_STEPS = 600
+_TOKENS = 90_000
+_LOSS_TOKENS = 4_096
+_STEPS = 300
+
+# The demo's teacher is finished and its data few: at the recipe's rates both arms overfit and end 3% worse than the
+# teacher. Low rates for the weights and a high one for the curve keep what there is to gain. Chosen among six settings
+# on held-out vectors of the same text.
+_RATES = {"learning_rate": 2e-5, "coefficient_rate": 3e-2, "batch_size": 512}
 _SYNTHETIC_STEPS = 1_500
 
 
@@ -61,6 +66,9 @@ def on_language_model(
         out=out,
         overwrite=overwrite,
         progress=bars.training,
+        learning_rate=_RATES["learning_rate"],
+        coefficient_rate=_RATES["coefficient_rate"],
+        batch_size=int(_RATES["batch_size"]),
     )
     return done, ""
 
