@@ -115,4 +115,30 @@ def _squares(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if power:  # sin(power t) = sign sin(t) U_{|power|-1}(v), and U_n = sum of T of the same parity, T_0 halved
             for order in range(abs(power) - 1, -1, -2):
                 c[order] += np.sign(power) * value * (1.0 if order == 0 else 2.0)
+    return _polished(b, c, f)
+
+
+def _polished(b: np.ndarray, c: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Newton on ``B^2 + (1 - v^2) C^2 = f``: a zero near the circle costs the root finder half of its digits.
+
+    The derivative in the direction (dB, dC) is ``2 B dB + 2 (1 - v^2) C dC``, invertible because p has no zero on the
+    circle. A step that does not lower the residual is rounding, and ends it.
+    """
+    arch = np.array([0.5, 0.0, -0.5])  # 1 - v^2
+    weighted = chebyshev.chebmul(arch, c)
+    residual = _padded(chebyshev.chebadd(chebyshev.chebmul(b, b), chebyshev.chebmul(weighted, c)), len(f)) - f
+    for _ in range(4):
+        columns = [_padded(2 * chebyshev.chebmul(b, unit), len(f)) for unit in np.eye(len(b))]
+        columns += [_padded(2 * chebyshev.chebmul(weighted, unit), len(f)) for unit in np.eye(len(c))]
+        step = np.linalg.lstsq(np.stack(columns, axis=1), residual)[0]
+        next_b, next_c = b - step[: len(b)], c - step[len(b) :]
+        next_weighted = chebyshev.chebmul(arch, next_c)
+        total = chebyshev.chebadd(chebyshev.chebmul(next_b, next_b), chebyshev.chebmul(next_weighted, next_c))
+        if np.abs(_padded(total, len(f)) - f).max() >= np.abs(residual).max():
+            break
+        b, c, weighted, residual = next_b, next_c, next_weighted, _padded(total, len(f)) - f
     return b, c
+
+
+def _padded(coefficients: np.ndarray, length: int) -> np.ndarray:
+    return np.concatenate([coefficients[:length], np.zeros(max(0, length - len(coefficients)))])

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import chebyshev
 
@@ -89,6 +89,7 @@ def test_with_two_inputs_a_slice_goes_out() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.9375, 2.0**-24], 0.01171875)  # a zero near the circle cost half of the digits
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=9), st.floats(0.01, 2))
 def test_every_positive_polynomial_has_the_positive_form(coefficients: list[float], above: float) -> None:
     v = np.linspace(-1, 1, 3001)
