@@ -16,6 +16,7 @@ from rsae.metrics import Metric, Metrics
 __all__ = ["Report", "Row", "shown", "write_text"]
 
 FORMAT = "rsae report 1"
+EVIDENCE = ("certificates", "histograms", "probing", "continuity", "frontier")
 
 COLUMNS = {
     "teacher": "the SAE as it came",
@@ -61,7 +62,9 @@ class Report:
 
     ``columns[name][metric]`` is a `Metric`: columns ``teacher``, ``initialised``, ``upgraded``, ``control``, and those
     that were asked for. ``verdict`` is one sentence on how the upgraded SAE stands against teacher and control.
-    ``curves`` holds the history of each trained arm and, under ``"activation"``, the learned curve.
+    ``curves`` holds the history of each trained arm and, under ``"activation"``, the learned curve. The rest are trees
+    of plain values, empty where nothing of the kind was done: what was proved (``certificates``), histograms of
+    pre-activations and codes, sparse probing, feature continuity, and a frontier over several sparsities.
 
     >>> mse = Metric(1.25, "squared error")
     >>> report = Report({"teacher": {"mse": mse}}, {"seed": 0}, "Nothing was trained.")
@@ -73,6 +76,11 @@ class Report:
     question: Mapping[str, Any]
     verdict: str
     curves: Mapping[str, Any] = field(default_factory=dict)
+    certificates: Mapping[str, Any] = field(default_factory=dict)
+    histograms: Mapping[str, Any] = field(default_factory=dict)
+    probing: Mapping[str, Any] = field(default_factory=dict)
+    continuity: Mapping[str, Any] = field(default_factory=dict)
+    frontier: Mapping[str, Any] = field(default_factory=dict)
 
     def rows(self) -> list[Row]:
         """The metrics that any column has, the usual ones first."""
@@ -96,6 +104,7 @@ class Report:
             "columns": columns,
             "question": self.question,
             "curves": self.curves,
+            **{name: part for name in EVIDENCE if (part := getattr(self, name))},
         }
         plain: dict[str, Any] = _plain(tree)
         return plain
@@ -150,7 +159,8 @@ class Report:
                 }
                 for name, column in tree["columns"].items()
             }
-            return cls(columns, tree["question"], tree["verdict"], tree["curves"])
+            evidence = {name: dict(tree.get(name, {})) for name in EVIDENCE}
+            return cls(columns, tree["question"], tree["verdict"], tree["curves"], **evidence)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError(f"{path} is not a report of the format {FORMAT!r}") from None
 
