@@ -17,17 +17,17 @@ def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
     Raises
     ------
     ValueError
-        for topk without rescale_by_decoder_norm whose rows differ in norm (there the norm does not take part in the
-        selection, so folding would change the support), or for a `PaperActivation`, which is not homogeneous.
+        for topk without rescale_by_decoder_norm, or groupmax, whose rows differ in norm (there the norm does not take
+        part in the selection, so folding would change the support), or for a `PaperActivation`, which is not homogeneous.
     """
     raw = sae.W_dec.norm(dim=1)
     norms = torch.where(raw > 0, raw, 1.0)
     if isinstance(sae.activation, PaperActivation) and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
         raise ValueError("decoder norms cannot be folded through the paper's dense activation: fold the teacher first")
     low, high = float(norms.min()), float(norms.max())
-    if sae.family == "topk" and not sae.rescale_by_decoder_norm and high > 1.001 * low:
+    if sae.k is not None and not sae.rescale_by_decoder_norm and high > 1.001 * low:
         raise ValueError(
-            f"folding decoder norms from {low:.4g} to {high:.4g} would change which latents this TopK SAE selects; "
+            f"folding decoder norms from {low:.4g} to {high:.4g} would change which latents this SAE selects; "
             "keep its decoder rows as they are"
         )
     folded = SparseAutoencoder(

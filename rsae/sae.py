@@ -1,4 +1,4 @@
-"""`SparseAutoencoder`: ReLU, JumpReLU and TopK dictionaries in one class, with the teacher's gate or a rational one."""
+"""`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax dictionaries in one class, with the teacher's gate or a rational one."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from rsae.activation import RationalActivation
+from rsae.groupmax import group_maxima
 from rsae.paper import PaperActivation
 
 __all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "least_squares_gain"]
 
-Family = Literal["relu", "jumprelu", "topk"]
-FAMILIES = ("relu", "jumprelu", "topk")
+Family = Literal["relu", "jumprelu", "topk", "groupmax"]
+FAMILIES = ("relu", "jumprelu", "topk", "groupmax")
 NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale")
 REFINEMENTS = ("none", "gain", "residual")
 
@@ -32,19 +33,21 @@ class SparseAutoencoder(nn.Module):
         S     = {j : h_j > 0}                      relu
                 {j : h_j > threshold_j}            jumprelu
                 the k largest h_j, if positive     topk   (h_j |W_dec_j| decides with rescale_by_decoder_norm)
+                the largest h_j of each of k groups of neighbours, if positive   groupmax
         z_j   = h_j on S, or h_j rho(tau / h_j) with a `RationalActivation`; exactly 0 elsewhere
         x_hat = W_dec^T z + b_dec                  (rows divided by their norm with rescale_by_decoder_norm)
 
-    with ``tau`` the threshold that the gate uses: 0, threshold_j, or the (k+1)-th largest pre-activation of the token.
+    with ``tau`` the threshold that the gate uses: 0, threshold_j, the (k+1)-th largest pre-activation of the token, or
+    the second largest of the group.
 
     Parameters
     ----------
     W_enc, b_enc, W_dec, b_dec:
         Arrays or tensors [d_in, d_sae], [d_sae], [d_sae, d_in], [d_in]; copied to float32 parameters.
     family:
-        ``"relu"``, ``"jumprelu"`` or ``"topk"``.
+        ``"relu"``, ``"jumprelu"``, ``"topk"`` or ``"groupmax"``.
     k:
-        Number of codes a token may keep; topk only.
+        Number of codes a token may keep; topk and groupmax only.
     threshold:
         [d_sae], or one number for all; jumprelu only.
     activation:
@@ -109,10 +112,12 @@ class SparseAutoencoder(nn.Module):
         self.b_dec = nn.Parameter(_checked("b_dec", b_dec, (d_in,)))
         if (family == "jumprelu") != (threshold is not None):
             raise ValueError("family 'jumprelu' needs a threshold [d_sae], and no other family takes one")
-        if (family == "topk") != (k is not None):
-            raise ValueError("family 'topk' needs k, and no other family takes one")
+        if (family in ("topk", "groupmax")) != (k is not None):
+            raise ValueError("family 'topk' (or 'groupmax') needs k, and no other family takes one")
         if k is not None and (isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= d_sae):
             raise ValueError(f"k must be an integer from 1 to d_sae = {d_sae}, not {k!r}")
+        if family == "groupmax" and k is not None and d_sae % k:
+            raise ValueError(f"groupmax needs k groups of equal size, but d_sae = {d_sae} is not a multiple of k = {k}")
         if rescale_by_decoder_norm and family != "topk":
             raise ValueError(
                 "rescale_by_decoder_norm is for family 'topk': fold the norms of others into their weights"
@@ -166,21 +171,17 @@ class SparseAutoencoder(nn.Module):
     def _codes(self, h: Tensor, x: Tensor) -> Tensor:
         if isinstance(self.activation, PaperActivation):
             return cast(Tensor, self.activation(h))
-        if self.family == "topk":
-            assert self.k is not None
-            count = min(self.k + 1, self.d_sae)
-            largest, order = h.topk(count, dim=-1)
-            tau = largest[..., self.k :] if count > self.k else torch.zeros_like(largest[..., :1])
-            kept, places = largest[..., : self.k], order[..., : self.k]
+        if self.k is not None:
+            kept, tau, places = group_maxima(h, self.k) if self.family == "groupmax" else _largest(h, self.k)
             positive = kept.clamp_min(0.0)
             if self.activation is not None:
                 kept = self.activation.values(positive, tau, self._share(x, positive))
             return torch.zeros_like(h).scatter(-1, places, kept if self.activation is not None else positive)
-        tau = self.threshold if self.threshold is not None else torch.zeros((), device=h.device)
-        support = h > tau
+        level = self.threshold if self.threshold is not None else torch.zeros((), device=h.device)
+        support = h > level
         if self.activation is None:
             return h * support
-        return cast(Tensor, self.activation(h, tau, self._share(x, h * support)))
+        return cast(Tensor, self.activation(h, level, self._share(x, h * support)))
 
     def _share(self, x: Tensor, supported: Tensor) -> Tensor | None:
         """``q = |x - b_dec| / (|x - b_dec| + |h_S|)`` [..., 1], where the activation reads it."""
@@ -240,6 +241,13 @@ class SparseAutoencoder(nn.Module):
         """What `repr` shows."""
         gate = f"k={self.k}" if self.k is not None else self.family
         return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}"
+
+
+def _largest(h: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The k largest pre-activations [..., k], the next one [..., 1] (0 where there is none), and their columns."""
+    largest, order = h.topk(min(k + 1, h.shape[-1]), dim=-1)
+    tau = largest[..., k:] if largest.shape[-1] > k else torch.zeros_like(largest[..., :1])
+    return largest[..., :k], tau, order[..., :k]
 
 
 def least_squares_gain(target: Tensor, image: Tensor) -> Tensor:

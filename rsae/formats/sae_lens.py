@@ -66,7 +66,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     if family == "jumprelu":
         options["threshold"] = _threshold(tensors, source)
         used |= {"threshold", "log_threshold"}
-    if family == "topk":
+    if family in {"topk", "groupmax"}:
         options |= {"k": integer(_k(config), "k", source), "rescale_by_decoder_norm": rescale}
     known_keys(tensors, used, source)
     sae = SparseAutoencoder(**options, family=cast(Family, family))

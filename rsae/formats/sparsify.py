@@ -14,17 +14,17 @@ __all__ = ["read_sparsify"]
 
 
 def read_sparsify(config: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> SparseAutoencoder:
-    """A TopK SAE of sparsify; its W_dec is stored [d_sae, d_in], and ``num_latents = 0`` means a multiple of d_in.
+    """A TopK or GroupMax SAE of sparsify; W_dec is stored [d_sae, d_in], ``num_latents = 0`` means a multiple of d_in.
 
-    Raises ValueError, by name, for transcoders, skip connections, signed codes and groupmax.
+    Raises ValueError, by name, for transcoders, skip connections and signed codes.
     """
     if config.get("transcode") or config.get("skip_connection") or "W_skip" in tensors:
         raise ValueError(f"{source} is a transcoder or has a skip connection: it is no SAE and cannot be upgraded")
     if config.get("signed"):
         raise ValueError(f"{source} keeps signed codes (AbsTopK), which cannot be upgraded; topk can")
     activation = config.get("activation", "topk")
-    if activation != "topk":
-        raise ValueError(f"{source} has the activation {activation!r}, which cannot be upgraded; topk can")
+    if activation not in ("topk", "groupmax"):
+        raise ValueError(f"{source} has the activation {activation!r}, which cannot be upgraded; topk and groupmax can")
     known_keys(tensors, {"encoder.weight", "encoder.bias", "W_dec", "b_dec"}, source)
     weight = float_tensor(tensors, "encoder.weight", source, 2)
     d_sae, d_in = weight.shape
@@ -40,7 +40,7 @@ def read_sparsify(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
         b_enc=float_tensor(tensors, "encoder.bias", source, 1),
         W_dec=float_tensor(tensors, "W_dec", source, 2),
         b_dec=float_tensor(tensors, "b_dec", source, 1),
-        family="topk",
+        family=activation,
         k=integer(config.get("k"), "k", source),
         apply_b_dec_to_input=True,
         metadata={"format": "sparsify", "source": source, "config": dict(config)}

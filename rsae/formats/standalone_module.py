@@ -82,6 +82,14 @@ class StandaloneSAE(nn.Module):
         if self.kind == "paper":
             t = (h / self.scales[0]).clamp(-1.0, 1.0)
             return self.scales[1] * self._ratio(t, 1 - t * t, None)
+        if self.family == "groupmax":
+            groups = h.unflatten(-1, (self.k, -1))
+            size = groups.shape[-1]
+            largest, order = groups.topk(min(2, size), dim=-1)
+            tau = largest[..., 1] if size > 1 else torch.zeros_like(largest[..., 0])
+            kept = self._values(largest[..., 0].clamp_min(0.0), tau, x)
+            columns = order[..., 0] + size * torch.arange(self.k, device=h.device)
+            return torch.zeros_like(h).scatter(-1, columns, kept)
         if self.family == "topk":
             largest, order = h.topk(min(self.k + 1, h.shape[-1]), dim=-1)
             tau = largest[..., self.k :] if largest.shape[-1] > self.k else torch.zeros_like(largest[..., :1])

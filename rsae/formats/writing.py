@@ -25,8 +25,8 @@ def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = Fals
     """Write ``cfg.json`` and ``sae_weights.safetensors`` into the new directory ``path``; returns it.
 
     An SAE with its own gate is an ordinary SAELens one (architecture ``standard``, ``jumprelu`` or ``topk``); with a
-    rational activation or a refinement its architecture is ``rational``, which ``import rsae.saelens`` makes known to
-    SAELens. Everything is written beside the target and renamed into place at the end.
+    rational activation, a refinement, or the gate GroupMax its architecture is ``rational``, which
+    ``import rsae.saelens`` makes known to SAELens. Everything is written beside the target and renamed into place at the end.
 
     Raises FileExistsError for a directory that is not empty (with ``overwrite`` only where it holds anything but an
     SAE), NotADirectoryError for a file, FileNotFoundError where the parent does not exist.
@@ -92,7 +92,7 @@ def _new_directory(target: Path, fill: Callable[[Path], None], ours: set[str], o
 
 def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
     """The SAELens configuration of an SAE."""
-    plain = sae.activation is None and sae.refine == "none"
+    plain = sae.activation is None and sae.refine == "none" and sae.family in _ARCHITECTURES
     read = sae.metadata.get("config")
     read = read if isinstance(read, dict) else {}
     nested = read.get("metadata")
@@ -114,7 +114,7 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
         "reshape_activations": read.get("reshape_activations", "none"),
         "metadata": _json_only(about | {"rsae": rest}),
     }
-    if sae.family == "topk":
+    if sae.k is not None:
         config |= {"k": sae.k, "rescale_acts_by_decoder_norm": sae.rescale_by_decoder_norm}
     if not plain:
         config["rational"] = record_of(sae)

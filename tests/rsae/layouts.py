@@ -26,6 +26,11 @@ def top(h, k):
     return torch.zeros_like(h).scatter(-1, places, relu(values))
 
 
+def groupmax(h, k):
+    values, places = h.unflatten(-1, (k, -1)).max(dim=-1)
+    return torch.zeros_like(h).scatter(-1, places + torch.arange(0, h.shape[-1], h.shape[-1] // k), values)
+
+
 def gated(x):
     pre = x @ E
     return (pre + GATE > 0) * relu(R_MAG.exp() * pre + MAG)
@@ -204,6 +209,11 @@ CASES = {
     "sparsify": (
         sparsify(num_latents=0, expansion_factor=3, activation="topk"),
         lambda x: top(relu((x - C) @ E + B), 4),
+        lambda x, z: z @ D + C,
+    ),
+    "sparsify groupmax": (
+        sparsify(num_latents=24, activation="groupmax"),
+        lambda x: groupmax(relu((x - C) @ E + B), 4),
         lambda x, z: z @ D + C,
     ),
     "openai relu": (openai("ReLU"), lambda x: relu((x - C) @ E + B), lambda x, z: z @ D + C),

@@ -19,8 +19,8 @@ def random_weights(d_in: int = 8, d_sae: int = 24, seed: int = 0) -> dict[str, t
 
 
 def random_sae(family: str, **options: Any) -> SparseAutoencoder:
-    """A random SAE of a family; TopK keeps 3 codes, JumpReLU has thresholds of 0 to 1."""
-    if family == "topk":
+    """A random SAE of a family; TopK and GroupMax keep 3 codes, JumpReLU has thresholds of 0 to 1."""
+    if family in ("topk", "groupmax"):
         options.setdefault("k", 3)
     if family == "jumprelu":
         options.setdefault("threshold", torch.linspace(0.0, 1.0, 24))

@@ -30,6 +30,9 @@ def by_hand(sae: SparseAutoencoder, x: np.ndarray) -> tuple[np.ndarray, np.ndarr
         for row, values in enumerate(h):
             top = np.argsort(-values)[: sae.k]
             z[row, top] = np.maximum(values[top], 0)
+    elif sae.family == "groupmax":
+        groups = h.reshape(len(h), sae.k, -1)
+        z = np.where(groups == groups.max(-1, keepdims=True), np.maximum(groups, 0), 0).reshape(h.shape)
     else:
         z = h * (h > (0.0 if sae.threshold is None else sae.threshold.detach().double().numpy()))
     return z, (z @ d + c) * scale + shift
@@ -44,6 +47,8 @@ def by_hand(sae: SparseAutoencoder, x: np.ndarray) -> tuple[np.ndarray, np.ndarr
         ("jumprelu", {}),
         ("topk", {}),
         ("topk", {"rescale_by_decoder_norm": True}),
+        ("groupmax", {}),
+        ("groupmax", {"k": 24}),
     ],
 )
 def test_codes_and_reconstruction_follow_the_equations(family: str, options: dict, normalise: str) -> None:

@@ -22,7 +22,7 @@ def sae_lens():
 
 
 def _variants():
-    for family in ("relu", "jumprelu", "topk"):
+    for family in ("relu", "jumprelu", "topk", "groupmax"):
         for inputs in (("ratio",), ("ratio", "norm")):
             yield random_sae(family, activation=_bent(RationalActivation(IDENTITY, inputs)))
         yield random_sae(family, activation=_bent(RationalActivation(IDENTITY)), refine="gain")

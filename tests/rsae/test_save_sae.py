@@ -38,7 +38,7 @@ def gates():
 
 
 @pytest.mark.parametrize("gate", gates())
-@pytest.mark.parametrize("family", ["relu", "jumprelu", "topk"])
+@pytest.mark.parametrize("family", ["relu", "jumprelu", "topk", "groupmax"])
 @pytest.mark.parametrize("refine", ["none", "gain", "residual"])
 def test_round_trip_is_bit_exact(tmp_path, family, gate, refine):
     sae = random_sae(family, activation=gates()[gate], refine=refine)
@@ -50,7 +50,7 @@ def test_round_trip_is_bit_exact(tmp_path, family, gate, refine):
     assert state.keys() == again.state_dict().keys()
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in state.items())
     architecture = json.loads((tmp_path / "sae/cfg.json").read_text())["architecture"]
-    assert (architecture == "rational") == (gate != "own" or refine != "none")
+    assert (architecture == "rational") == (gate != "own" or refine != "none" or family == "groupmax")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_release_without_a_connection_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize("gate", gates())
-@pytest.mark.parametrize("family", ["relu", "jumprelu", "topk"])
+@pytest.mark.parametrize("family", ["relu", "jumprelu", "topk", "groupmax"])
 def test_the_export_needs_torch_alone_and_computes_the_same(tmp_path, family, gate):
     options = {"rescale_by_decoder_norm": True} if family == "topk" else {"normalise": "layer_norm"}
     for i, refine in enumerate(("none", "gain", "residual")):
