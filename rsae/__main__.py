@@ -30,7 +30,15 @@ _DTYPE = click.option(
 _HELD_OUT = click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of documents held out.")
 _SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+_READING = (_MODEL, _HOOK, _TEXT, _TOKENS, _CONTEXT, _HELD_OUT, _DTYPE, _DEVICE)
 _OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
+
+
+def _reading(command: Any) -> Any:
+    """The options of every command that reads a text with a host; they arrive together, as ``**reading``."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,9 +49,7 @@ def main() -> None:
 
 @main.command()
 @_SAE
-@_MODEL
-@_HOOK
-@_TEXT
+@_reading
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]")
 @_SEED
@@ -52,29 +58,17 @@ def main() -> None:
     "--refine", type=click.Choice(["none", "gain", "residual"]), default="none", show_default=True, help="Extra decode."
 )
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
-@_TOKENS
-@_CONTEXT
-@_HELD_OUT
-@_DTYPE
-@_DEVICE
 @_OVERWRITE
 def upgrade(
     sae: str,
-    model: str,
-    hook: str,
-    text: str,
     out: Path,
     steps: int | None,
     seed: int,
     seeds: int,
     refine: Any,
     ablations: tuple[str, ...],
-    max_tokens: int | None,
-    context_length: int,
-    held_out: float,
-    dtype: str,
-    device: str,
     overwrite: bool,
+    **reading: Any,
 ) -> None:
     """Upgrade an SAE: report.json, report.html and the new SAE go to --out."""
     from rsae.console import Bars, refusing, report_table
@@ -83,30 +77,20 @@ def upgrade(
     with refusing("rsae upgrade"):
         import rsae
         from rsae.language_model import pick_device
+        from rsae.report import free_directory
 
-        _refuse_results(out, overwrite)
-        pick_device(device)
+        free_directory(out, overwrite)
+        pick_device(reading["device"])
         teacher = rsae.load_sae(sae)
         with Bars(console) as bars:
-            states = rsae.hidden_states(
-                model,
-                text,
-                hook,
-                max_tokens=max_tokens,
-                context_length=context_length,
-                held_out=held_out,
-                dtype=dtype,
-                device=device,
-                seed=seed,
-                progress=bars.harvest,
-            )
+            states = _states(reading, bars, seed)
             done = rsae.upgrade(
                 teacher,
                 states,
                 steps=steps,
                 seed=seed,
                 seeds=seeds,
-                device=device,
+                device=reading["device"],
                 out=out,
                 overwrite=overwrite,
                 refine=refine,
@@ -119,28 +103,14 @@ def upgrade(
 
 @main.command()
 @_SAE
-@_MODEL
-@_HOOK
-@_TEXT
+@_reading
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
-@_TOKENS
-@_CONTEXT
-@_HELD_OUT
-@_DTYPE
-@_DEVICE
 @_OVERWRITE
 def evaluate(
     sae: str,
-    model: str,
-    hook: str,
-    text: str,
     out: Path | None,
-    max_tokens: int | None,
-    context_length: int,
-    held_out: float,
-    dtype: str,
-    device: str,
     overwrite: bool,
+    **reading: Any,
 ) -> None:
     """Measure an SAE on the held-out part of a text."""
     from rsae.console import Bars, metrics_table, refusing
@@ -153,20 +123,10 @@ def evaluate(
 
         if out is not None and out.exists() and not overwrite:
             raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
-        place = pick_device(device)
+        place = pick_device(reading["device"])
         subject = rsae.load_sae(sae).to(place)
         with Bars(console) as bars:
-            states = rsae.hidden_states(
-                model,
-                text,
-                hook,
-                max_tokens=max_tokens,
-                context_length=context_length,
-                held_out=held_out,
-                dtype=dtype,
-                device=device,
-                progress=bars.harvest,
-            )
+            states = _states(reading, bars)
         metrics = rsae.evaluate(subject, states)
         console.print(metrics_table(metrics))
         if out is not None:
@@ -191,9 +151,10 @@ def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bo
     console = Console()
     with refusing("rsae demo"):
         from rsae.demo import run
+        from rsae.report import free_directory
 
         began = time.monotonic()
-        _refuse_results(out, overwrite)
+        free_directory(out, overwrite)
         with Bars(console) as bars:
             start = run.on_synthetic if synthetic else run.on_language_model
             done, note = start(out, steps=steps, seed=seed, overwrite=overwrite, say=console.print, bars=bars)
@@ -205,12 +166,13 @@ def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bo
         console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
 
 
-def _refuse_results(out: Path, overwrite: bool) -> None:
-    """Refuse an output folder before the minutes that reading the host takes."""
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file: give a folder for the results")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise FileExistsError(f"{out} is not empty: give another folder, or --overwrite to replace its results")
+def _states(reading: dict[str, Any], bars: Any, seed: int = 0) -> Any:
+    """Hidden states as the options of `_reading` ask for them."""
+    import rsae
+
+    rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
+    source, text, hook = (reading[name] for name in ("model", "text", "hook"))
+    return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, **rest)
 
 
 def _peak_memory() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from rsae.metrics import Metric, Metrics
 
-__all__ = ["Report", "Row", "shown", "write_text"]
+__all__ = ["Report", "Row", "free_directory", "shown", "write_text"]
 
 FORMAT = "rsae report 1"
 EVIDENCE = ("certificates", "histograms", "probing", "continuity", "frontier")
@@ -188,6 +188,21 @@ def shown(metric: Metric | None, name: str = "") -> str:
     else:
         text = f"{metric.value:#.4g}"
     return text if metric.standard_error is None else f"{text} ± {metric.standard_error:.2g}"
+
+
+def free_directory(directory: str | Path, overwrite: bool = False) -> Path:
+    """The directory as a path, if results may be written to it: it is absent or empty, or ``overwrite``.
+
+    Raises FileExistsError otherwise, before any work.
+    """
+    target = Path(directory)
+    if target.exists() and not target.is_dir():
+        raise FileExistsError(f"{target} is a file; give a directory for the results")
+    if target.is_dir() and any(target.iterdir()) and not overwrite:
+        raise FileExistsError(
+            f"{target} is not empty: give another directory, or overwrite=True (--overwrite) to replace its results"
+        )
+    return target
 
 
 def write_text(path: Path, text: str) -> None:

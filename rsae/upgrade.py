@@ -19,7 +19,7 @@ from rsae.l0 import mean_l0
 from rsae.language_model import pick_device
 from rsae.metrics import Metric, Metrics, evaluate
 from rsae.provenance import learned_curve, question
-from rsae.report import Report
+from rsae.report import Report, free_directory
 from rsae.sae import SparseAutoencoder
 
 __all__ = ["Upgrade", "upgrade"]
@@ -85,7 +85,7 @@ def upgrade(
     ValueError, FileExistsError
         for what cannot be used, before any work.
     """
-    target = _free_directory(out, overwrite)
+    target = None if out is None else free_directory(out, overwrite)
     place = pick_device(device)
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ValueError(f"seeds must be a positive integer, not {seeds!r}")
@@ -180,24 +180,11 @@ def _expected(teacher: SparseAutoencoder, x: Tensor) -> float:
     return found
 
 
-def _free_directory(out: str | Path | None, overwrite: bool) -> Path | None:
-    if out is None:
-        return None
-    target = Path(out)
-    if target.exists() and not target.is_dir():
-        raise FileExistsError(f"{target} is a file; give a directory for the results")
-    if target.is_dir() and any(target.iterdir()) and not overwrite:
-        raise FileExistsError(
-            f"{target} is not empty: give another directory, or overwrite=True to replace its results"
-        )
-    return target
-
-
 def _save(upgraded: Upgrade, target: Path) -> None:
     from rsae.formats import save_sae
 
     target.mkdir(parents=True, exist_ok=True)
-    save_sae(upgraded.sae, target / "sae", overwrite=True)  # `_free_directory` has asked
+    save_sae(upgraded.sae, target / "sae", overwrite=True)  # `free_directory` has asked
     upgraded.report.save(target)
 
 
