@@ -1,6 +1,7 @@
-"""Source code of a rational in C, NumPy and PyTorch, all from one sequence of operations."""
+"""Source code of a rational in C, NumPy, PyTorch, JAX and Triton, all from one sequence of operations."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -12,19 +13,6 @@ from rational_approx.rational import Rational
 
 __all__ = ["LANGUAGES", "export"]
 
-LANGUAGES = ("c", "c-fma", "numpy", "pytorch")
-
-_GUARD = """#include <float.h>
-#include <math.h>
-
-#ifdef __FAST_MATH__
-#error "compiled with -ffast-math the bound does not hold"
-#endif
-#if FLT_EVAL_METHOD != 0
-#error "operations must be rounded to their own type (on x86: -msse2 -mfpmath=sse)"
-#endif
-"""
-
 
 def export(
     rational: Rational,
@@ -33,28 +21,32 @@ def export(
     certificate: Any = None,
     scheme: str | None = None,
     dtype: str = "float32",
+    fma: bool = False,
     name: str = "rational",
 ) -> str:
     """Source code with a function of one argument that evaluates the rational on its domain.
 
     A comment states the proved bound on the rounding error and, with a certificate, the proved bound of the
-    approximation and the certificate's hash. Outside the domain the function is whatever the formula gives.
+    approximation, of both together, and the certificate's hash. Outside the domain the function is whatever the
+    formula gives. The bounds hold where additions, multiplications and divisions are rounded to nearest.
 
     Parameters
     ----------
     language:
-        ``"c"``, ``"c-fma"`` (with ``fma``), ``"numpy"`` or ``"pytorch"``.
+        ``"c"``, ``"numpy"``, ``"pytorch"``, ``"jax"`` or ``"triton"`` (a function for use in kernels).
     certificate:
         The certificate of this very rational.
     scheme, dtype:
         See :func:`rational_approx.evaluation.evaluation_error`.
+    fma:
+        Multiply and add in one operation, in the languages that have one: C and Triton.
     name:
         The function's name.
 
     Raises
     ------
     ValueError
-        for an unknown language, a name that is no identifier, or the certificate of another rational.
+        for an unknown language, a name that is no identifier, or the certificate of another rational or domain.
     ArithmeticError
         where no bound on the rounding error exists.
 
@@ -75,23 +67,27 @@ def export(
     """
     if language not in LANGUAGES:
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, not {language!r}")
+    if fma and not _LANGUAGES[language].fma:
+        raise ValueError(f"{language} has no fused multiply-add: take fma=False, or the language 'c' or 'triton'")
     if not (name.isidentifier() and name.isascii()):
         raise ValueError(f"the function's name must be an identifier, not {name!r}")
     if certificate is not None and certificate.rational != rational:
         raise ValueError("the certificate is of another rational: certify the one that is exported (round first)")
+    if certificate is not None and certificate.domain != rational.domain:
+        raise ValueError(
+            f"the certificate is for {certificate.domain} and the rational for {rational.domain}: certify it on its own"
+        )
     scheme = scheme or ("clenshaw" if rational.basis == "chebyshev" else "horner")
-    bound = evaluation_error(rational, scheme, dtype, language == "c-fma")
-    code = program(rational, scheme, language == "c-fma")
+    bound = evaluation_error(rational, scheme, dtype, fma)
+    code = program(rational, scheme, fma)
     notes = _notes(rational, bound, certificate)
-    if language in ("c", "c-fma"):
-        return _c(code, notes, dtype, name)
-    return _python(code, notes, dtype, name, language)
+    return _LANGUAGES[language].source(code, notes, dtype, name)
 
 
 def _notes(rational: Rational, bound: EvaluationError, certificate: Any) -> list[str]:
     out = [
         f"r = P / Q of type {rational.type}, coefficients in {rational.format}, on {rational.domain}",
-        f"{bound.scheme}, {bound.operations} operations in {bound.dtype}",
+        f"{bound.scheme}{' with fma' if bound.fma else ''}, {bound.operations} operations in {bound.dtype}",
         f"proved: abs(computed - r) <= {_upwards(bound.bound)} on the domain",
     ]
     if certificate is not None:
@@ -99,10 +95,19 @@ def _notes(rational: Rational, bound: EvaluationError, certificate: Any) -> list
         out.append(
             f"{certificate.status}: error of r for {certificate.target}, weight {certificate.weight}: <= {shown}"
         )
-        if certificate.status == "proved" and certificate.weight == "1":
-            out.append(f"proved: abs(computed - target) <= {_upwards(certificate.upper + bound.bound)}")
+        if certificate.status == "proved":
+            out.append(_total(rational, bound, certificate))
         out.append(f"certificate: {document(certificate)['hash']}")
     return [line.replace("*/", "* /").replace("\n", " ") for line in out]
+
+
+def _total(rational: Rational, bound: EvaluationError, certificate: Any) -> str:
+    # w (computed - f) = w (computed - r) + w (r - f): each part has its own bound.
+    difference, weighted = "computed - target", bound
+    if certificate.weight != "1":
+        difference = f"({certificate.weight}) * (computed - target)"
+        weighted = evaluation_error(rational, bound.scheme, bound.dtype, bound.fma, weight=certificate.weight)
+    return f"proved: abs({difference}) <= {_upwards(certificate.upper + weighted.bound)}"
 
 
 def _upwards(value: Fraction) -> str:
@@ -114,48 +119,111 @@ def _upwards(value: Fraction) -> str:
     return text
 
 
-def _lines(code: Program, constant: Callable[[Fraction], str], fma: str = "") -> list[str]:
-    def operand(which: Operand) -> str:
+# -- languages -------------------------------------------------------------------------------------------------------
+
+
+def _lines(
+    code: Program, constant: Callable[[Fraction, bool], str], fma: str = "", division: str = "{} / {}"
+) -> list[str]:
+    def operand(which: Operand, op: str) -> str:
         if isinstance(which, Fraction):
-            return constant(which)
+            return constant(which, op == "div")
         return "x" if which == INPUT else f"v{which}"
 
-    signs = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
-    out = []
-    for number, (op, operands) in enumerate(code.steps):
-        names = [operand(which) for which in operands]
-        value = f"{fma}({', '.join(names)})" if op == "fma" else f" {signs[op]} ".join(names)
-        out.append(f"v{number} = {value}")
-    return out
+    forms = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": division, "fma": fma}
+    return [
+        f"v{number} = {forms[op].format(*(operand(which, op) for which in names))}"
+        for number, (op, names) in enumerate(code.steps)
+    ]
+
+
+_GUARD = """#include <float.h>
+#include <math.h>
+
+#ifdef __FAST_MATH__
+#error "compiled with -ffast-math the bound does not hold"
+#endif
+#if FLT_EVAL_METHOD != 0
+#error "operations must be rounded to their own type (on x86: -msse2 -mfpmath=sse)"
+#endif
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize ("fp-contract=off")
+#endif
+"""
 
 
 def _c(code: Program, notes: list[str], dtype: str, name: str) -> str:
     kind, suffix = ("float", "f") if dtype == "float32" else ("double", "")
 
-    def constant(value: Fraction) -> str:
+    def constant(value: Fraction, divided: bool) -> str:
         return f"({float(round_to(value, dtype)).hex()}{suffix})"
 
     comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
-    pragma = (
-        "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#elif defined(__GNUC__)\n"
-        '#pragma GCC optimize ("fp-contract=off")\n#endif\n'
-    )
-    body = "\n".join(f"    const {kind} {line};" for line in _lines(code, constant, f"fma{suffix}"))
-    return f"{comment}\n{_GUARD}{pragma}\n{kind} {name}({kind} x) {{\n{body}\n    return v{len(code.steps) - 1};\n}}\n"
+    lines = _lines(code, constant, f"fma{suffix}({{}}, {{}}, {{}})")
+    body = "\n".join(f"    const {kind} {line};" for line in lines)
+    return f"{comment}\n{_GUARD}\n{kind} {name}({kind} x) {{\n{body}\n    return v{len(lines) - 1};\n}}\n"
 
 
-def _python(code: Program, notes: list[str], dtype: str, name: str, language: str) -> str:
-    comment = "\n".join(f"# {line}" for line in notes)
-    if language == "numpy":
-        head, cast = "import numpy as np", f"np.asarray(x, dtype=np.{dtype})"
+@dataclass(frozen=True)
+class _Python:
+    """A language that is Python: how a module begins, how the argument and constants get their type.
 
-        def constant(value: Fraction) -> str:
-            return f"np.{dtype}({float(round_to(value, dtype))!r})"
-    else:
-        head, cast = "import torch", f"x.to(torch.{dtype})"
+    ``divided`` is a constant in a division, which some libraries replace by the product with a rounded reciprocal.
+    """
 
-        def constant(value: Fraction) -> str:
-            return f"({float(round_to(value, dtype))!r})"
+    imports: str
+    argument: str
+    constant: str
+    divided: str = ""
+    decorator: str = ""
+    fma: str = ""
+    division: str = "{} / {}"
+    guard64: str = ""
 
-    body = "\n".join(f"    {line}" for line in _lines(code, constant))
-    return f"{comment}\n{head}\n\n\ndef {name}(x):\n    x = {cast}\n{body}\n    return v{len(code.steps) - 1}\n"
+    def source(self, code: Program, notes: list[str], dtype: str, name: str) -> str:
+        def constant(value: Fraction, divided: bool) -> str:
+            form = self.divided if divided and self.divided else self.constant
+            return form.format(value=repr(float(round_to(value, dtype))), dtype=dtype)
+
+        division = self.division if dtype == "float32" else "{} / {}"
+        lines = [f"x = {self.argument.format(dtype=dtype)}", *_lines(code, constant, self.fma, division)]
+        if dtype == "float64" and self.guard64:
+            lines[:0] = self.guard64.split("\n")
+        comment, body = "\n".join(f"# {line}" for line in notes), "\n".join(f"    {line}" for line in lines)
+        function = f"{self.decorator}def {name}(x):\n{body}\n    return v{len(code.steps) - 1}\n"
+        return f"{comment}\n{self.imports}\n\n\n{function}"
+
+
+@dataclass(frozen=True)
+class _C:
+    fma: str = "fma"
+    source: Callable[[Program, list[str], str, str], str] = _c
+
+
+_LANGUAGES: dict[str, _C | _Python] = {
+    "c": _C(),
+    "numpy": _Python("import numpy as np", "np.asarray(x, dtype=np.{dtype})", "np.{dtype}({value})"),
+    "pytorch": _Python("import torch", "x.to(torch.{dtype})", "({value})", "torch.full_like(x, {value})"),
+    "jax": _Python(
+        "import jax\nimport jax.numpy as jnp",
+        "jnp.asarray(x, dtype=jnp.{dtype})",
+        "jnp.{dtype}({value})",
+        "jax.lax.optimization_barrier(jnp.full_like(x, {value}))",
+        # Without that switch JAX calculates in float32, whatever type it is asked for.
+        guard64="if not jax.config.jax_enable_x64:\n"
+        '    raise TypeError("switch jax_enable_x64 on: the bound is one for float64")',
+    ),
+    "triton": _Python(
+        "import triton\nimport triton.language as tl",
+        "x.to(tl.{dtype})",
+        # A Python number would pass through float32 on its way into some operations.
+        "tl.full((), {value}, tl.{dtype})",
+        decorator="@triton.jit\n",
+        fma="tl.fma({}, {}, {})",
+        # The operator / is off by up to two units in the last place in float32.
+        division="tl.div_rn({}, {})",
+    ),
+}
+LANGUAGES = tuple(_LANGUAGES)

@@ -34,10 +34,15 @@ class _Writer:
     def __init__(self, fma: bool) -> None:
         self.fma = fma
         self.steps: list[Step] = []
+        self.known: dict[tuple[object, ...], int] = {}
 
     def do(self, op: str, *operands: Operand) -> Operand:
-        self.steps.append(Step(op, operands))
-        return len(self.steps) - 1
+        """The number of a step; the same step is not taken twice."""
+        key = op, *((type(which), which) for which in operands)  # the constant 1 is not step 1
+        if key not in self.known:
+            self.known[key] = len(self.steps)
+            self.steps.append(Step(op, operands))
+        return self.known[key]
 
     def multiply_add(self, a: Operand, b: Operand, c: Operand) -> Operand:
         """``a b + c``; an addition of zero is left out."""
@@ -106,13 +111,11 @@ def program(rational: Rational, scheme: str = "horner", fma: bool = False) -> Pr
     else:
         sides = [_trimmed(side) for side in (rational.numerator, rational.denominator)]
         rule = writer.horner if scheme == "horner" else writer.estrin
-        square: Operand | None = None
         done: list[Operand] = []
         for side in sides:
             odd, even = any(side[1::2]), any(side[0::2])
             if len(side) > 2 and not (odd and even):
-                square = writer.do("mul", INPUT, INPUT) if square is None else square
-                inner = rule(side[1::2] if odd else side[0::2], square)
+                inner = rule(side[1::2] if odd else side[0::2], writer.do("mul", INPUT, INPUT))
                 done.append(writer.do("mul", INPUT, inner) if odd else inner)
             else:
                 done.append(rule(side, INPUT))

@@ -39,7 +39,29 @@ def test_every_difference_lies_within_the_bound_which_is_not_loose(target, degre
     seen = max(
         abs(Fraction(float(y)) - r) for y, r in zip(computed(rational, scheme, "float32", x), exact(rational, x))
     )
-    assert bound / 12 < seen <= bound
+    assert bound / 8 < seen <= bound
+
+
+@pytest.mark.parametrize("weight", ["1/abs(exp(x))", "where(x < 1, 4, 1/10)"])
+def test_a_weighted_difference_has_a_bound_of_its_own(weight):
+    rational = fit("exp(x)", (3, 3), (-2, 3)).rational.monomial().rounded("float32")
+    bound = evaluation_error(rational, weight=weight).bound
+    x = np.linspace(-2, 3, 3000).astype(np.float32)
+    factor = np.where(x < 1, 4, 0.1) if "where" in weight else np.exp(-x.astype(float))
+    differences = [
+        float(abs(Fraction(float(y)) - r))
+        for y, r in zip(computed(rational, "horner", "float32", x), exact(rational, x))
+    ]
+    seen = (factor * differences).max()
+    assert bound / 8 < seen <= bound * (1 + 1e-12)
+    assert bound < evaluation_error(rational).bound  # which is that of exp(3), and here counts little
+
+
+def test_a_weight_that_is_not_bounded_has_no_bound():
+    with pytest.raises(ArithmeticError, match="weight"):
+        evaluation_error(fit("exp(x)", (2, 2), (-1, 1)).rational, weight="1/x")
+    with pytest.raises(ValueError, match="__import__"):
+        evaluation_error(fit("exp(x)", (2, 2), (-1, 1)).rational, weight="__import__('os')")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
