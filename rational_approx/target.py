@@ -9,7 +9,7 @@ import flint
 import mpmath
 import numpy as np
 
-from rational_approx import callables, expression, gates
+from rational_approx import callables, expression, gates, torch_activations
 from rational_approx.domain import Domain, End
 from rational_approx.expression import Expression
 from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
@@ -112,10 +112,11 @@ class Target:
         weight: object = None,
         breakpoints: Sequence[object] = (),
     ) -> None:
-        gate = gates.find(function)
+        gate = gates.find(function) or torch_activations.find(function)
         if gate is not None:
             function = gate.expression
             domain = gate.domain if domain is None else domain
+        function = torch_activations.as_function(function)
         samples = callables.samples(function)
         if samples is not None:
             self._from_samples(samples, domain, weight)

@@ -34,6 +34,11 @@ FORMULAS = {
     "hardsigmoid": lambda x: min(max(x + 3, 0), 6) / 6,
     "hardtanh": lambda x: min(max(x, -1), 1),
     "softsign": lambda x: x / (1 + abs(x)),
+    "relu6": lambda x: min(max(x, 0), 6),
+    "hardshrink": lambda x: x if abs(x) > 0.5 else 0.0,
+    "softshrink": lambda x: math.copysign(max(abs(x) - 0.5, 0), x),
+    "tanhshrink": lambda x: x - math.tanh(x),
+    "logsigmoid": lambda x: -math.log1p(math.exp(-x)),
 }
 
 
@@ -97,3 +102,7 @@ def test_parameters_that_make_no_sense_are_refused() -> None:
         gates.celu(0)
     with pytest.raises(ValueError, match="finite number"):
         gates.jumprelu(threshold=math.nan)
+    with pytest.raises(ValueError, match="lower < upper"):
+        gates.hardtanh(1, -1)
+    with pytest.raises(ValueError, match="0 < gap < threshold"):
+        gates.hardshrink(threshold=0.5, gap=0.5)
