@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from rsae import ranks
 from rsae.activation import RationalActivation
 
-__all__ = ["Active", "active_above", "active_jump", "active_topk", "decode"]
+__all__ = ["Active", "active_above", "active_jump", "active_topk", "batch_level", "decode"]
 
 
 class Active(NamedTuple):
@@ -65,6 +66,23 @@ def active_above(h: Tensor, tau: Tensor, activation: RationalActivation | None, 
     if activation is not None:
         codes = activation.values(values, tau, _share_of_entries(activation, size, values, rows))
     return Active(codes, columns, rows, len(h), torch.tensor(len(values) / len(h)))
+
+
+@torch.no_grad()
+def batch_level(h: Tensor, l0: float, guess: Tensor | None = None) -> Tensor:
+    """The threshold, not negative, above which pre-activations [batch, d_sae] of all ranks have ``l0`` entries a row.
+
+    It lies between the last entry that stays and the first that goes. ``guess``, the level of batches before, only
+    saves time: entries far below it are not sorted.
+    """
+    entries = h.flatten()
+    count = min(max(1, round(len(h) * ranks.count() * l0)), entries.numel() * ranks.count() - 1)
+    wanted = min(count + 1, entries.numel())
+    if guess is not None:
+        near = entries[entries > 0.8 * guess]
+        entries = near if len(near) >= wanted else entries
+    kept, dropped = ranks.gathered(entries.topk(wanted).values).topk(count + 1).values[-2:]
+    return ((kept + dropped) / 2).clamp_min(0.0)
 
 
 def active_jump(

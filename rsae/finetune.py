@@ -8,11 +8,14 @@ from typing import Any
 
 import torch
 
+from rsae import ranks
 from rsae.activation import RationalActivation
+from rsae.checkpoint import Checkpoint
 from rsae.hidden_states import HiddenStates
 from rsae.l0 import match_l0, mean_l0
-from rsae.passes import Pass, choose_pass
+from rsae.passes import choose_pass
 from rsae.sae import SparseAutoencoder
+from rsae.training import Training
 from rsae.working_copy import input_scale, rescaled, working_copy
 
 __all__ = ["Progress", "Recipe", "finetune", "recipe_for"]
@@ -90,6 +93,7 @@ def finetune(
     arm: str = "sae",
     progress: Callable[[Progress], None] | None = None,
     curve: list[dict[str, float]] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> SparseAutoencoder:
     """A fine-tuned copy of an SAE, at an L0 of ``target_l0`` (default: its own) on the calibration vectors.
 
@@ -98,7 +102,8 @@ def finetune(
     straight-through gradient for jumprelu, L1 or the batch's largest entries for relu. Batches depend on their size and
     ``seed`` alone, so two arms with the same two see the same data. Deterministic on one machine.
 
-    ``progress`` is called about fifty times; ``curve`` collects (step, loss, l0) at the same moments.
+    ``progress`` is called about fifty times; ``curve`` collects (step, loss, l0) at the same moments. With a
+    ``checkpoint`` the training of ``arm`` goes on where it was, and ends with the same bits.
 
     Raises
     ------
@@ -117,71 +122,43 @@ def finetune(
     scale = input_scale(sae, calibration)
     work = working_copy(sae.to(device), scale)
     forward = choose_pass(work, recipe.sparsity, recipe.bandwidth, target_l0)
-    _train(work, forward, hidden_states, steps, seed, recipe, scale, arm, progress, curve)
-    forward.finish(work)
-    trained = match_l0(rescaled(work, scale), calibration, target_l0)
-    return trained
-
-
-def _train(
-    work: SparseAutoencoder,
-    forward: Pass,
-    hidden_states: HiddenStates,
-    steps: int,
-    seed: int,
-    recipe: Recipe,
-    scale: float,
-    arm: str,
-    progress: Callable[[Progress], None] | None,
-    curve: list[dict[str, float]] | None,
-) -> None:
-    device = work.W_enc.device
-    norms = work.W_dec.detach().norm(dim=1, keepdim=True)
-    coefficients = [] if work.activation is None else list(work.activation.parameters())
-    if work.residual_step is not None:
-        coefficients.append(work.residual_step)
-    groups = [
-        {
-            "params": [work.W_enc, work.b_enc, work.W_dec, work.b_dec, *forward.parameters()],
-            "rate": recipe.learning_rate,
-        },
-        {"params": coefficients, "rate": recipe.coefficient_rate},
-    ]
-    optimiser = torch.optim.Adam([g for g in groups if g["params"]], lr=1.0, fused=True)
-    every, began = max(1, steps // 50), time.monotonic()
-    for step, x in enumerate(hidden_states.batches(recipe.batch_size, seed, steps, device)):
-        for group in optimiser.param_groups:
-            group["lr"] = group["rate"] * schedule(step, steps, recipe.warmup)
-        x = work.normalised(x)[0] / scale
-        error, l0, penalty = forward(work, x)
-        optimiser.zero_grad(set_to_none=True)
-        (error if penalty is None else error + penalty).backward()
-        optimiser.step()
-        with torch.no_grad():
-            work.W_dec.mul_(norms / work.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12))
-        if step % every == every - 1 or step == steps - 1:
-            if not math.isfinite(float(error.detach())):
+    training = Training(
+        work,
+        forward,
+        steps=steps,
+        warmup=recipe.warmup,
+        rate=recipe.learning_rate,
+        coefficient_rate=recipe.coefficient_rate,
+    )
+    history: list[dict[str, float]] = []
+    if checkpoint is not None and (kept := checkpoint.load(arm)) is not None:
+        training.restore(kept.tensors, kept.values["step"])
+        history = kept.values["history"]
+    inputs = hidden_states.batches(
+        recipe.batch_size, seed, steps, device, first=training.done, part=(ranks.rank(), ranks.count())
+    )
+    began, first = time.monotonic(), training.done
+    for x in inputs:
+        error, l0 = training.step(work.normalised(x)[0] / scale)
+        done = training.done
+        if done % max(1, steps // 50) == 0 or done == steps:
+            found = ranks.mean(torch.stack([error, l0])).tolist()
+            if not math.isfinite(found[0]):
                 raise ValueError(
-                    f"training diverged at step {step + 1} of {steps}: the loss is {float(error.detach())}; "
+                    f"training diverged at step {done} of {steps}: the loss is {found[0]}; "
                     f"try a learning rate below {recipe.learning_rate:g}"
                 )
-            left = (time.monotonic() - began) / (step + 1) * (steps - step - 1)
-            event = Progress(arm, step + 1, steps, float(error.detach()) * scale**2, float(l0.detach()), left)
-            if curve is not None:
-                curve.append({"step": event.step, "loss": event.loss, "l0": event.l0})
+            left = (time.monotonic() - began) / (done - first) * (steps - done)
+            event = Progress(arm, done, steps, found[0] * scale**2, found[1], left)
+            history.append({"step": event.step, "loss": event.loss, "l0": event.l0})
             if progress is not None:
                 progress(event)
-
-
-def schedule(step: int, steps: int, warmup: int) -> float:
-    """Factor of the learning rate: linear over the warm-up, then half a cosine to zero.
-
-    >>> [round(schedule(step, 100, 10), 3) for step in (0, 9, 55, 99)]
-    [0.1, 1.0, 0.5, 0.0]
-    """
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+        if checkpoint is not None and (done % checkpoint.every == 0 or done == steps):
+            checkpoint.save(arm, training.state(), step=done, history=history)
+    if curve is not None:
+        curve.extend(history)
+    forward.finish(work)
+    return match_l0(rescaled(work, scale), calibration, target_l0)
 
 
 def check_trainable(sae: SparseAutoencoder, hidden_states: HiddenStates, steps: int, recipe: Recipe) -> None:
@@ -198,5 +175,7 @@ def check_trainable(sae: SparseAutoencoder, hidden_states: HiddenStates, steps: 
             f"{len(hidden_states.train)} training vectors are fewer than one batch of {recipe.batch_size}: "
             "give more text, or a smaller batch_size"
         )
+    if recipe.batch_size % ranks.count():
+        raise ValueError(f"a batch of {recipe.batch_size} cannot be shared evenly between {ranks.count()} processes")
     if isinstance(sae.activation, RationalActivation) and sae.threshold is not None and bool((sae.threshold < 0).any()):
         raise ValueError("some JumpReLU thresholds are negative, where the ratio tau / h has no meaning")

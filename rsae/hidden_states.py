@@ -44,20 +44,31 @@ class HiddenStates:
         """Length of a vector."""
         return self.train.shape[1]
 
-    def batches(self, size: int, seed: int, steps: int, device: str | torch.device = "cpu") -> Iterator[Tensor]:
-        """``steps`` batches [size, d_in] of training vectors in float32.
+    def batches(
+        self,
+        size: int,
+        seed: int,
+        steps: int,
+        device: str | torch.device = "cpu",
+        *,
+        first: int = 0,
+        part: tuple[int, int] = (0, 1),
+    ) -> Iterator[Tensor]:
+        """Batches [size, d_in] of training vectors in float32, number ``first`` to ``steps`` - 1.
 
         The order depends on ``size`` and ``seed`` alone: all vectors in a random order, then in another one, and so on.
+        ``part=(i, n)`` gives the i-th of n parts of each batch, ``size / n`` rows.
         """
         if size < 1 or steps < 0:
             raise ValueError(f"batches need a size of at least 1 and no negative steps, not size={size}, steps={steps}")
         generator = torch.Generator().manual_seed(seed)
         order = torch.empty(0, dtype=torch.int64)
-        for _ in range(steps):
+        for step in range(steps):
             while len(order) < size:
                 order = torch.cat([order, torch.randperm(len(self.train), generator=generator)])
             rows, order = order[:size], order[size:]
-            yield self.train[rows].to(device, torch.float32)
+            if step >= first:
+                yield self.train[rows[part[0] :: part[1]]].to(device, torch.float32)
 
     def __repr__(self) -> str:
         return (

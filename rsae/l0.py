@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from rsae import ranks
 from rsae.activation import RationalActivation
 from rsae.sae import SparseAutoencoder
 
@@ -17,7 +18,7 @@ class L0Controller:
     """The penalty's weight, moved each step by how far a moving average of L0 is from its target.
 
     ``weight <- weight exp(0.04 clip((ema - target) / target, -0.25, 0.25))``: at most 1% a step, so that it follows the
-    schedule of the learning rate and does not ring.
+    schedule of the learning rate and does not ring. Of several ranks all take the mean of their L0 into account.
     """
 
     def __init__(self, weight: float, target: float) -> None:
@@ -27,7 +28,7 @@ class L0Controller:
 
     def update(self, l0: Tensor) -> None:
         """Take the L0 of one batch into account; no synchronisation with the device."""
-        self.average = 0.95 * self.average.to(l0.device) + 0.05 * l0.detach()
+        self.average = 0.95 * self.average.to(l0.device) + 0.05 * ranks.mean(l0)
         error = ((self.average - self.target) / self.target).clamp(-0.25, 0.25)
         self.weight = self.weight.to(l0.device) * torch.exp(0.04 * error)
 

@@ -5,10 +5,13 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from rsae import ranks
 from rsae.activation import RationalActivation
-from rsae.active import Active, active_above, active_jump, active_topk, decode
+from rsae.active import Active, active_above, active_jump, active_topk, batch_level, decode
+from rsae.groupmax import active_groupmax
 from rsae.l0 import L0Controller
 from rsae.paper import PaperActivation
+from rsae.revival import Revival
 from rsae.sae import SparseAutoencoder, least_squares_gain
 
 __all__ = ["Pass", "choose_pass"]
@@ -26,12 +29,18 @@ class Pass(Protocol):
     def finish(self, sae: SparseAutoencoder) -> None:
         """Write what was learned into the SAE."""
 
+    def state(self) -> dict[str, Tensor]:
+        """What it remembers from one batch to the next, parameters apart."""
+
+    def restore(self, kept: dict[str, Tensor]) -> None:
+        """Remember what `state` gave."""
+
 
 def choose_pass(sae: SparseAutoencoder, sparsity: str, bandwidth: float, target_l0: float) -> Pass:
     """The pass for an SAE in training units."""
     if isinstance(sae.activation, PaperActivation):
         return DensePass(target_l0)
-    if sae.family == "topk":
+    if sae.k is not None:
         return TopKPass()
     if sae.family == "jumprelu":
         return JumpPass(sae, bandwidth, target_l0)
@@ -39,21 +48,46 @@ def choose_pass(sae: SparseAutoencoder, sparsity: str, bandwidth: float, target_
 
 
 class _Pass:
+    target: float = 0.0
+    controller: L0Controller | None = None
+    level: Tensor | None = None
+
+    def __init__(self) -> None:
+        self.revival = Revival()
+
     def parameters(self) -> list[Tensor]:
         return []
 
     def finish(self, sae: SparseAutoencoder) -> None:
         return None
 
+    def state(self) -> dict[str, Tensor]:
+        controller = self.controller
+        parts = {
+            "weight": controller and controller.weight,
+            "average": controller and controller.average,
+            "level": self.level,
+            "silent": self.revival.silent,
+        }
+        return {name: value for name, value in parts.items() if value is not None}
+
+    def restore(self, kept: dict[str, Tensor]) -> None:
+        if "weight" in kept:
+            self.controller = L0Controller(0.0, self.target)
+            self.controller.weight, self.controller.average = kept["weight"], kept["average"]
+        self.level, self.revival.silent = kept.get("level"), kept.get("silent")
+
 
 class TopKPass(_Pass):
-    """No penalty: L0 is k."""
+    """No penalty: L0 is at most k, of the whole row (topk) or one a group (groupmax)."""
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `Pass`."""
         assert sae.k is not None
-        active = active_topk(sae.pre_activations(x), sae.k, _gate(sae), _size(sae, x))
-        return _error(sae, active, x), active.l0, None
+        largest = active_groupmax if sae.family == "groupmax" else active_topk
+        active = largest(sae.pre_activations(x), sae.k, _gate(sae), _size(sae, x))
+        error = _error(sae, active, x)
+        return error, active.l0, self.revival.pull(sae, active, error)
 
 
 class JumpPass(_Pass):
@@ -65,6 +99,7 @@ class JumpPass(_Pass):
         self.bandwidth = bandwidth * float(sae.threshold.detach().median().clamp_min(1e-6))
         self.target = target_l0
         self.controller: L0Controller | None = None
+        self.revival = Revival()
 
     def parameters(self) -> list[Tensor]:
         """The logarithms of the thresholds."""
@@ -83,7 +118,7 @@ class JumpPass(_Pass):
         if self.controller is None:
             self.controller = L0Controller(self._price(sae, x, h.detach(), theta.detach(), error.detach()), self.target)
         self.controller.update(active.l0)
-        return error, active.l0, self.controller.weight * active.l0
+        return error, active.l0, self.controller.weight * active.l0 + self.revival.pull(sae, active, error)
 
     @torch.no_grad()
     def _price(self, sae: SparseAutoencoder, x: Tensor, h: Tensor, theta: Tensor, error: Tensor) -> float:
@@ -91,8 +126,8 @@ class JumpPass(_Pass):
         lower = active_jump(h, theta * 0.97, self.bandwidth, _gate(sae), _size(sae, x))
         upper = active_jump(h, theta * 1.03, self.bandwidth, _gate(sae), _size(sae, x))
         drop = _error(sae, upper, x) - _error(sae, lower, x)
-        codes = (lower.l0 - upper.l0).clamp_min(1e-3)
-        return float((drop / codes).clamp_min(1e-4 * error / self.target))
+        drop, codes, error = ranks.mean(torch.stack([drop, lower.l0 - upper.l0, error]))
+        return float((drop / codes.clamp_min(1e-3)).clamp_min(1e-4 * error / self.target))
 
 
 class L1Pass(_Pass):
@@ -101,6 +136,7 @@ class L1Pass(_Pass):
     def __init__(self, target_l0: float) -> None:
         self.target = target_l0
         self.controller: L0Controller | None = None
+        self.revival = Revival()
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `Pass`."""
@@ -111,11 +147,12 @@ class L1Pass(_Pass):
         total = active.codes.sum() / len(x)
         if self.controller is None:
             # At the optimum of a teacher trained with L1, scaling all codes changes the loss by nothing.
-            price = 2 * ((target - image) * image).sum(1).mean() / total
-            floor = 1e-3 * (target - image).square().sum(1).mean() / total
-            self.controller = L0Controller(float(torch.maximum(price, floor).detach()), self.target)
+            price, floor = 2 * ((target - image) * image).sum(1).mean(), 1e-3 * (target - image).square().sum(1).mean()
+            price, floor, size = ranks.mean(torch.stack([price, floor, total]))
+            self.controller = L0Controller(float(torch.maximum(price, floor) / size), self.target)
         self.controller.update(active.l0)
-        return _error(sae, active, x, image), active.l0, self.controller.weight * total
+        error = _error(sae, active, x, image)
+        return error, active.l0, self.controller.weight * total + self.revival.pull(sae, active, error)
 
 
 class ThresholdPass(_Pass):
@@ -124,6 +161,7 @@ class ThresholdPass(_Pass):
     def __init__(self, target_l0: float) -> None:
         self.target = target_l0
         self.level: Tensor | None = None
+        self.revival = Revival()
 
     def finish(self, sae: SparseAutoencoder) -> None:
         """One threshold for all latents: a ReLU SAE with a threshold is a JumpReLU SAE."""
@@ -135,12 +173,11 @@ class ThresholdPass(_Pass):
         """See `Pass`."""
         h = sae.pre_activations(x)
         with torch.no_grad():
-            count = min(max(1, round(len(x) * self.target)), h.numel() - 1)
-            kept, dropped = h.flatten().topk(count + 1).values[-2:]
-            tau = ((kept + dropped) / 2).clamp_min(0.0)
+            tau = batch_level(h, self.target, self.level)
             self.level = tau if self.level is None else 0.95 * self.level + 0.05 * tau
         active = active_above(h, tau, _gate(sae), _size(sae, x))
-        return _error(sae, active, x), active.l0, None
+        error = _error(sae, active, x)
+        return error, active.l0, self.revival.pull(sae, active, error)
 
 
 class DensePass(_Pass):
@@ -149,6 +186,7 @@ class DensePass(_Pass):
     def __init__(self, target_l0: float) -> None:
         self.target = target_l0
         self.controller: L0Controller | None = None
+        self.revival = Revival()
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `Pass`."""
@@ -158,7 +196,8 @@ class DensePass(_Pass):
         error = (sae.decode(codes) - x).square().sum(1).mean()
         l0 = (codes.detach().abs() > sae.activation.tolerance).sum() / len(x)
         if self.controller is None:
-            self.controller = L0Controller(float((0.05 * error / total).detach()), self.target)
+            start, size = ranks.mean(torch.stack([0.05 * error, total]))
+            self.controller = L0Controller(float(start / size), self.target)
         return error, l0, self.controller.weight * total
 
 

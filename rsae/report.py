@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rsae.checkpoint import unfinished
 from rsae.metrics import Metric, Metrics
 
 __all__ = ["Report", "Row", "free_directory", "shown", "write_text"]
@@ -191,14 +192,15 @@ def shown(metric: Metric | None, name: str = "") -> str:
 
 
 def free_directory(directory: str | Path, overwrite: bool = False) -> Path:
-    """The directory as a path, if results may be written to it: it is absent or empty, or ``overwrite``.
+    """The directory as a path, if results may be written to it: it is absent, empty or unfinished, or ``overwrite``.
 
     Raises FileExistsError otherwise, before any work.
     """
     target = Path(directory)
     if target.exists() and not target.is_dir():
         raise FileExistsError(f"{target} is a file; give a directory for the results")
-    if target.is_dir() and any(target.iterdir()) and not overwrite:
+    goes_on = unfinished(target / "checkpoint")
+    if target.is_dir() and any(target.iterdir()) and not (overwrite or goes_on):
         raise FileExistsError(
             f"{target} is not empty: give another directory, or overwrite=True (--overwrite) to replace its results"
         )

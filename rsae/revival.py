@@ -10,6 +10,7 @@ restricted to the bias, so that the direction a latent reads stays its own.
 import torch
 from torch import Tensor
 
+from rsae import ranks
 from rsae.active import Active
 from rsae.sae import SparseAutoencoder
 
@@ -30,8 +31,9 @@ class Revival:
         with torch.no_grad():
             fired = torch.zeros(sae.d_sae, device=error.device)
             fired.index_put_((active.columns,), (active.codes > 0).float(), accumulate=True)
+            fired = ranks.mean(fired)
             if self.silent is None:
                 self.silent = torch.zeros_like(fired)
-            self.silent = torch.where(fired > 0, 0.0, self.silent + active.size)
+            self.silent = torch.where(fired > 0, 0.0, self.silent + active.size * ranks.count())
             weight = (self.silent > self.horizon) * error / sae.d_sae
         return -(weight * sae.b_enc).sum()
