@@ -31,6 +31,8 @@ _HELD_OUT = click.option("--held-out", type=float, default=0.1, show_default=Tru
 _SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 _READING = (_MODEL, _HOOK, _TEXT, _TOKENS, _CONTEXT, _HELD_OUT, _DTYPE, _DEVICE)
+_PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
+_PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help="Test texts.  [default: a quarter]")
 _OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
 
 
@@ -58,6 +60,8 @@ def main() -> None:
     "--refine", type=click.Choice(["none", "gain", "residual"]), default="none", show_default=True, help="Extra decode."
 )
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
+@_PROBE
+@_PROBE_TEST
 @_OVERWRITE
 def upgrade(
     sae: str,
@@ -67,6 +71,8 @@ def upgrade(
     seeds: int,
     refine: Any,
     ablations: tuple[str, ...],
+    probe: Path | None,
+    probe_test: Path | None,
     overwrite: bool,
     **reading: Any,
 ) -> None:
@@ -81,6 +87,7 @@ def upgrade(
 
         free_directory(out, overwrite)
         pick_device(reading["device"])
+        tasks = _tasks(probe, probe_test)
         teacher = rsae.load_sae(sae)
         with Bars(console) as bars:
             states = _states(reading, bars, seed)
@@ -96,6 +103,7 @@ def upgrade(
                 refine=refine,
                 ablations=ablations,
                 progress=bars.training,
+                probe=tasks,
             )
         console.print(report_table(done.report))
         _say(console, done.report.verdict, out)
@@ -173,6 +181,16 @@ def _states(reading: dict[str, Any], bars: Any, seed: int = 0) -> Any:
     rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
     source, text, hook = (reading[name] for name in ("model", "text", "hook"))
     return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, **rest)
+
+
+def _tasks(probe: Path | None, probe_test: Path | None) -> Any:
+    from rsae.probing import read_labelled, tasks_of
+
+    if probe is None:
+        if probe_test is not None:
+            raise ValueError("--probe-test is the test part of --probe; give both")
+        return ()
+    return tasks_of(*read_labelled(probe), *(read_labelled(probe_test) if probe_test is not None else (None, None)))
 
 
 def _peak_memory() -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 from rsae.arms import arms_for
 from rsae.calibrate import calibrate
 from rsae.comparison import Comparison, compare, compare_runs, token_errors, verdict
+from rsae.evidence import evidence
 from rsae.finetune import Progress, check_trainable, finetune
 from rsae.hidden_states import HiddenStates
 from rsae.hidden_states import hidden_states as make_hidden_states
@@ -18,6 +19,7 @@ from rsae.host import Host
 from rsae.l0 import mean_l0
 from rsae.language_model import pick_device
 from rsae.metrics import Metric, Metrics, evaluate
+from rsae.probing import Task
 from rsae.provenance import learned_curve, question
 from rsae.report import Report, free_directory
 from rsae.sae import SparseAutoencoder
@@ -54,6 +56,7 @@ def upgrade(
     learning_rate: float | None = None,
     coefficient_rate: float | None = None,
     batch_size: int | None = None,
+    probe: Sequence[Task] = (),
 ) -> Upgrade:
     """Replace a teacher's gate by a trainable rational, fine-tune the whole SAE, and compare with an equal control.
 
@@ -79,6 +82,8 @@ def upgrade(
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``.
     support, inputs, refine:
         See `calibrate` and `SparseAutoencoder`.
+    probe:
+        Tasks of `rsae.probing.tasks_of`, on which every column's codes are probed; they need a host.
 
     Raises
     ------
@@ -99,6 +104,8 @@ def upgrade(
     count = first.recipe.steps if steps is None else steps
     check_trainable(first.sae, hidden_states, count, first.recipe)
     host = host or hidden_states.host
+    if probe and host is None:
+        raise ValueError("probing reads texts with a host, but these hidden states have none; give host=")
     wanted = _expected(teacher, hidden_states.calibration.to(place, torch.float32))
     if teacher.family == "relu" and support == "exact" and wanted > teacher.d_in / 2:
         # Nearly as many codes as dimensions: there only a curve that moves slowly keeps up with the plain threshold.
@@ -142,6 +149,7 @@ def upgrade(
         note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over its"
         note += " control where measured."
     curves["activation"] = learned_curve(trained["upgraded"][0])
+    first_runs = {name: runs[0] for name, runs in trained.items()}
     report = Report(
         columns=columns,
         question=question(
@@ -149,8 +157,9 @@ def upgrade(
         ),
         curves=curves,
         verdict=verdict(columns, comparisons, note.strip()),
+        **evidence({"teacher": teacher, "initialised": initialised, **first_runs}, hidden_states, host, probe),
     )
-    upgraded = Upgrade(result, report, comparisons, {name: runs[0] for name, runs in trained.items()})
+    upgraded = Upgrade(result, report, comparisons, first_runs)
     if target is not None:
         _save(upgraded, target)
     return upgraded
