@@ -18,7 +18,8 @@ def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
     ------
     ValueError
         for topk without rescale_by_decoder_norm, or groupmax, whose rows differ in norm (there the norm does not take
-        part in the selection, so folding would change the support), or for a `PaperActivation`, which is not homogeneous.
+        part in the selection, so folding would change the support), or for a `PaperActivation`, which is not
+        homogeneous.
     """
     raw = sae.W_dec.norm(dim=1)
     norms = torch.where(raw > 0, raw, 1.0)

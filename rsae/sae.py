@@ -1,4 +1,4 @@
-"""`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax dictionaries in one class, with the teacher's gate or a rational one."""
+"""`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax in one class, with the teacher's gate or a rational one."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast

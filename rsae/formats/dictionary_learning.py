@@ -1,5 +1,6 @@
 """dictionary_learning: ``ae.pt`` + ``config.json`` (ReLU, April ReLU, TopK, BatchTopK, Matryoshka, JumpReLU, gated)."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,15 +15,19 @@ __all__ = ["looks_like_dictionary", "read_dictionary", "unwrapped"]
 _LINEAR = {"encoder.weight", "encoder.bias", "decoder.weight"}
 
 
-def unwrapped(state: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """The state dictionary itself: later checkpoints keep it under a name, and compiled modules prefix its names."""
+def unwrapped(state: Mapping[str, Any], source: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The state dictionary itself, and what is kept beside it.
+
+    Backups keep it under a name, with the trainer's configuration; compiled modules prefix its names.
+    """
+    beside: Mapping[str, Any] = {}
     if not looks_like_dictionary(state):
         inner = [v for v in state.values() if isinstance(v, Mapping) and looks_like_dictionary(v)]
         if len(inner) != 1:
             found = ", ".join(map(str, list(state)[:8])) or "nothing"
             raise ValueError(f"{source} holds no weights of an SAE that are understood (found: {found})")
-        state = inner[0]
-    return {str(name).removeprefix("_orig_mod.").removeprefix("ae."): value for name, value in state.items()}
+        state, beside = inner[0], state
+    return {str(name).removeprefix("_orig_mod.").removeprefix("ae."): value for name, value in state.items()}, beside
 
 
 def looks_like_dictionary(state: Mapping[str, Any]) -> bool:
@@ -36,12 +41,15 @@ def read_dictionary(config: Mapping[str, Any] | None, state: Mapping[str, Any], 
 
     Only TopK and BatchTopK have the same names, and differ by ``trainer.dict_class`` of the configuration. ReLU
     decoders are normalised as ``load_dictionary`` does; BatchTopK and Matryoshka encode with their threshold, TopK with
-    k; gated SAEs become the JumpReLU SAE that they are. Raises ValueError.
+    k; gated SAEs become the JumpReLU SAE that they are. A backup of a training on scaled inputs (``norm_factor``) is
+    brought to the units of the hidden states, as the library does with the final file. Raises ValueError.
     """
-    state = unwrapped(state, source)
-    trainer = (config or {}).get("trainer", {})
+    state, beside = unwrapped(state, source)
+    trainer = (config or {}).get("trainer", beside.get("config"))
     trainer = trainer if isinstance(trainer, Mapping) else {}
     options = _options(state, trainer, source)
+    factor = _factor(beside.get("norm_factor"), source)
+    options |= {name: factor * options[name] for name in ("b_enc", "b_dec", "threshold") if name in options}
     d_in, d_sae = options["W_enc"].shape
     check_size(trainer.get("activation_dim"), d_in, "activation_dim", source)
     check_size(trainer.get("dict_size"), d_sae, "dict_size", source)
@@ -111,6 +119,17 @@ def _matrices(state: dict[str, Any], source: str) -> dict[str, Any]:
     if not matryoshka and threshold.dim() == 0:
         raise ValueError(f"{source} is neither JumpReLU (a threshold a latent) nor Matryoshka (group_sizes)")
     return weights | {"family": "jumprelu", "threshold": threshold, "apply_b_dec_to_input": matryoshka}
+
+
+def _factor(value: Any, source: str) -> float:
+    """By how much the inputs of a training were divided; 1 where nothing is said."""
+    if value is None:
+        return 1.0
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"norm_factor of {source} is {str(value)[:40]}, not a positive number")
+    return float(value)
 
 
 def _threshold(state: dict[str, Any], source: str) -> Tensor:

@@ -26,7 +26,7 @@ def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = Fals
 
     An SAE with its own gate is an ordinary SAELens one (architecture ``standard``, ``jumprelu`` or ``topk``); with a
     rational activation, a refinement, or the gate GroupMax its architecture is ``rational``, which
-    ``import rsae.saelens`` makes known to SAELens. Everything is written beside the target and renamed into place at the end.
+    ``import rsae.saelens`` makes known to SAELens. All is written beside the target and renamed into place at the end.
 
     Raises FileExistsError for a directory that is not empty (with ``overwrite`` only where it holds anything but an
     SAE), NotADirectoryError for a file, FileNotFoundError where the parent does not exist.

@@ -206,6 +206,19 @@ CASES = {
         lambda x: relu(x @ E + B),
         lambda x, z: z @ D + C,
     ),
+    "dictionary_learning backup": (
+        dictionary(
+            {
+                "step": 3,
+                "ae": LINEAR | {"b_dec": C} | COUNTS,
+                "optimizer": {"state": {}},
+                "config": {"dict_class": "BatchTopKSAE", "k": 4},
+                "norm_factor": torch.tensor(2.5),
+            }
+        ),
+        lambda x: 2.5 * relu((x / 2.5 - C) @ E + B) * ((x / 2.5 - C) @ E + B > 0.7),
+        lambda x, z: (z / 2.5 @ D + C) * 2.5,
+    ),
     "sparsify": (
         sparsify(num_latents=0, expansion_factor=3, activation="topk"),
         lambda x: top(relu((x - C) @ E + B), 4),

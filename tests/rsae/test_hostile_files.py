@@ -161,6 +161,7 @@ CASES = {
     "half a terabyte of holes": mostly_holes,
     "two formats": lambda folder: (pt(RELU)(folder), lens()(folder)),
     # Gemma Scope and sparsify
+    "a backup with an absurd factor": pt({"ae": RELU, "norm_factor": -1.0}),
     "npz with a bomb": archive(("W_enc.npy", npy(np.zeros((2**13, 2**13), np.float32))), kind=zipfile.ZIP_DEFLATED),
     "npz with a pickle": npz(W_enc=np.array([Payload(os.mkdir, str(CANARY))], dtype=object)),
     "npz with an absurd shape": archive(("W_enc.npy", npy(np.zeros((8, 24)), "(99999999, 9999999)"))),
