@@ -62,6 +62,13 @@ def main() -> None:
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
 @_PROBE
 @_PROBE_TEST
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    default=250,
+    show_default=True,
+    help="Training steps between two checkpoints, from which the same command goes on after a kill.",
+)
 @_OVERWRITE
 def upgrade(
     sae: str,
@@ -73,24 +80,34 @@ def upgrade(
     ablations: tuple[str, ...],
     probe: Path | None,
     probe_test: Path | None,
+    checkpoint_every: int,
     overwrite: bool,
     **reading: Any,
 ) -> None:
-    """Upgrade an SAE: report.json, report.html and the new SAE go to --out."""
+    """Upgrade an SAE: report.json, report.html and the new SAE go to --out.
+
+    Killed and started again with the same arguments it goes on where it was. Under torchrun the processes share it.
+    """
     from rsae.console import Bars, refusing, report_table
 
-    console = Console()
     with refusing("rsae upgrade"):
         import rsae
+        from rsae import ranks
+        from rsae.checkpoint import Checkpoint
         from rsae.language_model import pick_device
         from rsae.report import free_directory
 
         free_directory(out, overwrite)
-        pick_device(reading["device"])
+        place = pick_device(reading["device"])
         tasks = _tasks(probe, probe_test)
         teacher = rsae.load_sae(sae)
-        with Bars(console) as bars:
-            states = _states(reading, bars, seed)
+        with (
+            ranks.joined(place.type),
+            Checkpoint(out / "checkpoint", discard=overwrite) as work,
+            Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
+        ):
+            work.agree("command", {"sae": sae, "seed": seed, **reading})
+            states = _states(reading, bars, seed, store=work.folder / "hidden_states")
             done = rsae.upgrade(
                 teacher,
                 states,
@@ -104,6 +121,7 @@ def upgrade(
                 ablations=ablations,
                 progress=bars.training,
                 probe=tasks,
+                checkpoint_every=checkpoint_every,
             )
         console.print(report_table(done.report))
         _say(console, done.report.verdict, out)
@@ -174,13 +192,13 @@ def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bo
         console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
 
 
-def _states(reading: dict[str, Any], bars: Any, seed: int = 0) -> Any:
+def _states(reading: dict[str, Any], bars: Any, seed: int = 0, store: Path | None = None) -> Any:
     """Hidden states as the options of `_reading` ask for them."""
     import rsae
 
     rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
     source, text, hook = (reading[name] for name in ("model", "text", "hook"))
-    return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, **rest)
+    return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, **rest)
 
 
 def _tasks(probe: Path | None, probe_test: Path | None) -> Any:

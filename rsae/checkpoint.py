@@ -34,6 +34,7 @@ class Checkpoint:
     """The states of one run in ``folder``, which is made if it is not there; ``every``: training steps between two.
 
     With ``discard``, states of another question are removed instead of refused. Of several ranks only the first writes.
+    As a context manager it removes itself after an exception, if it holds no work.
 
     Raises
     ------
@@ -86,6 +87,18 @@ class Checkpoint:
                         path.unlink()
         ranks.meet()
         self.save(f"question {name}", {}, **wanted)
+
+    def __enter__(self) -> "Checkpoint":
+        return self
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        """After an exception, leave nothing behind where no work has been done yet."""
+        if kind is None or ranks.count() > 1:
+            return
+        if all(path.name.startswith("question-") for path in self.folder.iterdir()):
+            shutil.rmtree(self.folder)
+            if not any(self.folder.parent.iterdir()):
+                self.folder.parent.rmdir()
 
     def load(self, name: str) -> State | None:
         """The state saved last under a name, or None.  Raises ValueError for a file that is not one."""
