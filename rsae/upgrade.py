@@ -1,15 +1,18 @@
 """`upgrade`: the whole pipeline, from a teacher to its rational successor and an honest report on it."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from rsae.arms import arms_for
+from rsae import ranks
+from rsae.arms import Arm, arms_for
 from rsae.calibrate import calibrate
+from rsae.checkpoint import Checkpoint, fingerprint
 from rsae.comparison import Comparison, compare, compare_runs, token_errors, verdict
 from rsae.evidence import evidence
 from rsae.finetune import Progress, check_trainable, finetune
@@ -25,6 +28,8 @@ from rsae.report import Report, free_directory
 from rsae.sae import SparseAutoencoder
 
 __all__ = ["Upgrade", "upgrade"]
+
+_SAE_FILES = {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ def upgrade(
     learning_rate: float | None = None,
     coefficient_rate: float | None = None,
     batch_size: int | None = None,
+    checkpoint_every: int = 250,
     probe: Sequence[Task] = (),
 ) -> Upgrade:
     """Replace a teacher's gate by a trainable rational, fine-tune the whole SAE, and compare with an equal control.
@@ -79,7 +85,9 @@ def upgrade(
     steps, batch_size, learning_rate, coefficient_rate:
         Default: `rsae.finetune.recipe_for`, as measured for the family and the width.
     out:
-        A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``.
+        A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
+        called again with the same arguments, an upgrade goes on there from the last checkpoint, ``checkpoint_every``
+        steps of an arm apart, and ends with the same bits (on one machine, with as many threads).
     support, inputs, refine:
         See `calibrate` and `SparseAutoencoder`.
     probe:
@@ -91,6 +99,8 @@ def upgrade(
         for what cannot be used, before any work.
     """
     target = None if out is None else free_directory(out, overwrite)
+    if target is not None and {path.name for path in (target / "sae").glob("*")} - _SAE_FILES:
+        raise FileExistsError(f"{target / 'sae'} holds more than an SAE, so it is not replaced; give another directory")
     place = pick_device(device)
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ValueError(f"seeds must be a positive integer, not {seeds!r}")
@@ -114,12 +124,29 @@ def upgrade(
         rates["coefficient_rate"] = coefficient_rate or 3e-4
         initialised = calibrate(teacher, hidden_states, inputs=inputs or ("ratio",))
         arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
+    work = None
+    if target is not None:
+        work = Checkpoint(target / "checkpoint", every=checkpoint_every, discard=overwrite)
+        asked = _asked(teacher, hidden_states, host, arms, count)
+        work.agree("upgrade", asked | {"seed": seed, "seeds": seeds, "support": support, "refine": refine})
+
+    def measured_as(label: str, subject: SparseAutoencoder) -> Metrics:
+        """Its metrics, from the checkpoint where they have been measured."""
+        kept = work and work.load(f"metrics {label}")
+        if kept:
+            return {name: Metric(**entry) for name, entry in kept.values.items()}
+        found = evaluate(subject, hidden_states, host)
+        if work:
+            work.save(f"metrics {label}", {}, **{name: metric.to_json() for name, metric in found.items()})
+        return found
+
     columns = {
-        "teacher": evaluate(teacher, hidden_states, host),
-        "initialised": evaluate(initialised, hidden_states, host),
+        "teacher": measured_as("teacher", teacher),
+        "initialised": measured_as("initialised", initialised),
     }
     curves: dict[str, Any] = {}
     trained: dict[str, list[SparseAutoencoder]] = {}
+    measured: dict[str, list[Metrics]] = {}
     for run in range(seeds):
         for name, arm in arms.items():
             history: list[dict[str, float]] = []
@@ -135,10 +162,11 @@ def upgrade(
                 arm=label,
                 progress=progress,
                 curve=history,
+                checkpoint=work,
             )
             trained.setdefault(name, []).append(done)
             curves[label] = history
-    measured = {name: [evaluate(one, hidden_states, host) for one in runs] for name, runs in trained.items()}
+            measured.setdefault(name, []).append(measured_as(label, done))
     columns |= {name: _mean(runs) for name, runs in measured.items()}
     comparisons = _comparisons(teacher, columns, trained, measured, hidden_states.held_out)
     result, note = trained["upgraded"][0], ""
@@ -160,8 +188,8 @@ def upgrade(
         **evidence({"teacher": teacher, "initialised": initialised, **first_runs}, hidden_states, host, probe),
     )
     upgraded = Upgrade(result, report, comparisons, first_runs)
-    if target is not None:
-        _save(upgraded, target)
+    if work is not None and target is not None:
+        _save(upgraded, target, work)
     return upgraded
 
 
@@ -189,12 +217,37 @@ def _expected(teacher: SparseAutoencoder, x: Tensor) -> float:
     return found
 
 
-def _save(upgraded: Upgrade, target: Path) -> None:
+def _asked(
+    teacher: SparseAutoencoder, states: HiddenStates, host: Host | None, arms: Mapping[str, Arm], steps: int
+) -> dict[str, Any]:
+    """What a checkpoint has to agree on; the calibration vectors are a sample of all that is trained on."""
+    return {
+        "teacher": fingerprint(teacher.parameters()),
+        "hidden states": fingerprint([states.calibration, states.held_out]),
+        "training vectors": len(states.train),
+        "host": None if host is None else host.definition,
+        "steps": steps,
+        "arms": {name: [asdict(arm.recipe), arm.budget, repr(arm.sae)] for name, arm in arms.items()},
+        "device": teacher.W_enc.device.type,
+        "torch": torch.__version__,
+    }
+
+
+def _save(upgraded: Upgrade, target: Path, work: Checkpoint) -> None:
+    """Write everything inside the checkpoint, and move it into place."""
     from rsae.formats import save_sae
 
-    target.mkdir(parents=True, exist_ok=True)
-    save_sae(upgraded.sae, target / "sae", overwrite=True)  # `free_directory` has asked
-    upgraded.report.save(target)
+    if ranks.rank() == 0:
+        staging = work.folder / "results"
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        save_sae(upgraded.sae, staging / "sae")
+        upgraded.report.save(staging)
+        if (target / "sae").exists():
+            (target / "sae").rename(staging / "replaced")
+        for path in ("sae", "report.html", "report.json"):
+            (staging / path).replace(target / path)
+    work.finish()
 
 
 def _mean(runs: Sequence[Metrics]) -> Metrics:
