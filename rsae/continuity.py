@@ -74,9 +74,7 @@ def places(host: Host, limit: int = 16_384) -> Places:
         chosen.append(context)
     states, numbers, positions = [], [], []
     for i, hidden in host.hidden_states(chosen):
-        kept = torch.arange(len(hidden), device=hidden.device) > 0
-        if host.outlier_norm is not None:
-            kept &= hidden.float().norm(dim=-1) <= host.outlier_norm
+        kept = host.inside(hidden) & (torch.arange(len(hidden), device=hidden.device) > 0)
         states.append(hidden[kept].float().cpu())
         positions.append(kept.nonzero().flatten().cpu())
         numbers.append(torch.full_like(positions[-1], i))

@@ -1,5 +1,6 @@
 """The host: a language model with a sparse autoencoder spliced in, and what that costs in cross-entropy."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -11,6 +12,7 @@ from rsae.hooks import Hook, capture, replacing, resolve_hook
 
 __all__ = ["Host", "batched", "evaluating"]
 
+_KL_TOKENS = 8_192  # each costs two forward passes
 _LOGITS_AT_ONCE = 2**26  # entries of one batch's logits: 256 MiB in float32
 
 
@@ -101,21 +103,55 @@ class Host:
 
     def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
         """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
-        if not self.contexts:
-            raise ValueError("the host has no held-out contexts to measure a loss on; harvest with held_out above 0")
-        vocabulary = self.model.get_input_embeddings().weight.shape[0]
-        longest = max(map(len, self.contexts))
-        batch_size = max(1, min(16, _LOGITS_AT_ONCE // (vocabulary * longest)))
         total = 0.0
         with evaluating(self.model):
-            for _, tokens, mask in batched(self.contexts, batch_size, self.device):
-                with self._spliced(replace, mask):
-                    logits = self.model(input_ids=tokens, use_cache=False).logits
+            for tokens, mask in self._batches(self.contexts):
+                logits = self._logits(tokens, mask, replace)
                 targets = tokens[:, 1:].masked_fill(~mask[:, 1:], -100)
                 total += nn.functional.cross_entropy(
                     logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
                 ).item()
         return total / self.predicted_tokens
+
+    def divergence(self, replace: Callable[[Tensor], Tensor]) -> float:
+        """KL divergence, in nats a token, of next-token distributions with hidden states replaced from the clean ones.
+
+        ``sum_v p(v) log(p(v) / q(v))`` with p the clean and q the spliced distribution, mean over every position of
+        the first held-out contexts: at most `divergence_tokens` of them, one context at least.
+        """
+        contexts, total = self._divergence_contexts(), 0.0
+        with evaluating(self.model):
+            for tokens, mask in self._batches(contexts):
+                p, q = (self._logits(tokens, mask, r).float().log_softmax(-1)[mask] for r in (None, replace))
+                total += (p.exp() * (p - q)).sum().item()
+        return total / self.divergence_tokens
+
+    @property
+    def divergence_tokens(self) -> int:
+        """Over how many positions `divergence` is a mean."""
+        return sum(map(len, self._divergence_contexts()))
+
+    def _divergence_contexts(self) -> list[list[int]]:
+        chosen: list[list[int]] = []
+        for context in self.contexts:
+            if chosen and sum(map(len, chosen)) + len(context) > _KL_TOKENS:
+                break
+            chosen.append(context)
+        return chosen
+
+    def _batches(self, contexts: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Tokens and masks of contexts, in batches whose logits fit into memory."""
+        if not contexts:
+            raise ValueError("the host has no held-out contexts to measure a loss on; harvest with held_out above 0")
+        vocabulary = self.model.get_input_embeddings().weight.shape[0]
+        batch_size = max(1, min(16, _LOGITS_AT_ONCE // (vocabulary * max(map(len, contexts)))))
+        for _, tokens, mask in batched(contexts, batch_size, self.device):
+            yield tokens, mask
+
+    def _logits(self, tokens: Tensor, mask: Tensor, replace: Callable[[Tensor], Tensor] | None) -> Tensor:
+        with self._spliced(replace, mask):
+            logits: Tensor = self.model(input_ids=tokens, use_cache=False).logits
+        return logits
 
     def _spliced(self, replace: Callable[[Tensor], Tensor] | None, mask: Tensor) -> AbstractContextManager[None]:
         if replace is None:
@@ -124,8 +160,7 @@ class Host:
         def spliced(hidden: Tensor) -> Tensor:
             chosen = mask.clone()
             chosen[:, 0] = False
-            if self.outlier_norm is not None:
-                chosen &= hidden.float().norm(dim=-1) <= self.outlier_norm
+            chosen &= self.inside(hidden)
             new = hidden.clone()
             new[chosen] = replace(hidden[chosen]).to(hidden)
             return new
@@ -144,11 +179,36 @@ class Host:
             self._known["zero"] = self.loss(torch.zeros_like)
         return self._known["zero"]
 
+    def mean_ablated_loss(self) -> float:
+        """Cross-entropy with the mean hidden state of the held-out contexts at the hook, in nats a token; once."""
+        if "mean" not in self._known:
+            total, count = torch.zeros(self.d_in, dtype=torch.float64), 0
+            for _, hidden in self.hidden_states(self.contexts):
+                kept = hidden[1:][self.inside(hidden[1:])].double().cpu()
+                total, count = total + kept.sum(0), count + len(kept)
+            mean = (total / max(count, 1)).float()
+            self._known["mean"] = self.loss(lambda hidden: mean.to(hidden).expand_as(hidden))
+        return self._known["mean"]
+
+    def inside(self, hidden: Tensor) -> Tensor:
+        """Which hidden states [..., d_in] are no outliers."""
+        norms = hidden.float().norm(dim=-1)
+        return norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
+
     def spliced_loss(self, sae: nn.Module) -> float:
         """Cross-entropy with the reconstruction of ``sae`` at the hook, in nats a token."""
-        home = next(sae.parameters()).device
+        return self.loss(_reconstruction(sae))
 
-        def reconstruct(hidden: Tensor) -> Tensor:
-            return sae(hidden.to(home, torch.float32)).reconstruction
+    def spliced_divergence(self, sae: nn.Module) -> float:
+        """`divergence` with the reconstruction of ``sae`` at the hook, in nats a token."""
+        return self.divergence(_reconstruction(sae))
 
-        return self.loss(reconstruct)
+
+def _reconstruction(sae: nn.Module) -> Callable[[Tensor], Tensor]:
+    home = next(sae.parameters()).device
+
+    def reconstruct(hidden: Tensor) -> Tensor:
+        reconstruction: Tensor = sae(hidden.to(home, torch.float32)).reconstruction
+        return reconstruction
+
+    return reconstruct

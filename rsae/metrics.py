@@ -22,6 +22,7 @@ __all__ = [
     "explained_variance",
     "l0",
     "l1",
+    "loss_recovered",
     "mse",
     "normalised_mse",
 ]
@@ -55,8 +56,10 @@ DEFINITIONS = {
     "ce_clean": "{ce}; nothing replaced",
     "ce_spliced": "{ce}; replaced by their reconstruction",
     "ce_zero": "{ce}; replaced by zeros",
+    "ce_mean": "{ce}; replaced by their mean over these contexts",
     "delta_ce": "ce_spliced - ce_clean, in nats a token",
-    "loss_recovered": "(ce_zero - ce_spliced) / (ce_zero - ce_clean)",
+    "kl": "KL(clean || spliced), the divergence of next-token distributions in nats, mean over {kl} tokens",
+    "loss_recovered": "(ce_zero - ce_spliced) / (ce_zero - ce_clean): 1 is nothing lost, 0 as bad as zeros",
 }
 
 
@@ -112,6 +115,15 @@ def dense_fraction(codes: Tensor, above: float = DENSE) -> float:
     return float(((codes != 0).reshape(-1, codes.shape[-1]).double().mean(0) > above).double().mean())
 
 
+def loss_recovered(clean: float, spliced: float, ablated: float) -> float:
+    """Share of the loss between an ablated and the clean model that the spliced one has back; NaN if both are equal.
+
+    >>> loss_recovered(3.0, 3.5, 8.0)
+    0.9
+    """
+    return (ablated - spliced) / (ablated - clean) if ablated != clean else float("nan")
+
+
 class _Sums(NamedTuple):
     """What one chunk of tokens adds."""
 
@@ -143,12 +155,13 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
         raise ValueError("there are no held-out vectors to evaluate on; make hidden states with held_out above 0")
     tolerance = sae.activation.tolerance if isinstance(sae.activation, PaperActivation) else 0.0
     values = _reconstruction(sae, x, tolerance)
-    known = {"tokens": f"{len(x)}", "ce": ""}
+    known = {"tokens": f"{len(x)}"}
     if host is not None:
         clean, spliced, zero = host.clean_loss(), host.spliced_loss(sae), host.zero_ablated_loss()
-        values |= {"ce_clean": clean, "ce_spliced": spliced, "ce_zero": zero, "delta_ce": spliced - clean}
-        values["loss_recovered"] = (zero - spliced) / (zero - clean) if zero != clean else float("nan")
-        known["ce"] = host.definition
+        values |= {"ce_clean": clean, "ce_spliced": spliced, "ce_zero": zero, "ce_mean": host.mean_ablated_loss()}
+        values |= {"delta_ce": spliced - clean, "loss_recovered": loss_recovered(clean, spliced, zero)}
+        values["kl"] = host.spliced_divergence(sae)
+        known |= {"ce": host.definition, "kl": str(host.divergence_tokens)}
     found = {name: Metric(value, DEFINITIONS[name].format(**known)) for name, value in values.items()}
     if tolerance:
         dense = f"number of codes of magnitude above {tolerance:.4g} (the codes are dense: all are non-zero), mean over"

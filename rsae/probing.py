@@ -226,7 +226,7 @@ def _pooled(
     means: dict[str, list[Tensor]] = {name: [torch.empty(0)] * len(usable) for name in (*saes, HIDDEN)}
     read = host.hidden_states([contexts[i] for i in usable], batch_size=32)
     for group in iter(lambda: list(islice(read, 64)), []):
-        states = [_inside(hidden[1:].float(), host.outlier_norm) for _, hidden in group]
+        states = [_kept(host, hidden) for _, hidden in group]
         lengths = [len(part) for part in states]
         together = torch.cat(states)
         for name, sae in (*saes.items(), (HIDDEN, None)):
@@ -241,9 +241,8 @@ def _encoded(sae: SparseAutoencoder, states: Tensor) -> Tensor:
     return sae.encode(states.to(sae.W_enc.device))
 
 
-def _inside(states: Tensor, outlier_norm: float | None) -> Tensor:
-    """States [n, d_in] without outliers, as the harvest drops them; all, where nothing else would be left."""
-    if outlier_norm is None:
-        return states
-    inside = states.norm(dim=1) <= outlier_norm
+def _kept(host: Host, hidden: Tensor) -> Tensor:
+    """Hidden states [n, d_in] without the first and without outliers, as the harvest drops them; at least one."""
+    states = hidden[1:].float()
+    inside = host.inside(states)
     return states[inside] if bool(inside.any()) else states

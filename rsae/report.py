@@ -42,8 +42,10 @@ LABELS = {
     "ce_clean": "cross-entropy, clean",
     "ce_spliced": "cross-entropy, spliced",
     "ce_zero": "cross-entropy, zero-ablated",
+    "ce_mean": "cross-entropy, mean-ablated",
     "delta_ce": "delta-CE",
     "loss_recovered": "loss recovered",
+    "kl": "KL divergence",
 }
 
 

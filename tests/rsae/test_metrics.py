@@ -74,6 +74,36 @@ def test_cross_entropies_with_a_host() -> None:
     assert found["delta_ce"] == pytest.approx(found["ce_spliced"] - found["ce_clean"])
     recovered = (found["ce_zero"] - found["ce_spliced"]) / (found["ce_zero"] - found["ce_clean"])
     assert found["loss_recovered"] == pytest.approx(recovered)
+    mean = states_kept(host).mean(0)
+    assert found["ce_mean"] == pytest.approx(host.loss(lambda hidden: mean.expand_as(hidden)), rel=1e-5)
+    assert found["kl"] == pytest.approx(divergence_by_hand(host, sae), rel=1e-4)
+    assert host.divergence(lambda hidden: hidden) == pytest.approx(0, abs=1e-9)
+
+
+def states_kept(host: Host) -> torch.Tensor:
+    """Hidden states that a splice replaces: all but the first of each context."""
+    return torch.cat([found[1:] for _, found in host.hidden_states(host.contexts)])
+
+
+def divergence_by_hand(host: Host, sae: SparseAutoencoder) -> float:
+    """One context at a time, through torch's own KL divergence."""
+    total, tokens = 0.0, 0
+    for context in host.contexts:
+        logits = []
+        for layer in (None, sae):
+            with torch.no_grad():
+                handle = host.model.model.layers[0].register_forward_hook(
+                    lambda _, __, out, layer=layer: out if layer is None else spliced(out, layer)
+                )
+                logits.append(host.model(input_ids=torch.tensor([context])).logits[0].log_softmax(-1))
+                handle.remove()
+        total += float(torch.nn.functional.kl_div(logits[1], logits[0], log_target=True, reduction="sum"))
+        tokens += len(context)
+    return total / tokens
+
+
+def spliced(out: torch.Tensor, sae: SparseAutoencoder) -> torch.Tensor:
+    return torch.cat([out[:, :1], sae(out[:, 1:]).reconstruction], 1)
 
 
 def test_what_cannot_be_evaluated_is_refused() -> None:
