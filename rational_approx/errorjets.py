@@ -1,19 +1,25 @@
-"""The error ``e = w (f - P/Q)`` of a rational on one piece of its target, as Taylor jets with rigorous remainders.
+"""The error ``e = w (f - P/Q)`` of a rational on one piece of its target, as Taylor models with rigorous remainders.
 
-On a box of midpoint m and half-width h, ``e(m + t) = sum_{k < n} e_k t^k + R t^n`` for every abs(t) <= h, where the
-``e_k`` are the coefficients at the point m, and R is enclosed by the n-th coefficient of the same series taken over
-the whole box. The polynomials are first shifted to m, so that a wide box does not blow up their evaluation.
+On a box of midpoint m and half-width h, ``e(m + t) = sum_{k < n} e_k t^k + t^n V(t)`` for every abs(t) <= h, where the
+``e_k`` are the coefficients at the point m, and V is known by enclosures of ``V^(j) / j!`` on the box. For f and w
+these are the coefficients ``n + j`` of their series over the whole box: V is the divided difference
+``f[m, ..., m, m + t]``. For the rational they are exact: with C the Taylor polynomial of P/Q, ``P - C Q = t^n S`` for a
+polynomial S, so that ``V = S/Q``, where Q is enclosed by its Bernstein coefficients. A division of series over the
+whole box would lose a factor that is exponential in n and in the number of poles nearby.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from math import comb, factorial
 from typing import Any
 
 import flint
 from flint import arb, arb_poly, arb_series
 
 from rational_approx.domain import End
-from rational_approx.enclosures import Undecided, quotient
+from rational_approx.enclosures import Undecided, hull, quotient, series_length
 from rational_approx.nodes import Node
 from rational_approx.precision import to_arb
 from rational_approx.rays import beyond
@@ -21,6 +27,10 @@ from rational_approx.rays import beyond
 __all__ = ["ErrorCurve", "Formula", "Jet", "curves", "order_for"]
 
 LEAST_ORDER, LARGEST_ORDER = 9, 40
+BEYOND = 4
+"""How many Taylor coefficients of V are kept: enough for three derivatives of the error."""
+Model = tuple[list[arb], arb_series]
+"""Coefficients at the midpoint, and a series of V over the box."""
 
 
 def order_for(error: arb) -> int:
@@ -36,10 +46,10 @@ Formula = Any
 
 @dataclass(frozen=True)
 class Jet:
-    """A Taylor model on a box: coefficients at the midpoint, the remainder's coefficient, and the half-width."""
+    """A Taylor model on a box: coefficients at the midpoint, enclosures of ``V^(j) / j!``, and the half-width."""
 
     coefficients: list[arb]
-    remainder: arb
+    rest: list[arb]
     half: arb
 
     def bound(self) -> arb:
@@ -48,12 +58,23 @@ class Jet:
 
     def tail(self, start: int, derivative: int = 0) -> arb:
         """An upper bound of the terms from degree ``start`` on, of the ``derivative``-th scaled derivative."""
-        total, power = arb(0), self.half ** max(start - derivative, 0)
-        for k in range(start, len(self.coefficients) + 1):
-            size = abs(self.coefficients[k] if k < len(self.coefficients) else self.remainder).upper()
-            total += size * power * _binomial(k, derivative)
-            power = power * self.half
+        n, total = len(self.coefficients), arb(0)
+        powers = [arb(1)]
+        for _ in range(n):
+            powers.append(powers[-1] * self.half)
+        for k in range(start, n):
+            total += abs(self.coefficients[k]).upper() * powers[k - derivative] * comb(k, derivative)
+        for i in range(derivative + 1):  # the product rule for t^n V
+            total += abs(self.rest[derivative - i]).upper() * powers[n - i] * comb(n, i)
         return total.upper()
+
+    def derivative(self) -> "Jet":
+        """The model of the derivative, one coefficient shorter on both sides."""
+        n, spread = len(self.coefficients), arb(0, self.half)
+        slopes = [k * c for k, c in enumerate(self.coefficients)][1:]
+        # (t^n V)' = t^(n - 1) (n V + t V')
+        rest = [(n + j) * v + (j + 1) * spread * above for j, (v, above) in enumerate(pairwise(self.rest))]
+        return Jet(slopes, rest, self.half)
 
     @property
     def monotone(self) -> bool:
@@ -77,10 +98,6 @@ class Jet:
             if abs(t) > self.half:
                 t = self.half.mid() if t > 0 else -self.half.mid()
         return t
-
-
-def _binomial(k: int, derivative: int) -> int:
-    return 1 if derivative == 0 else k if derivative == 1 else k * (k - 1) // 2
 
 
 class ErrorCurve:
@@ -119,35 +136,61 @@ class ErrorCurve:
         if order == 1:  # balls alone: a series has no value where a derivative is infinite
             quotient_there = self.polynomials[0](x) / self.polynomials[1](x)
             return [self._weighted(self._target(x) - quotient_there, x)]
+        variable = arb_series([x, 1], prec=order)
         shift = arb_poly([x, 1])
-        return self._series(x, [p(shift) for p in self.polynomials], order)
+        top, bottom = (arb_series(p(shift), prec=order) for p in self.polynomials)
+        value = self._weighted(self._target(variable) - quotient(top, bottom), variable)
+        return [value[k] for k in range(order)]
 
     def weight_positive(self, x: arb) -> bool:
         """Whether the weight is provably positive at a point."""
         return bool((self._constant if self._constant is not None else self.weight.ball(x)) > 0)
 
-    def _series(self, x: arb, shifted: list[arb_poly], order: int) -> list[arb]:
-        variable = arb_series([x, arb(1)], prec=order)
-        top, bottom = (arb_series(p, prec=order) for p in shifted)
-        value = self._weighted(self._target(variable) - quotient(top, bottom), variable)
-        return [value[k] for k in range(order)]
-
     def jet(self, lower: arb, upper: arb) -> Jet:
         """The Taylor model on a box with exact ends; not finite where none exists."""
         middle = ((lower + upper) / 2).mid()
         half = (upper - middle).max(middle - lower).upper()
-        spread = arb(0, half)
-        shift = arb_poly([middle, 1])
-        shifted = [p(shift) for p in self.polynomials]
+        with series_length(self.order + BEYOND):
+            return self._model(middle, half)
+
+    def _model(self, middle: arb, half: arb) -> Jet:
         try:
-            point = self._series(middle, shifted, self.order)
-            wide = arb_poly([spread, 1])
-            over = self._series(middle + spread, [p(wide) for p in shifted], self.order + 1)
+            points, rest = self._smooth(self._target, middle, half)
+            quotients, quotient_rest = self._quotient(middle, half)
+            points, rest = [a - b for a, b in zip(points, quotients)], rest - quotient_rest
+            if self._constant is not None:
+                points, rest = [c * self._constant for c in points], rest * self._constant
+            else:
+                points, rest = _product(self._smooth(self.weight.ball, middle, half), (points, rest), half)
         except (Undecided, ValueError, ZeroDivisionError):  # python-flint raises where a series has no value
-            return Jet([arb.nan()] * self.order, arb.nan(), half)
-        # The model needs a smooth function on the whole box: one coefficient that is not finite, and there is none.
-        remainder = over[self.order] if all(c.is_finite() for c in over) else arb.nan()
-        return Jet(point, remainder, half)
+            points, rest = [arb.nan()], arb_series([arb.nan()])
+        beyond = [rest[j] for j in range(BEYOND)]
+        if not all(c.is_finite() for c in (*points, *beyond)):
+            points, beyond = [arb.nan()] * self.order, [arb.nan()] * BEYOND
+        return Jet(points, beyond, half)
+
+    def _smooth(self, function: Callable[[Any], Any], middle: arb, half: arb) -> Model:
+        # The model of the target or the weight.
+        n = self.order
+        point = function(arb_series([middle, 1], prec=n))
+        over = function(arb_series([middle + arb(0, half), 1], prec=n + BEYOND))
+        if isinstance(over, arb):  # a constant
+            return [point, *[arb(0)] * (n - 1)], arb_series([0], prec=BEYOND)
+        if min(point.prec, over.prec - BEYOND) < n:
+            raise Undecided("a series was cut off")
+        # The function must be smooth on the whole box: one coefficient that is not finite, and there is no model.
+        smooth = all(over[k].is_finite() for k in range(n + BEYOND))
+        rest = [over[n + j] if smooth else arb.nan() for j in range(BEYOND)]
+        return [point[k] for k in range(n)], arb_series(rest, prec=BEYOND)
+
+    def _quotient(self, middle: arb, half: arb) -> Model:
+        n, shift, spread = self.order, arb_poly([middle, 1]), arb_poly([arb(0, half), 1])
+        top, bottom = (p(shift) for p in self.polynomials)
+        value = quotient(arb_series(top, prec=n), arb_series(bottom, prec=n))
+        points = [value[k] for k in range(n)]
+        over = arb_poly((top - arb_poly(points) * bottom).coeffs()[n:])
+        under = [_range(bottom, half), *bottom(spread).coeffs()[1:BEYOND]]
+        return points, quotient(arb_series(over(spread), prec=BEYOND), arb_series(under, prec=BEYOND))
 
     def plain(self, lower: arb, upper: arb) -> arb:
         """An upper bound of ``abs(e)`` on a box by balls alone: for the ends where derivatives are infinite."""
@@ -158,6 +201,29 @@ class ErrorCurve:
         weight = self._constant if self._constant is not None else self.weight.ball(box)
         value = abs(weight * (self._target(box) - top / bottom)).upper()
         return value if value.is_finite() else arb.pos_inf()
+
+
+def _product(left: Model, right: Model, half: arb) -> Model:
+    # (A + t^n V) (B + t^n W) = (A B below t^n) + t^n ((A B from t^n on) / t^n + A W + B V + t^n V W)
+    n, spread = len(left[0]), arb_poly([arb(0, half), 1])
+    (a, b), (v, w) = (arb_poly(side[0]) for side in (left, right)), (left[1], right[1])
+    whole = (a * b).coeffs()
+    whole += [arb(0)] * (n - len(whole))
+    a_over, b_over, power, beyond = (
+        arb_series(p(spread), prec=BEYOND) for p in (a, b, arb_poly([0] * n + [1]), arb_poly(whole[n:]))
+    )
+    return whole[:n], beyond + a_over * w + b_over * v + power * v * w
+
+
+def _range(poly: arb_poly, half: arb) -> arb:
+    # A ball around the values on [-half, half], by Bernstein coefficients: with t = half (2 s - 1) and coefficients a_j
+    # in powers of s they are sum_j (i over j) / (n over j) a_j = i!/n! sum_j (n - j)! a_j / (i - j)!, a convolution.
+    n = poly.degree()
+    powers = poly(arb_poly([-half, 2 * half])).coeffs()
+    factorials = [arb(factorial(k)) for k in range(n + 1)]
+    scaled = arb_poly([a * factorials[n - j] for j, a in enumerate(powers)])
+    sums = (scaled * arb_poly([1 / f for f in factorials])).coeffs()
+    return hull(*(sums[i] * factorials[i] / factorials[n] for i in range(n + 1)))
 
 
 def curves(

@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from math import inf
+from math import factorial, inf
 from pathlib import Path
 
 import flint
@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 from rational_approx import Domain, Rational, Target, fit
 from rational_approx.bernstein import sign_on
 from rational_approx.certify import certify
+from rational_approx.errorjets import ErrorCurve
+from rational_approx.expression import parse
+from rational_approx.precision import to_arb, working_bits
 from rational_approx.storage import verify
 
 NAMES = {"x/2*(1+erf(x/sqrt2))": "gelu", "x*[x>0.3]": "where(x>0.3,x,0)", "x>0?x:exp(x)-1": "where(x>0,x,exp(x)-1)"}
@@ -271,3 +274,28 @@ def test_abs_40_40() -> None:
     certificate = certify(fit("abs(x)", (40, 40), (-1, 1)))
     assert certificate.status == "proved"
     assert certificate.upper / Fraction("1.561328856994866816394441450908582777557e-8") - 1 < 1e-12
+
+
+@given(st.fractions(-1, 1), st.fractions(Fraction(1, 50), Fraction(1, 4)), st.integers(0, 3))
+@settings(max_examples=25, deadline=None)
+def test_taylor_models_bound_the_error_and_its_derivatives(at: Fraction, half: Fraction, case: int) -> None:
+    weight, bottom = [("1", [2, 1]), ("1 + x^2", [1, 0, 1]), ("exp(x)", [3, 1, 2]), ("1", [1, "1/3", 5, 0, 7])][case]
+    top, bottom = (
+        flint.fmpq_poly([1, 2, 0, 1]),
+        flint.fmpq_poly([flint.fmpq(*Fraction(c).as_integer_ratio()) for c in bottom]),
+    )
+    curve = ErrorCurve(parse("exp(sin(x))"), parse(weight), top, bottom, flint.arb(-2), flint.arb(2))
+    lower, upper = to_arb(at - half).mid(), to_arb(at + half).mid()
+    with working_bits(200):
+        jet = curve.jet(lower, upper)
+        for k in range(9):
+            x = (lower + (upper - lower) * k / 8).mid()
+            true = curve.at(x, 4)
+            model, t = jet, x - ((lower + upper) / 2).mid()
+            for order in range(4):
+                derivative = true[order] * factorial(order)
+                n = len(model.coefficients)
+                value = flint.arb_poly(model.coefficients)(t) + t**n * model.rest[0]
+                assert value.overlaps(derivative)
+                assert not abs(derivative) > model.bound()
+                model = model.derivative() if order < 3 else model
