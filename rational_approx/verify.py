@@ -1,9 +1,10 @@
 """Check a certificate file again, with the standard library only: ``python verify.py certificate.json``.
 
-An independent implementation in three files (this one, ``verify_arithmetic.py``, ``verify_reading.py``) that import
-nothing of the package but each other, and run alone. They check the hash, that the parts cover the domain, the upper
-bound on every part, the lower bound at the witness, the alternation at the reference, that the denominator has no
-zero, the exact value that pins the coefficients, and every claim. ``docs/certificate.md`` describes the format.
+An independent implementation in six files (``verify.py`` and ``verify_*.py``) that import nothing of the package but
+each other, and run alone. They check the hash, that the
+parts cover the domain, the upper bound on every part, the lower bound at the witness, the alternation at the reference,
+that the denominator has no zero, the exact value that pins the coefficients, and every claim; of samples, the error at
+each. ``docs/certificate.md`` describes the format.
 """
 
 import hashlib
@@ -19,9 +20,13 @@ from typing import Any, NamedTuple
 
 if __package__:
     from rational_approx import verify_arithmetic as arithmetic
+    from rational_approx import verify_claims as statements
+    from rational_approx import verify_polynomials as polynomials
     from rational_approx import verify_reading as reading
-else:  # run alone, beside the other two files
+else:  # run alone, beside the other files
     import verify_arithmetic as arithmetic  # type: ignore
+    import verify_claims as statements  # type: ignore
+    import verify_polynomials as polynomials  # type: ignore
     import verify_reading as reading  # type: ignore
 
 __all__ = ["Verification", "verify"]
@@ -39,32 +44,12 @@ class Verification(NamedTuple):
     failures: tuple[str, ...]
 
 
-class Checker:
-    """One certificate, read; each method checks one statement or raises `Failure`."""
+class Checker(statements.Stated):
+    """One certificate of an expression, read; each method checks one statement or raises `Failure`."""
 
     def __init__(self, content: dict[str, Any], deadline: float) -> None:
-        target, rational = content["target"], content["rational"]
-        need(content["status"] == "proved", "the certificate does not say that anything is proved")
-        self.lower, self.upper, self.best = (reading.number(content[key]) for key in ("lower", "upper", "best_lower"))
-        self.trees = reading.read(target["expression"]), reading.read(target["weight"])
-        self.domain = [(reading.number(a, True), reading.number(b, True)) for a, b in target["domain"]]
-        breakpoints = sorted(reading.number(b) for b in target["breakpoints"])
-        need(self.domain and all(a < b for a, b in self.domain), "the domain is not a list of intervals")
-        need(
-            len(self.domain) + len(breakpoints) <= 1000 and len(content["parts"]) <= 50_000, "too many pieces or parts"
-        )
-        need(all(a[1] < b[0] for a, b in pairwise(self.domain)), "the domain's intervals overlap")
-        self.pieces: list[tuple[Any, Any]] = []
-        for a, b in self.domain:
-            self.pieces += pairwise([a, *(c for c in breakpoints if a < c < b), b])
-        hull = [reading.number(end, True) for end in (rational["domain"][0][0], rational["domain"][-1][1])]
-        need(len(rational["numerator"]) + len(rational["denominator"]) <= 300, "the degree is too high")
-        sides = [[reading.number(c) for c in rational[key]] for key in ("numerator", "denominator")]
-        self.top, self.bottom = (reading.powers(side, rational["basis"], hull) for side in sides)
-        p, q = content["type"]
-        need(type(p) is int and type(q) is int, "the type is not a pair of integers")
-        need(len(self.top) <= p + 1 and len(self.bottom) <= q + 1, "the type is smaller than the degrees")
-        self.count = p + q + 2 - max(0, min(p + 1 - len(self.top), q + 1 - len(self.bottom)))
+        super().__init__(content, deadline)
+        self.trees = reading.read(content["target"]["expression"]), reading.read(content["target"]["weight"])
         ends = [abs(end) for pair in self.domain for end in pair if abs(end) < inf]
         reach, small = max([Fraction(1), *ends]), min(Fraction(1), max(self.upper, Fraction(1, 2**200)))
         self.n = min(40, max(10, 4 + int(1 / small).bit_length() // 6))  # Taylor coefficients of a model
@@ -73,7 +58,7 @@ class Checker:
         need(bits < 3000, "the certificate needs more precision than the verifier has")
         self.math = arithmetic.Arithmetic(bits, deadline)
         both = [[self.math.exact(c) for c in side] for side in (self.top, self.bottom)]
-        self.curves = [([reading.resolved(t, span) for t in self.trees], both) for span in self.pieces]
+        self.curves = [([polynomials.resolved(t, span) for t in self.trees], both) for span in self.pieces]
         self.far: dict[Any, int] = {}
         self.parts = [(piece, reading.number(a, True), reading.number(b, True)) for piece, a, b, _ in content["parts"]]
         for piece, a, b in self.parts:
@@ -183,7 +168,11 @@ class Checker:
                 f"the parts miss an end of piece {index}",
             )
             need(all(a[2] == b[1] for a, b in pairwise(chain)), f"the parts of piece {index} leave a gap or overlap")
-        bound = self.math.exact(self.upper)[0]
+        need(self.below(self.upper), "the upper bound is not confirmed")
+
+    def below(self, stated: Fraction) -> bool:
+        """Whether the error is at most a bound on every part, which may be halved for that."""
+        bound = self.math.exact(stated)[0]
         for piece, start, end in self.parts:
             need(start < end, "a part is empty")
             stack = [(start, end, 0)]
@@ -194,21 +183,19 @@ class Checker:
             while stack:
                 a, b, depth = stack.pop()
                 if not self.bounded(piece, a, b, bound):
-                    need(depth < 30, f"the upper bound is not confirmed from {float(start):.6g} to {float(end):.6g}")
+                    need(depth < 30, f"a bound is not confirmed from {float(start):.6g} to {float(end):.6g}")
                     stack += [((a + b) / 2, b, depth + 1), (a, (a + b) / 2, depth + 1)]
+        return True
+
+    def slope_below(self, bound: Fraction) -> bool:
+        """Whether the error of the derivative is at most a bound."""
+        return bool(statements.slopes(self).below(bound))
 
     def attained(self, witness: Any, reference: list[Any]) -> None:
         """The lower bound at the witness, and the alternation at the reference."""
-        need(max(self.lower, self.best) <= self.upper, "a lower bound lies above the upper bound")
+        places = self.alternating(reference)
         low, high = self.error(witness[0], reading.number(witness[1], True))
         need(max(low, -high) >= self.math.exact(self.lower)[1], "the error at the witness is below the lower bound")
-        need(self.best == 0 or reference, "no reference shows the lower bound for the best")
-        places = [(piece, reading.number(x, True), sign) for piece, x, sign in reference]
-        need(
-            not places or len(places) >= self.count,
-            f"the reference has {len(places)} points, and {self.count} are needed",
-        )
-        need(all(a[:2] < b[:2] and a[2] == -b[2] for a, b in pairwise(places)), "the reference does not alternate")
         for piece, x, sign in places:
             low, high = self.error(piece, x)
             index, at = (self.far[piece, x], Fraction(0)) if abs(x) == inf else (piece, x)
@@ -216,22 +203,6 @@ class Checker:
             need(weight[0] > 0, "the weight at a reference point is not positive")
             large = low if sign == 1 else -high if sign == -1 else 0
             need(large >= max(1, self.math.exact(self.best)[1]), f"the error at {float(x):.6g} is not as stated")
-
-    def pinned(self, value: list[Any]) -> None:
-        """The exact values of numerator and denominator at one point."""
-        x, top, bottom = (reading.number(text) for text in value)
-        stated = reading.value_at(self.top, x), reading.value_at(self.bottom, x)
-        need(stated == (top, bottom), "a coefficient is not the stated one")
-
-    def claim(self, name: str, arguments: list[Any], status: str) -> None:
-        """One further statement."""
-        need(status == "proved", f"the claim {name} is not stated as proved")
-        values = [a if name == "monotone" else reading.number(a) for a in arguments]
-        if name in ("error", "best"):
-            holds = self.upper <= values[0] * (1 if name == "error" else self.best)
-        else:
-            holds = reading.claim_holds(name, values, self.top, self.bottom, self.domain)
-        need(holds, f"the claim {str(name)[:40]} is not confirmed")
 
 
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError, MemoryError)
@@ -257,11 +228,12 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
             content["hash"] == "sha256:" + hashlib.sha256(text.encode()).hexdigest(),
             "the hash does not fit the content",
         )
-        checker = Checker(content, deadline)
+        kind = statements.Samples if "samples" in content["target"] else Checker
+        checker = kind(content, deadline)
         steps: list[tuple[Any, ...]] = [
             (checker.pinned, content["value"]),
             (need, content["pole_free"] is True, "the certificate does not say that there is no pole"),
-            (need, reading.pole_free(checker.bottom, checker.domain), "the denominator may vanish on the domain"),
+            (need, polynomials.pole_free(checker.bottom, checker.domain), "the denominator may vanish on the domain"),
             (checker.attained, content["witness"], content["reference"]),
             *((checker.claim, claim["name"], claim["arguments"], claim["status"]) for claim in content["claims"]),
             (checker.covered,),

@@ -1,4 +1,4 @@
-"""Second of the verifier's three files: interval arithmetic in scaled integers, and Taylor coefficients of intervals.
+"""The verifier: interval arithmetic in scaled integers, and Taylor coefficients of intervals.
 
 Standard library only; see ``verify.py``.
 """
@@ -9,7 +9,7 @@ from math import isqrt
 
 if __package__:
     from rational_approx.verify_reading import SWITCHED, Late, chosen, need, read
-else:  # run alone, beside the other two files
+else:  # run alone, beside the other files
     from verify_reading import SWITCHED, Late, chosen, need, read  # type: ignore[import-not-found, no-redef]
 
 __all__ = ["Arithmetic", "Interval", "Jet"]
@@ -172,6 +172,9 @@ class Arithmetic:
         if kind in ("number", "pi", "e"):
             value = self.exact(node[1]) if kind == "number" else self.pi if kind == "pi" else self.exp(self.one)
             return [value] + [(0, 0)] * (n - 1)
+        if kind == "derivative":  # at the root of a tree, where u is x + t
+            longer = self.evaluate(node[1], [u[0], (self.one, self.one)] + [(0, 0)] * (n - 1))
+            return [(k * low, k * high) for k, (low, high) in enumerate(longer)][1:]
         if kind in SWITCHED:
             value = self.evaluate(("+", node[1], ("neg", node[2])) if kind in ("min", "max") else node[1], u)[0]
             need(value[0] >= 0 or value[1] <= 0, "a branch switches inside a part")

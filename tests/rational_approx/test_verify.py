@@ -24,6 +24,7 @@ from rational_approx.verify import verify as verify_document
 from rational_approx.verify_arithmetic import Arithmetic
 from rational_approx.verify_reading import read
 
+FILES = sorted(path.name for path in Path(verify_document.__code__.co_filename).parent.glob("verify*.py"))
 QUESTIONS: dict[str, Any] = {
     "relu": ("relu", (3, 2), {}),
     "exp": ("exp(x)", (4, 4), {"domain": (-1, 1)}),
@@ -68,7 +69,7 @@ def test_a_certificate_a_file_and_the_command_agree(tmp_path: Path) -> None:
     path.write_text(json.dumps(document(certificate)))
     assert verify(path).ok
     home = Path(verify_document.__code__.co_filename).parent
-    for name in ("verify.py", "verify_arithmetic.py", "verify_reading.py"):
+    for name in FILES:
         shutil.copy(home / name, tmp_path)
     command = [sys.executable, "-S", "verify.py", path.name]  # -S: no installed package is in reach
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -83,8 +84,8 @@ def test_a_certificate_a_file_and_the_command_agree(tmp_path: Path) -> None:
 
 def test_it_imports_nothing_of_the_package() -> None:
     home = Path(verify_document.__code__.co_filename).parent
-    known = {*sys.stdlib_module_names, "verify_arithmetic", "verify_reading", "rational_approx"}
-    for name in ("verify.py", "verify_arithmetic.py", "verify_reading.py"):
+    known = {*sys.stdlib_module_names, *(name.removesuffix(".py") for name in FILES), "rational_approx"}
+    for name in FILES:
         text = (home / name).read_text()
         for line in re.findall(r"^\s*(?:from|import) .*$", text, re.MULTILINE):
             assert line.split()[1].split(".")[0] in known
