@@ -77,8 +77,8 @@ class Checkpoint:
             different = ", ".join(sorted(k for k in held.keys() | wanted.keys() if held.get(k) != wanted.get(k)))
             if not self.discard:
                 raise ValueError(
-                    f"{self.folder} holds an unfinished run that differs in: {different}. Give its own arguments to end "
-                    "it, another folder, or --overwrite (overwrite=True) to begin anew"
+                    f"{self.folder} holds an unfinished run that differs in: {different}. Give its own arguments to "
+                    "end it, another folder, or --overwrite (overwrite=True) to begin anew"
                 )
             ranks.meet()
             if ranks.rank() == 0:

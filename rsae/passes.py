@@ -62,13 +62,9 @@ class _Pass:
         return None
 
     def state(self) -> dict[str, Tensor]:
-        controller = self.controller
-        parts = {
-            "weight": controller and controller.weight,
-            "average": controller and controller.average,
-            "level": self.level,
-            "silent": self.revival.silent,
-        }
+        parts = {"level": self.level, "silent": self.revival.silent}
+        if self.controller is not None:
+            parts |= {"weight": self.controller.weight, "average": self.controller.average}
         return {name: value for name, value in parts.items() if value is not None}
 
     def restore(self, kept: dict[str, Tensor]) -> None:
