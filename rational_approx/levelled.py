@@ -57,13 +57,21 @@ class Level:
         values[hit] = self.at_nodes[node]
         return values
 
+    def denominator(self, t: np.ndarray) -> np.ndarray:
+        """``Q``, up to a factor that makes its largest value 1 in size."""
+        used = self.beta != 0
+        differences = t[:, None] - self.nodes[used]
+        hit = differences == 0
+        differences[hit] = 1.0
+        cauchy = np.where(hit.any(axis=1)[:, None], hit, 1.0 / differences)
+        q = cauchy @ self.beta[used] * np.prod(np.sign(differences), axis=1)
+        with np.errstate(divide="ignore"):
+            size = np.log(np.abs(q)) + np.log(np.abs(differences)).sum(axis=1)
+        return np.sign(q) * np.exp(size - size.max())
+
     def one_signed(self, t: np.ndarray) -> bool:
         """Whether ``Q`` has one sign at all points: between them and the reference it is checked afterwards."""
-        nodes = self.nodes[self.beta != 0]
-        differences = t[:, None] - nodes
-        with np.errstate(divide="ignore", invalid="ignore"):
-            q = np.sign((1.0 / differences) @ self.beta[self.beta != 0]) * np.prod(np.sign(differences), axis=1)
-        q = q[(differences != 0).all(axis=1)]
+        q = self.denominator(t)
         return bool((q > 0).all() or (q < 0).all())
 
 

@@ -15,7 +15,7 @@ from rational_approx.polynomials import isolated_roots
 from rational_approx.precise import explored
 from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.reduction import Reduced
-from rational_approx.start import continued, continued_in_the_denominator, enlarged, spread_starts
+from rational_approx.start import continued, spread_starts
 
 __all__ = ["Solution", "solve"]
 
@@ -67,9 +67,6 @@ def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[
             defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
             if _alternations(problem, lower) >= sum(degree) + 2 - defect:
                 return lower
-            if lower.degree == smaller:
-                starts = enlarged(problem, np.array([float(t) for t in lower.done.reference]))
-                found = _first(problem, degree, digits, _exchanged(problem, degree, starts, history), best)
     if found is None and best:
         return Solution(min(best, key=lambda item: item[0])[1], degree, False)
     return found
@@ -139,24 +136,15 @@ def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history:
             yield _candidate(found)
     if problem.precise and invisible:
         yield from _explored(problem, degree, digits, history)
-    for growth in (0.25, 0.0):
-        try:
-            for found in continued(problem, degree, growth):
-                history.extend(found.history)
-        except Failure:
-            continue
-        if found.deviation < 0.1:
-            yield _candidate(found)
+    try:
+        for found in continued(problem, degree):
+            history.extend(found.history)
+    except Failure:
+        pass
+    else:
+        yield _candidate(found)
     if sum(degree) <= LARGEST_CORRECTED:
         yield from _exchanged(problem, degree, corrected(problem, degree), history)
-    if degree[1] > 0:
-        try:
-            for found in continued_in_the_denominator(problem, degree):
-                history.extend(found.history)
-        except Failure:
-            pass
-        else:
-            yield _candidate(found)
     if problem.precise and not invisible:
         yield from _explored(problem, degree, digits, history)
 
