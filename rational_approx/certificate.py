@@ -33,7 +33,7 @@ class Claim(NamedTuple):
     """A stated fact, what became of it (proved, refuted or undecided), and a point that shows a refutation."""
 
     name: str
-    arguments: tuple[Fraction | str, ...]
+    arguments: tuple[End | str, ...]
     status: str
     witness: Fraction | None = None
 
@@ -60,6 +60,8 @@ class Certificate:
         Points at which the error alternates strictly, each time by at least ``best_lower``; ``signs`` are its signs.
     parts:
         A covering of the domain, with the argument that proves ``upper`` on each part.
+    samples:
+        Triples ``(x, y, weight)`` of a target that is samples; everything about the error holds at them alone.
     """
 
     status: str
@@ -79,6 +81,7 @@ class Certificate:
     type: tuple[int, int] = (0, 0)
     reason: str = ""
     signs: tuple[int, ...] = ()
+    samples: tuple[tuple[Fraction, Fraction, Fraction], ...] = field(default=(), repr=False)
 
     @property
     def gap(self) -> float:
@@ -100,5 +103,7 @@ class Certificate:
             f"  best possible of this type >= {shown(self.best_lower)}",
             f"  pole-free: {'undecided' if self.pole_free is None else 'yes' if self.pole_free else 'no'}",
         ]
-        lines += [f"  {c.name} {' '.join(map(str, c.arguments))}: {c.status}" for c in self.claims]
+        for claim in self.claims:
+            words = [a if isinstance(a, str) else f"{float(a):.12g}" for a in claim.arguments]
+            lines.append(f"  {' '.join([claim.name, *words])}: {claim.status}")
         return "\n".join([*lines, f"  {self.reason}"] if self.reason else lines)

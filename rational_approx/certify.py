@@ -12,12 +12,12 @@ from flint import arb
 from rational_approx.alternation import alternating
 from rational_approx.certificate import Certificate, Part, Point
 from rational_approx.claims import decide, denominator_sign, read_claims
+from rational_approx.discrete import exact_samples, sample_errors
 from rational_approx.domain import End
-from rational_approx.enclosures import Undecided, series_length
+from rational_approx.enclosures import Undecided
 from rational_approx.errorjets import ErrorCurve, curves, order_for
 from rational_approx.expression import Expression
 from rational_approx.nodes import text
-from rational_approx.polynomials import exact, fmpq
 from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
 from rational_approx.rational import Rational
 from rational_approx.roots import quotient_of
@@ -41,7 +41,9 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
         A ``Fit``, or a `Rational` together with its ``target``.
     claims:
         Further facts: ``("error", bound)``, ``("best", factor)``: error at most that factor times the best possible,
-        ``("range", lower, upper)``, ``("monotone", "increasing")``, ``("lipschitz", bound)``.
+        ``("range", lower, upper)``, ``("monotone", "increasing")``, ``("lipschitz", bound)``,
+        ``("saturation", start, end, limit, tolerance)``: within a tolerance of a limit from start to end, which may
+        lie outside the domain; ``("derivative", bound)``: ``abs(f' - r') <= bound``, without a bound it is filled in.
     gap:
         Wanted relative gap between the two bounds.
 
@@ -84,7 +86,7 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
     else:
         _enclosed(found, target, top, bottom, degree, getattr(fit, "reference", ()), wanted)
     bounds = (found.lower, found.upper, found.best_lower)
-    decided = tuple(decide(name, values, top, bottom, target.domain, signs, bounds) for name, values in stated)
+    decided = tuple(decide(name, values, top, bottom, target, signs, bounds) for name, values in stated)
     if any(claim.status == "refuted" for claim in decided):
         found.status = "refuted"
     elif found.status == "proved" and any(claim.status == "undecided" for claim in decided):
@@ -98,7 +100,7 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
         rational,
         target.domain,
         _name(target.expression, target.name),
-        "1" if target.samples is not None else _name(target.weight_expression, target.weight),
+        _weight(target),
         target.breakpoints,
         decided,
         found.witness,
@@ -107,7 +109,14 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
         degree,
         found.reason,
         found.signs,
+        exact_samples(target),
     )
+
+
+def _weight(target: Target) -> str:
+    if target.samples is not None:
+        return "1" if (np.asarray(target.weight) == 1).all() else "samples"
+    return _name(target.weight_expression, target.weight)
 
 
 def _name(formula: Expression | None, other: Any) -> str:
@@ -165,8 +174,7 @@ def _enclosed(
             order = order_for(search.lower)
             for curve in search.curves:
                 curve.order = order
-            with series_length(order + 1):
-                reached = search.run()
+            reached = search.run()
             _record(found, target, search, origins, top, bottom, degree)
         found.status = "proved" if reached else "undecided"
         found.reason = "" if reached else "the bounds did not meet within the wanted gap"
@@ -266,17 +274,10 @@ def _rounded(value: arb, side: int) -> Fraction:
 
 
 def _from_samples(found: _Findings, rational: Rational, target: Target, degree: tuple[int, ...]) -> None:
-    """Every sample exactly, in fractions: samples are floats, and floats are fractions."""
-    top, bottom = rational.polynomials
-    x, y = target.samples  # type: ignore[misc]
-    points = []
-    for at, value, weight in zip(x, y, np.asarray(target.weight)):
-        point = fmpq(Fraction(float(at)))
-        error = Fraction(float(weight)) * (Fraction(float(value)) - exact(top(point)) / exact(bottom(point)))
-        points.append((Point(0, Fraction(float(at))), (error > 0) - (error < 0), abs(error)))
+    points = sample_errors(rational, exact_samples(target))
     found.witness, _, largest = max(points, key=lambda entry: entry[2])
     found.lower = found.upper = largest
-    found.best_lower, found.reference, found.signs = alternating(points, degree, (top, bottom))
+    found.best_lower, found.reference, found.signs = alternating(points, degree, rational.polynomials)
     found.status = "proved"
 
 

@@ -1,7 +1,11 @@
-"""Facts about a rational that are decided exactly: no pole, range, monotonicity, Lipschitz bound."""
+"""Stated facts about a rational: no pole, range, saturation, monotonicity, Lipschitz bound, error of the derivative.
+
+All but the last are signs of polynomials, which are decided exactly.
+"""
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import flint
@@ -11,33 +15,51 @@ from rational_approx.certificate import Claim
 from rational_approx.domain import Domain
 from rational_approx.polynomials import fmpq
 from rational_approx.precision import fraction
+from rational_approx.slopes import SlopeError, slope_error
+from rational_approx.target import Target
 
 __all__ = ["decide", "denominator_sign", "read_claims"]
 
-_SHAPES = {"error": 1, "range": 2, "monotone": 1, "lipschitz": 1, "best": 1}
+_SHAPES = {
+    "error": (1,),
+    "best": (1,),
+    "range": (2,),
+    "saturation": (4,),
+    "monotone": (1,),
+    "lipschitz": (1,),
+    "derivative": (0, 1),
+}
 
 
 def read_claims(claims: Sequence[Any]) -> list[tuple[str, tuple[Any, ...]]]:
-    """Check the form of stated claims: ``("error", bound)``, ``("best", factor)``, ``("range", lower, upper)``,
-    ``("monotone", "increasing")`` or ``"decreasing"``, ``("lipschitz", bound)``.
+    """Check the form of stated claims.
+
+    ``("error", bound)``, ``("best", factor)``, ``("range", lower, upper)``, ``("monotone", "increasing")`` or
+    ``"decreasing"``, ``("lipschitz", bound)``; ``("saturation", start, end, limit, tolerance)`` for
+    ``abs(r(x) - limit) <= tolerance`` from start to end, which may lie outside the domain and be infinite;
+    ``("derivative", bound)`` for ``abs(f' - r') <= bound``, or ``("derivative",)`` to have the bound filled in.
 
     Raises
     ------
     ValueError
         for a claim of another form.
     """
-    out = []
+    out: list[tuple[str, tuple[Any, ...]]] = []
     for claim in claims:
         name, *arguments = claim if isinstance(claim, tuple | list) and claim else (None,)
-        if name not in _SHAPES or len(arguments) != _SHAPES[name]:
+        if name not in _SHAPES or len(arguments) not in _SHAPES[name]:
             raise ValueError(
                 f"{claim!r} is no claim: give ('error', bound), ('best', factor), ('range', lower, upper), "
-                "('monotone', 'increasing' or 'decreasing') or ('lipschitz', bound)"
+                "('monotone', 'increasing' or 'decreasing'), ('lipschitz', bound), "
+                "('saturation', start, end, limit, tolerance) or ('derivative', bound)"
             )
         if name == "monotone":
             if arguments[0] not in ("increasing", "decreasing"):
                 raise ValueError(f"a rational is 'increasing' or 'decreasing', not {arguments[0]!r}")
             out.append((name, tuple(arguments)))
+        elif name == "saturation":
+            start, end = Domain.of(arguments[:2]).intervals[0]
+            out.append((name, (start, end, *map(fraction, arguments[2:]))))
         else:
             out.append((name, tuple(fraction(argument) for argument in arguments)))
     return out
@@ -87,39 +109,71 @@ def decide(
     arguments: tuple[Any, ...],
     top: flint.fmpq_poly,
     bottom: flint.fmpq_poly,
-    domain: Domain,
+    target: Target,
     signs: list[int],
     bounds: tuple[Fraction | None, Fraction | None, Fraction],
 ) -> Claim:
-    """Prove or refute one claim about ``top / bottom``, whose denominator has the given signs.
+    """Prove or refute one claim about ``top / bottom``, whose denominator has the given signs on the target's domain.
 
     ``bounds`` are the proved lower and upper bound of the error and the lower bound for the best possible.
     """
     lower, upper, best = bounds
-    status, witness = "undecided", None
     if name == "error":
-        if upper is not None and upper <= arguments[0]:
-            status = "proved"
-        elif lower is not None and lower > arguments[0]:
-            status = "refuted"
-        return Claim(name, arguments, status, None)
+        met = upper is not None and upper <= arguments[0]
+        missed = lower is not None and lower > arguments[0]
+        return Claim(name, arguments, "proved" if met else "refuted" if missed else "undecided")
     if name == "best":
         met = upper is not None and upper <= arguments[0] * best
-        return Claim(name, arguments, "proved" if met else "undecided", None)
+        return Claim(name, arguments, "proved" if met else "undecided")
     if not all(signs):
-        return Claim(name, arguments, "undecided", None)
+        return Claim(name, arguments, "undecided")
+    if name == "derivative":
+        return _derivative(arguments, slope_error(target, top, bottom))
+    domain = target.domain
+    if name == "saturation":
+        domain = Domain((arguments[:2],))
+        signs, free, pole = denominator_sign(bottom, domain)
+        if not free:
+            return Claim(name, arguments, "undecided" if free is None else "refuted", pole)
+        limit, tolerance = arguments[2:]
+        tests = _tests("range", (limit - tolerance, limit + tolerance), top, bottom, signs)
+    else:
+        tests = _tests(name, arguments, top, bottom, signs)
+    return Claim(name, arguments, *_all_of(tests, domain))
+
+
+def _tests(
+    name: str, arguments: tuple[Any, ...], top: flint.fmpq_poly, bottom: flint.fmpq_poly, signs: list[int]
+) -> list[tuple[flint.fmpq_poly, list[int]]]:
+    # Polynomials that must be nowhere negative once they are multiplied by a sign on each interval.
+    if name == "range":
+        lower, upper = map(fmpq, arguments)
+        return [(top - lower * bottom, signs), (upper * bottom - top, signs)]
     slope, square = top.derivative() * bottom - top * bottom.derivative(), bottom * bottom
     squares = [1] * len(signs)
-    if name == "range":
-        tests = [(top - fmpq(arguments[0]) * bottom, signs), (fmpq(arguments[1]) * bottom - top, signs)]
-    elif name == "monotone":
-        tests = [(slope if arguments[0] == "increasing" else -slope, squares)]
-    else:
-        bound = fmpq(arguments[0])
-        tests = [(bound * square - slope, squares), (bound * square + slope, squares)]
+    if name == "monotone":
+        return [(slope if arguments[0] == "increasing" else -slope, squares)]
+    bound = fmpq(arguments[0])
+    return [(bound * square - slope, squares), (bound * square + slope, squares)]
+
+
+def _all_of(tests: list[tuple[flint.fmpq_poly, list[int]]], domain: Domain) -> tuple[str, Fraction | None]:
     outcomes = [_non_negative(poly, domain, sides) for poly, sides in tests]
     for status in ("refuted", "undecided"):
         for state, witness in outcomes:
             if state == status:
-                return Claim(name, arguments, status, witness)
-    return Claim(name, arguments, "proved", None)
+                return status, witness
+    return "proved", None
+
+
+def _derivative(arguments: tuple[Any, ...], found: SlopeError | None) -> Claim:
+    if found is None:
+        return Claim("derivative", arguments, "undecided")
+    if not arguments:
+        # A bound with few digits, and far enough above the proved one for whoever checks it in another arithmetic.
+        unit = Fraction(2) ** (found.upper.numerator.bit_length() - found.upper.denominator.bit_length() - 40)
+        return Claim("derivative", (ceil(found.upper / unit + 1) * unit,), "proved")
+    if found.upper <= arguments[0]:
+        return Claim("derivative", arguments, "proved")
+    missed = found.lower > arguments[0]
+    return Claim("derivative", arguments, "refuted" if missed else "undecided", found.witness if missed else None)

@@ -169,6 +169,7 @@ def _certificate(value: Certificate) -> dict[str, Any]:
             "weight": value.weight,
             "domain": _domain_text(value.domain),
             "breakpoints": [number_text(b) for b in value.breakpoints],
+            **({"samples": [[number_text(v) for v in sample] for sample in value.samples]} if value.samples else {}),
         },
         "rational": _rational(value.rational),
         "type": list(value.type),
@@ -217,7 +218,7 @@ def _read_certificate(value: dict[str, Any]) -> Certificate:
     claims = []
     for claim in value["claims"]:
         named = claim["name"] == "monotone"
-        arguments = tuple(str(a) if named else read_number(a) for a in claim["arguments"])
+        arguments = tuple(str(a) if named else read_number(a, infinite=True) for a in claim["arguments"])
         claims.append(Claim(str(claim["name"]), arguments, str(claim["status"]), optional(claim["witness"])))
     return Certificate(
         str(value["status"]),
@@ -240,7 +241,13 @@ def _read_certificate(value: dict[str, Any]) -> Certificate:
         (int(p), int(q)),
         str(value["reason"]),
         tuple(int(sign) for _, _, sign in value["reference"]),
+        tuple(_sample(sample) for sample in target.get("samples", [])),
     )
+
+
+def _sample(value: Any) -> tuple[Fraction, Fraction, Fraction]:
+    x, y, weight = _numbers(value)
+    return x, y, weight
 
 
 _KINDS: dict[str, tuple[type, Any, Any]] = {

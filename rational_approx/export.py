@@ -103,6 +103,12 @@ def _notes(rational: Rational, bound: EvaluationError, certificate: Any) -> list
 
 def _total(rational: Rational, bound: EvaluationError, certificate: Any) -> str:
     # w (computed - f) = w (computed - r) + w (r - f): each part has its own bound.
+    if certificate.samples:
+        if any(round_to(x, bound.dtype) != x for x, _, _ in certificate.samples):
+            return f"not proved: a total, since not every sample is at a number of {bound.dtype}"
+        weight = max(weight for _, _, weight in certificate.samples)
+        difference = "computed - target" if certificate.weight == "1" else "weight * (computed - target)"
+        return f"proved: abs({difference}) <= {_upwards(certificate.upper + weight * bound.bound)} at the samples"
     difference, weighted = "computed - target", bound
     if certificate.weight != "1":
         difference = f"({certificate.weight}) * (computed - target)"

@@ -161,7 +161,7 @@ class Target:
         self.function, self.breakpoints = samples, ()
         if weight is None:
             weights = np.ones_like(x)
-        elif weight == "relative":
+        elif isinstance(weight, str) and weight == "relative":
             weights = 1.0 / np.abs(y)
         else:
             weights = np.asarray(weight(x) if callable(weight) else weight, dtype=float)

@@ -65,6 +65,15 @@ def test_fits_and_certificates_come_back_equal(tmp_path: Path, question: str, de
     assert certify(back).upper == certificate.upper
 
 
+def test_fits_of_weighted_samples_come_back_equal(tmp_path: Path) -> None:
+    x = np.linspace(-1, 1, 40)
+    fitted = fit(Target((x, np.exp(x)), weight=1 + x**2), (2, 2))
+    back = load(save(fitted, tmp_path / "fit.json"))
+    assert back.rational == fitted.rational
+    assert all((a == b).all() for a, b in zip(back.target.samples, fitted.target.samples))
+    assert (back.target.weight == fitted.target.weight).all()
+
+
 def test_functions_are_never_stored(tmp_path: Path) -> None:
     value = certify(
         Rational((Fraction(1),), (Fraction(1),), Domain.of((-1, 1))), Target(lambda x: 1 + 0 * np.asarray(x), (-1, 1))
