@@ -1,31 +1,31 @@
 """Check a certificate file again, with the standard library only: ``python verify.py certificate.json``.
 
 An independent implementation in six files (``verify.py`` and ``verify_*.py``) that import nothing of the package but
-each other, and run alone. They check the hash, that the
-parts cover the domain, the upper bound on every part, the lower bound at the witness, the alternation at the reference,
-that the denominator has no zero, the exact value that pins the coefficients, and every claim; of samples, the error at
-each. ``docs/certificate.md`` describes the format.
+each other, and run alone. They check the hash, that the parts cover the domain, the upper bound on every part, the
+lower bound at the witness, the alternation at the reference, that the denominator has no zero, the exact value that
+pins the coefficients, and every claim; of samples, the error at each. ``docs/certificate.md`` describes the format.
 """
 
 import hashlib
 import json
 import sys
 import time
-from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
-from math import comb, inf
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
 if __package__:
     from rational_approx import verify_arithmetic as arithmetic
     from rational_approx import verify_claims as statements
+    from rational_approx import verify_models as models
     from rational_approx import verify_polynomials as polynomials
     from rational_approx import verify_reading as reading
 else:  # run alone, beside the other files
     import verify_arithmetic as arithmetic  # type: ignore
     import verify_claims as statements  # type: ignore
+    import verify_models as models  # type: ignore
     import verify_polynomials as polynomials  # type: ignore
     import verify_reading as reading  # type: ignore
 
@@ -57,104 +57,37 @@ class Checker(statements.Stated):
         bits = 160 + 8 * size + size * int(reach).bit_length() + 2 * int(1 / small).bit_length()
         need(bits < 3000, "the certificate needs more precision than the verifier has")
         self.math = arithmetic.Arithmetic(bits, deadline)
-        both = [[self.math.exact(c) for c in side] for side in (self.top, self.bottom)]
-        self.curves = [([polynomials.resolved(t, span) for t in self.trees], both) for span in self.pieces]
-        self.far: dict[Any, int] = {}
+        sides = [[self.math.exact(c) for c in side] for side in (self.top, self.bottom)]
+        order = min(40, max(10, 4 + int(1 / small).bit_length() // 6))
+        self.curves: dict[Any, models.Curve] = {
+            index: models.Curve(self.math, [polynomials.resolved(t, span) for t in self.trees], sides, order)
+            for index, span in enumerate(self.pieces)
+        }
         self.parts = [(piece, reading.number(a, True), reading.number(b, True)) for piece, a, b, _ in content["parts"]]
         for piece, a, b in self.parts:
             if inf in (b, -a):
-                self.far[piece, b if b == inf else a] = self.beyond(piece, a, b)
+                self.curves[piece, b if b == inf else a] = self.beyond(self.curves[piece], a, b)
 
-    def jet(self, piece: int, at: Fraction, half: Fraction, order: int) -> arithmetic.Jet:
-        """Taylor coefficients of the error at a point (half 0) or over a box around it."""
-        m, shifted, centre, spread = self.math, [], self.math.exact(at), self.math.exact(half)[1]
-        trees, polynomials = self.curves[piece]
-        for side in polynomials:
-            c = list(side)
-            for i in range(len(c) - 1):  # repeated synthetic division: powers of x - at
-                for j in range(len(c) - 2, i - 1, -1):
-                    step = m.mul(c[j + 1], centre)
-                    c[j] = c[j][0] + step[0], c[j][1] + step[1]
-            jet: arithmetic.Jet = []
-            for k in range(order):
-                more, power = 0, spread
-                for j in range(k + 1, len(c) if half else 0):
-                    more += comb(j, k) * max(abs(c[j][0]), abs(c[j][1])) * power >> m.bits
-                    power = (power * spread >> m.bits) + 1
-                low, high = c[k] if k < len(c) else (0, 0)
-                more += len(c) if half else 0
-                jet.append((low - more, high + more))
-            shifted.append(jet)
-        u = [(centre[0] - spread, centre[1] + spread), (m.one, m.one)] + [(0, 0)] * (order - 2)
-        f, w = (m.evaluate(tree, u[:order]) for tree in trees)
-        r = m.jet_div(*shifted)
-        return m.jet_mul(w, [(a - d, b - c) for (a, b), (c, d) in zip(f, r)])
-
-    def beyond(self, piece: int, lower: Any, upper: Any) -> int:
+    def beyond(self, near: models.Curve, lower: Any, upper: Any) -> models.Curve:
         """A curve in ``y = 1/x`` for a part that reaches infinity: the target there is a constant interval."""
         need(lower > 0 or upper < 0, "an unbounded part holds zero")
         bounds, m = [], self.math
-        for tree in self.curves[piece][0]:
+        for tree in near.trees:
             inward = tree if upper == inf else arithmetic.substituted(tree, ("neg", ("x",)))
             low, high = m.ray(inward, m.exact(lower if upper == inf else -upper))
             need(low is not None and high is not None, "the target is not bounded on a half-line")
             bounds.append(("interval", (low, high)))
         size = max(len(self.top), len(self.bottom))
-        flipped = [[(0, 0)] * (size - len(side)) + side[::-1] for side in self.curves[piece][1]]
-        self.curves.append((bounds, flipped))
-        return len(self.curves) - 1
+        flipped = [[(0, 0)] * (size - len(side)) + side[::-1] for side in near.sides]
+        return models.Curve(m, bounds, flipped, near.order, near.slopes)
 
-    def error(self, piece: int, x: Any) -> arithmetic.Interval:
-        """The error at a point, or its limit at infinity."""
+    def located(self, piece: Any, x: Any) -> tuple[models.Curve, Fraction]:
+        """The curve and the coordinate on it of a point, which may be infinite."""
         if abs(x) == inf:
-            return self.jet(self.far[piece, x], Fraction(0), Fraction(0), 1)[0]
+            return self.curves[piece, x], Fraction(0)
         inside = type(piece) is int and 0 <= piece < len(self.pieces)
         need(inside and self.pieces[piece][0] <= x <= self.pieces[piece][1], "a point lies outside its piece")
-        return self.jet(piece, x, Fraction(0), 1)[0]
-
-    def size(self, piece: int, x: Fraction) -> int:
-        return max(map(abs, self.jet(piece, x, Fraction(0), 1)[0]))
-
-    def bounded(self, piece: int, lower: Fraction, upper: Fraction, bound: int) -> bool:
-        """Whether ``abs(e) <= bound`` on a part: by its Taylor model, or by one sign of ``e'`` or ``e''``."""
-        m, scale = self.math, 1
-        while scale * (upper - lower) < 2**20:
-            scale <<= 20
-        at = Fraction(round((lower + upper) / 2 * scale), scale)
-        half = max(upper - at, at - lower)
-        h = m.exact(half)[1]
-        try:
-            point, rest = self.jet(piece, at, Fraction(0), self.n), self.jet(piece, at, half, self.n + 1)[self.n]
-        except Failure:  # no Taylor model where a derivative is infinite or the box is too wide: by the values alone
-            with suppress(Failure):
-                return max(map(abs, self.jet(piece, at, half, 1)[0])) <= bound
-            return False
-        size = [max(abs(a), abs(b)) for a, b in (*point, rest)]
-
-        def tail(start: int, weights: Any) -> int:
-            value = 0
-            for k in range(self.n, start - 1, -1):
-                value = (value * h >> m.bits) + weights(k) * size[k] + 1
-            return value
-
-        if (tail(1, lambda k: 1) * h >> m.bits) + size[0] + 1 <= bound:
-            return True
-        one_sign = min(map(abs, point[1])) > (tail(2, lambda k: k) * h >> m.bits) + 1 and point[1][0] * point[1][1] > 0
-        bend = 2 * (min(map(abs, point[2])) - (tail(3, lambda k: k * (k - 1) // 2) * h >> m.bits) - 1)
-        if not one_sign and (bend <= 0 or point[2][0] * point[2][1] <= 0):
-            return False
-        if max(self.size(piece, lower), self.size(piece, upper)) > bound:
-            return False
-        z = at
-        for _ in range(0 if one_sign else 4):
-            value, slope, curve = self.jet(piece, z, Fraction(0), 3)
-            steep = max(map(abs, slope))
-            if max(map(abs, value)) + steep * steep // (2 * bend) + 1 <= bound:
-                return True
-            z = Fraction(round((z - Fraction(sum(slope), 2 * sum(curve) or 1)) * m.one), m.one)
-            if not lower <= z <= upper:
-                return False
-        return one_sign
+        return self.curves[piece], x
 
     def covered(self) -> None:
         """That the parts cover every piece without a gap, and that the upper bound holds on each."""
@@ -175,14 +108,14 @@ class Checker(statements.Stated):
         bound = self.math.exact(stated)[0]
         for piece, start, end in self.parts:
             need(start < end, "a part is empty")
-            stack = [(start, end, 0)]
+            curve, stack = self.curves[piece], [(start, end, 0)]
             if inf in (end, -start):
-                piece = self.far[piece, end if end == inf else start]
+                curve = self.curves[piece, end if end == inf else start]
                 ends = sorted((1 / x if abs(x) < inf else Fraction(0)) for x in (start, end))
                 stack = [(ends[0], ends[1], 0)]
             while stack:
                 a, b, depth = stack.pop()
-                if not self.bounded(piece, a, b, bound):
+                if not curve.below(a, b, bound):
                     need(depth < 30, f"a bound is not confirmed from {float(start):.6g} to {float(end):.6g}")
                     stack += [((a + b) / 2, b, depth + 1), (a, (a + b) / 2, depth + 1)]
         return True
@@ -194,13 +127,13 @@ class Checker(statements.Stated):
     def attained(self, witness: Any, reference: list[Any]) -> None:
         """The lower bound at the witness, and the alternation at the reference."""
         places = self.alternating(reference)
-        low, high = self.error(witness[0], reading.number(witness[1], True))
+        curve, at = self.located(witness[0], reading.number(witness[1], True))
+        low, high = curve.at(at)[0]
         need(max(low, -high) >= self.math.exact(self.lower)[1], "the error at the witness is below the lower bound")
         for piece, x, sign in places:
-            low, high = self.error(piece, x)
-            index, at = (self.far[piece, x], Fraction(0)) if abs(x) == inf else (piece, x)
-            weight = self.math.evaluate(self.curves[index][0][1], [self.math.exact(at)])[0]
-            need(weight[0] > 0, "the weight at a reference point is not positive")
+            curve, at = self.located(piece, x)
+            low, high = curve.at(at)[0]
+            need(curve.weight(at)[0] > 0, "the weight at a reference point is not positive")
             large = low if sign == 1 else -high if sign == -1 else 0
             need(large >= max(1, self.math.exact(self.best)[1]), f"the error at {float(x):.6g} is not as stated")
 

@@ -3,9 +3,10 @@
 Standard library only; see ``verify.py``.
 """
 
+import operator
 import time
 from fractions import Fraction
-from math import isqrt
+from math import comb, isqrt
 
 if __package__:
     from rational_approx.verify_reading import SWITCHED, Late, chosen, need, read
@@ -40,6 +41,7 @@ class Arithmetic:
 
     def __init__(self, bits: int, deadline: float) -> None:
         self.bits, self.one, self.deadline = bits, 1 << bits, deadline
+        self.tables: dict[int, list[list[int]]] = {}
         g = self.guard = bits + 64
         self.log2 = sum((1 << g) // (n << n) for n in range(1, g + 1))
         arctan = [sum((-1) ** k * ((1 << g) // ((2 * k + 1) * n ** (2 * k + 1))) for k in range(g)) for n in (5, 239)]
@@ -50,7 +52,10 @@ class Arithmetic:
         return scaled // value.denominator, -(-scaled // value.denominator)
 
     def mul(self, x: Interval, y: Interval) -> Interval:
-        products = (x[0] * y[0], x[0] * y[1], x[1] * y[0], x[1] * y[1])
+        (a, b), (c, d) = x, y
+        if a >= 0 and c >= 0:
+            return a * c >> self.bits, -(-b * d >> self.bits)
+        products = (a * c, a * d, b * c, b * d)
         return min(products) >> self.bits, -(-max(products) >> self.bits)
 
     def div(self, x: Interval, y: Interval) -> Interval:
@@ -136,6 +141,50 @@ class Arithmetic:
         root = self.sqrt(self.pi[0])[0], self.sqrt(self.pi[1])[1]
         bottom = self.mul((self.exp(square)[0], self.exp(square + 1)[1]), root)
         return self.div(self.settle(2 * value), bottom)
+
+    def shifted(self, poly: Jet, centre: Interval, count: int) -> Jet:
+        """The first coefficients in powers of ``x - centre``, by repeated synthetic division."""
+        c = list(poly)
+        for i in range(min(len(c) - 1, count)):
+            for j in range(len(c) - 2, i - 1, -1):
+                step = self.mul(c[j + 1], centre)
+                c[j] = c[j][0] + step[0], c[j][1] + step[1]
+        return [*c, *[(0, 0)] * count][:count]
+
+    def nested(self, sizes: list[int], h: int) -> int:
+        """An upper bound of ``sum_k sizes[k] h^k`` for numbers that are not negative, by Horner's rule."""
+        value = 0
+        for size in reversed(sizes):
+            value = (value * h >> self.bits) + size + 1
+        return value
+
+    def over(self, poly: Jet, spread: int, count: int) -> Jet:
+        """The first Taylor coefficients of a polynomial at every point of ``[-spread, spread]``."""
+        sizes, out = [max(abs(low), abs(high)) for low, high in poly], []
+        for k in range(count):
+            more = self.nested([0, *(comb(j, k) * sizes[j] for j in range(k + 1, len(poly)))], spread)
+            low, high = poly[k] if k < len(poly) else (0, 0)
+            out.append((low - more, high + more))
+        return out
+
+    def range(self, poly: Jet, spread: int) -> Interval:
+        """Bounds of a polynomial on ``[-spread, spread]`` by its Bernstein coefficients.
+
+        With ``t = spread (2 s - 1)``, ``t^j`` is ``spread^j (s - (1 - s))^j (s + (1 - s))^(n - j)``, so that the
+        coefficients of ``(1 - z)^j (1 + z)^(n - j)``, over the binomial coefficients, are those of ``(t / spread)^j``.
+        """
+        n, power, middles, slack = len(poly) - 1, (self.one, self.one), [], 1
+        small = max(0, self.bits - spread.bit_length())  # powers of 2^small spread, which do not vanish
+        factor = spread << small, spread << small
+        for j, c in enumerate(poly):
+            low, high = self.mul(c, power)
+            low, high = low >> small * j, -(-high >> small * j)
+            middles.append(low + high >> 1)
+            slack += (high - low >> 1) + 1
+            power = self.mul(power, factor)
+        table = self.tables.get(n) or self.tables.setdefault(n, krawtchouk(n))
+        sums = [sum(map(operator.mul, row, middles)) // comb(n, i) for i, row in enumerate(table)]
+        return min(sums) - slack, max(sums) + slack + 1
 
     def jet_mul(self, u: Jet, v: Jet) -> Jet:
         out = []
@@ -268,3 +317,14 @@ def substituted(node: tuple, inner: tuple) -> tuple:
     if node[0] == "x":
         return inner
     return node if node[0] in ("number", "pi", "e") else (node[0], *(substituted(part, inner) for part in node[1:]))
+
+
+def krawtchouk(n: int) -> list[list[int]]:
+    """Row i holds the coefficients of ``z^i`` in ``(1 - z)^j (1 + z)^(n - j)``, j from 0 to n."""
+    columns = [[comb(n, i) for i in range(n + 1)]]
+    for _ in range(n):  # (1 + z) next = (1 - z) last
+        last, column = columns[-1], [1]
+        for i in range(1, n + 1):
+            column.append(last[i] - last[i - 1] - column[-1])
+        columns.append(column)
+    return [list(row) for row in zip(*columns)]

@@ -139,12 +139,13 @@ class Samples(Stated):
 
 
 def slopes(checker: Any) -> Any:
-    """The same checker for the error of the derivative, ``f' - (P' Q - P Q') / Q^2``."""
-    need(not checker.far, "the error of a derivative is not followed to infinity")
-    other, one, p, q = copy(checker), ("number", Fraction(1)), checker.top, checker.bottom
-    sides = _slope(p, q), polynomials.product(q, q)
-    both = [[checker.math.exact(c) for c in side] for side in sides]
-    other.curves = [([("derivative", trees[0]), one], both) for trees, _ in checker.curves]
+    """The same checker for the derivative of the error with weight 1."""
+    other, one = copy(checker), ("number", Fraction(1))
+    need(len(checker.curves) == len(checker.pieces), "the error of a derivative is not followed to infinity")
+    other.curves = {
+        piece: type(curve)(curve.math, [curve.trees[0], one], curve.sides, curve.order, 1)
+        for piece, curve in checker.curves.items()
+    }
     return other
 
 
