@@ -8,6 +8,8 @@ from rational_approx import gates
 from rational_approx.certificate import Certificate
 from rational_approx.certify import certify
 from rational_approx.domain import Domain
+from rational_approx.evaluation import evaluation_error
+from rational_approx.exhaustive import exhaustive_error
 from rational_approx.export import export
 from rational_approx.rational import Rational
 from rational_approx.remez import DidNotConverge, Fit, fit
@@ -24,6 +26,8 @@ __all__ = [
     "Target",
     "Verification",
     "certify",
+    "evaluation_error",
+    "exhaustive_error",
     "export",
     "fit",
     "gates",

@@ -1,10 +1,7 @@
-"""The command line: `rational-approx fit`, `certify`, `verify`, `show` and `plot`."""
+"""The command line: `rational-approx fit`, `certify`, `verify`, `round`, `export`, `show` and `plot`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import click
 import mpmath
@@ -12,24 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 import rational_approx
-from rational_approx import Certificate, DidNotConverge, Fit, Rational, Target
+from rational_approx import Certificate, Fit, Rational
+from rational_approx.console import claim, folder_exists, number, refusing, say, target_of
+from rational_approx.shipping import export_command, round_command
 
 __all__ = ["main"]
-
-
-class _Refused(click.ClickException):
-    exit_code = 2
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Turn what the library refuses into one sentence on stderr and exit code 2."""
-    try:
-        yield
-    except DidNotConverge as error:
-        raise click.ClickException(" ".join(str(error).split())) from error
-    except (ValueError, TypeError, ImportError, OSError) as error:
-        raise _Refused(" ".join(str(error).split()) or type(error).__name__) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,28 +49,28 @@ def fit(
 ) -> None:
     """Fit FUNCTION, an expression in x such as "tanh(x)" or a gate such as gelu."""
     console = Console()
-    with _refusing():
+    with refusing():
         if (degree is None) == (tolerance is None):
             raise ValueError("give either --degree P Q or --tolerance E")
         if gap is not None and not certified:
             raise ValueError("--gap belongs to --certify")
         for path in (out, picture):
-            if path is not None and not path.parent.is_dir():
-                raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
+            if path is not None:
+                folder_exists(path)
         best = rational_approx.fit(
             function,
             degree,
             list(domain) or None,
             weight=weight,
-            breakpoints=[_number(point) for point in breakpoints],
+            breakpoints=[number(point) for point in breakpoints],
             digits=digits,
             tolerance=tolerance,
         )
         result: Fit | Certificate = best
-        _say(console, best)
+        say(console, best)
         if certified:
-            result = rational_approx.certify(best, gap=None if gap is None else _number(gap))
-            _say(console, result)
+            result = rational_approx.certify(best, gap=None if gap is None else number(gap))
+            say(console, result)
         if out is not None:
             console.print(f"wrote {rational_approx.save(result, out)}", soft_wrap=True, highlight=False)
         if picture is not None:
@@ -99,20 +83,26 @@ def fit(
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--gap", help="Relative gap between the proved bounds, e.g. 1e-9.")
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    help="A further fact to prove, e.g. 'range 0 1', 'monotone increasing', 'saturation 8 inf 1 1e-4', 'derivative'.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the certificate.")
-def certify(file: Path, gap: str | None, out: Path | None) -> None:
+def certify(file: Path, gap: str | None, claims: tuple[str, ...], out: Path | None) -> None:
     """Prove the error of the fit (or of the certificate's rational) in FILE; exit code 1 unless it is proved."""
     console = Console()
-    with _refusing():
+    with refusing():
+        if out is not None:
+            folder_exists(out)
         value = rational_approx.load(file)
         if isinstance(value, Rational):
             raise ValueError(f"{file} holds a rational alone, without its target: save the fit instead")
-        wanted = None if gap is None else _number(gap)
-        if isinstance(value, Certificate):
-            again = rational_approx.certify(value.rational, _target(value, file), gap=wanted)
-        else:
-            again = rational_approx.certify(value, gap=wanted)
-        _say(console, again)
+        wanted, stated = None if gap is None else number(gap), [claim(words) for words in claims]
+        question = (value.rational, target_of(value, file)) if isinstance(value, Certificate) else (value,)
+        again = rational_approx.certify(*question, claims=stated, gap=wanted)
+        say(console, again)
         if out is not None:
             console.print(f"wrote {rational_approx.save(again, out)}", soft_wrap=True, highlight=False)
         if again.status != "proved":
@@ -124,7 +114,7 @@ def certify(file: Path, gap: str | None, out: Path | None) -> None:
 def verify(file: Path) -> None:
     """Check the certificate in FILE with the independent verifier; exit code 1 unless all of it is confirmed."""
     console = Console()
-    with _refusing():
+    with refusing():
         found = rational_approx.verify(file)
         for failure in found.failures:
             console.print(failure, soft_wrap=True, highlight=False)
@@ -139,10 +129,10 @@ def verify(file: Path) -> None:
 def show(file: Path, digits: int) -> None:
     """Print what FILE holds, with its coefficients."""
     console = Console()
-    with _refusing():
+    with refusing():
         value = rational_approx.load(file)
         if not isinstance(value, Rational):
-            _say(console, value)
+            say(console, value)
             value = value.rational
         lower, upper = value.domain.lower, value.domain.upper
         basis = f"Chebyshev polynomials on [{lower}, {upper}]" if value.basis == "chebyshev" else "powers of x"
@@ -161,27 +151,11 @@ def show(file: Path, digits: int) -> None:
 def plot(file: Path, out: Path) -> None:
     """Draw the error curve of the fit or certificate in FILE."""
     console = Console()
-    with _refusing():
+    with refusing():
         from rational_approx.plot import error_curve
 
         error_curve(rational_approx.load(file), out)
         console.print(f"wrote {out}", soft_wrap=True, highlight=False)
-
-
-def _target(certificate: Certificate, file: Path) -> Target:
-    if certificate.status == "sampled":
-        raise ValueError(
-            f"the target of {file} was a Python function or samples, of which the file holds only the name"
-        )
-    intervals = list(certificate.domain.intervals)
-    return Target(certificate.target, intervals, weight=certificate.weight, breakpoints=certificate.breakpoints)
-
-
-def _number(text: str) -> Fraction:
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{text!r} is not a number: give a decimal or a fraction such as 1/3") from None
 
 
 def _coefficient(coefficients: tuple[Fraction, ...], k: int, digits: int) -> str:
@@ -192,9 +166,8 @@ def _coefficient(coefficients: tuple[Fraction, ...], k: int, digits: int) -> str
         return str(mpmath.nstr(value, digits))
 
 
-def _say(console: Console, value: Any) -> None:
-    console.print(str(value), soft_wrap=True, highlight=False, markup=False)
-
+main.add_command(round_command)
+main.add_command(export_command)
 
 if __name__ == "__main__":
     main(prog_name="rational-approx")

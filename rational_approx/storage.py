@@ -14,7 +14,7 @@ from rational_approx.documents import document, from_document
 from rational_approx.verify import Verification
 from rational_approx.verify import verify as verify_document
 
-__all__ = ["load", "save", "verify"]
+__all__ = ["load", "save", "verify", "write"]
 
 MAX_BYTES = 64 * 2**20
 
@@ -31,8 +31,19 @@ def save(value: Any, path: str | os.PathLike[str]) -> Path:
     FileNotFoundError
         where the folder does not exist.
     """
-    path = Path(path)
     text = json.dumps(document(value), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return write(text, path)
+
+
+def write(text: str, path: str | os.PathLike[str]) -> Path:
+    """Write ASCII text to a file, replacing it in one step; returns the path.
+
+    Raises
+    ------
+    FileNotFoundError
+        where the folder does not exist.
+    """
+    path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
