@@ -45,7 +45,7 @@ class Recipe:
 
     learning_rate: float
     coefficient_rate: float = 3e-3
-    steps: int = 4000
+    steps: int = 2000
     batch_size: int = 256
     warmup: int = 50
     bandwidth: float = 0.3
@@ -67,9 +67,9 @@ class Recipe:
 def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes: Any) -> Recipe:
     """The measured defaults for an SAE's family and size, with changes by keyword.
 
-    Weights learn at 6e-3 (topk, jumprelu), 2e-2 (relu with L1), 1.2e-2 (relu with a threshold), in 4000 batches of 256:
+    Weights learn at 6e-3 (topk, jumprelu), 2e-2 (relu with L1), 1.2e-2 (relu with a threshold), in 2000 batches of 256:
     each rate the best of several for the control at d_in = 64. Wider SAEs learn at rates lower by sqrt(64 / d_in) (at
-    d_in = 576: 2e-3), from d_in = 256 on in 2000 batches of 1024. Groupmax takes topk's rates, unmeasured.
+    d_in = 576: 2e-3), from d_in = 256 on in batches of 1024. Groupmax takes topk's rates, unmeasured.
     """
     if sparsity is None:
         sparsity = "threshold" if sae.family == "relu" and sae.activation is not None else "l1"
@@ -77,7 +77,7 @@ def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes
     rate *= min(1.0, (64 / sae.d_in) ** 0.5)
     base = Recipe(learning_rate=rate, sparsity=sparsity)
     if sae.d_in >= 256:
-        base = replace(base, steps=2000, batch_size=1024)
+        base = replace(base, batch_size=1024)
     return replace(base, **{name: value for name, value in changes.items() if value is not None})
 
 

@@ -1,0 +1,205 @@
+"""`reproduce`: the published comparison on teachers that can be had offline, cell by cell, resumable.
+
+A cell is one teacher and one seed: a full `upgrade` with its control. Its report.json is written whole or not at all,
+and a cell that has one is not run again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rsae.demo.host import HOOK, gguf_path
+from rsae.finetune import Progress
+from rsae.formats import load_sae
+from rsae.hidden_states import HiddenStates, hidden_states
+from rsae.report import Report, write_text
+from rsae.upgrade import upgrade
+
+__all__ = ["STUDIES", "Cell", "Study", "finished_cells", "reproduce"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A host model, where it is read, and its teachers; paths are relative to the data folder.
+
+    ``held_out`` counts documents: those that the teachers' training left out. ``steps`` is None for the recipe's own.
+    """
+
+    name: str
+    model: str | None
+    hook: str
+    text: str
+    held_out: int
+    teachers: tuple[str, ...]
+    max_tokens: int | None = None
+    loss_tokens: int | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    seeds: int = 3
+
+    def states(self, data: Path, out: Path, progress: Callable[[int, int], None] | None = None) -> HiddenStates:
+        """Its hidden states, harvested once into a folder of their own."""
+        return hidden_states(
+            gguf_path() if self.model is None else str(data / self.model),
+            str(data / self.text),
+            self.hook,
+            held_out=self.held_out,
+            max_tokens=self.max_tokens,
+            loss_tokens=self.loss_tokens,
+            store=out / self.name / "hidden_states",
+            progress=progress,
+        )
+
+
+STUDIES = (
+    Study(
+        name="stories260K_layer2",
+        model="hosts/stories260K",
+        hook="model.layers.2",
+        text="text/tinystories_1000.json",
+        held_out=72,
+        loss_tokens=32_768,
+        teachers=(
+            *("topk_8", "topk_16", "topk_32"),
+            *("jumprelu_0.15", "jumprelu_0.06", "jumprelu_0.02"),
+            *("relu_0.5", "relu_0.25", "relu_0.1"),
+        ),
+    ),
+    Study(
+        name="smollm2_layer10",
+        model=None,
+        hook=HOOK,
+        text="text/wikitext2_valid_test.json",
+        held_out=16,
+        max_tokens=120_000,
+        loss_tokens=4_096,
+        teachers=("topk_32", "jumprelu", "relu"),
+        seeds=1,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A finished cell: where it belongs, and its report."""
+
+    study: str
+    teacher: str
+    seed: int
+    report: Report
+
+    def value(self, column: str, metric: str) -> float:
+        """One number of its report; not a number where it is missing."""
+        found = self.report.columns.get(column, {}).get(metric)
+        return math.nan if found is None else found.value
+
+
+def reproduce(
+    data: str | Path,
+    out: str | Path,
+    *,
+    only: Sequence[str] = (),
+    seeds: int | None = None,
+    steps: int | None = None,
+    limit: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    say: Callable[[str], Any] | None = None,
+) -> list[Cell]:
+    """Run the cells that ``out`` does not hold yet, and return all that it then holds.
+
+    Parameters
+    ----------
+    data:
+        A folder with ``hosts/``, ``text/`` and ``teachers/<study>/<teacher>``, as `STUDIES` names them.
+    out:
+        Where cells go: ``<study>/<teacher>/seed_<n>/report.json``, and the hidden states of each study.
+    only:
+        Run studies, or teachers ``study/teacher``, whose name contains one of these; default: all.
+    seeds, steps:
+        In the place of each study's own; ``steps`` for trials only, since cells of another length are refused.
+    limit:
+        Run at most so many cells, so that a long table can be made in pieces.
+
+    Raises
+    ------
+    FileNotFoundError
+        where the data folder lacks what is needed.
+    ValueError
+        where ``only`` names nothing, or ``out`` holds a cell that was run for another number of steps.
+    """
+    data, out = Path(data), Path(out)
+    chosen = [
+        (study, teacher, seed)
+        for study in STUDIES
+        for seed in range(study.seeds if seeds is None else seeds)
+        for teacher in study.teachers
+        if not only or any(part in f"{study.name}/{teacher}" for part in only)
+    ]
+    if not chosen:
+        names = ", ".join(f"{study.name}/{teacher}" for study in STUDIES for teacher in study.teachers)
+        raise ValueError(f"{' '.join(only)} names no cell; there are {names}")
+    for study, teacher, _ in chosen:
+        if not (data / "teachers" / study.name / teacher).is_dir():
+            raise FileNotFoundError(f"{data} has no teachers/{study.name}/{teacher}: is it the folder with the data?")
+    states: dict[str, HiddenStates] = {}
+    ran = 0
+    for study, teacher, seed in chosen:
+        place = out / study.name / teacher / f"seed_{seed}"
+        if (place / "report.json").is_file():
+            held = Report.load(place / "report.json").question["steps"]
+            if steps is not None and held != steps:
+                raise ValueError(f"{place} was run for {held} steps, not {steps}: give another folder")
+            continue
+        if limit is not None and ran >= limit:
+            break
+        if say is not None:
+            say(f"{study.name}/{teacher}, seed {seed}")
+        if study.name not in states:
+            states[study.name] = study.states(data, out)
+        _run(study, data / "teachers" / study.name / teacher, seed, steps, states[study.name], place, progress)
+        ran += 1
+    return finished_cells(out)
+
+
+def _run(
+    study: Study,
+    teacher: Path,
+    seed: int,
+    steps: int | None,
+    states: HiddenStates,
+    place: Path,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    began, threads = time.monotonic(), torch.get_num_threads()
+    done = upgrade(
+        load_sae(teacher),
+        states,
+        steps=study.steps if steps is None else steps,
+        batch_size=study.batch_size,
+        seed=seed,
+        device="cpu",
+        progress=progress,
+    )
+    extra = {"seconds": round(time.monotonic() - began, 1), "threads": threads}
+    report = replace(done.report, question={**done.report.question, **extra})
+    place.mkdir(parents=True, exist_ok=True)
+    write_text(place / "report.json", json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
+
+
+def finished_cells(out: str | Path) -> list[Cell]:
+    """All finished cells under a folder, in the order of `STUDIES`."""
+    found = []
+    for study in STUDIES:
+        for teacher in study.teachers:
+            for path in sorted((Path(out) / study.name / teacher).glob("seed_*/report.json")):
+                seed = int(path.parent.name.removeprefix("seed_"))
+                found.append(Cell(study.name, teacher, seed, Report.load(path)))
+    return found
