@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
-from rsae import ranks
+from rsae import entries, ranks
 from rsae.activation import RationalActivation
+from rsae.entries import Places
 
 __all__ = ["Active", "active_above", "active_jump", "active_topk", "batch_level", "decode"]
 
@@ -20,7 +20,7 @@ class Active(NamedTuple):
     """Codes of a batch, entry by entry, in row order.
 
     codes [n] (0 is possible), columns [n], rows [n], size (number of rows), and l0: the mean number of entries above
-    their threshold, with a straight-through gradient where the gate has one.
+    their threshold, with a straight-through gradient where the gate has one. ``known``: the same as `Places`.
     """
 
     codes: Tensor
@@ -28,16 +28,16 @@ class Active(NamedTuple):
     rows: Tensor
     size: int
     l0: Tensor
+    known: Places | None = None
+
+    def places(self, d_sae: int) -> Places:
+        """Where the codes lie."""
+        return self.known or Places(self.rows, self.columns, self.size, d_sae)
 
 
 def decode(active: Active, weights: Tensor) -> Tensor:
     """``W_dec^T z`` [batch, d_in] from entries and decoder rows [d_sae, d_in]."""
-    if len(active.codes) * 8 > active.size * len(weights):
-        # Too many entries for gathering rows to pay: one dense product.
-        codes = active.codes.new_zeros(active.size, len(weights))
-        return codes.index_put((active.rows, active.columns), active.codes) @ weights
-    starts = torch.searchsorted(active.rows, torch.arange(active.size, device=weights.device))
-    return embedding_bag(active.columns, weights, starts, mode="sum", per_sample_weights=active.codes)
+    return entries.decode(active.codes, active.places(len(weights)), weights)
 
 
 def active_topk(h: Tensor, k: int, activation: RationalActivation | None, size: Tensor | None) -> Active:
@@ -46,26 +46,30 @@ def active_topk(h: Tensor, k: int, activation: RationalActivation | None, size: 
     ``size`` [batch, 1] is ``|x - b_dec|``, for activations that read the norm share.
     """
     count = min(k + 1, h.shape[1])
-    largest, order = h.topk(count, dim=1)
+    order = h.detach().topk(count, dim=1).indices
+    rows = torch.arange(len(h), device=h.device).repeat_interleave(count)
+    largest = entries.pick(h, Places(rows, order.reshape(-1), *h.shape)).view(len(h), count)
     kept = largest[:, :k].clamp_min(0.0)
     tau = largest[:, k:] if count > k else torch.zeros_like(largest[:, :1])
-    l0 = (kept > 0).sum() / len(h)
+    l0 = (kept.detach() > 0).sum() / len(h)
     codes = kept
     if activation is not None:
         share = _share(activation, size, kept.square().sum(1, keepdim=True))
         codes = activation.values(kept, tau, share)
-    rows = torch.arange(len(h), device=h.device)[:, None].expand_as(codes)
-    return Active(codes.reshape(-1), order[:, :k].reshape(-1), rows.reshape(-1), len(h), l0)
+    rows = rows.view(len(h), count)[:, : codes.shape[1]].reshape(-1)
+    places = Places(rows, order[:, :k].reshape(-1), *h.shape)
+    return Active(codes.reshape(-1), places.columns, rows, len(h), l0, places)
 
 
 def active_above(h: Tensor, tau: Tensor, activation: RationalActivation | None, size: Tensor | None) -> Active:
     """Entries above one threshold (a scalar, not negative) for all latents."""
-    rows, columns = (h.detach() > tau).nonzero(as_tuple=True)
-    values = h[rows, columns]
+    places = _where(h.detach() > tau)
+    rows, columns = places.rows, places.columns
+    values = entries.pick(h, places)
     codes = values
     if activation is not None:
-        codes = activation.values(values, tau, _share_of_entries(activation, size, values, rows))
-    return Active(codes, columns, rows, len(h), torch.tensor(len(values) / len(h)))
+        codes = activation.values(values, tau, _share_of_entries(activation, size, values, places))
+    return Active(codes, columns, rows, len(h), torch.tensor(len(values) / len(h)), places)
 
 
 @torch.no_grad()
@@ -94,19 +98,25 @@ def active_jump(
     jump, whose height is theta, times the rational's value at ratio 1 where there is one (sae-lens; Rajamanoharan et
     al. 2024, arXiv 2407.14435).
     """
-    rows, columns = (h.detach() > theta.detach() - width / 2).nonzero(as_tuple=True)
-    values, cut = h[rows, columns], theta[columns]
+    places = _where(h.detach() > theta.detach() - width / 2)
+    rows, columns = places.rows, places.columns
+    values, cut = entries.pick(h, places), entries.spread(theta, places)
     on = values > cut
     if activation is None:
         codes, height = values, cut.detach()
     else:
-        share = _share_of_entries(activation, size, values * on, rows)
+        share = _share_of_entries(activation, size, values * on, places)
         codes = activation.values(values, cut, share)
         height = activation.values(cut, cut, share).detach()
     codes = cast(Tensor, _Jump.apply(codes, values, cut, height, width))
     ones = torch.ones_like(values)
     l0 = cast(Tensor, _Jump.apply(ones, values, cut, ones, width)).sum() / len(h)
-    return Active(codes, columns, rows, len(h), l0)
+    return Active(codes, columns, rows, len(h), l0, places)
+
+
+def _where(mask: Tensor) -> Places:
+    rows, columns = mask.nonzero(as_tuple=True)
+    return Places(rows, columns, *mask.shape)
 
 
 def _share(activation: RationalActivation, size: Tensor | None, power: Tensor) -> Tensor | None:
@@ -118,14 +128,14 @@ def _share(activation: RationalActivation, size: Tensor | None, power: Tensor) -
 
 
 def _share_of_entries(
-    activation: RationalActivation, size: Tensor | None, supported: Tensor, rows: Tensor
+    activation: RationalActivation, size: Tensor | None, supported: Tensor, places: Places
 ) -> Tensor | None:
     if "norm" not in activation.inputs:
         return None
     assert size is not None
-    power = torch.zeros(len(size), device=size.device).index_add(0, rows, supported.square())
+    power = entries.sums(supported.square(), places)
     share = _share(activation, size, power[:, None])
-    return None if share is None else share[rows, 0]
+    return None if share is None else entries.broadcast(share[:, 0], places)
 
 
 class _Jump(torch.autograd.Function):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from rsae import ranks
 from rsae.activation import RationalActivation
 from rsae.active import Active, active_above, active_jump, active_topk, batch_level, decode
+from rsae.entries import dots, encode
 from rsae.groupmax import active_groupmax
 from rsae.l0 import L0Controller
 from rsae.paper import PaperActivation
@@ -81,7 +82,7 @@ class TopKPass(_Pass):
         """See `Pass`."""
         assert sae.k is not None
         largest = active_groupmax if sae.family == "groupmax" else active_topk
-        active = largest(sae.pre_activations(x), sae.k, _gate(sae), _size(sae, x))
+        active = largest(_encoded(sae, x), sae.k, _gate(sae), _size(sae, x))
         error = _error(sae, active, x)
         return error, active.l0, self.revival.pull(sae, active, error)
 
@@ -107,7 +108,7 @@ class JumpPass(_Pass):
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `Pass`."""
-        h = sae.pre_activations(x)
+        h = _encoded(sae, x)
         theta = self.log_threshold.exp()
         active = active_jump(h, theta, self.bandwidth, _gate(sae), _size(sae, x))
         error = _error(sae, active, x)
@@ -136,7 +137,7 @@ class L1Pass(_Pass):
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `Pass`."""
-        h = sae.pre_activations(x)
+        h = _encoded(sae, x)
         active = active_above(h, h.new_zeros(()), _gate(sae), _size(sae, x))
         image = decode(active, sae.W_dec)
         target = x - sae.b_dec
@@ -167,7 +168,7 @@ class ThresholdPass(_Pass):
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `Pass`."""
-        h = sae.pre_activations(x)
+        h = _encoded(sae, x)
         with torch.no_grad():
             tau = batch_level(h, self.target, self.level)
             self.level = tau if self.level is None else 0.95 * self.level + 0.05 * tau
@@ -197,6 +198,13 @@ class DensePass(_Pass):
         return error, l0, self.controller.weight * total
 
 
+def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
+    """The SAE's pre-activations; their backward pass takes sparse gradients, and leaves x without one."""
+    if sae.rescale_by_decoder_norm:
+        return sae.pre_activations(x)
+    return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.apply_b_dec_to_input else None)
+
+
 def _gate(sae: SparseAutoencoder) -> RationalActivation | None:
     assert not isinstance(sae.activation, PaperActivation)
     return sae.activation
@@ -217,7 +225,7 @@ def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | No
     elif sae.refine == "residual":
         assert sae.residual_step is not None
         left = target - image
-        pull = (left[active.rows] * sae.W_dec[active.columns]).sum(1)
+        pull = dots(active.places(sae.d_sae), left, sae.W_dec)
         # Entries just below their threshold are 0 and stay 0, but pass their straight-through gradient on.
         on = active.codes > 0
         codes = (active.codes + sae.residual_step * pull * on).clamp_min(0.0)

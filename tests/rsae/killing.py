@@ -61,7 +61,7 @@ def _child(arguments: Sequence[str]) -> None:
     from rsae.__main__ import main
 
     torch.set_num_threads(1)
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - the process ends with it
+    sys.stdout = open(os.devnull, "w")
     main(["upgrade", *arguments], prog_name="rsae")
 
 
