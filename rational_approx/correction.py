@@ -18,7 +18,7 @@ from rational_approx.extrema import alternating, looks
 from rational_approx.levelled import Level
 from rational_approx.reduction import Reduced
 
-__all__ = ["corrected"]
+__all__ = ["PRECISE", "corrected", "orthonormal"]
 
 STEPS = 120
 
@@ -40,7 +40,7 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Level | None = N
     column = np.full((t.size, 1), -1.0)
     if first is None or not ((q_now := np.concatenate([first.denominator(grid) for grid in grids])) > 0).all():
         q_now = np.ones_like(t)
-        top = w[:, None] * _orthonormal(t, q_now, p)
+        top = w[:, None] * orthonormal(t, q_now, p)
         error = s - top @ np.linalg.lstsq(top, s, rcond=None)[0]
     else:
         error = s - w * first(t)
@@ -49,7 +49,7 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Level | None = N
         best = float(np.abs(error).max())
         if best == 0:
             return
-        basis = _orthonormal(t, 1 / q_now, max(p, q))
+        basis = orthonormal(t, 1 / q_now, max(p, q))
         top, bottom = w[:, None] * basis[:, : p + 1] / best, basis[:, : q + 1]
         signal = s[:, None] * bottom / best
         rows = np.block([[-top, signal - bottom, column], [top, -signal - bottom, column]])
@@ -75,7 +75,7 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Level | None = N
 PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
-def _orthonormal(t: np.ndarray, first: np.ndarray, degree: int) -> np.ndarray:
+def orthonormal(t: np.ndarray, first: np.ndarray, degree: int) -> np.ndarray:
     """``first`` times polynomials of degree 0, 1, ... on a grid, orthonormal in the mean."""
     middle, half = (t[0] + t[-1]) / 2, (t[-1] - t[0]) / 2
     columns = [first / np.linalg.norm(first)]

@@ -40,7 +40,7 @@ def to_coordinate(problem: Reduced, t: np.ndarray) -> np.ndarray:
     """Position of points along the pieces: piece k is [k, k+1], with its ends stretched as Chebyshev points are."""
     u = np.empty_like(t)
     for k, piece in enumerate(problem.pieces):
-        low, high = float(piece.lower), float(piece.upper)
+        low, high = piece.low, piece.high
         here = (t >= low) & (t <= high)
         v = np.clip((t[here] - low) / (high - low), 0, 1)
         u[here] = k + 2 * np.arctan2(np.sqrt(v), np.sqrt(1 - v)) / np.pi  # exact next to 0, where peaks cluster
@@ -52,7 +52,7 @@ def from_coordinate(problem: Reduced, u: np.ndarray) -> np.ndarray:
     t = np.empty_like(u)
     which = np.clip(np.floor(u).astype(int), 0, len(problem.pieces) - 1)
     for k, piece in enumerate(problem.pieces):
-        low, high = float(piece.lower), float(piece.upper)
+        low, high = piece.low, piece.high
         here = which == k
         v = np.sin(np.pi * (u[here] - k) / 2) ** 2
         t[here] = np.clip(low + (high - low) * v, low, high)
@@ -70,13 +70,11 @@ def _levelled(problem: Reduced, reference: np.ndarray, degree: tuple[int, int], 
 
 
 def sampled(problem: Reduced, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``S`` and ``W`` at points on any pieces (an inner end counts to the piece on its left)."""
+    """``S`` and ``W`` at points on any pieces."""
     s, w = np.empty_like(t), np.empty_like(t)
-    done = np.zeros(t.size, dtype=bool)
     for piece in problem.pieces:
-        here = (t >= float(piece.lower)) & (t <= float(piece.upper)) & ~done
+        here = (t >= piece.low) & (t <= piece.high)
         s[here], w[here] = piece.floats(t[here])
-        done |= here
     return s, w
 
 

@@ -37,7 +37,7 @@ def looks(problem: Reduced, count: int) -> list[np.ndarray]:
     """The points of :func:`spread` on every piece; for samples the samples."""
     if problem.points is not None:
         return [problem.points]
-    return [spread(float(piece.lower), float(piece.upper), count) for piece in problem.pieces]
+    return [spread(piece.low, piece.high, count) for piece in problem.pieces]
 
 
 def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
@@ -50,7 +50,7 @@ def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
     found_t, found_e = [], []
     inner = np.arange(1, PER_GAP) / PER_GAP
     for k, piece in enumerate(problem.pieces):
-        lower, upper = float(piece.lower), float(piece.upper)
+        lower, upper = piece.low, piece.high
         mine = r.reference[(r.reference >= lower) & (r.reference <= upper)]
         marks = np.unique(np.concatenate([[lower], mine, [upper]]))
         between = (marks[:-1, None] + np.diff(marks)[:, None] * inner).ravel()

@@ -20,7 +20,7 @@ import numpy as np
 from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.reduction import Reduced, ReducedPiece
 
-__all__ = ["Equations", "Finished", "Point", "Unfinished", "error_jet", "finish", "moved", "placed"]
+__all__ = ["Equations", "Finished", "Point", "Unfinished", "error_jet", "finish", "interpolated", "moved", "placed"]
 
 ROUNDS = 12
 
@@ -133,10 +133,10 @@ def _exact(poly: flint.arb_poly) -> flint.fmpq_poly:
 def placed(problem: Reduced, t: float) -> Point:
     """The point of the reference at a float, on its piece: at the exact end where it is the float next to one."""
     for piece in problem.pieces:
-        for end in (piece.lower, piece.upper):
-            if float(end) == t:
+        for end, number in ((piece.lower, piece.low), (piece.upper, piece.high)):
+            if number == t:
                 return Point(to_arb(end).mid(), piece, True)
-        if float(piece.lower) < t < float(piece.upper):
+        if piece.low < t < piece.high:
             return Point(flint.arb(float(t)), piece, False)
     raise Unfinished(f"the point {t} of the reference lies on no piece")
 
@@ -196,8 +196,8 @@ class Equations:
         """P and Q in powers of t from the values of Q on the reference."""
         p_at = _every(len(self.t), self.degree[0] + 1)
         p_values = [((self.s[i] - self.signs[i] * h) / self.w[i] * q_values[i]).mid() for i in p_at]
-        p = _interpolated([self.t[i] for i in p_at], p_values)
-        return p, _interpolated([self.t[i] for i in self.q_at], [q_values[i] for i in self.q_at])
+        p = interpolated([self.t[i] for i in p_at], p_values)
+        return p, interpolated([self.t[i] for i in self.q_at], [q_values[i] for i in self.q_at])
 
     def residual(self, p: flint.arb_poly, q: flint.arb_poly, h: flint.arb) -> flint.arb:
         """The largest relative difference between the error on the reference and ``h``: a check of the precision."""
@@ -217,7 +217,8 @@ def _every(n: int, count: int) -> list[int]:
     return [int(k) for k in np.unique(np.round(np.linspace(1 if count < n else 0, n - 1, count)).astype(int))]
 
 
-def _interpolated(nodes: list[flint.arb], values: list[flint.arb]) -> flint.arb_poly:
+def interpolated(nodes: list[flint.arb], values: list[flint.arb]) -> flint.arb_poly:
+    """The polynomial through values at nodes, in powers of t."""
     poly = flint.arb_poly.interpolate(nodes, values, algorithm="newton")
     return flint.arb_poly([c.mid() for c in poly.coeffs()])
 

@@ -1,8 +1,9 @@
 """From the user's problem to the one that is solved: symmetry divided out, half-lines mapped to [-1, 1].
 
 An even target on a symmetric domain has an even best approximant, by uniqueness, and in ``y = x**2`` its type is
-half as large; an odd one is ``x R(x**2)``; and ``c x + even`` (ReLU, GELU, SiLU, softplus) is ``c x + R(x**2)``. Left
-in place, symmetry breaks an exchange, because the error has more alternations than the type accounts for.
+half as large; an odd one is ``x R(x**2)``; ``c + odd`` (the sigmoid) is ``c + x R(x**2)`` and ``c x + even`` (ReLU,
+GELU, SiLU, softplus) is ``c x + R(x**2)``. Left in place, symmetry breaks an exchange, because the error has more
+alternations than the type accounts for.
 
 A half-line is mapped by the Möbius map ``y = lower + s (1 + t) / (1 - t)``, under which a rational of type (n, n)
 stays one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. Together: the weighted problem
@@ -14,14 +15,16 @@ Conditions ``r(a) = f(a)``, which a relative error needs at every zero of f, tak
 the peaks alternate again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 
 import flint
 import numpy as np
 
-from rational_approx.domain import finite
+from rational_approx.domain import End, finite
 from rational_approx.polynomials import exact, fmpq
 from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.symmetry import symmetry_of
@@ -30,6 +33,7 @@ from rational_approx.variable import HUGE, Change
 
 __all__ = ["Reduced", "ReducedPiece", "interpolant", "reduced"]
 
+TINY = 2.0**-500
 NUDGE = 1e-9
 """How far from a root of the factor floats are evaluated where the weight is infinite in it; see ``ReducedPiece``."""
 
@@ -39,7 +43,8 @@ class ReducedPiece:
     """A smooth piece in the variable t, with exact ends, and the sign of the factor on it.
 
     Where the weight is infinite at a root of the factor (a relative error at a zero of the target), ``S`` and ``W``
-    have finite limits there, and are taken a little inside of the piece.
+    have finite limits there, and are taken a little inside of the piece. Where the piece ``meets`` the one before it,
+    its own limit belongs to the next float, so that every float lies on one piece only.
     """
 
     lower: Fraction
@@ -47,6 +52,20 @@ class ReducedPiece:
     source: Piece
     change: Change
     sign: int = 1
+    meets: bool = False
+
+    @cached_property
+    def low(self) -> float:
+        """The first float of the piece."""
+        low = float(self.lower)
+        if not self.meets:
+            return low
+        return float(np.nextafter(low, np.inf)) if low else TINY
+
+    @cached_property
+    def high(self) -> float:
+        """Its last float."""
+        return float(self.upper)
 
     def floats(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``S`` and ``W`` at an array of points."""
@@ -118,9 +137,28 @@ class Reduced:
         most = self.points.size - 1 - (t.size - 1 - count)
         return self.points[np.minimum(at, most)]
 
+    def points_in_x(self, reference: Iterable[Fraction]) -> list[End]:
+        """Points in the user's variable, increasing, infinity included: the exact ends of pieces, and else floats that
+        lie on their piece."""
+        points: list[End] = []
+        for t in reference:
+            piece = next((piece for piece in self.pieces if t <= piece.upper), self.pieces[-1])
+            ends = piece.source.lower, piece.source.upper
+            exact = [end for end in ends if abs(self.change.t_of(end) - t) < Fraction(1, 2**100)]
+            points.append(exact[0] if exact else min(max(self.change.x_of(t), ends[0]), ends[1]))
+        points.sort()
+        return self.change.mirrored_points(points) if self.change.symmetric else points
 
-def reduced(target: Target, degree: tuple[int, int], interpolate: tuple[Fraction, ...] = ()) -> Reduced:
+
+def reduced(
+    target: Target,
+    degree: tuple[int, int],
+    interpolate: tuple[Fraction, ...] = (),
+    symmetries: tuple[str, ...] = ("even", "odd", "constant", "linear"),
+) -> Reduced:
     """The reduced problem of a target and a type, with ``r = f`` at the points ``interpolate``.
+
+    Of the symmetries of the target only those named are divided out: bounds on r may not have the others.
 
     Raises
     ------
@@ -129,17 +167,19 @@ def reduced(target: Target, degree: tuple[int, int], interpolate: tuple[Fraction
     """
     p, q = degree
     roots = tuple(sorted({*interpolate, *target.relative_zeros}))
-    kind, slope = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
-    if kind == "odd" and p == 0:  # the best approximant is odd, so it is zero: it is also the best constant
+    kind, part = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
+    if kind not in symmetries:
+        kind = "none"
+    if kind in ("odd", "constant") and p == 0:  # the best approximant is odd, so it is also the best constant
         kind, q = "none", 0
-    if roots and (kind != "odd" or roots != (Fraction(0),)):
+    if roots and (kind not in ("odd", "constant") or roots != (Fraction(0),)):
         kind = "none"
     pieces = list(target.pieces)
     offset: tuple[Fraction, ...] = ()
-    if kind == "odd":
-        roots, p, q = (Fraction(0),), (p - 1) // 2, q // 2
+    if kind in ("odd", "constant"):
+        offset, roots, p, q = ((part,) if part else ()), (Fraction(0),), (p - 1) // 2, q // 2
     elif kind != "none":
-        offset, p, q = ((Fraction(0), slope) if slope else ()), p // 2, q // 2
+        offset, p, q = ((Fraction(0), part) if part else ()), p // 2, q // 2
     elif roots:
         offset = interpolant(target, roots)
         needed = max(len(roots), q + len(offset) - 1 if offset else 0)
@@ -158,7 +198,9 @@ def reduced(target: Target, degree: tuple[int, int], interpolate: tuple[Fraction
         mirrored = isinstance(lower, float)
         _check_bounded(pieces[0] if mirrored else pieces[-1], mirrored)
         origin = -finite(upper) if mirrored else finite(lower)
-        p = min(p, q - len(roots) if kind == "none" else q)  # a bounded target: a larger numerator cannot help
+        p = min(p, q - len(roots))  # a bounded target: a larger numerator cannot help
+        if p < 0:
+            raise ValueError(f"type {degree} has only constants that are bounded there: choose a larger denominator")
         scale = _centre_of_variation(target, origin, mirrored)
         if kind != "none":
             origin, scale = origin * origin, scale * scale
@@ -178,6 +220,8 @@ def reduced(target: Target, degree: tuple[int, int], interpolate: tuple[Fraction
         ),
         key=lambda piece: piece.lower,
     )
+    for k, (before, piece) in enumerate(pairwise(ordered), start=1):
+        ordered[k] = replace(piece, meets=before.upper == piece.lower)
     points = None
     if target.samples is not None:
         points = (target.samples[0] - float(change.origin)) / float(change.scale)
@@ -185,7 +229,10 @@ def reduced(target: Target, degree: tuple[int, int], interpolate: tuple[Fraction
 
 
 def interpolant(target: Target, roots: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
-    """The polynomial through ``f`` at the roots, in powers of x; empty where it is zero."""
+    """The polynomial through ``f`` at the roots, in powers of x; empty where it is zero.
+
+    Values are exact where they are rational numbers with denominators up to 2**60, and else within 2**-500.
+    """
     values = []
     with working_bits(512):
         for root in roots:
@@ -193,7 +240,8 @@ def interpolant(target: Target, roots: tuple[Fraction, ...]) -> tuple[Fraction, 
             if piece is None:
                 raise ValueError(f"the point {float(root):g} of interpolate= lies outside the domain {target.domain}")
             value = to_fraction(piece.jets(to_arb(root), 1)[0][0])
-            values.append(Fraction(0) if abs(value) < Fraction(1, 2**300) else value)
+            simple = value.limit_denominator(2**60)  # the value itself, where it is a rational number
+            values.append(simple if abs(value - simple) < Fraction(1, 2**300) else value)
     total = flint.fmpq_poly([0])
     for root, value in zip(roots, values, strict=True):
         term = flint.fmpq_poly([fmpq(value)])

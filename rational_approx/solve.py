@@ -10,6 +10,7 @@ from rational_approx.correction import corrected
 from rational_approx.exchange import Exchange, Record, exchange, sampled
 from rational_approx.extrema import looks, peaks
 from rational_approx.finish import Equations, Finished, Unfinished, error_jet, finish, placed
+from rational_approx.jump import half_jump
 from rational_approx.levelled import Inadmissible, Level
 from rational_approx.polynomials import isolated_roots
 from rational_approx.precise import explored
@@ -55,6 +56,9 @@ def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[
     ``p + q + 2 - d`` times (the defect d; Cheney, section 5.5). Near such a degenerate case the level equations are
     singular, so it is looked for last.
     """
+    level = half_jump(problem, degree, digits)
+    if level is not None and not _pole(problem, level):
+        return Solution(level, degree, True)
     best: list[tuple[float, Finished]] = []
     found = _first(problem, degree, digits, _candidates(problem, degree, digits, history), best)
     found = found or _exact(problem, degree, digits) or _constant(problem, degree, digits)

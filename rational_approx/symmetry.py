@@ -1,4 +1,4 @@
-"""Symmetry of a target: even, odd, or a linear function plus an even one, about 0."""
+"""Symmetry of a target about 0: even, odd, a constant plus an odd function, or a linear function plus an even one."""
 
 from fractions import Fraction
 from math import inf
@@ -15,8 +15,11 @@ __all__ = ["symmetry_of"]
 
 
 def symmetry_of(target: Target, degree: tuple[int, int]) -> tuple[str, Fraction]:
-    """``"even"``, ``"odd"``, ``"linear"`` (with its slope: ``f = slope x + even``, where the type can hold it) or
-    ``"none"``, of the weighted problem: domain and weight must be even as well."""
+    """``"even"``, ``"odd"``, ``"constant"`` (with its value: ``f = c + odd``), ``"linear"`` (with its slope:
+    ``f = slope x + even``) or ``"none"``, of the weighted problem: domain and weight must be even as well.
+
+    A constant is added within the type for p >= q, a linear function for p > q.
+    """
     intervals = target.domain.intervals
     mirrored = tuple((-upper, -lower) for lower, upper in reversed(intervals))
     if mirrored != intervals or {-b for b in target.breakpoints} != set(target.breakpoints):
@@ -40,20 +43,26 @@ def symmetry_of(target: Target, degree: tuple[int, int]) -> tuple[str, Fraction]
     size = 1e-14 * np.maximum(np.abs(f), np.abs(g)) + 1e-15 * float(np.abs(f).max())
     if (np.abs(f - g) <= size).all() and _confirmed(target, 1, Fraction(0)):
         return "even", Fraction(0)
-    if (np.abs(f + g) <= size).all() and _confirmed(target, -1, Fraction(0)):
-        return "odd", Fraction(0)
+    constant = _simple((f[0] + g[0]) / 2) if degree[0] >= degree[1] else Fraction(0)
+    if (np.abs(f + g - 2 * float(constant)) <= size).all() and _confirmed(target, -1, constant):
+        return ("constant", constant) if constant else ("odd", constant)
     if degree[0] <= degree[1] or not target.domain.bounded:
         return "none", Fraction(0)
     at = int(np.argmax(points))
-    slope = Fraction((f[at] - g[at]) / (2 * points[at])).limit_denominator(10**6)
+    slope = _simple((f[at] - g[at]) / (2 * points[at]))
     size += 1e-14 * abs(float(slope)) * points
     if (np.abs(f - g - 2 * float(slope) * points) <= size).all() and _confirmed(target, 1, slope):
         return "linear", slope
     return "none", Fraction(0)
 
 
-def _confirmed(target: Target, sign: int, slope: Fraction) -> bool:
-    """The same relation at a few points to 40 digits, where the target gives them: floats may hide a small part."""
+def _simple(value: float) -> Fraction:
+    return Fraction(value).limit_denominator(10**6)
+
+
+def _confirmed(target: Target, sign: int, part: Fraction) -> bool:
+    """``f(x) = sign f(-x) + 2 part`` (times x for the sign 1) at a few points to 40 digits, where the target gives
+    them: floats may hide a small difference."""
     if not all(piece.precise for piece in target.pieces):
         return True
     with working_bits(140):
@@ -64,7 +73,7 @@ def _confirmed(target: Target, sign: int, slope: Fraction) -> bool:
             for share in (Fraction(1, 7), Fraction(5, 9)):
                 x = to_arb(finite(low) + (finite(high) - finite(low)) * share)
                 f, g = piece.jets(x, 1)[0][0], twin.jets(-x, 1)[0][0]
-                gap = f - g * sign - x * to_arb(2 * slope)
+                gap = f - g * sign - to_arb(2 * part) * (x if sign == 1 else 1)
                 if abs(gap.mid()) > flint.arb("1e-35") * (1 + abs(f.mid())):
                     return False
     return True

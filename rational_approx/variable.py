@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf, isinf
+from math import isinf
 from typing import Any
 
 import flint
@@ -10,7 +10,7 @@ import numpy as np
 
 from rational_approx.domain import End, finite
 from rational_approx.polynomials import fmpq
-from rational_approx.precision import to_arb, to_fraction
+from rational_approx.precision import to_arb, working_bits
 
 __all__ = ["HUGE", "Change"]
 
@@ -111,24 +111,19 @@ class Change:
             p = p + q * flint.fmpq_poly([fmpq(c) for c in self.offset])
         return p, q
 
-    def points_in_x(self, t: list[Fraction]) -> list[End]:
-        """Points in the user's variable, infinity included; those of a symmetric problem are mirrored.
+    def x_of(self, t: Fraction) -> Fraction:
+        """The user's x at a point t that is not at infinity, to the precision of a float."""
+        with working_bits(128):
+            return Fraction(float(self.x_jet(flint.arb_series([to_arb(t)], prec=1))[0]))
+
+    def mirrored_points(self, points: list[End]) -> list[End]:
+        """All points of a symmetric problem from those with x >= 0, increasing.
 
         An error that is even has the same sign at the innermost two mirrored points: one of them is left out.
         """
-        points: list[End] = []
-        for value in t:
-            if self.moebius and value == 1:
-                points.append(-inf if self.mirrored else inf)
-                continue
-            points.append(to_fraction(self.x_jet(flint.arb_series([to_arb(value)], prec=1))[0]))
-        if not self.symmetric:
-            return sorted(points)
-        points.sort()
-        mirrored = [-x for x in reversed(points)]
-        odd = len(self.roots) == 1 and not any(self.offset)
+        odd = len(self.roots) == 1
         drop = 1 if points[0] == 0 or not odd else 0
-        return mirrored[: len(mirrored) - drop] + points
+        return [-x for x in reversed(points)][: len(points) - drop] + points
 
 
 def _homogeneous(poly: flint.fmpq_poly, top: flint.fmpq_poly, bottom: flint.fmpq_poly, n: int) -> flint.fmpq_poly:
