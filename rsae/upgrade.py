@@ -12,6 +12,7 @@ from torch import Tensor
 from rsae import ranks
 from rsae.arms import Arm, arms_for
 from rsae.calibrate import calibrate
+from rsae.certificates import certificates
 from rsae.checkpoint import Checkpoint, fingerprint
 from rsae.comparison import Comparison, compare, compare_runs, token_errors, verdict
 from rsae.evidence import evidence
@@ -186,6 +187,7 @@ def upgrade(
         ),
         curves=curves,
         verdict=verdict(columns, comparisons, note.strip()),
+        certificates=certificates(teacher, initialised, trained["upgraded"][0], hidden_states.held_out),
         **evidence({"teacher": teacher, "initialised": initialised, **first_runs}, hidden_states, host, probe),
     )
     upgraded = Upgrade(result, report, comparisons, first_runs)
