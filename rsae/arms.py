@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -30,6 +30,10 @@ class Arm:
     sae: SparseAutoencoder
     recipe: Recipe
     budget: int = 1
+
+    def slowed(self, factor: float) -> "Arm":
+        """The same arm with its weights' learning rate times ``factor``."""
+        return replace(self, recipe=replace(self.recipe, learning_rate=self.recipe.learning_rate * factor))
 
 
 def arms_for(

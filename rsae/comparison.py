@@ -8,10 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.metrics import Metrics
+from rsae.metrics import Metric, Metrics
 from rsae.sae import SparseAutoencoder
 
-__all__ = ["Comparison", "compare", "compare_runs", "token_errors", "verdict"]
+__all__ = [
+    "Comparison",
+    "compare",
+    "compare_runs",
+    "mean_metrics",
+    "paired_comparisons",
+    "token_errors",
+    "verdict",
+]
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,44 @@ def compare_runs(metric: str, other: str, ours: Sequence[float], theirs: Sequenc
         spread = STUDENT[len(gaps) - 2] if len(gaps) - 2 < len(STUDENT) else 1.96
         spread *= deviation / math.sqrt(len(gaps))
     return Comparison(metric, other, mean, base, mean - spread, mean + spread, "seeds")
+
+
+def mean_metrics(runs: Sequence[Metrics]) -> Metrics:
+    """Metrics averaged over seeds."""
+    if len(runs) == 1:
+        return runs[0]
+    averaged = {}
+    for name, metric in runs[0].items():
+        values = torch.tensor([run[name].value for run in runs], dtype=torch.float64)
+        error = float(values.std()) / len(runs) ** 0.5
+        averaged[name] = Metric(float(values.mean()), f"{metric.definition}; mean of {len(runs)} seeds", error)
+    return averaged
+
+
+def paired_comparisons(
+    teacher: SparseAutoencoder,
+    columns: Mapping[str, Metrics],
+    trained: Mapping[str, Sequence[SparseAutoencoder]],
+    measured: Mapping[str, Sequence[Metrics]],
+    held_out: Tensor,
+) -> tuple[Comparison, ...]:
+    """Upgraded against the teacher and every other trained arm."""
+    seeds = len(trained["upgraded"])
+    others = ["teacher", *(name for name in trained if name != "upgraded")]
+    if seeds == 1:
+        ours = token_errors(trained["upgraded"][0], held_out)
+        return tuple(
+            compare(name, ours, token_errors(teacher if name == "teacher" else trained[name][0], held_out))
+            for name in others
+        )
+    found = []
+    for name in others:
+        theirs = [columns["teacher"]] * seeds if name == "teacher" else measured[name]
+        for metric in ("mse", "delta_ce"):
+            if metric in columns["teacher"]:
+                left, right = ([run[metric].value for run in runs] for runs in (measured["upgraded"], theirs))
+                found.append(compare_runs(metric, name, left, right))
+    return tuple(found)
 
 
 def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], note: str = "") -> str:
