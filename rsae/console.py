@@ -13,7 +13,8 @@ from rich.table import Table
 
 from rsae.finetune import Progress as Event
 from rsae.metrics import Metrics
-from rsae.report import Report, shown
+from rsae.report import Report
+from rsae.wording import shown, spoken
 
 __all__ = ["Bars", "metrics_table", "refusing", "report_table"]
 
@@ -77,7 +78,7 @@ def report_table(report: Report) -> Table:
     """The columns of a report as a table for the terminal."""
     table = Table("metric")
     for name in report.columns:
-        table.add_column(name.replace("_", " "), justify="right", style="bold" if name == "upgraded" else None)
+        table.add_column(spoken(name), justify="right", style="bold" if name == "upgraded" else None)
     for row in report.rows():
         table.add_row(row.label, *(shown(metric, row.name) for metric in row.metrics))
     return table

@@ -30,11 +30,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Metric:
-    """A number and what it is; with several seeds, the mean over seeds and its standard error."""
+    """A number and what it is.
+
+    ``standard_error``: of a mean over several seeds. ``token_error``: of one run's mean over held-out tokens, as if
+    these were independent; it says how sure the number is, not how sure a difference of two columns is.
+    """
 
     value: float
     definition: str
     standard_error: float | None = None
+    token_error: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields, without those that are absent."""
@@ -127,10 +132,7 @@ def loss_recovered(clean: float, spliced: float, ablated: float) -> float:
 class _Sums(NamedTuple):
     """What one chunk of tokens adds."""
 
-    error: Tensor
-    cosine: Tensor
-    l0: Tensor
-    l1: Tensor
+    per_token: Tensor  # [4, 2]: sums of squared error, cosine, L0 and L1, and of their squares
     firing: Tensor
 
     def plus(self, other: "_Sums") -> "_Sums":
@@ -154,7 +156,7 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
     if len(x) == 0:
         raise ValueError("there are no held-out vectors to evaluate on; make hidden states with held_out above 0")
     tolerance = sae.activation.tolerance if isinstance(sae.activation, PaperActivation) else 0.0
-    values = _reconstruction(sae, x, tolerance)
+    values, errors = _reconstruction(sae, x, tolerance)
     known = {"tokens": f"{len(x)}"}
     if host is not None:
         clean, spliced, zero = host.clean_loss(), host.spliced_loss(sae), host.zero_ablated_loss()
@@ -162,16 +164,19 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
         values |= {"delta_ce": spliced - clean, "loss_recovered": loss_recovered(clean, spliced, zero)}
         values["kl"] = host.spliced_divergence(sae)
         known |= {"ce": host.definition, "kl": str(host.divergence_tokens)}
-    found = {name: Metric(value, DEFINITIONS[name].format(**known)) for name, value in values.items()}
+    found = {
+        name: Metric(value, DEFINITIONS[name].format(**known), token_error=errors.get(name))
+        for name, value in values.items()
+    }
     if tolerance:
         dense = f"number of codes of magnitude above {tolerance:.4g} (the codes are dense: all are non-zero), mean over"
-        found["l0"] = Metric(values["l0"], f"{dense} {len(x)} held-out tokens")
+        found["l0"] = Metric(values["l0"], f"{dense} {len(x)} held-out tokens", token_error=errors.get("l0"))
     return found
 
 
 @torch.no_grad()
-def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> dict[str, float]:
-    """Every metric that needs no host, over chunks of bounded memory."""
+def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Every metric that needs no host, over chunks of bounded memory; and the standard errors of means over tokens."""
     device = sae.W_enc.device
     total: _Sums | None = None
     norms = torch.ones((), device=device) if sae.rescale_by_decoder_norm else sae.W_dec.norm(dim=1)
@@ -179,27 +184,28 @@ def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> dict
         chunk = chunk.to(device, torch.float32)
         codes, reconstruction, _ = sae(chunk)
         fires = codes.abs() > tolerance
-        similar = torch.nn.functional.cosine_similarity(chunk.double(), reconstruction.double(), dim=-1)
-        sums = _Sums(
-            (chunk.double() - reconstruction.double()).square().sum(),
-            similar.sum(),
-            fires.sum(),
-            (codes.abs() * norms).double().sum(),
-            fires.sum(0),
+        each = torch.stack(
+            [
+                (chunk.double() - reconstruction.double()).square().sum(1),
+                torch.nn.functional.cosine_similarity(chunk.double(), reconstruction.double(), dim=-1),
+                fires.sum(1).double(),
+                (codes.abs() * norms).double().sum(1),
+            ]
         )
+        sums = _Sums(torch.stack([each.sum(1), each.square().sum(1)], 1), fires.sum(0))
         total = sums if total is None else total.plus(sums)
     assert total is not None
     n = len(x)
+    means, squares = (total.per_token / n).unbind(1)
+    spread = ((squares - means.square()).clamp_min(0) / max(n - 1, 1)).sqrt()
     centred = x.double() - x.double().mean(0)
     variance = float(centred.square().sum())
-    share = float(total.error) / variance if variance else float("nan")
-    return {
-        "mse": float(total.error) / n,
+    share = n * float(means[0]) / variance if variance else float("nan")
+    names = ("mse", "cosine", "l0", "l1")
+    values = dict(zip(names, means.tolist(), strict=True)) | {
         "normalised_mse": share,
         "explained_variance": 1.0 - share,
-        "cosine": float(total.cosine) / n,
-        "l0": float(total.l0) / n,
-        "l1": float(total.l1) / n,
         "alive_fraction": float((total.firing > 0).double().mean()),
         "dense_fraction": float((total.firing > DENSE * n).double().mean()),
     }
+    return values, {name: error for name, error in zip(names, spread.tolist(), strict=True) if n > 1 and error}

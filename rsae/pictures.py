@@ -7,15 +7,32 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rsae.metrics import Metrics
+from rsae.wording import spoken
 
-__all__ = ["COLOURS", "Picture", "draw_activation", "draw_frontier", "draw_training", "of_report"]
+if TYPE_CHECKING:
+    from rsae.report import Report
+
+__all__ = [
+    "COLOURS",
+    "Picture",
+    "draw_activation",
+    "draw_columns",
+    "draw_frontier",
+    "draw_training",
+    "of_report",
+    "svg",
+]
+
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 COLOURS = {"teacher": "#555555", "initialised": "#999999", "upgraded": "#0072B2", "control": "#D55E00"}
 _OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+FRONTIER_CAPTIONS = {
+    "mse": "MSE against L0 at several sparsities, on held-out vectors; lower and further left is better.",
+    "delta_ce": "What splicing costs in cross-entropy against L0; lower and further left is better.",
+}
 _MARKERS = {"teacher": "s", "initialised": "x", "upgraded": "o", "control": "D"}
 
 
@@ -27,36 +44,48 @@ class Picture:
     caption: str
 
 
-def of_report(columns: Mapping[str, Metrics], curves: Mapping[str, Any]) -> list[Picture]:
-    """The pictures for which a report has data: MSE against L0, the learned curve, the course of training."""
-    pictures = []
+def of_report(report: Report) -> dict[str, list[Picture]]:
+    """The pictures for which a report has data, by the part of the page: ``columns``, ``frontier``, ``curve``."""
+    parts: dict[str, list[Picture]] = {"columns": [], "frontier": [], "curve": []}
+
+    def add(part: str, caption: str, draw: Callable[..., None], *data: Any) -> None:
+        parts[part].append(Picture(svg(lambda axes: draw(axes, *data)), caption))
+
     points = {
         name: (column["l0"].value, column["mse"].value)
-        for name, column in columns.items()
+        for name, column in report.columns.items()
         if "l0" in column and "mse" in column and math.isfinite(column["mse"].value)
     }
     if points:
         caption = "MSE against L0 on held-out vectors, one point a column; lower and further left is better."
-        pictures.append(Picture(_svg(lambda axes: draw_frontier(axes, points)), caption))
-    activation = curves.get("activation") or {}
-    if activation.get("ratio"):
-        caption = (
-            "What the rational does to a code: its factor against the ratio of the threshold to the pre-activation "
-            "(1: the latent barely passed), before and after fine-tuning."
-        )
-        pictures.append(Picture(_svg(lambda axes: draw_activation(axes, activation)), caption))
-    histories = {name: entry for name, entry in curves.items() if isinstance(entry, list | tuple) and entry}
+        add("columns", caption, draw_columns, points)
+    histories = {name: entry for name, entry in report.curves.items() if isinstance(entry, list | tuple) and entry}
     if histories:
         caption = "Squared error of single training batches while fine-tuning; the same batches in every arm."
-        pictures.append(Picture(_svg(lambda axes: draw_training(axes, histories)), caption))
-    return pictures
+        add("columns", caption, draw_training, histories)
+    for metric in ("mse", "delta_ce"):
+        if any(metric in point for series in report.frontier.get("series", []) for point in series["points"]):
+            add("frontier", FRONTIER_CAPTIONS[metric], draw_frontier, report.frontier["series"], metric)
+    activation = report.curves.get("activation") or {}
+    if activation.get("ratio"):
+        caption = (
+            "What the rational does to a code (lines, left): its factor against the ratio of the threshold to the "
+            "pre-activation (1: the latent barely passed), before and after fine-tuning."
+        )
+        if report.histograms:
+            caption += " Behind it (right): where the codes of held-out tokens lie."
+        add("curve", caption, draw_activation, activation, report.histograms.get("ratio"))
+    if report.histograms:
+        caption = "Pre-activations of the codes that are not 0, on held-out tokens, before and after fine-tuning."
+        add("curve", caption, draw_histogram, report.histograms["pre_activation"], "pre-activation")
+    return parts
 
 
-def draw_frontier(axes: Any, points: Mapping[str, tuple[float, float]]) -> None:
+def draw_columns(axes: Any, points: Mapping[str, tuple[float, float]]) -> None:
     """Draw one labelled point (L0, MSE) a column."""
     for index, (name, (l0, mse)) in enumerate(points.items()):
         marker = _MARKERS.get(name, "v")
-        axes.plot([l0], [mse], marker, color=_colour(name, index), label=name.replace("_", " "), markersize=8)
+        axes.plot([l0], [mse], marker, color=_colour(name, index), label=spoken(name), markersize=8)
     axes.set(xlabel="L0 (codes that are not 0, a token)", ylabel="MSE (summed over dimensions)")
     width = max(l0 for l0, _ in points.values()) - min(l0 for l0, _ in points.values())
     if width < 0.1:  # equal L0 is the usual case: without room the axis would show rounding
@@ -66,8 +95,41 @@ def draw_frontier(axes: Any, points: Mapping[str, tuple[float, float]]) -> None:
     axes.legend(frameon=False)
 
 
-def draw_activation(axes: Any, activation: Mapping[str, Sequence[float]]) -> None:
-    """Draw every curve of ``activation`` over its ``ratio``."""
+def draw_frontier(axes: Any, series: Sequence[Mapping[str, Any]], metric: str) -> None:
+    """Draw a metric against L0, one line a family and column, on logarithmic axes where all values are positive."""
+    lines = {"topk": "-", "jumprelu": "--", "relu": ":", "groupmax": "-."}
+    families = {entry["family"] for entry in series}
+    values = []
+    for index, entry in enumerate(series):
+        points = [(point["l0"], point[metric]) for point in entry["points"] if point.get(metric) is not None]
+        if not points:
+            continue
+        name = spoken(entry["column"]) if len(families) == 1 else f"{entry['family']}, {spoken(entry['column'])}"
+        style = {"color": _colour(entry["column"], index), "marker": _MARKERS.get(entry["column"], "v")}
+        axes.plot(*zip(*points, strict=True), lines.get(entry["family"], "-"), label=name, markersize=6, **style)
+        values += [value for point in points for value in point]
+    if values and min(values) > 0:
+        axes.set(xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:.3g}")
+            axis.set_minor_formatter("{x:.3g}")
+        axes.tick_params(which="minor", labelsize=8)
+    label = {"mse": "MSE (summed over dimensions)", "delta_ce": "delta-CE (nats a token)"}.get(metric, metric)
+    axes.set(xlabel="L0 (codes that are not 0, a token)", ylabel=label)
+    axes.legend(frameon=False, fontsize=9)
+
+
+def draw_activation(
+    axes: Any, activation: Mapping[str, Sequence[float]], shares: Mapping[str, Sequence[float]] | None = None
+) -> None:
+    """Draw every curve of ``activation`` over its ``ratio``, and behind them the ``shares`` of the codes."""
+    if shares:
+        behind = axes.twinx()
+        draw_histogram(behind, shares, None)
+        behind.set_ylabel("share of the codes")
+        behind.spines["top"].set_visible(False)
+        axes.set_zorder(behind.get_zorder() + 1)
+        axes.patch.set_visible(False)
     styles = iter(("-", "--", ":", "-."))
     for name, values in activation.items():
         if name == "before":
@@ -75,14 +137,26 @@ def draw_activation(axes: Any, activation: Mapping[str, Sequence[float]]) -> Non
         elif name != "ratio":
             axes.plot(activation["ratio"], values, next(styles, "-"), color=COLOURS["upgraded"], label=name)
     axes.set(xlabel="threshold / pre-activation", ylabel="factor of the code")
-    axes.legend(frameon=False)
+    # Above the axes: curves may run anywhere inside.
+    axes.legend(frameon=False, fontsize=9, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+
+
+def draw_histogram(axes: Any, shares: Mapping[str, Sequence[float]], label: str | None) -> None:
+    """Draw the shares before (filled) and after (a line) over their common bins."""
+    if max(shares["before"]) < 0.9:  # a gate without a threshold has every ratio at 0: nothing to see
+        axes.stairs(shares["before"], shares["edges"], fill=True, color="#d9d9d9", label="before")
+    axes.stairs(shares["after"], shares["edges"], color="#56B4E9", linewidth=1.2, label="after")
+    axes.set_ylim(bottom=0)
+    if label is not None:
+        axes.set(xlabel=label, ylabel="share of the codes")
+        axes.legend(frameon=False)
 
 
 def draw_training(axes: Any, histories: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
     """Draw the loss of each arm over its steps."""
     for index, (name, history) in enumerate(histories.items()):
         steps, losses = [entry["step"] for entry in history], [entry["loss"] for entry in history]
-        axes.plot(steps, losses, color=_colour(name.split(",")[0], index), linewidth=1.2, label=name.replace("_", " "))
+        axes.plot(steps, losses, color=_colour(name.split(",")[0], index), linewidth=1.2, label=spoken(name))
     axes.set(xlabel="step", ylabel="squared error of a batch")
     axes.legend(frameon=False)
 
@@ -91,7 +165,7 @@ def _colour(name: str, index: int) -> str:
     return COLOURS.get(name, _OTHERS[index % len(_OTHERS)])
 
 
-def _svg(draw: Callable[[Any], None]) -> str:
+def svg(draw: Callable[[Any], None]) -> str:
     """A drawing as a data address; the same input gives the same bytes, and no display is needed."""
     import matplotlib
     from matplotlib.figure import Figure

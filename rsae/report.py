@@ -13,40 +13,12 @@ from typing import Any
 
 from rsae.checkpoint import unfinished
 from rsae.metrics import Metric, Metrics
+from rsae.wording import LABELS, spoken
 
-__all__ = ["Report", "Row", "free_directory", "shown", "write_text"]
+__all__ = ["Report", "Row", "free_directory", "plain", "write_text"]
 
 FORMAT = "rsae report 1"
 EVIDENCE = ("certificates", "histograms", "probing", "continuity", "frontier")
-
-COLUMNS = {
-    "teacher": "the SAE as it came",
-    "initialised": "the rational plugged in and calibrated, nothing trained",
-    "upgraded": "the rational SAE after fine-tuning",
-    "control": "the teacher itself, fine-tuned with the same data order, steps, objective, optimiser, rates and seed",
-    "threshold": "the teacher with one trained threshold and no curve: what the threshold alone gives",
-    "control_twice": "the control with twice the steps",
-    "scale": "one trained scalar in the place of the rational",
-    "polynomial": "a cubic polynomial in the place of the rational",
-    "refine_only": "the refinement with the teacher's own gate",
-}
-LABELS = {
-    "mse": "MSE",
-    "l0": "L0",
-    "normalised_mse": "normalised MSE",
-    "explained_variance": "explained variance",
-    "cosine": "cosine",
-    "l1": "L1",
-    "alive_fraction": "alive fraction",
-    "dense_fraction": "dense fraction",
-    "ce_clean": "cross-entropy, clean",
-    "ce_spliced": "cross-entropy, spliced",
-    "ce_zero": "cross-entropy, zero-ablated",
-    "ce_mean": "cross-entropy, mean-ablated",
-    "delta_ce": "delta-CE",
-    "loss_recovered": "loss recovered",
-    "kl": "KL divergence",
-}
 
 
 @dataclass(frozen=True)
@@ -93,7 +65,7 @@ class Report:
         for name in names:
             metrics = tuple(column.get(name) for column in self.columns.values())
             definition = next(metric.definition for metric in metrics if metric is not None)
-            rows.append(Row(name, LABELS.get(name, name.replace("_", " ")), definition, metrics))
+            rows.append(Row(name, LABELS.get(name, spoken(name)), definition, metrics))
         return rows
 
     def to_json(self) -> dict[str, Any]:
@@ -109,30 +81,14 @@ class Report:
             "curves": self.curves,
             **{name: part for name in EVIDENCE if (part := getattr(self, name))},
         }
-        plain: dict[str, Any] = _plain(tree)
-        return plain
+        whole: dict[str, Any] = plain(tree)
+        return whole
 
     def to_html(self) -> str:
         """One page that needs neither a network nor JavaScript; pictures are inside it (needs matplotlib, jinja2)."""
-        import jinja2
+        from rsae import page
 
-        from rsae import pictures
-
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("rsae"), autoescape=True, undefined=jinja2.StrictUndefined
-        )
-        environment.filters["shown"] = shown
-        question = dict(self.question)
-        comparisons = question.pop("comparisons", [])
-        page = environment.get_template("report.html")
-        return page.render(
-            report=self,
-            rows=self.rows(),
-            columns={name: COLUMNS.get(name, "") for name in self.columns},
-            comparisons=[_in_words(entry) for entry in comparisons],
-            question=_flat(_plain(question)),
-            pictures=pictures.of_report(self.columns, self.curves),
-        )
+        return page.render(self, plain(self.question))
 
     def save(self, directory: str | Path) -> None:
         """Write ``report.json`` and ``report.html`` into a directory, each in one step, so that neither is ever half.
@@ -168,29 +124,8 @@ class Report:
             raise ValueError(f"{path} is not a report of the format {FORMAT!r}") from None
 
 
-def _rest(entry: Mapping[str, Any]) -> tuple[str, float | None]:
-    return entry["definition"], entry.get("standard_error")
-
-
-def shown(metric: Metric | None, name: str = "") -> str:
-    """A metric for a table: two decimals for L0, else four significant digits; with its standard error if it has one.
-
-    >>> shown(Metric(0.012345, "")), shown(Metric(31.9996, ""), "l0"), shown(None)
-    ('0.01235', '32.00', '')
-    """
-    if metric is None:
-        return ""
-    if not math.isfinite(metric.value):
-        return "undefined"
-    if name == "l0":
-        text = f"{metric.value:.2f}"
-    elif abs(metric.value) >= 1000:
-        text = f"{metric.value:.1f}"
-    elif metric.value in (0.0, 1.0):
-        text = f"{metric.value:.4f}"
-    else:
-        text = f"{metric.value:#.4g}"
-    return text if metric.standard_error is None else f"{text} ± {metric.standard_error:.2g}"
+def _rest(entry: Mapping[str, Any]) -> tuple[str, float | None, float | None]:
+    return entry["definition"], entry.get("standard_error"), entry.get("token_error")
 
 
 def free_directory(directory: str | Path, overwrite: bool = False) -> Path:
@@ -224,39 +159,14 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A tree of mappings, lists, numbers and strings: what is not finite becomes None, and anything else text."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
         return value
     return str(value)
-
-
-def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Pairs (dotted name, text) of a tree of plain values."""
-    if isinstance(value, dict) and value:
-        return [pair for key, entry in value.items() for pair in _flat(entry, f"{prefix}.{key}" if prefix else key)]
-    text = json.dumps(value) if isinstance(value, list | dict) else "none" if value is None else str(value)
-    return [(prefix, text)]
-
-
-def _in_words(entry: Mapping[str, Any]) -> dict[str, str]:
-    """A comparison as the cells of a table row; differences are upgraded minus other, in percent of the other."""
-    base = entry["base"]
-
-    def percent(value: float) -> str:
-        share = 100 * value / base if base else math.nan
-        return f"{share:+.2f}%" if math.isfinite(share) else "unknown"
-
-    return {
-        "metric": LABELS.get(entry["metric"], entry["metric"]),
-        "other": entry["other"].replace("_", " "),
-        "difference": percent(entry["difference"]),
-        "interval": f"{percent(entry['low'])} to {percent(entry['high'])}",
-        "over": entry["over"],
-        "certain": "excludes zero" if entry["certain"] else "includes zero",
-    }

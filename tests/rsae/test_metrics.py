@@ -52,7 +52,10 @@ def test_evaluation_in_chunks_agrees_with_the_pure_functions(family: str) -> Non
     }
     assert {name: metric.value for name, metric in found.items()} == pytest.approx(wanted, rel=1e-6)
     assert all("{" not in metric.definition and metric.definition for metric in found.values())
-    assert found["mse"].to_json() == {"value": found["mse"].value, "definition": found["mse"].definition}
+    each = (x - x_hat).detach().square().sum(1)
+    assert found["mse"].token_error == pytest.approx(float(each.std()) / len(x) ** 0.5, rel=1e-4)
+    assert found["mse"].standard_error is None
+    assert set(found["alive_fraction"].to_json()) == {"value", "definition"}
 
 
 def test_the_l0_of_dense_codes_comes_with_its_tolerance() -> None:

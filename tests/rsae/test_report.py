@@ -3,13 +3,16 @@
 import json
 import math
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rsae.comparison import Comparison
 from rsae.metrics import Metric
-from rsae.report import Report, shown, write_text
+from rsae.report import Report, write_text
+from rsae.wording import shown
 
 NAMES = ("teacher", "initialised", "upgraded", "control")
 
@@ -31,7 +34,45 @@ def report() -> Report:
         "control": history,
         "activation": {"ratio": [0.0, 1.0], "before": [1.0, 1.0], "after": [0.9, 0.5]},
     }
-    return Report(columns, question, "It is <5.9%> lower at L0 16.00.", curves)
+    return Report(columns, question, "It is <5.9%> lower at L0 16.00.", curves, **evidence())
+
+
+def evidence() -> dict[str, dict[str, Any]]:
+    """One of each part of a report: four latents of which one turned and one is silent, and two rows of probing."""
+    shares = {"edges": [0.0, 0.5, 1.0], "before": [0.4, 0.6], "after": [0.5, 0.5]}
+    cell = {"value": 0.75, "low": 0.7, "high": 0.8}
+    row = {"group": "pairs", "tasks": 1, "answers": 100, "accuracy": dict.fromkeys(NAMES, cell)}
+    row["difference"] = {"control": {"value": 0.02, "low": 0.01, "high": 0.03}}
+    points = [{"l0": 8.0, "mse": 3.0, "delta_ce": 0.2}, {"l0": 16.0, "mse": 2.0, "delta_ce": 0.1}]
+    gap = {"family": "topk", "against": "control", "metric": "mse", "label": "MSE", "percent": -3.2}
+    return {
+        "certificates": {"trained_activation": {"sentence": "No pole on [0, 1].", "sha256": "ab12", "upper": 1.2}},
+        "histograms": {"tokens": 100, "ratio": shares, "pre_activation": shares},
+        "probing": {
+            "rows": [{**row, "k": 1}, {**row, "k": 5}],
+            "tasks": [{"name": "a / b", "k": 1, "test": 100, "accuracy": dict.fromkeys(NAMES, 0.75)}],
+            "texts": 400,
+            "left_out": 0,
+        },
+        "continuity": {
+            "tokens": 100,
+            "top": 20,
+            "thresholds": {"cosine": 0.7, "overlap": 0.3},
+            "changed": [2],
+            "order": [2, 0, 1, 3],
+            "latents": {
+                "cosine": [0.99, 0.98, 0.1, 1.0],
+                "overlap": [1.0, 0.9, 0.05, None],
+                "rate_before": [0.01, 0.02, 0.0001, 0.0],
+                "rate_after": [0.01, 0.02, 0.2, 0.0],
+            },
+            "contexts": {"2": [["Once <upon>", " a", " time\n", 1, None]], "0": [["The", " cat", " sat", 1, 1]]},
+        },
+        "frontier": {
+            "series": [{"family": "topk", "column": name, "points": points} for name in ("upgraded", "control")],
+            "gaps": [{**gap, "low_l0": 8.0, "high_l0": 16.0}],
+        },
+    }
 
 
 class Page(HTMLParser):
@@ -68,10 +109,17 @@ def test_the_page_needs_no_network_and_no_script(tmp_path: Path) -> None:
     page = Page((tmp_path / "report.html").read_text())
     names = {tag for tag, _ in page.tags}
     assert names.isdisjoint({"script", "link", "iframe", "object", "embed"})
-    sources = [value for _, attrs in page.tags for key in ("src", "href", "srcset") if (value := attrs.get(key))]
-    assert len(sources) == 3
+    sources = [value for _, attrs in page.tags for key in ("src", "srcset") if (value := attrs.get(key))]
+    assert len(sources) == 6
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    policies = [attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
     assert "url(" not in (tmp_path / "report.html").read_text()
+    targets = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    links = [attrs["href"] or "" for tag, attrs in page.tags if tag == "a"]
+    assert links
+    assert {link.removeprefix("#") for link in links} <= targets
+    assert all(link.startswith("#") for link in links)
     assert any(tag == "meta" and attrs.get("name") == "viewport" for tag, attrs in page.tags)
 
 
@@ -84,7 +132,13 @@ def test_the_page_says_everything_and_escapes_it(tmp_path: Path) -> None:
         "16.00",
         "undefined",
         "-5.88%",
-        "excludes zero",
+        "5.9% higher: worse",
+        "3 of 4 latents kept it",
+        "Once <upon>",
+        "No pole on [0, 1].",
+        "75.0%",
+        "+2.0",
+        "-3.2%",
         "<summed> over d_in",
     ):
         assert wanted in page.text
@@ -148,3 +202,25 @@ def test_shown_rounds_for_a_table(value: float, text: str) -> None:
 
 def test_shown_gives_the_standard_error_beside_the_mean() -> None:
     assert shown(Metric(1.5, "", standard_error=0.0123)) == "1.500 ± 0.012"
+
+
+def test_contrast_of_every_colour_of_text_meets_the_guideline() -> None:
+    """WCAG 2.2, level AA: 4.5 to 1 against the lightest and the tinted ground."""
+    style = (files("rsae") / "templates" / "style.css").read_text()
+    colours = dict(part.split(": ") for part in style.split("{")[1].split("}")[0].strip(" ;").split("; "))
+    for ink in ("--ink", "--soft", "--edge"):
+        for ground in ("#ffffff", colours["--mark"], colours["--tint"]):
+            assert contrast(colours[ink], ground) >= 4.5, (ink, ground)
+    assert contrast(colours["--ink"], "#ffe08a") >= 4.5
+
+
+def contrast(first: str, second: str) -> float:
+    """The ratio of relative luminances as WCAG defines it, from 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    darker, lighter = sorted(map(luminance, (first, second)))
+    return (lighter + 0.05) / (darker + 0.05)
