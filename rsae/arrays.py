@@ -1,4 +1,4 @@
-"""Hidden states that exist already: an array, a tensor, a ``.npy`` or a ``.safetensors`` file."""
+"""Hidden states that exist already: an array, a tensor, a ``.npy``, ``.safetensors``, Parquet or Arrow file."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["read_array"]
+from rsae.tables import TABLES, matrix
+
+__all__ = ["ARRAYS", "read_array"]
+
+ARRAYS = (".npy", ".safetensors", *TABLES)
 
 
 def _load_npy(path: Path) -> np.ndarray:
@@ -33,9 +37,11 @@ def _load_safetensors(path: Path) -> Tensor:
 
 
 def read_array(source: Any) -> Tensor:
-    """Vectors [n, d_in] in float32 (memory-mapped where a ``.npy`` file already holds float32).
+    """Vectors [n, d_in] in float32 (memory-mapped where a ``.npy`` or ``.safetensors`` file already holds float32).
 
-    Raises FileNotFoundError, TypeError, or ValueError for another shape, no rows, NaN or infinity.
+    A table (``.parquet``, ``.arrow``, ``.feather``; with pyarrow) has one column of lists of numbers, or numbers in
+    every column. Raises FileNotFoundError, ImportError, TypeError, or ValueError for another shape, no rows, NaN or
+    infinity.
 
     >>> read_array([[1, 2], [3, 4]])
     tensor([[1., 2.],
@@ -46,8 +52,9 @@ def read_array(source: Any) -> Tensor:
         path = Path(source)
         name = str(path)
         if not path.is_file():
-            raise FileNotFoundError(f"no file {name!r}; give a .npy or .safetensors file, or an array")
-        source = _load_npy(path) if path.suffix == ".npy" else _load_safetensors(path)
+            raise FileNotFoundError(f"no file {name!r}; give a .npy, .safetensors or .parquet file, or an array")
+        loaders = {".npy": _load_npy, ".safetensors": _load_safetensors}
+        source = loaders.get(path.suffix, matrix)(path)
     if not isinstance(source, Tensor):
         try:
             source = np.asarray(source)

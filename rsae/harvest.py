@@ -1,17 +1,20 @@
 """Reading hidden states off a model: which contexts belong to which part, and which vectors are kept."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rsae.host import Host
 from rsae.text import Contexts
 
-__all__ = ["Harvest", "count_held_out", "harvest", "split", "statistics", "up_to", "vectors_in"]
+__all__ = ["Harvest", "count_held_out", "harvest", "split", "statistics", "up_to", "vectors_in", "windows"]
+
+_WINDOW = 64 * 2**20  # bytes of hidden states that are held at once
 
 
 def count_held_out(held_out: float | int, groups: int) -> int:
@@ -29,12 +32,12 @@ def count_held_out(held_out: float | int, groups: int) -> int:
     return count
 
 
-def vectors_in(contexts: list[list[int]]) -> int:
+def vectors_in(contexts: Sequence[Sequence[int]]) -> int:
     """How many hidden states the contexts give: one a token, the first position of each context left out."""
     return sum(map(len, contexts)) - len(contexts)
 
 
-def up_to(contexts: list[list[int]], limit: int | None) -> list[list[int]]:
+def up_to(contexts: list[Sequence[int]], limit: int | None) -> list[Sequence[int]]:
     """The first contexts that together give at most ``limit`` vectors (one context at least)."""
     total = 0
     for i, context in enumerate(contexts):
@@ -44,7 +47,9 @@ def up_to(contexts: list[list[int]], limit: int | None) -> list[list[int]]:
     return contexts
 
 
-def split(contexts: Contexts, held_out: float | int, limit: int | None) -> tuple[list[list[int]], list[list[int]]]:
+def split(
+    contexts: Contexts, held_out: float | int, limit: int | None
+) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
     """Training and held-out contexts; the latter come last.
 
     The boundary lies between documents where there are ten of them or more, else between contexts. Each part is cut to
@@ -88,21 +93,35 @@ class Harvest:
         return self.states[:end]
 
 
+def windows(contexts: Sequence[Sequence[int]], batch_size: int, d_in: int) -> Iterator[tuple[int, int]]:
+    """Bounds of runs of contexts: whole batches, 16 at most, whose hidden states together take about 64 MiB.
+
+    Contexts of similar length share a batch, within a window: little padding, and the order stays local. What shares a
+    batch depends on the question alone, so that a harvest gives the same bits in memory, on disk, and resumed.
+    """
+    longest = max(map(len, contexts), default=1)
+    count = batch_size * max(1, min(16, _WINDOW // (4 * d_in * longest * batch_size)))
+    for begin in range(0, len(contexts), count):
+        yield begin, min(begin + count, len(contexts))
+
+
 def harvest(
-    host: Host, contexts: list[list[int]], batch_size: int, progress: Callable[[int], None] | None = None
+    host: Host, contexts: Sequence[Sequence[int]], batch_size: int, progress: Callable[[int], None] | None = None
 ) -> Harvest:
-    """Read the hidden states of ``contexts``, in their order; ``progress`` gets the number of tokens just read."""
-    starts = torch.tensor([0, *map(len, contexts)]).cumsum(0) - torch.arange(len(contexts) + 1)
-    states = torch.empty(vectors_in(contexts), host.d_in)
+    """Read the hidden states of ``contexts``, in their order; ``progress`` gets the number of tokens just read.
+
+    They are kept in the host's own format, bfloat16, float16 or float32: nothing is lost, and 16 bits take half the
+    room.
+    """
+    starts = np.cumsum([0, *(len(context) - 1 for context in contexts)]).tolist()
+    kept = host.model.dtype if host.model.dtype in (torch.bfloat16, torch.float16) else torch.float32
+    states = torch.empty(vectors_in(contexts), host.d_in, dtype=kept)
     norms, first_norms = torch.empty(len(states)), torch.empty(len(contexts))
-    # Contexts of similar length share a batch, within a window of the text: little padding, and order stays local.
-    window = 16 * batch_size
-    for begin in range(0, len(contexts), window):
-        for offset, hidden in host.hidden_states(contexts[begin : begin + window], batch_size):
+    for begin, end in windows(contexts, batch_size, host.d_in):
+        for offset, hidden in host.hidden_states(contexts[begin:end], batch_size):
             i = begin + offset
-            rows = slice(int(starts[i]), int(starts[i + 1]))
-            hidden = hidden.float()
-            all_norms = hidden.norm(dim=1)
+            rows = slice(starts[i], starts[i + 1])
+            all_norms = hidden.float().norm(dim=1)
             states[rows], norms[rows], first_norms[i] = hidden[1:], all_norms[1:], all_norms[0]
             if progress is not None:
                 progress(len(hidden))
@@ -117,7 +136,9 @@ def statistics(contexts: Contexts, train: Harvest, held_out: Harvest, outlier_me
     limit = None if outlier_medians is None else outlier_medians * median
     parts = {"train": train, "held_out": held_out}
     firsts = torch.cat([train.first_norms, held_out.first_norms])
-    outliers = {name: 0 if limit is None else int((part.norms > limit).sum()) for name, part in parts.items()}
+    above = {name: part.norms[part.norms > (math.inf if limit is None else limit)] for name, part in parts.items()}
+    outliers = {name: len(norms) for name, norms in above.items()}
+    dropped = torch.cat(list(above.values()))
     read = sum(len(part.norms) + len(part.first_norms) for part in parts.values())
     return {
         "contexts": {name: len(part.first_norms) for name, part in parts.items()},
@@ -130,4 +151,6 @@ def statistics(contexts: Contexts, train: Harvest, held_out: Harvest, outlier_me
         "outlier_norm": limit,
         "largest_norm": max(part.norms.max().item() for part in parts.values() if len(part.norms)),
         "median_first_norm": firsts.median().item(),
+        "largest_first_norm": firsts.max().item(),
+        "median_dropped_outlier_norm": dropped.median().item() if len(dropped) else None,
     }

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.arrays import read_array
+from rsae.arrays import ARRAYS, read_array
 from rsae.harvest import count_held_out, harvest, split, statistics, up_to
 from rsae.host import Host
 from rsae.language_model import load_language_model, pick_device, pick_dtype
@@ -29,7 +29,8 @@ class HiddenStates:
     ``train`` is what training steps draw from, ``calibration`` a fixed sample of it, ``held_out`` what no step ever
     sees: it comes from documents (or contexts, or rows) of its own, the last ones of the source. ``question`` says how
     the vectors were made, ``statistics`` what was dropped and how large the rest is; ``host`` is the model, where there
-    is one.
+    is one; ``buffer`` is how many vectors are shuffled at a time (None: all). From a host in bfloat16 ``train`` is
+    bfloat16, too; all else is float32.
     """
 
     train: Tensor
@@ -38,6 +39,7 @@ class HiddenStates:
     question: dict[str, Any] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
     host: Host | None = None
+    buffer: int | None = None
 
     @property
     def d_in(self) -> int:
@@ -57,18 +59,32 @@ class HiddenStates:
         """Batches [size, d_in] of training vectors in float32, number ``first`` to ``steps`` - 1.
 
         The order depends on ``size`` and ``seed`` alone: all vectors in a random order, then in another one, and so on.
+        With a ``buffer`` 16 runs of neighbours from random places, together so many vectors, are shuffled at a time:
+        for vectors on disk that do not fit into memory.
         ``part=(i, n)`` gives the i-th of n parts of each batch, ``size / n`` rows.
         """
         if size < 1 or steps < 0:
             raise ValueError(f"batches need a size of at least 1 and no negative steps, not size={size}, steps={steps}")
-        generator = torch.Generator().manual_seed(seed)
+        fresh = self._orders(torch.Generator().manual_seed(seed))
         order = torch.empty(0, dtype=torch.int64)
         for step in range(steps):
             while len(order) < size:
-                order = torch.cat([order, torch.randperm(len(self.train), generator=generator)])
+                order = torch.cat([order, next(fresh)])
             rows, order = order[:size], order[size:]
             if step >= first:
                 yield self.train[rows[part[0] :: part[1]]].to(device, torch.float32)
+
+    def _orders(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """Row numbers, piece by piece and without end; each pass has every row once."""
+        count = len(self.train)
+        if self.buffer is None or self.buffer >= count:
+            while True:
+                yield torch.randperm(count, generator=generator)
+        runs = torch.arange(count).split(self.buffer // 16)
+        while True:
+            for chosen in torch.randperm(len(runs), generator=generator).split(16):
+                rows = torch.cat([runs[i] for i in chosen.tolist()])
+                yield rows[torch.randperm(len(rows), generator=generator)]
 
     def __repr__(self) -> str:
         return (
@@ -96,13 +112,14 @@ def hidden_states(
     loss_tokens: int | None = 32_768,
     text_field: str = "text",
     store: str | Path | None = None,
+    shuffle_buffer: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> HiddenStates:
     """Hidden states from a language model reading a text, or from an array.
 
     ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, or a pair (model, tokenizer)), and then
     ``text`` (a file or a list of documents: `rsae.text.read_documents`) and ``hook`` (`rsae.hooks.resolve_hook`) are
-    needed; or it is an array [n, d_in], a ``.npy`` or ``.safetensors`` file.
+    needed; or it is an array [n, d_in], a ``.npy``, ``.safetensors``, ``.parquet`` or ``.arrow`` file.
 
     Contexts are cut inside documents (`rsae.text.pack`); the last ``held_out`` share of the documents (an int: so many)
     is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
@@ -111,7 +128,8 @@ def hidden_states(
     harvested, shared between the parts. ``host`` measures losses on at most ``loss_tokens`` held-out tokens.
 
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
-    one that has ended is read back. Such a folder is a source of its own, too (without a host).
+    one that has ended is read back. Such a folder is a source of its own, too (without a host). With a
+    ``shuffle_buffer`` training draws from so many vectors at a time (`HiddenStates.batches`).
 
     ``progress(done, total)`` is called after every batch. Raises ValueError, TypeError or FileNotFoundError for what
     cannot be used, before the model reads anything.
@@ -122,6 +140,8 @@ def hidden_states(
     >>> [tuple(batch.shape) for batch in vectors.batches(size=8, seed=0, steps=3)]
     [(8, 2), (8, 2), (8, 2)]
     """
+    if shuffle_buffer is not None and shuffle_buffer < 16:
+        raise ValueError(f"shuffle_buffer must be at least 16 vectors (None: all of them), not {shuffle_buffer}")
     if calibration < 1:
         raise ValueError(f"calibration needs at least 1 vector, not {calibration}")
     if isinstance(source, str | Path) and is_store(Path(source)):
@@ -129,11 +149,12 @@ def hidden_states(
             raise ValueError(f"{source} holds hidden states already; leave out text and hook")
         saved = Store(source)
         train, kept_out, counts = saved.load()
-        return HiddenStates(train, _sample(train, calibration, seed), kept_out, saved.manifest["question"], counts)
+        sample = _sample(train, calibration, seed, saved)
+        return HiddenStates(train, sample, kept_out, saved.manifest["question"], counts, buffer=shuffle_buffer)
     if not _is_model(source):
         if hook is not None or text is not None:
             raise ValueError("text and hook belong to a language model, but the source is an array; leave them out")
-        return _from_array(source, held_out, calibration, max_tokens, seed)
+        return _from_array(source, held_out, calibration, max_tokens, seed, shuffle_buffer)
     if text is None or hook is None:
         raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
     if batch_size is not None and batch_size < 1:
@@ -159,7 +180,7 @@ def hidden_states(
         "source": str(source) if isinstance(source, str | Path) else type(model).__name__,
         "model_type": getattr(model.config, "model_type", None),
         "text": str(text) if isinstance(text, str | Path) else f"a list of {len(documents)} documents",
-        "text_sha256": hashlib.sha256("\0".join(documents).encode()).hexdigest(),
+        "text_sha256": _digest(documents),
         "hook": hook,
         "module": host.hook.module,
         "context_length": context_length,
@@ -186,14 +207,15 @@ def hidden_states(
     folder = None if store is None else Store(store, held)
     train, kept_out, counts = _read(host, contexts, first, last, size, outlier_medians, folder, advance)
     host = Host(model, tokenizer, host.hook, up_to(last, loss_tokens), outlier_norm=counts["outlier_norm"])
-    return HiddenStates(train, _sample(train, calibration, seed), kept_out, question, counts, host)
+    sample = _sample(train, calibration, seed, folder)
+    return HiddenStates(train, sample, kept_out, question, counts, host, shuffle_buffer)
 
 
 def _read(
     host: Host,
     contexts: Contexts,
-    first: list[list[int]],
-    last: list[list[int]],
+    first: list[Sequence[int]],
+    last: list[Sequence[int]],
     size: int,
     outlier_medians: float | None,
     folder: Store | None,
@@ -204,13 +226,20 @@ def _read(
         trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
         counts = statistics(contexts, trained, rest, outlier_medians)
         limit = counts["outlier_norm"]
-        return trained.keep(limit), rest.keep(limit), counts
+        return trained.keep(limit), rest.keep(limit).float(), counts
     if not folder.complete:
         trained = folder.harvest(host, "train", first, size, advance)
         rest = folder.harvest(host, "held_out", last, size, advance)
         counts = statistics(contexts, trained, rest, outlier_medians)
         folder.finish(counts["outlier_norm"], counts, host.d_in)
     return folder.load()
+
+
+def _digest(documents: list[str]) -> str:
+    digest = hashlib.sha256()
+    for i, document in enumerate(documents):
+        digest.update(("\0" * (i > 0) + document).encode())
+    return digest.hexdigest()
 
 
 def _is_model(source: Any) -> bool:
@@ -220,7 +249,7 @@ def _is_model(source: Any) -> bool:
         return True
     if isinstance(source, torch.nn.Module):
         raise TypeError("a model alone cannot read text; give the pair (model, tokenizer)")
-    return isinstance(source, str | Path) and Path(source).suffix not in {".npy", ".safetensors"}
+    return isinstance(source, str | Path) and Path(source).suffix not in ARRAYS
 
 
 def _check_length(model: Any, context_length: int) -> None:
@@ -230,12 +259,14 @@ def _check_length(model: Any, context_length: int) -> None:
         raise ValueError(f"context_length {context_length} is beyond the {longest} positions of this model")
 
 
-def _sample(train: Tensor, count: int, seed: int) -> Tensor:
-    rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count]
-    return train[rows.sort().values].float()
+def _sample(train: Tensor, count: int, seed: int, folder: Store | None = None) -> Tensor:
+    rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count].sort().values
+    return train[rows].float() if folder is None else folder.rows("train", rows)
 
 
-def _from_array(source: Any, held_out: float | int, calibration: int, limit: int | None, seed: int) -> HiddenStates:
+def _from_array(
+    source: Any, held_out: float | int, calibration: int, limit: int | None, seed: int, buffer: int | None
+) -> HiddenStates:
     array = read_array(source)[:limit]
     last = count_held_out(held_out, len(array))
     train, kept_out = array[: len(array) - last], array[len(array) - last :]
@@ -248,4 +279,4 @@ def _from_array(source: Any, held_out: float | int, calibration: int, limit: int
         "seed": seed,
     }
     counts = {"train": len(train), "held_out": last, "median_norm": norms.median().item()}
-    return HiddenStates(train, _sample(train, calibration, seed), kept_out, question, counts)
+    return HiddenStates(train, _sample(train, calibration, seed), kept_out, question, counts, buffer=buffer)

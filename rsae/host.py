@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -37,7 +38,9 @@ def batched(
         chosen = order[first : first + batch_size]
         lengths = torch.tensor([len(contexts[i]) for i in chosen])
         width = int(lengths.max())
-        tokens = torch.tensor([[*contexts[i], *[0] * (width - len(contexts[i]))] for i in chosen])
+        tokens = torch.zeros(len(chosen), width, dtype=torch.int64)
+        for row, i in enumerate(chosen):
+            tokens[row, : len(contexts[i])] = torch.from_numpy(np.asarray(contexts[i], dtype=np.int64))
         mask = torch.arange(width) < lengths[:, None]
         yield chosen, tokens.to(device), mask.to(device)
 
@@ -62,7 +65,7 @@ class Host:
         self.model = model
         self.tokenizer = tokenizer
         self.hook = hook if isinstance(hook, Hook) else resolve_hook(model, hook)
-        self.contexts = [list(context) for context in contexts if len(context) > 1]
+        self.contexts = [context for context in contexts if len(context) > 1]
         self.outlier_norm = outlier_norm
         self._known: dict[str, float] = {}
 
@@ -131,8 +134,8 @@ class Host:
         """Over how many positions `divergence` is a mean."""
         return sum(map(len, self._divergence_contexts()))
 
-    def _divergence_contexts(self) -> list[list[int]]:
-        chosen: list[list[int]] = []
+    def _divergence_contexts(self) -> list[Sequence[int]]:
+        chosen: list[Sequence[int]] = []
         for context in self.contexts:
             if chosen and sum(map(len, chosen)) + len(context) > _KL_TOKENS:
                 break

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,12 +19,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rsae.formats.files import read_json, read_safetensors, regular_file
-from rsae.harvest import Harvest, harvest
+from rsae.harvest import Harvest, harvest, windows
 from rsae.host import Host
 
 __all__ = ["Store", "is_store"]
 
-_FORMAT = "rsae hidden states 1"
+_FORMAT = "rsae hidden states 2"
+_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 
 
 def is_store(path: Path) -> bool:
@@ -68,13 +69,12 @@ class Store:
         return set(self.manifest["parts"]) == {"train", "held_out"}
 
     def harvest(
-        self, host: Host, part: str, contexts: list[list[int]], batch_size: int, progress: Callable[[int], None]
+        self, host: Host, part: str, contexts: Sequence[Sequence[int]], batch_size: int, progress: Callable[[int], None]
     ) -> Harvest:
         """Read ``contexts`` shard by shard, those excepted that are there; returns the norms, without the states."""
-        window = 16 * batch_size
         norms, firsts = [], []
-        for begin in range(0, len(contexts), window):
-            name, group = f"{part}-{begin // window:05d}.safetensors", contexts[begin : begin + window]
+        for number, (begin, end) in enumerate(windows(contexts, batch_size, host.d_in)):
+            name, group = f"{part}-{number:06d}.safetensors", contexts[begin:end]
             known = self.manifest["shards"].get(name)
             if known is None or not self._intact(name, known):
                 found = harvest(host, group, batch_size, progress)
@@ -94,7 +94,10 @@ class Store:
         return Harvest(torch.empty(0, host.d_in), torch.cat(norms or empty), torch.cat(firsts or empty))
 
     def finish(self, limit: float | None, statistics: dict[str, Any], d_in: int) -> None:
-        """Join the shards of each part, without vectors of norm above ``limit`` (None: with all), and remove them."""
+        """Join the shards of each part, without vectors of norm above ``limit`` (None: with all), and remove them.
+
+        Training vectors stay in the host's format, held-out ones are float32: they are what figures are measured on.
+        """
         limit = math.inf if limit is None else limit
         for part in ("train", "held_out"):
             names = sorted(name for name in self.manifest["shards"] if name.startswith(part + "-"))
@@ -106,17 +109,20 @@ class Store:
             (self.folder / name).unlink(missing_ok=True)
 
     def _join(self, part: str, names: list[str], limit: float, d_in: int) -> dict[str, Any]:
-        def kept() -> Iterator[Tensor]:
-            for name in names:
-                shard = read_safetensors(self._file(name))
-                yield shard["states"][shard["norms"] <= limit]
-
-        rows = 0
+        dtype, rows = torch.float32, 0
         for name in names:
             with safe_open(self._file(name), "pt") as file:
                 rows += int((file.get_tensor("norms") <= limit).sum())
-        size = 4 * rows * d_in
-        entry = {"dtype": "F32", "shape": [rows, d_in], "data_offsets": [0, size]}
+                if part == "train":
+                    dtype = file.get_slice("states")[:1].dtype
+
+        def kept() -> Iterator[Tensor]:
+            for name in names:
+                shard = read_safetensors(self._file(name))
+                yield shard["states"][shard["norms"] <= limit].to(dtype)
+
+        size = dtype.itemsize * rows * d_in
+        entry = {"dtype": _NAMES[dtype], "shape": [rows, d_in], "data_offsets": [0, size]}
         header = json.dumps({"states": entry}).encode()
         header += b" " * (-len(header) % 8)
         digest = hashlib.sha256()
@@ -126,12 +132,25 @@ class Store:
                 digest.update(piece)
                 file.write(piece)
             for states in kept():
-                data = states.contiguous().numpy().data
+                data = states.contiguous().view(torch.uint8).numpy().data
                 digest.update(data)
                 file.write(data)
 
         _write(self.folder / f"{part}.safetensors", write)
         return {"file": f"{part}.safetensors", "rows": rows, "sha256": digest.hexdigest()}
+
+    def rows(self, part: str, wanted: Tensor) -> Tensor:
+        """The rows [n, d_in] of a part in float32, read one by one: mapped pages would count as memory in use."""
+        with safe_open(self._file(self.manifest["parts"][part]["file"]), "pt") as opened:
+            like = opened.get_slice("states")[:1]
+        found = torch.empty(len(wanted), like.shape[1], dtype=like.dtype)
+        target = found.view(torch.uint8).numpy()
+        with (self.folder / self.manifest["parts"][part]["file"]).open("rb", buffering=0) as file:
+            start = 8 + struct.unpack("<Q", file.read(8))[0]
+            for place, row in enumerate(wanted.tolist()):
+                file.seek(start + row * target.shape[1])
+                file.readinto(target[place].data)
+        return found.float()
 
     def load(self) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """Memory-mapped training and held-out vectors, and the statistics.  ValueError where a file was changed."""

@@ -1,10 +1,13 @@
 """Text as a list of documents, and documents as contexts: runs of tokens that a model reads at once."""
 
 import json
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from rsae.tables import TABLES, column, dataset_documents
 
 __all__ = ["Contexts", "pack", "read_documents"]
 
@@ -20,22 +23,10 @@ def _string(entry: Any, text_field: str, where: str) -> str:
     return entry
 
 
-def _parquet(path: Path, text_field: str) -> list[str]:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError(f"{path} is a Parquet file: reading it needs pyarrow (pip install pyarrow)") from error
-    names = parquet.read_schema(path).names
-    if text_field not in names:
-        raise ValueError(
-            f"{path} has no column {text_field!r} (it has {', '.join(names[:6])}); name it with text_field="
-        )
-    return [entry or "" for entry in parquet.read_table(path, columns=[text_field]).column(0).to_pylist()]
-
-
 def _read_file(path: Path, text_field: str) -> list[str]:
-    if path.suffix == ".parquet":
-        return _parquet(path, text_field)
+    if path.suffix in TABLES:
+        entries = [entry for chunk in column(path, text_field) for entry in chunk.to_pylist()]
+        return [_string("" if e is None else e, text_field, f"row {i} of {path}") for i, e in enumerate(entries)]
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -59,14 +50,19 @@ def read_documents(text: str | Path | Iterable[str], text_field: str = "text") -
     """The documents of a text: non-empty strings, in order.
 
     ``text`` is a list of strings or a path: ``.json`` (a list of strings, or of objects with ``text_field``),
-    ``.jsonl`` (one of these a line), ``.parquet`` (the column ``text_field``), or any other file, which is one document
-    of UTF-8.
-    Raises FileNotFoundError, and ValueError for text that is empty or not readable as what its name says.
+    ``.jsonl`` (one of these a line), ``.parquet``, ``.arrow`` or ``.feather`` (its ``text_field``; with pyarrow),
+    or any other file, which is one document of UTF-8; or ``"datasets:name"``, ``"datasets:name:split"``,
+    ``"datasets:owner/name/configuration:split"`` (with the library datasets). Raises FileNotFoundError, ImportError,
+    and ValueError for text that is empty or not readable as what its name says.
 
     >>> read_documents(["One day.", "", "Two days."])
     ['One day.', 'Two days.']
     """
-    if isinstance(text, str | Path):
+    if isinstance(text, str) and text.startswith("datasets:"):
+        entries = dataset_documents(text, text_field)
+        documents = [_string("" if e is None else e, text_field, f"row {i} of {text}") for i, e in enumerate(entries)]
+        name = text
+    elif isinstance(text, str | Path):
         path = Path(text)
         try:
             exists = path.is_file()
@@ -87,9 +83,12 @@ def read_documents(text: str | Path | Iterable[str], text_field: str = "text") -
 
 @dataclass(frozen=True)
 class Contexts:
-    """Contexts in the order of their documents; ``document[i]`` is where context i comes from."""
+    """Contexts in the order of their documents, each an ``array("i")``; ``document[i]`` is where context i comes from.
 
-    tokens: list[list[int]]
+    Arrays and not lists, which take ten times the memory: a text of a hundred million tokens is to fit.
+    """
+
+    tokens: list[Sequence[int]]
     document: list[int]
     starts_with_bos: bool
     dropped_tokens: int
@@ -121,7 +120,7 @@ def pack(
         raise ValueError("prepend_bos=True, but the tokenizer has no beginning-of-sequence token; try False")
     start = [tokenizer.bos_token_id] if bos else []
     room = context_length - len(start)
-    tokens: list[list[int]] = []
+    tokens: list[Sequence[int]] = []
     document: list[int] = []
     dropped = 0
     for first in range(0, len(documents), 256):
@@ -137,7 +136,7 @@ def pack(
             windows = [ids[i : i + room] for i in range(0, whole, room)]
             if not windows and len(ids) + len(start) >= minimum:
                 windows, whole = [ids], len(ids)
-            tokens += [start + window for window in windows]
+            tokens += [array("i", start + window) for window in windows]
             document += [first + offset] * len(windows)
             dropped += len(ids) - whole
     return Contexts(tokens, document, bos, dropped)

@@ -154,3 +154,58 @@ def test_text_files_of_all_kinds(tmp_path):
     assert read_documents(tmp_path / "a.txt") == ["One day.\n\nTwo days."]
     assert read_documents(tmp_path / "a.json") == ["One day.", "Two days."]
     assert read_documents(str(tmp_path / "a.jsonl")) == ["One day.", "Two\u2028days."]
+
+
+def test_a_shuffling_buffer_gives_every_vector_once_a_pass_and_the_same_again():
+    vectors = torch.arange(1000.0)[:, None].expand(-1, 2)
+    states = hidden_states(vectors, held_out=0, shuffle_buffer=160)
+    rows = torch.cat([batch[:, 0] for batch in states.batches(50, 3, 40)]).long()
+    for whole in (rows[:1000], rows[1000:]):
+        assert torch.equal(whole.sort().values, torch.arange(1000))
+    first = rows[:160]
+    assert len((first // 10).unique()) == 16, "16 runs of ten neighbours"
+    assert (first.diff().abs() > 1).float().mean() > 0.8, "shuffled"
+    again = torch.cat([batch[:, 0] for batch in states.batches(50, 3, 40)]).long()
+    assert torch.equal(rows, again)
+    assert not torch.equal(rows, torch.cat([batch[:, 0] for batch in states.batches(50, 4, 40)]).long())
+    tail = torch.cat([batch[:, 0] for batch in states.batches(50, 3, 40, first=20)]).long()
+    assert torch.equal(tail, rows[1000:]), "a run that goes on sees what it would have seen"
+    whole = hidden_states(vectors, held_out=0, shuffle_buffer=1000)
+    plain = hidden_states(vectors, held_out=0)
+    assert all(torch.equal(a, b) for a, b in zip(whole.batches(50, 3, 40), plain.batches(50, 3, 40)))
+    with pytest.raises(ValueError, match="at least 16"):
+        hidden_states(vectors, shuffle_buffer=3)
+
+
+def test_a_host_in_bfloat16_keeps_its_vectors_exactly(tmp_path):
+    model = tiny_model("llama").to(torch.bfloat16)
+    documents = tiny_text(30, 24)
+    here = hidden_states((model, PAIR[1]), documents, "layers.1", context_length=24)
+    there = hidden_states((model, PAIR[1]), documents, "layers.1", context_length=24, store=tmp_path / "store")
+    assert here.train.dtype == there.train.dtype == torch.bfloat16
+    assert here.question["dtype"] == "bfloat16"
+    for part in ("train", "calibration", "held_out"):
+        assert torch.equal(getattr(here, part), getattr(there, part))
+        assert part == "train" or getattr(there, part).dtype == torch.float32
+    truth = capture(model, resolve_hook(model, "layers.1"), torch.tensor([here.host.contexts[-1]]))[0, 1:]
+    assert torch.equal(there.held_out[-23:], truth.float())
+    assert next(iter(there.batches(8, 0, 1))).dtype == torch.float32
+    size = (tmp_path / "store/train.safetensors").stat().st_size
+    assert size < 2.1 * there.train.numel(), "two bytes a number"
+
+
+def test_what_is_dropped_is_counted_with_its_norms():
+    model = tiny_model("llama")
+    documents = tiny_text(30, 24)
+    plain = hidden_states((model, PAIR[1]), documents, "layers.1", context_length=24, outlier_medians=None)
+    limit = 1.05
+    found = hidden_states((model, PAIR[1]), documents, "layers.1", context_length=24, outlier_medians=limit)
+    norms = torch.cat([plain.train.norm(dim=1), plain.held_out.norm(dim=1)])
+    above = norms[norms > limit * plain.train.norm(dim=1).median()]
+    counts = found.statistics
+    assert sum(counts["dropped_outliers"].values()) == len(above) > 0
+    assert counts["dropped_first_positions"] == 30
+    assert counts["dropped_share"] == (30 + len(above)) / (30 * 24)
+    assert counts["median_dropped_outlier_norm"] == pytest.approx(above.median().item(), rel=1e-6)
+    assert counts["largest_first_norm"] >= counts["median_first_norm"] > 0
+    assert plain.statistics["median_dropped_outlier_norm"] is None

@@ -1,0 +1,140 @@
+"""Columns of Parquet and Arrow files, and rows of the library datasets: both read by libraries that are optional."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["TABLES", "column", "dataset_documents", "matrix"]
+
+TABLES = (".parquet", ".arrow", ".feather")
+
+
+def _pyarrow(path: Path) -> Any:
+    try:
+        import pyarrow
+        import pyarrow.feather
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError(f'{path} needs pyarrow to be read (pip install "rational-sae[data]")') from error
+    return pyarrow
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A reader of a Parquet file, of an Arrow file, or of an Arrow stream, whatever the file is."""
+    arrow = _pyarrow(path)
+    try:
+        if path.suffix == ".parquet":
+            with arrow.parquet.ParquetFile(path) as file:
+                yield file
+        else:
+            with arrow.memory_map(str(path)) as source:
+                magic = source.read(6)
+                source.seek(0)
+                reader = arrow.ipc.open_file if magic == b"ARROW1" else arrow.ipc.open_stream
+                with reader(source) as file:
+                    yield file
+    except (arrow.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is not a readable {path.suffix} file: {str(error)[:200]}") from None
+
+
+def _schema(path: Path) -> Any:
+    with _opened(path) as file:
+        return file.schema_arrow if path.suffix == ".parquet" else file.schema
+
+
+def column(path: Path, name: str) -> Iterator[Any]:
+    """The pyarrow arrays of one column, chunk by chunk: the file is never whole in memory.
+
+    Raises ImportError without pyarrow, ValueError for another file or a column that it does not have.
+    """
+    names = _schema(path).names
+    if name not in names:
+        raise ValueError(f"{path} has no column {name!r} (it has {', '.join(names[:6])}); name it with text_field=")
+    with _opened(path) as file:
+        if path.suffix == ".parquet":
+            for batch in file.iter_batches(columns=[name]):
+                yield batch.column(0)
+        elif hasattr(file, "num_record_batches"):
+            for i in range(file.num_record_batches):
+                yield file.get_batch(i).column(name)
+        else:
+            for batch in file:
+                yield batch.column(name)
+
+
+def matrix(path: Path) -> np.ndarray:
+    """Vectors [n, d_in] in float32: one column of lists of numbers, or else all columns, which then are numbers.
+
+    Raises ImportError without pyarrow, ValueError for anything else, lists that differ in length, and missing values.
+    """
+    types = _pyarrow(path).types
+    fields = list(_schema(path))
+    lists = [field.name for field in fields if _is_list(types, field.type)]
+    if len(lists) == 1:
+        return np.concatenate([_rows(chunk, path, lists[0]) for chunk in column(path, lists[0])])
+    numbers = [f.name for f in fields if types.is_integer(f.type) or types.is_floating(f.type)]
+    if lists or not fields or len(numbers) < len(fields):
+        others = [field.name for field in fields if field.name not in numbers]
+        raise ValueError(
+            f"{path} must hold one column of lists of numbers, or numbers in every column; it has "
+            f"{', '.join(others[:6]) or 'no column'}: give an array of what is meant"
+        )
+    columns = [np.concatenate([_numbers(chunk, path, name) for chunk in column(path, name)]) for name in numbers]
+    return np.stack(columns, axis=1)
+
+
+def _is_list(types: Any, kind: Any) -> bool:
+    return any(is_kind(kind) for is_kind in (types.is_list, types.is_large_list, types.is_fixed_size_list))
+
+
+def _rows(chunk: Any, path: Path, name: str) -> np.ndarray:
+    values = _numbers(chunk.flatten(), path, name)
+    lengths = set(chunk.value_lengths().to_pylist())
+    if chunk.null_count or len(lengths) > 1:
+        raise ValueError(f"column {name!r} of {path} has missing lists or lists of {sorted(lengths - {None})} numbers")
+    return values.reshape(len(chunk), -1)
+
+
+def _numbers(chunk: Any, path: Path, name: str) -> np.ndarray:
+    if chunk.null_count:
+        raise ValueError(f"column {name!r} of {path} has {chunk.null_count} missing values; fill or drop them first")
+    try:
+        return np.asarray(chunk.to_numpy(zero_copy_only=False), dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"column {name!r} of {path} holds {chunk.type}, not numbers") from None
+
+
+def dataset_documents(name: str, text_field: str) -> list[Any]:
+    """The column ``text_field`` of ``datasets:name[/configuration][:split]``, read by the library datasets.
+
+    A name may be a local folder. Raises ImportError without the library, and ValueError where it does not find the data
+    set (a wrong name, or no connection).
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise ImportError(f'{name} needs the library datasets (pip install "rational-sae[data]")') from error
+    wanted, _, split = name.removeprefix("datasets:").rpartition(":")
+    if not wanted:
+        wanted, split = split, "train"
+    parts = wanted.split("/")
+    configuration = None
+    if not Path(wanted).exists() and len(parts) == 3:
+        wanted, configuration = "/".join(parts[:2]), parts[2]
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # a library that is called draws no progress bars
+            found = datasets.load_dataset(wanted, configuration, split=split)
+    except Exception as error:  # connection, name and format errors of several libraries
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise ValueError(f"no data set {name!r}: {reason}; offline, give a local file or folder") from None
+    if text_field not in found.column_names:
+        raise ValueError(
+            f"{name} has no column {text_field!r} (it has {', '.join(found.column_names[:6])}); "
+            "name it with text_field="
+        )
+    return list(found[text_field])
