@@ -12,7 +12,9 @@ from rsae.sae import SparseAutoencoder
 
 __all__ = ["checked_l0", "remarks"]
 
-STRANGE = 0.5
+FITS = 0.65
+LITTLE = 0.75
+BAFFLED = 0.5
 
 
 def checked_l0(teacher: SparseAutoencoder, x: Tensor) -> float:
@@ -70,7 +72,7 @@ def _explained(teacher: SparseAutoencoder, x: Tensor) -> str:
     }
     shares = {way: _unexplained(teacher, changed) for way, changed in ways.items()}
     way = min(shares, key=lambda name: shares[name] if math.isfinite(shares[name]) else math.inf)
-    if not shares[way] < STRANGE:
+    if not shares[way] < FITS:
         return " No usual normalisation explains it."
     return f" They fit if {way}: then {shares[way]:.3g} of the variance is left."
 
@@ -83,11 +85,11 @@ def remarks(host: Host | None, teacher: SparseAutoencoder, x: Tensor) -> str:
     found = ""
     if host is not None:
         chance, clean = math.log(host.model.get_input_embeddings().weight.shape[0]), host.clean_loss()
-        if clean > STRANGE * chance:
+        if clean > BAFFLED * chance:
             found += f" The host predicts this text at {clean:.2f} nats a token, where guessing costs {chance:.2f}:"
             found += " is it in another language, or of another kind, than what it was trained on?"
     share = _unexplained(teacher, x)
-    if share > STRANGE:
+    if share > LITTLE:
         found += (
             f" The teacher leaves {share:.0%} of the variance of these hidden states unexplained: are they its own?"
         )

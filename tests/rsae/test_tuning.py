@@ -1,0 +1,71 @@
+"""The rate is the control's own best, on vectors that no arm is trained on."""
+
+from importlib import import_module
+
+import pytest
+import torch
+from sparse_data import sparse_states, teacher
+
+from rsae import tuning
+from rsae.arms import Arm
+from rsae.calibrate import calibrate
+from rsae.comparison import token_errors
+from rsae.finetune import finetune, recipe_for
+from rsae.upgrade import upgrade
+
+STATES = sparse_states(3000)
+
+
+def found(rate: float) -> tuning.Tuning:
+    control = Arm(teacher("topk"), recipe_for(teacher("topk"), learning_rate=rate))
+    rest, judges = tuning.set_apart(STATES)
+    return tuning.tune(control, rest, judges, steps=20, seed=1, target_l0=4.0, device=torch.device("cpu"))
+
+
+def test_a_rate_that_is_too_high_is_lowered_and_the_best_is_kept() -> None:
+    tuned = found(3.0)
+    assert tuned.factor < 1
+    arm = Arm(teacher("topk"), recipe_for(teacher("topk"))).slowed(tuned.factor)
+    assert arm.recipe.learning_rate == tuned.factor * recipe_for(teacher("topk")).learning_rate
+    assert tuned.errors[tuned.factor] == min(tuned.errors.values())
+    _, judges = tuning.set_apart(STATES)
+    assert float(token_errors(tuned.control, judges).mean()) == tuned.errors[tuned.factor]
+
+
+def test_a_good_rate_is_left_alone_at_the_price_of_one_training() -> None:
+    tuned = found(3e-2)
+    assert tuned.factor == 1
+    assert list(tuned.errors) == [1, 0.25]
+    assert tuned.to_json()["errors"].keys() == {"1", "0.25"}
+
+
+def test_wide_teachers_are_tuned_and_every_arm_takes_the_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("rsae.upgrade"), "WIDE", 16)
+    result = upgrade(teacher("relu"), STATES, steps=12, device="cpu")
+    question = result.report.question
+    factor = question["tuning"]["factor"]
+    assert str(factor) in {"1.0", "0.25", "0.0625", "0.015625"}
+    for name, recipe in question["recipes"].items():
+        sparsity = "l1" if name == "control" else "threshold"
+        assert recipe["learning_rate"] == pytest.approx(
+            factor * recipe_for(teacher("relu"), sparsity=sparsity).learning_rate
+        )
+    rest, _ = tuning.set_apart(STATES)
+    again = finetune(
+        teacher("relu"),
+        rest,
+        steps=12,
+        recipe=recipe_for(teacher("relu"), learning_rate=question["recipes"]["control"]["learning_rate"]),
+        target_l0=question["target_l0"],
+    )
+    torch.testing.assert_close(again.W_dec, result.arms["control"].W_dec)
+    explicit = upgrade(teacher("relu"), STATES, steps=2, learning_rate=1e-3, device="cpu")
+    assert explicit.report.question["tuning"] is None
+
+
+def test_the_vectors_set_apart_are_in_no_batch() -> None:
+    rest, judges = tuning.set_apart(STATES)
+    assert len(rest.train) + len(judges) == len(STATES.train)
+    drawn = torch.cat(list(rest.batches(500, seed=0, steps=6)))
+    assert not (drawn[:, None, 0] == judges[None, :, 0]).any()
+    assert calibrate(teacher("topk"), rest).activation is not None
