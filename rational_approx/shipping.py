@@ -98,7 +98,7 @@ def export_command(
 def _try_all(
     console: Console, value: Any, rational: Rational, target: Any, format_: str, scheme: str | None, dtype: str
 ) -> None:
-    with Progress(console=console, transient=True) as bar:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"every number of {format_}", total=None)
 
         def advance(done: int, total: int) -> None:
