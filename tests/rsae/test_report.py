@@ -75,6 +75,14 @@ def evidence() -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the report's two files, written once."""
+    folder = tmp_path_factory.mktemp("saved")
+    report().save(folder)
+    return folder
+
+
 class Page(HTMLParser):
     """Tags with their attributes, and all text."""
 
@@ -91,9 +99,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_json_has_the_promised_structure(tmp_path: Path) -> None:
-    report().save(tmp_path)
-    tree = json.loads((tmp_path / "report.json").read_text())
+def test_json_has_the_promised_structure(saved: Path) -> None:
+    tree = json.loads((saved / "report.json").read_text())
     assert list(tree["columns"]) == list(NAMES)
     for column in tree["columns"].values():
         for metric in column.values():
@@ -104,9 +111,8 @@ def test_json_has_the_promised_structure(tmp_path: Path) -> None:
     assert tree["verdict"] == report().verdict
 
 
-def test_the_page_needs_no_network_and_no_script(tmp_path: Path) -> None:
-    report().save(tmp_path)
-    page = Page((tmp_path / "report.html").read_text())
+def test_the_page_needs_no_network_and_no_script(saved: Path) -> None:
+    page = Page((saved / "report.html").read_text())
     names = {tag for tag, _ in page.tags}
     assert names.isdisjoint({"script", "link", "iframe", "object", "embed"})
     sources = [value for _, attrs in page.tags for key in ("src", "srcset") if (value := attrs.get(key))]
@@ -114,7 +120,7 @@ def test_the_page_needs_no_network_and_no_script(tmp_path: Path) -> None:
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     policies = [attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
-    assert "url(" not in (tmp_path / "report.html").read_text()
+    assert "url(" not in (saved / "report.html").read_text()
     targets = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
     links = [attrs["href"] or "" for tag, attrs in page.tags if tag == "a"]
     assert links
@@ -123,8 +129,8 @@ def test_the_page_needs_no_network_and_no_script(tmp_path: Path) -> None:
     assert any(tag == "meta" and attrs.get("name") == "viewport" for tag, attrs in page.tags)
 
 
-def test_the_page_says_everything_and_escapes_it(tmp_path: Path) -> None:
-    text = report().to_html()
+def test_the_page_says_everything_and_escapes_it(saved: Path) -> None:
+    text = (saved / "report.html").read_text()
     page = Page(text)
     for wanted in (
         "It is <5.9%> lower",
@@ -146,13 +152,12 @@ def test_the_page_says_everything_and_escapes_it(tmp_path: Path) -> None:
     assert all(attrs.get("alt") for tag, attrs in page.tags if tag == "img")
 
 
-def test_the_same_report_gives_the_same_bytes() -> None:
-    assert report().to_html() == report().to_html()
+def test_the_same_report_gives_the_same_bytes(saved: Path) -> None:
+    assert report().to_html() == (saved / "report.html").read_text()
 
 
-def test_load_reads_what_save_wrote(tmp_path: Path) -> None:
-    report().save(tmp_path)
-    again = Report.load(tmp_path / "report.json")
+def test_load_reads_what_save_wrote(saved: Path) -> None:
+    again = Report.load(saved / "report.json")
     assert again.to_json() == report().to_json()
     assert math.isnan(again.columns["teacher"]["loss_recovered"].value)
 
