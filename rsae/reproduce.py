@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -30,10 +30,12 @@ __all__ = ["STUDIES", "Cell", "Study", "finished_cells", "reproduce"]
 class Study:
     """A host model, where it is read, and its teachers; paths are relative to the data folder.
 
-    ``held_out`` counts documents: those that the teachers' training left out. ``steps`` is None for the recipe's own.
+    ``source`` names the folder of the teachers, and of the hidden states; ``name`` that of the cells. ``held_out``
+    counts documents: those that the teachers' training left out. ``steps`` is None for the recipe's own.
     """
 
     name: str
+    source: str
     model: str | None
     hook: str
     text: str
@@ -43,6 +45,7 @@ class Study:
     loss_tokens: int | None = None
     steps: int | None = None
     batch_size: int | None = None
+    refine: Literal["none", "gain", "residual"] = "none"
     seeds: int = 3
 
     def states(self, data: Path, out: Path, progress: Callable[[int, int], None] | None = None) -> HiddenStates:
@@ -54,36 +57,45 @@ class Study:
             held_out=self.held_out,
             max_tokens=self.max_tokens,
             loss_tokens=self.loss_tokens,
-            store=out / self.name / "hidden_states",
+            store=out / self.source / "hidden_states",
             progress=progress,
         )
 
 
+_STORIES = Study(
+    name="stories260K_layer2",
+    source="stories260K_layer2",
+    model="hosts/stories260K",
+    hook="model.layers.2",
+    text="text/tinystories_1000.json",
+    held_out=72,
+    loss_tokens=32_768,
+    teachers=(
+        *("topk_8", "topk_16", "topk_32"),
+        *("jumprelu_0.15", "jumprelu_0.06", "jumprelu_0.02"),
+        *("relu_0.5", "relu_0.25", "relu_0.1"),
+    ),
+)
+_SMOLLM2 = Study(
+    name="smollm2_layer10",
+    source="smollm2_layer10",
+    model=None,
+    hook=HOOK,
+    text="text/wikitext2_valid_test.json",
+    held_out=16,
+    max_tokens=120_000,
+    loss_tokens=4_096,
+    teachers=("topk_32", "jumprelu", "relu"),
+    steps=300,
+    batch_size=512,
+    seeds=1,
+)
+_REFINED = ("topk_16", "jumprelu_0.06")
 STUDIES = (
-    Study(
-        name="stories260K_layer2",
-        model="hosts/stories260K",
-        hook="model.layers.2",
-        text="text/tinystories_1000.json",
-        held_out=72,
-        loss_tokens=32_768,
-        teachers=(
-            *("topk_8", "topk_16", "topk_32"),
-            *("jumprelu_0.15", "jumprelu_0.06", "jumprelu_0.02"),
-            *("relu_0.5", "relu_0.25", "relu_0.1"),
-        ),
-    ),
-    Study(
-        name="smollm2_layer10",
-        model=None,
-        hook=HOOK,
-        text="text/wikitext2_valid_test.json",
-        held_out=16,
-        max_tokens=120_000,
-        loss_tokens=4_096,
-        teachers=("topk_32", "jumprelu", "relu"),
-        seeds=1,
-    ),
+    _STORIES,
+    _SMOLLM2,
+    replace(_STORIES, name="stories260K_layer2, residual", teachers=_REFINED, refine="residual", seeds=1),
+    replace(_STORIES, name="stories260K_layer2, gain", teachers=_REFINED, refine="gain", seeds=1),
 )
 
 
@@ -118,7 +130,7 @@ def reproduce(
     Parameters
     ----------
     data:
-        A folder with ``hosts/``, ``text/`` and ``teachers/<study>/<teacher>``, as `STUDIES` names them.
+        A folder with ``hosts/``, ``text/`` and ``teachers/<source>/<teacher>``, as `STUDIES` names them.
     out:
         Where cells go: ``<study>/<teacher>/seed_<n>/report.json``, and the hidden states of each study.
     only:
@@ -147,8 +159,8 @@ def reproduce(
         names = ", ".join(f"{study.name}/{teacher}" for study in STUDIES for teacher in study.teachers)
         raise ValueError(f"{' '.join(only)} names no cell; there are {names}")
     for study, teacher, _ in chosen:
-        if not (data / "teachers" / study.name / teacher).is_dir():
-            raise FileNotFoundError(f"{data} has no teachers/{study.name}/{teacher}: is it the folder with the data?")
+        if not (data / "teachers" / study.source / teacher).is_dir():
+            raise FileNotFoundError(f"{data} has no teachers/{study.source}/{teacher}: is it the folder with the data?")
     states: dict[str, HiddenStates] = {}
     ran = 0
     for study, teacher, seed in chosen:
@@ -162,9 +174,9 @@ def reproduce(
             break
         if say is not None:
             say(f"{study.name}/{teacher}, seed {seed}")
-        if study.name not in states:
-            states[study.name] = study.states(data, out)
-        _run(study, data / "teachers" / study.name / teacher, seed, steps, states[study.name], place, progress)
+        if study.source not in states:
+            states[study.source] = study.states(data, out)
+        _run(study, data / "teachers" / study.source / teacher, seed, steps, states[study.source], place, progress)
         ran += 1
     return finished_cells(out)
 
@@ -184,6 +196,7 @@ def _run(
         states,
         steps=study.steps if steps is None else steps,
         batch_size=study.batch_size,
+        refine=study.refine,
         seed=seed,
         device="cpu",
         progress=progress,

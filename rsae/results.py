@@ -79,7 +79,8 @@ def page(cells: Sequence[Cell]) -> str:
             if any(r.cells[0].study == study.name for r in found)
         ),
     ]
-    return "\n\n".join([*parts, _counts(found), _claims(found)]) + "\n"
+    default = [row for row in found if row.cells[0].report.question.get("refine", "none") == "none"]
+    return "\n\n".join([*parts, *((_counts(default), _claims(default)) if default else ())]) + "\n"
 
 
 def fill(path: str | Path, cells: Sequence[Cell]) -> None:

@@ -17,7 +17,7 @@ from rsae.report import Report, write_text
 from rsae.reproduce import STUDIES, Study, finished_cells, reproduce
 from rsae.results import BEGIN, END, fill, page, rows
 
-NAMES = [(study.name, name) for study in STUDIES for name in study.teachers]
+NAMES = [(study.name, name) for study in STUDIES for name in study.teachers if study.refine == "none"]
 
 
 def cell(out: Path, study: str, name: str, seed: int, mse: dict[str, float], **more: dict[str, float]) -> None:
@@ -95,7 +95,7 @@ def test_the_page_is_written_between_its_marks_only(tmp_path: Path) -> None:
 
 
 def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = Study("small", "hosts/none", "h.0", "text", 1, ("topk_4", "relu_1"), seeds=2)
+    study = Study("small", "small", "hosts/none", "h.0", "text", 1, ("topk_4", "relu_1"), seeds=2)
     monkeypatch.setattr(module, "STUDIES", (study,))
     states = sparse_states(3000)
     monkeypatch.setattr(Study, "states", lambda *_: states)
