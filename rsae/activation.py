@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from rational_approx.domain import Domain
 from rational_approx.rational import Rational
+from rsae import kernels
 from rsae.denominator import expand, positive_form
+from rsae.kernels.formula import exponents
 
 __all__ = ["IDENTITY", "Inputs", "RationalActivation", "exact_coefficients"]
 
@@ -89,7 +91,7 @@ class RationalActivation(nn.Module):
             tensor = torch.as_tensor(values, dtype=torch.float32).detach().clone()
             if tensor.ndim != 1 or not bool(torch.isfinite(tensor).all()):
                 raise ValueError(f"the {name} of a rational activation must be a list of finite numbers")
-            _terms(len(tensor), len(gate.inputs) == 2)
+            exponents(len(tensor), len(gate.inputs) == 2)
             setattr(gate, name, nn.Parameter(tensor))
         return gate
 
@@ -134,21 +136,10 @@ def exact_coefficients(parameter: Tensor) -> list[Fraction]:
     return [Fraction(float(x)) for x in parameter.detach().cpu()]
 
 
-def _terms(count: int, both: bool) -> list[tuple[int, int]]:
-    """Exponent pairs (i, j) of ``count`` coefficients: by i alone, or by total degree and then by j."""
-    if count == 0 or not both:
-        return [(i, 0) for i in range(count)]
-    degree = int(((8 * count + 1) ** 0.5 - 3) / 2 + 0.5)
-    pairs = [(total - j, j) for total in range(degree + 1) for j in range(total + 1)]
-    if len(pairs) != count:
-        raise ValueError(f"{count} coefficients do not make a polynomial of some total degree in two inputs")
-    return pairs
-
-
 def _spread(coefficients: list[float], both: bool) -> Tensor:
     """Coefficients of a polynomial in u, laid out for one or two inputs (constant in the second)."""
     degree = len(coefficients) - 1
-    pairs = _terms((degree + 1) * (degree + 2) // 2 if both else degree + 1, both)
+    pairs = exponents((degree + 1) * (degree + 2) // 2 if both else degree + 1, both)
     return torch.tensor([coefficients[i] if j == 0 else 0.0 for i, j in pairs])
 
 
@@ -157,7 +148,7 @@ def _slice(parameter: Tensor, both: bool, w: Fraction) -> list[Fraction]:
     values = exact_coefficients(parameter)
     if not values:
         return [Fraction(0)]
-    pairs = _terms(len(values), both)
+    pairs = exponents(len(values), both)
     chebyshev = [Fraction(1), w]
     while len(chebyshev) <= max(j for _, j in pairs):
         chebyshev.append(2 * w * chebyshev[-1] - chebyshev[-2])
@@ -167,98 +158,16 @@ def _slice(parameter: Tensor, both: bool, w: Fraction) -> list[Fraction]:
     return total
 
 
-def _chebyshev(v: Tensor, degree: int) -> tuple[list[Tensor], list[Tensor]]:
-    """``T_0..T_degree`` and their derivatives at v."""
-    values, slopes = [torch.ones_like(v), v], [torch.zeros_like(v), torch.ones_like(v)]
-    for _ in range(degree - 1):
-        slopes.append(2 * values[-1] + 2 * v * slopes[-1] - slopes[-2])
-        values.append(2 * v * values[-1] - values[-2])
-    return values, slopes
-
-
-class _Sum:
-    """A Chebyshev sum in v and, where given, w: its value and both derivatives."""
-
-    def __init__(self, coefficients: Tensor, v: tuple[list[Tensor], list[Tensor]], w: Any) -> None:
-        self.pairs = _terms(len(coefficients), w is not None)
-        self.c, self.v, self.w = coefficients, v, w
-
-    def _total(self, left: list[Tensor], right: list[Tensor] | None) -> Tensor:
-        total = torch.zeros_like(left[0])
-        for (i, j), c in zip(self.pairs, self.c, strict=True):
-            if right is None or (j == 0 and right is self.w[0]):
-                total = total + c * left[i]
-            else:
-                total = total + c * left[i] * right[j]
-        return total
-
-    def value(self) -> Tensor:
-        return self._total(self.v[0], self.w and self.w[0])
-
-    def slope_v(self) -> Tensor:
-        return self._total(self.v[1], self.w and self.w[0])
-
-    def slope_w(self) -> Tensor:
-        return self._total(self.v[0], self.w[1])
-
-    def gradient(self, weight: Tensor) -> Tensor:
-        """``sum weight * d value / d c`` for every coefficient."""
-        flat = weight.reshape(-1)
-        terms = [
-            torch.dot(flat, (self.v[0][i] if self.w is None else self.v[0][i] * self.w[0][j]).reshape(-1))
-            for i, j in self.pairs
-        ]
-        return torch.stack(terms) if terms else torch.zeros_like(self.c)
-
-
 class _Curve(torch.autograd.Function):
-    """``h max(rho(clamp(tau / h, 0, 1), q), 0)``; saves its inputs only, and computes every derivative by hand."""
+    """`rsae.kernels.formula.curve`: saves its inputs only; half precision comes and goes, the arithmetic is float32."""
 
     @staticmethod
-    def _parts(h: Tensor, tau: Tensor, share: Tensor | None, *coefficients: Tensor) -> tuple[Any, ...]:
-        positive = h > 0
-        raw = torch.where(positive, tau / torch.where(positive, h, 1.0), 0.0)
-        u = raw.clamp(0.0, 1.0)
-        v = 2 * u - 1
-        degree = max(len(c) for c in coefficients)
-        tables = _chebyshev(v, degree)
-        seconds = None if share is None else _chebyshev((2 * share - 1).expand(v.shape), degree)
-        p, b, c = (_Sum(x, tables, seconds) for x in coefficients)
-        top, square, arch = p.value(), b.value(), c.value()
-        bottom = 1 + square.square() + (1 - v * v) * arch.square()
-        return positive, raw, u, v, p, b, c, top, square, arch, bottom
-
-    @staticmethod
-    def forward(ctx: Any, h: Tensor, tau: Tensor, share: Tensor | None, *coefficients: Tensor) -> Tensor:
-        ctx.save_for_backward(h, tau, share, *coefficients)
-        positive, *_, top, _, _, bottom = _Curve._parts(h, tau, share, *coefficients)
-        return torch.where(positive, h * (top / bottom).clamp_min(0.0), 0.0)
+    def forward(ctx: Any, *inputs: Tensor | None) -> Tensor:
+        ctx.save_for_backward(*inputs)
+        return cast(Tensor, kernels.curve(*kernels.widened(inputs)).to(inputs[0]))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        h, tau, share, *coefficients = ctx.saved_tensors
-        positive, raw, u, v, p, b, c, top, square, arch, bottom = _Curve._parts(h, tau, share, *coefficients)
-        rho = top / bottom
-        live = torch.where(positive & (rho > 0), grad, 0.0)
-        weight = live * h  # gradient of rho
-        over = weight / bottom  # gradient of P
-        under = -over * rho  # gradient of Q
-        bend = 1 - v * v
-        inside = (raw > 0) & (raw < 1)
-        # d rho / d u = 2 d rho / d v, with Q' = 2 B B' - 2 v C^2 + 2 (1 - v^2) C C'.
-        steep = 2 * square * b.slope_v() - 2 * v * arch.square() + 2 * bend * arch * c.slope_v()
-        slope = torch.where(inside, 2 * (p.slope_v() - rho * steep) / bottom, 0.0)
-        grad_h = live * (rho - u * slope)
-        grad_tau = live * slope
-        grad_share = None
-        if share is not None and ctx.needs_input_grad[2]:
-            steep = 2 * square * b.slope_w() + 2 * bend * arch * c.slope_w()
-            grad_share = (2 * weight * (p.slope_w() - rho * steep) / bottom).sum_to_size(share.shape)
-        return (
-            grad_h.sum_to_size(h.shape),
-            grad_tau.sum_to_size(tau.shape),
-            grad_share,
-            p.gradient(over),
-            b.gradient(2 * under * square),
-            c.gradient(2 * under * bend * arch),
+        return kernels.narrowed(
+            kernels.curve_gradients(*kernels.widened((grad, *ctx.saved_tensors))), ctx.saved_tensors
         )

@@ -4,11 +4,14 @@ A rational is zero at finitely many points only, so every one of the d_sae codes
 and is always reported with it. The default upgrade keeps an exact support instead (`RationalActivation`).
 """
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 
 from rational_approx.domain import Domain
 from rational_approx.rational import Rational
+from rsae import kernels
 from rsae.activation import exact_coefficients
 from rsae.denominator import expand, positive_form
 
@@ -59,19 +62,25 @@ class PaperActivation(nn.Module):
 
     def forward(self, pre_activations: Tensor) -> Tensor:
         """Dense codes [..., d] of pre-activations [..., d]."""
-        t = (pre_activations / self.input_scale).clamp(-1.0, 1.0)
-        count = max(p.numel() for p in (self.numerator, self.denominator, self.arch))
-        terms = [torch.ones_like(t), t]
-        while len(terms) < count:
-            terms.append(2 * t * terms[-1] - terms[-2])
-
-        def total(coefficients: Tensor) -> Tensor:
-            return sum((c * term for c, term in zip(coefficients, terms, strict=False)), torch.zeros_like(t))
-
-        bottom = 1 + total(self.denominator).square() + (1 - t * t) * total(self.arch).square()
-        return self.output_scale * total(self.numerator) / bottom
+        scales = self.input_scale, self.output_scale
+        return cast(Tensor, _Dense.apply(pre_activations, *scales, self.numerator, self.denominator, self.arch))
 
     def rational(self) -> Rational:
         """``r`` as an exact `Rational` of t on [-1, 1]; the activation is ``C_out r(h / C_in)``."""
         p, b, c = (exact_coefficients(x) for x in (self.numerator, self.denominator, self.arch))
         return Rational(tuple(p), expand(b, c), Domain.of((-1, 1)))
+
+
+class _Dense(torch.autograd.Function):
+    """`rsae.kernels.formula.dense`: saves its inputs only; half precision comes and goes, the arithmetic is float32."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(*inputs)
+        return cast(Tensor, kernels.dense(*kernels.widened(inputs)).to(inputs[0]))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return kernels.narrowed(
+            kernels.dense_gradients(*kernels.widened((grad, *ctx.saved_tensors))), ctx.saved_tensors
+        )
