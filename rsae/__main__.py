@@ -1,4 +1,4 @@
-"""The command line: `rsae upgrade`, `rsae evaluate`, `rsae reproduce`, `rsae demo`."""
+"""The command line: `rsae upgrade`, `rsae evaluate`, `rsae frontier`, `rsae reproduce`, `rsae demo`."""
 
 from __future__ import annotations
 
@@ -12,35 +12,9 @@ from typing import Any
 import click
 from rich.console import Console
 
+from rsae import options
+
 __all__ = ["main"]
-
-_SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
-_MODEL = click.option("--model", required=True, help="Host model: a local folder, a .gguf file, or a hub name.")
-_HOOK = click.option("--hook", required=True, help="Where its hidden states are read, e.g. model.layers.2.")
-_TEXT = click.option("--text", required=True, help="Text to read: UTF-8, .json or .jsonl (documents), or .parquet.")
-_TOKENS = click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]")
-_CONTEXT = click.option("--context-length", type=int, default=256, show_default=True, help="Tokens read at once.")
-_DTYPE = click.option(
-    "--dtype",
-    type=click.Choice(["float32", "bfloat16", "float16"]),
-    default="float32",
-    show_default=True,
-    help="Format of the host's weights.",
-)
-_HELD_OUT = click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of documents held out.")
-_SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
-_DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-_READING = (_MODEL, _HOOK, _TEXT, _TOKENS, _CONTEXT, _HELD_OUT, _DTYPE, _DEVICE)
-_PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
-_PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help="Test texts.  [default: a quarter]")
-_OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
-
-
-def _reading(command: Any) -> Any:
-    """The options of every command that reads a text with a host; they arrive together, as ``**reading``."""
-    for option in reversed(_READING):
-        command = option(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,18 +24,18 @@ def main() -> None:
 
 
 @main.command()
-@_SAE
-@_reading
+@options.SAE
+@options.reading()
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]")
-@_SEED
+@options.SEED
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Train each arm so many times.")
 @click.option(
     "--refine", type=click.Choice(["none", "gain", "residual"]), default="none", show_default=True, help="Extra decode."
 )
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
-@_PROBE
-@_PROBE_TEST
+@options.PROBE
+@options.PROBE_TEST
 @click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
@@ -69,7 +43,7 @@ def main() -> None:
     show_default=True,
     help="Training steps between two checkpoints, from which the same command goes on after a kill.",
 )
-@_OVERWRITE
+@options.OVERWRITE
 def upgrade(
     sae: str,
     out: Path,
@@ -99,7 +73,7 @@ def upgrade(
 
         free_directory(out, overwrite)
         place = pick_device(reading["device"])
-        tasks = _tasks(probe, probe_test)
+        tasks = options.tasks(probe, probe_test)
         teacher = rsae.load_sae(sae)
         with (
             ranks.joined(place.type),
@@ -107,7 +81,7 @@ def upgrade(
             Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
         ):
             work.agree("command", {"sae": sae, "seed": seed, **reading})
-            states = _states(reading, bars, seed, store=work.folder / "hidden_states")
+            states = options.states(reading, bars, seed, store=work.folder / "hidden_states")
             done = rsae.upgrade(
                 teacher,
                 states,
@@ -128,10 +102,10 @@ def upgrade(
 
 
 @main.command()
-@_SAE
-@_reading
+@options.SAE
+@options.reading()
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
-@_OVERWRITE
+@options.OVERWRITE
 def evaluate(
     sae: str,
     out: Path | None,
@@ -152,7 +126,7 @@ def evaluate(
         place = pick_device(reading["device"])
         subject = rsae.load_sae(sae).to(place)
         with Bars(console) as bars:
-            states = _states(reading, bars)
+            states = options.states(reading, bars)
         metrics = rsae.evaluate(subject, states)
         console.print(metrics_table(metrics))
         if out is not None:
@@ -165,11 +139,58 @@ def evaluate(
 
 
 @main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for frontier.json and pictures.")
+@click.option("--into", "into", multiple=True, type=click.Path(path_type=Path), help="Run whose report is to show it.")
+@click.option("--sae", "saes", multiple=True, help="Further SAE to measure; needs --model, --hook and --text.")
+@options.reading(required=False)
+@options.OVERWRITE
+def frontier(
+    runs: tuple[Path, ...],
+    out: Path,
+    into: tuple[Path, ...],
+    saes: tuple[str, ...],
+    overwrite: bool,
+    **reading: Any,
+) -> None:
+    """MSE and delta-CE against L0 over RUNS, the folders of finished upgrades at several sparsities."""
+    from rsae.console import Bars, frontier_table, refusing
+
+    console = Console()
+    with refusing("rsae frontier"):
+        from dataclasses import replace
+
+        import rsae
+        from rsae import frontier as curves
+        from rsae.report import free_directory
+
+        free_directory(out, overwrite)
+        reports, targets = curves.read_runs(runs), curves.read_runs(into) if into else {}
+        measured = {}
+        if saes:
+            if missing := [name for name in ("model", "hook", "text") if not reading[name]]:
+                raise ValueError(f"--sae is measured on a text: give --{' and --'.join(missing)}, too")
+            loaded = {name: rsae.load_sae(name) for name in saes}
+            with Bars(console) as bars:
+                states = options.states(reading, bars)
+            curves.check_same(str(runs[0]), next(iter(reports.values())).question, "--sae", states.question)
+            measured = {name: (sae.family, rsae.evaluate(sae, states)) for name, sae in loaded.items()}
+        found = curves.frontier(reports, measured)
+        out.mkdir(parents=True, exist_ok=True)
+        written = curves.save_frontier(found, out)
+        for folder, report in targets.items():
+            replace(report, frontier=found).save(folder)
+            written.append(Path(folder) / "report.html")
+        console.print(frontier_table(found))
+        console.print("wrote", ", ".join(map(str, written)), soft_wrap=True, highlight=False)
+
+
+@main.command()
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
 @click.option("--synthetic", is_flag=True, help="Synthetic hidden states with known features; needs no host model.")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: the demo's]")
-@_SEED
-@_OVERWRITE
+@options.SEED
+@options.OVERWRITE
 def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bool) -> None:
     """Upgrade the teacher that comes with the package, on a real language model or on synthetic data."""
     from rsae.console import Bars, refusing, report_table
@@ -217,25 +238,6 @@ def reproduce(
         else:
             results.fill(page, cells)
             console.print(f"wrote {page}", soft_wrap=True)
-
-
-def _states(reading: dict[str, Any], bars: Any, seed: int = 0, store: Path | None = None) -> Any:
-    """Hidden states as the options of `_reading` ask for them."""
-    import rsae
-
-    rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
-    source, text, hook = (reading[name] for name in ("model", "text", "hook"))
-    return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, **rest)
-
-
-def _tasks(probe: Path | None, probe_test: Path | None) -> Any:
-    from rsae.probing import read_labelled, tasks_of
-
-    if probe is None:
-        if probe_test is not None:
-            raise ValueError("--probe-test is the test part of --probe; give both")
-        return ()
-    return tasks_of(*read_labelled(probe), *(read_labelled(probe_test) if probe_test is not None else (None, None)))
 
 
 def _peak_memory() -> str:

@@ -16,7 +16,7 @@ from rsae.metrics import Metrics
 from rsae.report import Report
 from rsae.wording import shown, spoken
 
-__all__ = ["Bars", "metrics_table", "refusing", "report_table"]
+__all__ = ["Bars", "frontier_table", "metrics_table", "refusing", "report_table"]
 
 
 class _Refused(click.ClickException):
@@ -81,6 +81,17 @@ def report_table(report: Report) -> Table:
         table.add_column(spoken(name), justify="right", style="bold" if name == "upgraded" else None)
     for row in report.rows():
         table.add_row(row.label, *(shown(metric, row.name) for metric in row.metrics))
+    return table
+
+
+def frontier_table(found: Mapping[str, Any]) -> Table:
+    """The gaps of a frontier as a table for the terminal."""
+    table = Table("family, upgraded against", "metric")
+    for name in ("mean difference", "L0 from", "to"):
+        table.add_column(name, justify="right")
+    for gap in found["gaps"]:
+        low, high = (f"{gap[name]:.1f}" for name in ("low_l0", "high_l0"))
+        table.add_row(f"{gap['family']}, {gap['against']}", gap["label"], f"{gap['percent']:+.1f}%", low, high)
     return table
 
 

@@ -65,7 +65,7 @@ class Places(NamedTuple):
 
 def places(host: Host, limit: int = 16_384) -> Places:
     """The host's held-out hidden states, at most ``limit`` (one context at least), as the harvest keeps them."""
-    chosen: list[list[int]] = []
+    chosen: list[Sequence[int]] = []
     total = 0
     for context in host.contexts:
         total += len(context) - 1

@@ -49,7 +49,8 @@ def of_report(report: Report) -> dict[str, list[Picture]]:
     parts: dict[str, list[Picture]] = {"columns": [], "frontier": [], "curve": []}
 
     def add(part: str, caption: str, draw: Callable[..., None], *data: Any) -> None:
-        parts[part].append(Picture(svg(lambda axes: draw(axes, *data)), caption))
+        image = base64.b64encode(svg(draw, *data).encode()).decode("ascii")
+        parts[part].append(Picture("data:image/svg+xml;base64," + image, caption))
 
     points = {
         name: (column["l0"].value, column["mse"].value)
@@ -165,8 +166,8 @@ def _colour(name: str, index: int) -> str:
     return COLOURS.get(name, _OTHERS[index % len(_OTHERS)])
 
 
-def svg(draw: Callable[[Any], None]) -> str:
-    """A drawing as a data address; the same input gives the same bytes, and no display is needed."""
+def svg(draw: Callable[..., None], *data: Any) -> str:
+    """What ``draw(axes, *data)`` draws, as SVG; the same input gives the same bytes, and no display is needed."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -175,7 +176,7 @@ def svg(draw: Callable[[Any], None]) -> str:
         axes = figure.subplots()
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
-        draw(axes)
+        draw(axes, *data)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue().decode("utf-8")

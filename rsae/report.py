@@ -15,7 +15,7 @@ from rsae.checkpoint import unfinished
 from rsae.metrics import Metric, Metrics
 from rsae.wording import LABELS, spoken
 
-__all__ = ["Report", "Row", "free_directory", "plain", "write_text"]
+__all__ = ["Report", "Row", "free_directory", "plain", "write_json", "write_text"]
 
 FORMAT = "rsae report 1"
 EVIDENCE = ("certificates", "histograms", "probing", "continuity", "frontier")
@@ -96,9 +96,8 @@ class Report:
         Raises FileNotFoundError where the directory does not exist.
         """
         directory = Path(directory)
-        text = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
         page = self.to_html()
-        write_text(directory / "report.json", text)
+        write_json(directory / "report.json", self.to_json())
         write_text(directory / "report.html", page)
 
     @classmethod
@@ -157,6 +156,11 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, tree: Mapping[str, Any]) -> None:
+    """Write a tree as JSON, as `write_text` writes; what JSON has no form for becomes None or text (`plain`)."""
+    write_text(path, json.dumps(plain(tree), indent=1, allow_nan=False) + "\n")
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,62 @@
+"""Options that several commands share, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states", "tasks"]
+
+SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
+TOKENS = click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]")
+CONTEXT = click.option("--context-length", type=int, default=256, show_default=True, help="Tokens read at once.")
+DTYPE = click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Format of the host's weights.",
+)
+HELD_OUT = click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of documents held out.")
+SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
+PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help="Test texts.  [default: a quarter]")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
+
+
+def reading(required: bool = True) -> Callable[[Any], Any]:
+    """The options of every command that reads a text with a host; they arrive together, as ``**reading``."""
+    model = click.option("--model", required=required, help="Host model: a local folder, a .gguf file, or a hub name.")
+    hook = click.option("--hook", required=required, help="Where its hidden states are read, e.g. model.layers.2.")
+    text = click.option("--text", required=required, help="Text: UTF-8, .json or .jsonl (documents), or .parquet.")
+
+    def decorated(command: Any) -> Any:
+        for option in (DEVICE, DTYPE, HELD_OUT, CONTEXT, TOKENS, text, hook, model):
+            command = option(command)
+        return command
+
+    return decorated
+
+
+def states(reading: dict[str, Any], bars: Any, seed: int = 0, store: Path | None = None) -> Any:
+    """Hidden states as the options of `_reading` ask for them."""
+    import rsae
+
+    rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
+    source, text, hook = (reading[name] for name in ("model", "text", "hook"))
+    return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, **rest)
+
+
+def tasks(probe: Path | None, probe_test: Path | None) -> Any:
+    """The probing tasks of a CSV file, if one is given."""
+    from rsae.probing import read_labelled, tasks_of
+
+    if probe is None:
+        if probe_test is not None:
+            raise ValueError("--probe-test is the test part of --probe; give both")
+        return ()
+    return tasks_of(*read_labelled(probe), *(read_labelled(probe_test) if probe_test is not None else (None, None)))
