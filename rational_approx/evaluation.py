@@ -30,6 +30,8 @@ BITS = 160
 MAX_BOXES = 3000
 SLACK = arb("1.05")
 START = 16
+PATIENCE = 800
+"""So many boxes are halved in the hope that an infinite bound becomes finite, and a quarter where it is at a point."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class _Analysis:
                     gap = abs(to_arb(c - round_to(c, dtype))).upper()
                     self.constants[c] = to_arb(c), gap + (self.tiny if abs(c) < to_fraction(self.tiny) else 0)
         self.rounds = [not _is_exact(step) for step in code.steps]
+        # A product with several uses may be contracted into one of them and be rounded for another.
+        self.splits = [_may_split(number, code.steps) for number in range(len(code.steps))]
 
     def bound(self, lower: Fraction, upper: Fraction) -> arb:
         """A bound of the error for all inputs between two numbers; infinite where there is none."""
@@ -179,6 +183,7 @@ class _Analysis:
     def _backward(self, x: arb, values: list[tuple[arb, arb, arb]]) -> arb:
         computed = [exact + arb(0, error) for exact, error, _ in values]
         slopes = [arb(0)] * (len(values) - 1) + [arb(1)]
+        sizes = list(slopes)  # sums of the sizes of the slopes of all uses
         others: dict[Fraction | None, arb] = {}  # the input's slope is that of None
 
         def value(which: Operand) -> arb:
@@ -190,6 +195,7 @@ class _Analysis:
         def add(which: Operand, slope: arb) -> None:
             if isinstance(which, int) and which != INPUT:
                 slopes[which] += slope
+                sizes[which] += abs(slope)
             else:
                 key = which if isinstance(which, Fraction) else None
                 others[key] = others.get(key, arb(0)) + slope
@@ -208,10 +214,17 @@ class _Analysis:
                 add(b, slope * value(a))
                 for c in rest:
                     add(c, slope)
-        total = sum((abs(slope) * own for slope, (_, _, own) in zip(slopes, values)), arb(0))
+        total = arb(0)
+        for number, (_, _, own) in enumerate(values):
+            total += (sizes[number] if self.splits[number] else abs(slopes[number])) * own
         for which, slope in others.items():
             total += abs(slope) * (self.tiny if which is None else self.constants[which][1])
         return total.upper()
+
+
+def _may_split(number: int, steps: tuple[Step, ...]) -> bool:
+    uses = [op for op, names in steps for which in names if isinstance(which, int) and which == number]
+    return steps[number].op == "mul" and len(uses) > 1 and ("add" in uses or "sub" in uses)
 
 
 def _is_exact(step: Step) -> bool:
@@ -259,7 +272,7 @@ def _supremum(analysis: _Analysis, rational: Rational, weight: Expression) -> tu
         _, _, lower, upper, formula, value = heap[0]
         middle = (lower + upper) / 2
         there = bound(formula, middle, middle)
-        if not there.is_finite() and boxes > 200:
+        if boxes > (PATIENCE if value.is_finite() or there.is_finite() else PATIENCE // 4) and not value.is_finite():
             return None, boxes
         if there.is_finite() and there > reached:
             reached = there

@@ -4,10 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from rational_approx import Domain, Rational, fit
 from rational_approx.evaluation import evaluation_error
 from rational_approx.export import export
+from rational_approx.formats import round_to
+from rational_approx.program import INPUT, program
 
 
 def computed(rational: Rational, scheme: str, dtype: str, x: np.ndarray) -> np.ndarray:
@@ -26,6 +30,61 @@ def exact(rational: Rational, x: np.ndarray) -> list[Fraction]:
         return total
 
     return [value(p, Fraction(float(v))) / value(q, Fraction(float(v))) for v in x]
+
+
+def simulated(rational: Rational, scheme: str, fma: bool, x: Fraction, flush: bool, contract: bool) -> Fraction:
+    """The program step by step in fractions, each result rounded once: to zero below the normal numbers if flushed.
+
+    Contracted, the first sum that a product goes into takes it before it is rounded.
+    """
+    values: list[Fraction] = []
+    products: dict[int, Fraction] = {}
+
+    def rounded(value: Fraction) -> Fraction:
+        return Fraction(0) if flush and abs(value) < Fraction(2) ** -126 else round_to(value, "float32")
+
+    def operand(which: int | Fraction, inside_sum: bool) -> Fraction:
+        if isinstance(which, Fraction):
+            return rounded(which)
+        return rounded(x) if which == INPUT else products.pop(which, values[which]) if inside_sum else values[which]
+
+    for number, (op, names) in enumerate(program(rational, scheme, fma).steps):
+        a, b, *c = [operand(which, contract and op in ("add", "sub")) for which in names]
+        if op == "mul":
+            products[number] = a * b
+        value = a + b if op == "add" else a - b if op == "sub" else a / b if op == "div" else a * b
+        values.append(rounded(value + sum(c)))
+    return values[-1]
+
+
+@given(
+    st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=5),
+    st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=5),
+    st.sampled_from(["horner", "estrin", "clenshaw"]),
+    st.booleans(),
+    st.sampled_from([-130, -60, 0, 60]),
+    st.tuples(st.floats(-4, 4, width=16), st.floats(0.125, 4, width=16)),
+    st.lists(st.floats(0, 1, width=32), min_size=5, max_size=5),
+    st.booleans(),
+    st.booleans(),
+)
+@settings(max_examples=60)
+def test_no_simulated_program_leaves_its_bound(top, bottom, scheme, fma, power, interval, places, flush, contract):
+    lower, width = map(Fraction, interval)
+    scale = Fraction(2) ** power  # small enough for subnormal results, or large
+    numerator = tuple(round_to(Fraction(c) * scale, "float32") for c in top)
+    denominator = tuple(Fraction(c) for c in bottom)
+    assume(any(denominator))
+    basis = "chebyshev" if scheme == "clenshaw" else "monomial"
+    rational = Rational(numerator, denominator, Domain.of((lower, lower + width)), basis)
+    try:
+        bound = evaluation_error(rational, scheme, fma=fma).bound
+    except ArithmeticError:
+        assume(False)
+    for place in places:
+        x = min(max(round_to(lower + width * Fraction(place), "float32"), lower), lower + width)
+        (truth,) = exact(rational, np.array([float(x)]))
+        assert abs(simulated(rational, scheme, fma, x, flush, contract) - truth) <= bound
 
 
 @pytest.mark.parametrize(("target", "degree"), [("relu", (3, 2)), ("relu", (9, 8)), ("gelu", (9, 8))])
