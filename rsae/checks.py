@@ -1,6 +1,7 @@
 """Is this teacher at home on these hidden states? Refusals with a reason, and remarks for the verdict."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -10,11 +11,12 @@ from rsae.host import Host
 from rsae.l0 import mean_l0
 from rsae.sae import SparseAutoencoder
 
-__all__ = ["checked_l0", "remarks"]
+__all__ = ["checked_l0", "missed_l0", "remarks"]
 
 FITS = 0.65
 LITTLE = 0.75
 BAFFLED = 0.5
+SLACK = 0.005
 
 
 def checked_l0(teacher: SparseAutoencoder, x: Tensor) -> float:
@@ -94,3 +96,15 @@ def remarks(host: Host | None, teacher: SparseAutoencoder, x: Tensor) -> str:
             f" The teacher leaves {share:.0%} of the variance of these hidden states unexplained: are they its own?"
         )
     return found.strip()
+
+
+def missed_l0(arms: Mapping[str, SparseAutoencoder], x: Tensor, wanted: float) -> str:
+    """Which arms do not keep the L0 that was asked for on calibration vectors [n, d_in]; empty where all do.
+
+    MSE falls steeply as L0 rises, so that columns at different L0 must not be compared as they stand.
+    """
+    found = {name: mean_l0(arm, x) for name, arm in arms.items()}
+    missed = [f"{name} {l0:.2f}" for name, l0 in found.items() if abs(l0 - wanted) > SLACK * wanted]
+    if not missed:
+        return ""
+    return f"L0 {wanted:.2f} could not be kept: on the calibration vectors {', '.join(missed)}. Compare MSE with care."

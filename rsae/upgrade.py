@@ -13,7 +13,7 @@ from rsae.arms import Arm, arms_for
 from rsae.calibrate import calibrate
 from rsae.certificates import certificates
 from rsae.checkpoint import Checkpoint, fingerprint
-from rsae.checks import checked_l0, remarks
+from rsae.checks import checked_l0, missed_l0, remarks
 from rsae.comparison import Comparison, mean_metrics, paired_comparisons, token_errors, verdict
 from rsae.evidence import evidence
 from rsae.finetune import Progress, check_trainable, finetune
@@ -202,9 +202,11 @@ def upgrade(
     if teacher.family == "jumprelu" and wanted > teacher.d_in / 2 and support == "exact":
         note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over its"
         note += " control where measured."
-    note += f" {remarks(host, teacher, calibration)}"
     curves["activation"] = learned_curve(trained["upgraded"][0])
     first_runs = {name: runs[0] for name, runs in trained.items()}
+    if support == "exact":
+        note += f" {missed_l0(first_runs, calibration, wanted)}"
+    note += f" {remarks(host, teacher, calibration)}"
     report = Report(
         columns=columns,
         question=question(
@@ -212,7 +214,7 @@ def upgrade(
         )
         | {"tuning": None if tuning is None else tuning.to_json()},
         curves=curves,
-        verdict=verdict(columns, comparisons, note.strip()),
+        verdict=verdict(columns, comparisons, " ".join(note.split())),
         certificates=certificates(teacher, initialised, trained["upgraded"][0], hidden_states.held_out),
         **evidence({"teacher": teacher, "initialised": initialised, **first_runs}, hidden_states, host, probe),
     )

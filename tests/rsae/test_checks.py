@@ -4,7 +4,7 @@ import pytest
 import torch
 from sparse_data import sparse_states, teacher
 
-from rsae.checks import checked_l0, remarks
+from rsae.checks import checked_l0, missed_l0, remarks
 from rsae.l0 import mean_l0
 from rsae.sae import SparseAutoencoder
 
@@ -80,3 +80,11 @@ def test_a_host_that_cannot_predict_the_text_and_a_teacher_that_explains_little_
     with torch.no_grad():
         weak.W_dec.mul_(0.1)
     assert "of the variance of these hidden states unexplained" in remarks(None, weak, X)
+
+
+def test_an_l0_that_was_not_kept_is_said_with_its_arm() -> None:
+    kept, wanted = teacher("relu"), mean_l0(teacher("relu"), X)
+    assert missed_l0({"upgraded": kept}, X, wanted) == ""
+    assert missed_l0({"upgraded": kept, "control": teacher("topk")}, X, wanted).startswith(
+        f"L0 {wanted:.2f} could not be kept: on the calibration vectors control 3.99."
+    )
