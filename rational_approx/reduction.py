@@ -80,9 +80,10 @@ class ReducedPiece:
         f = self.source.function(x)
         if self.change.offset:
             f = f - self.change.offset_at(x, float)
-        factor = weight * self.change.factor_at(x, float) * self.sign if self.change.roots else weight
-        if self.change.drop:
-            factor = factor * (1 - t) ** self.change.drop
+        if self.change.roots:
+            factor = weight * self.change.factor_at(x, float) * self.sign
+        else:
+            factor = weight * (1 - t) ** self.change.drop if self.change.drop else weight
         return (weight * f * self.sign if self.sign < 0 else weight * f), factor
 
     def jets(self, t: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
@@ -90,6 +91,9 @@ class ReducedPiece:
         variable = flint.arb_series([t, 1], prec=order) if order > 1 else flint.arb_series([t], prec=1)
         x = self.change.x_jet(variable)
         f, weight = self.source.jets(x[0], order)
+        if not f[0].is_finite() and self.change.moebius and t == 1:  # exp of 2**2000 is not a ball, exp of 2**62 is
+            x = x / abs(x[0]) * flint.arb(2) ** 62
+            f, weight = self.source.jets(x[0], order)
         if not weight[0].is_finite() and order == 1 and self.change.roots:
             inwards = 1 if x[0] == to_arb(finite(self.source.lower)) else -1
             x = x + inwards * flint.arb(2) ** -(flint.ctx.prec // 3)
@@ -99,7 +103,9 @@ class ReducedPiece:
             f, weight = _composed(f, shift), _composed(weight, shift)
         if self.change.offset:
             f = f - self.change.offset_at(x, to_arb)
-        factor = weight * self.change.factor_at(x, to_arb) * self.sign if self.change.roots else weight
+        if self.change.roots:
+            return weight * f * self.sign, weight * self.change.factor_at(x, to_arb) * self.sign
+        factor = weight
         for _ in range(self.change.drop):
             factor = factor * (1 - variable)
         return weight * f * self.sign, factor
@@ -166,6 +172,8 @@ def reduced(
         where the numerator has too few degrees for the conditions, or the domain is a line without symmetry.
     """
     p, q = degree
+    if isinstance(target.domain.lower, float) and isinstance(target.domain.upper, float):
+        _check_line(target)
     roots = tuple(sorted({*interpolate, *target.relative_zeros}))
     kind, part = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
     if kind not in symmetries:
@@ -193,7 +201,10 @@ def reduced(
         pieces = [replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0]
     lower, upper = pieces[0].lower, pieces[-1].upper
     if isinstance(lower, float) and isinstance(upper, float):
-        raise ValueError("on the whole line only even and odd targets are fitted: shift the target to its centre")
+        raise ValueError(
+            "on the whole line only targets are fitted that are even or odd, up to a constant: shift the target to its "
+            "centre, or choose a half-line or a bounded domain"
+        )
     if isinstance(lower, float) or isinstance(upper, float):
         mirrored = isinstance(lower, float)
         _check_bounded(pieces[0] if mirrored else pieces[-1], mirrored)
@@ -257,7 +268,17 @@ def _split(piece: Piece, roots: tuple[Fraction, ...]) -> list[Piece]:
     return [replace(piece, lower=a, upper=b) for a, b in pairwise(ends)]
 
 
-def _check_bounded(piece: Piece, mirrored: bool) -> None:
+def _check_line(target: Target) -> None:
+    """A rational has one limit for both ends of the line, so the target must have."""
+    low, high = _check_bounded(target.pieces[0], True), _check_bounded(target.pieces[-1], False)
+    if abs(high - low) > 1e-9 * max(1.0, abs(low), abs(high)):
+        raise ValueError(
+            f"the target tends to {low:g} and to {high:g} at the two ends of the whole line, and a rational to one "
+            f"value at both, so that no error is below {abs(high - low) / 2:g}: choose a half-line or a bounded domain"
+        )
+
+
+def _check_bounded(piece: Piece, mirrored: bool) -> float:
     end = -HUGE if mirrored else HUGE
     with np.errstate(all="ignore"):
         value = float(piece.function(np.array([end]))[0])
@@ -266,6 +287,7 @@ def _check_bounded(piece: Piece, mirrored: bool) -> None:
             f"the target does not stay bounded towards {'-' if mirrored else ''}infinity, so no rational of a fixed "
             "type is near it there: choose a bounded domain"
         )
+    return value
 
 
 def _ordered(a: Fraction, b: Fraction) -> tuple[Fraction, Fraction]:

@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
 
-from rational_approx.domain import End
+from rational_approx.answer import in_range, restored
+from rational_approx.callables import scan_points
+from rational_approx.domain import Domain, End
+from rational_approx.envelopes import Bounds
 from rational_approx.exchange import Record
-from rational_approx.finish import Finished
-from rational_approx.polynomials import as_chebyshev, exact, fmpq, fractions
+from rational_approx.finish import Finished, Unfinished
 from rational_approx.precision import fraction, working_precision
 from rational_approx.rational import Rational
 from rational_approx.reduction import Reduced, reduced
+from rational_approx.restricted import restricted
 from rational_approx.solve import solve
 from rational_approx.target import Target
 
@@ -35,11 +39,12 @@ class Fit:
     error:
         The levelled weighted error: a float, or an ``mpf`` where ``digits`` were asked for.
     reference:
-        Points, increasing, at which the error alternates and is largest.
+        Points, increasing, at which the error alternates and is largest; with bounds, at some of them r touches a
+        bound instead.
     converged:
         Whether every peak of the error agrees with the levelled one.
-    target, degree, digits:
-        The question.
+    target, degree, digits, interpolate, bounds:
+        The question; without a bound on a side, it is infinite.
     history:
         One record per exchange.
     """
@@ -51,6 +56,8 @@ class Fit:
     target: Target
     degree: tuple[int, int]
     digits: int | None = None
+    interpolate: tuple[Fraction, ...] = ()
+    bounds: Bounds = (-inf, inf)
     history: tuple[Record, ...] = field(default=(), repr=False)
 
     def __call__(self, x: Any) -> Any:
@@ -104,6 +111,7 @@ def fit(
     digits: int | None = None,
     tolerance: float | None = None,
     interpolate: Sequence[object] = (),
+    bounds: Sequence[object] | None = None,
 ) -> Fit:
     """Best uniform approximation ``min max |w (f - P/Q)|`` with ``deg P <= p`` and ``deg Q <= q``.
 
@@ -121,7 +129,12 @@ def fit(
     tolerance:
         In place of a degree: the cheapest type whose error is at most this.
     interpolate:
-        Points at which ``r = f`` exactly, for example ``(0,)`` for a gate that must vanish at 0.
+        Points at which ``r = f`` exactly, for example ``(0,)`` for a gate that must vanish at 0. (An irrational
+        ``f(a)`` is met within 2**-500.)
+    bounds:
+        ``(lower, upper)``, None for an open side: the best among the rationals whose values lie between them on the
+        whole domain, for example ``(0, None)`` or ``(-1, 1)``. That they do is proved before the fit is returned. See
+        :mod:`rational_approx.restricted`.
 
     Raises
     ------
@@ -146,8 +159,31 @@ def fit(
 
         if tolerance is None:
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
+        if interpolate or bounds is not None:
+            raise ValueError(
+                "tolerance= chooses among fits without conditions: with interpolate= or bounds= give a degree="
+            )
         return cheapest(target, tolerance, digits=digits)
-    return _fitted(target, _checked_degree(degree), digits, tuple(fraction(x) for x in interpolate))
+    conditions = tuple(sorted({fraction(x) for x in interpolate}))
+    within = _checked_bounds((None, None) if bounds is None else bounds, target, conditions)
+    return _fitted(_Question(target, _checked_degree(degree), digits, conditions, within))
+
+
+class _Question(NamedTuple):
+    target: Target
+    degree: tuple[int, int]
+    digits: int | None
+    interpolate: tuple[Fraction, ...]
+    bounds: Bounds
+
+    def answer(self, problem: Reduced, done: Finished, converged: bool, history: list[Record]) -> Fit:
+        reference = problem.points_in_x(done.reference)
+        error: Any = float(abs(done.h))
+        if self.digits is not None:
+            with working_precision(self.digits):
+                error = mpmath.mpf(abs(done.h).numerator) / abs(done.h).denominator
+        rational = restored(problem, done, self.target.domain, reference)
+        return Fit(rational, error, tuple(reference), converged, *self, history=tuple(history))
 
 
 def _checked_degree(degree: Any) -> tuple[int, int]:
@@ -174,63 +210,73 @@ def _checked_digits(digits: int | None, target: Target) -> int | None:
     return digits
 
 
-def _fitted(target: Target, degree: tuple[int, int], digits: int | None, interpolate: tuple[Fraction, ...]) -> Fit:
-    problem = reduced(target, degree, interpolate)
+def _checked_bounds(bounds: Any, target: Target, conditions: tuple[Fraction, ...]) -> Bounds:
+    """The pair of bounds, infinite where there is none; refused where the target itself is not within them."""
+    try:
+        lower, upper = bounds
+        pair = Domain.of((-inf if lower is None else lower, inf if upper is None else upper))
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"bounds must be (lower, upper), None for no bound, not {bounds!r}: {problem}") from None
+    if target.samples is not None and (pair.lower, pair.upper) != (-inf, inf):
+        raise ValueError("bounds hold on a whole domain, and samples say nothing between their points: give a function")
+    for piece in target.pieces:
+        x = scan_points(piece.lower, piece.upper, 256)
+        f = piece.function(x)
+        beyond = np.maximum(float(pair.lower) - f, f - float(pair.upper))
+        k = int(np.argmax(beyond))
+        if beyond[k] > 1e-12 * max(1.0, float(np.abs(f).max())):
+            raise ValueError(
+                f"the target is {f[k]:.6g} at x = {x[k]:.6g}, {beyond[k]:.3g} outside of the bounds: widen them, or "
+                "fit min(max(f, lower), upper) instead"
+            )
+        for a in {*conditions, *target.relative_zeros}:
+            value = float(piece.function(np.array([float(a)]))[0])
+            if piece.lower <= a <= piece.upper and min(abs(value - float(b)) for b in (pair.lower, pair.upper)) < 1e-12:
+                raise ValueError(
+                    f"r = f is required at x = {float(a):g}, where f is on a bound: together they would pin the slope "
+                    "of r as well; give up the condition, or widen the bounds"
+                )
+    return pair.lower, pair.upper
+
+
+def _fitted(question: _Question) -> Fit:
+    target, degree, bounds = question.target, question.degree, question.bounds
+    problem = reduced(target, degree, question.interpolate)
     if target.samples is not None and sum(problem.degree) + 2 > len(target.samples[0]):
         raise ValueError(
             f"type {degree} needs at least {sum(degree) + 2} samples, and there are {len(target.samples[0])}: "
             "lower the degree"
         )
     history: list[Record] = []
-    solution = solve(problem, problem.degree, digits or DEFAULT_DIGITS, history)
-    if solution is not None and solution.converged:
-        return _result(target, degree, digits, problem, solution.done, True, history)
-    attempt = None
+    digits = question.digits or DEFAULT_DIGITS
+    solution = solve(problem, problem.degree, digits, history)
+    found = None
     if solution is not None:
-        attempt = _result(target, degree, digits, problem, solution.done, False, history)
+        found = question.answer(problem, solution.done, solution.converged, history)
+    if found is None or not found.converged:
+        raise DidNotConverge(
+            f"no best approximant of type {degree} was found for {target!r}: try another type (one lower or higher "
+            "in either degree), a smaller domain, or a gap around a jump",
+            found,
+        )
+    if bounds == (-inf, inf) or in_range(found.rational, target.domain, bounds):
+        return found
+    # A symmetry of the target is one of the best approximant only where the bounds have it as well.
+    kept = ("even", "odd", "constant") if sum(bounds) == 2 * sum(problem.change.offset[:1]) else ("even",)
+    walled = reduced(target, degree, question.interpolate, kept)
+    start = solution.done.reference if solution is not None else ()
+    if walled.change != problem.change:
+        start = tuple(sorted({walled.change.t_of(x) for x in found.reference}))
+    try:
+        done, records = restricted(walled, walled.degree, bounds, start, digits)
+        inside = question.answer(walled, done, True, history + records)
+        if in_range(inside.rational, target.domain, bounds):
+            return inside
+        reason = "rounding left its range"
+    except Unfinished as problem_found:
+        reason = str(problem_found)
     raise DidNotConverge(
-        f"no best approximant of type {degree} was found for {target!r}: try another type (one lower or higher "
-        "in either degree), a smaller domain, or a gap around a jump",
-        attempt,
+        f"the best approximant of type {degree} for {target!r} within {bounds} was not found ({reason}); the one "
+        "without bounds is attached: try another type",
+        replace(found, converged=False),
     )
-
-
-def _result(
-    target: Target,
-    degree: tuple[int, int],
-    digits: int | None,
-    problem: Reduced,
-    done: Finished,
-    converged: bool,
-    history: list[Record],
-) -> Fit:
-    p, q = problem.change.restored(done.p, done.q, problem.degree)
-    if target.domain.bounded:
-        top, bottom, basis = as_chebyshev(p, target.domain), as_chebyshev(q, target.domain), "chebyshev"
-    else:
-        top, bottom, basis = fractions(p), fractions(q), "monomial"
-    # Q is made positive, its largest coefficient 1 in size, and all are rounded to dyadic numbers well beyond the
-    # precision of the finish.
-    reference = problem.change.points_in_x(list(done.reference))
-    finite = [x for x in reference if isinstance(x, Fraction)]
-    largest = max(map(abs, bottom)) * (1 if q(fmpq(finite[0])) > 0 else -1)
-    smallest = min(abs(exact(q(fmpq(x)))) for x in finite)  # near a kink Q falls by hundreds of orders of magnitude
-    unit = 1 << (done.bits + 64 + max(0, int(abs(largest) / smallest).bit_length()))
-
-    def dyadic(side: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
-        return tuple(Fraction(round(c / largest * unit), unit) for c in side)
-
-    rational = Rational(dyadic(top), dyadic(bottom), target.domain, basis)
-    # As many support points as the barycentric form needs, and no more: with a surplus its weights would cancel.
-    wanted = max(rational.type) + 1
-    spread = np.unique(np.round(np.linspace(min(1, len(finite) - 1), len(finite) - 1, wanted)).astype(int))
-    support = tuple(dict.fromkeys(Fraction(float(finite[k])) for k in spread))
-    if len(support) == wanted:
-        rational = replace(rational, support=support)
-    h = abs(done.h)
-    if digits is None:
-        error: Any = float(h)
-    else:
-        with working_precision(digits):
-            error = mpmath.mpf(h.numerator) / h.denominator
-    return Fit(rational, error, tuple(reference), converged, target, degree, digits, tuple(history))

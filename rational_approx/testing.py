@@ -5,18 +5,21 @@ it. The assertions raise ``AssertionError`` with the point at which they fail, a
 expression; an opaque callable is looked at on a dense grid.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from math import prod
+from math import inf, prod
 
 import flint
 import numpy as np
 from hypothesis import strategies as st
 
+from rational_approx.answer import in_range
 from rational_approx.certify import certify
 from rational_approx.claims import denominator_sign
 from rational_approx.domain import Domain, End, finite
+from rational_approx.expression import Expression
+from rational_approx.nodes import number
 from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
 from rational_approx.rational import Rational
 from rational_approx.remez import Fit
@@ -25,6 +28,7 @@ from rational_approx.target import Piece, Target
 __all__ = [
     "assert_best",
     "assert_equioscillates",
+    "assert_in_range",
     "assert_pole_free",
     "assert_within",
     "domains",
@@ -118,6 +122,15 @@ def assert_pole_free(rational: Rational, domain: object = None) -> None:
     assert free, f"the denominator comes too close to zero on {where} to decide whether it has a zero there"
 
 
+def assert_in_range(rational: Rational, bounds: tuple[object, object], domain: Domain | None = None) -> None:
+    """``lower <= r <= upper`` on the domain, decided exactly; None or infinity where there is no bound."""
+    lower, upper = bounds
+    pair = Domain.of((-inf if lower is None else lower, inf if upper is None else upper))
+    where = rational.domain if domain is None else domain
+    if not in_range(rational, where, (pair.lower, pair.upper)):
+        raise AssertionError(f"the rational leaves [{pair.lower}, {pair.upper}] on {where}, or has a pole there")
+
+
 def assert_within(rational: Rational, f: object, bound: float, *, weight: object = None, domain: object = None) -> None:
     """The largest ``weight * abs(f - r)`` is at most ``bound``: proved for an expression, else seen on a dense grid.
 
@@ -139,33 +152,35 @@ def assert_within(rational: Rational, f: object, bound: float, *, weight: object
     assert largest <= float(bound) + _noise(target), f"the error is {largest:.9g} at x = {x:.9g}, above {bound:.9g}"
 
 
-def assert_equioscillates(fit: Fit, *, rtol: float = 1e-9, interpolate: Sequence[object] = ()) -> None:
+def assert_equioscillates(fit: Fit, *, rtol: float = 1e-9) -> None:
     """The error alternates at ``fit.reference`` as often as a best approximant must, each time by ``fit.error``.
 
     That is ``p + q + 2`` times, less the defect where the approximant has a smaller true type, and less the points at
-    which ``r = f`` was required (pass them as ``interpolate``), at each of which the sign turns over.
+    which ``r = f`` was required, at each of which the sign turns over. In a fit with bounds r may touch its lower bound
+    in place of a positive error, and its upper bound in place of a negative one (:mod:`rational_approx.restricted`).
     """
-    errors = _reference_errors(fit, tuple(fraction(x) for x in interpolate))
+    errors = _reference_errors(fit)
     noise = _noise(fit.target)
     for (x, e), (y, d) in pairwise(errors):
         assert e * d < 0 or abs(e) <= noise, f"the error does not change sign from x = {x:.9g} to x = {y:.9g}"
     for x, e in errors:
         gap = abs(abs(e) - float(fit.error))
         assert gap <= rtol * float(fit.error) + noise, f"the error at x = {x:.9g} is {e:.12g}, not {fit.error:.12g}"
-    wanted = _alternations(fit) - len({*(fraction(x) for x in interpolate), *fit.target.relative_zeros})
+    wanted = _alternations(fit) - len({*fit.interpolate, *fit.target.relative_zeros})
     found = len(errors)
     assert float(fit.error) <= noise or found >= wanted, f"{found} alternations, where {wanted} are needed"
 
 
-def assert_best(fit: Fit, *, rtol: float = 1e-9, interpolate: Sequence[object] = ()) -> None:
+def assert_best(fit: Fit, *, rtol: float = 1e-9) -> None:
     """No rational of this type has a smaller largest error (de la Vallée-Poussin), to a relative ``rtol``.
 
     The smallest alternating error at the reference bounds the best possible one from below, the largest error on the
-    domain bounds it from above, and the two agree.
+    domain bounds it from above, and the two agree. Bounds and conditions of the fit hold: exactly, too.
     """
     assert_pole_free(fit.rational, fit.target.domain)
-    assert_equioscillates(fit, rtol=rtol, interpolate=interpolate)
-    errors = _reference_errors(fit, tuple(fraction(x) for x in interpolate))
+    assert_in_range(fit.rational, fit.bounds, fit.target.domain)
+    assert_equioscillates(fit, rtol=rtol)
+    errors = _reference_errors(fit)
     lower = min((abs(e) for _, e in errors), default=0.0)
     assert_within(fit.rational, fit.target, max(lower, float(fit.error)) * (1 + rtol) + _noise(fit.target))
 
@@ -180,9 +195,17 @@ def _alternations(fit: Fit) -> int:
     return p + q + 2 - max(0, min(p - int(top.degree()), q - int(bottom.degree())))
 
 
-def _reference_errors(fit: Fit, roots: tuple[Fraction, ...]) -> list[tuple[float, float]]:
-    """The signed error at each point of the reference, turned over at every point where ``r = f`` is required."""
-    turned = {*roots, *fit.target.relative_zeros}
+def _reference_errors(fit: Fit) -> list[tuple[float, float]]:
+    """The signed error at each point of the reference, turned over at every point where ``r = f`` is required, unless
+    it alternates more often without: then the condition costs nothing, as ``r(0) = 0`` of an odd target."""
+
+    def changes(errors: list[tuple[float, float]]) -> int:
+        return sum(e * d < 0 for (_, e), (_, d) in pairwise(errors))
+
+    return max((_turned_errors(fit, at) for at in ({*fit.interpolate, *fit.target.relative_zeros}, set())), key=changes)
+
+
+def _turned_errors(fit: Fit, turned: set[Fraction]) -> list[tuple[float, float]]:
     out: list[tuple[float, float]] = []
     for point in fit.reference:
         found = []
@@ -191,12 +214,24 @@ def _reference_errors(fit: Fit, roots: tuple[Fraction, ...]) -> list[tuple[float
             if piece.lower <= x <= piece.upper:  # at a breakpoint both one-sided limits count
                 last = x == piece.upper
                 sign = prod(-1 if x < root or (last and x == root) else 1 for root in turned)
-                found.append(sign * _error(fit.rational, piece, x))
+                here = _error(fit.rational, piece, x)
+                for bound, side in zip(fit.bounds, (1, -1), strict=True):
+                    # Where r may not be lower (higher) because of a bound, that counts as an error of this sign.
+                    walled = here * side
+                    if isinstance(bound, Fraction):
+                        beyond = _error(fit.rational, _constant(piece, bound), x)
+                        walled = max(walled, beyond * side + float(fit.error))
+                    found.append(sign * side * max(walled, 0.0))
         best = max(found, key=abs)
         if out and any(e * out[-1][1] < 0 and abs(e) > 0.5 * abs(best) for e in found):
             best = max((e for e in found if e * out[-1][1] < 0), key=abs)
         out.append((float(x), best))
     return out
+
+
+def _constant(piece: Piece, value: Fraction) -> Piece:
+    formula = Expression(number(value))
+    return replace(piece, function=formula, expression=formula)
 
 
 def _placed(x: End, domain: Domain) -> End:

@@ -1,4 +1,4 @@
-"""Activations of ``torch.nn``, by module or by name, as the expressions that they compute. Torch is never imported here.
+"""Activations of ``torch.nn``, by module or by name, as the expressions that they compute. Torch is not imported here.
 
 A module whose class is known becomes a :class:`~rational_approx.gates.Gate` with the module's own parameters, so that a
 fit of it can be proved; any other module is called on float64 tensors, as an opaque function.

@@ -48,7 +48,7 @@ class Change:
         if not self.moebius:
             y = t * to_arb(self.scale) + to_arb(self.origin)
         elif t[0] == 1:
-            y = flint.arb_series([flint.arb(2) ** 2000], prec=1)
+            y = flint.arb_series([flint.arb(2) ** 2000 * (-1 if self.mirrored else 1)], prec=1)
         else:
             y = (t + 1) / (1 - t) * to_arb(self.scale) + to_arb(self.origin)
             y = -y if self.mirrored else y
@@ -77,10 +77,21 @@ class Change:
         return total
 
     def factor_at(self, x: Any, number: Any) -> Any:
-        """``prod (x - root)``."""
-        total = x * 0 + 1
+        """``prod (x - root) (1 - t)**drop``.
+
+        Towards infinity ``x - root`` grows and ``1 - t = 2 s / (y - origin + s)`` falls: they are multiplied in turn.
+        """
+        total, falls = x * 0 + 1, []
+        if self.drop:
+            y = x * x if self.symmetric else -x if self.mirrored else x
+            scale = number(self.scale)
+            falls = [2 * scale / (y - number(self.origin) + scale)] * self.drop
         for root in self.roots:
             total = total * (x - number(root))
+            if falls:
+                total = total * falls.pop()
+        for fall in falls:
+            total = total * fall
         return total
 
     def sign_on(self, lower: End, upper: End) -> int:

@@ -162,6 +162,15 @@ def test_interpolation_conditions_hold_exactly_and_cost_little():
     assert largest_error(bound) == pytest.approx(bound.error, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("right", "left"), [("1/(1+exp(x))", "sigmoid(x)"), ("atan(x)", "-atan(x)"), ("exp(-x)", "exp(x)")]
+)
+def test_a_half_line_and_its_mirror_image_have_the_same_error(right, left):
+    mirrored = fit(left, (4, 4), (-math.inf, 0), interpolate=(0,))
+    assert mirrored.error == pytest.approx(fit(right, (4, 4), (0, math.inf), interpolate=(0,)).error, rel=1e-12)
+    assert fit(left, (3, 3), (-math.inf, 0)).error == pytest.approx(fit(right, (3, 3), (0, math.inf)).error, rel=1e-12)
+
+
 def test_every_exchange_is_recorded():
     found = fit("tanh(x)", (7, 6), (-8, 8))
     assert found.history
@@ -219,7 +228,10 @@ def test_the_error_is_level_on_the_reference_and_nowhere_larger(name, scale, shi
         ((([1.0, 1.0, 2.0], [1.0, 2.0, 3.0]), (1, 0)), {}, "distinct"),
         ((([1.0, 2.0, math.nan], [1.0, 2.0, 3.0]), (1, 0)), {}, "finite"),
         (("sqrt(x)", (3, 3), (0, math.inf)), {}, "does not stay bounded"),
-        (("sigmoid(x)", (4, 4), (-math.inf, math.inf)), {}, "whole line"),
+        (("sigmoid(x)", (4, 4), (-math.inf, math.inf)), {}, "tends to 0 and to 1 .* no error is below 0.5"),
+        (("atan(x)", (4, 4), (-math.inf, math.inf)), {}, "tends to -1.5708 and to 1.5708"),
+        (("exp(-(x - 1)^2)", (4, 4), (-math.inf, math.inf)), {}, "shift the target to its centre"),
+        (("x * sigmoid(x)", (4, 4), (-math.inf, 0.5)), {"weight": "exp(-x)"}, "weight"),
         (("abs(x)", (2, 2), (-1, 1)), {"breakpoints": [7]}, "outside the domain"),
         (("exp(x)", (0, 1), (-1, 1)), {"interpolate": (0,)}, "numerator needs degree"),
     ],

@@ -94,7 +94,7 @@ def test_best_fits_pass(target, degree, domain, weight):
 
 
 def test_conditions_are_counted():
-    assert_best(fit("exp(x)", (3, 2), (-1, 1), interpolate=(0,)), interpolate=(0,))
+    assert_best(fit("exp(x)", (3, 2), (-1, 1), interpolate=(0,)))
 
 
 def changed(found, share):
