@@ -1,8 +1,11 @@
 """What a report keeps besides its numbers: the question that was asked, and the curve that was learned."""
 
 import platform
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import torch
 import rational_approx
 from rsae.activation import RationalActivation
 from rsae.arms import Arm
+from rsae.checkpoint import fingerprint
 from rsae.comparison import Comparison
 from rsae.hidden_states import HiddenStates
 from rsae.sae import SparseAutoencoder
@@ -57,6 +61,7 @@ def question(
         "d_in": teacher.d_in,
         "d_sae": teacher.d_sae,
         "k": teacher.k,
+        "weights_sha256": fingerprint(teacher.parameters()),
         "metadata": {k: v for k, v in teacher.metadata.items() if isinstance(v, str | int | float | bool | None)},
         "hidden_states": dict(hidden_states.question),
         "statistics": dict(hidden_states.statistics),
@@ -73,6 +78,15 @@ def question(
             "python": platform.python_version(),
             "torch": torch.__version__,
             "rational_sae": rational_approx.__version__,
+            **{name: metadata.version(name) for name in ("numpy", "transformers", "scikit-learn")},
         },
+        "command": _command(),
         "comparisons": [found.to_json() for found in comparisons],
     }
+
+
+def _command() -> str:
+    """The command line of this process; ``python -m rsae`` is written as ``rsae``."""
+    program = Path(sys.argv[0])
+    name = "rsae" if program.name == "__main__.py" and program.parent.name == "rsae" else program.name
+    return shlex.join([name, *sys.argv[1:]])
