@@ -1,7 +1,7 @@
 """`reproduce`: the published comparison on teachers that can be had offline, cell by cell, resumable.
 
-A cell is one teacher and one seed: a full `upgrade` with its control. Its report.json is written whole or not at all,
-and a cell that has one is not run again.
+A cell is one teacher and one seed: a full `upgrade` with its control, in a folder of its own. A cell that has its
+report is not run again; one that was killed goes on with the arms that it had trained.
 """
 
 from __future__ import annotations
@@ -190,7 +190,8 @@ def _run(
     place: Path,
     progress: Callable[[Progress], None] | None,
 ) -> None:
-    began, threads = time.monotonic(), torch.get_num_threads()
+    resumed, began = (place / "checkpoint").exists(), time.monotonic()
+    place.mkdir(parents=True, exist_ok=True)
     done = upgrade(
         load_sae(teacher),
         states,
@@ -199,12 +200,13 @@ def _run(
         refine=study.refine,
         seed=seed,
         device="cpu",
+        out=place,
         progress=progress,
     )
-    extra = {"seconds": round(time.monotonic() - began, 1), "threads": threads}
-    report = replace(done.report, question={**done.report.question, **extra})
-    place.mkdir(parents=True, exist_ok=True)
-    write_text(place / "report.json", json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
+    if not resumed:
+        extra = {"seconds": round(time.monotonic() - began, 1), "threads": torch.get_num_threads()}
+        report = replace(done.report, question={**done.report.question, **extra})
+        write_text(place / "report.json", json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
 
 
 def finished_cells(out: str | Path) -> list[Cell]:

@@ -146,12 +146,12 @@ def _table(name: str, found: Sequence[Row]) -> str:
         columns = ["teacher", "control", *(["threshold"] if row.has("threshold") else []), "upgraded"]
         alive = ", ".join(f"{row.mean(c, 'alive_fraction'):.4f}" for c in columns)
         threshold = _figure(row.mean("threshold", "delta_ce")) if row.has("threshold") else "-"
-        seconds = [cell.report.question.get("seconds", math.nan) for cell in row.cells]
+        seconds = _seconds([row])
         lines.append(
             f"| {row.cells[0].teacher} | {_figure(row.mean('teacher', 'delta_ce'))} "
             f"| {_figure(row.mean('control', 'delta_ce'))} | {threshold} "
             f"| {_figure(row.mean('upgraded', 'delta_ce'))} | {_percent(row.against('control', 'delta_ce'))} "
-            f"| {alive} | {sum(seconds) / len(seconds):.0f} |"
+            f"| {alive} | {f'{sum(seconds) / len(seconds):.0f}' if seconds else '-'} |"
         )
     return "\n".join(lines)
 
@@ -213,7 +213,7 @@ def _claims(found: Sequence[Row]) -> str:
     (mse, n), (ce, _) = share("teacher", "mse"), share("teacher", "delta_ce")
     (own, _), (own_ce, _) = share("control", "mse"), share("control", "delta_ce")
     as_reported, downstream = _verdict(mse / n >= 22 / 24), _verdict(ce / n >= 13 / 16)
-    minutes = [cell.report.question.get("seconds", math.nan) / 60 for row in found for cell in row.cells]
+    minutes = [seconds / 60 for seconds in _seconds(found)] or [math.nan]
     lines = [
         "### The published claims",
         "",
@@ -239,6 +239,12 @@ def _claims(found: Sequence[Row]) -> str:
         "| a handful of extra scalars | 6 for the ratio, 13 with the norm share | reproduced |",
     ]
     return "\n".join(lines)
+
+
+def _seconds(found: Sequence[Row]) -> list[float]:
+    """Of the cells that were run in one piece."""
+    kept = (cell.report.question.get("seconds") for row in found for cell in row.cells)
+    return [seconds for seconds in kept if seconds is not None]
 
 
 def _verdict(holds: bool) -> str:
