@@ -81,7 +81,7 @@ def upgrade(
             Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
         ):
             work.agree("command", {"sae": sae, "seed": seed, **reading})
-            states = options.states(reading, bars, seed, store=work.folder / "hidden_states")
+            states = options.states(reading, teacher, bars, seed, store=work.folder / "hidden_states")
             done = rsae.upgrade(
                 teacher,
                 states,
@@ -126,7 +126,7 @@ def evaluate(
         place = pick_device(reading["device"])
         subject = rsae.load_sae(sae).to(place)
         with Bars(console) as bars:
-            states = options.states(reading, bars)
+            states = options.states(reading, subject, bars)
         metrics = rsae.evaluate(subject, states)
         console.print(metrics_table(metrics))
         if out is not None:
@@ -172,7 +172,7 @@ def frontier(
                 raise ValueError(f"--sae is measured on a text: give --{' and --'.join(missing)}, too")
             loaded = {name: rsae.load_sae(name) for name in saes}
             with Bars(console) as bars:
-                states = options.states(reading, bars)
+                states = options.states(reading, next(iter(loaded.values())), bars)
             curves.check_same(str(runs[0]), next(iter(reports.values())).question, "--sae", states.question)
             measured = {name: (sae.family, rsae.evaluate(sae, states)) for name, sae in loaded.items()}
         found = curves.frontier(reports, measured)

@@ -12,7 +12,7 @@ __all__ = ["OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states
 
 SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
 TOKENS = click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]")
-CONTEXT = click.option("--context-length", type=int, default=256, show_default=True, help="Tokens read at once.")
+CONTEXT = click.option("--context-length", type=int, help="Tokens read at once.  [default: the SAE's own, or 256]")
 DTYPE = click.option(
     "--dtype",
     type=click.Choice(["float32", "bfloat16", "float16"]),
@@ -42,10 +42,13 @@ def reading(required: bool = True) -> Callable[[Any], Any]:
     return decorated
 
 
-def states(reading: dict[str, Any], bars: Any, seed: int = 0, store: Path | None = None) -> Any:
-    """Hidden states as the options of `_reading` ask for them."""
+def states(reading: dict[str, Any], sae: Any, bars: Any, seed: int = 0, store: Path | None = None) -> Any:
+    """Hidden states as the options of `reading` ask for them, in contexts as long as the SAE says it was trained on."""
     import rsae
 
+    own = sae.metadata.get("context_length")
+    if reading["context_length"] is None:
+        reading = reading | {"context_length": own if isinstance(own, int) and own >= 8 else 256}
     rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
     source, text, hook = (reading[name] for name in ("model", "text", "hook"))
     return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, **rest)

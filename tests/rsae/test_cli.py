@@ -145,3 +145,17 @@ def test_an_interrupt_ends_without_traceback_and_without_results(
 def test_help_and_version() -> None:
     for words in (["--help"], ["upgrade", "--help"], ["demo", "--help"], ["--version"]):
         assert CliRunner().invoke(main, words).exit_code == 0
+
+
+def test_contexts_are_as_long_as_the_sae_says_it_was_trained_on(inputs: dict[str, str], tmp_path: Path) -> None:
+    teacher = load_sae(inputs["--sae"])
+    teacher.metadata["context_length"] = 20
+    save_sae(teacher, tmp_path / "sae")
+    own = {name: value for name, value in inputs.items() if name != "--context-length"} | {
+        "--sae": str(tmp_path / "sae")
+    }
+    for number, (options, length) in enumerate(((own, 20), (own | {"--context-length": "32"}, 32))):
+        out = tmp_path / f"{number}.json"
+        result = run("evaluate", options | {"--out": str(out)})
+        assert result.exit_code == 0, result.output
+        assert json.loads(out.read_text())["question"]["hidden_states"]["context_length"] == length
