@@ -15,6 +15,7 @@ from typing import Any
 import flint
 from flint import arb, arb_series
 
+from rational_approx.gamma import gamma, loggamma
 from rational_approx.precision import to_arb
 
 __all__ = ["ENCLOSURES", "Undecided", "ball_between", "ends", "hull", "quotient", "series_length", "series_variable"]
@@ -271,8 +272,9 @@ ENCLOSURES: dict[str, Callable[..., Any]] = {
     "heaviside": _step(Fraction(0), Fraction(1, 2), Fraction(1)),
     "max": _extreme(1),
     "min": _extreme(-1),
-    **{name: _method(name) for name in ("exp", "log", "sin", "cos", "tan", "atan", "erf", "erfc", "gamma")},
-    "loggamma": _method("lgamma"),
+    **{name: _method(name) for name in ("exp", "log", "sin", "cos", "tan", "atan", "erf", "erfc")},
+    "gamma": gamma,
+    "loggamma": loggamma,
     "sqrt": _sqrt,
     "sinh": lambda x: x.sinh() if isinstance(x, arb) else _exponential("sinh")(x),
     "cosh": lambda x: x.cosh() if isinstance(x, arb) else _exponential("cosh")(x),

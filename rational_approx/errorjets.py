@@ -256,7 +256,7 @@ def curves(
 def _settled(trees: list[Node], side: int, other: End, scale: arb) -> tuple[arb, list[arb]]:
     least = abs(other) if isinstance(other, Fraction) else Fraction(1)
     trouble: Undecided | None = None
-    for exponent in range(2, 120):
+    for exponent in (*range(2, 120), *range(120, 1025, 16)):
         start = arb(2) ** exponent
         if not start > 2 * to_arb(least):
             continue

@@ -18,15 +18,19 @@ from typing import Any, NamedTuple
 
 if __package__:
     from rational_approx import verify_arithmetic as arithmetic
+    from rational_approx import verify_branches as branches
     from rational_approx import verify_claims as statements
     from rational_approx import verify_models as models
     from rational_approx import verify_polynomials as polynomials
+    from rational_approx import verify_rays as rays
     from rational_approx import verify_reading as reading
 else:  # run alone, beside the other files
     import verify_arithmetic as arithmetic  # type: ignore
+    import verify_branches as branches  # type: ignore
     import verify_claims as statements  # type: ignore
     import verify_models as models  # type: ignore
     import verify_polynomials as polynomials  # type: ignore
+    import verify_rays as rays  # type: ignore
     import verify_reading as reading  # type: ignore
 
 __all__ = ["Verification", "verify"]
@@ -57,10 +61,11 @@ class Checker(statements.Stated):
         bits = 160 + 8 * size + size * int(reach).bit_length() + 2 * int(1 / small).bit_length()
         need(bits < 3000, "the certificate needs more precision than the verifier has")
         self.math = arithmetic.Arithmetic(bits, deadline)
+        fine = arithmetic.Arithmetic(900, deadline)  # breakpoints that are no fractions are close to 2^-400
         sides = [[self.math.exact(c) for c in side] for side in (self.top, self.bottom)]
         order = min(40, max(10, 4 + int(1 / small).bit_length() // 6))
         self.curves: dict[Any, models.Curve] = {
-            index: models.Curve(self.math, [polynomials.resolved(t, span) for t in self.trees], sides, order)
+            index: models.Curve(self.math, [branches.resolved(t, span, fine) for t in self.trees], sides, order)
             for index, span in enumerate(self.pieces)
         }
         self.parts = [(piece, reading.number(a, True), reading.number(b, True)) for piece, a, b, _ in content["parts"]]
@@ -73,9 +78,9 @@ class Checker(statements.Stated):
         need(lower > 0 or upper < 0, "an unbounded part holds zero")
         bounds, m = [], self.math
         for tree in near.trees:
-            inward = tree if upper == inf else arithmetic.substituted(tree, ("neg", ("x",)))
-            low, high = m.ray(inward, m.exact(lower if upper == inf else -upper))
-            need(low is not None and high is not None, "the target is not bounded on a half-line")
+            inward = tree if upper == inf else rays.substituted(tree, ("neg", ("x",)))
+            low, high = rays.ray(m, inward, m.exact(lower if upper == inf else -upper))
+            need(-inf < low and high < inf, "the target is not bounded on a half-line")
             bounds.append(("interval", (low, high)))
         size = max(len(self.top), len(self.bottom))
         flipped = [[(0, 0)] * (size - len(side)) + side[::-1] for side in near.sides]

@@ -1,4 +1,4 @@
-"""The verifier: exact polynomials, lowest degree first, their signs, and the branches that such signs decide.
+"""The verifier: exact polynomials, lowest degree first, and their signs.
 
 Standard library only; see ``verify.py``.
 """
@@ -9,11 +9,11 @@ from math import comb, inf
 from typing import Any
 
 if __package__:
-    from rational_approx.verify_reading import SWITCHED, chosen, need
+    from rational_approx.verify_reading import need
 else:  # run alone, beside the other files
-    from verify_reading import SWITCHED, chosen, need  # type: ignore[import-not-found, no-redef]
+    from verify_reading import need  # type: ignore[import-not-found, no-redef]
 
-__all__ = ["combined", "one_sign", "pole_free", "powers", "product", "resolved", "signed", "value_at"]
+__all__ = ["combined", "one_sign", "pole_free", "powers", "product", "signed", "value_at"]
 
 
 def product(p: list[Fraction], q: list[Fraction]) -> list[Fraction]:
@@ -97,42 +97,3 @@ def signed(bottom: list[Fraction], lower: Any, upper: Any) -> list[Fraction]:
 def pole_free(bottom: list[Fraction], domain: list[Any]) -> bool:
     """Whether the denominator keeps one strict sign on each interval."""
     return all(one_sign(signed(bottom, lower, upper), lower, upper, True) for lower, upper in domain)
-
-
-def affine(node: tuple) -> tuple[Fraction, Fraction] | None:
-    """``(a, b)`` where a tree is ``a x + b`` exactly."""
-    if node[0] in ("number", "x"):
-        return (Fraction(0), node[1]) if node[0] == "number" else (Fraction(1), Fraction(0))
-    parts = [affine(part) for part in node[1:]] if node[0] in ("+", "*", "neg", "/") else [None]
-    if None in parts:
-        return None
-    (a, b), (c, d) = parts[0], parts[-1]  # type: ignore[misc]
-    if node[0] == "neg":
-        return -a, -b
-    if node[0] == "+":
-        return a + c, b + d
-    if node[0] == "*":
-        return (a * d + b * c, b * d) if a * c == 0 else None
-    return (a / d, b / d) if c == 0 and d else None
-
-
-def resolved(node: tuple, span: tuple[Any, Any]) -> tuple:
-    """A tree with every branch chosen whose affine switch keeps one sign on the piece (zero at an end allowed).
-
-    A square root whose argument is proved not to be negative becomes a ``root``, which may cut off rounding below zero.
-    """
-    if node[0] in ("number", "x", "pi", "e"):
-        return node
-    node = (node[0], *(resolved(part, span) for part in node[1:]))
-    if node[0] not in (*SWITCHED, "sqrt"):
-        return node
-    line = affine(("+", node[1], ("neg", node[2])) if node[0] in ("min", "max") else node[1])
-    if line is None or not any(line):
-        return node
-    slope, shift = line
-    ends = [slope * end + shift if abs(end) < inf else (end if slope > 0 else -end) if slope else shift for end in span]
-    if node[0] == "sqrt":
-        return ("root", node[1]) if min(ends) >= 0 else node
-    if min(ends) >= 0 or max(ends) <= 0:
-        return chosen(node, 1 if max(ends) > 0 else -1)
-    return node

@@ -1,0 +1,129 @@
+"""The verifier: which branch of a piecewise expression holds on a piece, and what stays in a function's domain.
+
+Standard library only; see ``verify.py``.
+"""
+
+from fractions import Fraction
+from math import inf
+from typing import Any
+
+if __package__:
+    from rational_approx.verify_arithmetic import Arithmetic
+    from rational_approx.verify_polynomials import combined, one_sign, product
+    from rational_approx.verify_reading import SWITCHED, Failure, chosen
+else:  # run alone, beside the other files
+    from verify_arithmetic import Arithmetic  # type: ignore[import-not-found, no-redef]
+    from verify_polynomials import combined, one_sign, product  # type: ignore[import-not-found, no-redef]
+    from verify_reading import SWITCHED, Failure, chosen  # type: ignore[import-not-found, no-redef]
+
+__all__ = ["resolved"]
+
+DOMAINS: dict[str, tuple[Any, Any]] = {
+    "sqrt": (0, inf),
+    "^": (0, inf),
+    "asin": (-1, 1),
+    "acos": (-1, 1),
+    "acosh": (1, inf),
+}
+AT_ZERO = {"exp": 1, "cosh": 1, "cos": 1}
+"""Functions that are not zero at zero; log, gamma, acos, acosh, sigmoid, softplus and erfc are not taken exactly."""
+ZERO = ("sin", "tan", "sinh", "tanh", "asin", "atan", "asinh", "atanh", "erf", "expm1", "log1p", "sqrt")
+
+
+def polynomial(node: tuple) -> list[Fraction] | None:
+    """The exact polynomial that a tree is, or None where it is none, or one of a high degree."""
+    kind = node[0]
+    if kind in ("number", "x"):
+        return [node[1]] if kind == "number" else [Fraction(0), Fraction(1)]
+    if kind not in ("+", "*", "neg", "/", "^"):
+        return None
+    first, *rest = (polynomial(part) for part in node[1:])
+    second = rest[0] if rest else [Fraction(-1)]
+    if first is None or second is None or len(first) + len(second) > 64:
+        return None
+    if kind == "+":
+        return combined(first, second, Fraction(1))
+    if kind in ("*", "neg"):
+        return product(first, second)
+    if len(second) > 1:
+        return None
+    if kind == "/":
+        return product(first, [1 / second[0]]) if second[0] else None
+    if second[0].denominator > 1 or not 0 <= second[0] * (len(first) - 1) <= 64 or second[0] > 64:
+        return None
+    out = [Fraction(1)]
+    for _ in range(int(second[0])):
+        out = product(out, first)
+    return out
+
+
+def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
+    """A tree with every branch chosen whose switch keeps one sign inside the piece.
+
+    Where the argument of a root or an inverse function is a polynomial that provably stays in its domain, it becomes
+    ``("clipped", argument, limits)``, so that rounding does not carry it outside.
+    """
+    if node[0] in ("number", "x", "pi", "e"):
+        return node
+    node = (node[0], *(resolved(part, span, math) for part in node[1:]))
+    if node[0] in SWITCHED:
+        switch = ("+", node[1], ("neg", node[2])) if node[0] in ("min", "max") else node[1]
+        for sign, one in ((1, switch), (-1, ("neg", switch))):
+            if positive(one, span, math):
+                return chosen(node, sign)
+    limits = DOMAINS.get(node[0])
+    if limits is not None and (node[0] != "^" or (node[2][0] == "number" and node[2][1].denominator > 1)):
+        inner, (low, high) = polynomial(node[1]), limits
+        inside = inner is not None and one_sign(combined(inner, [Fraction(1)], Fraction(-low)), *span, False)
+        if inside and (high == inf or one_sign(combined([Fraction(high)], inner or [], Fraction(-1)), *span, False)):
+            return (node[0], ("clipped", node[1], limits), *node[2:])
+    return node
+
+
+def exact(node: tuple, x: Fraction) -> Fraction | None:
+    """The exact value at a point, where the rules of arithmetic and the values at zero give it."""
+    if node[0] in ("number", "x"):
+        return node[1] if node[0] == "number" else x
+    parts = [exact(part, x) for part in node[1:]] if node[0] not in ("pi", "e", "clipped", *SWITCHED) else [None]
+    first, last = parts[0], parts[-1]
+    if first is None or last is None:
+        return None
+    if node[0] in ("+", "*", "neg"):
+        return first + last if node[0] == "+" else first * last if node[0] == "*" else -first
+    if node[0] == "/":
+        return first / last if last else None
+    if node[0] == "^":
+        return first ** int(last) if last.denominator == 1 and 0 <= last <= 64 else None
+    return None if first else Fraction(0) if node[0] in ZERO else Fraction(1) if node[0] in AT_ZERO else None
+
+
+def positive(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> bool:
+    """Whether a switch is positive inside a piece (a polynomial: nowhere negative), so that its branch holds there."""
+    poly = polynomial(switch)
+    if poly is not None:
+        return any(poly) and one_sign(poly, *span, False)
+    if max(map(abs, span)) == inf:
+        return False
+    stack, seen = [span], 0
+    while stack:
+        (a, b), seen = stack.pop(), seen + 1
+        try:
+            if not positive_on(switch, a, b, math):
+                raise Failure("not decided")
+        except Failure:
+            if seen > 200:
+                return False
+            stack += [((a + b) / 2, b), (a, (a + b) / 2)]
+    return True
+
+
+def positive_on(switch: tuple, a: Fraction, b: Fraction, math: Arithmetic) -> bool:
+    """The same for one box: by its values, or by its slope from an end where it is not negative."""
+    (low, _), (_, high) = math.exact(a), math.exact(b)
+    value, slope = math.evaluate(switch, [(low, high), (math.one, math.one)])
+    if value[0] > 0:
+        return True
+    if slope[0] <= 0 <= slope[1]:
+        return False
+    end = a if slope[0] > 0 else b
+    return exact(switch, end) == 0 or math.evaluate(switch, [math.exact(end)])[0][0] >= 0
