@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from rational_approx.documents import document
+from rational_approx.domain import finite
 from rational_approx.evaluation import EvaluationError, evaluation_error
 from rational_approx.formats import round_to
 from rational_approx.program import INPUT, Operand, Program, program
@@ -22,13 +25,15 @@ def export(
     scheme: str | None = None,
     dtype: str = "float32",
     fma: bool = False,
+    clamp: bool = False,
     name: str = "rational",
 ) -> str:
     """Source code with a function of one argument that evaluates the rational on its domain.
 
     A comment states the proved bound on the rounding error and, with a certificate, the proved bound of the
-    approximation, of both together, and the certificate's hash. Outside the domain the function is whatever the
-    formula gives. The bounds hold where additions, multiplications and divisions are rounded to nearest.
+    approximation, of both together, and the certificate's hash. The bounds hold where additions, multiplications and
+    divisions are rounded to nearest. Outside the domain the function is whatever the formula gives, unless the input
+    is clamped.
 
     Parameters
     ----------
@@ -40,6 +45,8 @@ def export(
         See :func:`rational_approx.evaluation.evaluation_error`.
     fma:
         Multiply and add in one operation, in the languages that have one: C and Triton.
+    clamp:
+        Move an input beyond the domain, infinite ones too, to its first or last number; NaN stays NaN.
     name:
         The function's name.
 
@@ -80,8 +87,22 @@ def export(
     scheme = scheme or ("clenshaw" if rational.basis == "chebyshev" else "horner")
     bound = evaluation_error(rational, scheme, dtype, fma)
     code = program(rational, scheme, fma)
-    notes = _notes(rational, bound, certificate)
-    return _LANGUAGES[language].source(code, notes, dtype, name)
+    notes, ends = _notes(rational, bound, certificate), None
+    if clamp:
+        ends = _inside(rational, dtype)
+        notes.append(f"an input below {ends[0]!r} counts as that, and above {ends[1]!r} as that")
+    return _LANGUAGES[language].source(code, notes, dtype, name, ends)
+
+
+def _inside(rational: Rational, dtype: str) -> tuple[float, float]:
+    # The first and the last number of the type in the domain.
+    first, last = (
+        np.dtype(dtype).type(float(round_to(finite(end), dtype)))
+        for end in (rational.domain.lower, rational.domain.upper)
+    )
+    first = first if Fraction(float(first)) >= finite(rational.domain.lower) else np.nextafter(first, last)
+    last = last if Fraction(float(last)) <= finite(rational.domain.upper) else np.nextafter(last, first)
+    return float(first), float(last)
 
 
 def _notes(rational: Rational, bound: EvaluationError, certificate: Any) -> list[str]:
@@ -160,7 +181,11 @@ _GUARD = """#include <float.h>
 """
 
 
-def _c(code: Program, notes: list[str], dtype: str, name: str) -> str:
+Ends = tuple[float, float] | None
+"""To what the input is clamped."""
+
+
+def _c(code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
     kind, suffix = ("float", "f") if dtype == "float32" else ("double", "")
 
     def constant(value: Fraction, divided: bool) -> str:
@@ -169,6 +194,9 @@ def _c(code: Program, notes: list[str], dtype: str, name: str) -> str:
     comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
     lines = _lines(code, constant, f"fma{suffix}({{}}, {{}}, {{}})")
     body = "\n".join(f"    const {kind} {line};" for line in lines)
+    if ends is not None:
+        first, last = (constant(Fraction(end), False) for end in ends)
+        body = f"    x = x < {first} ? {first} : x > {last} ? {last} : x;\n{body}"
     return f"{comment}\n{_GUARD}\n{kind} {name}({kind} x) {{\n{body}\n    return v{len(lines) - 1};\n}}\n"
 
 
@@ -181,6 +209,7 @@ class _Python:
 
     imports: str
     argument: str
+    clamped: str
     constant: str
     divided: str = ""
     decorator: str = ""
@@ -188,13 +217,16 @@ class _Python:
     division: str = "{} / {}"
     guard64: str = ""
 
-    def source(self, code: Program, notes: list[str], dtype: str, name: str) -> str:
+    def source(self, code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
         def constant(value: Fraction, divided: bool) -> str:
             form = self.divided if divided and self.divided else self.constant
             return form.format(value=repr(float(round_to(value, dtype))), dtype=dtype)
 
         division = self.division if dtype == "float32" else "{} / {}"
-        lines = [f"x = {self.argument.format(dtype=dtype)}", *_lines(code, constant, self.fma, division)]
+        lines = [f"x = {self.argument.format(dtype=dtype)}"]
+        if ends is not None:
+            lines.append("x = " + self.clamped.format(*(constant(Fraction(end), False) for end in ends)))
+        lines += _lines(code, constant, self.fma, division)
         if dtype == "float64" and self.guard64:
             lines[:0] = self.guard64.split("\n")
         comment, body = "\n".join(f"# {line}" for line in notes), "\n".join(f"    {line}" for line in lines)
@@ -205,16 +237,21 @@ class _Python:
 @dataclass(frozen=True)
 class _C:
     fma: str = "fma"
-    source: Callable[[Program, list[str], str, str], str] = _c
+    source: Callable[[Program, list[str], str, str, Ends], str] = _c
 
 
 _LANGUAGES: dict[str, _C | _Python] = {
     "c": _C(),
-    "numpy": _Python("import numpy as np", "np.asarray(x, dtype=np.{dtype})", "np.{dtype}({value})"),
-    "pytorch": _Python("import torch", "x.to(torch.{dtype})", "({value})", "torch.full_like(x, {value})"),
+    "numpy": _Python(
+        "import numpy as np", "np.asarray(x, dtype=np.{dtype})", "np.clip(x, {}, {})", "np.{dtype}({value})"
+    ),
+    "pytorch": _Python(
+        "import torch", "x.to(torch.{dtype})", "torch.clamp(x, {}, {})", "({value})", "torch.full_like(x, {value})"
+    ),
     "jax": _Python(
         "import jax\nimport jax.numpy as jnp",
         "jnp.asarray(x, dtype=jnp.{dtype})",
+        "jnp.clip(x, {}, {})",
         "jnp.{dtype}({value})",
         "jax.lax.optimization_barrier(jnp.full_like(x, {value}))",
         # Without that switch JAX calculates in float32, whatever type it is asked for.
@@ -224,6 +261,7 @@ _LANGUAGES: dict[str, _C | _Python] = {
     "triton": _Python(
         "import triton\nimport triton.language as tl",
         "x.to(tl.{dtype})",
+        "tl.where(x < {0}, {0}, tl.where(x > {1}, {1}, x))",
         # A Python number would pass through float32 on its way into some operations.
         "tl.full((), {value}, tl.{dtype})",
         decorator="@triton.jit\n",

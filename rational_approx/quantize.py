@@ -157,7 +157,7 @@ def _stiffened(problem: "_Problem", rng: np.random.Generator) -> list["_Candidat
     # Where the format is so coarse that the best changes leave Q far from where it was, or with a zero, changes of Q
     # must weigh more.
     out = []
-    for stiffness in (3.0, 30.0, 300.0, 3000.0, 1e5):
+    for stiffness in (3.0, 30.0, 300.0, 3000.0, 1e5, 3e6, 1e8, 3e9):
         candidate = problem.solved(stiffness, rng)
         if candidate is not None:
             out.append(candidate)

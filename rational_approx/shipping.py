@@ -56,6 +56,7 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
 @click.option("--scheme", help="horner, estrin or clenshaw (Chebyshev basis).")
 @click.option("--dtype", default="float32", show_default=True, help="The type that calculates: float32 or float64.")
 @click.option("--fma", is_flag=True, help="Multiply and add in one operation (c, triton).")
+@click.option("--clamp", is_flag=True, help="Move inputs beyond the domain to its ends.")
 @click.option("--name", default="rational", show_default=True, help="The function's name.")
 @click.option("--exhaustive", metavar="FORMAT", help="Run it at every number of float16, bfloat16 or float32 as well.")
 @click.option("--out", type=click.Path(path_type=Path), help="File for the code; without it the code is printed.")
@@ -65,6 +66,7 @@ def export_command(
     scheme: str | None,
     dtype: str,
     fma: bool,
+    clamp: bool,
     name: str,
     exhaustive: str | None,
     out: Path | None,
@@ -85,7 +87,9 @@ def export_command(
                 raise ValueError("--exhaustive runs the operations in NumPy, which has no fused multiply-add")
             if isinstance(value, Rational):
                 raise ValueError(f"{file} holds a rational alone, without its target: --exhaustive needs a certificate")
-        code = export(rational, language, certificate=certificate, scheme=scheme, dtype=dtype, fma=fma, name=name)
+        code = export(
+            rational, language, certificate=certificate, scheme=scheme, dtype=dtype, fma=fma, clamp=clamp, name=name
+        )
         if out is not None:
             say(console, f"wrote {write(code, out)}")
         else:

@@ -22,7 +22,7 @@ assert set(ORDER) == set(FORMATS)
 
 def cost(best: Fit, rational: Rational) -> str:
     """The proved error over that of the fit."""
-    certificate = certify(rational, best.target, gap=Fraction(1, 1000))
+    certificate = certify(rational, best.target, gap=Fraction(1, 10**6))
     if certificate.pole_free is False:
         return "pole"
     if certificate.status != "proved":

@@ -137,6 +137,43 @@ def test_c_without_fma_numpy_and_pytorch_agree_bit_for_bit(gate, tmp_path):
     assert all((answer == answers[0]).all() for answer in answers)
 
 
+OUTSIDE = np.array([-np.inf, -1e30, -8.01, -8, 0.5, 7.5, 7.9, np.inf, np.nan], dtype=np.float32)
+
+
+def clamps(gate: Case, language: str, run) -> None:
+    """The values beyond the domain are those at its ends, and inside nothing changes."""
+    domain = Domain.of((-8, "7.9"))  # no number of float32
+    rational = Rational(gate.rational.numerator, gate.rational.denominator, domain, "monomial", "float32")
+    last = np.nextafter(np.float32(7.9), np.float32(0))
+    inside = OUTSIDE.clip(np.float32(-8), last)
+    plain = python(export(rational, "numpy"))(inside)
+    computed = run(export(rational, language, clamp=True))(OUTSIDE)
+    assert Fraction(float(last)) <= domain.upper < Fraction(float(np.float32(7.9)))
+    assert np.array_equal(computed, plain, equal_nan=True)
+
+
+@needs_compiler
+def test_c_clamps(gate, tmp_path):
+    clamps(gate, "c", lambda source: compiled(source, tmp_path))
+
+
+def test_numpy_and_pytorch_clamp(gate):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    clamps(gate, "numpy", python)
+    clamps(gate, "pytorch", lambda source: lambda x: python(source)(torch.from_numpy(x)).numpy())
+
+
+@pytest.mark.peers
+def test_jax_clamps(gate):
+    pytest.importorskip("jax", reason="jax is not installed")
+    clamps(gate, "jax", lambda source: lambda x: np.asarray(python(source)(x)))
+
+
+def test_triton_code_clamps(gate, monkeypatch):
+    in_place_of_triton(monkeypatch, "float32")
+    clamps(gate, "triton", lambda source: lambda x: np.asarray(python(source)(x.view(Lane))))
+
+
 def constant_parts() -> list[Rational]:
     # Libraries like to replace a division by, or of, a constant by the product with a rounded reciprocal.
     third, one, domain = Fraction(3), Fraction(1), Domain.of((1, 2))
@@ -220,6 +257,7 @@ def in_place_of_triton(monkeypatch, dtype: str) -> None:
         float64=np.float64,
         full=lambda shape, value, kind: np.full(shape, value, kind)[()],
         fma=fused,
+        where=np.where,
         div_rn=np.divide,
     )
     monkeypatch.setitem(sys.modules, "triton", SimpleNamespace(jit=lambda function: function, language=language))
