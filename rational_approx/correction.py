@@ -2,12 +2,13 @@
 
 On a grid, with an approximant ``P_k/Q_k`` of error ``D_k``, solve for new P, Q and z
 
-    minimise z   subject to   abs(S Q - W P) - D_k Q <= z Q_k   on the grid,   abs(q_j) <= 1,
+    minimise z   subject to   abs(S Q - W P) - D_k Q <= z Q_k   on the grid,
 
 (Cheney & Loeb 1961; convergence, from any start and at last quadratic: Barrodale, Powell & Roberts 1972). Divided by
 ``Q_k`` each row is of size one, and with P and Q in polynomials that are orthonormal with the weight ``1 / Q_k**2`` on
 the grid (by Arnoldi's process: Brubeck, Nakatsukasa & Trefethen 2021) so is each column, though Q may range over ten
-orders of magnitude. The tolerance of the linear programme is then one relative to ``D_k``.
+orders of magnitude. The unknowns are the coordinates of ``(S Q - W P) / (D_k Q_k)`` in its singular vectors: no digits
+cancel in it, and the tolerance of the linear programme is one relative to ``D_k``.
 """
 
 from collections.abc import Iterator
@@ -36,9 +37,9 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Level | None = N
     signals = [piece.floats(t) for piece, t in zip(problem.pieces, grids, strict=True)]
     t, s, w = (np.concatenate(part) for part in (grids, *zip(*signals, strict=True)))
     cost = np.r_[np.zeros(p + q + 2), 1.0]
-    bounds = [(None, None)] * (p + 1) + [(-1.0, 1.0)] * (q + 1) + [(None, None)]
+    bounds = [(-1.0, 1.0)] * (p + q + 2) + [(None, None)]
     column = np.full((t.size, 1), -1.0)
-    if first is None or not ((q_now := np.concatenate([first.denominator(grid) for grid in grids])) > 0).all():
+    if first is None or not ((q_now := first.denominator(t)) > 0).all():
         q_now = np.ones_like(t)
         top = w[:, None] * orthonormal(t, q_now, p)
         error = s - top @ np.linalg.lstsq(top, s, rcond=None)[0]
@@ -50,16 +51,19 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Level | None = N
         if best == 0:
             return
         basis = orthonormal(t, 1 / q_now, max(p, q))
-        top, bottom = w[:, None] * basis[:, : p + 1] / best, basis[:, : q + 1]
-        signal = s[:, None] * bottom / best
-        rows = np.block([[-top, signal - bottom, column], [top, -signal - bottom, column]])
+        top, bottom = w[:, None] * basis[:, : p + 1], basis[:, : q + 1]
+        u, sizes, v = np.linalg.svd(np.hstack([s[:, None] * bottom, -top]), full_matrices=False)
+        lower = best * bottom @ (v[:, : q + 1].T / np.maximum(sizes, 1e-15 * sizes[0]))
+        scale = np.maximum(1.0, np.abs(lower).max(axis=0))
+        u, lower = u * np.sqrt(t.size) / scale, lower * np.sqrt(t.size) / scale
+        rows = np.block([[u - lower, column], [-u - lower, column]])
         found = linprog(cost, A_ub=rows, b_ub=np.zeros(2 * t.size), bounds=bounds, method="highs", options=PRECISE)
         if found.status != 0 or found.x[-1] >= 0:
             return
-        ratio = bottom @ found.x[p + 1 : -1]  # Q / Q_k
+        ratio = lower @ found.x[:-1]  # Q / Q_k
         if not (ratio > 0).all():
             return
-        error = s - best * (top @ found.x[: p + 1]) / ratio
+        error = best * (u @ found.x[:-1]) / ratio
         q_now = q_now * ratio / (q_now * ratio).max()
         largest = float(np.abs(error).max())
         chosen = alternating(t[w > 0], error[w > 0], count)

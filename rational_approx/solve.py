@@ -1,6 +1,8 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
 from typing import NamedTuple
 
 import flint
@@ -16,7 +18,7 @@ from rational_approx.polynomials import isolated_roots
 from rational_approx.precise import explored
 from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.reduction import Reduced
-from rational_approx.start import continued, spread_starts
+from rational_approx.start import beside_gap, continued, spread_starts
 
 __all__ = ["Solution", "solve"]
 
@@ -64,13 +66,16 @@ def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[
     found = found or _exact(problem, degree, digits) or _constant(problem, degree, digits)
     if found is not None:
         return found
-    if min(degree) > 0:
-        smaller = (degree[0] - 1, degree[1] - 1)
+    if degree[1] > 0:
+        smaller = (max(0, degree[0] - 1), degree[1] - 1)
         lower = solve(problem, smaller, digits, history)
         if lower is not None and lower.converged:
             defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
             if _alternations(problem, lower) >= sum(degree) + 2 - defect:
                 return lower
+            if lower.degree == smaller:
+                starts = beside_gap(problem, np.array([float(t) for t in lower.done.reference]), sum(degree) + 2)
+                found = _first(problem, degree, digits, _explored(problem, degree, starts, digits, history), best)
     if found is None and best:
         return Solution(min(best, key=lambda item: item[0])[1], degree, False)
     return found
@@ -139,7 +144,7 @@ def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history:
         if found.deviation < 0.01:
             yield _candidate(found)
     if problem.precise and invisible:
-        yield from _explored(problem, degree, digits, history)
+        yield from _explored(problem, degree, spread_starts(problem, degree), digits, history)
     try:
         for found in continued(problem, degree):
             history.extend(found.history)
@@ -147,14 +152,20 @@ def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history:
         pass
     else:
         yield _candidate(found)
+    last = []
     if sum(degree) <= LARGEST_CORRECTED:
-        yield from _exchanged(problem, degree, corrected(problem, degree), history)
-    if problem.precise and not invisible:
-        yield from _explored(problem, degree, digits, history)
+        for start in corrected(problem, degree):
+            last = [start]
+            yield from _exchanged(problem, degree, last, history)
+    if problem.precise:
+        starts = chain(last, () if invisible else spread_starts(problem, degree))
+        yield from _explored(problem, degree, starts, digits, history)
 
 
-def _explored(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Iterator[Candidate]:
-    for start in spread_starts(problem, degree):
+def _explored(
+    problem: Reduced, degree: tuple[int, int], starts: Iterable[np.ndarray], digits: int, history: list[Record]
+) -> Iterator[Candidate]:
+    for start in starts:
         try:
             found = explored(problem, degree, start, digits)
         except Failure:
@@ -179,7 +190,7 @@ def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution |
     """Where the target is itself a rational of the type: in the smallest type that still holds it, where P and Q have
     no common factor and so are unique."""
     if not problem.precise:
-        return None
+        return _polynomial(problem, degree)
     for k in range(min(degree), -1, -1):
         smaller = (degree[0] - k, degree[1] - k)
         try:
@@ -205,6 +216,23 @@ def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution |
             return None
         done = Finished.of(p, q, zero, [to_fraction(t) for t in equations.t], 0.0, bits, 1)
     return None if _pole(problem, done) else Solution(done, smaller, True)
+
+
+def _polynomial(problem: Reduced, degree: tuple[int, int]) -> Solution | None:
+    """Where the values of a float64 callable are those of a polynomial of at most half the degree, as on a straight
+    piece of a gate: that polynomial, with the rounding errors that are left as its error."""
+    t = np.concatenate(looks(problem, 64))
+    s, w = sampled(problem, t)
+    size = float(np.abs(s).max())
+    for k in range(degree[0] // 2 + 1):
+        powers = w[:, None] * np.vander(t, k + 1, increasing=True)
+        c = np.linalg.lstsq(powers, s, rcond=None)[0] if size else np.zeros(k + 1)
+        error = float(np.abs(s - powers @ c).max())
+        if error <= 1e-15 * size:
+            p = flint.fmpq_poly([flint.fmpq(*value.as_integer_ratio()) for value in c.tolist()])
+            at = tuple(map(Fraction, np.linspace(float(t[0]), float(t[-1]), k + 2).tolist()))
+            return Solution(Finished(p, flint.fmpq_poly([1]), Fraction(error), at, 0.0, 128, 1), (k, 0), True)
+    return None
 
 
 def _vanishes(problem: Reduced, p: flint.arb_poly, q: flint.arb_poly, digits: int) -> bool:

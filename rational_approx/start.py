@@ -9,7 +9,7 @@ from rational_approx.exchange import Exchange, exchange, from_coordinate, sample
 from rational_approx.levelled import Inadmissible, Level
 from rational_approx.reduction import Reduced
 
-__all__ = ["continued", "spread_starts", "stretched"]
+__all__ = ["beside_gap", "continued", "spread_starts", "stretched"]
 
 
 def usable(problem: Reduced, u: np.ndarray) -> np.ndarray:
@@ -62,6 +62,18 @@ def stretched(problem: Reduced, reference: np.ndarray, count: int) -> np.ndarray
     position = logit(problem, to_coordinate(problem, reference))
     old, new = np.linspace(0, 1, position.size), np.linspace(0, 1, count)
     return unlogit(problem, np.interp(new, old, position))
+
+
+def beside_gap(problem: Reduced, reference: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    """The stretched reference, and the same where only the points on one side of its widest gap are stretched.
+
+    A numerator too poor for a target that changes sign follows it on one side only: there all new points arise.
+    """
+    yield stretched(problem, reference, count)
+    k = int(np.diff(to_coordinate(problem, reference)).argmax()) + 1
+    for side, rest in ((reference[k:], reference[:k]), (reference[:k], reference[k:])):
+        if side.size > 1:
+            yield np.sort(np.concatenate([rest, stretched(problem, side, count - rest.size)]))
 
 
 def continued(problem: Reduced, degree: tuple[int, int]) -> Iterator[Exchange]:
