@@ -85,13 +85,11 @@ def _comparison(entry: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _certificate(entry: Any) -> dict[str, Any]:
-    """A certificate's sentence, if it has one, and the rest as pairs."""
-    if not isinstance(entry, Mapping):
-        return {"sentence": str(entry), "pairs": []}
+def _certificate(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A certificate's sentence, status and hash, and the rest as pairs."""
     rest = dict(entry)
-    sentence = next((str(rest.pop(key)) for key in ("sentence", "statement", "summary") if key in rest), "")
-    return {"sentence": sentence, "pairs": _flat(rest)}
+    first = {name: str(rest.pop(name, "")) for name in ("sentence", "status", "hash")}
+    return {**first, "pairs": _flat(rest)}
 
 
 def _continuity(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,9 @@ def evidence() -> dict[str, dict[str, Any]]:
     points = [{"l0": 8.0, "mse": 3.0, "delta_ce": 0.2}, {"l0": 16.0, "mse": 2.0, "delta_ce": 0.1}]
     gap = {"family": "topk", "against": "control", "metric": "mse", "label": "MSE", "percent": -3.2}
     return {
-        "certificates": {"trained_activation": {"sentence": "No pole on [0, 1].", "sha256": "ab12", "upper": 1.2}},
+        "certificates": {
+            "trained_activation": {"sentence": "No pole on [0, 1].", "status": "proved", "hash": "sha256:ab12"}
+        },
         "histograms": {"tokens": 100, "ratio": shares, "pre_activation": shares},
         "probing": {
             "rows": [{**row, "k": 1}, {**row, "k": 5}],
@@ -141,7 +143,7 @@ def test_the_page_says_everything_and_escapes_it(saved: Path) -> None:
         "5.9% higher: worse",
         "3 of 4 latents kept it",
         "Once <upon>",
-        "No pole on [0, 1].",
+        "No pole on [0, 1].proved, sha256:ab12",
         "75.0%",
         "+2.0",
         "-3.2%",
