@@ -54,7 +54,7 @@ def _value(coefficients: list[mpmath.mpf], t: mpmath.mpf, chebyshev: bool) -> mp
 def check(problem: Problem, rational: Any, error: Any, per_point: int = 400) -> Checked:
     """Evaluate at ``per_point`` points for every point of a reference of the type, and refine every local maximum."""
     size = float(error)
-    digits = 45 + (int(-log10(size)) if 0 < size < 1 else 0) + (10 if size else 30)
+    digits = max(60, 45 + (int(-log10(size)) if 0 < size < 1 else 0) + (10 if size else 30))
     with mpmath.workdps(digits):
         return _check(problem, rational, mpmath.mpf(error), per_point * (sum(problem.degree) + 2))
 
