@@ -13,6 +13,7 @@ from rational_approx.exhaustive import exhaustive_error
 from rational_approx.export import export
 from rational_approx.rational import Rational
 from rational_approx.remez import DidNotConverge, Fit, fit
+from rational_approx.saturation import Saturated
 from rational_approx.storage import load, save, verify
 from rational_approx.target import Target
 from rational_approx.verify import Verification
@@ -23,6 +24,7 @@ __all__ = [
     "Domain",
     "Fit",
     "Rational",
+    "Saturated",
     "Target",
     "Verification",
     "certify",

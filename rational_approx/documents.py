@@ -22,6 +22,7 @@ from rational_approx.polynomials import exact, fmpq
 from rational_approx.precision import fraction
 from rational_approx.rational import Rational
 from rational_approx.remez import Fit
+from rational_approx.saturation import Saturated
 from rational_approx.target import Target
 
 __all__ = ["SCHEMA", "canonical_hash", "document", "from_document", "number_text", "read_number"]
@@ -135,6 +136,8 @@ def _fit(fit: Fit) -> dict[str, Any]:
         "error": number_text(Fraction(fit.error) if isinstance(fit.error, float) else fraction(fit.error)),
         "converged": fit.converged,
         "reference": [number_text(x if x in (inf, -inf) else fraction(x)) for x in fit.reference],
+        "interpolate": [[number_text(a), None if b is None else number_text(b)] for a, b in fit.interpolate],
+        "bounds": [number_text(bound) for bound in fit.bounds],
     }
 
 
@@ -148,9 +151,11 @@ def _read_fit(value: dict[str, Any]) -> Fit:
             error = mpmath.mpf(error.numerator) / error.denominator
     p, q = value["degree"]
     reference = tuple(read_number(x, infinite=True) for x in value["reference"])
-    target = _read_target(value["target"])
     converged = value["converged"] is True
-    return Fit(_read_rational(value["rational"]), error, reference, converged, target, (int(p), int(q)), digits)
+    asked = [(read_number(a), None if b is None else read_number(b)) for a, b in value.get("interpolate", [])]
+    lower, upper = (read_number(bound, infinite=True) for bound in value.get("bounds", ["-inf", "inf"]))
+    question = (_read_target(value["target"]), (int(p), int(q)), digits, tuple(asked), (lower, upper))
+    return Fit(_read_rational(value["rational"]), error, reference, converged, *question)
 
 
 def _certificate(value: Certificate) -> dict[str, Any]:
@@ -253,6 +258,11 @@ def _sample(value: Any) -> tuple[Fraction, Fraction, Fraction]:
 _KINDS: dict[str, tuple[type, Any, Any]] = {
     "rational": (Rational, _rational, _read_rational),
     "fit": (Fit, _fit, _read_fit),
+    "saturated": (
+        Saturated,
+        lambda value: {"rational": _rational(value.rational), "slopes": [number_text(slope) for slope in value.slopes]},
+        lambda value: Saturated(_read_rational(value["rational"]), _numbers(value["slopes"], 2)),
+    ),
     "certificate": (Certificate, _certificate, _read_certificate),
 }
 SCHEMA = "rational-approx/{}/1"
@@ -271,7 +281,7 @@ def document(value: Any) -> dict[str, Any]:
         if isinstance(value, cls):
             content = {"schema": SCHEMA.format(kind), **write(value)}
             return content | {"hash": canonical_hash(content)}
-    raise TypeError(f"a Rational, a Fit or a Certificate can be saved, not {type(value).__name__}")
+    raise TypeError(f"a Rational, a Saturated, a Fit or a Certificate can be saved, not {type(value).__name__}")
 
 
 def from_document(content: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import flint
 import numpy as np
 
-from rational_approx.domain import End
+from rational_approx.conditions import Bounds
 from rational_approx.exchange import Record
 from rational_approx.extrema import alternating, looks
 from rational_approx.finish import Point, Unfinished, error_jet
@@ -19,9 +19,7 @@ from rational_approx.precision import to_arb, to_fraction
 from rational_approx.reduction import Reduced, ReducedPiece
 from rational_approx.touching import Touch, Touching, constant, with_new
 
-__all__ = ["Bounds", "Envelopes", "Failure", "Settled"]
-
-Bounds = tuple[End, End]
+__all__ = ["Envelopes", "Failure", "Settled"]
 
 LOOKS = 8
 ROUNDS = 40
@@ -36,6 +34,9 @@ class Values(NamedTuple):
     zero: flint.arb
     one: flint.arb
     plain: flint.arb
+
+    def weight(self, bound: Fraction | None) -> flint.arb:
+        return self.plain if bound == 0 else self.w
 
 
 class Settled(NamedTuple):
@@ -94,8 +95,9 @@ class Envelopes:
         if touch.bound is None:
             e = (v.s - v.w * self.at(now, touch.t)) * touch.sign - now.h
         else:
-            w = v.w if touch.bound else v.plain
-            e = (v.zero + (v.one - v.zero) * to_arb(touch.bound) - w * self.at(now, touch.t)) * touch.sign
+            e = (
+                v.zero + (v.one - v.zero) * to_arb(touch.bound) - v.weight(touch.bound) * self.at(now, touch.t)
+            ) * touch.sign
         excess = float((e / now.h).mid())
         return excess if excess == excess else -inf  # a weight that is infinite where r = f is required
 
@@ -136,7 +138,8 @@ class Envelopes:
                     e = [self.excess(now, touch, v) for touch, (_, v) in zip(here, grid)]
                     for i, touch in enumerate(here):
                         beside = [j for j in (i - 1, i + 1) if 0 <= j < len(e)]
-                        if all(e[i] >= e[j] for j in beside):
+                        # Where W vanishes the value of r is given: no point of a reference.
+                        if grid[i][1].weight(bound) > 0 and all(e[i] >= e[j] for j in beside):
                             found.append(self.sharpened(now, touch, e[i], (here[max(i - 1, 0)].t, here[beside[-1]].t)))
         return sorted((item for item in found if item[1] > -0.9), key=lambda item: (float(item[0].t), item[0].sign))
 

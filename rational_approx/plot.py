@@ -13,9 +13,10 @@ from rational_approx.certificate import Certificate
 from rational_approx.precision import working_precision
 from rational_approx.rational import Rational
 from rational_approx.remez import Fit
+from rational_approx.saturation import Saturated
 from rational_approx.target import Piece, Target
 
-__all__ = ["draw_error", "error_curve", "sampled_error"]
+__all__ = ["draw_error", "error_curve", "sampled_error", "value_curve"]
 
 _POINTS = 500
 _FLOAT_NOISE = 1e-11  # below this share of the target's size, errors are computed in multiprecision
@@ -36,15 +37,39 @@ def error_curve(fit: Fit | Certificate, path: str | os.PathLike[str] | None = No
         where the folder does not exist.
     """
     target, rational, reference, level = _question(fit)
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError("drawing needs matplotlib: pip install 'rational-sae[plot]'") from None
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+    figure = _figure()
     draw_error(figure.subplots(), target, rational, reference, level)
     if path is not None:
         _write(figure, Path(path))
     return figure
+
+
+def value_curve(saturated: Saturated, path: str | os.PathLike[str] | None = None) -> Any:
+    """The values of a saturated rational, and its continuations over half the length of the domain on each side.
+
+    Returns and writes the picture as :func:`error_curve` does. An infinite end is replaced by 10.
+    """
+    lower, upper = (float(end) if not isinf(end) else (-10.0 if end < 0 else 10.0) for end in saturated.ends)
+    figure, reach = _figure(), (upper - lower) / 2
+    axes = figure.subplots()
+    for start, end, style in ((lower - reach, lower, "--"), (lower, upper, "-"), (upper, upper + reach, "--")):
+        x = np.linspace(start, end, _POINTS)
+        axes.plot(x, saturated(x), color="#0072B2", linewidth=1.3, linestyle=style)
+    axes.plot([lower, upper], saturated(np.array([lower, upper])), ".", color="#D55E00", markersize=7)
+    p, q = saturated.rational.type
+    axes.set(xlabel="x", ylabel="r", title=f"type ({p}, {q}), continued outside [{lower:g}, {upper:g}]")
+    axes.spines[["top", "right"]].set_visible(False)
+    if path is not None:
+        _write(figure, Path(path))
+    return figure
+
+
+def _figure() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError("drawing needs matplotlib: pip install 'rational-sae[plot]'") from None
+    return Figure(figsize=(7.2, 3.6), layout="constrained")
 
 
 def draw_error(axes: Any, target: Target, rational: Rational, reference: Sequence[Any], level: float) -> None:

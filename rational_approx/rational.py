@@ -248,6 +248,13 @@ class Rational:
             tuple(c * scale - (i == 0) for i, c in enumerate(fractions(q))),
         )
 
+    def saturated(self, left: object = "constant", right: object = "constant") -> Any:
+        """The rational with a constant or linear continuation outside of its domain; see
+        :func:`rational_approx.saturation.saturated`."""
+        from rational_approx.saturation import saturated
+
+        return saturated(self, left, right)
+
     def rounded(self, format: str) -> "Rational":
         """Each coefficient rounded to the nearest number of a format, after scaling the largest of Q to 1.
 

@@ -24,14 +24,14 @@ from itertools import pairwise
 import flint
 import numpy as np
 
+from rational_approx.conditions import Conditions, interpolant
 from rational_approx.domain import End, finite
-from rational_approx.polynomials import exact, fmpq
-from rational_approx.precision import to_arb, to_fraction, working_bits
+from rational_approx.precision import to_arb
 from rational_approx.symmetry import symmetry_of
 from rational_approx.target import Piece, Target
 from rational_approx.variable import HUGE, Change
 
-__all__ = ["Reduced", "ReducedPiece", "interpolant", "reduced"]
+__all__ = ["Reduced", "ReducedPiece", "reduced"]
 
 TINY = 2.0**-500
 NUDGE = 1e-9
@@ -159,10 +159,10 @@ class Reduced:
 def reduced(
     target: Target,
     degree: tuple[int, int],
-    interpolate: tuple[Fraction, ...] = (),
+    conditions: Conditions = (),
     symmetries: tuple[str, ...] = ("even", "odd", "constant", "linear"),
 ) -> Reduced:
-    """The reduced problem of a target and a type, with ``r = f`` at the points ``interpolate``.
+    """The reduced problem of a target and a type, with given values at some points (None for that of f).
 
     Of the symmetries of the target only those named are divided out: bounds on r may not have the others.
 
@@ -174,13 +174,14 @@ def reduced(
     p, q = degree
     if isinstance(target.domain.lower, float) and isinstance(target.domain.upper, float):
         _check_line(target)
-    roots = tuple(sorted({*interpolate, *target.relative_zeros}))
+    roots = tuple(sorted({*dict(conditions), *target.relative_zeros}))
     kind, part = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
     if kind not in symmetries:
         kind = "none"
     if kind in ("odd", "constant") and p == 0:  # the best approximant is odd, so it is also the best constant
         kind, q = "none", 0
-    if roots and (kind not in ("odd", "constant") or roots != (Fraction(0),)):
+    given = {a: value for a, value in conditions if value is not None}
+    if roots and (given or kind not in ("odd", "constant") or roots != (Fraction(0),)):
         kind = "none"
     pieces = list(target.pieces)
     offset: tuple[Fraction, ...] = ()
@@ -189,11 +190,11 @@ def reduced(
     elif kind != "none":
         offset, p, q = ((Fraction(0), part) if part else ()), p // 2, q // 2
     elif roots:
-        offset = interpolant(target, roots)
+        offset = interpolant(target, roots, given)
         needed = max(len(roots), q + len(offset) - 1 if offset else 0)
         if p < needed:
             raise ValueError(
-                f"type {degree} cannot meet {len(roots)} conditions r = f: the numerator needs degree {needed}"
+                f"type {degree} cannot meet {len(roots)} conditions r(a) = value: the numerator needs degree {needed}"
             )
         p -= len(roots)
         pieces = [part for piece in pieces for part in _split(piece, roots)]
@@ -237,30 +238,6 @@ def reduced(
     if target.samples is not None:
         points = (target.samples[0] - float(change.origin)) / float(change.scale)
     return Reduced(tuple(ordered), (p, q), change, points)
-
-
-def interpolant(target: Target, roots: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
-    """The polynomial through ``f`` at the roots, in powers of x; empty where it is zero.
-
-    Values are exact where they are rational numbers with denominators up to 2**60, and else within 2**-500.
-    """
-    values = []
-    with working_bits(512):
-        for root in roots:
-            piece = next((s for s in target.pieces if s.lower <= root <= s.upper), None)
-            if piece is None:
-                raise ValueError(f"the point {float(root):g} of interpolate= lies outside the domain {target.domain}")
-            value = to_fraction(piece.jets(to_arb(root), 1)[0][0])
-            simple = value.limit_denominator(2**60)  # the value itself, where it is a rational number
-            values.append(simple if abs(value - simple) < Fraction(1, 2**300) else value)
-    total = flint.fmpq_poly([0])
-    for root, value in zip(roots, values, strict=True):
-        term = flint.fmpq_poly([fmpq(value)])
-        for other in roots:
-            if other != root:
-                term = term * flint.fmpq_poly([-fmpq(other), 1]) * (1 / fmpq(root - other))
-        total += term
-    return tuple(exact(c) for c in total.coeffs())
 
 
 def _split(piece: Piece, roots: tuple[Fraction, ...]) -> list[Piece]:

@@ -1,8 +1,7 @@
 """`fit`: the best uniform rational approximation of a target."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
 
@@ -10,12 +9,11 @@ import mpmath
 import numpy as np
 
 from rational_approx.answer import in_range, restored
-from rational_approx.callables import scan_points
-from rational_approx.domain import Domain, End
-from rational_approx.envelopes import Bounds
+from rational_approx.conditions import Bounds, Conditions, checked_bounds, checked_conditions, forced_error
+from rational_approx.domain import End
 from rational_approx.exchange import Record
 from rational_approx.finish import Finished, Unfinished
-from rational_approx.precision import fraction, working_precision
+from rational_approx.precision import working_precision
 from rational_approx.rational import Rational
 from rational_approx.reduction import Reduced, reduced
 from rational_approx.restricted import restricted
@@ -56,7 +54,7 @@ class Fit:
     target: Target
     degree: tuple[int, int]
     digits: int | None = None
-    interpolate: tuple[Fraction, ...] = ()
+    interpolate: Conditions = ()
     bounds: Bounds = (-inf, inf)
     history: tuple[Record, ...] = field(default=(), repr=False)
 
@@ -110,7 +108,7 @@ def fit(
     breakpoints: Sequence[object] = (),
     digits: int | None = None,
     tolerance: float | None = None,
-    interpolate: Sequence[object] = (),
+    interpolate: Sequence[object] | Mapping[Any, Any] = (),
     bounds: Sequence[object] | None = None,
 ) -> Fit:
     """Best uniform approximation ``min max |w (f - P/Q)|`` with ``deg P <= p`` and ``deg Q <= q``.
@@ -129,8 +127,9 @@ def fit(
     tolerance:
         In place of a degree: the cheapest type whose error is at most this.
     interpolate:
-        Points at which ``r = f`` exactly, for example ``(0,)`` for a gate that must vanish at 0. (An irrational
-        ``f(a)`` is met within 2**-500.)
+        Points at which ``r = f`` exactly, for example ``(0,)`` for a gate that must vanish at 0; or a mapping from
+        points to the values of r there, for example ``{-8: 0, 8: 1}``, None for that of f. (An irrational ``f(a)`` is
+        met within 2**-500.)
     bounds:
         ``(lower, upper)``, None for an open side: the best among the rationals whose values lie between them on the
         whole domain, for example ``(0, None)`` or ``(-1, 1)``. That they do is proved before the fit is returned. See
@@ -164,8 +163,8 @@ def fit(
                 "tolerance= chooses among fits without conditions: with interpolate= or bounds= give a degree="
             )
         return cheapest(target, tolerance, digits=digits)
-    conditions = tuple(sorted({fraction(x) for x in interpolate}))
-    within = _checked_bounds((None, None) if bounds is None else bounds, target, conditions)
+    conditions = checked_conditions(interpolate, target)
+    within = checked_bounds((None, None) if bounds is None else bounds, target, conditions)
     return _fitted(_Question(target, _checked_degree(degree), digits, conditions, within))
 
 
@@ -173,7 +172,7 @@ class _Question(NamedTuple):
     target: Target
     degree: tuple[int, int]
     digits: int | None
-    interpolate: tuple[Fraction, ...]
+    interpolate: Conditions
     bounds: Bounds
 
     def answer(self, problem: Reduced, done: Finished, converged: bool, history: list[Record]) -> Fit:
@@ -210,35 +209,6 @@ def _checked_digits(digits: int | None, target: Target) -> int | None:
     return digits
 
 
-def _checked_bounds(bounds: Any, target: Target, conditions: tuple[Fraction, ...]) -> Bounds:
-    """The pair of bounds, infinite where there is none; refused where the target itself is not within them."""
-    try:
-        lower, upper = bounds
-        pair = Domain.of((-inf if lower is None else lower, inf if upper is None else upper))
-    except (TypeError, ValueError) as problem:
-        raise ValueError(f"bounds must be (lower, upper), None for no bound, not {bounds!r}: {problem}") from None
-    if target.samples is not None and (pair.lower, pair.upper) != (-inf, inf):
-        raise ValueError("bounds hold on a whole domain, and samples say nothing between their points: give a function")
-    for piece in target.pieces:
-        x = scan_points(piece.lower, piece.upper, 256)
-        f = piece.function(x)
-        beyond = np.maximum(float(pair.lower) - f, f - float(pair.upper))
-        k = int(np.argmax(beyond))
-        if beyond[k] > 1e-12 * max(1.0, float(np.abs(f).max())):
-            raise ValueError(
-                f"the target is {f[k]:.6g} at x = {x[k]:.6g}, {beyond[k]:.3g} outside of the bounds: widen them, or "
-                "fit min(max(f, lower), upper) instead"
-            )
-        for a in {*conditions, *target.relative_zeros}:
-            value = float(piece.function(np.array([float(a)]))[0])
-            if piece.lower <= a <= piece.upper and min(abs(value - float(b)) for b in (pair.lower, pair.upper)) < 1e-12:
-                raise ValueError(
-                    f"r = f is required at x = {float(a):g}, where f is on a bound: together they would pin the slope "
-                    "of r as well; give up the condition, or widen the bounds"
-                )
-    return pair.lower, pair.upper
-
-
 def _fitted(question: _Question) -> Fit:
     target, degree, bounds = question.target, question.degree, question.bounds
     problem = reduced(target, degree, question.interpolate)
@@ -253,6 +223,14 @@ def _fitted(question: _Question) -> Fit:
     found = None
     if solution is not None:
         found = question.answer(problem, solution.done, solution.converged, history)
+    forced, a = forced_error(target, question.interpolate)
+    if forced > 0 and (found is None or not found.converged or float(found.error) <= forced * (1 + 1e-9)):
+        raise DidNotConverge(
+            f"the value required at x = {a:g} is {forced:.3g} away from f there, and a fit of type {degree} need be no "
+            "worse anywhere else, so that the best one is not unique: choose a domain at whose ends f is nearer to the "
+            "value, or a smaller type",
+            None if found is None else replace(found, converged=False),
+        )
     if found is None or not found.converged:
         raise DidNotConverge(
             f"no best approximant of type {degree} was found for {target!r}: try another type (one lower or higher "

@@ -22,7 +22,8 @@ from math import inf
 
 import flint
 
-from rational_approx.envelopes import Bounds, Envelopes, Failure, Settled
+from rational_approx.conditions import Bounds
+from rational_approx.envelopes import Envelopes, Failure, Settled
 from rational_approx.exchange import Record
 from rational_approx.feasible import nearly_best
 from rational_approx.finish import Finished, Unfinished

@@ -20,7 +20,7 @@ MAX_BYTES = 64 * 2**20
 
 
 def save(value: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a rational, a fit or a certificate to a JSON file, replacing it in one step; returns the path.
+    """Write a rational (saturated or not), a fit or a certificate to a JSON file, in one step; returns the path.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def _no_constant(name: str) -> Any:
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Read what `save` wrote: a `Rational`, a `Fit` or a `Certificate`.
+    """Read what `save` wrote: a `Rational`, a `Saturated`, a `Fit` or a `Certificate`.
 
     Raises
     ------

@@ -36,10 +36,31 @@ def exact_value(rational, x):
 )
 def test_conditions_hold_exactly_in_the_coefficients_that_are_returned(target, degree, domain, values):
     found = fit(target, degree, domain, interpolate=tuple(values))
-    assert found.interpolate == tuple(sorted(map(Fraction, values)))
+    assert [a for a, _ in found.interpolate] == sorted(map(Fraction, values))
     for x, value in values.items():
         assert exact_value(found.rational, x) == fmpq(Fraction(value))
     assert_best(found)
+
+
+@pytest.mark.parametrize(
+    ("target", "degree", "domain", "values", "bounds"),
+    [
+        ("sigmoid(x)", (5, 4), (-16, 16), {-16: 0, 16: 1}, (0, 1)),
+        ("tanh(x)", (7, 6), (-8, 8), {-8: -1, 8: 1}, (-1, 1)),
+        ("tanh(x)", (6, 6), (-6, 9), {9: 1}, None),
+        ("exp(-x)", (3, 3), (0, inf), {0: "0.999999"}, None),
+    ],
+)
+def test_other_values_than_those_of_the_target_may_be_required(target, degree, domain, values, bounds):
+    found = fit(target, degree, domain, interpolate=values, bounds=bounds)
+    assert_best(found)
+    for x, value in values.items():
+        assert exact_value(found.rational, x) == fmpq(Fraction(value))
+
+
+def test_a_value_too_far_from_the_target_is_said_to_be_so():
+    with pytest.raises(DidNotConverge, match="the value required at x = 4 is 0.000671 away from f there"):
+        fit("tanh(x)", (4, 4), (-3, 4), interpolate={4: 1})
 
 
 def test_an_irrational_value_is_met_far_beyond_the_error():
@@ -173,12 +194,14 @@ def test_bounds_of_random_problems(name, scale, shift, degree):
         (("tanh", (4, 4)), {"bounds": 1}, "bounds must be"),
         (("tanh", (4, 4)), {"bounds": (0, 1, 2)}, "bounds must be"),
         (("tanh", (4, 4)), {"bounds": (math.nan, 1)}, "NaN"),
-        (("relu", (4, 4)), {"bounds": (0, None), "interpolate": (0,)}, "f is on a bound"),
+        (("relu", (4, 4)), {"bounds": (0, None), "interpolate": (0,)}, "a value on a bound is required"),
         (("tanh", None), {"bounds": (-1, 1), "tolerance": 1e-3}, "give a degree="),
         (("tanh", None), {"interpolate": (0,), "tolerance": 1e-3}, "give a degree="),
         (((np.arange(9.0), np.arange(9.0) ** 0.5), (2, 2)), {"bounds": (0, None)}, "samples say nothing between"),
         (("tanh", (4, 4)), {"interpolate": (9,)}, "outside the domain"),
         (("tanh", (4, 4)), {"interpolate": ("x",)}, "finite number"),
+        (("tanh", (4, 4)), {"interpolate": {8: 2}, "bounds": (-1, 1)}, "outside of the bounds"),
+        (("tanh", (4, 4)), {"interpolate": {0: 1}, "weight": "relative"}, "finite only for r = 0"),
     ],
 )
 def test_conditions_that_make_no_sense_are_refused(arguments, keywords, message):

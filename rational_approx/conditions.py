@@ -1,0 +1,104 @@
+"""What a user may ask of the values of a rational: given ones at named points, and bounds for all of them."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import inf
+from typing import Any
+
+import flint
+import numpy as np
+
+from rational_approx.callables import scan_points
+from rational_approx.domain import Domain, End
+from rational_approx.polynomials import exact, fmpq
+from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.target import Target
+
+__all__ = ["Bounds", "Conditions", "checked_bounds", "checked_conditions", "forced_error", "interpolant"]
+
+Bounds = tuple[End, End]
+Conditions = tuple[tuple[Fraction, Fraction | None], ...]
+"""Points at which the value of r is required, and that value; None for the one of f."""
+
+
+def checked_conditions(interpolate: Any, target: Target) -> Conditions:
+    """Points, or a mapping from points to values, in exact numbers and by position."""
+    given = interpolate if isinstance(interpolate, Mapping) else dict.fromkeys(interpolate)
+    out = {fraction(a): None if value is None else fraction(value) for a, value in given.items()}
+    for a, value in out.items():
+        if a not in target.domain:
+            raise ValueError(f"the point {float(a):g} of interpolate= lies outside the domain {target.domain}")
+        if value and a in target.relative_zeros:
+            raise ValueError(f"f vanishes at x = {float(a):g}, so a relative error is finite only for r = 0 there")
+    return tuple(sorted(out.items()))
+
+
+def forced_error(target: Target, conditions: Conditions) -> tuple[float, float]:
+    """The largest weighted distance of a required value from f, and where: no fit has a smaller error."""
+    found = [(0.0, 0.0)]
+    for a, value in conditions:
+        for piece in target.pieces:
+            if value is not None and piece.lower <= a <= piece.upper:
+                x = np.array([float(a)])
+                found.append((float(piece.weight(x)[0] * abs(piece.function(x)[0] - float(value))), float(a)))
+    return max(found)
+
+
+def checked_bounds(bounds: Any, target: Target, conditions: Conditions) -> Bounds:
+    """The pair of bounds, infinite where there is none; refused where the target itself is not within them."""
+    try:
+        lower, upper = bounds
+        pair = Domain.of((-inf if lower is None else lower, inf if upper is None else upper))
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"bounds must be (lower, upper), None for no bound, not {bounds!r}: {problem}") from None
+    if target.samples is not None and (pair.lower, pair.upper) != (-inf, inf):
+        raise ValueError("bounds hold on a whole domain, and samples say nothing between their points: give a function")
+    for piece in target.pieces:
+        x = scan_points(piece.lower, piece.upper, 256)
+        f = piece.function(x)
+        beyond = np.maximum(float(pair.lower) - f, f - float(pair.upper))
+        k = int(np.argmax(beyond))
+        if beyond[k] > 1e-12 * max(1.0, float(np.abs(f).max())):
+            raise ValueError(
+                f"the target is {f[k]:.6g} at x = {x[k]:.6g}, {beyond[k]:.3g} outside of the bounds: widen them, or "
+                "fit min(max(f, lower), upper) instead"
+            )
+        ends = {end for interval in target.domain.intervals for end in interval}
+        for a, given in {**dict.fromkeys(target.relative_zeros), **dict(conditions)}.items():
+            value = float(piece.function(np.array([float(a)]))[0] if given is None else given)
+            if not float(pair.lower) <= value <= float(pair.upper):
+                raise ValueError(f"r = {value:g} is required at x = {float(a):g}, outside of the bounds: widen them")
+            if (
+                piece.lower <= a <= piece.upper
+                and a not in ends
+                and min(abs(value - float(b)) for b in (pair.lower, pair.upper)) < 1e-12
+            ):
+                raise ValueError(
+                    f"a value on a bound is required at x = {float(a):g}: the two together would pin the slope of r "
+                    "as well; give up the condition, or widen the bounds"
+                )
+    return pair.lower, pair.upper
+
+
+def interpolant(target: Target, roots: tuple[Fraction, ...], given: dict[Fraction, Fraction]) -> tuple[Fraction, ...]:
+    """The polynomial through the given values at the roots, or those of f, in powers of x; empty where it is zero.
+
+    Values of f are exact where they are rational numbers with denominators up to 2**60, and else within 2**-500.
+    """
+    values = []
+    with working_bits(512):
+        for root in roots:
+            piece = next((s for s in target.pieces if s.lower <= root <= s.upper), None)
+            if piece is None:
+                raise ValueError(f"the point {float(root):g} of interpolate= lies outside the domain {target.domain}")
+            value = given[root] if root in given else to_fraction(piece.jets(to_arb(root), 1)[0][0])
+            simple = value.limit_denominator(2**60)  # the value itself, where it is a rational number
+            values.append(simple if root not in given and abs(value - simple) < Fraction(1, 2**300) else value)
+    total = flint.fmpq_poly([0])
+    for root, value in zip(roots, values, strict=True):
+        term = flint.fmpq_poly([fmpq(value)])
+        for other in roots:
+            if other != root:
+                term = term * flint.fmpq_poly([-fmpq(other), 1]) * (1 / fmpq(root - other))
+        total += term
+    return tuple(exact(c) for c in total.coeffs())
