@@ -1,7 +1,8 @@
 """How tight the bound on rounding errors is: ``python tests/benchmarks/evaluation.py`` writes ``docs/evaluation.md``.
 
 The exported C code, compiled (a C compiler for a machine with fused multiply-add is needed), is run at two million
-points and at all numbers near the two hundred worst; the exact value is taken in long double.
+points and at all numbers near the two hundred worst; the exact value is taken in long double. Names of cases as
+arguments print their rows alone.
 """
 
 import ctypes
@@ -102,9 +103,11 @@ def rows(name: str, best: Fit, folder: str) -> list[str]:
 
 
 def main() -> None:
-    """Write the table into its page, between the marks."""
+    """Write the table into its page, between the marks, or print the rows that are asked for."""
     with tempfile.TemporaryDirectory() as folder:
-        lines = [line for name, case in CASES.items() for line in rows(name, fit(*case), folder)]
+        lines = [line for name in sys.argv[1:] or CASES for line in rows(name, fit(*CASES[name]), folder)]
+    if sys.argv[1:]:
+        return
     head = "| rational | scheme | calculates in | operations | error of the fit | proved | largest found | ratio |"
     table = "\n".join([head, "|---|---|---|---|---|---|---|---|", *lines])
     page = ROOT / "docs" / "evaluation.md"
