@@ -22,6 +22,7 @@ from rsae.sae import SparseAutoencoder
 __all__ = ["certificates", "curve_certificate", "distance_bound"]
 
 SHARES = (0.25, 0.5, 0.75)
+GRID = 256
 
 
 def curve_certificate(rational: Rational) -> Certificate:
@@ -38,16 +39,18 @@ def curve_certificate(rational: Rational) -> Certificate:
     distance = certify(rational, one)
     if distance.status != "proved" or distance.upper is None:
         return distance
-    reach = _outward(distance.upper)
-    steep = _outward(Fraction(_steepest(rational)))
-    return certify(rational, one, claims=[("range", 1 - reach, 1 + reach), ("lipschitz", steep)])
-
-
-def _steepest(rational: Rational) -> float:
-    """A little more than the largest slope on a fine grid: a Lipschitz bound to be proved, not a proof."""
     slope = rational.derivative()
-    largest = max(abs(float(slope(Fraction(i, 256)))) for i in range(257))
-    return 1.02 * largest + 1e-6
+    grid = [Fraction(i, GRID) for i in range(GRID + 1)]
+    values = [rational(u) for u in grid]
+    steep = Fraction(1.02 * max(abs(float(slope(u))) for u in grid) + 1e-6)
+    # No point is farther than 1 / (2 GRID) from the grid, so the range follows from the slopes, if those hold.
+    margin = steep / (2 * GRID)
+    low, high = (Fraction(float(value)) for value in (min(values), max(values)))
+    return certify(
+        rational,
+        one,
+        claims=[("range", -_outward(margin - low), _outward(high + margin)), ("lipschitz", _outward(steep))],
+    )
 
 
 def _outward(value: Fraction) -> Fraction:

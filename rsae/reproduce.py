@@ -94,8 +94,8 @@ _REFINED = ("topk_16", "jumprelu_0.06")
 STUDIES = (
     _STORIES,
     _SMOLLM2,
-    replace(_STORIES, name="stories260K_layer2, residual", teachers=_REFINED, refine="residual", seeds=1),
-    replace(_STORIES, name="stories260K_layer2, gain", teachers=_REFINED, refine="gain", seeds=1),
+    replace(_STORIES, name="stories260K_layer2_residual", teachers=_REFINED, refine="residual", seeds=1),
+    replace(_STORIES, name="stories260K_layer2_gain", teachers=_REFINED, refine="gain", seeds=1),
 )
 
 

@@ -69,6 +69,7 @@ def test_the_certificate_of_a_trained_curve_holds_at_every_point_tried() -> None
         values = torch.tensor([float(gate.rational(share)(Fraction(float(x)))) for x in u])
         assert low <= values.min()
         assert values.max() <= high
+        assert high - low < 1.05 * (values.max() - values.min()) + 0.01
         assert (values.diff().abs() / u.diff()).max() <= float(Fraction(entry["claims"]["lipschitz"][0]))
         assert (gate.curve(u, torch.full_like(u, share)) <= tree["everywhere"]["bound"]).all()
         assert "proved" in entry["sentence"]
