@@ -15,7 +15,7 @@ __all__ = ["Continuity", "Places", "continuity", "in_contexts", "places"]
 
 COSINE, OVERLAP = 0.7, 0.3
 _SHOWN, _LEFT, _RIGHT = 3, 12, 5  # contexts a latent and SAE; tokens before and after the one that fires
-_LATENTS = 4096  # no more have their contexts in a report: the page would become too large to open on a phone
+_LATENTS = 2500  # no more have their contexts in a report: the page would become too large to open on a phone
 
 
 class Continuity(NamedTuple):

@@ -124,7 +124,7 @@ def draw_activation(
     axes: Any, activation: Mapping[str, Sequence[float]], shares: Mapping[str, Sequence[float]] | None = None
 ) -> None:
     """Draw every curve of ``activation`` over its ``ratio``, and behind them the ``shares`` of the codes."""
-    if shares:
+    if shares and max(shares["after"]) < 0.9:
         behind = axes.twinx()
         draw_histogram(behind, shares, None)
         behind.set_ylabel("share of the codes")
@@ -154,10 +154,15 @@ def draw_histogram(axes: Any, shares: Mapping[str, Sequence[float]], label: str 
 
 
 def draw_training(axes: Any, histories: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Draw the loss of each arm over its steps."""
-    for index, (name, history) in enumerate(histories.items()):
+    """Draw the loss of each arm over its steps; all seeds of an arm in one colour, named once."""
+    arms = list(dict.fromkeys(name.split(",")[0] for name in histories))
+    seen = set()
+    for name, history in histories.items():
+        arm = name.split(",")[0]
         steps, losses = [entry["step"] for entry in history], [entry["loss"] for entry in history]
-        axes.plot(steps, losses, color=_colour(name.split(",")[0], index), linewidth=1.2, label=spoken(name))
+        label = None if arm in seen else spoken(arm)
+        axes.plot(steps, losses, color=_colour(arm, arms.index(arm)), linewidth=1.2, label=label)
+        seen.add(arm)
     axes.set(xlabel="step", ylabel="squared error of a batch")
     axes.legend(frameon=False)
 
