@@ -46,7 +46,7 @@ def active_topk(h: Tensor, k: int, activation: RationalActivation | None, size: 
     ``size`` [batch, 1] is ``|x - b_dec|``, for activations that read the norm share.
     """
     count = min(k + 1, h.shape[1])
-    order = h.detach().topk(count, dim=1).indices
+    order = _largest(h.detach(), count)
     rows = torch.arange(len(h), device=h.device).repeat_interleave(count)
     largest = entries.pick(h, Places(rows, order.reshape(-1), *h.shape)).view(len(h), count)
     kept = largest[:, :k].clamp_min(0.0)
@@ -112,6 +112,21 @@ def active_jump(
     ones = torch.ones_like(values)
     l0 = cast(Tensor, _Jump.apply(ones, values, cut, ones, width)).sum() / len(h)
     return Active(codes, columns, rows, len(h), l0, places)
+
+
+def _largest(h: Tensor, count: int) -> Tensor:
+    """The columns [batch, count] of the largest entries of each row of h [batch, d_sae], the largest first.
+
+    In a wide row they lie in the ``count`` blocks of 32 whose largest entries are largest: two searches in short lists
+    instead of one in a long one, half the time from d_sae = 16k on.
+    """
+    size, width = h.shape
+    if width < 16_384 or width % 32 or count * 128 > width:
+        return h.topk(count, dim=1).indices
+    blocks = h.view(size, width // 32, 32).amax(2).topk(count, dim=1, sorted=False).indices
+    each = blocks + torch.arange(size, device=h.device)[:, None] * (width // 32)
+    inside = h.view(-1, 32).index_select(0, each.view(-1)).view(size, count * 32).topk(count, dim=1).indices
+    return blocks.gather(1, inside // 32) * 32 + inside % 32
 
 
 def _where(mask: Tensor) -> Places:

@@ -94,13 +94,16 @@ def average_gradients(parameters: Sequence[Tensor]) -> None:
     """Replace each parameter's gradient by its mean over ranks; one message for all of them."""
     if count() == 1:
         return
-    grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([grad.reshape(-1) for grad in grads])
     with _together():
         dist.all_reduce(flat)
     flat /= count()
-    for parameter, grad in zip(parameters, flat.split([grad.numel() for grad in grads]), strict=True):
-        parameter.grad = grad.view_as(parameter)
+    for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+        grad.copy_(part.view_as(grad))  # in place: fused Adam takes it that a gradient lies in memory as its parameter
 
 
 def _home() -> torch.device:
