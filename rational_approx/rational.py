@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import flint
 import mpmath
@@ -11,6 +11,7 @@ import numpy as np
 
 from rational_approx.domain import Domain
 from rational_approx.formats import FORMATS, round_to
+from rational_approx.forms import Barycentric, SafePade
 from rational_approx.polynomials import (
     Root,
     as_chebyshev,
@@ -26,25 +27,12 @@ from rational_approx.polynomials import (
 )
 from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
 
-__all__ = ["Rational", "SafePade"]
+__all__ = ["Rational"]
 
 Coefficients = tuple[Fraction, ...]
 
 
-class SafePade(NamedTuple):
-    """``P(x) / (1 + abs(S(x)))`` in powers of x: no pole on the real line, whatever the coefficients."""
-
-    numerator: Coefficients
-    denominator: Coefficients
-
-    def __call__(self, x: Any) -> Any:
-        """Evaluate at floats or arrays."""
-        powers = np.polynomial.polynomial.polyval
-        p, s = ([float(c) for c in side] for side in self)
-        return powers(x, p) / (1 + np.abs(powers(x, s)))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rational:
     """``r = P / Q`` with exact rational coefficients.
 
@@ -136,18 +124,7 @@ class Rational:
             t = (2 * x - (lower + upper)) / (upper - lower)
             value = np.polynomial.chebyshev.chebval
             return value(t, top) / value(t, bottom)
-        nodes, alpha, beta = self._barycentric
-        flat = x.ravel()
-        out = np.empty_like(flat)
-        for start in range(0, flat.size, 1 << 15):  # bounded memory: the table below has one row a point
-            points = flat[start : start + (1 << 15)]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                cauchy = 1.0 / (points[:, None] - nodes)
-                values = (cauchy @ alpha) / (cauchy @ beta)
-            hit, node = np.nonzero(points[:, None] == nodes)
-            values[hit] = alpha[node] / beta[node]
-            out[start : start + (1 << 15)] = values
-        return out.reshape(x.shape)
+        return np.asarray(self._barycentric(x))
 
     @cached_property
     def _float_coefficients(self) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +134,7 @@ class Rational:
         )
 
     @cached_property
-    def _barycentric(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _barycentric(self) -> Barycentric:
         # P(x) = L(x) sum_k P(x_k) l_k / (x - x_k), l_k = 1 / prod_{j != k} (x_k - x_j), and the same for Q: the node
         # polynomial L cancels. The sums are formed once, in high precision, from the exact coefficients.
         bits = 256 + 12 * len(self.support) + 2 * max(abs(c.denominator.bit_length()) for c in self.denominator)
@@ -172,11 +149,8 @@ class Rational:
                 alpha.append(to_fraction(top))
                 beta.append(to_fraction(bottom))
         largest = max(map(abs, beta))
-        return (
-            np.array([float(x) for x in self.support]),
-            np.array([float(a / largest) for a in alpha]),
-            np.array([float(b / largest) for b in beta]),
-        )
+        top, bottom = ([value / largest for value in values] for values in (alpha, beta))
+        return Barycentric(*(np.array([float(v) for v in values]) for values in (self.support, top, bottom)))
 
     # -- algebra ------------------------------------------------------------------------------------------------
 
@@ -198,6 +172,34 @@ class Rational:
         top, bottom = (as_chebyshev(poly, self.domain) for poly in self.polynomials)
         return replace(self, numerator=top, denominator=bottom, basis="chebyshev", format="exact")
 
+    def without_support(self) -> "Rational":
+        """The same coefficients, evaluated by Clenshaw's or Horner's rule and not by the barycentric formula."""
+        return replace(self, support=())
+
+    def barycentric(self) -> Barycentric:
+        """The barycentric form in float64, on the support points, or on Chebyshev points of the hull of the domain.
+
+        Raises
+        ------
+        ValueError
+            without support points on an unbounded domain.
+        """
+        if self.support:
+            return self._barycentric
+        if not self.domain.bounded:
+            raise ValueError("a barycentric form without support points needs a bounded domain")
+        lower, upper, count = float(self.domain.lower), float(self.domain.upper), max(self.type) + 1
+        t = np.sin(np.pi * (np.arange(count) - (count - 1) / 2) / max(count - 1, 1))
+        nodes = (lower + upper) / 2 + (upper - lower) / 2 * t
+        return replace(self, support=tuple(Fraction(float(x)) for x in nodes))._barycentric
+
+    def losses(self) -> dict[str, float]:
+        """What rounding to float64 costs in each form, as a share of the largest value: measured; see
+        :func:`rational_approx.forms.losses`. The conversions themselves are exact in the coefficients."""
+        from rational_approx.forms import losses
+
+        return losses(self)
+
     def derivative(self) -> "Rational":
         """``r' = (P' Q - P Q') / Q**2``, with exact coefficients in the same basis.
 
@@ -208,6 +210,13 @@ class Rational:
         top, bottom = p.derivative() * q - p * q.derivative(), q * q
         powers = Rational(fractions(top), fractions(bottom), self.domain, "monomial")
         return powers if self.basis == "monomial" else powers.chebyshev()
+
+    def antiderivative(self) -> Any:
+        """A function whose derivative this is, in closed form: a polynomial, powers and logarithms of the distances to
+        the poles; see :class:`rational_approx.antiderivative.Antiderivative`. Every rational has one."""
+        from rational_approx.antiderivative import Antiderivative
+
+        return Antiderivative(self)
 
     def poles(self) -> tuple[Root, ...]:
         """Zeros of the denominator after common factors are removed, each with multiplicity and error bound."""
@@ -272,6 +281,9 @@ class Rational:
         top = tuple(round_to(c / largest, format) for c in self.numerator)
         bottom = tuple(round_to(c / largest, format) for c in self.denominator)
         return replace(self, numerator=top, denominator=bottom, format=format, support=())
+
+    def __repr__(self) -> str:
+        return f"Rational(type {self.type}, {self.basis}, {self.format}, {self.domain})"
 
     def __str__(self) -> str:
         def side(coefficients: Coefficients) -> str:

@@ -26,7 +26,7 @@ DEFAULT_DIGITS = 18
 """Correct digits of the levelled error without ``digits=``: the float that is returned is then correctly rounded."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit:
     """The answer to a fit, with its question.
 
@@ -83,12 +83,24 @@ class Fit:
 
         return error_curve(self, path)
 
+    def __repr__(self) -> str:
+        state = "" if self.converged else ", NOT converged"
+        error = mpmath.nstr(mpmath.mpf(self.error), 10)
+        return f"Fit({self.target.name} on {self.target.domain}, type {self.degree}, error {error}{state})"
+
     def __str__(self) -> str:
         state = "best approximation" if self.converged else "NOT converged"
-        return (
-            f"{self.target.name} on {self.target.domain}\n  type {self.degree}, {state}, "
-            f"levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at {len(self.reference)} points"
-        )
+        lines = [
+            f"{self.target.name} on {self.target.domain}",
+            f"  type {self.degree}, {state}, levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at "
+            f"{len(self.reference)} points",
+        ]
+        values = (f"r({float(a):g}) = {'f' if b is None else format(float(b), 'g')}" for a, b in self.interpolate)
+        if conditions := ", ".join(values):
+            lines.append(f"  with {conditions}")
+        if self.bounds != (-inf, inf):
+            lines.append(f"  with values in [{float(self.bounds[0]):g}, {float(self.bounds[1]):g}]: proved")
+        return "\n".join(lines)
 
 
 class DidNotConverge(ArithmeticError):

@@ -59,7 +59,7 @@ def test_other_values_than_those_of_the_target_may_be_required(target, degree, d
 
 
 def test_a_value_too_far_from_the_target_is_said_to_be_so():
-    with pytest.raises(DidNotConverge, match="the value required at x = 4 is 0.000671 away from f there"):
+    with pytest.raises(DidNotConverge, match=r"the value required at x = 4 is 0\.000671 away from f there"):
         fit("tanh(x)", (4, 4), (-3, 4), interpolate={4: 1})
 
 
