@@ -27,8 +27,18 @@ __all__ = [
 
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
-COLOURS = {"teacher": "#555555", "initialised": "#999999", "upgraded": "#0072B2", "control": "#D55E00"}
-_OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = {
+    "teacher": "#555555",
+    "initialised": "#999999",
+    "upgraded": "#0072B2",
+    "control": "#D55E00",
+    "threshold": "#009E73",
+    "control_twice": "#E69F00",
+    "scale": "#CC79A7",
+    "polynomial": "#56B4E9",
+}
+_OTHERS = ("#000000", "#8C510A", "#5AAE61", "#762A83")
+_CERTAIN = 0.9  # a gate without a threshold has every ratio at 0: such a histogram would only hide the other
 FRONTIER_CAPTIONS = {
     "mse": "MSE against L0 at several sparsities, on held-out vectors; lower and further left is better.",
     "delta_ce": "What splicing costs in cross-entropy against L0; lower and further left is better.",
@@ -73,9 +83,10 @@ def of_report(report: Report) -> dict[str, list[Picture]]:
             "What the rational does to a code (lines, left): its factor against the ratio of the threshold to the "
             "pre-activation (1: the latent barely passed), before and after fine-tuning."
         )
-        if report.histograms:
+        shares = report.histograms.get("ratio")
+        if shares and max(shares["after"]) < _CERTAIN:
             caption += " Behind it (right): where the codes of held-out tokens lie."
-        add("curve", caption, draw_activation, activation, report.histograms.get("ratio"))
+        add("curve", caption, draw_activation, activation, shares)
     if report.histograms:
         caption = "Pre-activations of the codes that are not 0, on held-out tokens, before and after fine-tuning."
         add("curve", caption, draw_histogram, report.histograms["pre_activation"], "pre-activation")
@@ -124,7 +135,7 @@ def draw_activation(
     axes: Any, activation: Mapping[str, Sequence[float]], shares: Mapping[str, Sequence[float]] | None = None
 ) -> None:
     """Draw every curve of ``activation`` over its ``ratio``, and behind them the ``shares`` of the codes."""
-    if shares and max(shares["after"]) < 0.9:
+    if shares and max(shares["after"]) < _CERTAIN:
         behind = axes.twinx()
         draw_histogram(behind, shares, None)
         behind.set_ylabel("share of the codes")
@@ -144,7 +155,7 @@ def draw_activation(
 
 def draw_histogram(axes: Any, shares: Mapping[str, Sequence[float]], label: str | None) -> None:
     """Draw the shares before (filled) and after (a line) over their common bins."""
-    if max(shares["before"]) < 0.9:  # a gate without a threshold has every ratio at 0: nothing to see
+    if max(shares["before"]) < _CERTAIN:
         axes.stairs(shares["before"], shares["edges"], fill=True, color="#d9d9d9", label="before")
     axes.stairs(shares["after"], shares["edges"], color="#56B4E9", linewidth=1.2, label="after")
     axes.set_ylim(bottom=0)
