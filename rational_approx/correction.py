@@ -76,7 +76,7 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Level | None = N
             return
 
 
-PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
 
 
 def orthonormal(t: np.ndarray, first: np.ndarray, degree: int) -> np.ndarray:

@@ -10,6 +10,9 @@ from rational_approx.reduction import Reduced
 
 __all__ = ["Exchange", "Record", "exchange", "from_coordinate", "to_coordinate"]
 
+NOISE = 1e-15
+"""Rounding error of an error curve, as a share of the target's size."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -81,7 +84,7 @@ def sampled(problem: Reduced, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def exchange(
     problem: Reduced, degree: tuple[int, int], start: np.ndarray, *, tolerance: float = 1e-9, limit: int = 60
 ) -> Exchange:
-    """Exchange from a starting reference until the peaks are level to ``tolerance``, or no better is to be had.
+    """Exchange from a starting reference until the peaks are level to ``tolerance``, as far as floats can tell.
 
     The new reference is the set of peaks. Where it is inadmissible, or levels at a smaller error than before, the
     reference moves only half of the way there, then a quarter, and so on: the relaxation.
@@ -97,6 +100,7 @@ def exchange(
     history: list[Record] = []
     best: tuple[float, Level, float] | None = None
     stalled, damping = 0, 1.0
+    noise = NOISE * float(np.abs(sampled(problem, start)[0]).max())
     for _ in range(limit):
         t, e = peaks(problem, current, base)
         largest = float(np.abs(e).max())
@@ -107,7 +111,7 @@ def exchange(
             best = (deviation, current, largest)
         else:
             stalled += 1
-        if deviation < tolerance or stalled > 5:
+        if largest - abs(current.h) < tolerance * abs(current.h) + noise or stalled > 5:
             break
         chosen = alternating(t, e, count)
         if chosen is None:

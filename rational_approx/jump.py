@@ -42,7 +42,7 @@ class Jump(NamedTuple):
 
 
 def half_jump(problem: Reduced, degree: tuple[int, int], digits: int) -> Finished | None:
-    """A rational whose largest error is half of the largest jump, or None where there is no jump or no such rational."""
+    """A rational whose largest error is half of the largest jump; None where there is no jump, or no such rational."""
     bits = int(3.33 * digits) + 256
     with working_bits(bits):
         jump = _largest(problem)
@@ -103,10 +103,11 @@ def _below(problem: Reduced, degree: tuple[int, int], jump: Jump) -> tuple[np.nd
         error = np.hstack([-w[:, None] * top / level, s[:, None] * bottom / level])[used]
         room = np.hstack([np.zeros_like(top), bottom])[used]
         rows = np.block([[error - room, slack[used, None]], [-error - room, slack[used, None]]])
-        zeros, equality = np.zeros(rows.shape[0]), (None, None)
+        through = np.zeros((1, p + q + 3))
         if jump.middle is not None:
-            equality = np.r_[top[at], -float(jump.middle) * bottom[at], 0.0][None, :], np.zeros(1)
-        found = linprog(cost, rows, zeros, *equality, bounds, method="highs", options=PRECISE)
+            through[0, :-1] = np.r_[top[at], -float(jump.middle) * bottom[at]]
+        zeros = np.zeros(rows.shape[0])
+        found = linprog(cost, rows, zeros, through, np.zeros(1), bounds, method="highs", options=PRECISE)
         if found.status != 0:
             return None
         ratio = bottom @ found.x[p + 1 : -1]

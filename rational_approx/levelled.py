@@ -92,10 +92,13 @@ def level(reference: np.ndarray, s: np.ndarray, w: np.ndarray, degree: tuple[int
     """
     p, q = degree
     n = reference.size
-    small = min(p, q)
     big_at = np.unique(np.round(np.linspace(1, n - 1, max(p, q) + 1)).astype(int)) if p != q else np.arange(1, n, 2)
-    small_at = big_at[np.unique(np.round(np.linspace(0, big_at.size - 1, small + 1)).astype(int))]
-    q_at = big_at if q >= p else small_at
+    of_p, of_q = np.ones((2, big_at.size), dtype=bool)
+    if p != q:
+        shared = np.zeros(big_at.size, dtype=bool)
+        shared[np.unique(np.round(np.linspace(0, big_at.size - 1, min(p, q) + 1)).astype(int))] = True
+        of_p, of_q = (of_p, shared) if p > q else (shared, of_q)
+    p_at, q_at = big_at[of_p], big_at[of_q]
     nodes = reference[q_at]
     log_d = -_log_products(reference, reference)
     gaps = np.abs(reference[:, None] - nodes)
@@ -131,15 +134,13 @@ def level(reference: np.ndarray, s: np.ndarray, w: np.ndarray, degree: tuple[int
         log_q = np.log(weighted_q) - 0.5 * (log_d - np.log(w))
     q_values = np.exp(log_q - log_q.max())
     # Barycentric weights: value over derivative of the node polynomial, in logarithms until the last moment.
-    p_at = big_at if p >= q else small_at
-    extra_p = reference[np.setdiff1d(p_at, q_at)]
-    extra_q = reference[np.setdiff1d(q_at, p_at)]
+    extra_p, extra_q = reference[big_at[~of_q]], reference[big_at[~of_p]]
     alpha, beta = np.zeros(big_at.size), np.zeros(big_at.size)
     log_a = log_q[p_at] - _log_products(reference[p_at], reference[p_at])
     log_b = log_q[q_at] - _log_products(reference[q_at], reference[q_at])
     shift = max(log_a.max(), log_b.max())
-    alpha[np.isin(big_at, p_at)] = r_values[p_at] * np.exp(log_a - shift) * node_signs(reference[p_at])
-    beta[np.isin(big_at, q_at)] = np.exp(log_b - shift) * node_signs(reference[q_at])
+    alpha[of_p] = r_values[p_at] * np.exp(log_a - shift) * node_signs(reference[p_at])
+    beta[of_q] = np.exp(log_b - shift) * node_signs(reference[q_at])
     return Level(reference, h, q_values, reference[big_at], alpha, beta, extra_p, extra_q, r_values[big_at])
 
 

@@ -183,7 +183,7 @@ def _candidate(found: Exchange) -> Candidate:
 
 def _is_invisible(problem: Reduced, found: Exchange) -> bool:
     s, _ = sampled(problem, found.level.reference)
-    return abs(found.level.h) < INVISIBLE * float(np.abs(s).max())
+    return found.largest < INVISIBLE * float(np.abs(s).max())
 
 
 def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:

@@ -1,13 +1,15 @@
 """Fuzz `fit` with random problems, and confirm every answer by an independent dense check in mpmath.
 
-    python -m tests.benchmarks.fuzz [--seed 1] [--count 200] [--first 0] [--points 400] [--failures FILE] [--write PAGE]
+    python -m tests.benchmarks.fuzz [--seed 1] [--count 200] [--first 0] [--points 60] [--record FILE] [--write PAGE]
 
 Each problem has 10 s of processor time. The outcomes: ``solved`` (the levelled error is the largest one to 1e-9, and it
 alternates as often as the best approximant must), ``did not converge`` (said so), ``wrong``, ``too slow``, ``raised``
-(anything but ``DidNotConverge``). A problem that was not solved is printed with its seed and number.
+(anything but ``DidNotConverge``). A problem that was not solved is printed with its seed and number. With ``--record``
+every outcome is a line of a file, and a run that was interrupted goes on where it was.
 """
 
 import argparse
+import json
 import signal
 import time
 import traceback
@@ -49,7 +51,7 @@ def _time_is_up(*_: Any) -> None:
     raise TooSlow
 
 
-def solve(posed: Problem, per_point: int = 400, limit: float = LIMIT) -> Outcome:
+def solve(posed: Problem, per_point: int = 60, limit: float = LIMIT) -> Outcome:
     """Fit one problem and check the answer."""
     signal.signal(signal.SIGPROF, _time_is_up)
     signal.setitimer(signal.ITIMER_PROF, limit)
@@ -74,7 +76,7 @@ def solve(posed: Problem, per_point: int = 400, limit: float = LIMIT) -> Outcome
     return Outcome("wrong", seconds, fault) if fault else Outcome("solved", seconds)
 
 
-def wrong(posed: Problem, found: Any, per_point: int = 400) -> str:
+def wrong(posed: Problem, found: Any, per_point: int = 60) -> str:
     """What is wrong with an answer, or an empty string."""
     checked = check(posed, found.rational, found.error, per_point)
     if checked.pole:
@@ -113,13 +115,13 @@ def half_jump(posed: Problem) -> float:
     return max(half)
 
 
-def summary(results: list[tuple[Problem, Outcome]]) -> str:
+def summary(results: list[tuple[str, Outcome]]) -> str:
     """Counts by kind of problem in Markdown, and the times."""
     verdicts = ("solved", "did not converge", "wrong", "too slow", "raised")
     lines = ["| kind | " + " | ".join(verdicts) + " |", "|---|" + "---|" * len(verdicts)]
-    for kind in [*KINDS, "all"]:
-        counts = Counter(outcome.verdict for posed, outcome in results if kind in (posed.kind, "all"))
-        lines.append(f"| {kind} | " + " | ".join(str(counts[verdict]) for verdict in verdicts) + " |")
+    for shown in [*KINDS, "all"]:
+        counts = Counter(outcome.verdict for kind, outcome in results if shown in (kind, "all"))
+        lines.append(f"| {shown} | " + " | ".join(str(counts[verdict]) for verdict in verdicts) + " |")
     seconds = sorted(outcome.seconds for _, outcome in results)
     middle, most = seconds[len(seconds) // 2], seconds[int(0.99 * len(seconds))]
     lines += [
@@ -129,29 +131,39 @@ def summary(results: list[tuple[Problem, Outcome]]) -> str:
     return "\n".join(lines)
 
 
+def recorded(path: Path | None, seed: int) -> dict[int, tuple[str, Outcome]]:
+    """The outcomes in a file, by the number of the problem."""
+    if path is None or not path.exists():
+        return {}
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {line["index"]: (line["kind"], Outcome(*line["outcome"])) for line in lines if line["seed"] == seed}
+
+
 def main() -> None:
     """Run the problems and print the failures and the counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--points", type=int, default=400, help="points of the check for each point of a reference")
-    parser.add_argument("--failures", help="also write the failures to this file, one Python literal a line")
+    parser.add_argument("--points", type=int, default=60, help="points of the check for each point of a reference")
+    parser.add_argument("--record", type=Path, help="a file of outcomes, in which those of earlier runs are kept")
     parser.add_argument("--write", type=Path, help="a page that has the marks of the counts, such as docs/fuzz.md")
     chosen = parser.parse_args()
-    results, lines = [], []
+    results = recorded(chosen.record, chosen.seed)
     for index in range(chosen.first, chosen.first + chosen.count):
+        if index in results:
+            continue
         posed = problem(chosen.seed, index)
         outcome = solve(posed, chosen.points)
-        results.append((posed, outcome))
+        results[index] = posed.kind, outcome
         if outcome.verdict != "solved":
-            line = f"({chosen.seed}, {index}, {outcome.verdict!r}, {outcome.detail!r}, {outcome.seconds:.2f}, {posed})"
-            print(line, flush=True)
-            lines.append(line + "\n")
-    shown = summary(results)
+            print(f"({chosen.seed}, {index}, {outcome}, {posed})", flush=True)
+        if chosen.record:
+            line = json.dumps({"seed": chosen.seed, "index": index, "kind": posed.kind, "outcome": outcome})
+            with chosen.record.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+    shown = summary([results[index] for index in range(chosen.first, chosen.first + chosen.count)])
     print(shown)
-    if chosen.failures:
-        Path(chosen.failures).write_text("".join(lines), encoding="utf-8")
     if chosen.write:
         page = chosen.write.read_text(encoding="utf-8")
         last = chosen.first + chosen.count - 1
