@@ -78,6 +78,10 @@ coefficient rounded to the nearest number in whichever of the two bases is bette
 on the domain; *range*: a coefficient is too large for the format; *none found*: the search ended without a rational
 that has no pole, and says so.
 
+A format holds a fit whose error is well above its last place, and not more: float32 costs less than 2% down to errors
+of 1e-6 and at most a quarter at 1e-10, where the formats of 16 bits lose factors from 20 to 10^6. A lower type is then
+as good and cheaper.
+
 | case | error of the fit | {heads} |
 |---|---|{"---|---|" * len(ORDER)}
 """
