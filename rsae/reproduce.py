@@ -84,9 +84,9 @@ _SMOLLM2 = Study(
     text="text/wikitext2_valid_test.json",
     held_out=16,
     max_tokens=120_000,
-    loss_tokens=4_096,
+    loss_tokens=2_048,
     teachers=("topk_32", "jumprelu", "relu"),
-    steps=300,
+    steps=200,
     batch_size=512,
     seeds=1,
 )
