@@ -171,7 +171,11 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
         steps: list[tuple[Any, ...]] = [
             (checker.pinned, content["value"]),
             (need, content["pole_free"] is True, "the certificate does not say that there is no pole"),
-            (need, polynomials.pole_free(checker.bottom, checker.domain), "the denominator may vanish on the domain"),
+            (
+                need,
+                polynomials.pole_free(checker.bottom, checker.domain, deadline),
+                "the denominator may vanish on the domain",
+            ),
             (checker.attained, content["witness"], content["reference"]),
             *((checker.claim, claim["name"], claim["arguments"], claim["status"]) for claim in content["claims"]),
             (checker.covered,),

@@ -4,16 +4,15 @@ Standard library only; see ``verify.py``.
 """
 
 import operator
-import time
 from fractions import Fraction
 from math import comb, inf
 
 if __package__:
     from rational_approx.verify_functions import Functions, Interval
-    from rational_approx.verify_reading import SWITCHED, Late, chosen, need, read
+    from rational_approx.verify_reading import SWITCHED, chosen, in_time, need, read
 else:  # run alone, beside the other files
     from verify_functions import Functions, Interval  # type: ignore[import-not-found, no-redef]
-    from verify_reading import SWITCHED, Late, chosen, need, read  # type: ignore[import-not-found, no-redef]
+    from verify_reading import SWITCHED, chosen, in_time, need, read  # type: ignore[import-not-found, no-redef]
 
 __all__ = ["TEMPLATES", "Arithmetic", "Interval", "Jet"]
 
@@ -53,11 +52,6 @@ class Arithmetic(Functions):
         super().__init__(bits)
         self.deadline = deadline
         self.tables: dict[int, list[list[int]]] = {}
-
-    def in_time(self) -> None:
-        """Raise `Late` when the time is over."""
-        if time.monotonic() > self.deadline:
-            raise Late("the check takes longer than it may: give it more seconds")
 
     def shifted(self, poly: Jet, centre: Interval, count: int) -> Jet:
         """The first coefficients in powers of ``x - centre``, by repeated synthetic division."""
@@ -115,7 +109,7 @@ class Arithmetic(Functions):
     def evaluate(self, node: tuple, u: Jet) -> Jet:
         """Taylor coefficients of a tree at a point or over a box."""
         kind, n = node[0], len(u)
-        self.in_time()
+        in_time(self.deadline)
         if kind == "x":
             return u
         if kind == "interval":

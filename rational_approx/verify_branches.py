@@ -74,8 +74,12 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
     limits = DOMAINS.get(node[0])
     if limits is not None and (node[0] != "^" or (node[2][0] == "number" and node[2][1].denominator > 1)):
         inner, (low, high) = polynomial(node[1]), limits
-        inside = inner is not None and one_sign(combined(inner, [Fraction(1)], Fraction(-low)), *span, False)
-        if inside and (high == inf or one_sign(combined([Fraction(high)], inner or [], Fraction(-1)), *span, False)):
+        inside = inner is not None and one_sign(
+            combined(inner, [Fraction(1)], Fraction(-low)), *span, False, math.deadline
+        )
+        if inside and (
+            high == inf or one_sign(combined([Fraction(high)], inner or [], Fraction(-1)), *span, False, math.deadline)
+        ):
             return (node[0], ("clipped", node[1], limits), *node[2:])
     return node
 
@@ -101,7 +105,7 @@ def positive(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> bool:
     """Whether a switch is positive inside a piece (a polynomial: nowhere negative), so that its branch holds there."""
     poly = polynomial(switch)
     if poly is not None:
-        return any(poly) and one_sign(poly, *span, False)
+        return any(poly) and one_sign(poly, *span, False, math.deadline)
     if max(map(abs, span)) == inf:
         return False
     stack, seen = [span], 0

@@ -5,13 +5,13 @@ Standard library only; see ``verify.py``.
 
 from fractions import Fraction
 from itertools import pairwise
-from math import comb, inf
+from math import comb, inf, lcm
 from typing import Any
 
 if __package__:
-    from rational_approx.verify_reading import need
+    from rational_approx.verify_reading import in_time, need
 else:  # run alone, beside the other files
-    from verify_reading import need  # type: ignore[import-not-found, no-redef]
+    from verify_reading import in_time, need  # type: ignore[import-not-found, no-redef]
 
 __all__ = ["combined", "one_sign", "pole_free", "powers", "product", "signed", "value_at"]
 
@@ -56,24 +56,29 @@ def value_at(poly: list[Fraction], x: Fraction) -> Fraction:
     return total
 
 
-def one_sign(poly: list[Fraction], lower: Any, upper: Any, strict: bool) -> bool:
+def one_sign(poly: list[Fraction], lower: Any, upper: Any, strict: bool, deadline: float = inf) -> bool:
     """Whether a polynomial is positive (not strict: nowhere negative) on a closed interval, by its Bernstein form."""
     if lower == -inf:
         mirrored = [c * (-1) ** k for k, c in enumerate(poly)]
         if upper == inf:
-            return one_sign(poly, Fraction(0), inf, strict) and one_sign(mirrored, Fraction(0), inf, strict)
-        return one_sign(mirrored, -upper, inf, strict)
-    n, shifted = len(poly) - 1, [Fraction(0)]
-    for c in reversed(poly):  # powers of s, x = lower + s, or lower + s (upper - lower)
-        shifted = combined(product(shifted, [lower, upper - lower if upper < inf else Fraction(1)]), [c], Fraction(1))
-    scaled = [c / comb(n, k) for k, c in enumerate(shifted[: n + 1])]
+            return all(one_sign(side, Fraction(0), inf, strict, deadline) for side in (poly, mirrored))
+        return one_sign(mirrored, -upper, inf, strict, deadline)
+    n, width = len(poly) - 1, upper - lower if upper < inf else Fraction(1)
+    # In integers: powers of s, where x = lower + s, or lower + s (upper - lower), is (start + step s) / scale.
+    scale, common = lcm(lower.denominator, width.denominator), lcm(*(c.denominator for c in poly))
+    start, step, whole, power = int(lower * scale), int(width * scale), [0], common
+    for c in reversed(poly):
+        in_time(deadline)
+        whole = [start * a + step * b for a, b in zip([*whole, 0], [0, *whole])]
+        whole[0] += int(c * power)
+        power *= scale
+    several = lcm(*(comb(n, k) for k in range(n + 1)))
+    scaled = [c * (several // comb(n, k)) for k, c in enumerate(whole[: n + 1])]
     if upper < inf:
-        scaled = [sum((comb(i, j) * scaled[j] for j in range(i + 1)), Fraction(0)) for i in range(n + 1)]
-    common = 1
-    for c in scaled:
-        common = max(common, c.denominator) if common % c.denominator == 0 else common * c.denominator
-    stack, seen = [[int(c * common) for c in scaled]], 0
+        scaled = [sum(comb(i, j) * scaled[j] for j in range(i + 1)) for i in range(n + 1)]
+    stack, seen = [scaled], 0
     while stack:
+        in_time(deadline)
         b, seen = stack.pop(), seen + 1
         if min(b) > 0 or (min(b) >= 0 and (not strict or (b[0] > 0 and b[-1] > 0))):
             continue
@@ -94,6 +99,6 @@ def signed(bottom: list[Fraction], lower: Any, upper: Any) -> list[Fraction]:
     return [c if value_at(bottom, x) > 0 else -c for c in bottom]
 
 
-def pole_free(bottom: list[Fraction], domain: list[Any]) -> bool:
+def pole_free(bottom: list[Fraction], domain: list[Any], deadline: float = inf) -> bool:
     """Whether the denominator keeps one strict sign on each interval."""
-    return all(one_sign(signed(bottom, lower, upper), lower, upper, True) for lower, upper in domain)
+    return all(one_sign(signed(bottom, lower, upper), lower, upper, True, deadline) for lower, upper in domain)

@@ -8,10 +8,10 @@ from typing import Any
 
 if __package__:
     from rational_approx.verify_arithmetic import TEMPLATES, Arithmetic, Interval
-    from rational_approx.verify_reading import SWITCHED, chosen, need
+    from rational_approx.verify_reading import SWITCHED, chosen, in_time, need
 else:  # run alone, beside the other files
     from verify_arithmetic import TEMPLATES, Arithmetic, Interval  # type: ignore[import-not-found, no-redef]
-    from verify_reading import SWITCHED, chosen, need  # type: ignore[import-not-found, no-redef]
+    from verify_reading import SWITCHED, chosen, in_time, need  # type: ignore[import-not-found, no-redef]
 
 __all__ = ["ray", "substituted"]
 
@@ -19,7 +19,7 @@ __all__ = ["ray", "substituted"]
 def ray(math: Arithmetic, node: tuple, start: Interval) -> tuple[Any, Any]:
     """Bounds of a tree on ``[start, inf)``, infinite where there is none."""
     kind = node[0]
-    math.in_time()
+    in_time(math.deadline)
     if kind in ("number", "pi", "e"):
         return math.evaluate(node, [start])[0]
     if kind == "x":

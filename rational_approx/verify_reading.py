@@ -5,11 +5,12 @@ Standard library only; see ``verify.py``.
 
 import ast
 import re
+import time
 from fractions import Fraction
 from math import inf
 from typing import Any
 
-__all__ = ["SWITCHED", "Failure", "Late", "chosen", "need", "number", "read"]
+__all__ = ["SWITCHED", "Failure", "Late", "chosen", "in_time", "need", "number", "read"]
 
 SWITCHED = ("abs", "sign", "heaviside", "min", "max", "where")
 SMOOTH = (
@@ -46,6 +47,12 @@ def need(condition: object, message: str) -> None:
     """Raise `Failure` unless a condition holds."""
     if not condition:
         raise Failure(message)
+
+
+def in_time(deadline: float) -> None:
+    """Raise `Late` when the time is over."""
+    if time.monotonic() > deadline:
+        raise Late("the check takes longer than it may: give it more seconds")
 
 
 def number(text: Any, infinite: bool = False) -> Any:

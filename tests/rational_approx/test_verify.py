@@ -18,41 +18,21 @@ import pytest
 
 from rational_approx import fit
 from rational_approx.certify import certify
-from rational_approx.documents import canonical_hash, document, number_text, read_number
+from rational_approx.documents import document
 from rational_approx.storage import verify
 from rational_approx.verify import verify as verify_document
 from rational_approx.verify_arithmetic import Arithmetic
 from rational_approx.verify_reading import read
+from tests.benchmarks import mutations
+from tests.benchmarks.hostile import HOSTILE
+from tests.benchmarks.mutations import CHANGES, HARMLESS, QUESTIONS, changed, contradicted, hashed, repinned
 
 FILES = sorted(path.name for path in Path(verify_document.__code__.co_filename).parent.glob("verify*.py"))
-QUESTIONS: dict[str, Any] = {
-    "relu": ("relu", (3, 2), {}),
-    "exp": ("exp(x)", (4, 4), {"domain": (-1, 1)}),
-    "weighted": ("exp(x)", (3, 2), {"domain": (-1, 1), "weight": "1 + x^2"}),
-    "relative": ("exp(x)", (3, 3), {"domain": (-1, 1), "weight": "relative"}),
-    "gelu": ("gelu", (6, 6), {}),
-    "softplus": ("softplus", (5, 4), {}),
-    "sign": ("sign", (5, 4), {}),
-    "elu": ("elu", (4, 3), {}),
-    "sqrt": ("sqrt(x)", (3, 3), {"domain": (0, 1)}),
-    "half_line": ("exp(-x)", (3, 3), {"domain": (0, "inf")}),
-    "hardswish": ("hardswish", (7, 6), {}),
-}
 
 
 @pytest.fixture(scope="module")
 def certificates() -> dict[str, dict[str, Any]]:
-    claims = [("range", -100, 100), ("lipschitz", 1000), ("error", 1)]
-    made = {}
-    for name, (target, degree, options) in QUESTIONS.items():
-        certificate = certify(fit(target, degree, **options), claims=claims if name in ("relu", "exp") else ())
-        made[name] = document(certificate)
-    return made
-
-
-def changed(content: dict[str, Any]) -> dict[str, Any]:
-    """The document with its hash computed again."""
-    return content | {"hash": canonical_hash(content)}
+    return mutations.certificates()
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -92,134 +72,44 @@ def test_it_imports_nothing_of_the_package() -> None:
             assert "rational_approx" not in line or "verify_" in line
 
 
-# -- changes, each with the hash computed again ----------------------------------------------------------------------
-
-
-def bit_of_a_coefficient(content: dict[str, Any], rng: random.Random) -> None:
-    side = content["rational"][rng.choice(["numerator", "denominator"])]
-    k = rng.choice([k for k, text in enumerate(side) if text != "0"])
-    dyadic = re.fullmatch(r"(-?)0x([0-9a-f]+)p(.*)", side[k])
-    if dyadic is None:
-        side[k] = number_text(read_number(side[k]) + Fraction(1, 2 ** rng.randrange(1, 200)))
-        return
-    bits = int(dyadic[2], 16)
-    side[k] = f"{dyadic[1]}0x{bits ^ (1 << rng.randrange(bits.bit_length())):x}p{dyadic[3]}"
-
-
-def dropped_part(content: dict[str, Any], rng: random.Random) -> None:
-    del content["parts"][rng.randrange(len(content["parts"]))]
-
-
-def shifted_part(content: dict[str, Any], rng: random.Random) -> None:
-    part = rng.choice([part for part in content["parts"] if "inf" not in part])
-    k = rng.choice([1, 2])
-    part[k] = number_text(read_number(part[k]) + Fraction(rng.choice([-1, 1]), 2 ** rng.randrange(5, 100)))
-
-
-def swapped_sign(content: dict[str, Any], rng: random.Random) -> None:
-    point = rng.choice(content["reference"])
-    point[2] = -point[2]
-
-
-def moved_point(content: dict[str, Any], rng: random.Random) -> None:
-    point = rng.choice([point for point in content["reference"] if point[1] != "inf"])
-    point[1] = number_text(read_number(point[1]) + Fraction(rng.choice([-1, 1]), 50))
-
-
-def lowered_upper_bound(content: dict[str, Any], rng: random.Random) -> None:
-    content["upper"] = number_text(read_number(content["upper"]) * (1 - Fraction(1, 10 ** rng.randrange(1, 10))))
-
-
-def raised_lower_bound(content: dict[str, Any], rng: random.Random) -> None:
-    key = rng.choice(["lower", "best_lower"])
-    content[key] = number_text(read_number(content[key]) * (1 + Fraction(1, 10 ** rng.randrange(1, 10))))
-
-
-def edited_expression(content: dict[str, Any], rng: random.Random) -> None:
-    target = content["target"]
-    target["expression"] = rng.choice(["{} + 1e-7", "({}) * 1.0000001", "x + {}", "-({})", "1"]).format(
-        target["expression"]
-    )
-
-
-def edited_weight(content: dict[str, Any], rng: random.Random) -> None:
-    content["target"]["weight"] = rng.choice(["{} + 1e-7", "({}) * 1.0000001", "-({})"]).format(
-        content["target"]["weight"]
-    )
-
-
-def larger_type(content: dict[str, Any], rng: random.Random) -> None:
-    content["type"][0] += 1
-    content["type"][1] += rng.randrange(2)
-
-
-def wider_domain(content: dict[str, Any], rng: random.Random) -> None:
-    first = content["target"]["domain"][0]
-    first[0] = number_text(read_number(first[0]) - Fraction(1, 2 ** rng.randrange(1, 40)))
-
-
-CHANGES: list[Callable[[dict[str, Any], random.Random], None]] = [
-    *(bit_of_a_coefficient, dropped_part, shifted_part, swapped_sign, moved_point, lowered_upper_bound),
-    *(raised_lower_bound, edited_expression, edited_weight, larger_type, wider_domain),
-]
-
-
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_certificates_are_rejected(certificates: dict[str, Any], change: Callable[..., None]) -> None:
     rng = random.Random(change.__name__)
     for name in ("relu", "exp", "weighted", "sign", "elu", "half_line"):
-        content = copy.deepcopy(certificates[name])
-        change(content, rng)
-        outcome = verify_document(changed(content))
+        outcome = verify_document(changed(certificates[name], change, rng))
         assert not outcome.ok, (name, change.__name__)
         assert outcome.failures
 
 
-@pytest.mark.slow
-def test_500_changed_certificates_are_rejected(certificates: dict[str, Any]) -> None:
-    rng = random.Random(500)
-    for _ in range(500):
-        content = copy.deepcopy(certificates[rng.choice(list(certificates))])
-        change = rng.choice(CHANGES)
-        change(content, rng)
-        assert not verify_document(changed(content)).ok, change.__name__
+@pytest.mark.parametrize("change", HARMLESS)
+def test_changes_that_leave_everything_true_are_accepted(
+    certificates: dict[str, Any], change: Callable[..., None]
+) -> None:
+    rng = random.Random(change.__name__)
+    for name in ("exp", "half_line"):
+        assert verify_document(changed(certificates[name], change, rng)) == (True, ())
 
 
-HOSTILE: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "not a dictionary": lambda d: [d],
-    "empty": lambda d: {},
-    "huge integer": lambda d: d | {"upper": "9" * 4000 + "/1"},
-    "huge exponent": lambda d: d | {"upper": "0x1p19999"},
-    "tiny upper bound": lambda d: d | {"upper": "0x1p-19999"},
-    "power tower": lambda d: d | {"target": d["target"] | {"expression": "9^9^9^9"}},
-    "large powers": lambda d: d | {"target": d["target"] | {"expression": "*".join(["x^64"] * 1500)}},
-    "deep expression": lambda d: d | {"target": d["target"] | {"expression": "(" * 4000 + "x" + ")" * 4000}},
-    "deep signs": lambda d: d | {"target": d["target"] | {"expression": "-" * 9000 + "x"}},
-    "import": lambda d: d | {"target": d["target"] | {"expression": "__import__('os').system('true')"}},
-    "attribute": lambda d: d | {"target": d["target"] | {"expression": "x.__class__"}},
-    "unknown function": lambda d: d | {"target": d["target"] | {"expression": "open(x)"}},
-    "many parts": lambda d: d | {"parts": d["parts"] * 20_000},
-    "parts of no piece": lambda d: d | {"parts": [[99, "0", "1", "bound"]]},
-    "negative piece": lambda d: d | {"witness": [-1, "0"]},
-    "text for a list": lambda d: d | {"parts": "parts"},
-    "null": lambda d: d | {"rational": None},
-    "many coefficients": lambda d: d | {"rational": d["rational"] | {"numerator": ["1/3"] * 100_000}},
-    "zero denominator": lambda d: d | {"rational": d["rational"] | {"denominator": ["0"]}},
-    "many breakpoints": lambda d: d | {"target": d["target"] | {"breakpoints": [f"{k}/99999" for k in range(9999)]}},
-    "claims of another form": lambda d: d | {"claims": [{"name": ["range"], "arguments": {}, "status": "proved"}]},
-    "infinite witness": lambda d: d | {"witness": [0, "inf"]},
-    "a type of floats": lambda d: d | {"type": [1.5, 2.5]},
-}
+def test_a_changed_and_pinned_coefficient_is_accepted_only_where_the_bounds_still_hold(
+    certificates: dict[str, Any],
+) -> None:
+    rng = random.Random(8)
+    outcomes = []
+    for name in ("exp", "relu") * 5:
+        content = changed(certificates[name], repinned, rng)
+        outcomes.append(verify_document(content).ok)
+        assert not (outcomes[-1] and contradicted(content))
+    assert not all(outcomes)
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_certificates_are_rejected_without_an_exception(certificates: dict[str, Any], kind: str) -> None:
-    content = HOSTILE[kind](copy.deepcopy(certificates["exp"]))
-    start = time.perf_counter()
-    content = changed(content) if isinstance(content, dict) else {"schema": content}
-    outcome = verify_document(content)
+    content = HOSTILE[kind](copy.deepcopy(certificates["exp"]), random.Random(kind))
+    start = time.process_time()
+    content = hashed(content) if isinstance(content, dict) else {"schema": content}
+    outcome = verify_document(content, 2)
     assert not outcome.ok
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("text", ["", "[" * 500_000, '{"a": NaN}', '{"a": 1, "a": 2}', "[1]", "1" * 9000, "\x80"])
