@@ -78,7 +78,10 @@ def _scalar(function: Callable[[Any], Any], x: float) -> float:
         raise ValueError(f"the target is complex at x = {x:.6g}: give a real function, or another domain")
     if np.size(value) != 1:
         raise ValueError(f"the target returned {np.size(value)} values for one x = {x:.6g}: it must return one number")
-    return float(np.asarray(value, dtype=object).item() if not isinstance(value, mpmath.mpf) else value)
+    try:
+        return float(np.asarray(value, dtype=object).item() if not isinstance(value, mpmath.mpf) else value)
+    except (TypeError, ValueError):
+        raise ValueError(f"the target returned {value!r} at x = {x:.6g}: it must return one number") from None
 
 
 def multiprecision(function: Any, lower: End, upper: End) -> Callable[[mpmath.mpf], mpmath.mpf] | None:

@@ -90,7 +90,8 @@ class Target:
         A pair or a list of pairs; see :class:`~rational_approx.domain.Domain`. A gate brings a default.
     weight:
         None (uniform), ``"relative"`` for ``1 / abs(f)``, an expression, or a positive callable. The error that is
-        minimised is ``weight * (f - r)``.
+        minimised is ``weight * (f - r)``. An expression may be infinite at zeros of f (as ``1 / abs(x)`` for
+        ``tanh(x)``); then r vanishes there too.
     breakpoints:
         Where an opaque callable has a kink or a jump. Expressions know their own.
 
@@ -149,7 +150,10 @@ class Target:
                 raise ValueError(f"the breakpoint {float(point):g} lies outside the domain {self.domain}")
         self.breakpoints = self._all_breakpoints(given)
         self.pieces = tuple(self._piece(lower, upper) for lower, upper in self.domain.split(self.breakpoints))
-        self.relative_zeros: tuple[Fraction, ...] = self._zeros() if relative else ()
+        # A weight may be infinite at zeros of the target, where the approximant then vanishes as well.
+        self.relative_zeros: tuple[Fraction, ...] = ()
+        if weight is not None and formula is not None:
+            self.relative_zeros = tuple(x for x in self._zeros() if relative or not self._weighs(formula, x))
         for piece in self.pieces:
             callables.check_piece(piece, self.relative_zeros, jumps_allowed=self.expression is not None)
 
@@ -162,7 +166,8 @@ class Target:
         if weight is None:
             weights = np.ones_like(x)
         elif isinstance(weight, str) and weight == "relative":
-            weights = 1.0 / np.abs(y)
+            with np.errstate(divide="ignore"):
+                weights = 1.0 / np.abs(y)
         else:
             weights = np.asarray(weight(x) if callable(weight) else weight, dtype=float)
         if weights.shape != x.shape or not (np.isfinite(weights).all() and (weights > 0).all()):
@@ -219,7 +224,14 @@ class Target:
         inner = {b for lower, upper in self.domain.intervals for b in size.breakpoints(lower, upper)}
         ends = {end for pair in self.domain.intervals for end in pair if isinstance(end, Fraction)}
         with working_bits(512):
-            return tuple(sorted(x for x in inner | ends if abs(self._value(x)) < Fraction(1, 2**300)))
+            found = [x for x in inner | ends if abs(self._value(x)) < Fraction(1, 2**300)]
+        # Zeros are located within 2**-400; a rational number so close by is the zero itself.
+        simple = [(x, x.limit_denominator(2**60)) for x in found]
+        return tuple(sorted({s if abs(x - s) < Fraction(1, 2**300) else x for x, s in simple}))
+
+    def _weighs(self, formula: Expression, x: Fraction) -> bool:
+        with working_bits(512):
+            return bool(formula.ball(to_arb(x)).is_finite())
 
     def _value(self, x: Fraction) -> Fraction:
         piece = next(piece for piece in self.pieces if piece.lower <= x <= piece.upper)

@@ -155,6 +155,23 @@ def test_relative_error_through_a_zero():
     assert np.abs(1 - found(x) / np.tanh(x)).max() == pytest.approx(found.error, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("target", "domain"), [("tanh(x)", (-3, 3)), ("expm1(x)", (-1, 1)), ("sin(x)", (-2, 1)), ("gelu", (-2, 2))]
+)
+def test_a_weight_may_be_infinite_at_a_zero_of_the_target(target, domain):
+    found = fit(target, (5, 2), domain, weight="1/abs(x)")
+    assert found.target.relative_zeros == (0,)
+    assert abs(found(0.0)) < 1e-15
+    x = np.linspace(*map(float, domain), 20_000)
+    assert np.abs((found.target.expression(x) - found(x)) / x).max() == pytest.approx(found.error, rel=1e-6)
+
+
+def partly_raising(x):
+    if np.any(np.asarray(x) > 0.5):
+        raise RuntimeError("no value here")
+    return np.exp(x)
+
+
 def test_interpolation_conditions_hold_exactly_and_cost_little():
     free, bound = fit("gelu", (9, 8)), fit("gelu", (9, 8), interpolate=(0,))
     assert abs(bound(0.0)) < 1e-15
@@ -218,6 +235,14 @@ def test_the_error_is_level_on_the_reference_and_nowhere_larger(name, scale, shi
         ((lambda x: x + 1j, (3, 3), (-1, 1)), {}, "complex"),
         ((lambda x: [1, 2], (2, 2), (0, 1)), {}, "returned 2 values"),
         ((lambda x: 1 / 0, (2, 2), (0, 1)), {}, "ZeroDivisionError"),
+        ((partly_raising, (2, 2), (-1, 1)), {}, r"the target raised RuntimeError at x = 0\.5\d*: no value here"),
+        ((lambda x: np.where(np.asarray(x) > 0.5, np.nan, x), (2, 2), (-1, 1)), {}, r"the target is nan at x = 0\.5"),
+        ((lambda x: "a", (2, 2), (-1, 1)), {}, "returned 'a' at x = -1: it must return one number"),
+        ((lambda x: None, (2, 2), (-1, 1)), {}, "returned None"),
+        ((np.sign, (3, 3), (-1, 1)), {}, "jumps at x = 0"),
+        (("exp(x)", (2, 2), (-1, 1)), {"weight": "1/abs(x)"}, "weight is -?inf at x = 0"),
+        (("exp(x)", (2, 2), (-1, 1)), {"weight": lambda x: np.full(np.shape(x), np.nan)}, "weight is nan"),
+        (((np.arange(9.0), np.arange(9.0)), (1, 1)), {"weight": "relative"}, "positive and finite at every sample"),
         (("where(x>0.3,x,0)", (5, 5), (-1, 1)), {}, "jumps at x = 0.3"),
         ((lambda x: np.where(x > 0.3, x, 0), (9, 8), (-1, 1)), {}, "jumps at x = 0.3"),
         (("exp(x)", (2, 2), (0, 1)), {"weight": "x"}, "weight is 0 at x = 0"),
