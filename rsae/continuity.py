@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import torch
@@ -114,7 +115,7 @@ def _strongest(sae: SparseAutoencoder, x: Tensor, top: int) -> tuple[Tensor, Ten
     indices = torch.zeros(sae.d_sae, 0, dtype=torch.int64, device=sae.W_enc.device)
     tolerance = sae.activation.tolerance if isinstance(sae.activation, PaperActivation) else 0.0
     count, start = torch.zeros(sae.d_sae, device=sae.W_enc.device), 0
-    for chunk in x.split(4096):
+    for chunk in x.split(max(256, 2**23 // sae.d_sae)):
         codes = sae.encode(chunk.to(sae.W_enc.device, torch.float32)).T
         count += (codes.abs() > tolerance).sum(1)
         here = torch.arange(start, start + len(chunk), device=codes.device).expand_as(codes)
@@ -148,8 +149,15 @@ def _words(token: int, where: Places, host: Host) -> Sequence[str]:
     context, at = host.contexts[int(where.context[token])], int(where.position[token])
     start = max(0, at - _LEFT)
     # Decoded together and cut by length: a token decoded alone may lose its leading space.
-    upto = [host.tokenizer.decode(context[start:end]) for end in (at, at + 1, at + 1 + _RIGHT)]
-    return upto[0], upto[1][len(upto[0]) :], upto[2][len(upto[1]) :]
+    before, upto, beyond = (host.tokenizer.decode(context[start:end]) for end in (at, at + 1, at + 1 + _RIGHT))
+    # The common beginning, not the length: half a character at the end of a piece is decoded as another one.
+    left, through = _common(before, upto), _common(upto, beyond)
+    return upto[:left], upto[left:], beyond[through:]
+
+
+def _common(first: str, second: str) -> int:
+    """How many characters two texts share from their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def _short(value: float) -> float | None:

@@ -70,7 +70,7 @@ def frontier(
     for family, column, name, metrics in _columns(reports, measured or {}):
         point = {key: metrics[key].value for key in ("l0", *METRICS) if key in metrics}
         points.setdefault((family, column), []).append({"run": name, **point})
-    series = [
+    series: list[dict[str, Any]] = [
         {"family": family, "column": column, "points": sorted(line, key=lambda point: float(point["l0"]))}
         for (family, column), line in points.items()
     ]
