@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from rsae import ranks
 from rsae.formats.files import read_json, read_safetensors, regular_file
 from rsae.harvest import Harvest, harvest, windows
 from rsae.host import Host
@@ -41,10 +42,17 @@ class Store:
 
     def __init__(self, folder: str | Path, question: dict[str, Any] | None = None):
         self.folder = Path(folder)
+        if ranks.rank() > 0:
+            ranks.meet()  # the first rank makes the folder
+        self._open(question)
+        if ranks.rank() == 0:
+            ranks.meet()
+
+    def _open(self, question: dict[str, Any] | None) -> None:
         if is_store(self.folder):
             self.manifest = read_json(self.folder / "manifest.json")
             self._check(question)
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        elif self.folder.exists() and (not self.folder.is_dir() or not all(map(_unfinished, self.folder.iterdir()))):
             raise ValueError(f"{self.folder} is no folder of hidden states and not empty; give a new one")
         elif question is None:
             raise ValueError(f"{self.folder} holds no hidden states: it has no manifest.json")
@@ -71,17 +79,26 @@ class Store:
     def harvest(
         self, host: Host, part: str, contexts: Sequence[Sequence[int]], batch_size: int, progress: Callable[[int], None]
     ) -> Harvest:
-        """Read ``contexts`` shard by shard, those excepted that are there; returns the norms, without the states."""
+        """Read ``contexts`` shard by shard, those excepted that are there; returns the norms, without the states.
+
+        Of several ranks each reads every so-manieth shard first, and then finds those of the others there.
+        """
         norms, firsts = [], []
-        for number, (begin, end) in enumerate(windows(contexts, batch_size, host.d_in)):
-            name, group = f"{part}-{number:06d}.safetensors", contexts[begin:end]
+        pieces = [
+            (f"{part}-{number:06d}.safetensors", contexts[begin:end])
+            for number, (begin, end) in enumerate(windows(contexts, batch_size, host.d_in))
+        ]
+        if ranks.count() > 1:
+            for name, group in pieces[ranks.rank() :: ranks.count()]:
+                if not (self.folder / name).is_file():
+                    self._read(host, name, group, batch_size, progress)
+            ranks.meet()
+        for name, group in pieces:
             known = self.manifest["shards"].get(name)
+            if known is None and ranks.count() > 1:  # another rank's: whole, as it has its name
+                known = self.manifest["shards"][name] = self._digest(name)
             if known is None or not self._intact(name, known):
-                found = harvest(host, group, batch_size, progress)
-                shard = {"states": found.states, "norms": found.norms, "first_norms": found.first_norms}
-                data = save(shard)
-                _write(self.folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
-                self.manifest["shards"][name] = hashlib.sha256(data).hexdigest()
+                found, self.manifest["shards"][name] = self._read(host, name, group, batch_size, progress)
                 self._write_manifest()
                 norms.append(found.norms)
                 firsts.append(found.first_norms)
@@ -93,11 +110,24 @@ class Store:
         empty = [torch.empty(0)]
         return Harvest(torch.empty(0, host.d_in), torch.cat(norms or empty), torch.cat(firsts or empty))
 
+    def _read(
+        self, host: Host, name: str, contexts: Sequence[Sequence[int]], size: int, progress: Callable[[int], None]
+    ) -> tuple[Harvest, str]:
+        """Read one shard and write it; the harvest, and the file's SHA-256."""
+        found = harvest(host, contexts, size, progress)
+        data = save({"states": found.states, "norms": found.norms, "first_norms": found.first_norms})
+        _write(self.folder / name, lambda file: file.write(data))
+        return found, hashlib.sha256(data).hexdigest()
+
     def finish(self, limit: float | None, statistics: dict[str, Any], d_in: int) -> None:
         """Join the shards of each part, without vectors of norm above ``limit`` (None: with all), and remove them.
 
         Training vectors stay in the host's format, held-out ones are float32: they are what figures are measured on.
         """
+        if ranks.rank() > 0:
+            ranks.meet()  # the first rank does it
+            self.manifest = read_json(self.folder / "manifest.json")
+            return
         limit = math.inf if limit is None else limit
         for part in ("train", "held_out"):
             names = sorted(name for name in self.manifest["shards"] if name.startswith(part + "-"))
@@ -107,6 +137,7 @@ class Store:
         self._write_manifest()
         for name in shards:
             (self.folder / name).unlink(missing_ok=True)
+        ranks.meet()
 
     def _join(self, part: str, names: list[str], limit: float, d_in: int) -> dict[str, Any]:
         dtype, rows = torch.float32, 0
@@ -174,18 +205,27 @@ class Store:
 
     def _intact(self, name: Any, sha256: Any) -> bool:
         try:
-            path = self._file(name)
+            return self._digest(name) == sha256
         except FileNotFoundError:
             return False
+
+    def _digest(self, name: Any) -> str:
         digest = hashlib.sha256()
-        with path.open("rb") as file:
+        with self._file(name).open("rb") as file:
             while piece := file.read(2**20):
                 digest.update(piece)
-        return digest.hexdigest() == sha256
+        return digest.hexdigest()
 
     def _write_manifest(self) -> None:
+        if ranks.rank() > 0:
+            return
         text = json.dumps(self.manifest, indent=1).encode()
         _write(self.folder / "manifest.json", lambda file: file.write(text))
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether a file is what a kill has left of one that was being written."""
+    return path.name.startswith(".") and path.name.endswith(".part")
 
 
 def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
