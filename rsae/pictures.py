@@ -87,6 +87,9 @@ def of_report(report: Report) -> dict[str, list[Picture]]:
         if shares and max(shares["after"]) < _CERTAIN:
             caption += " Behind it (right): where the codes of held-out tokens lie."
         add("curve", caption, draw_activation, activation, shares)
+    if activation.get("pre_activation"):
+        caption = "The code of a pre-activation, before and after fine-tuning; it is exactly 0 nearly nowhere."
+        add("curve", caption, draw_activation, activation)
     if report.histograms:
         caption = "Pre-activations of the codes that are not 0, on held-out tokens, before and after fine-tuning."
         add("curve", caption, draw_histogram, report.histograms["pre_activation"], "pre-activation")
@@ -134,7 +137,8 @@ def draw_frontier(axes: Any, series: Sequence[Mapping[str, Any]], metric: str) -
 def draw_activation(
     axes: Any, activation: Mapping[str, Sequence[float]], shares: Mapping[str, Sequence[float]] | None = None
 ) -> None:
-    """Draw every curve of ``activation`` over its ``ratio``, and behind them the ``shares`` of the codes."""
+    """Draw every curve of ``activation`` over its ``ratio`` (or ``pre_activation``), and behind them the ``shares``."""
+    over = "ratio" if "ratio" in activation else "pre_activation"
     if shares and max(shares["after"]) < _CERTAIN:
         behind = axes.twinx()
         draw_histogram(behind, shares, None)
@@ -145,10 +149,11 @@ def draw_activation(
     styles = iter(("-", "--", ":", "-."))
     for name, values in activation.items():
         if name == "before":
-            axes.plot(activation["ratio"], values, color=COLOURS["teacher"], linewidth=1, label="before")
-        elif name != "ratio":
-            axes.plot(activation["ratio"], values, next(styles, "-"), color=COLOURS["upgraded"], label=name)
-    axes.set(xlabel="threshold / pre-activation", ylabel="factor of the code")
+            axes.plot(activation[over], values, color=COLOURS["teacher"], linewidth=1, label="before")
+        elif name != over:
+            axes.plot(activation[over], values, next(styles, "-"), color=COLOURS["upgraded"], label=name)
+    labels = ("threshold / pre-activation", "factor of the code") if over == "ratio" else ("pre-activation", "code")
+    axes.set(xlabel=labels[0], ylabel=labels[1])
     # Above the axes: curves may run anywhere inside.
     axes.legend(frameon=False, fontsize=9, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
 

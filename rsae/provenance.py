@@ -17,13 +17,19 @@ from rsae.arms import Arm
 from rsae.checkpoint import fingerprint
 from rsae.comparison import Comparison
 from rsae.hidden_states import HiddenStates
+from rsae.paper import PaperActivation
 from rsae.sae import SparseAutoencoder
 
 __all__ = ["learned_curve", "question"]
 
 
-def learned_curve(sae: SparseAutoencoder) -> dict[str, Any]:
-    """What the activation became: rho at ratios u, for norm shares where it reads them."""
+def learned_curve(sae: SparseAutoencoder, initialised: SparseAutoencoder | None = None) -> dict[str, Any]:
+    """What the activation became: rho at ratios u, for norm shares where it reads them.
+
+    Of the paper's dense activation: codes at pre-activations, and as ``before`` those of the initialised SAE.
+    """
+    if isinstance(sae.activation, PaperActivation):
+        return _paper_curve(sae.activation, initialised.activation if initialised is not None else None)
     if not isinstance(sae.activation, RationalActivation):
         return {}
     ratio = torch.linspace(0, 1, 101)
@@ -37,6 +43,16 @@ def learned_curve(sae: SparseAutoencoder) -> dict[str, Any]:
                 shares = torch.full_like(ratio, share).to(device)
                 found[f"after, norm share {share}"] = sae.activation.curve(ratio.to(device), shares).tolist()
     return found
+
+
+@torch.no_grad()
+def _paper_curve(after: PaperActivation, before: object) -> dict[str, Any]:
+    arms = {"before": before, "after": after}
+    known = {name: arm for name, arm in arms.items() if isinstance(arm, PaperActivation)}
+    widest = max(float(arm.input_scale) for arm in known.values())
+    h = torch.linspace(-widest, widest, 201)
+    curves = {name: arm(h.to(arm.numerator.device)).tolist() for name, arm in known.items()}
+    return {"pre_activation": h.tolist(), **curves}
 
 
 def question(

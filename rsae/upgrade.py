@@ -202,7 +202,7 @@ def upgrade(
     if teacher.family == "jumprelu" and wanted > teacher.d_in / 2 and support == "exact":
         note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over its"
         note += " control where measured."
-    curves["activation"] = learned_curve(trained["upgraded"][0])
+    curves["activation"] = learned_curve(trained["upgraded"][0], initialised)
     first_runs = {name: runs[0] for name, runs in trained.items()}
     if support == "exact":
         note += f" {missed_l0(first_runs, calibration, wanted)}"

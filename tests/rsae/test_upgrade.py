@@ -97,6 +97,10 @@ def test_the_papers_support_is_its_own_mode() -> None:
     assert "threshold" not in result.report.columns
     assert "magnitude above" in result.report.columns["upgraded"]["l0"].definition
     assert (result.arms["upgraded"].encode(STATES.held_out) != 0).float().mean() > 0.99
+    curve = result.report.curves["activation"]
+    assert len(curve["pre_activation"]) == len(curve["before"]) == len(curve["after"])
+    assert curve["before"] != curve["after"]
+    assert "The code of a pre-activation" in result.report.to_html()
 
 
 def test_where_relu_codes_crowd_the_curve_moves_slowly() -> None:
