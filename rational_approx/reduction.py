@@ -148,7 +148,8 @@ class Reduced:
         lie on their piece."""
         points: list[End] = []
         for t in reference:
-            piece = next((piece for piece in self.pieces if t <= piece.upper), self.pieces[-1])
+            # Rounding may have moved a point off the end of its piece, into a gap: the nearest piece is its own.
+            piece = min(self.pieces, key=lambda piece: max(piece.lower - t, t - piece.upper))
             ends = piece.source.lower, piece.source.upper
             exact = [end for end in ends if abs(self.change.t_of(end) - t) < Fraction(1, 2**100)]
             points.append(exact[0] if exact else min(max(self.change.x_of(t), ends[0]), ends[1]))

@@ -1,6 +1,7 @@
 """`fit`: known best errors, equioscillation, and what it refuses."""
 
 import math
+from fractions import Fraction
 
 import mpmath
 import numpy as np
