@@ -22,6 +22,7 @@ from rational_approx.documents import document
 from rational_approx.storage import verify
 from rational_approx.verify import verify as verify_document
 from rational_approx.verify_arithmetic import Arithmetic
+from rational_approx.verify_models import Curve
 from rational_approx.verify_reading import read
 from tests.benchmarks import mutations
 from tests.benchmarks.hostile import HOSTILE
@@ -40,6 +41,32 @@ def test_what_is_true_is_confirmed_quickly(certificates: dict[str, Any], name: s
     start = time.perf_counter()
     assert verify_document(certificates[name]) == (True, ())
     assert time.perf_counter() - start < 5
+
+
+FUNCTIONS: list[tuple[str, tuple[int, int], Any]] = [
+    *(("log(x)", (4, 4), ("0.5", 4)), ("erf(x)", (5, 4), (-3, 3)), ("erfc(x)", (4, 4), (0, 3))),
+    *(("gamma(x)", (5, 4), (1, 3)), ("gamma(x)", (3, 3), ("-0.9", "-0.1")), ("loggamma(x)", (4, 3), (3, 8))),
+    *(("sin(x)", (5, 4), (-3, 3)), ("cos(x)", (4, 4), (-3, 3)), ("tan(x)", (5, 4), (-1, 1))),
+    *(("asin(x)", (5, 4), (-1, 1)), ("acos(x)", (4, 4), ("-0.9", "0.9")), ("atan(x)", (5, 4), (-3, 3))),
+    *(("sinh(x)", (5, 4), (-3, 3)), ("cosh(x)", (4, 4), (-3, 3)), ("asinh(x)", (5, 4), (-3, 3))),
+    *(("acosh(x)", (4, 4), (1, 3)), ("atanh(x)", (5, 4), ("-0.9", "0.9"))),
+    *(("log1p(x)", (4, 4), ("-0.5", 2)), ("expm1(x)", (4, 4), (-1, 1)), ("sigmoid(x)", (5, 4), (-8, 8))),
+    *(("abs(x)", (6, 6), (-1, 1)), ("abs(x^2 - 0.5)", (4, 4), (-1, 1)), ("min(exp(x), 2)", (4, 4), (-1, 2))),
+    *(("max(sin(3*x), x)", (4, 4), (0, 1)), ("where(x < 0, x, sin(x))", (4, 4), (-1, 1))),
+    *(("sqrt(1 - x^2)", (4, 4), (-1, 1)), ("x^1.5", (4, 4), (0, 1)), ("x^(1/3)", (3, 3), (0, 1))),
+    *(("exp(-x^2)", (6, 6), (0, "inf")), ("exp(-x^2)", (6, 6), ("-inf", "inf")), ("atan(x)", (4, 4), (0, "inf"))),
+    *(("(1 + x)/(2 + x^2)", (2, 1), (-1, 1)), ("sign(x)", (5, 4), [(-1, "-0.1"), ("0.1", 1)])),
+]
+
+
+@pytest.mark.parametrize(("target", "degree", "domain"), FUNCTIONS)
+def test_what_certify_proves_is_confirmed(target: str, degree: tuple[int, int], domain: Any) -> None:
+    certificate = certify(fit(target, degree, domain))
+    assert certificate.status == "proved"
+    assert certificate.gap < 1e-12
+    start = time.process_time()
+    assert verify_document(document(certificate), 60) == (True, ())
+    assert time.process_time() - start < 5
 
 
 def test_a_certificate_a_file_and_the_command_agree(tmp_path: Path) -> None:
@@ -120,6 +147,43 @@ def test_hostile_files_are_rejected_without_an_exception(tmp_path: Path, text: s
 
 
 # -- its arithmetic against mpmath -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", ["1/1000", "0.7", "1.46163", "3", "40.5"])
+def test_the_gamma_function_encloses_the_truth(at: str) -> None:
+    math, x = Arithmetic(200, time.monotonic() + 60), Fraction(at)
+    found = math.evaluate(read("gamma(x)"), [math.exact(x), (math.one, math.one)] + [(0, 0)] * 4)
+    with mpmath.workdps(120):
+        z = mpmath.mpf(x.numerator) / x.denominator
+        slope = mpmath.gamma(z) * mpmath.digamma(z)
+        for (low, high), truth in zip(found, [mpmath.gamma(z), slope]):
+            assert low <= truth * 2**200 <= high
+            assert high - low <= 2**30 * (1 + abs(truth))
+        box = math.evaluate(
+            read("loggamma(x)"), [(math.exact(x)[0], math.exact(x + 1)[1]), (math.one, math.one), (0, 0)]
+        )
+        for k in range(11):
+            t = z + mpmath.mpf(k) / 10
+            for (low, high), truth in zip(box, [mpmath.loggamma(t), mpmath.digamma(t), mpmath.polygamma(1, t) / 2]):
+                assert low <= truth * 2**200 <= high
+
+
+def test_the_taylor_models_of_the_verifier_bound_the_error_and_its_derivatives() -> None:
+    math = Arithmetic(250, time.monotonic() + 60)
+    sides = [[math.exact(Fraction(c)) for c in side] for side in ([1, 2, 0, 1], [2, 1, 5, 0, 7])]
+    rng = random.Random(5)
+    for weight in ("1", "1 + x^2"):
+        for slopes in (0, 1):
+            curve = Curve(math, [read("exp(sin(x))"), read(weight)], sides, 12, slopes)
+            for _ in range(6):
+                at, half = Fraction(rng.randrange(-99, 99), 100), Fraction(1, rng.randrange(5, 60))
+                h = math.exact(half)[1]
+                points, rest = curve.model(math.exact(at), h)
+                sizes = [max(map(abs, c)) for c in (*points, rest[0])]
+                for k in range(-4, 5):
+                    value = curve.at(at + half * k / 4)[0]
+                    scaled = [low * h >> 250 if slopes else low for low in value]
+                    assert max(map(abs, scaled)) <= sum(sizes) + 2
 
 
 @pytest.mark.parametrize("name", ["exp", "log", "sqrt", "erf", "sin", "atan"])
