@@ -180,6 +180,13 @@ def test_interpolation_conditions_hold_exactly_and_cost_little():
     assert largest_error(bound) == pytest.approx(bound.error, rel=1e-6)
 
 
+def test_a_reference_point_at_the_end_of_a_gap_stays_on_its_side():
+    text = "1.25 * exp(-(1.85 * x + 1.7) ^ 2) - 1.75 * exp(-(1.25 * x + 1.25) ^ 2)"
+    found = fit(text, (3, 1), [("-3.8", "-3.4"), ("2.8", "3.5")])
+    assert {Fraction(-17, 5), Fraction(14, 5)} <= set(found.reference)
+    assert len(set(found.reference)) == 6
+
+
 @pytest.mark.parametrize(
     ("right", "left"), [("1/(1+exp(x))", "sigmoid(x)"), ("atan(x)", "-atan(x)"), ("exp(-x)", "exp(x)")]
 )
