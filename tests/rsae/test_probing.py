@@ -5,8 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from tiny import WIDTH, tiny_model, tiny_tokenizer
 
+from rsae.__main__ import main
+from rsae.evidence import evidence
+from rsae.hidden_states import hidden_states
 from rsae.host import Host
 from rsae.probing import read_labelled, sparse_probing, tasks_of
 from rsae.sae import SparseAutoencoder
@@ -123,3 +127,25 @@ def test_what_cannot_be_probed_is_refused(host: Host) -> None:
         sparse_probing({"a": sae()}, host, [])
     with pytest.raises(ValueError, match="k must lie between"):
         sparse_probing({"a": sae()}, host, tasks_of(*texts(40, True)), (49,))
+
+
+def test_the_evidence_of_an_upgrade_probes_every_column_and_needs_a_host(host: Host) -> None:
+    words, labels = texts(80, True)
+    states = hidden_states((host.model, host.tokenizer), words, "model.layers.1", context_length=16)
+    saes = {"teacher": sae(), "initialised": sae(), "upgraded": sae(1), "control": sae(2)}
+    found = evidence(saes, states, states.host, tasks_of(words, labels))["probing"]
+    assert list(found["rows"][0]["accuracy"]) == [*saes, "hidden states"]
+    assert list(found["rows"][0]["difference"]) == ["teacher", "control"]
+    with pytest.raises(ValueError, match="these hidden states have none"):
+        evidence(saes, states, None, tasks_of(words, labels))
+
+
+def test_the_test_file_alone_is_refused(tmp_path: Path) -> None:
+    words = ["upgrade", "--sae", "s", "--model", "m", "--hook", "h", "--text", "t", "--out", str(tmp_path / "run")]
+    for options, wanted in (
+        (["--probe-test", "x.csv"], "give both"),
+        (["--probe", "no/such.csv"], "no labelled texts"),
+    ):
+        result = CliRunner().invoke(main, [*words, *options])
+        assert result.exit_code == 2
+        assert wanted in result.stderr
