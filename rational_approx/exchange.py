@@ -1,10 +1,11 @@
 """The relaxed exchange in float64: level, look for peaks, move the reference, as far as it stays admissible."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from rational_approx.extrema import alternating, looks, peaks
+from rational_approx.extrema import Peaks, alternating, looks, peaks
 from rational_approx.levelled import Inadmissible, Level, level
 from rational_approx.reduction import Reduced
 
@@ -81,13 +82,28 @@ def sampled(problem: Reduced, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return s, w
 
 
+def _trials(
+    problem: Reduced, reference: np.ndarray, chosen: Peaks, t: np.ndarray, e: np.ndarray
+) -> Iterator[tuple[float, np.ndarray]]:
+    """The way from a reference to the chosen peaks: all of it, half of it, a quarter, ...; and the largest peak alone."""
+    here, there = to_coordinate(problem, reference), to_coordinate(problem, chosen[0])
+    yield 1.0, chosen[0]
+    for k in range(1, 10):
+        yield 2.0**-k, from_coordinate(problem, here + 2.0**-k * (there - here))
+    single = reference.copy()
+    k = int(np.abs(chosen[1]).argmax())
+    single[k] = chosen[0][k]
+    yield 0.0, single
+
+
 def exchange(
     problem: Reduced, degree: tuple[int, int], start: np.ndarray, *, tolerance: float = 1e-9, limit: int = 60
 ) -> Exchange:
     """Exchange from a starting reference until the peaks are level to ``tolerance``, as far as floats can tell.
 
-    The new reference is the set of peaks. Where it is inadmissible, or levels at a smaller error than before, the
-    reference moves only half of the way there, then a quarter, and so on: the relaxation.
+    The new reference is the set of peaks. Where it is inadmissible, levels at a smaller error than before, or (next to
+    the solution) has a peak twice as large, the reference moves only half of the way there, then a quarter, and so on:
+    the relaxation.
 
     Raises
     ------
@@ -97,12 +113,12 @@ def exchange(
     count = sum(degree) + 2
     base = looks(problem, 16 * count // len(problem.pieces) + 48)
     current = _levelled(problem, start, degree, base)
+    t, e = peaks(problem, current, base)
     history: list[Record] = []
     best: tuple[float, Level, float] | None = None
     stalled, damping = 0, 1.0
     noise = NOISE * float(np.abs(sampled(problem, start)[0]).max())
     for _ in range(limit):
-        t, e = peaks(problem, current, base)
         largest = float(np.abs(e).max())
         history.append(Record(degree, abs(current.h), largest, damping))
         deviation = largest / abs(current.h) - 1 if current.h else np.inf
@@ -116,20 +132,18 @@ def exchange(
         chosen = alternating(t, e, count)
         if chosen is None:
             break
-        here, there = to_coordinate(problem, current.reference), to_coordinate(problem, chosen[0])
-        damping = 1.0
-        while damping > 1e-3:
-            trial = chosen[0] if damping == 1.0 else from_coordinate(problem, here + damping * (there - here))
+        for damping, trial in _trials(problem, current.reference, chosen, t, e):
             try:
                 moved = _levelled(problem, trial, degree, base)
             except (Inadmissible, np.linalg.LinAlgError):
-                damping /= 2
                 continue
             if abs(moved.h) >= 0.999 * abs(current.h) or deviation < 1e-3:
-                break
-            damping /= 2
+                found = peaks(problem, moved, base)
+                if deviation > 0.1 or float(np.abs(found[1]).max()) < largest:
+                    break
         else:
             break
+        t, e = found
         current = moved
     assert best is not None
     return Exchange(best[1], best[2], best[0] < tolerance, tuple(history))

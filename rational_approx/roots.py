@@ -167,8 +167,15 @@ def roots(node: Node, lower: End, upper: End) -> tuple[list[Fraction], bool]:
     inside: list[Fraction] = []
     for root in sorted(set(found)):
         if lower + tiny < root < upper - tiny and not (inside and root - inside[-1] < tiny):
-            inside.append(root)
+            inside.append(_simplest(node, root))
     return inside, complete
+
+
+def _simplest(node: Node, root: Fraction) -> Fraction:
+    """The root itself where it is a simple rational number, as 0 is one of expm1."""
+    simple = root.limit_denominator(10**6)
+    with working_bits(128):
+        return simple if value_at(node, simple).is_zero() else root
 
 
 def inner_point(lower: End, upper: End) -> Fraction:
