@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class Host:
         """Where the model's parameters lie."""
         return next(self.model.parameters()).device
 
-    @property
+    @cached_property
     def d_in(self) -> int:
         """Length of a hidden state at the hook."""
         with evaluating(self.model):
