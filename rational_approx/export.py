@@ -13,12 +13,13 @@ from rational_approx.evaluation import EvaluationError, evaluation_error
 from rational_approx.formats import round_to
 from rational_approx.program import INPUT, Operand, Program, program
 from rational_approx.rational import Rational
+from rational_approx.saturation import Saturated
 
 __all__ = ["LANGUAGES", "export"]
 
 
 def export(
-    rational: Rational,
+    rational: Rational | Saturated,
     language: str,
     *,
     certificate: Any = None,
@@ -37,6 +38,8 @@ def export(
 
     Parameters
     ----------
+    rational:
+        A rational, or one that is saturated by constants: that is ``clamp=True``.
     language:
         ``"c"``, ``"numpy"``, ``"pytorch"``, ``"jax"`` or ``"triton"`` (a function for use in kernels).
     certificate:
@@ -53,7 +56,8 @@ def export(
     Raises
     ------
     ValueError
-        for an unknown language, a name that is no identifier, or the certificate of another rational or domain.
+        for an unknown language, a name that is no identifier, the certificate of another rational or domain, or a
+        rational that is continued by a line.
     ArithmeticError
         where no bound on the rounding error exists.
 
@@ -72,6 +76,12 @@ def export(
         return v5
     <BLANKLINE>
     """
+    if isinstance(rational, Saturated):
+        if any(rational.slopes):
+            raise ValueError(
+                "code continues a rational by constants only: export it with left='constant' and right too"
+            )
+        rational, clamp = rational.rational, True
     if language not in LANGUAGES:
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, not {language!r}")
     if fma and not _LANGUAGES[language].fma:

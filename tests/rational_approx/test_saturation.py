@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rational_approx import Domain, Rational, Saturated, fit, load, save
+from rational_approx import Domain, Rational, Saturated, export, fit, load, save
 from rational_approx.testing import rationals, saturated
 
 ONE = Fraction(1)
@@ -92,6 +92,16 @@ def test_what_would_jump_is_refused(sigmoid):
         Saturated(pole)
     with pytest.raises(ValueError, match="finite number"):
         sigmoid.saturated(left="flat")
+
+
+def test_constants_are_exported_and_lines_are_not():
+    r = Rational((ONE, ONE), (ONE + 1, 0 * ONE, ONE), Domain.of((-1, 2)), "monomial")
+    names: dict = {}
+    exec(export(r.saturated(), "numpy", dtype="float64", name="gate"), names)
+    x = np.array([-np.inf, -1e9, -1, -0.5, 0, 2, 16, 1e9, np.inf])
+    np.testing.assert_allclose(names["gate"](x), r.saturated()(x), atol=1e-15)
+    with pytest.raises(ValueError, match="by constants only"):
+        export(r.saturated(right="linear"), "c")
 
 
 def test_it_draws_itself(sigmoid, tmp_path):
