@@ -1,6 +1,7 @@
 """`upgrade`: the whole pipeline, from a teacher to its rational successor and an honest report on it."""
 
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from rsae.hidden_states import hidden_states as make_hidden_states
 from rsae.host import Host
 from rsae.language_model import pick_device
 from rsae.metrics import Metric, Metrics, evaluate
+from rsae.pace import Pace, seconds_a_step
 from rsae.probing import Task
 from rsae.provenance import learned_curve, question
 from rsae.report import Report, free_directory
@@ -65,6 +67,7 @@ def upgrade(
     coefficient_rate: float | None = None,
     batch_size: int | None = None,
     checkpoint_every: int = 250,
+    time_budget: float | None = None,
     probe: Sequence[Task] = (),
 ) -> Upgrade:
     """Replace a teacher's gate by a trainable rational, fine-tune the whole SAE, and compare with an equal control.
@@ -95,6 +98,8 @@ def upgrade(
         steps of an arm apart, and ends with the same bits (on one machine, with as many threads).
     support, inputs, refine:
         See `calibrate` and `SparseAutoencoder`.
+    time_budget:
+        Seconds for all of it, in the place of ``steps``: as many steps as fit, at most the default.
     probe:
         Tasks of `rsae.probing.tasks_of`, on which every column's codes are probed; they need a host.
 
@@ -103,6 +108,9 @@ def upgrade(
     ValueError, FileExistsError
         for what cannot be used, before any work.
     """
+    began = time.monotonic()
+    if steps is not None and time_budget is not None:
+        raise ValueError("give either steps or a time_budget, not both")
     target = None if out is None else free_directory(out, overwrite)
     if target is not None and {path.name for path in (target / "sae").glob("*")} - _SAE_FILES:
         raise FileExistsError(f"{target / 'sae'} holds more than an SAE, so it is not replaced; give another directory")
@@ -132,10 +140,11 @@ def upgrade(
         rates["coefficient_rate"] = coefficient_rate or 3e-4
         initialised = calibrate(teacher, hidden_states, inputs=inputs or ("ratio",))
         arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
+    tuned = learning_rate is None and teacher.d_in >= WIDE
     work = None
     if target is not None:
         work = Checkpoint(target / "checkpoint", every=checkpoint_every, discard=overwrite)
-        asked = _asked(teacher, hidden_states, host, arms, count)
+        asked = _asked(teacher, hidden_states, host, arms, "within a budget" if time_budget else count)
         work.agree("upgrade", asked | {"seed": seed, "seeds": seeds, "support": support, "refine": refine})
 
     def measured_as(label: str, subject: SparseAutoencoder) -> Metrics:
@@ -148,8 +157,27 @@ def upgrade(
             work.save(f"metrics {label}", {}, **{name: metric.to_json() for name, metric in found.items()})
         return found
 
+    columns = {"teacher": measured_as("teacher", teacher)}
+    once = time.monotonic()
+    columns["initialised"] = measured_as("initialised", initialised)
+    once = time.monotonic() - once
+    if progress is not None or time_budget is not None:
+        costs = {name: seconds_a_step(arm, training, calibration, wanted) for name, arm in arms.items()}
+        each = {
+            _label(name, seed + run, seeds): costs[name] * arm.budget
+            for run in range(seeds)
+            for name, arm in arms.items()
+            if not (tuned and (name, run) == ("control", 0))
+        }
+        pace = Pace(each, once, [costs["control"]] * (2 if tuned else 0))
+        if time_budget is not None:
+            kept = work and work.load("budget")
+            count = kept.values["steps"] if kept else pace.steps(time_budget - (time.monotonic() - began), count)
+            if work:
+                work.save("budget", {}, steps=count)
+        progress = progress and pace.following(progress, count)
     tuning: Tuning | None = None
-    if learning_rate is None and teacher.d_in >= WIDE:
+    if tuned:
         tuning = tune(
             arms["control"],
             training,
@@ -162,17 +190,13 @@ def upgrade(
             checkpoint=work,
         )
         arms = {name: arm.slowed(tuning.factor) for name, arm in arms.items()}
-    columns = {
-        "teacher": measured_as("teacher", teacher),
-        "initialised": measured_as("initialised", initialised),
-    }
     curves: dict[str, Any] = {}
     trained: dict[str, list[SparseAutoencoder]] = {}
     measured: dict[str, list[Metrics]] = {}
     for run in range(seeds):
         for name, arm in arms.items():
             history: list[dict[str, float]] = []
-            label = name if seeds == 1 else f"{name}, seed {seed + run}"
+            label = _label(name, seed + run, seeds)
             if tuning is not None and (name, run) == ("control", 0):
                 done, history = tuning.control, tuning.history
             else:
@@ -200,8 +224,8 @@ def upgrade(
         note = "On training vectors set apart it is no better than the teacher, so the SAE returned is the initialised"
         note += " one: the teacher itself."
     if teacher.family == "jumprelu" and wanted > teacher.d_in / 2 and support == "exact":
-        note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over its"
-        note += " control where measured."
+        note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained little over its control"
+        note += " where measured: half a percent (docs/results.md)."
     curves["activation"] = learned_curve(trained["upgraded"][0], initialised)
     first_runs = {name: runs[0] for name, runs in trained.items()}
     if support == "exact":
@@ -224,6 +248,10 @@ def upgrade(
     return upgraded
 
 
+def _label(arm: str, seed: int, seeds: int) -> str:
+    return arm if seeds == 1 else f"{arm}, seed {seed}"
+
+
 def _loaded(sae: SparseAutoencoder | str | Path) -> SparseAutoencoder:
     if isinstance(sae, SparseAutoencoder):
         return sae
@@ -233,7 +261,7 @@ def _loaded(sae: SparseAutoencoder | str | Path) -> SparseAutoencoder:
 
 
 def _asked(
-    teacher: SparseAutoencoder, states: HiddenStates, host: Host | None, arms: Mapping[str, Arm], steps: int
+    teacher: SparseAutoencoder, states: HiddenStates, host: Host | None, arms: Mapping[str, Arm], steps: int | str
 ) -> dict[str, Any]:
     """What a checkpoint has to agree on; the calibration vectors are a sample of all that is trained on."""
     return {
