@@ -36,7 +36,8 @@ class Lattice:
         whole = [[int(np.ldexp(v, exponent)) if abs(v) > 0 else 0 for v in row] for row in factor.T.tolist()]
         _, transform = flint.fmpz_mat(whole).lll(transform=True)
         moves = np.array([[float(int(v)) for v in row] for row in transform.tolist()])
-        rotation, triangle = np.linalg.qr(factor @ moves.T)
+        with np.errstate(all="ignore"):  # long vectors of a lattice beyond double precision: nothing is near them
+            rotation, triangle = np.linalg.qr(factor @ moves.T)
         return cls(moves, triangle, rotation.T @ factor)
 
     def near(self, shift: np.ndarray, count: int, spread: float, rng: np.random.Generator) -> np.ndarray:
@@ -45,10 +46,12 @@ class Lattice:
         rest = np.tile(self.project @ shift, (count, 1))
         steps = np.zeros((count, n))
         scale = np.abs(np.diag(self.triangle))
-        for k in range(n - 1, -1, -1):
-            centre = rest[:, k] / self.triangle[k, k]
-            noise = rng.normal(0, spread / max(scale[k], 1e-300), count).clip(-2, 2)
-            noise[0] = 0
-            steps[:, k] = np.round(centre + noise)
-            rest -= steps[:, k : k + 1] * self.triangle[:, k]
-        return steps @ self.moves
+        with np.errstate(all="ignore"):
+            for k in range(n - 1, -1, -1):
+                centre = rest[:, k] / self.triangle[k, k]
+                noise = rng.normal(0, spread / max(scale[k], 1e-300), count).clip(-2, 2)
+                noise[0] = 0
+                steps[:, k] = np.round(centre + noise)
+                rest -= steps[:, k : k + 1] * self.triangle[:, k]
+            found = steps @ self.moves
+        return np.where(np.isfinite(found).all(1)[:, None], found, np.round(shift))
