@@ -64,6 +64,7 @@ def tune(
     steps: int,
     seed: int,
     target_l0: float,
+    trusted: bool,
     device: torch.device,
     progress: Callable[[Progress], None] | None = None,
     checkpoint: Checkpoint | None = None,
@@ -71,8 +72,10 @@ def tune(
     """Train the control at its rate, a quarter of it, a sixteenth, ... until that no longer lowers its error.
 
     Every try is a whole training: a short one would favour low rates, since a high rate first raises the error and
-    lowers it at the end of its schedule. The judges [n, d_in] are vectors that no try is trained on.
+    lowers it at the end of its schedule. The judges [n, d_in] are vectors that no try is trained on. A ``trusted``
+    rate, one that was measured for this width, is taken at once if the control is better than the teacher with it.
     """
+    teacher = float(token_errors(control.sae, judges).mean())
     errors: dict[float, float] = {}
     best: tuple[float, SparseAutoencoder, list[dict[str, float]]] | None = None
     for attempt in range(TRIES):
@@ -96,5 +99,7 @@ def tune(
         if best is not None and errors[factor] >= errors[best[0]]:
             break
         best = factor, done, history
+        if trusted and attempt == 0 and errors[factor] < teacher:
+            break
     assert best is not None
-    return Tuning(best[0], errors, float(token_errors(control.sae, judges).mean()), best[1], best[2])
+    return Tuning(best[0], errors, teacher, best[1], best[2])

@@ -33,7 +33,7 @@ from rsae.tuning import Tuning, set_apart, tune
 __all__ = ["Upgrade", "upgrade"]
 
 WIDE = 256
-"""From this d_in on learning rates are tuned, on the control; below they are those measured at d_in = 64."""
+"""Below this d_in learning rates are those measured at d_in = 64, unless the control ends worse than its teacher."""
 _SAE_FILES = {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}
 
 
@@ -90,8 +90,9 @@ def upgrade(
     host:
         The model for cross-entropies; default: the one the hidden states came from.
     steps, batch_size, learning_rate, coefficient_rate:
-        Default: `rsae.finetune.recipe_for`, as measured at d_in = 64. From d_in = 256 on the learning rate is tuned:
-        divided by 4 while that lowers the control's error on training vectors set apart, the same for all arms.
+        Default: `rsae.finetune.recipe_for`, as measured at d_in = 64. From d_in = 256 on, and where the control
+        ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the control's error on
+        training vectors set apart, the same for all arms.
     out:
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
         called again with the same arguments, an upgrade goes on there from the last checkpoint, ``checkpoint_every``
@@ -185,6 +186,7 @@ def upgrade(
             steps=count,
             seed=seed,
             target_l0=wanted,
+            trusted=teacher.d_in < WIDE,
             device=place,
             progress=progress,
             checkpoint=work,

@@ -16,10 +16,12 @@ from rsae.upgrade import upgrade
 STATES = sparse_states(3000)
 
 
-def found(rate: float) -> tuning.Tuning:
+def found(rate: float, trusted: bool = False) -> tuning.Tuning:
     control = Arm(teacher("topk"), recipe_for(teacher("topk"), learning_rate=rate))
     rest, judges = tuning.set_apart(STATES)
-    return tuning.tune(control, rest, judges, steps=20, seed=1, target_l0=4.0, device=torch.device("cpu"))
+    return tuning.tune(
+        control, rest, judges, steps=20, seed=1, target_l0=4.0, trusted=trusted, device=torch.device("cpu")
+    )
 
 
 def test_a_rate_that_is_too_high_is_lowered_and_the_best_is_kept() -> None:
@@ -37,6 +39,13 @@ def test_a_good_rate_is_left_alone_at_the_price_of_one_training() -> None:
     assert tuned.factor == 1
     assert list(tuned.errors) == [1, 0.25]
     assert tuned.to_json()["errors"].keys() == {"1", "0.25"}
+
+
+def test_a_trusted_rate_is_tuned_only_where_the_control_ends_worse_than_its_teacher() -> None:
+    assert found(3e-2, trusted=True).errors.keys() == {1}
+    tuned = found(3.0, trusted=True)
+    assert tuned.errors[1] >= tuned.teacher
+    assert len(tuned.errors) > 1
 
 
 def test_wide_teachers_are_tuned_and_every_arm_takes_the_factor(monkeypatch: pytest.MonkeyPatch) -> None:
