@@ -3,7 +3,7 @@
     python tests/benchmarks/harvest.py [--model DIR_OR_GGUF] [--layer 6] [--threads 1] [--rounds 7] [--contexts 16]
 
 Without ``--model`` the model is GPT-2 small's architecture with random weights. Plain and harvest alternate on the same
-tokens; ``plain`` is the transformers forward pass with the layers above the hook taken away, and computes no logits. Time
+tokens; ``plain`` is the transformers forward pass with the layers above the hook taken away, without logits. Time
 is CPU time of this process, which other work on the machine hardly moves, and the wall clock's beside it. The figure is
 the median of the rounds' ratios, with the least and the largest.
 """
