@@ -37,6 +37,11 @@ def main() -> None:
 @options.PROBE
 @options.PROBE_TEST
 @click.option(
+    "--time-budget",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Minutes for all of it, in the place of --steps: as many steps as fit, at most the default.",
+)
+@click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
     default=250,
@@ -54,6 +59,7 @@ def upgrade(
     ablations: tuple[str, ...],
     probe: Path | None,
     probe_test: Path | None,
+    time_budget: float | None,
     checkpoint_every: int,
     overwrite: bool,
     **reading: Any,
@@ -64,6 +70,7 @@ def upgrade(
     """
     from rsae.console import Bars, refusing, report_table
 
+    began = time.monotonic()
     with refusing("rsae upgrade"):
         import rsae
         from rsae import ranks
@@ -96,6 +103,7 @@ def upgrade(
                 progress=bars.training,
                 probe=tasks,
                 checkpoint_every=checkpoint_every,
+                time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
             )
         console.print(report_table(done.report))
         _say(console, done.report.verdict, out)

@@ -1,0 +1,103 @@
+"""How long an upgrade takes: a step of each arm is timed before it begins, and corrected by what it really takes."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from rsae import ranks
+from rsae.arms import Arm
+from rsae.finetune import Progress
+from rsae.hidden_states import HiddenStates
+from rsae.passes import choose_pass
+from rsae.training import Training
+from rsae.working_copy import input_scale, working_copy
+
+__all__ = ["Pace", "seconds_a_step", "steps_within"]
+
+_WARM, _TIMED = 3, 5
+_RESERVE = 0.95
+
+
+def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, target_l0: float) -> float:
+    """The median time of a training step of an arm, on a copy that is thrown away; the mean of all ranks."""
+    scale = input_scale(arm.sae, calibration)
+    work = working_copy(arm.sae, scale)
+    forward = choose_pass(work, arm.recipe.sparsity, arm.recipe.bandwidth, target_l0)
+    training = Training(work, forward, steps=10**6, warmup=10**6, rate=1e-6, coefficient_rate=1e-6)
+    part = (ranks.rank(), ranks.count())
+    device, seconds, began = work.W_enc.device, [], time.perf_counter()
+    for x in hidden_states.batches(arm.recipe.batch_size, 0, _WARM + _TIMED, device, part=part):
+        error, _ = training.step(work.normalised(x)[0] / scale)
+        float(error)  # waits for the device
+        seconds.append(time.perf_counter() - began)
+        began = time.perf_counter()
+    return float(ranks.mean(torch.tensor(statistics.median(seconds[_WARM:]))))
+
+
+def steps_within(seconds: float, costs: Iterable[float], measuring: float, most: int) -> int:
+    """How many steps each training may have, at most ``most``, so that all end within a time.
+
+    ``costs`` are seconds a step, one for each training; ``measuring`` is what all measurements take. A twentieth of the
+    time is kept in reserve.
+
+    Raises
+    ------
+    ValueError
+        if not even 50 steps fit.
+
+    >>> steps_within(100.0, [0.1, 0.1], measuring=15.0, most=2000)
+    400
+    """
+    costs = list(costs)
+    steps = int((_RESERVE * seconds - measuring) / sum(costs))
+    if steps < 50:
+        least = (50 * sum(costs) + measuring) / _RESERVE
+        raise ValueError(
+            f"{max(seconds, 0):.0f} s are left of the time budget, but 50 steps of each arm and their measurement take "
+            f"{least:.0f} s; give more time or fewer arms"
+        )
+    return min(steps, most)
+
+
+class Pace:
+    """What a run will take. ``costs`` has the seconds a step of each training by its label, in order, budgets included.
+
+    ``tries`` are those of trials of the learning rate before them; ``measuring`` is what one measurement takes.
+    """
+
+    def __init__(self, costs: Mapping[str, float], measuring: float, tries: Sequence[float] = ()) -> None:
+        self.costs, self.measuring, self.tries = dict(costs), measuring, list(tries)
+
+    def steps(self, seconds: float, most: int) -> int:
+        """`steps_within` for all of it; the same on every rank."""
+        found = steps_within(seconds, [*self.costs.values(), *self.tries], self.measuring * (len(self.costs) + 1), most)
+        return int(ranks.mean(torch.tensor(float(found))))
+
+    def following(self, progress: Callable[[Progress], None], steps: int) -> Callable[[Progress], None]:
+        """``progress``, given each event with the seconds left of the whole run in the place of its training's."""
+        trials = [steps * cost for cost in self.tries]
+        left = {label: steps * cost for label, cost in self.costs.items()}
+        now, whole, slower = "", 0.0, 1.0
+
+        def follow(event: Progress) -> None:
+            nonlocal now, whole, slower
+            if event.arm != now:
+                now, known = event.arm, event.arm in left
+                whole = left[now] if known else trials.pop(0) if trials else 0.0
+                if known:
+                    trials.clear()
+                    for label in list(left):  # those before it are done
+                        del left[label]
+                        if label == now:
+                            break
+            if event.step < event.steps and whole > 0:
+                slower = event.seconds_left / (whole * (1 - event.step / event.steps))
+            rest = slower * (sum(trials) + sum(left.values()))
+            measurements = self.measuring * (len(left) + 1)
+            progress(replace(event, seconds_left=event.seconds_left + rest + measurements))
+
+        return follow
