@@ -17,7 +17,8 @@ NOISE = 1e-15
 
 @dataclass(frozen=True)
 class Record:
-    """One exchange: the levelled error, the largest error found, and the damping that was used (1 is none)."""
+    """One exchange: the levelled error, the largest error found, and the damping that led to it (1 is none; 0 where only
+    one point moved)."""
 
     degree: tuple[int, int]
     levelled: float
@@ -85,7 +86,7 @@ def sampled(problem: Reduced, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _trials(
     problem: Reduced, reference: np.ndarray, chosen: Peaks, t: np.ndarray, e: np.ndarray
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """The way from a reference to the chosen peaks: all of it, half of it, a quarter, ...; and the largest peak alone."""
+    """The way from a reference to its peaks: all of it, half of it, a quarter, ...; and the largest peak alone."""
     here, there = to_coordinate(problem, reference), to_coordinate(problem, chosen[0])
     yield 1.0, chosen[0]
     for k in range(1, 10):
@@ -116,11 +117,11 @@ def exchange(
     t, e = peaks(problem, current, base)
     history: list[Record] = []
     best: tuple[float, Level, float] | None = None
-    stalled, damping = 0, 1.0
+    stalled, used = 0, 1.0
     noise = NOISE * float(np.abs(sampled(problem, start)[0]).max())
     for _ in range(limit):
         largest = float(np.abs(e).max())
-        history.append(Record(degree, abs(current.h), largest, damping))
+        history.append(Record(degree, abs(current.h), largest, used))
         deviation = largest / abs(current.h) - 1 if current.h else np.inf
         if best is None or deviation < best[0]:
             stalled = 0 if best is None or deviation < 0.7 * best[0] else stalled + 1
@@ -144,6 +145,7 @@ def exchange(
         else:
             break
         t, e = found
+        used = damping
         current = moved
     assert best is not None
     return Exchange(best[1], best[2], best[0] < tolerance, tuple(history))
