@@ -258,8 +258,9 @@ def _figure(value: float) -> str:
 def _percent(found: Comparison) -> str:
     if not found.base or not math.isfinite(found.relative):
         return "-"
-    text = f"{100 * found.relative:+.1f}%"
+    digits = 1 if abs(found.relative) >= 5e-3 else 2
+    text = f"{100 * found.relative:+.{digits}f}%"
     low, high = 100 * found.low / abs(found.base), 100 * found.high / abs(found.base)
     if math.isfinite(low) and math.isfinite(high):
-        text += f" [{low:+.1f}, {high:+.1f}]"
+        text += f" [{low:+.{digits}f}, {high:+.{digits}f}]"
     return text
