@@ -3,12 +3,12 @@
 The processes are forked from one that has imported everything, so that a kill costs no imports.
 """
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
 import os
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -61,8 +61,8 @@ def _child(arguments: Sequence[str]) -> None:
     from rsae.__main__ import main
 
     torch.set_num_threads(1)
-    sys.stdout = open(os.devnull, "w")
-    main(["upgrade", *arguments], prog_name="rsae")
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        main(["upgrade", *arguments], prog_name="rsae")
 
 
 def start(arguments: Sequence[str]) -> BaseProcess:
