@@ -17,8 +17,10 @@ NOISE = 1e-15
 
 @dataclass(frozen=True)
 class Record:
-    """One exchange: the levelled error, the largest error found, and the damping that led to it (1 is none; 0 where only
-    one point moved)."""
+    """One exchange: the levelled error, the largest error found, and the damping that led to it.
+
+    A damping of 1 is none; 0 is written where only one point moved.
+    """
 
     degree: tuple[int, int]
     levelled: float
@@ -141,11 +143,11 @@ def exchange(
             if abs(moved.h) >= 0.999 * abs(current.h) or deviation < 1e-3:
                 found = peaks(problem, moved, base)
                 if deviation > 0.1 or float(np.abs(found[1]).max()) < largest:
+                    used = damping
                     break
         else:
             break
         t, e = found
-        used = damping
         current = moved
     assert best is not None
     return Exchange(best[1], best[2], best[0] < tolerance, tuple(history))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rational_approx import DidNotConverge, Fit, Target, fit
+from rational_approx import DidNotConverge, Fit, Target, certify, fit
 from tests.rational_approx.truths import best_errors, zolotarev_sign_error
 
 NAMES = [
@@ -107,6 +107,44 @@ def test_a_target_that_is_a_rational_of_the_type_is_found_exactly(target, domain
 @pytest.mark.parametrize(("target", "degree", "smaller"), [("abs(x)", (5, 5), (4, 4)), ("x^4", (3, 3), (2, 2))])
 def test_degenerate_best_approximants_are_the_smaller_ones(target, degree, smaller):
     assert fit(target, degree, (-1, 1)).error == fit(target, smaller, (-1, 1)).error
+
+
+@pytest.mark.parametrize(
+    ("target", "degree", "domain", "breakpoints", "half"),
+    [
+        ("where(x > 0.1, x, -x - 1)", (4, 3), (-1, 1), ["0.1"], 0.6),
+        ("sign(x)", (3, 2), (-1, 1), [0], 1.0),
+        ("heaviside(x)", (0, 2), (-1, 2), [0], 0.5),
+    ],
+)
+def test_both_limits_at_a_jump_cost_half_of_it_and_no_more(target, degree, domain, breakpoints, half):
+    found = fit(target, degree, domain, breakpoints=breakpoints)
+    assert found.error == pytest.approx(half, rel=1e-15)
+    assert largest_error(found) <= half * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("target", "degree", "domain"),
+    [
+        ("where(x > 0.3, x, 0)", (9, 8), [(-1, "0.299"), ("0.301", 1)]),  # an unsymmetric narrow gap
+        ("sign(x - 1)", (9, 3), [(0, "0.98"), ("1.01", "1.4")]),  # degrees far apart
+        ("gelu", (0, 6), ("-0.5", "0.5")),  # a numerator that cannot change its sign
+        ("abs(sin(x))", (2, 2), ("-2.2", "3.12")),  # nearly degenerate: only one point at a time may move
+    ],
+)
+def test_fits_that_need_more_than_a_spread_start_are_best_ones(target, degree, domain):
+    proof = certify(fit(target, degree, domain))
+    assert proof.status == "proved"
+    assert proof.upper / proof.best_lower < 1 + 1e-12
+
+
+def test_a_constant_plus_an_odd_function_is_reduced():
+    assert fit("sigmoid(x)", (5, 5), (-8, 8)).error == fit("sigmoid(x)", (5, 4), (-8, 8)).error
+    assert len(fit("sigmoid(x)", (10, 7), ("-1.5", "1.5")).reference) == 18
+
+
+def test_a_flat_float64_callable_is_found_to_its_rounding_errors():
+    assert fit(lambda x: np.maximum(x, 0), (5, 4), (-3, -1)).error == 0
 
 
 def test_errors_that_float64_cannot_see():
