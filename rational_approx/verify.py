@@ -1,6 +1,6 @@
 """Check a certificate file again, with the standard library only: ``python verify.py certificate.json``.
 
-An independent implementation in six files (``verify.py`` and ``verify_*.py``) that import nothing of the package but
+An independent implementation in nine files (``verify.py`` and ``verify_*.py``) that import nothing of the package but
 each other, and run alone. They check the hash, that the parts cover the domain, the upper bound on every part, the
 lower bound at the witness, the alternation at the reference, that the denominator has no zero, the exact value that
 pins the coefficients, and every claim; of samples, the error at each. ``docs/certificate.md`` describes the format.

@@ -93,7 +93,7 @@ def _check(problem: Problem, rational: Any, size: mpmath.mpf, count: int) -> Che
         for left, right in pairwise(ends):
             inwards = [tiny if any(abs(end - b) < tiny for b in given) else mpmath.mpf(0) for end in (left, right)]
             grid = _grid(left, right, inwards, max(120, count // (len(ends) - 1)))
-            found += _maxima(error, grid, size * mpmath.mpf("0.9"))
+            found += _maxima(error, grid, size / 10)  # a narrow peak may stand much higher than its points
     found.sort()
     highest, at = max((abs(e), x) for x, e in found)
     heights = [e for _, e in found if abs(e) >= size * (1 - mpmath.mpf("1e-3"))]
