@@ -26,7 +26,8 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu and not network and not peers"
 
 test-peers: $(STAMP)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[saelens]" baryrat
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[saelens,data]" baryrat jax triton natsort schedulefree einops nnsight simple-parsing
+	$(BIN)/python -m pip install --quiet --no-deps eai-sparsify dictionary-learning
 	$(BIN)/python -m pytest -m peers
 
 $(STAMP): pyproject.toml constraints.txt
