@@ -70,6 +70,8 @@ def beside_gap(problem: Reduced, reference: np.ndarray, count: int) -> Iterator[
     A numerator too poor for a target that changes sign follows it on one side only: there all new points arise.
     """
     yield stretched(problem, reference, count)
+    if reference.size < 2:  # an exact or degenerate start has no gap between its points
+        return
     k = int(np.diff(to_coordinate(problem, reference)).argmax()) + 1
     for side, rest in ((reference[k:], reference[:k]), (reference[:k], reference[k:])):
         if side.size > 1:

@@ -315,3 +315,8 @@ def test_bad_input_is_refused_with_one_clear_sentence(arguments, keywords, messa
 def test_what_is_no_function_is_a_type_error():
     with pytest.raises(TypeError, match="callable, an expression, a gate or samples"):
         fit(3.0, (1, 1), (0, 1))
+
+
+def test_a_numerator_that_cannot_follow_a_limit_at_infinity_is_said_not_to_converge():
+    with pytest.raises(DidNotConverge, match="another type"):  # r tends to 0 there and tanh to 1
+        fit("tanh(x)", (5, 6), (0, math.inf))
