@@ -141,7 +141,7 @@ def upgrade(
         rates["coefficient_rate"] = coefficient_rate or 3e-4
         initialised = calibrate(teacher, hidden_states, inputs=inputs or ("ratio",))
         arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
-    tuned = learning_rate is None and teacher.d_in >= WIDE
+    tuned = learning_rate is None
     work = None
     if target is not None:
         work = Checkpoint(target / "checkpoint", every=checkpoint_every, discard=overwrite)
@@ -170,7 +170,8 @@ def upgrade(
             for name, arm in arms.items()
             if not (tuned and (name, run) == ("control", 0))
         }
-        pace = Pace(each, once, [costs["control"]] * (2 if tuned else 0))
+        tries = (2 if teacher.d_in >= WIDE else 1) if tuned else 0  # as a rule; more where the error goes on falling
+        pace = Pace(each, once, [costs["control"]] * tries)
         if time_budget is not None:
             kept = work and work.load("budget")
             count = kept.values["steps"] if kept else pace.steps(time_budget - (time.monotonic() - began), count)

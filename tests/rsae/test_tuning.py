@@ -72,6 +72,12 @@ def test_wide_teachers_are_tuned_and_every_arm_takes_the_factor(monkeypatch: pyt
     assert explicit.report.question["tuning"] is None
 
 
+@pytest.mark.parametrize("family", ["topk", "jumprelu", "relu"])
+def test_below_the_width_a_rate_is_lowered_only_where_the_control_ends_worse(family: str) -> None:
+    tried = upgrade(teacher(family), STATES, steps=12, device="cpu").report.question["tuning"]
+    assert (len(tried["errors"]) == 1) == (tried["errors"]["1"] < tried["teacher"])
+
+
 def test_the_vectors_set_apart_are_in_no_batch() -> None:
     rest, judges = tuning.set_apart(STATES)
     assert len(rest.train) + len(judges) == len(STATES.train)

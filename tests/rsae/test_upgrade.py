@@ -115,7 +115,11 @@ def test_arrays_are_taken_as_hidden_states() -> None:
     events: list[Progress] = []
     result = upgrade(teacher("topk"), rows, steps=4, device="cpu", progress=events.append)
     assert len(result.report.columns) == 4
-    assert [event.arm for event in events] == ["upgraded"] * 4 + ["control"] * 4
+    arms = list(dict.fromkeys(event.arm for event in events))
+    assert [event.arm for event in events] == [arm for arm in arms for _ in range(4)]
+    assert arms[-1] == "upgraded"
+    assert all(arm.startswith("control at ") for arm in arms[:-1])
+    assert len(arms) == 1 + len(result.report.question["tuning"]["errors"])
 
 
 def test_results_are_written_whole_and_not_over_others(tmp_path: Path) -> None:
