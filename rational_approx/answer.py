@@ -25,6 +25,8 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     p, q = problem.change.restored(done.p, done.q, problem.degree)
     basis = "chebyshev" if domain.bounded else "monomial"
     top, bottom = _coefficients(p, domain), _coefficients(q, domain)
+    if len(top) == len(bottom) == 1 and abs(top[0] / bottom[0]) < abs(done.h) / (1 << done.bits // 2):
+        top = (Fraction(0),)  # the zero function, but for the rounding of the finish: its type has a defect of q
     # Q is made positive, its largest coefficient 1 in size, and all are rounded to dyadic numbers well beyond the
     # precision of the finish.
     finite = [x for x in reference if isinstance(x, Fraction)]

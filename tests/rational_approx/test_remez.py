@@ -320,3 +320,14 @@ def test_what_is_no_function_is_a_type_error():
 def test_a_numerator_that_cannot_follow_a_limit_at_infinity_is_said_not_to_converge():
     with pytest.raises(DidNotConverge, match="another type"):  # r tends to 0 there and tanh to 1
         fit("tanh(x)", (5, 6), (0, math.inf))
+
+
+def test_a_vanishing_best_constant_is_exactly_zero():
+    found = fit("softsign", (0, 5), (-2, 2), weight="1/(1+x^2)")  # odd, and a numerator without zeros cannot follow
+    assert not any(found.rational.numerator)
+
+
+def test_an_error_below_float64_is_that_of_the_whole_type():
+    found = fit("erf(x)", (7, 6), (2.7, 3.3), weight="relative")  # type (6, 5) has 1.1e-16, and 13 points
+    assert len(found.reference) == 15
+    assert found.error < 1e-18
