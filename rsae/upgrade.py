@@ -134,10 +134,8 @@ def upgrade(
     calibration = hidden_states.calibration.to(place, torch.float32)
     wanted = checked_l0(teacher, calibration)
     if teacher.family in ("relu", "jumprelu") and support == "exact" and wanted > teacher.d_in / 2:
-        # Nearly as many codes as dimensions: there only a curve that moves slowly keeps up with the plain threshold.
-        # Measured at L0 45 of 64, ReLU: after 2000 steps MSE 0.25, with the usual defaults 0.65, the threshold alone
-        # 0.22; after 4000 steps 0.148 at L0 45.3, the threshold alone 0.166 at 45.0. JumpReLU, after 1000 steps:
-        # 0.1335, with the usual defaults 0.1341, the control 0.1341. (One seed each.)
+        # Nearly as many codes as dimensions: there only a curve that moves slowly keeps up with the plain threshold
+        # (relu_0.25 and jumprelu_0.02 in docs/results.md).
         rates["coefficient_rate"] = coefficient_rate or 3e-4
         initialised = calibrate(teacher, hidden_states, inputs=inputs or ("ratio",))
         arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
