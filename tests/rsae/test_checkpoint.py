@@ -56,18 +56,18 @@ def test_an_upgrade_in_memory_goes_on_too_and_measures_nothing_twice(
     out = tmp_path / "run"
     original = teacher("topk")
 
-    def during_control(event: Progress) -> None:
-        if event.arm == "control" and event.step == 8:
+    def during_upgraded(event: Progress) -> None:
+        if event.arm == "upgraded" and event.step == 8:
             raise Killed
 
     with pytest.raises(Killed):
-        upgrade(original, STATES, steps=12, out=out, checkpoint_every=5, progress=during_control)
+        upgrade(original, STATES, steps=12, out=out, checkpoint_every=5, progress=during_upgraded)
     with pytest.raises(ValueError, match=r"differs in: .*steps"):
         upgrade(original, STATES, steps=13, out=out)
     seen: list[Progress] = []
     resumed = upgrade(original, STATES, steps=12, out=out, checkpoint_every=5, progress=seen.append)
     assert [event.step for event in seen] == list(range(6, 13))
-    assert {event.arm for event in seen} == {"control"}
+    assert {event.arm for event in seen} == {"upgraded"}
     whole = upgrade(original, STATES, steps=12)
     assert torch.equal(whole.sae.W_enc, resumed.sae.W_enc)
     assert whole.report.to_json()["columns"] == resumed.report.to_json()["columns"]
