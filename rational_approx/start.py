@@ -64,6 +64,24 @@ def stretched(problem: Reduced, reference: np.ndarray, count: int) -> np.ndarray
     return unlogit(problem, np.interp(new, old, position))
 
 
+def stretched_apiece(problem: Reduced, reference: np.ndarray, count: int) -> np.ndarray:
+    """A reference of ``count`` points in which every piece keeps its share of a given one, spread along the piece as it
+    was: beside a gap or a jump, where quantiles of the whole would carry points to the other side."""
+    u = to_coordinate(problem, reference)
+    lows = np.array([piece.low for piece in problem.pieces])
+    piece = np.searchsorted(lows, reference, side="right") - 1
+    before = np.bincount(piece, minlength=lows.size)
+    share = before * count / reference.size
+    after = np.floor(share).astype(int)
+    after[np.argsort(after - share, kind="stable")[: count - after.sum()]] += 1
+    parts = []
+    for k, (old, new) in enumerate(zip(before, after, strict=True)):
+        place = u[piece == k] if old > 1 else np.array([k, k + 1.0])
+        within = np.interp(np.linspace(0, 1, new), np.linspace(0, 1, place.size), place)
+        parts.append(np.minimum(within, np.nextafter(k + 1, k)))  # k + 1 is the next piece's end
+    return usable(problem, np.concatenate(parts))
+
+
 def beside_gap(problem: Reduced, reference: np.ndarray, count: int) -> Iterator[np.ndarray]:
     """The stretched reference, and the same where only the points on one side of its widest gap are stretched.
 
@@ -82,7 +100,7 @@ def continued(problem: Reduced, degree: tuple[int, int]) -> Iterator[Exchange]:
     """Exchanges for the types (p - m, q - m) up to (p, q), each started from the one before.
 
     The step grows with the type, since the reference of a large type predicts that of a larger one better. Where the
-    stretched reference fails even with the smallest step, differential correction leads from one type to the next.
+    stretched references fail even with the smallest step, differential correction leads from one type to the next.
     """
     p, q = degree
     m = min(p, q)
@@ -95,8 +113,9 @@ def continued(problem: Reduced, degree: tuple[int, int]) -> Iterator[Exchange]:
         found = None
         while found is None:
             size = (p - m + jump, q - m + jump)
-            start = stretched(problem, now.level.reference, sum(size) + 2)
-            found = _found(problem, size, start, 1e-9 if jump == m else 1e-3)
+            for predicted in (stretched, stretched_apiece)[: len(problem.pieces)]:
+                start = predicted(problem, now.level.reference, sum(size) + 2)
+                found = found or _found(problem, size, start, 1e-9 if jump == m else 1e-3)
             if found is None and jump == 1:
                 found = _corrected(problem, size, now.level)
             if found is None:
