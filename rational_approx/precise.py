@@ -2,7 +2,8 @@
 
 Below some 1e-13 of the target's size float64 shows noise where the error should be. The same three steps are then
 taken with balls: (2) of :mod:`rational_approx.levelled` by all eigenvalues of ``B^{-1} M``, peaks by a look at a few
-points in each gap, and one Newton step to each of them. Functions approximated so well are smooth: a look is enough.
+points in each gap, and one Newton step to each of them. Functions approximated so well are smooth, and a few points are
+enough; where poles come close they are not, so that peaks that have settled are looked for once more between many.
 """
 
 from itertools import pairwise
@@ -19,7 +20,7 @@ from rational_approx.reduction import Reduced
 
 __all__ = ["Explored", "explored"]
 
-LOOKS = 6
+LOOKS, MANY_LOOKS = 6, 32
 ROUNDS = 40
 
 
@@ -37,14 +38,23 @@ class Explored(NamedTuple):
 def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digits: int) -> Explored:
     """Exchange from a start until the peaks agree to a thousandth, which is where the finish takes over.
 
+    An error of zero to many digits may still be one that is only very small, as that of ``exp`` is in type (20, 20):
+    the target counts as a rational of the type where four times as many digits show none either.
+
     Raises
     ------
     Unfinished
         where a reference levels no rational without a pole, or the peaks do not settle.
     """
+    found = _explored(problem, degree, start, digits)
+    return _explored(problem, degree, start, 4 * digits + 20) if found.exact else found
+
+
+def _explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digits: int) -> Explored:
     with working_bits(int(6.7 * digits) + 128 + 10 * start.size):
         points = [placed(problem, t) for t in start]
         history: list[Record] = []
+        looks = LOOKS
         for _ in range(ROUNDS):
             equations = Equations(points, degree)
             h, q_values = _eigenvector(equations)
@@ -53,7 +63,7 @@ def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digit
                 floats = np.array([float(q) for q in q_values])
                 return Explored(_floats(points), float(h), floats, 0.0, True, tuple(history))
             p, q = equations.polynomials(h, q_values)
-            peaks = _peaks(problem, points, p, q, h)
+            peaks = _peaks(problem, points, p, q, h, looks)
             if not peaks:
                 raise Unfinished("the error has no peak")
             largest = max(abs(e) for _, e in peaks)
@@ -64,7 +74,9 @@ def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digit
             points = [peaks[int(k)][0] for k in chosen[0]]
             if any(not a.t < b.t for a, b in pairwise(points)):
                 raise Unfinished("two points of the reference met")
-            if largest < 1.001:
+            if largest < 1.001 and looks == LOOKS:
+                looks = MANY_LOOKS
+            elif largest < 1.001:
                 h, q_values = _eigenvector(Equations(points, degree))
                 floats = np.array([float(v) for v in q_values])
                 return Explored(_floats(points), float(h), floats, largest - 1, False, tuple(history))
@@ -98,7 +110,7 @@ def _eigenvector(equations: Equations) -> tuple[flint.arb, list[flint.arb]]:
 
 
 def _peaks(
-    problem: Reduced, points: list[Point], p: flint.arb_poly, q: flint.arb_poly, h: flint.arb
+    problem: Reduced, points: list[Point], p: flint.arb_poly, q: flint.arb_poly, h: flint.arb, looks: int
 ) -> list[tuple[Point, float]]:
     """Candidates on every piece with their error over ``h``: local maxima of a look, moved by a Newton step."""
     out = []
@@ -107,7 +119,7 @@ def _peaks(
         marks = [lower, *(point.t for point in points if lower < point.t < upper), upper]
         look = [lower]
         for a, b in pairwise(marks):
-            look += [(a + (b - a) * k / LOOKS).mid() for k in range(1, LOOKS)] + [b]
+            look += [(a + (b - a) * k / looks).mid() for k in range(1, looks)] + [b]
         errors = [float((error_jet(piece, t, p, q, 1)[0] / h).mid()) for t in look]
         for k, e in enumerate(errors):
             beside = [errors[j] for j in (k - 1, k + 1) if 0 <= j < len(errors)]

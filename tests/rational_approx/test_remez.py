@@ -331,3 +331,21 @@ def test_an_error_below_float64_is_that_of_the_whole_type():
     found = fit("erf(x)", (7, 6), (2.7, 3.3), weight="relative")  # type (6, 5) has 1.1e-16, and 13 points
     assert len(found.reference) == 15
     assert found.error < 1e-18
+
+
+def test_a_narrow_peak_beside_nearby_poles_is_not_missed():
+    # In type (6, 6) the relative error of exp on [-20, 20] has a hump that no coarse look finds; by the symmetry
+    # r(-x) = 1 / r(x) of the problem the reference is symmetric.
+    found = fit("exp(20*x)", (6, 6), (-1, 1), weight="relative")
+    proof = certify(found)
+    assert proof.upper <= proof.best_lower * (1 + Fraction(1, 10**12))
+    assert [float(x) for x in found.reference] == pytest.approx(
+        [-float(x) for x in reversed(found.reference)], abs=1e-9
+    )
+
+
+def test_a_very_small_error_is_not_taken_for_zero():
+    # Meinardus (1967), section 9.3: the best error of exp is about n! m! / (2**(n+m) (n+m)! (n+m+1)!)
+    n, found = 20, fit("exp(x)", (20, 20), (-1, 1))
+    predicted = mpmath.factorial(n) ** 2 / (2 ** (2 * n) * mpmath.factorial(2 * n) * mpmath.factorial(2 * n + 1))
+    assert found.error == pytest.approx(float(predicted), rel=0.05)
