@@ -13,23 +13,32 @@ def alternating(
     points: list[tuple[Point, int, Fraction]],
     degree: tuple[int, ...],
     polynomials: tuple[flint.fmpq_poly, flint.fmpq_poly],
+    turned: tuple[int, ...] = (),
 ) -> tuple[Fraction, tuple[Point, ...], tuple[int, ...]]:
     """The best lower bound from evaluated points, and the alternating reference and its signs that prove it.
 
     ``points`` hold a place, the proved sign of the error there, and a proved lower bound of its size. If the error of
     a rational of type (p, q) alternates on ``p + q + 2 - d`` points, no rational of that type has a smaller largest
     error than the smallest of these, where d is the defect ``min(p - deg P, q - deg Q)``.
+
+    ``turned`` are the pieces that begin at a zero that every rational of finite error shares with the target. There
+    the difference of two of them vanishes: without these factors ``x - z`` its degree is lower by one for each, and so
+    is the number of points, and the signs alternate once those of the factors are taken off.
     """
+
+    def side(entry: tuple[Point, int, Fraction]) -> int:
+        return entry[1] * (-1) ** sum(piece <= entry[0].piece for piece in turned)
+
     runs: list[tuple[Point, int, Fraction]] = []
     for entry in sorted(points, key=lambda entry: (entry[0].piece, entry[0].x)):
         if entry[1] == 0:
             continue
-        if runs and runs[-1][1] == entry[1]:
+        if runs and side(runs[-1]) == side(entry):
             if entry[2] > runs[-1][2]:
                 runs[-1] = entry
         else:
             runs.append(entry)
-    count = degree[0] + degree[1] + 2
+    count = degree[0] + degree[1] + 2 - len(turned)
     if len(runs) < count:
         top, bottom = polynomials
         count -= max(0, min(degree[0] - top.degree(), degree[1] - bottom.degree()))

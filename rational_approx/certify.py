@@ -247,7 +247,10 @@ def _record(
     sizes = [(point, _sign(s.value), _rounded(abs(s.value).lower(), -1)) for point, s in points.items()]
     found.witness = max(sizes, key=lambda entry: entry[2])[0]
     weighted = [entry for entry in sizes if search.weight_positive(points[entry[0]])]
-    found.best_lower, found.reference, found.signs = alternating(weighted, degree, (top, bottom))
+    zeros = {zero for curve in search.curves for zero in curve.zeros}
+    # A zero at the very end of the domain turns no sign, which is as good as turning all of them.
+    turned = tuple(sum(piece.lower < zero for piece in target.pieces) for zero in zeros)
+    found.best_lower, found.reference, found.signs = alternating(weighted, degree, (top, bottom), turned)
     parts = []
     for box in search.boxes:
         ends = sorted((place(box.curve, box.lower), place(box.curve, box.upper)))

@@ -23,6 +23,7 @@ from rational_approx.enclosures import Undecided, hull, quotient, series_length
 from rational_approx.nodes import Node
 from rational_approx.precision import to_arb
 from rational_approx.rays import beyond
+from rational_approx.shared_zeros import divided
 
 __all__ = ["ErrorCurve", "Formula", "Jet", "curves", "order_for"]
 
@@ -104,7 +105,7 @@ class ErrorCurve:
     """The error on one piece, in x itself, or on a half-line beyond a point in ``y = 1/x``.
 
     The working precision at construction is the one at which it is evaluated. ``order`` coefficients make a Taylor
-    model, and one more its remainder.
+    model, and one more its remainder. At ``zeros`` target, rational and weight were divided: see ``shared_zeros.py``.
     """
 
     def __init__(
@@ -116,8 +117,10 @@ class ErrorCurve:
         lower: arb,
         upper: arb,
         inverted: bool = False,
+        zeros: tuple[Fraction, ...] = (),
     ) -> None:
         self.formula, self.weight, self.lower, self.upper, self.inverted = formula, weight, lower, upper, inverted
+        self.zeros = zeros
         self.order = LEAST_ORDER
         self.polynomials = arb_poly(top), arb_poly(bottom)
         constant = isinstance(weight, arb) or weight.tree.value is not None
@@ -250,7 +253,8 @@ def curves(
         near, far = (arb(0), 1 / start) if side > 0 else (1 / start, arb(0))
         out.append(ErrorCurve(values[0], values[1], flipped[0], flipped[1], near, far, True))
         inner.append(start)
-    return [ErrorCurve(formula, weight, top, bottom, inner[0], inner[1]), *out]
+    formula, weight, top, zeros = divided(formula, weight, top, lower, upper)
+    return [ErrorCurve(formula, weight, top, bottom, inner[0], inner[1], zeros=zeros), *out]
 
 
 def _settled(trees: list[Node], side: int, other: End, scale: arb) -> tuple[arb, list[arb]]:

@@ -8,13 +8,13 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 import flint
-from flint import arb, arb_series
+from flint import arb
 
 from rational_approx.domain import finite
-from rational_approx.enclosures import Undecided, series_length
 from rational_approx.errorjets import ErrorCurve, order_for
 from rational_approx.expression import Expression, parse
 from rational_approx.precision import to_arb, to_fraction, working_bits
+from rational_approx.shared_zeros import taylor
 from rational_approx.supremum import Search
 from rational_approx.target import Target
 
@@ -40,12 +40,7 @@ class _Derivative:
 
     def ball(self, x: Any) -> Any:
         start, order = (x, 1) if isinstance(x, arb) else (x[0], x.prec)
-        try:
-            with series_length(order + 1):  # a derivative takes one coefficient more than its function
-                value = self.formula.ball(arb_series([start, 1], prec=order + 1))
-        except (Undecided, ValueError, ZeroDivisionError):  # python-flint raises where a series has no value
-            value = arb_series([arb.nan()] * (order + 1), prec=order + 1)
-        slope = value.derivative() if isinstance(value, arb_series) else arb_series([0], prec=order)
+        slope = taylor(self.formula.ball, start, order + 1).derivative()  # one coefficient more than the function's
         return slope[0] if isinstance(x, arb) else slope
 
 

@@ -80,6 +80,7 @@ class Search:
         if monotone:
             return bound, "monotone"
         z = (((lower + upper) / 2).mid() + jet.stationary()).mid()
+        z = z.max(lower.upper()).min(upper.lower()).mid()  # an end that is no dyadic number is a ball: stay within
         for _ in range(4):
             value, slope, bend = self.evaluate(curve, z, 3)
             peak = bound.max((abs(value) + slope * slope / (2 * curvature)).upper())

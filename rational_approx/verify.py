@@ -1,6 +1,6 @@
 """Check a certificate file again, with the standard library only: ``python verify.py certificate.json``.
 
-An independent implementation in nine files (``verify.py`` and ``verify_*.py``) that import nothing of the package but
+An independent implementation in ten files (``verify.py`` and ``verify_*.py``) that import nothing of the package but
 each other, and run alone. They check the hash, that the parts cover the domain, the upper bound on every part, the
 lower bound at the witness, the alternation at the reference, that the denominator has no zero, the exact value that
 pins the coefficients, and every claim; of samples, the error at each. ``docs/certificate.md`` describes the format.
@@ -24,6 +24,7 @@ if __package__:
     from rational_approx import verify_polynomials as polynomials
     from rational_approx import verify_rays as rays
     from rational_approx import verify_reading as reading
+    from rational_approx import verify_zeros as shared
 else:  # run alone, beside the other files
     import verify_arithmetic as arithmetic  # type: ignore
     import verify_branches as branches  # type: ignore
@@ -32,6 +33,7 @@ else:  # run alone, beside the other files
     import verify_polynomials as polynomials  # type: ignore
     import verify_rays as rays  # type: ignore
     import verify_reading as reading  # type: ignore
+    import verify_zeros as shared  # type: ignore
 
 __all__ = ["Verification", "verify"]
 
@@ -56,22 +58,25 @@ class Checker(statements.Stated):
         self.trees = reading.read(content["target"]["expression"]), reading.read(content["target"]["weight"])
         ends = [abs(end) for pair in self.domain for end in pair if abs(end) < inf]
         reach, small = max([Fraction(1), *ends]), min(Fraction(1), max(self.upper, Fraction(1, 2**200)))
-        self.n = min(40, max(10, 4 + int(1 / small).bit_length() // 6))  # Taylor coefficients of a model
         size = max(len(self.top), len(self.bottom))
         bits = 160 + 8 * size + size * int(reach).bit_length() + 2 * int(1 / small).bit_length()
         need(bits < 3000, "the certificate needs more precision than the verifier has")
         self.math = arithmetic.Arithmetic(bits, deadline)
         fine = arithmetic.Arithmetic(900, deadline)  # breakpoints that are no fractions are close to 2^-400
-        sides = [[self.math.exact(c) for c in side] for side in (self.top, self.bottom)]
-        order = min(40, max(10, 4 + int(1 / small).bit_length() // 6))
-        self.curves: dict[Any, models.Curve] = {
-            index: models.Curve(self.math, [branches.resolved(t, span, fine) for t in self.trees], sides, order)
-            for index, span in enumerate(self.pieces)
-        }
+        order = min(40, max(10, 4 + int(1 / small).bit_length() // 6))  # Taylor coefficients of a model
+        self.plain: list[models.Curve] = []
+        self.curves: dict[Any, models.Curve] = {}
+        for index, span in enumerate(self.pieces):
+            trees = [branches.resolved(tree, span, fine) for tree in self.trees]
+            smooth, top, zeros = shared.without_zeros(self.math, trees, self.top, span)
+            below = [self.math.exact(c) for c in self.bottom]
+            self.plain.append(models.Curve(self.math, trees, [[self.math.exact(c) for c in self.top], below], order))
+            self.curves[index] = models.Curve(self.math, smooth, [[self.math.exact(c) for c in top], below], order)
+            self.zeros.update(zeros)
         self.parts = [(piece, reading.number(a, True), reading.number(b, True)) for piece, a, b, _ in content["parts"]]
         for piece, a, b in self.parts:
             if inf in (b, -a):
-                self.curves[piece, b if b == inf else a] = self.beyond(self.curves[piece], a, b)
+                self.curves[piece, b if b == inf else a] = self.beyond(self.plain[piece], a, b)
 
     def beyond(self, near: models.Curve, lower: Any, upper: Any) -> models.Curve:
         """A curve in ``y = 1/x`` for a part that reaches infinity: the target there is a constant interval."""

@@ -119,6 +119,8 @@ class Arithmetic(Functions):
             return [value] + [(0, 0)] * (n - 1)
         if kind in SWITCHED:
             return self.switched(node, u)
+        if kind == "divided":
+            return self.divided(node, u)
         first = self.evaluate(node[1], u)
         if kind == "clipped":  # the value is known to lie between two numbers, rounding aside
             low, high = (self.exact(Fraction(end))[side] if abs(end) < inf else end for side, end in enumerate(node[2]))
@@ -146,6 +148,21 @@ class Arithmetic(Functions):
         if kind == "exp" or n == 1:
             return self.integrate(start, None, first)
         return self.integrate(start, self.evaluate(SLOPES[kind], first), first)
+
+    def divided(self, node: tuple, u: Jet) -> Jet:
+        """A tree that vanishes at z over ``abs(x - z)``, at ``x = start + h s``.
+
+        With ``g = f / (x - z)`` and ``F = f^(k + 1) / (k + 1)!``, ``g^(k)(x) / k!`` is the integral of
+        ``(k + 1) r^k F(z + r (x - z))`` over r from 0 to 1: on an interval that holds x and z, F encloses it.
+        """
+        (low, high), (a, b), n = u[0], self.exact(node[2]), len(u)
+        h = u[1] if n > 1 else (self.one, self.one)
+        if high < a or b < low:
+            out = self.jet_div(self.evaluate(node[1], u), [(low - b, high - a), *u[1:]])
+        else:
+            both = [(min(low, a), max(high, b)), h, *[(0, 0)] * (n - 1)]
+            out = [self.div(c, h) for c in self.evaluate(node[1], both)[1:]]
+        return out if node[3] > 0 else [(-d, -c) for c, d in out]
 
     def switched(self, node: tuple, u: Jet) -> Jet:
         """A piecewise function: one branch, or at a switch the values of both, which have no Taylor coefficients."""

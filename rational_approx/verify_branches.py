@@ -11,10 +11,12 @@ if __package__:
     from rational_approx.verify_arithmetic import Arithmetic
     from rational_approx.verify_polynomials import combined, one_sign, product
     from rational_approx.verify_reading import SWITCHED, Failure, chosen
+    from rational_approx.verify_zeros import exact
 else:  # run alone, beside the other files
     from verify_arithmetic import Arithmetic  # type: ignore[import-not-found, no-redef]
     from verify_polynomials import combined, one_sign, product  # type: ignore[import-not-found, no-redef]
     from verify_reading import SWITCHED, Failure, chosen  # type: ignore[import-not-found, no-redef]
+    from verify_zeros import exact  # type: ignore[import-not-found, no-redef]
 
 __all__ = ["resolved"]
 
@@ -25,9 +27,6 @@ DOMAINS: dict[str, tuple[Any, Any]] = {
     "acos": (-1, 1),
     "acosh": (1, inf),
 }
-AT_ZERO = {"exp": 1, "cosh": 1, "cos": 1}
-"""Functions that are not zero at zero; log, gamma, acos, acosh, sigmoid, softplus and erfc are not taken exactly."""
-ZERO = ("sin", "tan", "sinh", "tanh", "asin", "atan", "asinh", "atanh", "erf", "expm1", "log1p", "sqrt")
 
 
 def polynomial(node: tuple) -> list[Fraction] | None:
@@ -82,23 +81,6 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
         ):
             return (node[0], ("clipped", node[1], limits), *node[2:])
     return node
-
-
-def exact(node: tuple, x: Fraction) -> Fraction | None:
-    """The exact value at a point, where the rules of arithmetic and the values at zero give it."""
-    if node[0] in ("number", "x"):
-        return node[1] if node[0] == "number" else x
-    parts = [exact(part, x) for part in node[1:]] if node[0] not in ("pi", "e", "clipped", *SWITCHED) else [None]
-    first, last = parts[0], parts[-1]
-    if first is None or last is None:
-        return None
-    if node[0] in ("+", "*", "neg"):
-        return first + last if node[0] == "+" else first * last if node[0] == "*" else -first
-    if node[0] == "/":
-        return first / last if last else None
-    if node[0] == "^":
-        return first ** int(last) if last.denominator == 1 and 0 <= last <= 64 else None
-    return None if first else Fraction(0) if node[0] in ZERO else Fraction(1) if node[0] in AT_ZERO else None
 
 
 def positive(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> bool:

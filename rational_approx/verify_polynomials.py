@@ -13,7 +13,7 @@ if __package__:
 else:  # run alone, beside the other files
     from verify_reading import in_time, need  # type: ignore[import-not-found, no-redef]
 
-__all__ = ["combined", "one_sign", "pole_free", "powers", "product", "signed", "value_at"]
+__all__ = ["combined", "divided", "one_sign", "pole_free", "powers", "product", "signed", "value_at"]
 
 
 def product(p: list[Fraction], q: list[Fraction]) -> list[Fraction]:
@@ -54,6 +54,14 @@ def value_at(poly: list[Fraction], x: Fraction) -> Fraction:
     for c in reversed(poly):
         total = total * x + c
     return total
+
+
+def divided(poly: list[Fraction], zero: Fraction) -> list[Fraction] | None:
+    """The polynomial over ``x - zero``, or None where it does not vanish there."""
+    out = [poly[-1]]
+    for c in reversed(poly[:-1]):
+        out.append(c + zero * out[-1])
+    return out[-2::-1] if out[-1] == 0 and len(out) > 1 else None
 
 
 def one_sign(poly: list[Fraction], lower: Any, upper: Any, strict: bool, deadline: float = inf) -> bool:
