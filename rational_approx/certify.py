@@ -205,8 +205,14 @@ def _seeded(
     known = sorted({fraction(x) for x in reference if not (isinstance(x, float) and abs(x) == inf)})
     for index, curve in enumerate(parts):
         middle, half = (curve.lower + curve.upper) / 2, (curve.upper - curve.lower) / 2
-        points = [(middle + half * cos(pi * (k + 0.5) / count)).mid() for k in range(count)]
+        nodes = [cos(pi * (k + 0.5) / count) for k in range(count)]
+        points = [(middle + half * node).mid() for node in nodes]
         if not curve.inverted:
+            # On a half-line the curve ends far out, and its peaks are where x is neither small nor large.
+            piece = target.pieces[origins[index]]
+            for end, side in ((piece.lower, 1), (piece.upper, -1)):
+                if isinstance(end, Fraction) and half > 100:
+                    points += [(to_arb(end) + arb((1 + node) / (1 - node)) * side).mid() for node in nodes]
             points += [to_arb(x).mid() for x in known]
         for x in points:
             if x > curve.lower and x < curve.upper:

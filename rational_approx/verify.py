@@ -84,7 +84,7 @@ class Checker(statements.Stated):
         bounds, m = [], self.math
         for tree in near.trees:
             inward = tree if upper == inf else rays.substituted(tree, ("neg", ("x",)))
-            low, high = rays.ray(m, inward, m.exact(lower if upper == inf else -upper))
+            low, high = rays.bounds(m, inward, m.exact(lower if upper == inf else -upper))
             need(-inf < low and high < inf, "the target is not bounded on a half-line")
             bounds.append(("interval", (low, high)))
         size = max(len(self.top), len(self.bottom))

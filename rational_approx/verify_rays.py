@@ -1,8 +1,10 @@
-"""The verifier: bounds of an expression on a half-line.
+"""The verifier: an expression on a half-line as ``c(y) y^k``, with ``y = x / start >= 1`` and bounds of c.
 
-Standard library only; see ``verify.py``.
+Where ``u <= -h y^k`` with h and k positive, ``exp(u) <= exp(-h) y^-n`` for every ``n <= h k``, because
+``-h y^k + n log(y)`` falls from y = 1 on. Standard library only; see ``verify.py``.
 """
 
+from fractions import Fraction
 from math import inf
 from typing import Any
 
@@ -13,85 +15,171 @@ else:  # run alone, beside the other files
     from verify_arithmetic import TEMPLATES, Arithmetic, Interval  # type: ignore[import-not-found, no-redef]
     from verify_reading import SWITCHED, chosen, in_time, need  # type: ignore[import-not-found, no-redef]
 
-__all__ = ["ray", "substituted"]
+__all__ = ["bounds", "substituted"]
+
+Ray = tuple[Any, Any, Fraction]
+"""Bounds of c, which may be infinite, and the power of y."""
+NONE, ONE = Fraction(0), ("number", Fraction(1))
+LARGEST = 2000
+"""An exponential of more than this is bounded from below by that of this."""
 
 
-def ray(math: Arithmetic, node: tuple, start: Interval) -> tuple[Any, Any]:
+def bounds(math: Arithmetic, node: tuple, start: Interval) -> tuple[Any, Any]:
     """Bounds of a tree on ``[start, inf)``, infinite where there is none."""
+    return plain(ray(math, node, start))
+
+
+def plain(x: Ray) -> tuple[Any, Any]:
+    """Bounds of the values: y^k runs through (0, 1] or [1, inf)."""
+    low, high, power = x
+    if power > 0:
+        return low if low >= 0 else -inf, high if high <= 0 else inf
+    return raised(x, NONE)[:2]
+
+
+def raised(x: Ray, power: Fraction) -> Ray:
+    """The same with a larger power."""
+    return x if power == x[2] else (min(x[0], 0), max(x[1], 0), power)
+
+
+def ray(math: Arithmetic, node: tuple, start: Interval) -> Ray:
+    """A tree on ``[start, inf)``."""
     kind = node[0]
     in_time(math.deadline)
     if kind in ("number", "pi", "e"):
-        return math.evaluate(node, [start])[0]
-    if kind == "x":
-        return start[0], inf
-    if kind in TEMPLATES:
-        return ray(math, substituted(TEMPLATES[kind], node[1]), start)
+        return (*math.evaluate(node, [start])[0], NONE)
+    if kind in ("x", "ray"):
+        return (*start, Fraction(1)) if kind == "x" else node[1]
     if kind == "sin":
-        return -math.one, math.one
+        return -math.one, math.one, NONE
     if kind in SWITCHED:
-        low, high = ray(math, ("+", node[1], ("neg", node[2])) if kind in ("min", "max") else node[1], start)
+        low, high, _ = ray(math, ("+", node[1], ("neg", node[2])) if kind in ("min", "max") else node[1], start)
         need(low >= 0 or high <= 0, "a branch switches on a half-line")
         return ray(math, chosen(node, 1 if low >= 0 else -1), start)
-    low, high = ray(math, node[1], start)
     if kind == "clipped":
-        return low, high
+        return ray(math, node[1], start)
+    if kind == "+":
+        merged = complement(node)
+        return ray(math, merged, start) if merged else added(*(ray(math, part, start) for part in node[1:]))
+    if kind == "^" and node[2][0] != "number":
+        return ray(math, ("exp", ("*", node[2], ("log", node[1]))), start)
+    u = ray(math, node[1], start)
     if kind == "neg":
-        return -high, -low
+        return -u[1], -u[0], u[2]
     if kind == "^":
-        if node[2][0] != "number" or node[2][1].denominator > 1:
-            return ray(math, ("exp", ("*", node[2], ("log", node[1]))), start)
-        return ray_power(math, low, high, int(node[2][1]))
-    if kind in ("+", "*", "/"):
-        below, above = ray(math, node[2], start)
-        if kind == "+":
-            return plus(low, below), plus(high, above)
-        return ray_product(math, (low, high), (below, above) if kind == "*" else ray_inverse(math, below, above))
+        return power(math, u, node[2][1])
+    if kind in ("*", "/"):
+        other = ray(math, node[2], start)
+        return product(math, u, other if kind == "*" else inverse(math, other))
+    return function(math, kind, u, start)
+
+
+def complement(node: tuple) -> tuple | None:
+    """``1 + erf(u)`` as ``erfc(-u)``, whose decay is known; None for another sum."""
+    for one, part in (node[1:], node[:0:-1]):
+        inner = part[1] if part[0] == "neg" else part
+        if one == ONE and inner[0] == "erf":
+            return ("erfc", inner[1] if part[0] == "neg" else ("neg", inner[1]))
+    return None
+
+
+def function(math: Arithmetic, kind: str, u: Ray, start: Interval) -> Ray:
+    """An elementary function of a ray."""
+    low, high, k = u
+    falling, rising = k > 0 and high < 0, k > 0 and low > 0
+    if falling and kind in ("exp", "softplus", "sigmoid"):  # the others are between 0 and exp
+        return 0, math.exp(high)[1], -steepness(math, -high, k)
+    if rising and kind == "exp":
+        return math.exp(min(low, LARGEST << math.bits))[0], inf, steepness(math, low, k)
+    if rising and kind == "softplus":  # u < softplus(u) < u + 1
+        return added(u, (0, math.one, NONE))
+    if kind == "erfc":  # between 0 and exp(-u^2) for positive u
+        if rising:
+            low, high, k = product(math, u, u)
+            return function(math, "exp", (-high, -low, k), start)
+        low, high, _ = function(math, "erf", u, start)
+        return math.one - high, math.one - low, NONE
+    if kind in ("tanh", "atan", "asinh") and k < 0:  # f(u) / u is between 0 and 1
+        return product(math, u, (0, math.one, NONE))
+    if kind in TEMPLATES:
+        return ray(math, substituted(TEMPLATES[kind], ("ray", u)), start)
+    if kind == "log" and k:  # log(c y^k) = log(c) + k log(y), and log(y) <= sqrt(y)
+        below, above = math.exact(k)
+        of_y = min(below, 0), max(above, 0), Fraction(1, 2)
+        return added(function(math, "log", (low, high, NONE), start), of_y)
+    if kind == "sqrt":
+        return power(math, u, Fraction(1, 2))
     quarter = -(-math.pi[1] >> 1)
     limits = {"exp": (0, inf), "erf": (-math.one, math.one), "atan": (-quarter, quarter), "asinh": (-inf, inf)}
-    need(kind in limits or kind in ("log", "sqrt"), "a function that the verifier does not follow to infinity")
+    need(kind in limits or kind == "log", "a function that the verifier does not follow to infinity")
     bottom, top = limits.get(kind, (None, inf))
+    low, high = plain(u)
     need(low > -inf or bottom is not None, "a function outside its domain on a half-line")
     ends = [math.evaluate((kind, ("x",)), [(end, end)])[0] if abs(end) < inf else None for end in (low, high)]
-    return ends[0][0] if ends[0] else bottom, ends[1][1] if ends[1] else top
+    return ends[0][0] if ends[0] else bottom, ends[1][1] if ends[1] else top, NONE
 
 
-def ray_product(math: Arithmetic, x: tuple[Any, Any], y: tuple[Any, Any]) -> tuple[Any, Any]:
-    """The product of two half-line bounds: an infinite end is not attained, so that zero times it is zero."""
-    products: list[Any] = []
-    for a in x:
-        for b in y:
-            finite = abs(a) < inf and abs(b) < inf
-            products.append(a * b if finite or not (a and b) else inf if (a > 0) == (b > 0) else -inf)
-    products = [p if p == p else 0 for p in products]
-    low, high = min(products), max(products)
-    return low >> math.bits if low > -inf else low, -(-high >> math.bits) if high < inf else high
+def steepness(math: Arithmetic, least: int, k: Fraction) -> Fraction:
+    """How many powers of y an exponential of ``least y^k`` may give."""
+    return Fraction(min(64, int(k * least) >> math.bits))
 
 
-def ray_inverse(math: Arithmetic, low: Any, high: Any) -> tuple[Any, Any]:
-    """The reciprocal of half-line bounds."""
-    need(low > 0 or high < 0, "a denominator may vanish on a half-line")
-    square = math.one**2
-    return 0 if high == inf else square // high, 0 if low == -inf else -(-square // low)
+def added(x: Ray, y: Ray) -> Ray:
+    """The sum of two rays."""
+    most = max(x[2], y[2])
+    (a, b, _), (c, d, _) = raised(x, most), raised(y, most)
+    return total(a, c), total(b, d), most
 
 
-def ray_power(math: Arithmetic, low: Any, high: Any, exponent: int) -> tuple[Any, Any]:
-    """An integer power of half-line bounds."""
-    need(abs(exponent) <= 64, "a power above 64")
-    if exponent % 2 == 0 and low < 0:
-        low, high = (-high, -low) if high <= 0 else (0, max(-low, high))
-    out: tuple[Any, Any] = (math.one, math.one)
-    for _ in range(abs(exponent)):
-        out = ray_product(math, out, (low, high))
-    return ray_inverse(math, *out) if exponent < 0 else out
-
-
-def plus(a: Any, b: Any) -> Any:
+def total(a: Any, b: Any) -> Any:
     """The sum of two bounds on the same side, of which either may be infinite."""
     return a if abs(a) == inf else b if abs(b) == inf else a + b
+
+
+def product(math: Arithmetic, x: Ray, y: Ray) -> Ray:
+    """The product of two rays: an infinite bound is not attained, so that zero times it is zero."""
+    products: list[Any] = []
+    for a in x[:2]:
+        for b in y[:2]:
+            finite = abs(a) < inf and abs(b) < inf
+            products.append(a * b if finite else 0 if not (a and b) else inf if (a > 0) == (b > 0) else -inf)
+    low, high = min(products), max(products)
+    low, high = low >> math.bits if low > -inf else low, -(-high >> math.bits) if high < inf else high
+    return low, high, x[2] + y[2]
+
+
+def inverse(math: Arithmetic, x: Ray) -> Ray:
+    """The reciprocal of a ray."""
+    low, high, power = x
+    need(low > 0 or high < 0, "a denominator may vanish on a half-line")
+    square = math.one**2
+    return 0 if high == inf else square // high, 0 if low == -inf else -(-square // low), -power
+
+
+def power(math: Arithmetic, x: Ray, exponent: Fraction) -> Ray:
+    """A power of a ray."""
+    need(abs(exponent) <= 64, "a power above 64")
+    low, high, k = x
+    out: Ray = (math.one, math.one, NONE)
+    if exponent.denominator > 1:
+        need(low >= 0, "a power of a negative number on a half-line")
+        tree = ("^", ("x",), ("number", abs(exponent)))
+        ends = [math.evaluate(tree, [(end, end)])[0] if end < inf else (inf, inf) for end in (low, high)]
+        out = ends[0][0], ends[1][1], k * abs(exponent)
+    else:
+        if exponent % 2 == 0 and low < 0:
+            low, high = (-high, -low) if high <= 0 else (0, max(-low, high))
+        for _ in range(abs(int(exponent))):
+            out = product(math, out, (low, high, k))
+    return inverse(math, out) if exponent < 0 else out
 
 
 def substituted(node: tuple, inner: tuple) -> tuple:
     """A tree with another one in the place of x."""
     if node[0] == "x":
         return inner
-    return node if node[0] in ("number", "pi", "e") else (node[0], *(substituted(part, inner) for part in node[1:]))
+    if node[0] in ("number", "pi", "e"):
+        return node
+    if node[0] == "clipped":
+        return ("clipped", substituted(node[1], inner), node[2])
+    return (node[0], *(substituted(part, inner) for part in node[1:]))
