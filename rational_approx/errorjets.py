@@ -21,7 +21,7 @@ from flint import arb, arb_poly, arb_series
 from rational_approx.domain import End
 from rational_approx.enclosures import Undecided, hull, quotient, series_length
 from rational_approx.nodes import Node
-from rational_approx.precision import to_arb
+from rational_approx.precision import to_arb, to_fraction
 from rational_approx.rays import beyond
 from rational_approx.shared_zeros import divided
 
@@ -253,6 +253,9 @@ def curves(
         near, far = (arb(0), 1 / start) if side > 0 else (1 / start, arb(0))
         out.append(ErrorCurve(values[0], values[1], flipped[0], flipped[1], near, far, True))
         inner.append(start)
+    if out:  # what branches are open on the half-line may be decided on its bounded part
+        near, far = (end if isinstance(end, Fraction) else to_fraction(x) for end, x in zip((lower, upper), inner))
+        formula, weight = formula.on(near, far), weight.on(near, far)
     formula, weight, top, zeros = divided(formula, weight, top, lower, upper)
     return [ErrorCurve(formula, weight, top, bottom, inner[0], inner[1], zeros=zeros), *out]
 

@@ -118,6 +118,18 @@ def _between(node: Node, lower: End, upper: End) -> Node:
     return node
 
 
+_NON_NEGATIVE = ("sqrt", "exp", "abs", "cosh", "acosh", "sigmoid", "softplus", "erfc")
+
+
+def _never_negative(node: Node) -> bool:
+    # Whether the form of a tree shows that it is nowhere negative.
+    if node.value is not None or node.operator in ("+", "*", "/"):
+        return node.value >= 0 if node.value is not None else all(map(_never_negative, node.arguments))
+    exponent = node.arguments[1].value if node.operator == "^" else None
+    even = exponent is not None and (exponent.denominator > 1 or exponent % 2 == 0)
+    return even or node.operator in _NON_NEGATIVE
+
+
 _STARTS = {"sqrt": (0, None), "acosh": (1, None), "asin": (-1, 1), "acos": (-1, 1)}
 
 
@@ -137,6 +149,8 @@ def at_least(node: Node, lower: End, upper: End) -> bool:
             continue
         for bound, sign in zip(bounds, (1, -1)):
             if bound is not None:
+                if bound == 0 and _never_negative(part.arguments[0]):
+                    continue
                 gap = build("+", part.arguments[0], number(-bound))
                 if polynomial(gap) == 0 or proved_sign(gap, lower, upper) == sign:
                     continue

@@ -64,32 +64,39 @@ class Checker(statements.Stated):
         self.math = arithmetic.Arithmetic(bits, deadline)
         fine = arithmetic.Arithmetic(900, deadline)  # breakpoints that are no fractions are close to 2^-400
         order = min(40, max(10, 4 + int(1 / small).bit_length() // 6))  # Taylor coefficients of a model
-        self.plain: list[models.Curve] = []
-        self.curves: dict[Any, models.Curve] = {}
-        for index, span in enumerate(self.pieces):
-            trees = [branches.resolved(tree, span, fine) for tree in self.trees]
-            smooth, top, zeros = shared.without_zeros(self.math, trees, self.top, span)
-            below = [self.math.exact(c) for c in self.bottom]
-            self.plain.append(models.Curve(self.math, trees, [[self.math.exact(c) for c in self.top], below], order))
-            self.curves[index] = models.Curve(self.math, smooth, [[self.math.exact(c) for c in top], below], order)
-            self.zeros.update(zeros)
         self.parts = [(piece, reading.number(a, True), reading.number(b, True)) for piece, a, b, _ in content["parts"]]
+        self.near = list(self.pieces)
+        """The bounded part of each piece, on which branches are decided."""
         for piece, a, b in self.parts:
             if inf in (b, -a):
-                self.curves[piece, b if b == inf else a] = self.beyond(self.plain[piece], a, b)
+                low, high = self.near[piece]
+                self.near[piece] = (low, a) if b == inf else (b, high)
+        self.plain: list[models.Curve] = []
+        self.curves: dict[Any, models.Curve] = {}
+        whole, below = ([self.math.exact(c) for c in side] for side in (self.top, self.bottom))
+        for index, span in enumerate(self.near):
+            trees = [branches.resolved(tree, span, fine) if span[0] < span[1] else tree for tree in self.trees]
+            smooth, top, zeros = shared.without_zeros(self.math, trees, self.top, span)
+            self.plain.append(models.Curve(self.math, trees, [whole, below], order))
+            self.curves[index] = models.Curve(self.math, smooth, [[self.math.exact(c) for c in top], below], order)
+            self.zeros.update(zeros)
+        self.far = models.Curve(self.math, self.trees, [whole, below], order)
+        for piece, a, b in self.parts:
+            if inf in (b, -a):
+                self.curves[piece, b if b == inf else a] = self.beyond(a, b)
 
-    def beyond(self, near: models.Curve, lower: Any, upper: Any) -> models.Curve:
+    def beyond(self, lower: Any, upper: Any) -> models.Curve:
         """A curve in ``y = 1/x`` for a part that reaches infinity: the target there is a constant interval."""
         need(lower > 0 or upper < 0, "an unbounded part holds zero")
         bounds, m = [], self.math
-        for tree in near.trees:
+        for tree in self.trees:
             inward = tree if upper == inf else rays.substituted(tree, ("neg", ("x",)))
             low, high = rays.bounds(m, inward, m.exact(lower if upper == inf else -upper))
             need(-inf < low and high < inf, "the target is not bounded on a half-line")
             bounds.append(("interval", (low, high)))
         size = max(len(self.top), len(self.bottom))
-        flipped = [[(0, 0)] * (size - len(side)) + side[::-1] for side in near.sides]
-        return models.Curve(m, bounds, flipped, near.order, near.slopes)
+        flipped = [[(0, 0)] * (size - len(side)) + side[::-1] for side in self.far.sides]
+        return models.Curve(m, bounds, flipped, self.far.order)
 
     def located(self, piece: Any, x: Any) -> tuple[models.Curve, Fraction]:
         """The curve and the coordinate on it of a point, which may be infinite."""
@@ -97,7 +104,7 @@ class Checker(statements.Stated):
             return self.curves[piece, x], Fraction(0)
         inside = type(piece) is int and 0 <= piece < len(self.pieces)
         need(inside and self.pieces[piece][0] <= x <= self.pieces[piece][1], "a point lies outside its piece")
-        return self.curves[piece], x
+        return self.curves[piece] if self.near[piece][0] <= x <= self.near[piece][1] else self.far, x
 
     def covered(self) -> None:
         """That the parts cover every piece without a gap, and that the upper bound holds on each."""

@@ -56,11 +56,21 @@ def polynomial(node: tuple) -> list[Fraction] | None:
     return out
 
 
+def never_negative(node: tuple) -> bool:
+    """Whether the form of a tree shows that it is nowhere negative."""
+    kind = node[0]
+    if kind in ("number", "+", "*", "/"):
+        return node[1] >= 0 if kind == "number" else all(map(never_negative, node[1:]))
+    if kind == "^" and node[2][0] == "number":
+        return node[2][1].denominator > 1 or node[2][1] % 2 == 0
+    return kind in ("sqrt", "exp", "abs", "cosh", "acosh", "sigmoid", "softplus", "erfc")
+
+
 def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
     """A tree with every branch chosen whose switch keeps one sign inside the piece.
 
-    Where the argument of a root or an inverse function is a polynomial that provably stays in its domain, it becomes
-    ``("clipped", argument, limits)``, so that rounding does not carry it outside.
+    Where the argument of a root or an inverse function provably stays in its domain, as a polynomial or by its form,
+    it becomes ``("clipped", argument, limits)``, so that rounding does not carry it outside.
     """
     if node[0] in ("number", "x", "pi", "e"):
         return node
@@ -72,6 +82,8 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
                 return chosen(node, sign)
     limits = DOMAINS.get(node[0])
     if limits is not None and (node[0] != "^" or (node[2][0] == "number" and node[2][1].denominator > 1)):
+        if limits == (0, inf) and never_negative(node[1]):
+            return (node[0], ("clipped", node[1], limits), *node[2:])
         inner, (low, high) = polynomial(node[1]), limits
         inside = inner is not None and one_sign(
             combined(inner, [Fraction(1)], Fraction(-low)), *span, False, math.deadline
