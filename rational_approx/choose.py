@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from math import inf, isfinite
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +30,10 @@ def _limit(target: Target) -> float:
 class _Search:
     """The fits of one target that a search has asked for, each made once."""
 
-    def __init__(self, target: Target, allowed: float) -> None:
-        self.target, self.symmetry, self.allowed = target, symmetry(target), allowed
+    def __init__(self, target: Target, allowed: float, **conditions: Any) -> None:
+        self.target, self.allowed, self.conditions = target, allowed, conditions
+        self.free = not any(conditions.values())
+        self.symmetry = symmetry(target) if self.free else "none"
         self.fits: dict[Type, Fit | None] = {}
         self.decays = target.domain.bounded or _limit(target) <= allowed
 
@@ -52,8 +55,12 @@ class _Search:
             return inf
         if degree not in self.fits:
             try:
-                self.fits[degree] = fit(self.target, degree)
+                self.fits[degree] = fit(self.target, degree, **self.conditions)
             except DidNotConverge:
+                self.fits[degree] = None
+            except ValueError:  # too few coefficients for the conditions
+                if self.free:
+                    raise
                 self.fits[degree] = None
         found = self.fits[degree]
         return inf if found is None else float(found.error)
@@ -76,7 +83,9 @@ class _Search:
         return min((found for found in self.fits.values() if found), key=lambda found: found.error, default=None)
 
 
-def cheapest(target: object, tolerance: float, *, digits: int | None = None) -> Fit:
+def cheapest(
+    target: object, tolerance: float, *, digits: int | None = None, interpolate: Any = (), bounds: Any = None
+) -> Fit:
     """The best approximant of the cheapest type whose error is at most ``tolerance``.
 
     The diagonal of the table of types is bisected for a first type that meets the tolerance. From there the search
@@ -93,6 +102,8 @@ def cheapest(target: object, tolerance: float, *, digits: int | None = None) -> 
         The largest (weighted) error allowed.
     digits:
         As for :func:`~rational_approx.remez.fit`, for the answer.
+    interpolate, bounds:
+        As for :func:`~rational_approx.remez.fit`.
 
     Raises
     ------
@@ -111,9 +122,9 @@ def cheapest(target: object, tolerance: float, *, digits: int | None = None) -> 
         allowed = -1.0
     if isinstance(tolerance, bool) or not (isfinite(allowed) and allowed > 0):
         raise ValueError(f"tolerance must be a positive number, not {tolerance!r}: give the largest error allowed")
-    search = _Search(target, allowed)
+    search = _Search(target, allowed, interpolate=interpolate, bounds=bounds)
     degree = doubled(*_descended(search, _corner(search)), search.symmetry)
-    found = search.fits[degree] if digits is None else fit(target, degree, digits=digits)
+    found = search.fits[degree] if digits is None else fit(target, degree, digits=digits, **search.conditions)
     assert found is not None
     return found
 

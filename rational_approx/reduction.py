@@ -6,7 +6,8 @@ GELU, SiLU, softplus) is ``c x + R(x**2)``. Left in place, symmetry breaks an ex
 alternations than the type accounts for.
 
 A half-line is mapped by the Möbius map ``y = lower + s (1 + t) / (1 - t)``, under which a rational of type (n, n)
-stays one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. Together: the weighted problem
+stays one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. Of two half-lines the lower one
+lies at t > 1, beyond infinity. Together: the weighted problem
 
     minimise  max abs(S(t) - W(t) P(t) / Q(t)),     S = +-weight * (f - offset),   W = +-weight * factor >= 0.
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 
 import flint
 import numpy as np
@@ -31,11 +33,15 @@ from rational_approx.symmetry import symmetry_of
 from rational_approx.target import Piece, Target
 from rational_approx.variable import HUGE, Change
 
-__all__ = ["Reduced", "ReducedPiece", "reduced"]
+__all__ = ["NoGap", "Reduced", "ReducedPiece", "reduced"]
 
 TINY = 2.0**-500
 NUDGE = 1e-9
 """How far from a root of the factor floats are evaluated where the weight is infinite in it; see ``ReducedPiece``."""
+
+
+class NoGap(ValueError):
+    """The whole line, and no symmetry that makes half of it enough."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +89,15 @@ class ReducedPiece:
         if self.change.roots:
             factor = weight * self.change.factor_at(x, float) * self.sign
         else:
-            factor = weight * (1 - t) ** self.change.drop if self.change.drop else weight
+            factor = weight * (1 - t) ** self.change.drop * self.sign if self.change.drop else weight
         return (weight * f * self.sign if self.sign < 0 else weight * f), factor
 
     def jets(self, t: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
         """Taylor coefficients in t of ``S`` and ``W``."""
         variable = flint.arb_series([t, 1], prec=order) if order > 1 else flint.arb_series([t], prec=1)
         x = self.change.x_jet(variable)
+        if t == 1 and self.source.lower == -inf and self.change.moebius and not self.change.mirrored:
+            x = -x
         f, weight = self.source.jets(x[0], order)
         if not f[0].is_finite() and self.change.moebius and t == 1:  # exp of 2**2000 is not a ball, exp of 2**62 is
             x = x / abs(x[0]) * flint.arb(2) ** 62
@@ -108,7 +116,7 @@ class ReducedPiece:
         factor = weight
         for _ in range(self.change.drop):
             factor = factor * (1 - variable)
-        return weight * f * self.sign, factor
+        return weight * f * self.sign, factor * self.sign
 
 
 def _composed(outer: flint.arb_series, shift: flint.arb_series) -> flint.arb_series:
@@ -170,7 +178,9 @@ def reduced(
     Raises
     ------
     ValueError
-        where the numerator has too few degrees for the conditions, or the domain is a line without symmetry.
+        where the numerator has too few degrees for the conditions.
+    NoGap
+        where the domain is the whole line, and there is no symmetry.
     """
     p, q = degree
     if isinstance(target.domain.lower, float) and isinstance(target.domain.upper, float):
@@ -202,19 +212,23 @@ def reduced(
     if kind != "none":
         pieces = [replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0]
     lower, upper = pieces[0].lower, pieces[-1].upper
+    gap = None
     if isinstance(lower, float) and isinstance(upper, float):
-        raise ValueError(
-            "on the whole line only targets are fitted that are even or odd, up to a constant: shift the target to its "
-            "centre, or choose a half-line or a bounded domain"
+        gap = (
+            max(((finite(a.upper), finite(b.lower)) for a, b in pairwise(pieces)), key=lambda ends: ends[1] - ends[0])
+            if len(pieces) > 1
+            else (Fraction(0), Fraction(0))
         )
+        if gap[0] == gap[1]:
+            raise NoGap("the whole line, and a target that is neither even nor odd, up to a constant")
     if isinstance(lower, float) or isinstance(upper, float):
-        mirrored = isinstance(lower, float)
+        mirrored = isinstance(lower, float) and isinstance(upper, Fraction)
         _check_bounded(pieces[0] if mirrored else pieces[-1], mirrored)
-        origin = -finite(upper) if mirrored else finite(lower)
+        origin = -finite(upper) if mirrored else finite(lower) if gap is None else gap[1]
         p = min(p, q - len(roots))  # a bounded target: a larger numerator cannot help
         if p < 0:
             raise ValueError(f"type {degree} has only constants that are bounded there: choose a larger denominator")
-        scale = _centre_of_variation(target, origin, mirrored)
+        scale = _centre_of_variation(target, origin, mirrored) if gap is None else (gap[1] - gap[0]) / 2
         if kind != "none":
             origin, scale = origin * origin, scale * scale
         change = Change(origin, scale, True, mirrored, kind != "none", offset, roots, q - p)

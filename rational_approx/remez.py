@@ -15,10 +15,11 @@ from rational_approx.exchange import Record
 from rational_approx.finish import Finished, Unfinished
 from rational_approx.precision import working_precision
 from rational_approx.rational import Rational
-from rational_approx.reduction import Reduced, reduced
+from rational_approx.reduction import NoGap, Reduced, reduced
 from rational_approx.restricted import restricted
 from rational_approx.solve import solve
 from rational_approx.target import Target
+from rational_approx.whole_line import on_line
 
 __all__ = ["DidNotConverge", "Fit", "fit"]
 
@@ -165,18 +166,14 @@ def fit(
             "a Target has its own domain, weight and breakpoints: give them to Target(...), not to fit(...)"
         )
     digits = _checked_digits(digits, target)
+    conditions = checked_conditions(interpolate, target)
+    within = checked_bounds((None, None) if bounds is None else bounds, target, conditions)
     if degree is None:
         from rational_approx.choose import cheapest
 
         if tolerance is None:
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
-        if interpolate or bounds is not None:
-            raise ValueError(
-                "tolerance= chooses among fits without conditions: with interpolate= or bounds= give a degree="
-            )
-        return cheapest(target, tolerance, digits=digits)
-    conditions = checked_conditions(interpolate, target)
-    within = checked_bounds((None, None) if bounds is None else bounds, target, conditions)
+        return cheapest(target, tolerance, digits=digits, interpolate=interpolate, bounds=bounds)
     return _fitted(_Question(target, _checked_degree(degree), digits, conditions, within))
 
 
@@ -221,9 +218,27 @@ def _checked_digits(digits: int | None, target: Target) -> int | None:
     return digits
 
 
+def _on_line(question: _Question) -> Fit:
+    def fitted(cut: Target, degree: tuple[int, int]) -> Fit:
+        return _fitted(question._replace(target=cut, degree=degree))
+
+    points = tuple(a for a, _ in question.interpolate)
+    found: Fit | None = on_line(question.target, question.degree, points, fitted)
+    if found is None or not found.converged:
+        raise DidNotConverge(
+            f"no best approximant of type {question.degree} was found for {question.target!r}: try another type, or a "
+            "half-line or a bounded domain",
+            found,
+        )
+    return found
+
+
 def _fitted(question: _Question) -> Fit:
     target, degree, bounds = question.target, question.degree, question.bounds
-    problem = reduced(target, degree, question.interpolate)
+    try:
+        problem = reduced(target, degree, question.interpolate)
+    except NoGap:
+        return _on_line(question)
     if target.samples is not None and sum(problem.degree) + 2 > len(target.samples[0]):
         raise ValueError(
             f"type {degree} needs at least {sum(degree) + 2} samples, and there are {len(target.samples[0])}: "

@@ -15,7 +15,7 @@ from rational_approx.finish import Equations, Finished, Unfinished, error_jet, f
 from rational_approx.jump import half_jump
 from rational_approx.levelled import Inadmissible, Level
 from rational_approx.polynomials import isolated_roots
-from rational_approx.precise import explored
+from rational_approx.precise import Explored, explored
 from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.reduction import Reduced
 from rational_approx.start import beside_gap, continued, spread_starts
@@ -195,27 +195,26 @@ def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution |
         smaller = (degree[0] - k, degree[1] - k)
         try:
             attempt = explored(problem, smaller, next(iter(spread_starts(problem, smaller))), digits)
+            done = _without_error(problem, smaller, attempt, digits) if attempt.exact else None
         except Failure:
             continue
-        if attempt.exact:
-            break
-    else:
-        return None
-    bits = int(6.7 * digits) + 128 + 10 * attempt.reference.size
+        if done is not None:  # else no error on the reference, by some symmetry of it, but between its points
+            return None if _pole(problem, done) else Solution(done, smaller, True)
+    return None
+
+
+def _without_error(problem: Reduced, degree: tuple[int, int], found: Explored, digits: int) -> Finished | None:
+    bits = int(6.7 * digits) + 128 + 10 * found.reference.size
     with working_bits(bits):
-        equations = Equations([placed(problem, t) for t in attempt.reference], smaller)
+        equations = Equations([placed(problem, t) for t in found.reference], degree)
         zero = equations.s[0] * 0
-        q_values = [zero + 1] * attempt.reference.size
-        if smaller[1] > 0:  # one step of inverse iteration, with a shift that is not quite the eigenvalue zero
-            try:
-                _, q_values = equations.solve(zero + 2.0 ** (-bits // 2), [zero + float(v) for v in attempt.q_values])
-            except Failure:
-                return None
+        q_values = [zero + 1] * found.reference.size
+        if degree[1] > 0:  # one step of inverse iteration, with a shift that is not quite the eigenvalue zero
+            _, q_values = equations.solve(zero + 2.0 ** (-bits // 2), [zero + float(v) for v in found.q_values])
         p, q = equations.polynomials(zero, q_values)
         if not _vanishes(problem, p, q, digits):
             return None
-        done = Finished.of(p, q, zero, [to_fraction(t) for t in equations.t], 0.0, bits, 1)
-    return None if _pole(problem, done) else Solution(done, smaller, True)
+        return Finished.of(p, q, zero, [to_fraction(t) for t in equations.t], 0.0, bits, 1)
 
 
 def _polynomial(problem: Reduced, degree: tuple[int, int]) -> Solution | None:

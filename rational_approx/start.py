@@ -16,10 +16,15 @@ def usable(problem: Reduced, u: np.ndarray) -> np.ndarray:
     """The points of a list of coordinates, moved off those where the weight vanishes, towards a neighbour."""
     t = from_coordinate(problem, u)
     _, w = sampled(problem, t)
-    for k in np.flatnonzero(w <= 0):
+    vanishing = w <= VANISHING * w.max()
+    for k in np.flatnonzero(vanishing):
         u = u.copy()
         u[k] += 0.3 * (u[k + 1] - u[k]) if k + 1 < u.size else -0.3 * (u[k] - u[k - 1])
-    return from_coordinate(problem, u) if (w <= 0).any() else t
+    return from_coordinate(problem, u) if vanishing.any() else t
+
+
+VANISHING = 1e-30
+"""What a weight that vanishes between two pieces may be at the float next to its zero, as a share of its largest."""
 
 
 def spread_starts(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndarray]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isinf
 from typing import Any
 
 import flint
@@ -10,7 +11,7 @@ import mpmath
 import numpy as np
 
 from rational_approx import callables, expression, gates, torch_activations
-from rational_approx.domain import Domain, End
+from rational_approx.domain import Domain, End, finite
 from rational_approx.expression import Expression
 from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
 
@@ -152,7 +153,7 @@ class Target:
         self.pieces = tuple(self._piece(lower, upper) for lower, upper in self.domain.split(self.breakpoints))
         # A weight may be infinite at zeros of the target, where the approximant then vanishes as well.
         self.relative_zeros: tuple[Fraction, ...] = ()
-        if weight is not None and formula is not None:
+        if formula is not None and (relative or not self._bounded(formula)):
             self.relative_zeros = tuple(x for x in self._zeros() if relative or not self._weighs(formula, x))
         for piece in self.pieces:
             callables.check_piece(piece, self.relative_zeros, jumps_allowed=self.expression is not None)
@@ -193,12 +194,24 @@ class Target:
                 found.update(formula.breakpoints(lower, upper))
                 for jump in formula.jumps(lower, upper):
                     if jump not in given:
+                        at, interval = f"{float(jump):.6g}", f"inside the interval [{lower}, {upper}]"
+                        if formula is self.weight_expression and self._vanishes(jump):
+                            raise ValueError(
+                                f"the weight is infinite at x = {at}, {interval}, where the target vanishes at a "
+                                "number that is not rational: no approximant with rational coefficients vanishes there "
+                                "too, so that the error is infinite; leave a gap around it, or choose another weight"
+                            )
+                        what = "weight" if formula is self.weight_expression else "target"
                         raise ValueError(
-                            f"the target jumps at x = {float(jump):.6g}, inside the interval [{lower}, {upper}]: leave "
-                            f"a gap around it in the domain, or give breakpoints=[{float(jump):.6g}] to fit both "
-                            "one-sided limits"
+                            f"the {what} jumps at x = {at}, {interval}: leave a gap around it in the domain, or give "
+                            f"breakpoints=[{at}] to fit both one-sided limits"
                         )
         return tuple(sorted(found))
+
+    def _vanishes(self, x: Fraction) -> bool:
+        with working_bits(512), np.errstate(all="ignore"):
+            value = None if self.expression is None else self.expression.ball(to_arb(x))
+        return value is not None and abs(value) < flint.arb(2) ** -200
 
     def _piece(self, lower: End, upper: End) -> Piece:
         def resolved(formula: Expression | None) -> Expression | None:
@@ -228,6 +241,16 @@ class Target:
         # Zeros are located within 2**-400; a rational number so close by is the zero itself.
         simple = [(x, x.limit_denominator(2**60)) for x in found]
         return tuple(sorted({s if abs(x - s) < Fraction(1, 2**300) else x for x, s in simple}))
+
+    def _bounded(self, formula: Expression) -> bool:
+        """Whether one ball for each interval shows that a formula is bounded; False where it does not show it."""
+        spans = (
+            flint.arb(0, flint.arb.pos_inf())
+            if isinf(lower) or isinf(upper)
+            else to_arb(finite(lower)).union(to_arb(finite(upper)))
+            for lower, upper in self.domain.intervals
+        )
+        return all(formula.ball(span).is_finite() for span in spans)
 
     def _weighs(self, formula: Expression, x: Fraction) -> bool:
         with working_bits(512):

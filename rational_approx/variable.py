@@ -36,7 +36,7 @@ class Change:
         if not self.moebius:
             return float(self.origin) + float(self.scale) * t
         with np.errstate(divide="ignore"):
-            far = np.minimum((1 + t) / (1 - t), HUGE)
+            far = np.clip((1 + t) / (1 - t), -HUGE, HUGE)
         y = float(self.origin) + float(self.scale) * far
         return -y if self.mirrored else y
 
@@ -95,8 +95,11 @@ class Change:
         return total
 
     def sign_on(self, lower: End, upper: End) -> int:
-        """The sign of the factor between two ends, between which it has no root."""
-        return -1 if sum(1 for root in self.roots if root >= upper) % 2 else 1
+        """The sign of the factor between two ends, between which it has no root: ``1 - t`` is negative on the lower of
+        two half-lines."""
+        beyond = self.moebius and not self.mirrored and not self.symmetric and upper < self.origin
+        negative = sum(1 for root in self.roots if root >= upper) + (self.drop if beyond else 0)
+        return -1 if negative % 2 else 1
 
     def restored(
         self, p: flint.fmpq_poly, q: flint.fmpq_poly, degree: tuple[int, int]

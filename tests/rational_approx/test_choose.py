@@ -81,6 +81,15 @@ def test_a_type_that_is_not_found_is_passed_over(monkeypatch):
     assert other.error <= 1e-6
 
 
+@pytest.mark.parametrize("conditions", [{"interpolate": (0,)}, {"bounds": (0, 1)}])
+def test_a_tolerance_is_met_under_conditions(conditions):
+    found = fit("sigmoid(x)", domain=(-4, 4), tolerance=1e-3, **conditions)
+    assert found.error <= 1e-3
+    assert found.rational == fit("sigmoid(x)", found.degree, (-4, 4), **conditions).rational
+    values = found(np.linspace(-4, 4, 2001))
+    assert found.rational(0) == 0.5 if "interpolate" in conditions else values.min() >= 0 and values.max() <= 1
+
+
 def test_a_tolerance_out_of_reach_is_said():
     x = np.linspace(-1, 1, 9)
     with pytest.raises(DidNotConverge, match="meets the tolerance") as caught:

@@ -301,7 +301,11 @@ def test_the_error_is_level_on_the_reference_and_nowhere_larger(name, scale, shi
         (("sqrt(x)", (3, 3), (0, math.inf)), {}, "does not stay bounded"),
         (("sigmoid(x)", (4, 4), (-math.inf, math.inf)), {}, "tends to 0 and to 1 .* no error is below 0.5"),
         (("atan(x)", (4, 4), (-math.inf, math.inf)), {}, "tends to -1.5708 and to 1.5708"),
-        (("exp(-(x - 1)^2)", (4, 4), (-math.inf, math.inf)), {}, "shift the target to its centre"),
+        (
+            ("cos(x)", (4, 4), (0, 3)),
+            {"weight": "relative"},
+            "infinite at x = 1.5708, .* vanishes at a number that is not",
+        ),
         (("x * sigmoid(x)", (4, 4), (-math.inf, 0.5)), {"weight": "exp(-x)"}, "weight"),
         (("abs(x)", (2, 2), (-1, 1)), {"breakpoints": [7]}, "outside the domain"),
         (("exp(x)", (0, 1), (-1, 1)), {"interpolate": (0,)}, "numerator needs degree"),
@@ -349,3 +353,34 @@ def test_a_very_small_error_is_not_taken_for_zero():
     n, found = 20, fit("exp(x)", (20, 20), (-1, 1))
     predicted = mpmath.factorial(n) ** 2 / (2 ** (2 * n) * mpmath.factorial(2 * n) * mpmath.factorial(2 * n + 1))
     assert found.error == pytest.approx(float(predicted), rel=0.05)
+
+
+def test_two_half_lines_are_an_interval_through_infinity(shared):
+    # Under x -> 1/x a rational of type (n, n) keeps its type: this is exp on [-1, 1].
+    found = fit("exp(1/x)", (4, 4), [(-math.inf, -1), (1, math.inf)])
+    assert found.error == pytest.approx(float(best_errors(shared)["exp_4_4"]["error"]), rel=1e-12)
+    assert certify(found).status == "proved"
+
+
+def test_two_half_lines_and_a_limit_of_zero_beyond_which_the_factor_is_negative():
+    proof = certify(fit("exp(1/x) / x^3", (2, 5), [(-math.inf, -1), (2, math.inf)]))
+    assert proof.status == "proved"
+    assert proof.upper <= proof.best_lower * (1 + Fraction(1, 10**10))
+
+
+@pytest.mark.parametrize("target", ["exp(-(x - {0})^2)", "1 / cosh(x - {0})", "exp(-abs(x - {0}))"])
+@pytest.mark.parametrize("degree", [(4, 4), (2, 4), (3, 4)])
+def test_on_the_whole_line_a_shift_changes_nothing(target, degree):
+    # Centred, the target is even and half of the line is enough; shifted, the line is cut open.
+    line = (-math.inf, math.inf)
+    centred, shifted = (fit(target.format(at), degree, line) for at in ("0", "7/10"))
+    assert shifted.error == pytest.approx(centred.error, rel=1e-12)
+    proof = certify(shifted)
+    assert proof.status == "proved"
+    assert proof.upper <= proof.best_lower * (1 + Fraction(1, 10**10))
+
+
+def test_a_rational_on_the_whole_line_is_found_exactly():
+    found = fit("(x + 1) / (x^4 + 2)", (1, 4), (-math.inf, math.inf))
+    assert (found.error, found.rational.type) == (0, (1, 4))
+    assert found.rational(1) == pytest.approx(2 / 3, rel=1e-14)
