@@ -128,18 +128,27 @@ def divided(
 ) -> tuple[Any, Any, flint.fmpq_poly, tuple[Fraction, ...]]:
     """The target, the weight and the numerator on a piece, without the zeros that they share, and these zeros.
 
-    As given where there is none, or where it is not proved that ``f(z) = P(z) = 0`` and that the weight grows as
+    As given where there is none, or where it is not proved that ``f(z) = 0`` and that the weight grows as
     ``1 / abs(x - z)``, so that every rational with a finite error vanishes at z.
+
+    Raises
+    ------
+    Undecided
+        where this one does not.
     """
     zeros = {
         end: side
         for end, side in ((lower, 1), (upper, -1))
-        if isinstance(end, Fraction) and _exact(formula.tree, end) == 0 == top(fmpq(end))
+        if isinstance(end, Fraction) and _exact(formula.tree, end) == 0 and not weight.ball(to_arb(end)).is_finite()
     }
-    zeros = {z: side for z, side in zeros.items() if not weight.ball(to_arb(z)).is_finite()}
     times = _times(weight.tree, zeros) if zeros else None
-    if times is None or not all(times(to_arb(z)) > 0 for z in zeros):
+    if times is None or not all(times(to_arb(zero)) > 0 for zero in zeros):
         return formula, weight, top, ()
+    for zero in zeros:
+        if top(fmpq(zero)) != 0:
+            raise Undecided(
+                f"the error is infinite at x = {float(zero):g}, where the weight is and r is not zero as f is"
+            )
     for zero, side in zeros.items():
         top //= flint.fmpq_poly([-side * fmpq(zero), side])
     return _chain(formula.tree, zeros), Weighted(times, weight.tree), top, tuple(zeros)

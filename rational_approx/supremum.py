@@ -79,16 +79,16 @@ class Search:
         bound = abs(ends[0]).upper().max(abs(ends[1]).upper())
         if monotone:
             return bound, "monotone"
-        z = (((lower + upper) / 2).mid() + jet.stationary()).mid()
-        z = z.max(lower.upper()).min(upper.lower()).mid()  # an end that is no dyadic number is a ball: stay within
+        z = ((lower + upper) / 2).mid() + jet.stationary()
         for _ in range(4):
+            z = z.max(lower.upper()).min(upper.lower()).mid()  # an end that is no dyadic number is a ball: stay within
             value, slope, bend = self.evaluate(curve, z, 3)
             peak = bound.max((abs(value) + slope * slope / (2 * curvature)).upper())
             if self._enough(peak):
                 return peak, "curved"
-            z = (z - slope / (2 * bend)).mid()
-            if not (z >= lower and z <= upper):
+            if bend.contains(0):
                 break
+            z = z - slope / (2 * bend)
         return None
 
     def run(self) -> bool:

@@ -171,7 +171,5 @@ class Curve:
             if largest(value) + steep * steep // (2 * least) + 1 <= bound:
                 return True
             step = Fraction(sum(slope), 2 * sum(bend) or 1) * h
-            z = Fraction(round(z * self.math.one - step), self.math.one)
-            if not box[0] <= z <= box[1]:
-                return False
+            z = min(max(Fraction(round(z * self.math.one - step), self.math.one), box[0]), box[1])
         return False

@@ -1,0 +1,113 @@
+"""Half-lines: enclosures by powers of y hold at points far out, and growth times decay is proved and confirmed."""
+
+from fractions import Fraction
+from math import inf
+from typing import Any
+
+import mpmath
+import pytest
+from flint import arb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rational_approx import Target, fit
+from rational_approx.certify import certify
+from rational_approx.documents import document
+from rational_approx.enclosures import Undecided
+from rational_approx.expression import parse
+from rational_approx.precision import working_bits
+from rational_approx.rays import beyond
+from rational_approx.verify import verify
+from rational_approx.verify_arithmetic import Arithmetic
+from rational_approx.verify_rays import bounds, substituted
+from rational_approx.verify_reading import Failure, read
+
+
+@pytest.mark.parametrize(
+    ("text", "degree", "domain"),
+    [
+        ("x*exp(-x)", (3, 5), (0, inf)),
+        ("x^2*exp(-x)", (3, 6), (0, inf)),
+        ("exp(-x^2)", (2, 6), (-inf, inf)),
+        ("x*exp(-x^2)", (3, 6), (-inf, inf)),
+        ("silu", (4, 5), (-inf, 0)),
+        ("gelu", (4, 6), (-inf, 1)),
+        ("x*tanh(softplus(x))", (4, 5), (-inf, 1)),
+        ("1/sqrt(1+x^2)", (2, 4), (-inf, 1)),
+        ("1/cosh(x)", (2, 4), (-inf, inf)),
+        ("exp(-x)*cos(x)", (3, 4), (0, inf)),
+        ("x/(exp(x)-1)", (2, 3), (1, inf)),
+        ("erfc(x)*x", (3, 5), (0, inf)),
+        ("2^(-x)*x", (3, 4), (0, inf)),
+    ],
+)
+def test_decay_on_a_half_line_is_proved_and_confirmed(text: str, degree: tuple[int, int], domain: Any) -> None:
+    found = fit(text, degree, domain)
+    certificate = certify(found)
+    assert certificate.status == "proved"
+    assert certificate.gap <= 1e-12
+    assert 0 <= certificate.upper / certificate.best_lower - 1 < 1e-9  # the fit is the best
+    outcome = verify(document(certificate))
+    assert outcome.ok, outcome.failures
+    with mpmath.workdps(40):
+        x = [sign * mpmath.mpf(1.07) ** k for k in range(-60, 80) for sign in (1, -1)]
+        inside = [t for t in x if domain[0] <= t <= domain[1]]
+        errors = [abs(found.target.expression.mpf(t) - mpmath.mpf(found.rational(t))) for t in inside]
+        assert max(errors) <= mpmath.mpf(certificate.upper.numerator) / certificate.upper.denominator
+
+
+ATOMS = [
+    "x",
+    "1",
+    "3/2",
+    "-2",
+    "exp(-x)",
+    "exp(x/3)",
+    "sqrt(1+x^2)",
+    "log(1+x^2)",
+    "tanh(x)",
+    "sigmoid(-x)",
+    "erfc(x/2)",
+]
+ATOMS += ["atan(1/x)", "softplus(-x)", "exp(-x^2/9)", "1/(1+x)", "(1 + erf(-x))", "max(x, 2)", "abs(3 - x)"]
+TREES = st.recursive(
+    st.sampled_from(ATOMS),
+    lambda inner: st.builds(lambda a, kind, b: f"({a} {kind} {b})", inner, st.sampled_from("+-**/"), inner),
+    max_leaves=4,
+)
+
+
+@given(TREES, st.sampled_from([4, 16, 100]), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_values_far_out_lie_in_both_enclosures(text: str, start: int, left: bool) -> None:
+    """Ball arithmetic, and the verifier's own: what they give on a half-line holds the value at each of its points."""
+    try:
+        formula = parse(text)
+    except ValueError:  # a division by zero that is read at once
+        return
+    points = [Fraction(start), Fraction(start) * 5 / 4, Fraction(start) * 3, Fraction(start) * 20]
+    with working_bits(200):
+        values = [formula.ball(arb(int(p.numerator)) / int(p.denominator) * (-1 if left else 1)) for p in points]
+        if not all(value.is_finite() for value in values):
+            return
+        try:
+            enclosed = beyond(formula.tree, arb(-start if left else start), -1 if left else 1)
+            assert all(enclosed.overlaps(value) for value in values)
+        except Undecided:
+            pass
+    math = Arithmetic(200, inf)
+    try:
+        tree = read(formula.text)
+        low, high = bounds(math, substituted(tree, ("neg", ("x",))) if left else tree, math.exact(Fraction(start)))
+    except Failure:
+        return
+    for value in values:
+        assert low == -inf or not value < arb(low) / 2**200
+        assert high == inf or not value > arb(high) / 2**200
+
+
+@pytest.mark.parametrize(("text", "weight"), [("sin(x)", None), ("x*exp(-x)", "1 + x"), ("sqrt(x)", None)])
+def test_what_does_not_settle_or_is_unbounded_is_undecided(text: str, weight: str | None) -> None:
+    certificate = certify(fit("x*exp(-x)", (1, 2), (0, inf)).rational, Target(text, (0, inf), weight=weight))
+    assert (certificate.status, certificate.upper) == ("undecided", None)
+    assert certificate.reason
