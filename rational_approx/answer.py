@@ -16,6 +16,10 @@ from rational_approx.reduction import Reduced
 __all__ = ["in_range", "restored"]
 
 
+SIMPLE = 100
+"""Coefficients of a target that is a rational itself are kept as fractions with denominators of so few bits."""
+
+
 def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[End]) -> Rational:
     """The approximant in the user's variable, its coefficients dyadic with far more digits than the error needs.
 
@@ -23,6 +27,9 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     of lowest degree that takes what is missing at these points; then they hold exactly.
     """
     p, q = problem.change.restored(done.p, done.q, problem.degree)
+    if done.h == 0:  # the target itself
+        common = p.gcd(q)
+        p, q = p // common, q // common
     basis = "chebyshev" if domain.bounded else "monomial"
     top, bottom = _coefficients(p, domain), _coefficients(q, domain)
     if len(top) == len(bottom) == 1 and abs(top[0] / bottom[0]) < abs(done.h) / (1 << done.bits // 2):
@@ -36,10 +43,10 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     smallest = min(abs(exact(q(fmpq(x)))) for x in finite)  # near a kink Q falls by hundreds of orders of magnitude
     unit = 1 << (done.bits + 64 + max(0, int(abs(largest) / smallest).bit_length()))
 
-    def dyadic(side: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
-        return tuple(Fraction(round(c / largest * unit), unit) for c in side)
-
-    rational = Rational(dyadic(top), dyadic(bottom), domain, basis)
+    top, bottom = tuple(c / largest for c in top), tuple(c / largest for c in bottom)
+    if done.h != 0 or max(c.denominator for c in top + bottom) > 1 << SIMPLE:
+        top, bottom = (tuple(Fraction(round(c * unit), unit) for c in side) for side in (top, bottom))
+    rational = Rational(top, bottom, domain, basis)
     if problem.change.roots:
         offset = flint.fmpq_poly([fmpq(c) for c in problem.change.offset] or [0])
         top_now, bottom_now = rational.polynomials

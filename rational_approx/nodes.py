@@ -17,7 +17,8 @@ FUNCTIONS = {
         ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan"), (1, 1)
     ),
     **dict.fromkeys(("asinh", "acosh", "atanh", "erf", "erfc", "gamma", "loggamma", "expm1", "log1p"), (1, 1)),
-    **dict.fromkeys(("sigmoid", "softplus", "abs", "sign", "heaviside", "relu"), (1, 1)),
+    **dict.fromkeys(("sigmoid", "softplus", "abs", "sign", "heaviside"), (1, 1)),
+    **dict.fromkeys(("relu", "gelu", "silu", "mish", "elu", "hardswish"), (1, 1)),
     "min": (2, 16),
     "max": (2, 16),
     "clip": (3, 3),
@@ -110,14 +111,33 @@ def build(operator: str, *arguments: Node) -> Node:
         return _make("/", first, rest[0])
     if operator == "^":
         return _power(first, rest[0])
-    if operator == "relu":
-        return _make("max", first, number(0))
+    if operator in _GATES:
+        return _GATES[operator](first)
     if operator == "clip":
         return _make("min", _make("max", first, rest[0]), rest[1])
     if operator in ("min", "max") and len(rest) > 1:
         return _make(operator, build(operator, first, *rest[:-1]), rest[-1])
     return _make(operator, first, *rest)
 
+
+def _gelu(u: Node) -> Node:
+    share = build("+", number(1), build("erf", build("/", u, build("sqrt", number(2)))))
+    return build("*", build("/", u, number(2)), share)
+
+
+def _hardswish(u: Node) -> Node:
+    return build("/", build("*", u, build("clip", build("+", u, number(3)), number(0), number(6))), number(6))
+
+
+_GATES: dict[str, Callable[[Node], Node]] = {
+    "relu": lambda u: _make("max", u, number(0)),
+    "gelu": _gelu,
+    "silu": lambda u: build("*", u, build("sigmoid", u)),
+    "mish": lambda u: build("*", u, build("tanh", build("softplus", u))),
+    "elu": lambda u: build("where", build(">", u, number(0)), u, build("expm1", u)),
+    "hardswish": _hardswish,
+}
+"""Gates that are written with the other functions: no other part of the language knows them."""
 
 # -- text ---------------------------------------------------------------------------------------------------------
 

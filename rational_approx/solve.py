@@ -1,22 +1,20 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from itertools import chain
 from typing import NamedTuple
 
-import flint
 import numpy as np
 
 from rational_approx.correction import corrected
+from rational_approx.exact import Failure, without_error
 from rational_approx.exchange import Exchange, Record, exchange, sampled
 from rational_approx.extrema import looks, peaks
-from rational_approx.finish import Equations, Finished, Unfinished, error_jet, finish, placed
+from rational_approx.finish import Finished, finish
 from rational_approx.jump import half_jump
-from rational_approx.levelled import Inadmissible, Level
+from rational_approx.levelled import Level
 from rational_approx.polynomials import isolated_roots
-from rational_approx.precise import Explored, explored
-from rational_approx.precision import to_arb, to_fraction, working_bits
+from rational_approx.precise import explored
 from rational_approx.reduction import Reduced
 from rational_approx.start import beside_gap, continued, spread_starts
 
@@ -28,9 +26,6 @@ LARGEST_CORRECTED = 24
 LARGEST_INVISIBLE = 17
 INVISIBLE = 1e-12
 """Errors below this share of the target's size are left to multiprecision arithmetic."""
-
-# python-flint says ValueError where a power series is divided by one that vanishes.
-Failure = (Inadmissible, Unfinished, ArithmeticError, ValueError, np.linalg.LinAlgError)
 
 
 class Solution(NamedTuple):
@@ -115,6 +110,12 @@ def _exchanged(
             yield _candidate(found)
 
 
+def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:
+    """Where the target is itself a rational of the type."""
+    found = without_error(problem, degree, digits)
+    return None if found is None or _pole(problem, found[0]) else Solution(*found, True)
+
+
 def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:
     """The best constant, where its error alternates often enough for the type: the defect is min(p, q), and q if it
     is zero (a target that swings evenly about zero, and a numerator too poor to follow)."""
@@ -184,66 +185,6 @@ def _candidate(found: Exchange) -> Candidate:
 def _is_invisible(problem: Reduced, found: Exchange) -> bool:
     s, _ = sampled(problem, found.level.reference)
     return found.largest < INVISIBLE * float(np.abs(s).max())
-
-
-def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:
-    """Where the target is itself a rational of the type: in the smallest type that still holds it, where P and Q have
-    no common factor and so are unique."""
-    if not problem.precise:
-        return _polynomial(problem, degree)
-    for k in range(min(degree), -1, -1):
-        smaller = (degree[0] - k, degree[1] - k)
-        try:
-            attempt = explored(problem, smaller, next(iter(spread_starts(problem, smaller))), digits)
-            done = _without_error(problem, smaller, attempt, digits) if attempt.exact else None
-        except Failure:
-            continue
-        if done is not None:  # else no error on the reference, by some symmetry of it, but between its points
-            return None if _pole(problem, done) else Solution(done, smaller, True)
-    return None
-
-
-def _without_error(problem: Reduced, degree: tuple[int, int], found: Explored, digits: int) -> Finished | None:
-    bits = int(6.7 * digits) + 128 + 10 * found.reference.size
-    with working_bits(bits):
-        equations = Equations([placed(problem, t) for t in found.reference], degree)
-        zero = equations.s[0] * 0
-        q_values = [zero + 1] * found.reference.size
-        if degree[1] > 0:  # one step of inverse iteration, with a shift that is not quite the eigenvalue zero
-            _, q_values = equations.solve(zero + 2.0 ** (-bits // 2), [zero + float(v) for v in found.q_values])
-        p, q = equations.polynomials(zero, q_values)
-        if not _vanishes(problem, p, q, digits):
-            return None
-        return Finished.of(p, q, zero, [to_fraction(t) for t in equations.t], 0.0, bits, 1)
-
-
-def _polynomial(problem: Reduced, degree: tuple[int, int]) -> Solution | None:
-    """Where the values of a float64 callable are those of a polynomial of at most half the degree, as on a straight
-    piece of a gate: that polynomial, with the rounding errors that are left as its error."""
-    t = np.concatenate(looks(problem, 64))
-    s, w = sampled(problem, t)
-    size = float(np.abs(s).max())
-    for k in range(degree[0] // 2 + 1):
-        powers = w[:, None] * np.vander(t, k + 1, increasing=True)
-        c = np.linalg.lstsq(powers, s, rcond=None)[0] if size else np.zeros(k + 1)
-        error = float(np.abs(s - powers @ c).max())
-        if error <= 1e-15 * size:
-            p = flint.fmpq_poly([flint.fmpq(*value.as_integer_ratio()) for value in c.tolist()])
-            at = tuple(map(Fraction, np.linspace(float(t[0]), float(t[-1]), k + 2).tolist()))
-            return Solution(Finished(p, flint.fmpq_poly([1]), Fraction(error), at, 0.0, 128, 1), (k, 0), True)
-    return None
-
-
-def _vanishes(problem: Reduced, p: flint.arb_poly, q: flint.arb_poly, digits: int) -> bool:
-    """Whether the error is zero, to the working precision, away from the reference as well."""
-    for piece in problem.pieces:
-        low, high = to_arb(piece.lower), to_arb(piece.upper)
-        for share in range(1, 12):
-            t = (low + (high - low) * share / 12).mid()
-            e = error_jet(piece, t, p, q, 1)[0].mid()
-            if not abs(e) < flint.arb(10) ** -(digits + 10) * (1 + abs(piece.jets(t, 1)[0][0].mid())):
-                return False
-    return True
 
 
 def _pole(problem: Reduced, done: Finished) -> bool:

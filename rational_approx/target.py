@@ -191,7 +191,14 @@ class Target:
         for formula in (self.expression, self.weight_expression):
             for lower, upper in self.domain.intervals if formula is not None else ():
                 assert formula is not None
-                found.update(formula.breakpoints(lower, upper))
+                try:
+                    found.update(formula.breakpoints(lower, upper))
+                except expression.ExpressionError as problem:
+                    raise ValueError(
+                        f"the weight {formula.text} is not defined on all of [{lower}, {upper}] ({problem}): a "
+                        "relative error needs a target that vanishes on no interval; cut that part off the domain, or "
+                        "choose another weight"
+                    ) from problem
                 for jump in formula.jumps(lower, upper):
                     if jump not in given:
                         at, interval = f"{float(jump):.6g}", f"inside the interval [{lower}, {upper}]"

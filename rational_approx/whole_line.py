@@ -51,7 +51,7 @@ def on_line(
             centre, half = _widest(circle, attempt.reference, centre, half, tries // 2)
         elif tries > 0:  # another guess
             centre = (centre + 2.0) % 5.0 - 2.5
-        a, b = (Fraction(circle.x(centre + side * half)).limit_denominator(1 << 12) for side in (-1, 1))
+        a, b = _short(circle.x(centre - half), circle.x(centre + half))
         if not a < b or any(a <= x <= b for x in outside):
             continue
         breaks = [x for x in target.breakpoints if not a < x < b]
@@ -98,6 +98,12 @@ class _Circle:
 
     def x(self, angle: float) -> float:
         return self.middle + self.scale * float(np.tan(angle / 2))
+
+
+def _short(a: float, b: float) -> tuple[Fraction, Fraction]:
+    """Ends of an arc near to those given, with few digits: the coefficients of an exact answer stay short as well."""
+    unit = Fraction(2) ** int(np.floor(np.log2((b - a) / 8)))
+    return round(Fraction(a) / unit) * unit, round(Fraction(b) / unit) * unit
 
 
 def _widest(circle: _Circle, reference: tuple[End, ...], centre: float, half: float, rank: int) -> tuple[float, float]:

@@ -106,3 +106,9 @@ def test_parameters_that_make_no_sense_are_refused() -> None:
         gates.hardtanh(1, -1)
     with pytest.raises(ValueError, match="0 < gap < threshold"):
         gates.hardshrink(threshold=0.5, gap=0.5)
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "silu", "mish", "hardswish"])
+def test_gates_may_be_part_of_an_expression(name):
+    assert parse(f"{name}(x)").text == gates.find(name).expression
+    assert parse(f"1 + {name}(2*x)")(0.7) == pytest.approx(1 + parse(gates.find(name).expression)(1.4), rel=1e-14)

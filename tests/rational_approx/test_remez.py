@@ -384,3 +384,19 @@ def test_a_rational_on_the_whole_line_is_found_exactly():
     found = fit("(x + 1) / (x^4 + 2)", (1, 4), (-math.inf, math.inf))
     assert (found.error, found.rational.type) == (0, (1, 4))
     assert found.rational(1) == pytest.approx(2 / 3, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("target", "degree", "domain", "true_type"),
+    [
+        ("1/(1 + 2*x^2)", (8, 9), (0, 1), (0, 2)),
+        ("(1 + x)/(3 + x + x^2)", (5, 5), (0, 7), (1, 2)),
+        ("1/(1 + x)", (3, 3), (0, math.inf), (0, 1)),
+        ("x/3", (2, 2), (-1, 1), (1, 0)),
+        ("(x + 1)/(x^4 + 2)", (2, 4), (0, math.inf), (1, 4)),
+    ],
+)
+def test_a_rational_target_comes_back_itself(target, degree, domain, true_type):
+    found = fit(target, degree, domain)
+    assert (found.error, found.rational.type) == (0, true_type)
+    assert certify(found).upper == 0  # exactly
