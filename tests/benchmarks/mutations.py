@@ -38,6 +38,8 @@ QUESTIONS: dict[str, Any] = {
     "sqrt": ("sqrt(x)", (3, 3), {"domain": (0, 1)}),
     "half_line": ("exp(-x)", (3, 3), {"domain": (0, "inf")}),
     "hardswish": ("hardswish", (7, 6), {}),
+    "through_zero": ("expm1(x)", (3, 2), {"domain": (-1, 1), "weight": "relative"}),
+    "decay": ("x * exp(-x)", (3, 5), {"domain": (0, "inf")}),
 }
 Change = Callable[[dict[str, Any], random.Random], None]
 
