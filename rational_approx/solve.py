@@ -198,21 +198,21 @@ def _pole(problem: Reduced, done: Finished) -> bool:
 
 
 def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
-    """Whether the levelled error lies where the candidate's error bounds the best one, and no error on a fresh look, in
-    float64, exceeds it by more than rounding explains.
+    """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and that one
+    is no smaller than the candidate's.
 
-    By de la Vallee-Poussin's theorem no rational of the type does better than a levelled error, nor worse at best than
-    the largest error of the same rational: a finish that ends elsewhere has followed Newton's step to another peak.
+    By de la Vallee-Poussin's theorem no rational of the type has a smaller error than the one that a candidate levels:
+    a finish that ends below it has followed Newton's step to another stationary point, past a peak.
     """
     h, low = abs(float(done.h)), abs(candidate.h)
     if candidate.level is None:  # explored in multiprecision arithmetic, peaks and all
-        return low * (1 - 1e-6) <= h <= low * (1 + candidate.deviation + 1e-6)
+        return h >= low * (1 - 1e-6)
     _, e = peaks(problem, candidate.level, looks(problem, 40 * len(done.reference)))
     s, _ = sampled(problem, candidate.level.reference)
-    noise, largest = 1e-13 * float(np.abs(s).max()), float(np.abs(e).max())
-    if not low * (1 - 1e-9) - noise <= h <= largest * (1 + 1e-9) + noise:
+    noise = 1e-13 * float(np.abs(s).max())
+    if h < low * (1 - 1e-9) - noise:
         return False
-    return largest <= max(low, h) * (1 + 2 * candidate.deviation + 1e-6) + noise
+    return float(np.abs(e).max()) <= max(low, h) * (1 + 2 * candidate.deviation + 1e-6) + noise
 
 
 def _alternations(problem: Reduced, solution: Solution) -> int:

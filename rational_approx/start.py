@@ -69,6 +69,19 @@ def stretched(problem: Reduced, reference: np.ndarray, count: int) -> np.ndarray
     return unlogit(problem, np.interp(new, old, position))
 
 
+def extrapolated(problem: Reduced, older: np.ndarray, reference: np.ndarray, count: int) -> np.ndarray:
+    """The stretched reference, moved on as far as the last one had moved from its own prediction: peaks that a
+    singularity draws to it come nearer with every type."""
+    quantiles = np.linspace(0, 1, count)
+
+    def at(points: np.ndarray) -> np.ndarray:
+        return np.interp(quantiles, np.linspace(0, 1, points.size), logit(problem, to_coordinate(problem, points)))
+
+    now = at(reference)
+    share = (count - reference.size) / (reference.size - older.size)
+    return unlogit(problem, now + share * (now - at(older)))
+
+
 def stretched_apiece(problem: Reduced, reference: np.ndarray, count: int) -> np.ndarray:
     """A reference of ``count`` points in which every piece keeps its share of a given one, spread along the piece as it
     was: beside a gap or a jump, where quantiles of the whole would carry points to the other side."""
@@ -105,29 +118,39 @@ def continued(problem: Reduced, degree: tuple[int, int]) -> Iterator[Exchange]:
     """Exchanges for the types (p - m, q - m) up to (p, q), each started from the one before.
 
     The step grows with the type, since the reference of a large type predicts that of a larger one better. Where the
-    stretched references fail even with the smallest step, differential correction leads from one type to the next.
+    predicted references fail even with the smallest step, differential correction leads from one type to the next.
     """
     p, q = degree
     m = min(p, q)
     small = (p - m, q - m)
     now = _found(problem, small, usable(problem, np.linspace(0, len(problem.pieces), sum(small) + 2)), 1e-3)
     now = now or _corrected(problem, small, None)
+    older = None
     yield now
     while m > 0:
         jump = min(m, max(1, (min(degree) - m) // 4))
         found = None
         while found is None:
             size = (p - m + jump, q - m + jump)
-            for predicted in (stretched, stretched_apiece)[: len(problem.pieces)]:
-                start = predicted(problem, now.level.reference, sum(size) + 2)
-                found = found or _found(problem, size, start, 1e-9 if jump == m else 1e-3)
+            for start in _predicted(problem, older, now.level.reference, sum(size) + 2):
+                found = _found(problem, size, start, 1e-9 if jump == m else 1e-3)
+                if found is not None:
+                    break
             if found is None and jump == 1:
                 found = _corrected(problem, size, now.level)
             if found is None:
                 jump = 1
         m -= jump
-        now = found
+        older, now = now.level.reference, found
         yield now
+
+
+def _predicted(problem: Reduced, older: np.ndarray | None, reference: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    if older is not None:
+        yield extrapolated(problem, older, reference, count)
+    yield stretched(problem, reference, count)
+    if len(problem.pieces) > 1:
+        yield stretched_apiece(problem, reference, count)
 
 
 def _found(problem: Reduced, degree: tuple[int, int], start: np.ndarray, tolerance: float) -> Exchange | None:
