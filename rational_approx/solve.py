@@ -198,8 +198,8 @@ def _pole(problem: Reduced, done: Finished) -> bool:
 
 
 def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
-    """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and that one
-    is no smaller than the candidate's.
+    """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and the
+    levelled one is no smaller than the candidate's.
 
     By de la Vallee-Poussin's theorem no rational of the type has a smaller error than the one that a candidate levels:
     a finish that ends below it has followed Newton's step to another stationary point, past a peak.
