@@ -121,9 +121,8 @@ def _weight(target: Target) -> str:
 
 def _name(formula: Expression | None, other: Any) -> str:
     # The text of an expression, always in the variable x, or the name of whatever else it is.
-    if formula is not None:
-        return text(formula.tree)
-    return other if isinstance(other, str) else str(getattr(other, "__name__", type(other).__name__))
+    named = other if isinstance(other, str) else str(getattr(other, "__name__", type(other).__name__))
+    return named if formula is None else text(formula.tree)
 
 
 class _Findings:
@@ -208,12 +207,12 @@ def _seeded(
         nodes = [cos(pi * (k + 0.5) / count) for k in range(count)]
         points = [(middle + half * node).mid() for node in nodes]
         if not curve.inverted:
-            # On a half-line the curve ends far out, and its peaks are where x is neither small nor large.
-            piece = target.pieces[origins[index]]
-            for end, side in ((piece.lower, 1), (piece.upper, -1)):
-                if isinstance(end, Fraction) and half > 100:
-                    points += [(to_arb(end) + arb((1 + node) / (1 - node)) * side).mid() for node in nodes]
             points += [to_arb(x).mid() for x in known]
+            if half > 100:  # the peaks of an error on a half-line are where x is neither small nor large
+                piece = target.pieces[origins[index]]
+                starts = [to_arb(end) if isinstance(end, Fraction) else arb(0) for end in (piece.lower, piece.upper)]
+                far = [arb((1 + node) / (1 - node)) for node in nodes]
+                points += [(starts[0] + t).mid() for t in far] + [(starts[1] - t).mid() for t in far]
         for x in points:
             if x > curve.lower and x < curve.upper:
                 search.evaluate(index, x)
@@ -291,8 +290,7 @@ def _from_samples(found: _Findings, rational: Rational, target: Target, degree: 
 
 
 def _sampled(found: _Findings, rational: Rational, target: Target) -> None:
-    found.status = "sampled"
-    found.reason = "the target is an opaque callable: give it as an expression to have a proof"
+    found.status, found.reason = "sampled", "the target is an opaque callable: give it as an expression to have a proof"
     for index, piece in enumerate(target.pieces):
         lower, upper = max(float(piece.lower), -1e3), min(float(piece.upper), 1e3)
         x = np.clip((lower + upper) / 2 - (upper - lower) / 2 * np.cos(np.linspace(0, np.pi, 4001)), lower, upper)
