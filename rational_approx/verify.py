@@ -107,7 +107,14 @@ class Checker(statements.Stated):
         return self.curves[piece] if self.near[piece][0] <= x <= self.near[piece][1] else self.far, x
 
     def covered(self) -> None:
-        """That the parts cover every piece without a gap, and that the upper bound holds on each."""
+        """That the parts cover every piece without a gap, and that the upper bound holds on each.
+
+        An error of zero is not enclosed, but exact: the target is the rational itself.
+        """
+        if self.upper == 0:
+            same = all(branches.identical(curve.trees[0], self.top, self.bottom) for curve in self.plain)
+            need(same, "the target is not the rational itself")
+            return
         chains: dict[int, list[Any]] = {index: [] for index in range(len(self.pieces))}
         for box in self.parts:
             chains[box[0]].append(box)
@@ -144,9 +151,10 @@ class Checker(statements.Stated):
     def attained(self, witness: Any, reference: list[Any]) -> None:
         """The lower bound at the witness, and the alternation at the reference."""
         places = self.alternating(reference)
-        curve, at = self.located(witness[0], reading.number(witness[1], True))
-        low, high = curve.at(at)[0]
-        need(max(low, -high) >= self.math.exact(self.lower)[1], "the error at the witness is below the lower bound")
+        if self.lower or witness is not None:
+            curve, at = self.located(witness[0], reading.number(witness[1], True))
+            low, high = curve.at(at)[0]
+            need(max(low, -high) >= self.math.exact(self.lower)[1], "the error at the witness is below the lower bound")
         for piece, x, sign in places:
             curve, at = self.located(piece, x)
             low, high = curve.at(at)[0]

@@ -18,7 +18,7 @@ else:  # run alone, beside the other files
     from verify_reading import SWITCHED, Failure, chosen  # type: ignore[import-not-found, no-redef]
     from verify_zeros import exact  # type: ignore[import-not-found, no-redef]
 
-__all__ = ["resolved"]
+__all__ = ["identical", "resolved"]
 
 DOMAINS: dict[str, tuple[Any, Any]] = {
     "sqrt": (0, inf),
@@ -54,6 +54,38 @@ def polynomial(node: tuple) -> list[Fraction] | None:
     for _ in range(int(second[0])):
         out = product(out, first)
     return out
+
+
+def quotient(node: tuple) -> tuple[list[Fraction], list[Fraction]] | None:
+    """The exact numerator and denominator that a tree is, or None where it is none, or one of a high degree."""
+    whole = polynomial(node)
+    if whole is not None:
+        return whole, [Fraction(1)]
+    kind, parts = node[0], [quotient(part) for part in node[1:]] if node[0] in ("+", "*", "neg", "/", "^") else [None]
+    if None in parts or max(len(side) for part in parts for side in part or ()) > 64:
+        return None
+    (a, b), (c, d) = parts[0], parts[-1]  # type: ignore[misc]
+    if kind == "+":
+        return combined(product(a, d), product(c, b), Fraction(1)), product(b, d)
+    if kind in ("*", "/"):
+        return (product(a, c), product(b, d)) if kind == "*" else (product(a, d), product(b, c))
+    if kind == "neg":
+        return [-x for x in a], b
+    exponent = node[2][1] if node[2][0] == "number" else Fraction(1, 2)
+    if exponent.denominator > 1 or abs(exponent) * (len(a) + len(b)) > 64:
+        return None
+    top, bottom = [Fraction(1)], [Fraction(1)]
+    for _ in range(abs(int(exponent))):
+        top, bottom = product(top, a), product(bottom, b)
+    return (top, bottom) if exponent >= 0 else (bottom, top)
+
+
+def identical(node: tuple, top: list[Fraction], bottom: list[Fraction]) -> bool:
+    """Whether a tree is a rational function wherever it has a value."""
+    known = quotient(node)
+    if known is None or not any(known[1]):
+        return False
+    return not any(combined(product(known[0], bottom), product(known[1], top), Fraction(-1)))
 
 
 def never_negative(node: tuple) -> bool:

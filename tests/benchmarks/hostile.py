@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rational_approx.documents import number_text, read_number
+from tests.benchmarks.machine import machine
 from tests.benchmarks.mutations import certificates, hashed
 
 __all__ = ["HOSTILE", "RAW", "hostile"]
@@ -164,7 +165,7 @@ def main() -> None:
     print(shown)
     if chosen.write:
         page = chosen.write.read_text(encoding="utf-8")
-        inner = f"{BEGIN}\nSeed {chosen.seed}. {shown}\n{END}"
+        inner = f"{BEGIN}\nSeed {chosen.seed}. {shown} {machine()}.\n{END}"
         chosen.write.write_text(page.split(BEGIN)[0] + inner + page.split(END)[1], encoding="utf-8")
 
 

@@ -225,3 +225,24 @@ def test_taylor_coefficients_enclose_the_truth(text: str, function: Any) -> None
                 scale = mpmath.mpf(2) ** 250
                 assert low / scale - 1e-28 <= value <= high / scale + 1e-28  # mpmath.taylor differentiates numerically
                 assert high - low < 2**40
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"), [("(1+x)/(2+x)", (-1, 1)), ("x/(1+x^2)^2", (0, "inf")), ("(x^3+1)/(x^2+3) - x/(4+x)", (-1, 1))]
+)
+def test_an_error_of_zero_is_confirmed_and_a_tiny_one_is_not_zero(text: str, domain: Any) -> None:
+    """The rational against itself: exact, for enclosures never show a zero."""
+    certificate = certify(fit(text, (4, 4), domain))
+    assert certificate.upper == 0
+    content = document(certificate)
+    assert verify_document(content).ok
+    other = content | {"target": content["target"] | {"expression": f"{text} + 1e-30*x"}}
+    assert verify_document(hashed(other)).failures == ("the target is not the rational itself",)
+
+
+def test_the_reference_counts_without_a_witness() -> None:
+    content = document(certify(fit("exp(x)", (2, 2), (-1, 1)))) | {"lower": "0", "witness": None}
+    assert verify_document(hashed(content)).ok  # a lower bound of zero shows itself
+    assert not verify_document(hashed(content | {"best_lower": content["upper"]})).ok
+    moved = [[piece, x, -sign] for piece, x, sign in content["reference"]]
+    assert not verify_document(hashed(content | {"reference": moved})).ok
