@@ -14,9 +14,9 @@ import numpy as np
 from rational_approx.conditions import Bounds
 from rational_approx.exchange import Record
 from rational_approx.extrema import alternating, looks
-from rational_approx.finish import Point, Unfinished, error_jet
 from rational_approx.precision import to_arb, to_fraction
 from rational_approx.reduction import Reduced, ReducedPiece
+from rational_approx.stationary import Point, Unfinished, error_jet
 from rational_approx.touching import Touch, Touching, constant, with_new
 
 __all__ = ["Envelopes", "Failure", "Settled"]

@@ -13,13 +13,14 @@ import numpy as np
 
 from rational_approx.exchange import sampled
 from rational_approx.extrema import looks
-from rational_approx.finish import Equations, Finished, Unfinished, error_jet, placed
+from rational_approx.finish import Equations, Finished
 from rational_approx.levelled import Inadmissible
 from rational_approx.polynomials import exact, fmpq
 from rational_approx.precise import Explored, explored
 from rational_approx.precision import to_arb, to_fraction, working_bits
 from rational_approx.reduction import Reduced
 from rational_approx.start import spread_starts
+from rational_approx.stationary import Unfinished, error_jet, placed
 
 __all__ = ["Failure", "without_error"]
 

@@ -1,8 +1,9 @@
 """`Expression`: a function of one variable that can be evaluated in floats, to any precision, and rigorously."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -76,6 +77,22 @@ _FLOATS: dict[str, Callable[..., Any]] = {
 }
 
 
+def _stable(node: Node) -> Node:
+    """The same function with ``log(1 + u)`` and ``exp(u) - 1`` as ``log1p`` and ``expm1``, which in float64 keep their
+    digits where u is small: a relative error near a zero of the target sees nothing else."""
+    parts = tuple(_stable(part) for part in node.arguments)
+    one, rest = number(1), [part for part in parts if part.value is None]
+    if node.operator == "log" and parts[0].operator == "+" and parts[0].arguments[0] == one:
+        return Node("log1p", (build("+", *parts[0].arguments[1:]),))
+    if node.operator == "+" and len(parts) == 2 and len(rest) == 1:
+        constant = next(part.value for part in parts if part.value is not None)
+        if rest[0].operator == "exp" and constant == -1:
+            return Node("expm1", rest[0].arguments)
+        if rest[0].operator == "neg" and rest[0].arguments[0].operator == "exp" and constant == 1:
+            return Node("neg", (Node("expm1", rest[0].arguments[0].arguments),))
+    return replace(node, arguments=parts)
+
+
 @dataclass(frozen=True)
 class Expression:
     """A function of one real variable, read by `parse`; immutable, and equal where the normal forms are equal.
@@ -99,11 +116,15 @@ class Expression:
     def __str__(self) -> str:
         return self.text
 
+    @cached_property
+    def _floats(self) -> Node:
+        return _stable(self.tree)
+
     def __call__(self, x: Any) -> Any:
         """Values in float64, for a float or an array."""
         points = np.asarray(x, dtype=np.float64)
         with np.errstate(all="ignore"):
-            values = np.broadcast_to(evaluate(self.tree, points, _FLOATS), points.shape)
+            values = np.broadcast_to(evaluate(self._floats, points, _FLOATS), points.shape)
         return np.array(values) if points.ndim else float(values)
 
     def ball(self, x: Any) -> Any:

@@ -17,16 +17,13 @@ from itertools import pairwise
 import flint
 import numpy as np
 
-from rational_approx.precision import to_arb, to_fraction, working_bits
-from rational_approx.reduction import Reduced, ReducedPiece
+from rational_approx.precision import to_fraction, working_bits
+from rational_approx.reduction import Reduced
+from rational_approx.stationary import Point, Unfinished, moved, placed
 
-__all__ = ["Equations", "Finished", "Point", "Unfinished", "error_jet", "finish", "interpolated", "moved", "placed"]
+__all__ = ["Equations", "Finished", "finish", "interpolated"]
 
 ROUNDS = 12
-
-
-class Unfinished(ArithmeticError):
-    """The multiprecision exchange did not settle."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +51,6 @@ class Finished:
     ) -> "Finished":
         """From balls, of which the midpoints are kept."""
         return cls(_exact(p), _exact(q), to_fraction(h), tuple(reference), deviation, bits, rounds)
-
-
-@dataclass
-class Point:
-    """One point of the reference: its piece, and whether it is fixed at an end of it."""
-
-    t: flint.arb
-    piece: ReducedPiece
-    at_end: bool
 
 
 def finish(
@@ -128,17 +116,6 @@ def _attempt(
 def _exact(poly: flint.arb_poly) -> flint.fmpq_poly:
     fractions = [to_fraction(c) for c in poly.coeffs()]
     return flint.fmpq_poly([flint.fmpq(c.numerator, c.denominator) for c in fractions])
-
-
-def placed(problem: Reduced, t: float) -> Point:
-    """The point of the reference at a float, on its piece: at the exact end where it is the float next to one."""
-    for piece in problem.pieces:
-        for end, number in ((piece.lower, piece.low), (piece.upper, piece.high)):
-            if number == t:
-                return Point(to_arb(end).mid(), piece, True)
-        if piece.low < t < piece.high:
-            return Point(flint.arb(float(t)), piece, False)
-    raise Unfinished(f"the point {t} of the reference lies on no piece")
 
 
 class Equations:
@@ -221,59 +198,3 @@ def interpolated(nodes: list[flint.arb], values: list[flint.arb]) -> flint.arb_p
     """The polynomial through values at nodes, in powers of t."""
     poly = flint.arb_poly.interpolate(nodes, values, algorithm="newton")
     return flint.arb_poly([c.mid() for c in poly.coeffs()])
-
-
-def moved(point: Point, p: flint.arb_poly, q: flint.arb_poly) -> flint.arb:
-    """Move a point to the peak beside it by one Newton step, and return the error there."""
-    if not point.at_end or _regular(point):
-        jet = error_jet(point.piece, point.t, p, q, 3)
-        value, slope, bend = jet[0].mid(), jet[1].mid(), jet[2].mid()
-        inward = 1 if point.t < to_arb((point.piece.lower + point.piece.upper) / 2) else -1
-        if point.at_end and value * slope * inward <= 0:
-            return value  # the error falls from the end inwards: the end is the peak
-        if value * bend < 0:
-            t = (point.t - slope / (2 * bend)).mid()
-            lower, upper = to_arb(point.piece.lower), to_arb(point.piece.upper)
-            if lower < t < upper:
-                point.t, point.at_end = t, False
-            else:  # the float search stopped short of a peak at the end itself
-                point.t, point.at_end = (upper if t >= upper else lower).mid(), True
-        elif not point.at_end:
-            _pushed_to_end(point, value, p, q, upwards=bool(value * slope > 0))
-    return error_jet(point.piece, point.t, p, q, 1)[0].mid()
-
-
-def _pushed_to_end(point: Point, value: flint.arb, p: flint.arb_poly, q: flint.arb_poly, upwards: bool) -> None:
-    """Rounding may have hidden a peak at an end behind a point beside it: where the error is not concave and is
-    larger at the end that it grows towards, the point belongs there."""
-    lower, upper = to_arb(point.piece.lower), to_arb(point.piece.upper)
-    end = upper if upwards else lower
-    if abs(end - point.t) > (upper - lower) * flint.arb("0.02"):
-        return
-    there = error_jet(point.piece, end.mid(), p, q, 1)[0].mid()
-    if there * value > 0 and abs(there) >= abs(value):
-        point.t, point.at_end = end.mid(), True
-
-
-def _regular(point: Point) -> bool:
-    """Whether the target has a Taylor series at the end of its piece."""
-    try:
-        s, w = point.piece.jets(point.t, 3)
-    except (ArithmeticError, ValueError):
-        return False
-    return all(c.is_finite() for series in (s, w) for c in (series[0], series[1], series[2])) and bool(s.prec >= 3)
-
-
-def error_jet(piece: ReducedPiece, t: flint.arb, p: flint.arb_poly, q: flint.arb_poly, order: int) -> flint.arb_series:
-    """Taylor coefficients of the error ``S - W P / Q`` at a point."""
-
-    s, w = piece.jets(t, order)
-
-    def taylor(poly: flint.arb_poly) -> flint.arb_series:
-        coefficients, factor = [], 1
-        for k in range(order):
-            coefficients.append(poly(t) / factor)
-            poly, factor = poly.derivative(), factor * (k + 1)
-        return flint.arb_series(coefficients, prec=order)
-
-    return s - w * taylor(p) / taylor(q)

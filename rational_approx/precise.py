@@ -14,9 +14,10 @@ import numpy as np
 
 from rational_approx.exchange import Record
 from rational_approx.extrema import alternating
-from rational_approx.finish import Equations, Point, Unfinished, error_jet, moved, placed
+from rational_approx.finish import Equations
 from rational_approx.precision import to_arb, working_bits
 from rational_approx.reduction import Reduced
+from rational_approx.stationary import Point, Unfinished, error_jet, moved, placed
 
 __all__ = ["Explored", "explored"]
 

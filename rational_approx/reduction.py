@@ -28,9 +28,10 @@ import numpy as np
 
 from rational_approx.conditions import Conditions, interpolant
 from rational_approx.domain import End, finite
-from rational_approx.precision import to_arb
+from rational_approx.precision import to_arb, working_bits
 from rational_approx.symmetry import symmetry_of
 from rational_approx.target import Piece, Target
+from rational_approx.unbounded import centre_of_variation, check_bounded, check_line
 from rational_approx.variable import HUGE, Change
 
 __all__ = ["NoGap", "Reduced", "ReducedPiece", "reduced"]
@@ -103,9 +104,11 @@ class ReducedPiece:
             x = x / abs(x[0]) * flint.arb(2) ** 62
             f, weight = self.source.jets(x[0], order)
         if not weight[0].is_finite() and order == 1 and self.change.roots:
-            inwards = 1 if x[0] == to_arb(finite(self.source.lower)) else -1
-            x = x + inwards * flint.arb(2) ** -(flint.ctx.prec // 3)
-            f, weight = self.source.jets(x[0], order)
+            # The limit at the root, from a point as near to it as the precision asked for, with as many digits more.
+            with working_bits(2 * flint.ctx.prec):
+                inwards = 1 if x[0] == to_arb(finite(self.source.lower)) else -1
+                x = x + inwards * flint.arb(2) ** -(flint.ctx.prec // 2)
+                f, weight = self.source.jets(x[0], order)
         if order > 1:  # f(x(t)) from the Taylor series of f around x(t0)
             shift = x - x[0]
             f, weight = _composed(f, shift), _composed(weight, shift)
@@ -184,7 +187,7 @@ def reduced(
     """
     p, q = degree
     if isinstance(target.domain.lower, float) and isinstance(target.domain.upper, float):
-        _check_line(target)
+        check_line(target)
     roots = tuple(sorted({*dict(conditions), *target.relative_zeros}))
     kind, part = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
     if kind not in symmetries:
@@ -223,12 +226,12 @@ def reduced(
             raise NoGap("the whole line, and a target that is neither even nor odd, up to a constant")
     if isinstance(lower, float) or isinstance(upper, float):
         mirrored = isinstance(lower, float) and isinstance(upper, Fraction)
-        _check_bounded(pieces[0] if mirrored else pieces[-1], mirrored)
+        check_bounded(pieces[0] if mirrored else pieces[-1], mirrored)
         origin = -finite(upper) if mirrored else finite(lower) if gap is None else gap[1]
         p = min(p, q - len(roots))  # a bounded target: a larger numerator cannot help
         if p < 0:
             raise ValueError(f"type {degree} has only constants that are bounded there: choose a larger denominator")
-        scale = _centre_of_variation(target, origin, mirrored) if gap is None else (gap[1] - gap[0]) / 2
+        scale = centre_of_variation(target, origin, mirrored) if gap is None else (gap[1] - gap[0]) / 2
         if kind != "none":
             origin, scale = origin * origin, scale * scale
         change = Change(origin, scale, True, mirrored, kind != "none", offset, roots, q - p)
@@ -260,42 +263,5 @@ def _split(piece: Piece, roots: tuple[Fraction, ...]) -> list[Piece]:
     return [replace(piece, lower=a, upper=b) for a, b in pairwise(ends)]
 
 
-def _check_line(target: Target) -> None:
-    """A rational has one limit for both ends of the line, so the target must have."""
-    low, high = _check_bounded(target.pieces[0], True), _check_bounded(target.pieces[-1], False)
-    if abs(high - low) > 1e-9 * max(1.0, abs(low), abs(high)):
-        raise ValueError(
-            f"the target tends to {low:g} and to {high:g} at the two ends of the whole line, and a rational to one "
-            f"value at both, so that no error is below {abs(high - low) / 2:g}: choose a half-line or a bounded domain"
-        )
-
-
-def _check_bounded(piece: Piece, mirrored: bool) -> float:
-    end = -HUGE if mirrored else HUGE
-    with np.errstate(all="ignore"):
-        value = float(piece.function(np.array([end]))[0])
-    if not abs(value) < 1e30:
-        raise ValueError(
-            f"the target does not stay bounded towards {'-' if mirrored else ''}infinity, so no rational of a fixed "
-            "type is near it there: choose a bounded domain"
-        )
-    return value
-
-
 def _ordered(a: Fraction, b: Fraction) -> tuple[Fraction, Fraction]:
     return (a, b) if a < b else (b, a)
-
-
-def _centre_of_variation(target: Target, origin: Fraction, mirrored: bool) -> Fraction:
-    """The distance from the end within which half of the total variation of the target lies."""
-    z = np.geomspace(1e-3, 1e4, 400)
-    x = float(origin) + z
-    x = -x if mirrored else x
-    values = np.concatenate([p.function(x[(x >= float(p.lower)) & (x <= float(p.upper))]) for p in target.pieces])[
-        : z.size
-    ]
-    travelled = np.cumsum(np.abs(np.diff(values)))
-    if travelled[-1] == 0:
-        return Fraction(1)
-    half = z[int(np.searchsorted(travelled, travelled[-1] / 2))]
-    return Fraction(2) ** round(float(np.log2(half)))

@@ -12,12 +12,13 @@ from rational_approx.answer import in_range, restored
 from rational_approx.conditions import Bounds, Conditions, checked_bounds, checked_conditions, forced_error
 from rational_approx.domain import End
 from rational_approx.exchange import Record
-from rational_approx.finish import Finished, Unfinished
+from rational_approx.finish import Finished
 from rational_approx.precision import working_precision
 from rational_approx.rational import Rational
 from rational_approx.reduction import NoGap, Reduced, reduced
 from rational_approx.restricted import restricted
 from rational_approx.solve import solve
+from rational_approx.stationary import Unfinished
 from rational_approx.target import Target
 from rational_approx.whole_line import on_line
 

@@ -26,9 +26,10 @@ from rational_approx.conditions import Bounds
 from rational_approx.envelopes import Envelopes, Failure, Settled
 from rational_approx.exchange import Record
 from rational_approx.feasible import nearly_best
-from rational_approx.finish import Finished, Unfinished
+from rational_approx.finish import Finished
 from rational_approx.precision import to_fraction, working_bits
 from rational_approx.reduction import Reduced
+from rational_approx.stationary import Unfinished
 from rational_approx.touching import constant
 
 __all__ = ["restricted"]

@@ -216,16 +216,17 @@ def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> b
 
 
 def _alternations(problem: Reduced, solution: Solution) -> int:
-    """How often the error of a solution alternates at full height; as often as its own type needs where float64 cannot
-    see the error, and would count its noise."""
+    """How often the error of a solution alternates at full height; as often as its own type needs where float64 shows
+    less or more than the error, and would count noise."""
     reference = np.array([float(t) for t in solution.done.reference])
-    s, _ = sampled(problem, reference)
-    if abs(float(solution.done.h)) < 1e-12 * float(np.abs(s).max()):
-        return reference.size
     try:
         level = exchange(problem, solution.degree, reference, limit=1).level
     except Failure:
         return 0
+    s, _ = sampled(problem, reference)
     _, e = peaks(problem, level, looks(problem, 40 * reference.size))
-    e = e[np.abs(e) >= abs(level.h) * (1 - 1e-6)]
+    h, noise = abs(level.h), 1e-12 * float(np.abs(s).max())
+    if abs(float(solution.done.h)) < noise or np.abs(e).max() > 1.001 * h + noise:
+        return reference.size
+    e = e[np.abs(e) >= h * (1 - 1e-6)]
     return int(np.count_nonzero(np.sign(e[1:]) != np.sign(e[:-1])) + 1)

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import flint
 
 from rational_approx.expression import Expression
-from rational_approx.finish import Equations, Point, Unfinished
+from rational_approx.finish import Equations
 from rational_approx.nodes import number
 from rational_approx.reduction import ReducedPiece
+from rational_approx.stationary import Point, Unfinished
 
 __all__ = ["Touch", "Touching", "constant", "with_new"]
 

@@ -220,3 +220,11 @@ def test_exact_rational_numbers_survive() -> None:
     with working_bits(300):
         value = parse("1/3 + 0.1").ball(flint.arb(0))
         assert abs(to_fraction(value) - Fraction(13, 30)) < Fraction(1, 2**290)
+
+
+@pytest.mark.parametrize(
+    ("text", "small"),
+    [("log(1 + x)", 1e-20), ("log(1 + x + x^2)", 1e-20), ("exp(x) - 1", 1e-20), ("1 - exp(-x)", 1e-20)],
+)
+def test_floats_keep_their_digits_beside_a_zero(text, small):
+    assert parse(text)(small) == small

@@ -400,3 +400,18 @@ def test_a_rational_target_comes_back_itself(target, degree, domain, true_type):
     found = fit(target, degree, domain)
     assert (found.error, found.rational.type) == (0, true_type)
     assert certify(found).upper == 0  # exactly
+
+
+@pytest.mark.parametrize(
+    ("target", "degree", "domain"),
+    [
+        ("log(1 + x)", (5, 5), (0, 1)),  # the peak is the limit at the zero
+        ("sin(x)", (8, 4), [(-1, "-0.3"), ("-0.1", 1)]),  # or beside it, on the other side
+        ("exp(x) - 1", (4, 4), (-1, 1)),
+        ("log(x)", (4, 4), (1, 2)),
+    ],
+)
+def test_a_peak_at_a_zero_of_the_target_is_found_to_all_digits(target, degree, domain):
+    proof = certify(fit(target, degree, domain, weight="relative"))
+    assert proof.status == "proved"
+    assert proof.upper <= proof.best_lower * (1 + Fraction(1, 10**12))
