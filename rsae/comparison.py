@@ -132,23 +132,30 @@ def paired_comparisons(
 
 
 def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], note: str = "") -> str:
-    """One sentence: how the upgraded SAE stands against teacher, control and threshold, on MSE at which L0."""
-    ours = columns["upgraded"]
+    """One sentence: the upgraded SAE's MSE against that of teacher, control and threshold, and at which L0.
+
+    Further columns are in the report's tables, and would only make the sentence long.
+    """
+    names = {
+        "teacher": "the teacher's",
+        "control": "the equally trained control's",
+        "threshold": "that of the threshold alone",
+    }
+    told = [found for found in comparisons if found.metric == "mse" and found.other in names]
     parts = []
-    for found in comparisons:
-        if found.metric != "mse":
-            continue
-        size = f"{100 * abs(found.relative):.1f}% {'lower' if found.difference < 0 else 'higher'}"
-        name = {
-            "teacher": "the teacher's",
-            "control": "that of the equally trained control",
-            "threshold": "that of the teacher trained with a threshold alone",
-        }.get(found.other, f"that of {found.other.replace('_', ' ')}")
+    for found in told:
         low, high = 100 * found.low / found.base, 100 * found.high / found.base
-        sure = f"95% interval {low:+.2f}% to {high:+.2f}% over {found.over}"
-        text = f"{size} than {name} ({sure})"
-        if not found.certain:
-            text += ", which the interval does not tell from zero"
-        parts.append(f"{text}, at L0 {ours['l0'].value:.2f} against {columns[found.other]['l0'].value:.2f}")
-    sentence = f"The upgraded SAE's MSE is {'; '.join(parts)}."
-    return f"{sentence} {note}".strip()
+        digits = 1 if abs(found.relative) >= 5e-3 else 2
+        size = f"{100 * abs(found.relative):.{digits}f}% {'lower' if found.difference < 0 else 'higher'}"
+        sure = f"{low:+.{digits}f}% to {high:+.{digits}f}%"
+        if found is told[0]:
+            sure = f"95% interval over {found.over}: {sure}"
+        unsure = "" if found.certain else ", not told apart from zero"
+        parts.append(f"{size} than {names[found.other]} ({sure}{unsure})")
+    levels = [columns[name]["l0"].value for name in ("upgraded", *(found.other for found in told))]
+    spoken = (" and " if len(parts) == 2 else "; ").join(parts)
+    sentence = f"The upgraded SAE's MSE is {spoken}, at L0 {levels[0]:.2f}"
+    if {f"{level:.2f}" for level in levels[1:]} != {f"{levels[0]:.2f}"}:
+        against = [f"{level:.2f} ({found.other})" for level, found in zip(levels[1:], told, strict=True)]
+        sentence += f" against {', '.join(against)}"
+    return f"{sentence}. {note}".strip()

@@ -63,6 +63,10 @@ class Bars:
         """Show how many tokens the host has read."""
         self._update("hidden states", done, total, "tokens")
 
+    def note(self, text: str) -> None:
+        """A line of its own, above the bars."""
+        self._bars.console.print(text, soft_wrap=True, highlight=False)
+
     def _update(self, name: str, done: float, total: float, detail: str) -> None:
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total, detail=detail)

@@ -13,6 +13,12 @@ __all__ = ["OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states
 SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
 TOKENS = click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]")
 CONTEXT = click.option("--context-length", type=int, help="Tokens read at once.  [default: the SAE's own, or 256]")
+BOS = click.option(
+    "--bos/--no-bos",
+    "prepend_bos",
+    default=None,
+    help="Start every context with a beginning-of-sequence token.  [default: as the SAE says, else as the tokenizer]",
+)
 DTYPE = click.option(
     "--dtype",
     type=click.Choice(["float32", "bfloat16", "float16"]),
@@ -35,7 +41,7 @@ def reading(required: bool = True) -> Callable[[Any], Any]:
     text = click.option("--text", required=required, help="Text: UTF-8, .json or .jsonl (documents), or .parquet.")
 
     def decorated(command: Any) -> Any:
-        for option in (DEVICE, DTYPE, HELD_OUT, CONTEXT, TOKENS, text, hook, model):
+        for option in (DEVICE, DTYPE, HELD_OUT, BOS, CONTEXT, TOKENS, text, hook, model):
             command = option(command)
         return command
 
@@ -43,12 +49,19 @@ def reading(required: bool = True) -> Callable[[Any], Any]:
 
 
 def states(reading: dict[str, Any], sae: Any, bars: Any, seed: int = 0, store: Path | None = None) -> Any:
-    """Hidden states as the options of `reading` ask for them, in contexts as long as the SAE says it was trained on."""
+    """Hidden states as the options of `reading` ask for them, in contexts such as the SAE says it was trained on.
+
+    Their length and whether they begin with a beginning-of-sequence token are the SAE's own where no option says else.
+    """
     import rsae
 
     own = sae.metadata.get("context_length")
     if reading["context_length"] is None:
         reading = reading | {"context_length": own if isinstance(own, int) and own >= 8 else 256}
+    begins = sae.metadata.get("prepend_bos")
+    if reading["prepend_bos"] is None and isinstance(begins, bool):
+        reading = reading | {"prepend_bos": begins}
+        bars.note(f"Contexts {'' if begins else 'do not '}begin with a BOS token, as the SAE says it was trained.")
     rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
     source, text, hook = (reading[name] for name in ("model", "text", "hook"))
     return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, **rest)

@@ -117,7 +117,7 @@ def pack(
     """
     bos = adds_bos(tokenizer) if prepend_bos is None else prepend_bos
     if bos and tokenizer.bos_token_id is None:
-        raise ValueError("prepend_bos=True, but the tokenizer has no beginning-of-sequence token; try False")
+        raise ValueError("prepend_bos=True, but the tokenizer has no beginning-of-sequence token; try False (--no-bos)")
     start = [tokenizer.bos_token_id] if bos else []
     room = context_length - len(start)
     tokens: list[Sequence[int]] = []

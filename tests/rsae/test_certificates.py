@@ -26,6 +26,24 @@ def test_the_bound_holds_and_is_rounding_where_nothing_was_changed(family: str) 
     assert found["status"] == "proved"
     assert found["bound"] < 1e-5
     assert found["measured"] < 1e-4  # float32 arithmetic, which the bound leaves out
+    assert found["measured"] <= found["bound"] + found["rounding"]
+    assert found["other_support"] == 0
+
+
+def test_what_rounding_does_is_told_apart_from_what_the_curve_does() -> None:
+    original, x = teacher("topk"), STATES.held_out
+    started = calibrate(original, STATES)
+    assert started.activation is not None
+    with torch.no_grad():
+        started.b_enc += 1e-3 * torch.randn(started.b_enc.shape, generator=torch.Generator().manual_seed(0))
+    found = distance_bound(original, started, x)
+    assert started.activation is not None, "measuring leaves the SAE as it was"
+    assert 0 < found["other_support"] < len(x) // 2
+    assert found["distance_of_other_support"] > found["measured"]
+    assert found["rounding"] == pytest.approx(found["measured"], rel=0.01)
+    sentence = certificates(original, started, started, x)["initialised"]["sentence"]
+    assert f"On {found['other_support']} vectors, left out here" in sentence
+    assert f"rounding alone, with the curve taken out, makes {found['rounding']:.2g}" in sentence
 
 
 @pytest.mark.parametrize("family", ["jumprelu", "topk"])

@@ -159,3 +159,29 @@ def test_contexts_are_as_long_as_the_sae_says_it_was_trained_on(inputs: dict[str
         result = run("evaluate", options | {"--out": str(out)})
         assert result.exit_code == 0, result.output
         assert json.loads(out.read_text())["question"]["hidden_states"]["context_length"] == length
+
+
+def test_contexts_begin_as_the_sae_says_it_was_trained_unless_an_option_says_else(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    def begins(name: str, *flags: str) -> tuple[bool, str]:
+        out = tmp_path / f"{name}{''.join(flags)}.json"
+        options = {**inputs, "--sae": str(tmp_path / name), "--out": str(out), "--max-tokens": "300"}
+        result = run("evaluate", options, *flags)
+        assert result.exit_code == 0, result.output
+        return json.loads(out.read_text())["question"]["hidden_states"]["prepend_bos"], result.output
+
+    for name, own in (("with", True), ("without", False)):
+        sae = load_sae(inputs["--sae"])
+        sae.metadata = {**sae.metadata, "prepend_bos": own}
+        save_sae(sae, tmp_path / name)
+    found, said = begins("with")
+    assert found is True
+    assert "Contexts begin with a BOS token, as the SAE says it was trained" in said
+    found, said = begins("without")
+    assert found is False
+    assert "Contexts do not begin with a BOS token" in said
+    found, said = begins("with", "--no-bos")
+    assert found is False
+    assert "BOS" not in said
+    assert begins("without", "--bos")[0] is True

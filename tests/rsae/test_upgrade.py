@@ -188,4 +188,16 @@ def test_the_verdict_says_what_the_interval_does_not_show() -> None:
     )
     text = verdict(columns, comparisons)
     assert "49.8% lower than the teacher's" in text
-    assert text.count("does not tell from zero") == 1
+    assert text.count("not told apart from zero") == 1
+    assert text.endswith(", at L0 4.00.")
+
+
+def test_the_verdict_stays_short_with_many_columns() -> None:
+    others = ("teacher", "control", "threshold", "scale", "polynomial", "control_twice", "refine_only")
+    columns = {name: {"mse": Metric(1.0, ""), "l0": Metric(4.0, "")} for name in ("upgraded", *others)}
+    columns["teacher"]["l0"] = Metric(4.1, "")
+    comparisons = [compare_runs("mse", name, [1.0, 1.01], [2.0, 2.1]) for name in others]
+    text = verdict(columns, comparisons)
+    assert len(text) < 320
+    assert not any(name in text for name in ("scale", "polynomial", "twice", "refine"))
+    assert text.endswith(", at L0 4.00 against 4.10 (teacher), 4.00 (control), 4.00 (threshold).")
