@@ -10,11 +10,14 @@ lattice reduction and random nearest planes, and then by descent on the true lar
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from rational_approx.answer import in_range
 from rational_approx.claims import denominator_sign
+from rational_approx.domain import End
 from rational_approx.evaluation import evaluation_error
 from rational_approx.formats import FORMATS, round_to
 from rational_approx.lattice import Lattice
@@ -32,6 +35,9 @@ _NEAR = 1.02
 _ALIKE = 1.01
 """Errors of two bases that differ by no more than this factor are alike."""
 
+_MARGIN = 0.01
+"""How far inside its bounds a rational is kept at the sample points, in units of the error: between them it moves."""
+
 _SCALES = 8
 _SPREADS = (0.3, 1.0, 3.0)
 _COUNT = 1000
@@ -39,7 +45,9 @@ _STEPS = 60
 
 
 def quantize(fit: Any, format: str, basis: str | None = None) -> Rational:
-    """A rational with every coefficient in a format, and an error close to that of the fit; never with a pole.
+    """A rational with every coefficient in a format, and an error close to that of the fit; never with a pole, and
+    within the bounds of a fit with ``bounds=``. Required values hold as far as the format can: ``r(0) = 0`` stays exact
+    in powers of x, ``r(a) = f(a)`` holds to the error of the format.
 
     Parameters
     ----------
@@ -55,7 +63,8 @@ def quantize(fit: Any, format: str, basis: str | None = None) -> Rational:
     Raises
     ------
     ValueError
-        for an unknown format or basis, or where no rational without a pole was found in that format.
+        for an unknown format or basis, or where no rational without a pole (and within the bounds) was found in that
+        format.
 
     >>> from rational_approx import fit
     >>> short = quantize(fit("relu", (3, 2)), "bfloat16")
@@ -66,31 +75,37 @@ def quantize(fit: Any, format: str, basis: str | None = None) -> Rational:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
     if basis not in (None, "chebyshev", "monomial"):
         raise ValueError(f"basis must be 'chebyshev' or 'monomial', not {basis!r}")
+    answer = _found(fit, fit.bounds, format, basis)
+    if answer is not None:
+        return answer
+    inside = "" if fit.bounds == (-inf, inf) else f", within the bounds {tuple(map(float, fit.bounds))}"
+    raise ValueError(
+        f"no rational of type {fit.rational.type} with {format} coefficients and without a pole{inside} was found near "
+        "this fit: try a format with more bits, a lower type, or the other basis"
+        + (", or bounds a little inside of those needed" if inside else "")
+    )
+
+
+def _found(fit: Any, bounds: tuple[End, End], format: str, basis: str | None) -> Rational | None:
     own = fit.rational.basis
     names = [basis] if basis else [own, "monomial"] if own == "chebyshev" else [own]
     found: list[_Candidate] = []
     bases = [sampled(fit, name) for name in names]
     # Coefficients that are zero for symmetry stay zero, unless nothing good is found so.
     for freed in (False, True):
-        found += _searched(bases, format, freed)
+        found += _searched(bases, format, freed, bounds)
         if found and min(candidate.error for candidate in found) <= _NEAR:
             break
-    answer = _chosen(found, format)
-    if answer is not None:
-        return answer
-    raise ValueError(
-        f"no rational of type {fit.rational.type} with {format} coefficients and without a pole was found near this "
-        "fit: try a format with more bits, a lower type, or the other basis"
-    )
+    return _chosen(found, format, bounds)
 
 
-def _chosen(found: list["_Candidate"], format: str) -> Rational | None:
+def _chosen(found: list["_Candidate"], format: str, bounds: tuple[End, End]) -> Rational | None:
     # The best of each basis; where both are near-best, the one that code evaluates with the smaller proved error.
     best: dict[str, tuple[float, Rational]] = {}
     for candidate in sorted(found, key=lambda candidate: candidate.error):
         name = candidate.points.rational.basis
         answer = None if name in best else candidate.rational(format)
-        if answer is not None:
+        if answer is not None and (bounds == (-inf, inf) or in_range(answer, answer.domain, bounds)):
             best[name] = candidate.error, answer
     if not best:
         return None
@@ -134,12 +149,12 @@ class _Candidate:
         return answer if denominator_sign(answer.polynomials[1], exact.domain)[1] else None
 
 
-def _searched(bases: list[Sampled], format: str, freed: bool) -> list[_Candidate]:
+def _searched(bases: list[Sampled], format: str, freed: bool, bounds: tuple[End, End]) -> list[_Candidate]:
     # The first scale in every basis, then the other scales in the basis that did best, until an error is good.
     rng = np.random.default_rng(0)
     tries: list[_Candidate] = []
     for points in bases:
-        tries += _stiffened(_Problem.at(points, Fraction(1), format, freed), rng)
+        tries += _stiffened(_Problem.at(points, Fraction(1), format, freed, bounds), rng)
     if not tries:
         return []
     found = list(tries)
@@ -148,7 +163,7 @@ def _searched(bases: list[Sampled], format: str, freed: bool) -> list[_Candidate
     for step in range(1, _SCALES):
         if error <= _GOOD:
             break
-        found += _stiffened(_Problem.at(points, Fraction(2 ** (step / _SCALES)), format, freed), rng)
+        found += _stiffened(_Problem.at(points, Fraction(2 ** (step / _SCALES)), format, freed, bounds), rng)
         error = min(candidate.error for candidate in found)
     return found
 
@@ -178,9 +193,10 @@ class _Problem:
     shift: np.ndarray
     error_change: np.ndarray
     bottom_change: np.ndarray
+    within: tuple[np.ndarray, np.ndarray]  # between which errors keep the rational in its bounds
 
     @classmethod
-    def at(cls, points: Sampled, scale: Fraction, format: str, freed: bool) -> "_Problem":
+    def at(cls, points: Sampled, scale: Fraction, format: str, freed: bool, bounds: tuple[End, End]) -> "_Problem":
         exact = points.rational
         coefficients = [abs(c) for c in exact.numerator + exact.denominator if c]
         if format == "float16" and min(coefficients) < Fraction(1, 2**14):
@@ -216,6 +232,7 @@ class _Problem:
             shift,
             changes[:, active] * size,
             change[:, active] * size,
+            points.within(bounds, _MARGIN),
         )
 
     def errors(self, steps: np.ndarray) -> np.ndarray:
@@ -223,8 +240,11 @@ class _Problem:
         change = steps - self.shift
         bottom = 1 + change @ self.bottom_change.T
         with np.errstate(divide="ignore", invalid="ignore"):
-            error = np.abs(self.points.error / self.points.best + (change @ self.error_change.T) / bottom).max(1)
+            signed = self.points.error / self.points.best + (change @ self.error_change.T) / bottom
+        error = np.abs(signed).max(1)
+        low, high = self.within
         error[(bottom <= 0.05).any(1) | (np.abs(self.nearest + steps) > 2.0**self.bits).any(1)] = np.inf
+        error[(signed < low).any(1) | (signed > high).any(1)] = np.inf
         return error
 
     def solved(self, stiffness: float, rng: np.random.Generator) -> _Candidate | None:

@@ -47,6 +47,14 @@ class Sampled:
             table = np.polynomial.chebyshev.chebvander((2 * self.x - lower - upper) / (upper - lower), max(p, q))
         return table[:, : p + 1], table[:, : q + 1]
 
+    def within(self, bounds: tuple[End, End], margin: float) -> tuple[np.ndarray, np.ndarray]:
+        """Between which errors, over ``best``, the rational keeps inside of bounds by a margin in the same units."""
+        lower, upper = (float(b) for b in bounds)
+        with np.errstate(invalid="ignore"):
+            low = (self.error - self.weight * (upper - self.value)) / self.best + margin
+            high = (self.error + self.weight * (self.value - lower)) / self.best - margin
+        return low, high
+
 
 def sampled(fit: Any, basis: str) -> Sampled:
     """Sample a fit between the peaks of its error, with its rational in the given basis."""

@@ -92,3 +92,12 @@ def test_of_two_near_best_bases_the_one_that_evaluates_better_is_taken() -> None
     best = fit("jumprelu", (9, 8))
     chosen = evaluation_error(best.rounded("float32")).bound
     assert chosen < evaluation_error(quantize(best, "float32", "chebyshev")).bound / 10
+
+
+@pytest.mark.parametrize(("target", "degree", "bounds"), [("sigmoid(x)", (3, 2), (0, 1)), ("relu(x)", (3, 2), (0, 5))])
+def test_bounds_of_a_fit_are_kept(target, degree, bounds):
+    best = fit(target, degree, (-4, 4), bounds=bounds)
+    short = best.rounded("bfloat16")
+    certificate = certify(short, best.target, claims=[("range", *bounds)])
+    assert certificate.status == "proved"
+    assert float(certificate.upper) <= 1.5 * float(best.error)
