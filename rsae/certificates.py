@@ -154,7 +154,7 @@ def certificates(
 
 
 def _measured(distance: Mapping[str, Any]) -> str:
-    """What float32 arithmetic shows of a proved distance, in words: rounding is named, so that it contradicts nothing."""
+    """What float32 arithmetic shows beside a proved distance, in words, with the share that is rounding."""
     words = f"In float32 the largest distance measured is {distance['measured']:.2g}"
     if "rounding" not in distance:
         return f"{words}."

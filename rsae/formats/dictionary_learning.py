@@ -1,6 +1,7 @@
 """dictionary_learning: ``ae.pt`` + ``config.json`` (ReLU, April ReLU, TopK, BatchTopK, Matryoshka, JumpReLU, gated)."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +14,13 @@ from rsae.sae import SparseAutoencoder
 __all__ = ["looks_like_dictionary", "read_dictionary", "unwrapped"]
 
 _LINEAR = {"encoder.weight", "encoder.bias", "decoder.weight"}
+_PREFIXES = re.compile(r"^(?:(?:_orig_mod|module|ae)\.)+")
 
 
 def unwrapped(state: Mapping[str, Any], source: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """The state dictionary itself, and what is kept beside it.
 
-    Backups keep it under a name, with the trainer's configuration; compiled modules prefix its names.
+    Backups keep it under a name, with the trainer's configuration; compiled and distributed modules prefix its names.
     """
     beside: Mapping[str, Any] = {}
     if not looks_like_dictionary(state):
@@ -27,13 +29,21 @@ def unwrapped(state: Mapping[str, Any], source: str) -> tuple[dict[str, Any], Ma
             found = ", ".join(map(str, list(state)[:8])) or "nothing"
             raise ValueError(f"{source} holds no weights of an SAE that are understood (found: {found})")
         state, beside = inner[0], state
-    return {str(name).removeprefix("_orig_mod.").removeprefix("ae."): value for name, value in state.items()}, beside
+    named = {_bare(name): value for name, value in state.items()}
+    if len(named) != len(state):
+        raise ValueError(f"{source} holds the same weights twice, under several prefixes")
+    return named, beside
 
 
 def looks_like_dictionary(state: Mapping[str, Any]) -> bool:
     """Whether a mapping holds encoder weights under this library's names."""
-    names = {str(name).removeprefix("_orig_mod.").removeprefix("ae.") for name in state}
+    names = {_bare(name) for name in state}
     return "encoder.weight" in names or "W_enc" in names
+
+
+def _bare(name: object) -> str:
+    """A name without the prefixes of compiled, distributed and wrapped modules, in whatever order they were wrapped."""
+    return _PREFIXES.sub("", str(name))
 
 
 def read_dictionary(config: Mapping[str, Any] | None, state: Mapping[str, Any], source: str) -> SparseAutoencoder:

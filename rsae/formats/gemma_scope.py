@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -17,11 +18,15 @@ _NAMES = {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"}
 def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> SparseAutoencoder:
     """A JumpReLU SAE of Gemma Scope: b_dec is not subtracted from the input.
 
-    Raises ValueError, by name, for transcoders (with an affine connection, or from one place to another).
+    Raises ValueError, by name, for transcoders (with an affine connection, from one place to another,
+    or of a type or in a release that says so).
     """
     places = config.get("hf_hook_point_in"), config.get("hf_hook_point_out")
     moves = places[1] is not None and places[0] != places[1]
-    if config.get("affine_connection") or "affine_skip_connection" in tensors or moves:
+    other = config.get("type") in ("transcoder", "crosscoder", "clt")
+    # Gemma Scope 1 has no configuration: its transcoders have the weights of an SAE, and only the release's name tells.
+    other |= not config and "transcoder" in str(Path(source).resolve()).lower()
+    if other or config.get("affine_connection") or "affine_skip_connection" in tensors or moves:
         raise ValueError(f"{source} is a transcoder: it is no SAE and cannot be upgraded")
     architecture = config.get("architecture")
     if architecture not in (None, "jump_relu", "jumprelu"):

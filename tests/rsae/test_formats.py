@@ -40,6 +40,38 @@ def test_gemma_scope(tmp_path, version):
     assert sae.metadata["hook"] in {"blocks.3.hook_resid_post", "model.layers.3"}
 
 
+@pytest.mark.parametrize("said", [{"type": "transcoder"}, {"type": "crosscoder"}, {"hf_hook_point_out": "model.x"}])
+def test_transcoders_of_gemma_scope_are_refused_by_what_their_configuration_says(tmp_path, said):
+    arrays = {name.lower(): value.contiguous() for name, value in (W | {"threshold": THRESHOLD}).items()}
+    save_file(arrays, tmp_path / "params.safetensors")
+    config = {"architecture": "jump_relu", "type": "sae"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert load_sae(tmp_path).family == "jumprelu"
+    (tmp_path / "config.json").write_text(json.dumps({**config, "hf_hook_point_in": "model.y", **said}))
+    with pytest.raises(ValueError, match="is a transcoder"):
+        load_sae(tmp_path)
+
+
+def test_transcoders_of_gemma_scope_1_are_told_by_their_release(tmp_path):
+    folder = tmp_path / "gemma-scope-2b-pt-transcoders/layer_3"
+    folder.mkdir(parents=True)
+    np.savez(folder / "params.npz", **{name: value.numpy() for name, value in (W | {"threshold": THRESHOLD}).items()})
+    with pytest.raises(ValueError, match="is a transcoder"):
+        load_sae(folder)
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "ae._orig_mod.", "_orig_mod.ae.", "module.", "module._orig_mod."])
+def test_prefixes_of_wrapped_modules_are_not_part_of_a_name(tmp_path, prefix):
+    state = {"encoder.weight": E.T, "encoder.bias": B, "decoder.weight": W["W_dec"].T, "bias": W["b_dec"]}
+    torch.save(state, tmp_path / "ae.pt")
+    expected = load_sae(tmp_path).encode(X)
+    torch.save({prefix + name: value for name, value in state.items()}, tmp_path / "ae.pt")
+    assert torch.equal(load_sae(tmp_path).encode(X), expected)
+    torch.save(state | {prefix + "bias": W["b_dec"] + 1}, tmp_path / "ae.pt")
+    with pytest.raises(ValueError, match="the same weights twice"):
+        load_sae(tmp_path)
+
+
 def test_bfloat16_weights(tmp_path):
     write, encode, _ = CASES["sae-lens standard"]
     write(tmp_path)
