@@ -19,7 +19,7 @@ def alternating(
 
     ``points`` hold a place, the proved sign of the error there, and a proved lower bound of its size. If the error of
     a rational of type (p, q) alternates on ``p + q + 2 - d`` points, no rational of that type has a smaller largest
-    error than the smallest of these, where d is the defect ``min(p - deg P, q - deg Q)``.
+    error than the smallest of these, where d is the defect ``min(p - deg P, q - deg Q)``, and q of the zero function.
 
     ``turned`` are the pieces that begin at a zero that every rational of finite error shares with the target. There
     the difference of two of them vanishes: without these factors ``x - z`` its degree is lower by one for each, and so
@@ -38,10 +38,9 @@ def alternating(
                 runs[-1] = entry
         else:
             runs.append(entry)
-    count = degree[0] + degree[1] + 2 - len(turned)
-    if len(runs) < count:
-        top, bottom = polynomials
-        count -= max(0, min(degree[0] - top.degree(), degree[1] - bottom.degree()))
+    top, bottom = polynomials
+    defect = max(0, min(degree[0] - top.degree(), degree[1] - bottom.degree())) if top != 0 else degree[1]
+    count = degree[0] + degree[1] + 2 - len(turned) - defect
     if len(runs) < count or count < 1:
         return Fraction(0), (), ()
     while len(runs) > count:

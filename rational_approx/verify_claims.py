@@ -50,7 +50,8 @@ class Stated:
         need(len(self.top) <= p + 1 and len(self.bottom) <= q + 1, "the type is smaller than the degrees")
         self.zeros: set[Fraction] = set()
         """Where every rational of finite error agrees with the target: each takes a point off the reference."""
-        self.count = p + q + 2 - max(0, min(p + 1 - len(self.top), q + 1 - len(self.bottom)))
+        defect = max(0, min(p + 1 - len(self.top), q + 1 - len(self.bottom))) if any(self.top) else q
+        self.count = p + q + 2 - defect
 
     def pinned(self, value: list[Any]) -> None:
         """The exact values of numerator and denominator at one point."""

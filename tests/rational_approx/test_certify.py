@@ -274,3 +274,11 @@ def test_taylor_models_bound_the_error_and_its_derivatives(at: Fraction, half: F
                 assert value.overlaps(derivative)
                 assert not abs(derivative) > model.bound()
                 model = model.derivative() if order < 3 else model
+
+
+def test_the_zero_function_is_proved_best_by_its_own_defect():
+    # Its tangent space is that of the numerators alone, so that p + 2 points are enough, whatever q is.
+    proof = certify(fit("sin(2*x)", (2, 5), (-8, 4)))
+    assert proof.upper == pytest.approx(1, rel=1e-12)
+    assert proof.best_lower == pytest.approx(1, rel=1e-12)
+    assert verify(proof).ok
