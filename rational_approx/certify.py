@@ -249,7 +249,7 @@ def _record(
     points: dict[Point, Sample] = {}
     for sample in search.samples:
         points[Point(origins[sample.curve], place(sample.curve, sample.x))] = sample
-    sizes = [(point, _sign(s.value), _rounded(abs(s.value).lower(), -1)) for point, s in points.items()]
+    sizes = [(point, (s.value > 0) - (s.value < 0), _rounded(abs(s.value).lower(), -1)) for point, s in points.items()]
     found.witness = max(sizes, key=lambda entry: entry[2])[0]
     weighted = [entry for entry in sizes if search.weight_positive(points[entry[0]])]
     zeros = {zero for curve in search.curves for zero in curve.zeros}
@@ -263,15 +263,12 @@ def _record(
     found.parts = tuple(sorted(parts, key=lambda part: (part.piece, part.lower)))
 
 
-def _sign(value: arb) -> int:
-    return 1 if value > 0 else -1 if value < 0 else 0
-
-
 def _rounded(value: arb, side: int) -> Fraction:
     # An exact bound with at most 128 significant bits, rounded outwards.
-    number = to_fraction(value.lower() if side < 0 else value.upper())
-    if number <= 0:
-        return Fraction(0) if side < 0 else number
+    end = value.lower() if side < 0 else value.upper()
+    if not end > arb(2) ** -20_000:  # far out on a half-line even the exponent would be too large for a fraction
+        return Fraction(0) if side < 0 else Fraction(2) ** -20_000
+    number = to_fraction(end)
     shift = 128 - (number.numerator.bit_length() - number.denominator.bit_length())
     scaled = number * Fraction(2) ** shift
     # One unit more than rounding needs, so that whoever checks in another arithmetic has room for his own rounding.

@@ -135,12 +135,17 @@ class Curve:
         centre, h = m.exact(at), m.exact(max(upper - at, at - lower))[1]
         if self.slopes:  # the bound is for the derivative by x, and the models have that by s
             bound = bound * h >> m.bits
-        try:
-            points, rest = self.model(centre, h)
-        except Failure:  # no Taylor model where a derivative is infinite or the box is too wide: by the values alone
-            with suppress(Failure):
-                return not self.slopes and largest(self.values(centre, h)) <= bound
-            return False
+        with suppress(Failure):  # no Taylor model where a derivative is infinite or the box is too wide
+            if self.modelled(at, (lower, upper), (centre, h), bound):
+                return True
+        with suppress(Failure):  # far out the values alone tell more
+            return not self.slopes and largest(self.values(centre, h)) <= bound
+        return False
+
+    def modelled(self, at: Fraction, box: tuple[Fraction, Fraction], ball: tuple[Interval, int], bound: int) -> bool:
+        """The same by the Taylor model."""
+        (lower, upper), (centre, h) = box, ball
+        points, rest = self.model(centre, h)
         n = len(points)
         sizes, beyond = [largest(c) for c in points], [largest(c) for c in rest]
 

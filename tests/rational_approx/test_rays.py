@@ -111,3 +111,10 @@ def test_what_does_not_settle_or_is_unbounded_is_undecided(text: str, weight: st
     certificate = certify(fit("x*exp(-x)", (1, 2), (0, inf)).rational, Target(text, (0, inf), weight=weight))
     assert (certificate.status, certificate.upper) == ("undecided", None)
     assert certificate.reason
+
+
+def test_exponents_far_out_are_too_large_for_fractions_and_not_needed() -> None:
+    """The weight settles at 2^80 only, where exp(-x) is below 2^-2^80."""
+    certificate = certify(fit("exp(-x)", (2, 3), (1, inf), weight="x/(1+x)"))
+    assert certificate.status == "proved"
+    assert verify(document(certificate)).ok
