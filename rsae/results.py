@@ -171,6 +171,10 @@ def _counts(found: Sequence[Row]) -> str:
         ("MSE better than the control, interval excludes zero", below("control", "mse", True)),
         ("delta-CE better than the teacher", below("teacher", "delta_ce")),
         ("delta-CE better than the control", below("control", "delta_ce")),
+        (
+            "delta-CE better than the control, interval over seeds excludes zero",
+            below("control", "delta_ce", True),
+        ),
         ("L0 at most the control's x 1.005", lambda r: r.mean("upgraded", "l0") <= SLACK * r.mean("control", "l0")),
         ("alive fraction not below the teacher's", lambda r: not _fewer(r, "teacher")),
         ("alive fraction not below the control's", lambda r: not _fewer(r, "control")),
@@ -233,7 +237,8 @@ def _claims(found: Sequence[Row]) -> str:
         "matched L0 does not exist | not comparable: their L0 depends on a tolerance |",
         "| alive fraction better | see the counts | "
         f"{_verdict(not any(_fewer(row, 'teacher') for row in found))} as not lower than the teacher's |",
-        "| sparse probing not worse | `rsae upgrade --probe` measures it, these cells do not | not run here |",
+        "| sparse probing not worse | `rsae upgrade --probe` measures it, these cells do not; one is in "
+        "[sparse probing](probing.md) | not run in these cells |",
         f"| minutes on one consumer GPU | {min(minutes):.1f} to {max(minutes):.1f} minutes a cell on one CPU thread, "
         "control and evaluation included | not comparable: smaller hosts and teachers |",
         "| a handful of extra scalars | 6 for the ratio, 13 with the norm share | reproduced |",
