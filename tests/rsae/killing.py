@@ -127,11 +127,12 @@ def kill_and_resume(
 ) -> Counter[str]:
     """Kill that many runs, each once at a moment drawn evenly from ``seconds``, and start each again to its end.
 
-    Fails unless all files are those of ``reference``; returns how often which stage was hit.
+    Fails unless all files are those of ``reference``; returns how often which stage was hit. A run that had ended
+    before its moment is compared too, but counts as no kill.
     """
     moments, hit = random.Random(seed), Counter[str]()
-    for number in range(kills):
-        out = folder / f"run{number}"
+    while hit.total() - hit["finished"] < kills:
+        out = folder / f"run{hit.total()}"
         where = kill(arguments, out, moments.uniform(0, seconds))
         hit[where] += 1
         if where != "finished":
