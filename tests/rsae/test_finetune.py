@@ -93,6 +93,17 @@ def test_jumprelu_thresholds_receive_the_rectangle_gradient_of_sae_lens() -> Non
     assert found[[0, 2]].tolist() == pytest.approx([wanted, wanted])
 
 
+@pytest.mark.parametrize(
+    ("width", "k"), [(500, 7), (512, 31), (1024, 3), (2304, 32), (4096, 32), (16_384, 32), (8192, 400)]
+)
+def test_the_largest_entries_are_found_by_groups_as_by_one_search(width, k):
+    h = torch.randn(16, width)
+    active = active_topk(h, k, None, None)
+    wanted = h.topk(k, dim=1)
+    assert torch.equal(active.columns.view(16, k), wanted.indices)
+    assert torch.equal(active.codes.view(16, k), wanted.values.clamp_min(0))
+
+
 def test_supports_are_exact() -> None:
     h = torch.tensor([[3.0, 1.0, -1.0, 2.0], [-1.0, -2.0, -3.0, 0.5]])
     top = active_topk(h, 2, None, None)
