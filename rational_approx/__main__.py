@@ -117,7 +117,7 @@ def verify(file: Path) -> None:
     with refusing():
         found = rational_approx.verify(file)
         for failure in found.failures:
-            console.print(failure, soft_wrap=True, highlight=False)
+            say(console, failure)
         console.print("verified" if found.ok else "NOT verified", highlight=False)
         if not found.ok:
             raise click.exceptions.Exit(1)

@@ -43,6 +43,27 @@ def samples(function: object) -> tuple[np.ndarray, np.ndarray] | None:
     return x[order], y[order]
 
 
+def sample_weights(weight: Any, x: np.ndarray, y: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Positive weights of samples sorted by x; an array of them comes in the order that ``order`` sorts."""
+    if isinstance(weight, str) and weight != "relative":
+        weight = expression.parse(weight)
+    if weight is None:
+        weights = np.ones_like(x)
+    elif isinstance(weight, str):
+        with np.errstate(divide="ignore"):
+            weights = 1.0 / np.abs(y)
+    elif callable(weight):
+        weights = np.asarray(weight(x), dtype=float)
+    else:
+        given = np.asarray(weight, dtype=float)
+        weights = given[order] if given.shape == x.shape else given
+    if weights.shape != x.shape:
+        raise ValueError(f"the weight of {x.size} samples is as many numbers, not an array of shape {weights.shape}")
+    if not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise ValueError("the weight must be positive and finite at every sample: leave out samples where it is not")
+    return weights
+
+
 def vectorised(
     function: Callable[[Any], Any], lower: End, upper: End, breakpoints: tuple[Fraction, ...]
 ) -> Callable[[np.ndarray], np.ndarray]:

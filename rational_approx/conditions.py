@@ -1,6 +1,6 @@
 """What a user may ask of the values of a rational: given ones at named points, and bounds for all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import inf
 from typing import Any
@@ -23,11 +23,17 @@ Conditions = tuple[tuple[Fraction, Fraction | None], ...]
 
 def checked_conditions(interpolate: Any, target: Target) -> Conditions:
     """Points, or a mapping from points to values, in exact numbers and by position."""
+    if not isinstance(interpolate, Mapping | Iterable) or isinstance(interpolate, str):
+        raise ValueError(f"interpolate= takes points, as (0,), or a mapping from points to values, not {interpolate!r}")
     given = interpolate if isinstance(interpolate, Mapping) else dict.fromkeys(interpolate)
     out = {fraction(a): None if value is None else fraction(value) for a, value in given.items()}
     for a, value in out.items():
         if a not in target.domain:
             raise ValueError(f"the point {float(a):g} of interpolate= lies outside the domain {target.domain}")
+        if target.samples is not None and value is None and float(a) not in target.samples[0]:
+            raise ValueError(
+                f"there is no sample at x = {float(a):g}: give the value required there, {{{float(a):g}: value}}"
+            )
         if value and a in target.relative_zeros:
             raise ValueError(f"f vanishes at x = {float(a):g}, so a relative error is finite only for r = 0 there")
     return tuple(sorted(out.items()))

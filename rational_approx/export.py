@@ -1,5 +1,6 @@
 """Source code of a rational in C, NumPy, PyTorch, JAX and Triton, all from one sequence of operations."""
 
+import keyword
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,13 @@ from rational_approx.rational import Rational
 from rational_approx.saturation import Saturated
 
 __all__ = ["LANGUAGES", "export"]
+
+
+_TAKEN = (
+    " auto case char const default do double enum extern float goto inline int long register restrict short signed "
+    "sizeof static struct switch typedef union unsigned void volatile x np torch jax jnp triton tl fma fmaf "
+)
+"""Names that C or the code itself uses, beside Python's keywords."""
 
 
 def export(
@@ -86,8 +94,8 @@ def export(
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, not {language!r}")
     if fma and not _LANGUAGES[language].fma:
         raise ValueError(f"{language} has no fused multiply-add: take fma=False, or the language 'c' or 'triton'")
-    if not (name.isidentifier() and name.isascii()):
-        raise ValueError(f"the function's name must be an identifier, not {name!r}")
+    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
+        raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
     if certificate is not None and certificate.rational != rational:
         raise ValueError("the certificate is of another rational: certify the one that is exported (round first)")
     if certificate is not None and certificate.domain != rational.domain:

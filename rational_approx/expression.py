@@ -127,6 +127,14 @@ class Expression:
             values = np.broadcast_to(evaluate(self._floats, points, _FLOATS), points.shape)
         return np.array(values) if points.ndim else float(values)
 
+    def size(self) -> "Expression":
+        """``abs(f)``."""
+        return replace(self, tree=build("abs", self.tree))
+
+    def reciprocal_size(self) -> "Expression":
+        """``1 / abs(f)``, the weight of a relative error."""
+        return replace(self, tree=build("/", number(1), build("abs", self.tree)))
+
     def ball(self, x: Any) -> Any:
         """A rigorous enclosure for a ball or a power series over balls (same kind), at the working precision.
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rational_approx.polynomials import exact, fmpq, fractions, isolated_roots
 from rational_approx.precision import to_arb, to_fraction, working_bits
 
 if TYPE_CHECKING:
     from rational_approx.rational import Rational
 
-__all__ = ["Barycentric", "SafePade", "losses"]
+__all__ = ["Barycentric", "SafePade", "losses", "safe_pade"]
 
 Coefficients = tuple[Fraction, ...]
 
@@ -83,3 +84,35 @@ def losses(rational: "Rational", points: int = 400) -> dict[str, float]:
         exact = np.array([float(to_fraction(rational(to_arb(Fraction(v))))) for v in x])
     size = float(np.abs(exact).max()) or 1.0
     return {name: float(np.abs(form(x) - exact).max()) / size for name, form in forms.items()}
+
+
+def safe_pade(rational: "Rational") -> SafePade:
+    """The equal form ``P / (1 + abs(S))`` on the domain, with a constant term in ``S``.
+
+    Scaling both polynomials by ``1 / min Q`` makes ``S = Q - 1`` non-negative there, so that the absolute value
+    changes nothing. It exists for every rational whose denominator has one sign on its domain.
+
+    Raises
+    ------
+    ValueError
+        if the denominator changes sign on the domain.
+    """
+    p, q = rational.polynomials
+    if not rational.domain.bounded:
+        raise ValueError("a safe-Padé form needs a bounded domain")
+    candidates = [end for interval in rational.domain.intervals for end in interval]
+    candidates += [
+        Fraction(root.value.real)
+        for root in isolated_roots(q.derivative())
+        if abs(root.value.imag) <= 1e-12 * max(1.0, abs(root.value)) and Fraction(root.value.real) in rational.domain
+    ]
+    values = [exact(q(fmpq(x))) for x in candidates]  # type: ignore[arg-type]
+    if min(values) <= 0 <= max(values):
+        raise ValueError("the denominator changes sign on the domain, so no safe-Padé form equals this rational")
+    sign = 1 if values[0] > 0 else -1
+    # A hair below the smallest value found: stationary points are known to double precision, and Q is flat there.
+    scale = sign / (min(abs(v) for v in values) * (1 - Fraction(1, 2**40)))
+    return SafePade(
+        tuple(c * scale for c in fractions(p)),
+        tuple(c * scale - (i == 0) for i, c in enumerate(fractions(q))),
+    )

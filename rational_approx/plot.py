@@ -16,7 +16,7 @@ from rational_approx.remez import Fit
 from rational_approx.saturation import Saturated
 from rational_approx.target import Piece, Target
 
-__all__ = ["draw_error", "error_curve", "sampled_error", "value_curve"]
+__all__ = ["curve", "draw_error", "error_curve", "sampled_error", "value_curve"]
 
 _POINTS = 500
 _FLOAT_NOISE = 1e-11  # below this share of the target's size, errors are computed in multiprecision
@@ -39,6 +39,25 @@ def error_curve(fit: Fit | Certificate, path: str | os.PathLike[str] | None = No
     target, rational, reference, level = _question(fit)
     figure = _figure()
     draw_error(figure.subplots(), target, rational, reference, level)
+    if path is not None:
+        _write(figure, Path(path))
+    return figure
+
+
+def curve(rational: Rational, path: str | os.PathLike[str] | None = None) -> Any:
+    """The values of a rational on each interval of its domain.
+
+    Returns and writes the picture as :func:`error_curve` does. An infinite end is replaced by one ten away.
+    """
+    figure = _figure()
+    axes = figure.subplots()
+    for lower, upper in rational.domain.intervals:
+        start = float(lower) if not isinf(lower) else min(-10.0, float(upper) - 10)
+        end = float(upper) if not isinf(upper) else max(10.0, float(lower) + 10)
+        x = np.linspace(start, end, _POINTS)
+        axes.plot(x, rational(x), color="#0072B2", linewidth=1.3)
+    axes.set(xlabel="x", ylabel="r", title=f"type {rational.type} on {rational.domain}")
+    axes.spines[["top", "right"]].set_visible(False)
     if path is not None:
         _write(figure, Path(path))
     return figure

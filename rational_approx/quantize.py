@@ -96,16 +96,21 @@ def _found(fit: Any, bounds: tuple[End, End], format: str, basis: str | None) ->
         found += _searched(bases, format, freed, bounds)
         if found and min(candidate.error for candidate in found) <= _NEAR:
             break
-    return _chosen(found, format, bounds)
+    through_zero = fit.rational.polynomials[0](0) == 0 and (
+        any(a == 0 for a, _ in fit.interpolate) or 0 in fit.target.relative_zeros
+    )
+    return _chosen(found, format, bounds, through_zero)
 
 
-def _chosen(found: list["_Candidate"], format: str, bounds: tuple[End, End]) -> Rational | None:
+def _chosen(found: list["_Candidate"], format: str, bounds: tuple[End, End], through_zero: bool) -> Rational | None:
     # The best of each basis; where both are near-best, the one that code evaluates with the smaller proved error.
     best: dict[str, tuple[float, Rational]] = {}
     for candidate in sorted(found, key=lambda candidate: candidate.error):
         name = candidate.points.rational.basis
         answer = None if name in best else candidate.rational(format)
-        if answer is not None and (bounds == (-inf, inf) or in_range(answer, answer.domain, bounds)):
+        if answer is None or (through_zero and answer.polynomials[0](0) != 0):
+            continue
+        if bounds == (-inf, inf) or in_range(answer, answer.domain, bounds):
             best[name] = candidate.error, answer
     if not best:
         return None

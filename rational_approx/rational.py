@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import flint
@@ -11,7 +12,7 @@ import numpy as np
 
 from rational_approx.domain import Domain
 from rational_approx.formats import FORMATS, round_to
-from rational_approx.forms import Barycentric, SafePade
+from rational_approx.forms import Barycentric, SafePade, safe_pade
 from rational_approx.polynomials import (
     Root,
     as_chebyshev,
@@ -81,12 +82,15 @@ class Rational:
     # -- evaluation ---------------------------------------------------------------------------------------------
 
     def __call__(self, x: Any) -> Any:
-        """``r(x)`` for a float, an array (float64 result), an mpmath number or a ball (same kind, rigorous)."""
+        """``r(x)`` for floats (float64 results), mpmath numbers or balls (same kind, rigorous), and arrays of them."""
         if isinstance(x, flint.arb | flint.arb_series):
             top, bottom = self.parts(x)
             return top / bottom
         if isinstance(x, mpmath.mpf):
             return self._mpf(x)
+        if isinstance(x, np.ndarray | list | tuple) and np.asarray(x).dtype == object:
+            points = np.asarray(x)
+            return np.array([self(point) for point in points.ravel()], dtype=object).reshape(points.shape)
         values = self._floats(np.asarray(x, dtype=np.float64))
         return values if np.ndim(x) else float(values)
 
@@ -111,8 +115,11 @@ class Rational:
                 if value.is_finite() and (value.rel_accuracy_bits() >= wanted or value == 0):
                     found = to_fraction(value)
                     break
-        else:
-            raise ZeroDivisionError(f"the rational has a pole at {mpmath.nstr(x)}, or within rounding of it")
+        else:  # a zero, or a pole: of balls none has a relative accuracy
+            top, bottom = (poly(fmpq(point)) for poly in self.polynomials)
+            if bottom == 0:
+                raise ZeroDivisionError(f"the rational has a pole at {mpmath.nstr(x)}")
+            found = exact(top / bottom)
         return mpmath.mpf(found.numerator) / found.denominator
 
     def _floats(self, x: np.ndarray) -> np.ndarray:
@@ -169,8 +176,16 @@ class Rational:
         """The same function in Chebyshev polynomials on the hull of its domain (exact)."""
         if self.basis == "chebyshev":
             return self
+        if not self.domain.bounded:
+            raise ValueError(f"Chebyshev polynomials need a bounded domain, not {self.domain}")
         top, bottom = (as_chebyshev(poly, self.domain) for poly in self.polynomials)
         return replace(self, numerator=top, denominator=bottom, basis="chebyshev", format="exact")
+
+    def plot(self, path: str | None = None) -> Any:
+        """Draw the function on its domain (needs matplotlib); see :func:`rational_approx.plot.curve`."""
+        from rational_approx.plot import curve
+
+        return curve(self, path)
 
     def without_support(self) -> "Rational":
         """The same coefficients, evaluated by Clenshaw's or Horner's rule and not by the barycentric formula."""
@@ -194,8 +209,7 @@ class Rational:
         return replace(self, support=tuple(Fraction(float(x)) for x in nodes))._barycentric
 
     def losses(self) -> dict[str, float]:
-        """What rounding to float64 costs in each form, as a share of the largest value: measured; see
-        :func:`rational_approx.forms.losses`. The conversions themselves are exact in the coefficients."""
+        """What rounding to float64 costs in each form, measured; see :func:`rational_approx.forms.losses`."""
         from rational_approx.forms import losses
 
         return losses(self)
@@ -209,11 +223,14 @@ class Rational:
         p, q = self.polynomials
         top, bottom = p.derivative() * q - p * q.derivative(), q * q
         powers = Rational(fractions(top), fractions(bottom), self.domain, "monomial")
-        return powers if self.basis == "monomial" else powers.chebyshev()
+        slope = powers if self.basis == "monomial" else powers.chebyshev()
+        # Near a kink Q falls by orders of magnitude, and its square by twice as many: floats need support points too.
+        points = sorted({*self.support, *((a + b) / 2 for a, b in pairwise(sorted(self.support)))})
+        spread = np.round(np.linspace(0, len(points) - 1, max(slope.type) + 1)).astype(int)
+        return replace(slope, support=tuple(points[k] for k in spread)) if len(points) >= spread.size else slope
 
     def antiderivative(self) -> Any:
-        """A function whose derivative this is, in closed form: a polynomial, powers and logarithms of the distances to
-        the poles; see :class:`rational_approx.antiderivative.Antiderivative`. Every rational has one."""
+        """A function whose derivative this is; see :class:`rational_approx.antiderivative.Antiderivative`."""
         from rational_approx.antiderivative import Antiderivative
 
         return Antiderivative(self)
@@ -227,35 +244,8 @@ class Rational:
         return isolated_roots(common_factor_removed(*self.polynomials)[0])
 
     def safe_pade(self) -> SafePade:
-        """The equal form ``P / (1 + abs(S))`` on the domain, with a constant term in ``S``.
-
-        Scaling both polynomials by ``1 / min Q`` makes ``S = Q - 1`` non-negative there, so that the absolute value
-        changes nothing. It exists for every rational whose denominator has one sign on its domain.
-
-        Raises
-        ------
-        ValueError
-            if the denominator changes sign on the domain.
-        """
-        p, q = self.polynomials
-        if not self.domain.bounded:
-            raise ValueError("a safe-Padé form needs a bounded domain")
-        candidates = [end for interval in self.domain.intervals for end in interval]
-        candidates += [
-            Fraction(root.value.real)
-            for root in isolated_roots(q.derivative())
-            if abs(root.value.imag) <= 1e-12 * max(1.0, abs(root.value)) and Fraction(root.value.real) in self.domain
-        ]
-        values = [exact(q(fmpq(x))) for x in candidates]  # type: ignore[arg-type]
-        if min(values) <= 0 <= max(values):
-            raise ValueError("the denominator changes sign on the domain, so no safe-Padé form equals this rational")
-        sign = 1 if values[0] > 0 else -1
-        # A hair below the smallest value found: stationary points are known to double precision, and Q is flat there.
-        scale = sign / (min(abs(v) for v in values) * (1 - Fraction(1, 2**40)))
-        return SafePade(
-            tuple(c * scale for c in fractions(p)),
-            tuple(c * scale - (i == 0) for i, c in enumerate(fractions(q))),
-        )
+        """The equal form ``P / (1 + abs(S))`` on the domain; see :func:`rational_approx.forms.safe_pade`."""
+        return safe_pade(self)
 
     def saturated(self, left: object = "constant", right: object = "constant") -> Any:
         """The rational with a constant or linear continuation outside of its domain; see

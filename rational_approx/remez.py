@@ -169,6 +169,8 @@ def fit(
     digits = _checked_digits(digits, target)
     conditions = checked_conditions(interpolate, target)
     within = checked_bounds((None, None) if bounds is None else bounds, target, conditions)
+    if degree is not None and tolerance is not None:
+        raise ValueError("give a degree= or a tolerance=, not both: a degree has one best error")
     if degree is None:
         from rational_approx.choose import cheapest
 

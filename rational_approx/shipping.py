@@ -16,6 +16,7 @@ from rational_approx.exhaustive import exhaustive_error
 from rational_approx.export import export
 from rational_approx.rational import Rational
 from rational_approx.remez import Fit
+from rational_approx.saturation import Saturated
 from rational_approx.storage import load, save, write
 
 __all__ = ["export_command", "round_command"]
@@ -81,8 +82,12 @@ def export_command(
             folder_exists(out)
         value = load(file)
         certificate = value if isinstance(value, Certificate) else None
-        rational = value if isinstance(value, Rational) else value.rational
+        rational = value if isinstance(value, Rational | Saturated) else value.rational
         if exhaustive is not None:
+            if isinstance(rational, Saturated):
+                raise ValueError(
+                    f"{file} holds a saturated rational, without its target: --exhaustive needs a certificate"
+                )
             if fma:
                 raise ValueError("--exhaustive runs the operations in NumPy, which has no fused multiply-add")
             if isinstance(value, Rational):
@@ -96,7 +101,7 @@ def export_command(
             click.echo(code, nl=False)
         if exhaustive is not None:
             target = value.target if isinstance(value, Fit) else target_of(value, file)
-            _try_all(console, value, rational, target, exhaustive, scheme, dtype)
+            _try_all(console, value, value.rational, target, exhaustive, scheme, dtype)
 
 
 def _try_all(

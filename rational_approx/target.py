@@ -1,6 +1,6 @@
 """`Target`: the function to approximate, where, and with which weight."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isinf
@@ -121,8 +121,10 @@ class Target:
         function = torch_activations.as_function(function)
         samples = callables.samples(function)
         if samples is not None:
-            self._from_samples(samples, domain, weight)
+            self._from_samples(samples, np.argsort(function[0], kind="stable"), domain, weight)  # type: ignore[index]
             return
+        if domain is None and isinstance(function, str) and function.isidentifier() and function != "x":
+            raise ValueError(f"there is no gate named {function!r}; there are {', '.join(gates.NAMES)}")
         if domain is None:
             raise ValueError(
                 "the target needs a domain: give domain=(lower, upper), or a list of such pairs for a union"
@@ -137,7 +139,7 @@ class Target:
             )
         relative = isinstance(weight, str) and weight == "relative"
         if self.expression is not None and relative:
-            weight = f"1/abs({self.expression.text})"
+            weight = self.expression.reciprocal_size()
         elif relative:
             weight = _relative(function)
         formula = expression.parse("1") if weight is None else callables.as_expression(weight)
@@ -145,6 +147,8 @@ class Target:
         self.weight_expression = formula
         if formula is None and not callable(weight):
             raise TypeError(f"the weight must be None, 'relative', an expression or a callable, not {weight!r}")
+        if not isinstance(breakpoints, Iterable) or isinstance(breakpoints, str):
+            raise ValueError(f"breakpoints= takes a list of points, as [0.3], not {breakpoints!r}")
         given = tuple(fraction(b) for b in breakpoints)
         for point in given:
             if point not in self.domain:
@@ -158,23 +162,19 @@ class Target:
         for piece in self.pieces:
             callables.check_piece(piece, self.relative_zeros, jumps_allowed=self.expression is not None)
 
-    def _from_samples(self, samples: tuple[np.ndarray, np.ndarray], domain: object, weight: object) -> None:
+    def _from_samples(
+        self, samples: tuple[np.ndarray, np.ndarray], order: np.ndarray, domain: object, weight: object
+    ) -> None:
+        """Samples sorted by x, and the ``order`` that sorted them: an array of weights is in the order given."""
         x, y = samples
-        self.samples = samples
         self.domain = Domain.of((float(x[0]), float(x[-1])) if domain is None else domain)
+        outside = (x < float(self.domain.lower)) | (x > float(self.domain.upper))
+        if outside.any() or len(self.domain.intervals) > 1:
+            raise ValueError(f"the domain of samples is one interval that holds all of them, not {self.domain}")
+        self.samples = samples
         self.expression = self.weight_expression = None
         self.function, self.breakpoints = samples, ()
-        if weight is None:
-            weights = np.ones_like(x)
-        elif isinstance(weight, str) and weight == "relative":
-            with np.errstate(divide="ignore"):
-                weights = 1.0 / np.abs(y)
-        else:
-            weights = np.asarray(weight(x) if callable(weight) else weight, dtype=float)
-        if weights.shape != x.shape or not (np.isfinite(weights).all() and (weights > 0).all()):
-            raise ValueError(
-                "the weight must be positive and finite at every sample: leave out samples where it is not"
-            )
+        weights = callables.sample_weights(weight, x, y, order)
         self.weight, self.relative_zeros = weights, ()
         middles = (x[1:] + x[:-1]) / 2  # the sample nearest to t, so that rounding in t does no harm
         self.pieces = (
@@ -240,7 +240,7 @@ class Target:
         """Zeros of the target, which a relative error forces on the approximant: the breakpoints of ``abs(f)``."""
         if self.expression is None:
             return ()
-        size = expression.parse(f"abs({self.expression.text})")
+        size = self.expression.size()
         inner = {b for lower, upper in self.domain.intervals for b in size.breakpoints(lower, upper)}
         ends = {end for pair in self.domain.intervals for end in pair if isinstance(end, Fraction)}
         with working_bits(512):

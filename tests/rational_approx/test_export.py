@@ -297,6 +297,9 @@ def test_what_cannot_be_exported_is_refused(gate):
         export(gate.rational, "fortran")
     with pytest.raises(ValueError, match="identifier"):
         export(gate.rational, "c", name="x; system()")
+    for taken in ("lambda", "float", "np"):
+        with pytest.raises(ValueError, match="identifier of its own"):
+            export(gate.rational, "c", name=taken)
     with pytest.raises(ValueError, match="fused"):
         export(gate.rational, "numpy", fma=True)
     other = Rational(gate.rational.numerator, gate.rational.denominator, Domain.of((-8, 4)), "monomial", "float32")

@@ -101,3 +101,8 @@ def test_bounds_of_a_fit_are_kept(target, degree, bounds):
     certificate = certify(short, best.target, claims=[("range", *bounds)])
     assert certificate.status == "proved"
     assert float(certificate.upper) <= 1.5 * float(best.error)
+
+
+def test_a_required_zero_stays_zero() -> None:
+    short = fit("silu", (5, 4), (-8, 8), interpolate=(0,)).rounded("float32")
+    assert short.polynomials[0](0) == 0

@@ -40,6 +40,9 @@ NAMES = [
 ]
 
 
+SAMPLES = (np.linspace(-1, 1, 41), np.exp(np.linspace(-1, 1, 41)))
+
+
 def largest_error(found: Fit, count: int = 40_001) -> float:
     """The largest error in float64 on a dense grid of each piece of the target."""
     largest = 0.0
@@ -309,6 +312,13 @@ def test_the_error_is_level_on_the_reference_and_nowhere_larger(name, scale, shi
         (("x * sigmoid(x)", (4, 4), (-math.inf, 0.5)), {"weight": "exp(-x)"}, "weight"),
         (("abs(x)", (2, 2), (-1, 1)), {"breakpoints": [7]}, "outside the domain"),
         (("exp(x)", (0, 1), (-1, 1)), {"interpolate": (0,)}, "numerator needs degree"),
+        (("exp(x)", (2, 2), (-1, 1)), {"interpolate": 0}, "takes points"),
+        (("exp(x)", (2, 2), (-1, 1)), {"breakpoints": 0.3}, "takes a list of points"),
+        (("exp(x)", (2, 2), (-1, 1)), {"tolerance": 1e-3}, "not both"),
+        (("swish", (3, 2)), {}, "no gate named 'swish'; there are relu"),
+        ((SAMPLES, (2, 1), (-0.5, 0.5)), {}, "one interval that holds all of them"),
+        ((SAMPLES, (2, 1)), {"interpolate": (0.123,)}, "no sample at x = 0.123"),
+        ((SAMPLES, (2, 1)), {"weight": np.ones(3)}, "as many numbers"),
     ],
 )
 def test_bad_input_is_refused_with_one_clear_sentence(arguments, keywords, message):
@@ -415,3 +425,19 @@ def test_a_peak_at_a_zero_of_the_target_is_found_to_all_digits(target, degree, d
     proof = certify(fit(target, degree, domain, weight="relative"))
     assert proof.status == "proved"
     assert proof.upper <= proof.best_lower * (1 + Fraction(1, 10**12))
+
+
+def test_weights_of_samples_are_in_the_order_of_the_samples():
+    x, y = SAMPLES
+    order, weight = np.random.default_rng(0).permutation(x.size), 1 + x**2
+    shuffled = fit((x[order], y[order]), (2, 1), weight=weight[order])
+    assert shuffled.error == fit(SAMPLES, (2, 1), weight="1 + x^2").error
+    assert np.abs(weight * (y - shuffled(x))).max() == pytest.approx(shuffled.error, rel=1e-9)
+
+
+def test_a_relative_error_of_a_symbol_by_another_name():
+    import sympy
+
+    t = sympy.Symbol("t")
+    found = fit(sympy.sin(t), (3, 2), (-1, 1), weight="relative")
+    assert found.error == fit("sin(x)", (3, 2), (-1, 1), weight="relative").error

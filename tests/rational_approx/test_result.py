@@ -129,3 +129,25 @@ def test_zeros_of_the_numerator_and_poles_come_with_multiplicities(r):
     squared = powers([4, -4, 1], [1, 0, 0, 0, 1])  # (x - 2)^2
     assert [(z.value, z.multiplicity) for z in squared.zeros()] == [(2, 2)]
     assert all(z.radius < 1e-14 for z in squared.zeros() + squared.poles())
+
+
+def test_the_derivative_keeps_its_digits_beside_a_kink():
+    slope = fit("abs(x)", (20, 20), (-1, 1)).rational.derivative()
+    for x in (1e-6, 1e-3, -0.02, 0.1, 0.77):
+        assert slope(x) == pytest.approx(float(slope(mpmath.mpf(x))), rel=1e-12)
+
+
+def test_arrays_of_multiprecision_numbers_stay_what_they_are_and_zeros_are_zeros():
+    rational = fit("gelu", (5, 4), (-3, 8), interpolate=(0,)).rational
+    with mpmath.workdps(40):
+        third = mpmath.mpf(1) / 3
+        values = rational(np.array([third, mpmath.mpf(0)]))
+        assert values.tolist() == [rational(third), 0]
+
+
+def test_a_rational_draws_itself_and_needs_a_bounded_domain_for_chebyshev(tmp_path):
+    rational = fit("exp(-x)", (2, 2), (0, math.inf)).rational
+    rational.plot(tmp_path / "r.svg")
+    assert (tmp_path / "r.svg").read_text().startswith("<?xml")
+    with pytest.raises(ValueError, match="bounded domain"):
+        rational.chebyshev()
