@@ -105,5 +105,6 @@ class Certificate:
         ]
         for claim in self.claims:
             words = [a if isinstance(a, str) else f"{float(a):.12g}" for a in claim.arguments]
-            lines.append(f"  {' '.join([claim.name, *words])}: {claim.status}")
+            where = "" if claim.witness is None else f" at x = {float(claim.witness):.12g}"
+            lines.append(f"  {' '.join([claim.name, *words])}: {claim.status}{where}")
         return "\n".join([*lines, f"  {self.reason}"] if self.reason else lines)

@@ -85,8 +85,8 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
         found.reason = "the denominator comes too close to zero to decide whether it has a zero"
     else:
         _enclosed(found, target, top, bottom, degree, getattr(fit, "reference", ()), wanted)
-    bounds = (found.lower, found.upper, found.best_lower)
-    decided = tuple(decide(name, values, top, bottom, target, signs, bounds) for name, values in stated)
+    bounds, worst = (found.lower, found.upper, found.best_lower), found.witness and found.witness.x
+    decided = tuple(decide(name, values, top, bottom, target, signs, bounds, worst) for name, values in stated)
     if any(claim.status == "refuted" for claim in decided):
         found.status = "refuted"
     elif found.status == "proved" and any(claim.status == "undecided" for claim in decided):

@@ -5,7 +5,7 @@ All but the last are signs of polynomials, which are decided exactly.
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 import flint
@@ -34,7 +34,8 @@ _SHAPES = {
 def read_claims(claims: Sequence[Any]) -> list[tuple[str, tuple[Any, ...]]]:
     """Check the form of stated claims.
 
-    ``("error", bound)``, ``("best", factor)``, ``("range", lower, upper)``, ``("monotone", "increasing")`` or
+    ``("error", bound)``, ``("best", factor)``, ``("range", lower, upper)`` (None or infinite: no bound on that side),
+    ``("monotone", "increasing")`` or
     ``"decreasing"``, ``("lipschitz", bound)``; ``("saturation", start, end, limit, tolerance)`` for
     ``abs(r(x) - limit) <= tolerance`` from start to end, which may lie outside the domain and be infinite;
     ``("derivative", bound)`` for ``abs(f' - r') <= bound``, or ``("derivative",)`` to have the bound filled in.
@@ -57,6 +58,9 @@ def read_claims(claims: Sequence[Any]) -> list[tuple[str, tuple[Any, ...]]]:
             if arguments[0] not in ("increasing", "decreasing"):
                 raise ValueError(f"a rational is 'increasing' or 'decreasing', not {arguments[0]!r}")
             out.append((name, tuple(arguments)))
+        elif name == "range":
+            lower, upper = (end if bound is None else bound for bound, end in zip(arguments, (-inf, inf), strict=True))
+            out.append((name, Domain.of((lower, upper)).intervals[0]))
         elif name == "saturation":
             start, end = Domain.of(arguments[:2]).intervals[0]
             out.append((name, (start, end, *map(fraction, arguments[2:]))))
@@ -112,16 +116,20 @@ def decide(
     target: Target,
     signs: list[int],
     bounds: tuple[Fraction | None, Fraction | None, Fraction],
+    worst: Any = None,
 ) -> Claim:
     """Prove or refute one claim about ``top / bottom``, whose denominator has the given signs on the target's domain.
 
-    ``bounds`` are the proved lower and upper bound of the error and the lower bound for the best possible.
+    ``bounds`` are the proved lower and upper bound of the error and the lower bound for the best possible; ``worst`` is
+    where the error reaches the first of them.
     """
     lower, upper, best = bounds
     if name == "error":
         met = upper is not None and upper <= arguments[0]
         missed = lower is not None and lower > arguments[0]
-        return Claim(name, arguments, "proved" if met else "refuted" if missed else "undecided")
+        return Claim(
+            name, arguments, "proved" if met else "refuted" if missed else "undecided", worst if missed else None
+        )
     if name == "best":
         met = upper is not None and upper <= arguments[0] * best
         return Claim(name, arguments, "proved" if met else "undecided")
@@ -147,8 +155,8 @@ def _tests(
 ) -> list[tuple[flint.fmpq_poly, list[int]]]:
     # Polynomials that must be nowhere negative once they are multiplied by a sign on each interval.
     if name == "range":
-        lower, upper = map(fmpq, arguments)
-        return [(top - lower * bottom, signs), (upper * bottom - top, signs)]
+        sides = zip((-1, 1), arguments, strict=True)
+        return [((bottom * fmpq(b) - top) * side, signs) for side, b in sides if isinstance(b, Fraction)]
     slope, square = top.derivative() * bottom - top * bottom.derivative(), bottom * bottom
     squares = [1] * len(signs)
     if name == "monotone":

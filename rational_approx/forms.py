@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rational_approx.expression import Expression
+from rational_approx.nodes import Node, build, number
+from rational_approx.parser import LIMIT_LENGTH
 from rational_approx.polynomials import exact, fmpq, fractions, isolated_roots
 from rational_approx.precision import to_arb, to_fraction, working_bits
 
 if TYPE_CHECKING:
     from rational_approx.rational import Rational
 
-__all__ = ["Barycentric", "SafePade", "losses", "safe_pade"]
+__all__ = ["Barycentric", "SafePade", "as_expression", "losses", "safe_pade"]
 
 Coefficients = tuple[Fraction, ...]
 
@@ -116,3 +119,30 @@ def safe_pade(rational: "Rational") -> SafePade:
         tuple(c * scale for c in fractions(p)),
         tuple(c * scale - (i == 0) for i, c in enumerate(fractions(q))),
     )
+
+
+def as_expression(rational: "Rational") -> Expression:
+    """The same function as an expression with exact coefficients, by Horner's rule in powers of x: a target that can be
+    proved.
+
+    Raises
+    ------
+    ValueError
+        where the coefficients are too long to be written down in one.
+    """
+
+    def horner(coefficients: list[Fraction]) -> Node:
+        total = number(coefficients[-1])
+        for c in reversed(coefficients[:-1]):
+            total = build("*", Node("variable"), total)
+            total = build("+", number(c), total) if c else total
+        return total
+
+    top, bottom = (horner(list(fractions(poly)) or [Fraction(0)]) for poly in rational.polynomials)
+    found = Expression(build("/", top, bottom))
+    if len(found.text) > LIMIT_LENGTH:
+        raise ValueError(
+            f"the coefficients of this rational of type {rational.type} are too long for an expression: round them to "
+            "a format first"
+        )
+    return found

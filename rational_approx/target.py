@@ -13,7 +13,9 @@ import numpy as np
 from rational_approx import callables, expression, gates, torch_activations
 from rational_approx.domain import Domain, End, finite
 from rational_approx.expression import Expression
+from rational_approx.forms import as_expression
 from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.rational import Rational
 
 __all__ = ["Piece", "Target"]
 
@@ -85,8 +87,8 @@ class Target:
     ----------
     function:
         An expression string (``"tanh(x)"``), a gate (``gates.jumprelu(...)``) or a gate's name (``"gelu"``), a sympy
-        expression, a ``torch.nn`` activation, a Python callable of floats, arrays or mpmath numbers, or samples
-        ``(x, y)``.
+        expression, a ``torch.nn`` activation, a :class:`~rational_approx.rational.Rational`, a Python callable of
+        floats, arrays or mpmath numbers, or samples ``(x, y)``.
     domain:
         A pair or a list of pairs; see :class:`~rational_approx.domain.Domain`. A gate brings a default.
     weight:
@@ -114,6 +116,9 @@ class Target:
         weight: object = None,
         breakpoints: Sequence[object] = (),
     ) -> None:
+        if isinstance(function, Rational):
+            domain = function.domain if domain is None else domain
+            function = as_expression(function)
         gate = gates.find(function) or torch_activations.find(function)
         if gate is not None:
             function = gate.expression

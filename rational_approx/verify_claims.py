@@ -79,7 +79,7 @@ class Stated:
     def claim(self, name: str, arguments: list[Any], status: str) -> None:
         """One further statement."""
         need(status == "proved", f"the claim {name} is not stated as proved")
-        values = [a if name == "monotone" else reading.number(a, name == "saturation") for a in arguments]
+        values = [a if name == "monotone" else reading.number(a, name in ("range", "saturation")) for a in arguments]
         if name in ("error", "best"):
             found = self.upper <= values[0] * (1 if name == "error" else self.best)
         elif name == "derivative":
@@ -173,7 +173,8 @@ def holds(
         slope = _slope(p, q)
         negative, square = [-c for c in slope], polynomials.product(q, q)
         if name == "range":
-            tests = [polynomials.combined(p, q, -values[0]), polynomials.combined([-c for c in p], q, values[1])]
+            tests = [polynomials.combined(p, q, -values[0])] if values[0] > -inf else []
+            tests += [polynomials.combined([-c for c in p], q, values[1])] if values[1] < inf else []
         elif name == "monotone":
             need(values[0] in ("increasing", "decreasing"), "a claim of monotonicity has no direction")
             tests = [slope if values[0] == "increasing" else negative]

@@ -282,3 +282,15 @@ def test_the_zero_function_is_proved_best_by_its_own_defect():
     assert proof.upper == pytest.approx(1, rel=1e-12)
     assert proof.best_lower == pytest.approx(1, rel=1e-12)
     assert verify(proof).ok
+
+
+@pytest.mark.parametrize("format", ["bfloat16", "float32"])
+def test_a_rational_against_a_rational(format):
+    best = fit("gelu", (5, 4), (-4, 4))
+    proof = certify(best.rounded(format), Target(best.rational))
+    assert proof.status == "proved"
+    assert verify(proof).ok
+    x = np.linspace(-4, 4, 4001)
+    seen = float(np.abs(best.rounded(format)(x) - best(x)).max())
+    assert seen <= float(proof.upper) * (1 + 1e-6)
+    assert float(proof.upper) <= seen * (1 + 1e-3)

@@ -203,3 +203,17 @@ def test_exported_code_states_what_holds_at_the_samples() -> None:
     source = export(short, "numpy", certificate=certify(short, best.target))
     assert "computed - target) <= " not in source
     assert "not proved" in source
+
+
+def test_a_range_may_be_one_sided_and_a_refuted_error_has_a_witness(tmp_path):
+    best = fit("softplus", (5, 4), bounds=(0, None))
+    proof = certify(best, claims=[("range", 0, None), ("range", float("-inf"), 10)])
+    assert proof.status == "proved"
+    save(proof, tmp_path / "proof.json")
+    assert load(tmp_path / "proof.json") == proof
+    assert verify(tmp_path / "proof.json").ok
+    refuted = certify(best, claims=[("error", 1e-9), ("range", "0.1", None)])
+    assert [claim.status for claim in refuted.claims] == ["refuted", "refuted"]
+    assert abs(best.error_at(float(refuted.claims[0].witness))) > 1e-9
+    assert best.rational(float(refuted.claims[1].witness)) < 0.1
+    assert "refuted at x = " in str(refuted)
