@@ -172,6 +172,18 @@ def check_piece(piece: "Piece", zeros: tuple[Fraction, ...], jumps_allowed: bool
             f"the weight is {weights[~inner][0]:g} at x = {where:.6g}: it must be positive and finite on the domain; "
             "with weight='relative' leave a gap around every zero of the target"
         )
+    k = int(weights.argmin())
+    if weights[k] < 0.1 * weights.max():  # it may vanish between two points of the scan
+        at, around = x[max(k - 1, 0) : k + 2], float(weights[max(k - 1, 0) : k + 2].max())
+        for _ in range(6):
+            at = np.linspace(at[0], at[-1], 65)
+            with np.errstate(all="ignore"):
+                size = piece.weight(at)
+            k = int(size.argmin())
+            least, where = float(size[k]), float(at[k])
+            at = at[max(k - 1, 0) : k + 2]
+        if not least > 1e-8 * around and not any(abs(where - float(zero)) < 1e-9 for zero in zeros):
+            raise ValueError(f"the weight vanishes at x = {where:.6g}: it must be positive on the domain")
     if jumps_allowed:
         return
     # A jump keeps its height however close two points around it come: bisect the steepest steps.

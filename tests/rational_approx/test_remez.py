@@ -296,6 +296,8 @@ def test_the_error_is_level_on_the_reference_and_nowhere_larger(name, scale, shi
         ((lambda x: np.where(x > 0.3, x, 0), (9, 8), (-1, 1)), {}, "jumps at x = 0.3"),
         (("exp(x)", (2, 2), (0, 1)), {"weight": "x"}, "weight is 0 at x = 0"),
         (("exp(x)", (2, 2), (0, 1)), {"weight": lambda x: -1 + 0 * x}, "weight is -1"),
+        (("exp(x)", (2, 2), (0, 1)), {"weight": "(x - 0.3)^2"}, "weight vanishes at x = 0.3"),
+        (("exp(x)", (2, 2), (0, 1)), {"weight": lambda x: abs(x - 0.3)}, "weight vanishes at x = 0.3"),
         (("exp(x)", (2, 2), (0, 1)), {"digits": 0}, "digits must be"),
         ((np.tanh, (7, 6), (-8, 8)), {"digits": 30}, "float64"),
         (((np.arange(4.0), np.arange(4.0) ** 2), (3, 2)), {}, "needs at least 7 samples"),
