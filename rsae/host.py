@@ -109,26 +109,29 @@ class Host:
         """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
         total = 0.0
         with evaluating(self.model):
-            for tokens, mask in self._batches(self.contexts):
-                logits = self._logits(tokens, mask, replace)
-                targets = tokens[:, 1:].masked_fill(~mask[:, 1:], -100)
-                total += nn.functional.cross_entropy(
-                    logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
-                ).item()
+            for _, tokens, mask in self._batches():
+                total += _cross_entropy(self._logits(tokens, mask, replace), tokens, mask)
         return total / self.predicted_tokens
 
-    def divergence(self, replace: Callable[[Tensor], Tensor]) -> float:
-        """KL divergence, in nats a token, of next-token distributions with hidden states replaced from the clean ones.
+    def loss_and_divergence(self, replace: Callable[[Tensor], Tensor]) -> tuple[float, float]:
+        """`loss`, and the KL divergence, in nats a token, of next-token distributions with hidden states replaced from
+        the clean ones; both from one pass with ``replace``.
 
         ``sum_v p(v) log(p(v) / q(v))`` with p the clean and q the spliced distribution, mean over every position of
         the first held-out contexts: at most `divergence_tokens` of them, one context at least.
         """
-        contexts, total = self._divergence_contexts(), 0.0
+        first, loss, divergence = len(self._divergence_contexts()), 0.0, 0.0
         with evaluating(self.model):
-            for tokens, mask in self._batches(contexts):
-                p, q = (self._logits(tokens, mask, r).float().log_softmax(-1)[mask] for r in (None, replace))
-                total += (p.exp() * (p - q)).sum().item()
-        return total / self.divergence_tokens
+            for chosen, tokens, mask in self._batches():
+                logits = self._logits(tokens, mask, replace)
+                loss += _cross_entropy(logits, tokens, mask)
+                rows = torch.tensor([i < first for i in chosen], device=tokens.device)
+                if rows.any():
+                    q = logits[rows].float().log_softmax(-1)[mask[rows]]
+                    del logits  # as large as all that follows
+                    p = self._logits(tokens[rows], mask[rows], None).float().log_softmax(-1)[mask[rows]]
+                    divergence += (p.exp() * (p - q)).sum().item()
+        return loss / self.predicted_tokens, divergence / self.divergence_tokens
 
     @property
     def divergence_tokens(self) -> int:
@@ -143,14 +146,13 @@ class Host:
             chosen.append(context)
         return chosen
 
-    def _batches(self, contexts: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Tokens and masks of contexts, in batches whose logits fit into memory."""
-        if not contexts:
+    def _batches(self) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Indices, tokens and masks of the contexts, in batches whose logits fit into memory."""
+        if not self.contexts:
             raise ValueError("the host has no held-out contexts to measure a loss on; harvest with held_out above 0")
         vocabulary = self.model.get_input_embeddings().weight.shape[0]
-        batch_size = max(1, min(16, _LOGITS_AT_ONCE // (vocabulary * max(map(len, contexts)))))
-        for _, tokens, mask in batched(contexts, batch_size, self.device):
-            yield tokens, mask
+        batch_size = max(1, min(16, _LOGITS_AT_ONCE // (vocabulary * max(map(len, self.contexts)))))
+        yield from batched(self.contexts, batch_size, self.device)
 
     def _logits(self, tokens: Tensor, mask: Tensor, replace: Callable[[Tensor], Tensor] | None) -> Tensor:
         with self._spliced(replace, mask):
@@ -203,9 +205,16 @@ class Host:
         """Cross-entropy with the reconstruction of ``sae`` at the hook, in nats a token."""
         return self.loss(_reconstruction(sae))
 
-    def spliced_divergence(self, sae: nn.Module) -> float:
-        """`divergence` with the reconstruction of ``sae`` at the hook, in nats a token."""
-        return self.divergence(_reconstruction(sae))
+    def spliced(self, sae: nn.Module) -> tuple[float, float]:
+        """`loss_and_divergence` with the reconstruction of ``sae`` at the hook, in nats a token."""
+        return self.loss_and_divergence(_reconstruction(sae))
+
+
+def _cross_entropy(logits: Tensor, tokens: Tensor, mask: Tensor) -> float:
+    targets = tokens[:, 1:].masked_fill(~mask[:, 1:], -100)
+    return nn.functional.cross_entropy(
+        logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
+    ).item()
 
 
 def _reconstruction(sae: nn.Module) -> Callable[[Tensor], Tensor]:

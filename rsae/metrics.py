@@ -159,10 +159,10 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
     values, errors = _reconstruction(sae, x, tolerance)
     known = {"tokens": f"{len(x)}"}
     if host is not None:
-        clean, spliced, zero = host.clean_loss(), host.spliced_loss(sae), host.zero_ablated_loss()
+        clean, zero, (spliced, divergence) = host.clean_loss(), host.zero_ablated_loss(), host.spliced(sae)
         values |= {"ce_clean": clean, "ce_spliced": spliced, "ce_zero": zero, "ce_mean": host.mean_ablated_loss()}
         values |= {"delta_ce": spliced - clean, "loss_recovered": loss_recovered(clean, spliced, zero)}
-        values["kl"] = host.spliced_divergence(sae)
+        values["kl"] = divergence
         known |= {"ce": host.definition, "kl": str(host.divergence_tokens)}
     found = {
         name: Metric(value, DEFINITIONS[name].format(**known), token_error=errors.get(name))
