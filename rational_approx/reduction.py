@@ -217,11 +217,8 @@ def reduced(
     lower, upper = pieces[0].lower, pieces[-1].upper
     gap = None
     if isinstance(lower, float) and isinstance(upper, float):
-        gap = (
-            max(((finite(a.upper), finite(b.lower)) for a, b in pairwise(pieces)), key=lambda ends: ends[1] - ends[0])
-            if len(pieces) > 1
-            else (Fraction(0), Fraction(0))
-        )
+        between = ((finite(a.upper), finite(b.lower)) for a, b in pairwise(pieces))
+        gap = max(between, key=lambda ends: ends[1] - ends[0], default=(Fraction(0), Fraction(0)))
         if gap[0] == gap[1]:
             raise NoGap("the whole line, and a target that is neither even nor odd, up to a constant")
     if isinstance(lower, float) or isinstance(upper, float):

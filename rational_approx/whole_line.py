@@ -47,7 +47,7 @@ def on_line(
     attempt = None
     centre, half = FIRST, 0.5 / (sum(even) + 2)
     for tries in range(TRIES):
-        if attempt is not None:
+        if attempt is not None and len(attempt.reference) > 1:
             centre, half = _widest(circle, attempt.reference, centre, half, tries // 2)
         elif tries > 0:  # another guess
             centre = (centre + 2.0) % 5.0 - 2.5
