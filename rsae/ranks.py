@@ -6,7 +6,7 @@ of their parts' mean losses, as every rank has equally many rows.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["average_gradients", "count", "gathered", "joined", "mean", "meet", "rank"]
+__all__ = ["collect", "count", "fill", "gathered", "joined", "mean", "mean_part", "meet", "rank"]
 
 _PATIENCE = timedelta(hours=6)  # one rank may write a checkpoint, or read a text, while the others wait
 
@@ -90,20 +90,39 @@ def gathered(values: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def average_gradients(parameters: Sequence[Tensor]) -> None:
-    """Replace each parameter's gradient by its mean over ranks; one message for all of them."""
+def mean_part(values: Tensor) -> Tensor:
+    """This rank's part [n] of the mean over ranks of a vector [ranks * n]: a reduce-scatter."""
     if count() == 1:
-        return
-    for parameter in parameters:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = torch.cat([grad.reshape(-1) for grad in grads])
+        return values
+    part = values.new_empty(len(values) // count())
+    # torch 2.13 renamed it, and warns of the old name.
+    reduce_scatter = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
     with _together():
-        dist.all_reduce(flat)
-    flat /= count()
-    for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
-        grad.copy_(part.view_as(grad))  # in place: fused Adam takes it that a gradient lies in memory as its parameter
+        reduce_scatter(part, values)
+    return part.div_(count())
+
+
+@torch.no_grad()
+def fill(values: Tensor) -> None:
+    """Replace each rank's part of a vector [ranks * n] by what that rank has there: an all-gather in place."""
+    if count() == 1 or not len(values):
+        return
+    all_gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
+    with _together():
+        all_gather(values, values.chunk(count())[rank()])
+
+
+@torch.no_grad()
+def collect(part: Tensor, into: Tensor) -> None:
+    """Write the parts [n] of all ranks into a vector [ranks * n] of the first rank; the others' stays as it is."""
+    if count() == 1:
+        into.copy_(part)
+        return
+    parts = [torch.empty_like(part) for _ in range(count())] if rank() == 0 else None
+    with _together():
+        dist.gather(part, parts)
+    for mine, found in zip(into.chunk(count()), parts or [], strict=parts is not None):
+        mine.copy_(found)
 
 
 def _home() -> torch.device:

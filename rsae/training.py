@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from rsae import ranks
 from rsae.passes import Pass
 from rsae.sae import SparseAutoencoder
+from rsae.sharded import ShardedAdam
 
 __all__ = ["Training", "schedule"]
 
@@ -15,8 +15,8 @@ __all__ = ["Training", "schedule"]
 class Training:
     """One arm in training: ``step`` takes a batch; ``state`` and ``restore`` carry it over a kill, to the bit.
 
-    Adam (0.9, 0.999) without weight decay, fused; decoder rows return to their norms after each step. With several
-    ranks every one holds all of it, and the gradients are averaged.
+    Adam (0.9, 0.999) without weight decay, fused; decoder rows return to their norms after each step. Several ranks
+    average their gradients and share out the moments of Adam; each holds all the parameters.
     """
 
     def __init__(
@@ -30,19 +30,16 @@ class Training:
         if sae.residual_step is not None:
             coefficients.append(sae.residual_step)
         self.parameters: list[Tensor] = [p for p in [*weights, *coefficients] if p.numel()]
-        groups = [{"params": weights, "rate": rate}, {"params": coefficients, "rate": coefficient_rate}]
-        self._optimiser = torch.optim.Adam([g for g in groups if g["params"]], lr=1.0, fused=True)
+        self._optimiser = ShardedAdam([(weights, rate), (coefficients, coefficient_rate)])
         self._norms = sae.W_dec.detach().norm(dim=1, keepdim=True)
 
     def step(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from inputs [batch, d_in]; returns the squared error and L0 of this rank's part, unsynchronised."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = group["rate"] * schedule(self.done, self.steps, self.warmup)
         error, l0, penalty = self.forward(self.sae, x)
-        self._optimiser.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         (error if penalty is None else error + penalty).backward()
-        ranks.average_gradients(self.parameters)
-        self._optimiser.step()
+        self._optimiser.step(schedule(self.done, self.steps, self.warmup))
         with torch.no_grad():
             rows = self.sae.W_dec
             rows.mul_(self._norms / rows.norm(dim=1, keepdim=True).clamp_min(1e-12))
@@ -50,12 +47,15 @@ class Training:
         return error.detach(), l0.detach()
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that the next step depends on, but for its batch; after the last step, without the optimiser."""
+        """Everything that the next step depends on, but for its batch; after the last step, without the optimiser.
+
+        All ranks ask for it together; the moments, whole, reach the first alone. It fits any number of ranks.
+        """
         kept = {f"pass.{name}": value for name, value in self.forward.state().items()}
         for i, parameter in enumerate(self.parameters):
             kept[f"parameter.{i}"] = parameter.detach()
-            moments = self._optimiser.state.get(parameter, {}) if self.done < self.steps else {}
-            kept |= {f"{name}.{i}": moments[name] for name in ("exp_avg", "exp_avg_sq") if name in moments}
+            moments = self._optimiser.moments(parameter) if self.done < self.steps else {}
+            kept |= {f"{name}.{i}": value for name, value in moments.items()}
         return kept
 
     @torch.no_grad()
@@ -68,8 +68,7 @@ class Training:
                 moments = {name: torch.empty_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
                 for name, value in moments.items():
                     _copy(value, kept, f"{name}.{i}")
-                count = torch.tensor(float(done), device=parameter.device)
-                self._optimiser.state[parameter] = {"step": count, **moments}
+                self._optimiser.restore(parameter, moments, done)
         self.forward.restore(
             {n.removeprefix("pass."): v.to(self.sae.W_enc.device) for n, v in kept.items() if n.startswith("pass.")}
         )
