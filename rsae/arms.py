@@ -1,6 +1,7 @@
 """The arms of an upgrade: which SAEs are trained side by side, each with its recipe."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -42,6 +43,7 @@ def arms_for(
     *,
     refine: str = "none",
     ablations: Sequence[str] = (),
+    rate_factor: float | None = None,
     **rates: Any,
 ) -> dict[str, Arm]:
     """Arms by name: upgraded, control, and for ReLU threshold; then the ablations asked for.
@@ -50,11 +52,15 @@ def arms_for(
     ``"scale"``: one scalar in the place of the curve; ``"polynomial"``: a cubic with no denominator;
     ``"control_twice"``: the control with twice the steps; ``"refine_only"``: the refinement with the identity curve.
 
+    ``rates`` are fields of `Recipe`, for every arm; ``rate_factor`` multiplies each arm's own learning rate.
+
     Raises
     ------
     ValueError
-        for an ablation that does not exist or does not apply.
+        for an ablation that does not exist or does not apply, or a factor that is not positive.
     """
+    if rate_factor is not None and not (rates.get("learning_rate") is None and 0 < rate_factor < math.inf):
+        raise ValueError(f"rate_factor must be a positive number, without a learning_rate, not {rate_factor!r}")
     for name in ablations:
         if name not in ABLATIONS:
             raise ValueError(f"ablations are {', '.join(ABLATIONS)}; {name!r} is none of them")
@@ -80,7 +86,7 @@ def arms_for(
             other = copy.deepcopy(initialised)
             other.activation = RationalActivation(curve, initialised.activation.inputs).to(teacher.W_enc.device)
             arms[name] = Arm(_refined(other, refine), ours)
-    return arms
+    return {name: arm.slowed(rate_factor or 1.0) for name, arm in arms.items()}
 
 
 def _refined(sae: SparseAutoencoder, refine: str) -> SparseAutoencoder:

@@ -192,9 +192,12 @@ def _run(
 ) -> None:
     resumed, began = (place / "checkpoint").exists(), time.monotonic()
     place.mkdir(parents=True, exist_ok=True)
+    first = place.parent / "seed_0" / "report.json"
+    tuning = Report.load(first).question.get("tuning") if seed and first.is_file() else None
     done = upgrade(
         load_sae(teacher),
         states,
+        rate_factor=tuning and tuning["factor"],  # tuned once, on the control of the first seed
         steps=study.steps if steps is None else steps,
         batch_size=study.batch_size,
         refine=study.refine,

@@ -66,6 +66,7 @@ def upgrade(
     learning_rate: float | None = None,
     coefficient_rate: float | None = None,
     batch_size: int | None = None,
+    rate_factor: float | None = None,
     checkpoint_every: int = 250,
     time_budget: float | None = None,
     probe: Sequence[Task] = (),
@@ -93,6 +94,9 @@ def upgrade(
         Default: `rsae.finetune.recipe_for`, as measured at d_in = 64. From d_in = 256 on, and where the control
         ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the control's error on
         training vectors set apart, the same for all arms.
+    rate_factor:
+        A factor on every arm's learning rate in the place of tuning, as the report of another run of the same teacher
+        and hidden states found it (``report.question["tuning"]["factor"]``).
     out:
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
         called again with the same arguments, an upgrade goes on there from the last checkpoint, ``checkpoint_every``
@@ -122,6 +126,7 @@ def upgrade(
         hidden_states = make_hidden_states(hidden_states)
     teacher = _loaded(sae).to(place)
     rates = {"learning_rate": learning_rate, "coefficient_rate": coefficient_rate, "batch_size": batch_size}
+    rates["rate_factor"] = rate_factor
     initialised = calibrate(teacher, hidden_states, support=support, inputs=inputs if support == "exact" else None)
     arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
     first = arms["upgraded"]
@@ -139,7 +144,7 @@ def upgrade(
         rates["coefficient_rate"] = coefficient_rate or 3e-4
         initialised = calibrate(teacher, hidden_states, inputs=inputs or ("ratio",))
         arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
-    tuned = learning_rate is None
+    tuned = learning_rate is None and rate_factor is None
     work = None
     if target is not None:
         work = Checkpoint(target / "checkpoint", every=checkpoint_every, discard=overwrite)

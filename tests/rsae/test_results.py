@@ -105,12 +105,15 @@ def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
     said: list[str] = []
     out = tmp_path / "out"
     assert len(reproduce(tmp_path / "data", out, steps=3, limit=1, say=said.append)) == 1
-    first = (out / "small" / "topk_4" / "seed_0" / "report.json").read_bytes()
+    report = (out / "small" / "topk_4" / "seed_0" / "report.json").read_bytes()
     cells = reproduce(tmp_path / "data", out, steps=3, say=said.append)
     assert [(c.teacher, c.seed) for c in cells] == [("topk_4", 0), ("topk_4", 1), ("relu_1", 0), ("relu_1", 1)]
     assert said == ["small/topk_4, seed 0", "small/relu_1, seed 0", "small/topk_4, seed 1", "small/relu_1, seed 1"]
-    assert (out / "small" / "topk_4" / "seed_0" / "report.json").read_bytes() == first
+    assert (out / "small" / "topk_4" / "seed_0" / "report.json").read_bytes() == report
     assert cells[0].report.question["recipes"]["control"]["batch_size"] == recipe_for(teacher("topk")).batch_size
+    for first, second in (cells[:2], cells[2:]):  # the rate is tuned once a teacher
+        assert first.report.question["tuning"] is not None and second.report.question["tuning"] is None
+        assert first.report.question["recipes"] == second.report.question["recipes"]
     with pytest.raises(ValueError, match="was run for 3 steps, not 4"):
         reproduce(tmp_path / "data", out, steps=4)
     with pytest.raises(ValueError, match="names no cell"):

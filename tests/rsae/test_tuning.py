@@ -72,6 +72,21 @@ def test_wide_teachers_are_tuned_and_every_arm_takes_the_factor(monkeypatch: pyt
     assert explicit.report.question["tuning"] is None
 
 
+def test_the_factor_of_another_run_takes_the_place_of_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("rsae.upgrade"), "WIDE", 16)
+    tuned = upgrade(teacher("relu"), STATES, steps=12, device="cpu")
+    again = upgrade(
+        teacher("relu"), STATES, steps=12, device="cpu", rate_factor=tuned.report.question["tuning"]["factor"]
+    )
+    assert again.report.question["tuning"] is None
+    assert again.report.question["recipes"] == tuned.report.question["recipes"]
+    for name, arm in tuned.arms.items():
+        assert torch.equal(arm.W_dec, again.arms[name].W_dec), name
+    for wrong in ({"rate_factor": 0.0}, {"rate_factor": 0.25, "learning_rate": 1e-3}):
+        with pytest.raises(ValueError, match="rate_factor must be a positive number"):
+            upgrade(teacher("relu"), STATES, steps=2, device="cpu", **wrong)
+
+
 @pytest.mark.parametrize("family", ["topk", "jumprelu", "relu"])
 def test_below_the_width_a_rate_is_lowered_only_where_the_control_ends_worse(family: str) -> None:
     tried = upgrade(teacher(family), STATES, steps=12, device="cpu").report.question["tuning"]
