@@ -112,7 +112,8 @@ def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (out / "small" / "topk_4" / "seed_0" / "report.json").read_bytes() == report
     assert cells[0].report.question["recipes"]["control"]["batch_size"] == recipe_for(teacher("topk")).batch_size
     for first, second in (cells[:2], cells[2:]):  # the rate is tuned once a teacher
-        assert first.report.question["tuning"] is not None and second.report.question["tuning"] is None
+        assert first.report.question["tuning"] is not None
+        assert second.report.question["tuning"] is None
         assert first.report.question["recipes"] == second.report.question["recipes"]
     with pytest.raises(ValueError, match="was run for 3 steps, not 4"):
         reproduce(tmp_path / "data", out, steps=4)
