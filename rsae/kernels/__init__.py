@@ -1,10 +1,15 @@
 """The rational activations, evaluated the fastest way there is: one meaning (`formula`), several ways to compute it.
 
-Small inputs go through plain torch operations. Large ones are compiled into one pass over memory for each direction
+On a CUDA device there are Triton kernels for it (`rsae.kernels.gpu`), where Triton is installed: one pass over memory
+for each direction. With ``TRITON_INTERPRET=1`` they run on a CPU, in Triton's interpreter, slowly: to be tested.
+Elsewhere small inputs go through plain torch operations; large ones are compiled into one pass for each direction
 where `torch.compile` finds a compiler, and otherwise walked through in pieces that fit into a cache.
 """
 
+import os
+import subprocess
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -17,6 +22,7 @@ __all__ = ["curve", "curve_gradients", "dense", "dense_gradients", "narrowed", "
 # Compiling takes half a minute; below this many entries a call is so short that it never pays on a CPU.
 COMPILED_FROM = 2**19
 PIECE = 2**15
+TRITON = find_spec("triton") is not None
 
 
 def widened(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
@@ -30,17 +36,22 @@ def narrowed(gradients: Sequence[Tensor | None], inputs: Sequence[Tensor | None]
 
 
 class _Kernel:
-    """A function of entries: compiled where that works and pays, else in pieces."""
+    """A function of entries: in Triton on a GPU, compiled where that works and pays, else in pieces."""
 
     def __init__(self, plain: Callable[..., Any], entries: int) -> None:
         self.plain, self.entries = plain, entries
         self.compiled: Callable[..., Any] | None = None
         self.works = True
+        self.triton_works = TRITON
 
     def __call__(self, *arguments: Tensor | None) -> Any:
         """The function's value; the first ``entries`` arguments hold one value an entry, or broadcast."""
         first = arguments[0]
         assert first is not None
+        if self.triton_works and (first.device.type == "cuda" or os.environ.get("TRITON_INTERPRET") == "1"):
+            found = self._in_triton(arguments)
+            if found is not None:
+                return found
         if first.numel() >= COMPILED_FROM and self.works:
             if self.compiled is None:
                 self.compiled = torch.compile(self.plain, dynamic=True)
@@ -51,6 +62,21 @@ class _Kernel:
         if first.device.type != "cpu" or first.numel() <= PIECE or first.ndim == 0:
             return self.plain(*arguments)
         return self._in_pieces(arguments)
+
+    def _in_triton(self, arguments: tuple[Tensor | None, ...]) -> Any:
+        """The value, or None where the Triton kernels do not take the arguments, or this machine cannot build them."""
+        from triton.errors import TritonError
+
+        from rsae.kernels import gpu
+
+        try:
+            if gpu.takes(arguments, self.entries):
+                return getattr(gpu, self.plain.__name__)(*arguments)
+        except (TritonError, RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            self.triton_works = False  # an old card, no C compiler; an error of ours appears again below
+        return None
 
     def _in_pieces(self, arguments: tuple[Tensor | None, ...]) -> Any:
         first = arguments[0]
