@@ -1,6 +1,8 @@
 """Several processes train what one does; a lost one ends the run, and any number goes on from its checkpoint."""
 
 import copy
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -44,7 +46,7 @@ def loss(weights: Path, family: str) -> float:
 def test_two_processes_average_to_the_gradient_of_one(family: str, tmp_path: Path) -> None:
     ranks_training.train(family, str(tmp_path / "one"), str(tmp_path / "work1"), 0, 2)
     rest = (family, str(tmp_path / "two"), str(tmp_path / "work2"), 0, 2)
-    assert ranks_training.together(2, str(tmp_path / "says"), *rest) == [0, 0]
+    assert ranks_training.together(2, str(tmp_path / "says"), ranks_training.train, *rest) == [0, 0]
     one, two = Checkpoint(tmp_path / "work1").load("sae"), Checkpoint(tmp_path / "work2").load("sae")
     assert one is not None
     assert two is not None
@@ -56,20 +58,52 @@ def test_two_processes_average_to_the_gradient_of_one(family: str, tmp_path: Pat
         assert float((value - two.tensors[name]).abs().max()) <= GRADIENT_TOLERANCE * float(value.abs().max()), name
 
 
-def test_a_lost_rank_ends_the_run_and_one_process_goes_on(tmp_path: Path) -> None:
-    work = str(tmp_path / "work")
-    codes = ranks_training.together(2, str(tmp_path / "says"), "topk", str(tmp_path / "two"), work, 17)
-    assert codes == [2, 9]
+def test_adam_shared_out_is_adam_on_any_number_of_ranks(tmp_path: Path) -> None:
+    whole = ranks_training.parameters()
+    groups = [{"params": whole[:2], "lr": 1e-2}, {"params": whole[2:], "lr": 1e-1}]
+    adam = torch.optim.Adam(groups)
+    out, entries = tmp_path / "state", sum(value.numel() for value in whole)
+    for turn, count in enumerate((3, 2, 1)):  # each goes on from the state that the one before wrote
+        said = str(tmp_path / str(count))
+        work = (str(out), 4 * turn, 4 * turn + 4)
+        if count > 1:
+            assert ranks_training.together(count, said, ranks_training.adam, *work) == [0] * count
+        else:
+            Path(f"{said}.0").write_text(ranks_training.adam(*work))
+        for step in range(4 * turn, 4 * turn + 4):
+            for value, gradient in zip(whole, ranks_training.gradients(step), strict=True):
+                value.grad = gradient
+            adam.step()
+        found = load_file(out)
+        for i, value in enumerate(whole):
+            torch.testing.assert_close(found[f"value.{i}"], value, rtol=1e-5, atol=1e-6)
+            for name in ("exp_avg", "exp_avg_sq"):
+                torch.testing.assert_close(found[f"{name}.{i}"], adam.state[value][name], rtol=1e-5, atol=1e-6)
+        ends = [json.loads(Path(f"{said}.{rank}").read_text()) for rank in range(count)]
+        assert len({end["fingerprint"] for end in ends}) == 1
+        undivided = sum(value.numel() % count for value in whole)
+        assert [end["held"] for end in ends] == [2 * ((entries - undivided) // count + undivided)] * count
+
+
+def test_a_lost_rank_ends_the_run_and_any_number_goes_on(tmp_path: Path) -> None:
+    work, says = tmp_path / "work", str(tmp_path / "says")
+    lost = ("topk", str(tmp_path / "two"), str(work), 17)
+    assert ranks_training.together(2, says, ranks_training.train, *lost) == [2, 9]
     message = (tmp_path / "says.0").read_text()
     assert message.startswith("rank 0 of 2 lost contact with another rank")
     assert "start the same command again" in message
     assert not (tmp_path / "two").exists()
-    ranks_training.train("topk", str(tmp_path / "resumed"), work)
+    shutil.copytree(work, tmp_path / "copy")
+    ranks_training.train("topk", str(tmp_path / "resumed"), str(work))
+    rest = ("topk", str(tmp_path / "three"), str(tmp_path / "copy"))
+    assert ranks_training.together(3, says, ranks_training.train, *rest) == [0, 0, 0]
+    assert len({Path(f"{says}.{rank}").read_text() for rank in range(3)}) == 1
     ranks_training.train("topk", str(tmp_path / "one"), str(tmp_path / "other"))
     before = loss_of(calibrate(teacher("topk"), STATES))
-    one, resumed = loss(tmp_path / "one", "topk"), loss(tmp_path / "resumed", "topk")
+    one = loss(tmp_path / "one", "topk")
     assert one < 0.97 * before
-    assert resumed == pytest.approx(one, rel=LOSS_TOLERANCE)
+    assert loss(tmp_path / "resumed", "topk") == pytest.approx(one, rel=LOSS_TOLERANCE)
+    assert loss(tmp_path / "three", "topk") == pytest.approx(one, rel=LOSS_TOLERANCE)
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +119,10 @@ def test_alone_everything_is_the_identity() -> None:
     assert (ranks.rank(), ranks.count()) == (0, 1)
     assert torch.equal(ranks.mean(value), value)
     assert torch.equal(ranks.gathered(value), value)
+    assert torch.equal(ranks.mean_part(value), value)
+    ranks.fill(value)
+    ranks.collect(value, into := torch.zeros(2))
+    assert into.tolist() == value.tolist() == [1.0, 2.0]
     ranks.meet()
     with ranks.joined("cpu"):
         assert ranks.count() == 1
