@@ -11,14 +11,16 @@ from rsae.arms import Arm
 from rsae.checkpoint import Checkpoint
 from rsae.comparison import token_errors
 from rsae.finetune import Progress, finetune
+from rsae.harvest import up_to
 from rsae.hidden_states import HiddenStates
+from rsae.host import Host
 from rsae.sae import SparseAutoencoder
 
 __all__ = ["Tuning", "set_apart", "tune"]
 
 STEP = 4.0
 TRIES = 4
-JUDGES = 16
+JUDGES = 4
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,33 @@ class Tuning:
 
 
 def set_apart(hidden_states: HiddenStates) -> tuple[HiddenStates, Tensor]:
-    """The last sixteenth of the training vectors, on which rates and SAEs are judged, and the rest to train on.
+    """The last quarter of the held-out vectors, on which rates and SAEs are judged, and the hidden states without it.
 
-    Training vectors stand in the order of the text, so that the two parts have other contexts.
+    Nothing is measured for a report on these judges [n, d_in]. They come from the held-out part because a teacher has
+    as a rule seen the text that is trained on: there every change of it looks like a loss. A host that came with the
+    hidden states keeps those contexts that lie before the judges.
 
-    >>> states = HiddenStates(torch.arange(64.0)[:, None], torch.zeros(1, 1), torch.zeros(1, 1))
+    Raises
+    ------
+    ValueError
+        for fewer than two held-out vectors.
+
+    >>> states = HiddenStates(torch.zeros(9, 1), torch.zeros(9, 1), torch.arange(8.0)[:, None])
     >>> rest, judges = set_apart(states)
-    >>> len(rest.train), judges.flatten().tolist()
-    (60, [60.0, 61.0, 62.0, 63.0])
+    >>> len(rest.held_out), judges.flatten().tolist()
+    (6, [6.0, 7.0])
     """
-    count = max(1, len(hidden_states.train) // JUDGES)
-    judges = hidden_states.train[-count:]
-    return replace(hidden_states, train=hidden_states.train[:-count]), judges.float()
+    held_out, host = hidden_states.held_out, hidden_states.host
+    if len(held_out) < 2:
+        raise ValueError(
+            f"{len(held_out)} held-out vectors are too few: some choose the learning rate and others measure the "
+            "result; give more text, or a larger held_out"
+        )
+    kept = len(held_out) - max(1, len(held_out) // JUDGES)
+    if host is not None:
+        contexts = up_to(host.contexts, kept)
+        host = Host(host.model, host.tokenizer, host.hook, contexts, outlier_norm=host.outlier_norm)
+    return replace(hidden_states, held_out=held_out[:kept], host=host), held_out[kept:].float()
 
 
 def tune(

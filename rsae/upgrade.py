@@ -79,8 +79,8 @@ def upgrade(
     the teacher's L0 on the calibration vectors. With ``seeds`` above 1 each arm is trained once a seed (data order),
     and columns hold means and standard errors.
 
-    Nothing is trained on the last sixteenth of the training vectors. Where the upgraded SAE is not better than the
-    teacher there, the initialised SAE is returned, and the verdict says so.
+    The last quarter of the held-out vectors goes into no column. Where the upgraded SAE is not better than the teacher
+    there, the initialised SAE is returned, and the verdict says so.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def upgrade(
     steps, batch_size, learning_rate, coefficient_rate:
         Default: `rsae.finetune.recipe_for`, as measured at d_in = 64. From d_in = 256 on, and where the control
         ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the control's error on
-        training vectors set apart, the same for all arms.
+        held-out vectors set apart, the same for all arms.
     rate_factor:
         A factor on every arm's learning rate in the place of tuning, as the report of another run of the same teacher
         and hidden states found it (``report.question["tuning"]["factor"]``).
@@ -124,6 +124,7 @@ def upgrade(
         raise ValueError(f"seeds must be a positive integer, not {seeds!r}")
     if not isinstance(hidden_states, HiddenStates):
         hidden_states = make_hidden_states(hidden_states)
+    hidden_states, judges = set_apart(hidden_states)
     teacher = _loaded(sae).to(place)
     rates = {"learning_rate": learning_rate, "coefficient_rate": coefficient_rate, "batch_size": batch_size}
     rates["rate_factor"] = rate_factor
@@ -131,8 +132,7 @@ def upgrade(
     arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
     first = arms["upgraded"]
     count = first.recipe.steps if steps is None else steps
-    training, judges = set_apart(hidden_states)
-    check_trainable(first.sae, training, count, first.recipe)
+    check_trainable(first.sae, hidden_states, count, first.recipe)
     host = host or hidden_states.host
     if probe and host is None:
         raise ValueError("probing reads texts with a host, but these hidden states have none; give host=")
@@ -166,7 +166,7 @@ def upgrade(
     columns["initialised"] = measured_as("initialised", initialised)
     once = time.monotonic() - once
     if progress is not None or time_budget is not None:
-        costs = {name: seconds_a_step(arm, training, calibration, wanted) for name, arm in arms.items()}
+        costs = {name: seconds_a_step(arm, hidden_states, calibration, wanted) for name, arm in arms.items()}
         each = {
             _label(name, seed + run, seeds): costs[name] * arm.budget
             for run in range(seeds)
@@ -185,7 +185,7 @@ def upgrade(
     if tuned:
         tuning = tune(
             arms["control"],
-            training,
+            hidden_states,
             judges,
             steps=count,
             seed=seed,
@@ -208,7 +208,7 @@ def upgrade(
             else:
                 done = finetune(
                     arm.sae,
-                    training,
+                    hidden_states,
                     steps=count * arm.budget,
                     seed=seed + run,
                     recipe=arm.recipe,
@@ -227,7 +227,7 @@ def upgrade(
     result, note = trained["upgraded"][0], ""
     if not float(token_errors(result, judges).mean()) < float(token_errors(teacher, judges).mean()):
         result = initialised
-        note = "On training vectors set apart it is no better than the teacher, so the SAE returned is the initialised"
+        note = "On held-out vectors set apart it is no better than the teacher, so the SAE returned is the initialised"
         note += " one: the teacher itself."
     if teacher.family == "jumprelu" and wanted > teacher.d_in / 2 and support == "exact":
         note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained little over its control"

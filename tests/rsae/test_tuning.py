@@ -1,5 +1,6 @@
 """The rate is the control's own best, on vectors that no arm is trained on."""
 
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -8,7 +9,6 @@ from sparse_data import sparse_states, teacher
 
 from rsae import tuning
 from rsae.arms import Arm
-from rsae.calibrate import calibrate
 from rsae.comparison import token_errors
 from rsae.finetune import finetune, recipe_for
 from rsae.upgrade import upgrade
@@ -93,9 +93,17 @@ def test_below_the_width_a_rate_is_lowered_only_where_the_control_ends_worse(fam
     assert (len(tried["errors"]) == 1) == (tried["errors"]["1"] < tried["teacher"])
 
 
-def test_the_vectors_set_apart_are_in_no_batch() -> None:
+def test_the_judges_are_neither_trained_on_nor_measured_on() -> None:
     rest, judges = tuning.set_apart(STATES)
-    assert len(rest.train) + len(judges) == len(STATES.train)
-    drawn = torch.cat(list(rest.batches(500, seed=0, steps=6)))
-    assert not (drawn[:, None, 0] == judges[None, :, 0]).any()
-    assert calibrate(teacher("topk"), rest).activation is not None
+    assert torch.equal(torch.cat([rest.held_out, judges]), STATES.held_out)
+    assert len(judges) == len(STATES.held_out) // 4
+    assert rest.train is STATES.train
+    result = upgrade(teacher("topk"), STATES, steps=3, device="cpu")
+    measured = float(token_errors(teacher("topk"), rest.held_out).mean())
+    assert result.report.columns["teacher"]["mse"].value == pytest.approx(measured)
+    assert result.report.question["tuning"]["teacher"] == pytest.approx(
+        float(token_errors(teacher("topk"), judges).mean())
+    )
+    few = replace(STATES, held_out=STATES.held_out[:1])
+    with pytest.raises(ValueError, match="1 held-out vectors are too few"):
+        upgrade(teacher("topk"), few, steps=3, device="cpu")

@@ -13,6 +13,7 @@ from rsae.comparison import compare, compare_runs, token_errors, verdict
 from rsae.finetune import Progress
 from rsae.hidden_states import HiddenStates
 from rsae.metrics import Metric, evaluate
+from rsae.tuning import set_apart
 from rsae.upgrade import upgrade
 
 STATES = sparse_states()
@@ -25,13 +26,13 @@ def test_the_report_has_its_columns_and_they_are_what_they_say(family: str) -> N
     original = teacher(family)
     result = upgrade(original, STATES, steps=STEPS, device="cpu")
     wanted = ["teacher", "initialised", "upgraded", "control", *(["threshold"] if family == "relu" else [])]
-    columns = result.report.columns
+    columns, measured_on = result.report.columns, set_apart(STATES)[0]
     assert list(columns) == wanted
-    assert columns["teacher"]["mse"] == evaluate(original, STATES)["mse"]
+    assert columns["teacher"]["mse"] == evaluate(original, measured_on)["mse"]
     assert columns["initialised"]["mse"].value == pytest.approx(columns["teacher"]["mse"].value, rel=1e-5)
     assert columns["initialised"]["l0"].value == columns["teacher"]["l0"].value
     for name in wanted[2:]:
-        assert columns[name]["mse"].value == evaluate(result.arms[name], STATES)["mse"].value
+        assert columns[name]["mse"].value == evaluate(result.arms[name], measured_on)["mse"].value
     assert columns["upgraded"]["mse"].value != columns["control"]["mse"].value
     if columns["upgraded"]["mse"].value < columns["teacher"]["mse"].value:
         assert result.sae is result.arms["upgraded"]
@@ -155,7 +156,7 @@ def test_what_cannot_be_upgraded_is_refused_before_any_work() -> None:
         ({"learning_rate": -1.0}, "learning_rate must be"),
         ({"hidden_states": HiddenStates(few, few, few)}, "fewer than one batch"),
         ({"hidden_states": HiddenStates(few[:, :3], few[:, :3], few[:, :3])}, "d_in = 16"),
-        ({"hidden_states": HiddenStates(STATES.train, STATES.calibration, few[:0])}, "no held-out vectors"),
+        ({"hidden_states": HiddenStates(STATES.train, STATES.calibration, few[:0])}, "0 held-out vectors are too few"),
         ({"hidden_states": far}, "are they of its layer and scale"),
     ):
         states = arguments.pop("hidden_states", STATES)
