@@ -99,7 +99,7 @@ class _Call:
         if self.device.type == "cuda":
             programs *= torch.cuda.get_device_properties(self.device).multi_processor_count
         programs = min(programs, tiles)
-        sums = torch.empty(programs, self.scales + sum(self.counts), device=self.device)
+        sums = self.shared[0].new_empty(programs, self.scales + sum(self.counts))
         with torch.cuda.device_of(sums):
             kernel[(programs,)](
                 *self.entries, *self.shared, sums, sums.shape[1], self.rows, self.columns, tiles, *self.degrees, *shape,
@@ -111,7 +111,7 @@ class _Call:
 
 def curve(h: Tensor, tau: Tensor, share: Tensor | None, p: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """`formula.curve` of arguments that `takes` takes."""
-    value = torch.empty(h.shape, device=h.device)
+    value = h.new_empty(h.shape)
     _Call((h, tau, share, value), (), (p, b, c), share is not None).forward(gpu_programs.curve)
     return value
 
@@ -121,7 +121,7 @@ def curve_gradients(
 ) -> tuple[Tensor | None, ...]:
     """`formula.curve_gradients` of arguments that `takes` takes."""
     entries = (h, tau, share)
-    found = [None if x is None else torch.empty(h.shape, device=h.device) for x in entries]
+    found = [None if x is None else h.new_empty(h.shape) for x in entries]
     call = _Call((grad, *entries, *found), (), (p, b, c), share is not None)
     shared = call.backward(gpu_programs.curve_gradients)
     return *(y if x is None or y is None else y.sum_to_size(x.shape) for x, y in zip(entries, found)), *shared
@@ -129,7 +129,7 @@ def curve_gradients(
 
 def dense(h: Tensor, scale_in: Tensor, scale_out: Tensor, p: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """`formula.dense` of arguments that `takes` takes."""
-    value = torch.empty(h.shape, device=h.device)
+    value = h.new_empty(h.shape)
     _Call((h, value), (scale_in, scale_out), (p, b, c), False).forward(gpu_programs.dense)
     return value
 
@@ -138,6 +138,6 @@ def dense_gradients(
     grad: Tensor, h: Tensor, scale_in: Tensor, scale_out: Tensor, p: Tensor, b: Tensor, c: Tensor
 ) -> tuple[Tensor, ...]:
     """`formula.dense_gradients` of arguments that `takes` takes."""
-    of_h = torch.empty(h.shape, device=h.device)
+    of_h = h.new_empty(h.shape)
     call = _Call((grad, h, of_h), (scale_in, scale_out), (p, b, c), False)
     return of_h, *call.backward(gpu_programs.dense_gradients)
