@@ -175,7 +175,6 @@ def test_the_same_bits_every_time() -> None:
         draw(150, 32, low=-1, seed=3),
     )
     for name, arguments in (
-        ("curve", [h, tau, None, *rational(ONE["(9, 8)"])]),
         ("curve", [h, tau, share, *rational(TWO["(3, 2)"])]),
         ("dense", [h, tau[0, 0], tau[1, 0], *rational(ONE["(9, 8)"])]),
     ):
