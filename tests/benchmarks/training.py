@@ -288,22 +288,11 @@ _TYPES = ((3, 2), (5, 4), (9, 8), (17, 16))
 
 
 def cuda() -> None:
-    """Bandwidth of the activation and FLOP/s of a step at GPT-2 small's size, where there is a CUDA device."""
+    """Bandwidth of the activations and FLOP/s of a step at GPT-2 small's size, where there is a CUDA device."""
     if not torch.cuda.is_available():
         print("skipped: no CUDA device, so nothing was measured on one")
         return
-    from rsae import kernels
-
-    print(torch.cuda.get_device_name())
-    h, grad = (torch.randn(4096, 24_576, device="cuda") for _ in range(2))
-    rest = [torch.tensor(4.0, device="cuda"), torch.tensor(1.0, device="cuda")]
-    rest += [torch.rand(n, device="cuda") for n in (10, 5, 4)]
-    steps: dict[str, Step] = {
-        "forward": lambda _: kernels.dense(h, *rest),
-        "backward": lambda _: kernels.dense_gradients(grad, h, *rest),
-    }
-    for (name, found), passes in zip(measure(steps, [h], 20).items(), (2, 3), strict=True):
-        print(f"activation {name}: {passes * 4 * h.numel() / min(found) / 1e12:.2f} TB/s")
+    subprocess.run([sys.executable, str(Path(__file__).with_name("bandwidth.py"))], check=True)
     rows = decoder(768, 24_576).cuda()
     x = [batch.cuda() for batch in batches(rows.cpu(), 4096, 32)]
     seconds = measure({"bare": bare(rows), **variants(rows, x[0], 32)}, x, 20)
