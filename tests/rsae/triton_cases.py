@@ -160,11 +160,12 @@ def test_where_rho_is_negative_the_curve_is_flat_at_zero() -> None:
     agrees("curve", h, arguments)
 
 
-def test_the_dense_form_is_flat_outside_its_scale_and_not_on_it() -> None:
-    scale = torch.tensor(1.7, device=DEVICE)
-    h = torch.stack([scale, -scale, scale * 1.01, -scale * 1.01, scale * 0, scale / 3])
-    agrees("dense", torch.ones_like(h), [h, scale, scale, *rational(ONE["(9, 8)"])])
-    agrees("dense", torch.ones_like(h), [h, -scale, scale, *rational(ONE["(9, 8)"])])
+@pytest.mark.parametrize("scale", [1.7, -1.7, 41.0])
+def test_the_dense_form_is_flat_outside_its_scale_and_not_on_it(scale: float) -> None:
+    of = torch.tensor(scale, device=DEVICE)
+    beyond = torch.nextafter(of, 2 * of)  # times 1 / 41 it is rounded to 1
+    h = torch.stack([of, -of, beyond, -beyond, of * 1.01, of * 0, of / 3])
+    agrees("dense", torch.ones_like(h), [h, of, torch.tensor(1.3, device=DEVICE), *rational(ONE["(9, 8)"])])
 
 
 def test_the_same_bits_every_time() -> None:
@@ -219,6 +220,13 @@ def test_it_falls_back_on_the_formula(case: str) -> None:
     grad, h = draw(*h.shape, low=-1), h.requires_grad_(False)
     close(found.detach(), formula.curve(*wide(given)))
     close(kernels.curve_gradients(grad, *given), formula.curve_gradients(*wide([grad, *given])))
+
+
+def test_float64_falls_back_on_the_formula() -> None:
+    given = wide([draw(3, 4, high=3), draw(3, 1), None, *rational(ONE["(3, 2)"])])
+    assert torch.equal(kernels.curve(*given), formula.curve(*given))
+    for found, wanted in zip(kernels.curve_gradients(given[0], *given), formula.curve_gradients(given[0], *given)):
+        assert found is wanted is None or torch.equal(found, wanted)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no C compiler"), OSError("no driver"), torch.OutOfMemoryError("full")])
