@@ -67,14 +67,14 @@ class Recipe:
 def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes: Any) -> Recipe:
     """The measured defaults for an SAE's family and size, with changes by keyword.
 
-    Weights learn at 6e-3 (topk, jumprelu), 2e-2 (relu with L1), 1.2e-2 (relu with a threshold), in 2000 batches of 256:
-    each rate the best of several for the control at d_in = 64. Wider SAEs learn at rates lower by sqrt(64 / d_in) (at
-    d_in = 576: 2e-3), from d_in = 256 on in batches of 1024. Groupmax takes topk's rates, unmeasured.
+    Weights learn at 6e-3 (topk, jumprelu), 2e-2 (relu with L1), 1.2e-2 (relu with a threshold), in 2000 batches of 256,
+    from d_in = 256 on of 1024: the best of several rates for the control at d_in = 64 and at d_in = 576. Inputs are
+    trained on in units of their own spread (`rsae.working_copy`), so that rates do not depend on the width. Groupmax
+    takes topk's rates, unmeasured.
     """
     if sparsity is None:
         sparsity = "threshold" if sae.family == "relu" and sae.activation is not None else "l1"
     rate = 6e-3 if sae.family != "relu" else 2e-2 if sparsity == "l1" else 1.2e-2
-    rate *= min(1.0, (64 / sae.d_in) ** 0.5)
     base = Recipe(learning_rate=rate, sparsity=sparsity)
     if sae.d_in >= 256:
         base = replace(base, batch_size=1024)

@@ -83,12 +83,8 @@ _SMOLLM2 = Study(
     hook=HOOK,
     text="text/wikitext2_valid_test.json",
     held_out=16,
-    max_tokens=120_000,
-    loss_tokens=2_048,
+    loss_tokens=8_192,
     teachers=("topk_32", "jumprelu", "relu"),
-    steps=200,
-    batch_size=512,
-    seeds=1,
 )
 _REFINED = ("topk_16", "jumprelu_0.06")
 STUDIES = (

@@ -32,8 +32,8 @@ from rsae.tuning import Tuning, set_apart, tune
 
 __all__ = ["Upgrade", "upgrade"]
 
-WIDE = 256
-"""Below this d_in learning rates are those measured at d_in = 64, unless the control ends worse than its teacher."""
+WIDE = 1024
+"""Below this d_in learning rates are those measured at 64 and 576, unless the control ends worse than its teacher."""
 _SAE_FILES = {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}
 
 
@@ -91,9 +91,9 @@ def upgrade(
     host:
         The model for cross-entropies; default: the one the hidden states came from.
     steps, batch_size, learning_rate, coefficient_rate:
-        Default: `rsae.finetune.recipe_for`, as measured at d_in = 64. From d_in = 256 on, and where the control
-        ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the control's error on
-        held-out vectors set apart, the same for all arms.
+        Default: `rsae.finetune.recipe_for`, as measured at d_in = 64 and 576. From d_in = 1024 on, and where the
+        control ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the control's
+        error on held-out vectors set apart, the same for all arms.
     rate_factor:
         A factor on every arm's learning rate in the place of tuning, as the report of another run of the same teacher
         and hidden states found it (``report.question["tuning"]["factor"]``).
