@@ -3,3 +3,5 @@
 import importlib.util
 
 collect_ignore = [] if importlib.util.find_spec("sae_lens") else ["rsae/saelens.py"]
+if importlib.util.find_spec("triton") is None:
+    collect_ignore += ["rsae/kernels/gpu.py", "rsae/kernels/gpu_programs.py"]
