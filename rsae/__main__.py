@@ -48,6 +48,13 @@ def main() -> None:
     show_default=True,
     help="Training steps between two checkpoints, from which the same command goes on after a kill.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the dense products in training; weights stay float32.",
+)
 @options.OVERWRITE
 def upgrade(
     sae: str,
@@ -61,6 +68,7 @@ def upgrade(
     probe_test: Path | None,
     time_budget: float | None,
     checkpoint_every: int,
+    precision: Any,
     overwrite: bool,
     **reading: Any,
 ) -> None:
@@ -103,6 +111,7 @@ def upgrade(
                 progress=bars.training,
                 probe=tasks,
                 checkpoint_every=checkpoint_every,
+                precision=precision,
                 time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
             )
         console.print(report_table(done.report))

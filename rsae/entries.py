@@ -8,7 +8,8 @@ With entries e = (row r, column c) of a [batch, d_sae] matrix S of codes, dense 
 
 None needs the [batch, d_sae] matrix, so none of their costs depends on d_sae. Sums run in one fixed order (entries are
 sorted by row, and stably by column), so they are bit-reproducible, on CUDA as well: there are no atomics. Where a share
-of entries is so large that a dense product is faster, that is what is computed.
+of entries is so large that a dense product is faster, that is what is computed. Under autocast dense products are in half
+precision; what comes out, and every sum of entries, is in the format of what went in.
 """
 
 from functools import cached_property
@@ -55,7 +56,7 @@ class Places:
 def _rows(entries: Tensor, places: Places, weights: Tensor) -> Tensor:
     """``S W`` [size, d]."""
     if places.crowded(_ROWS):
-        return places.dense(entries) @ weights
+        return (places.dense(entries) @ weights).to(entries.dtype)
     return embedding_bag(places.columns, weights, places.starts, mode="sum", per_sample_weights=entries)
 
 
@@ -70,7 +71,7 @@ def _columns(entries: Tensor, places: Places, x: Tensor) -> Tensor:
 def _dots(places: Places, x: Tensor, weights: Tensor) -> Tensor:
     """``X_r . W_c`` [n]."""
     if places.crowded(_DOTS):
-        return (x @ weights.T)[places.rows, places.columns]
+        return (x @ weights.T)[places.rows, places.columns].to(x.dtype)
     # The derivative of an embedding bag for its per-sample weights: dot products without the gathered rows in memory.
     found = torch.ops.aten._embedding_bag_per_sample_weights_backward(
         x.contiguous(), weights, places.columns, places.starts, places.rows, 0
@@ -173,7 +174,7 @@ class _Encode(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weights: Tensor, bias: Tensor, centre: Tensor | None) -> Tensor:
         inputs = x if centre is None else x - centre
         ctx.save_for_backward(inputs, weights)
-        return torch.addmm(bias, inputs, weights)
+        return torch.addmm(bias, inputs, weights).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:

@@ -40,7 +40,7 @@ class Recipe:
     Rates are for weights and for the rational's coefficients; ``bandwidth`` is that of the straight-through gradient
     of JumpReLU thresholds, relative to their median; ``sparsity`` says how a ReLU's L0 is held:
     ``"l1"``, or ``"threshold"``: the support is the batch's largest pre-activations, and one threshold for all
-    replaces it afterwards.
+    replaces it afterwards. ``precision``: ``"float32"``, or ``"bfloat16"`` for the dense products of the forward pass.
     """
 
     learning_rate: float
@@ -50,6 +50,7 @@ class Recipe:
     warmup: int = 50
     bandwidth: float = 0.3
     sparsity: str = "l1"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "coefficient_rate", "bandwidth"):
@@ -62,6 +63,8 @@ class Recipe:
                 raise ValueError(f"{name} must be an integer of at least {least}, not {count!r}")
         if self.sparsity not in ("l1", "threshold"):
             raise ValueError(f"sparsity must be 'l1' or 'threshold', not {self.sparsity!r}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision must be 'float32' or 'bfloat16', not {self.precision!r}")
 
 
 def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes: Any) -> Recipe:
@@ -129,6 +132,7 @@ def finetune(
         warmup=recipe.warmup,
         rate=recipe.learning_rate,
         coefficient_rate=recipe.coefficient_rate,
+        half=recipe.precision == "bfloat16",
     )
     history: list[dict[str, float]] = []
     if checkpoint is not None and (kept := checkpoint.load(arm)) is not None:

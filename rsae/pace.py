@@ -27,7 +27,8 @@ def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, t
     scale = input_scale(arm.sae, calibration)
     work = working_copy(arm.sae, scale)
     forward = choose_pass(work, arm.recipe.sparsity, arm.recipe.bandwidth, target_l0)
-    training = Training(work, forward, steps=10**6, warmup=10**6, rate=1e-6, coefficient_rate=1e-6)
+    half = arm.recipe.precision == "bfloat16"
+    training = Training(work, forward, steps=10**6, warmup=10**6, rate=1e-6, coefficient_rate=1e-6, half=half)
     part = (ranks.rank(), ranks.count())
     device, seconds, began = work.W_enc.device, [], time.perf_counter()
     for x in hidden_states.batches(arm.recipe.batch_size, 0, _WARM + _TIMED, device, part=part):

@@ -83,7 +83,7 @@ _SMOLLM2 = Study(
     hook=HOOK,
     text="text/wikitext2_valid_test.json",
     held_out=16,
-    loss_tokens=8_192,
+    loss_tokens=4_096,
     teachers=("topk_32", "jumprelu", "relu"),
 )
 _REFINED = ("topk_16", "jumprelu_0.06")

@@ -17,12 +17,21 @@ class Training:
 
     Adam (0.9, 0.999) without weight decay, fused; decoder rows return to their norms after each step. Several ranks
     average their gradients and share out the moments of Adam; each holds all the parameters.
+    With ``half`` dense products of the forward pass are in bfloat16; parameters, gradients and moments are float32.
     """
 
     def __init__(
-        self, sae: SparseAutoencoder, forward: Pass, *, steps: int, warmup: int, rate: float, coefficient_rate: float
+        self,
+        sae: SparseAutoencoder,
+        forward: Pass,
+        *,
+        steps: int,
+        warmup: int,
+        rate: float,
+        coefficient_rate: float,
+        half: bool = False,
     ) -> None:
-        self.sae, self.forward = sae, forward
+        self.sae, self.forward, self.half = sae, forward, half
         self.steps, self.warmup = steps, warmup
         self.done = 0
         weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, *forward.parameters()]
@@ -35,7 +44,8 @@ class Training:
 
     def step(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from inputs [batch, d_in]; returns the squared error and L0 of this rank's part, unsynchronised."""
-        error, l0, penalty = self.forward(self.sae, x)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half):
+            error, l0, penalty = self.forward(self.sae, x)
         for parameter in self.parameters:
             parameter.grad = None
         (error if penalty is None else error + penalty).backward()

@@ -66,6 +66,7 @@ def upgrade(
     learning_rate: float | None = None,
     coefficient_rate: float | None = None,
     batch_size: int | None = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
     rate_factor: float | None = None,
     checkpoint_every: int = 250,
     time_budget: float | None = None,
@@ -95,8 +96,9 @@ def upgrade(
         control ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the control's
         error on held-out vectors set apart, the same for all arms.
     rate_factor:
-        A factor on every arm's learning rate in the place of tuning, as the report of another run of the same teacher
-        and hidden states found it (``report.question["tuning"]["factor"]``).
+        A factor on every arm's learning rate in the place of tuning: another run's ``question["tuning"]["factor"]``.
+    precision:
+        ``"bfloat16"``: dense products of every arm's forward pass in half precision, for GPUs. Weights stay float32.
     out:
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
         called again with the same arguments, an upgrade goes on there from the last checkpoint, ``checkpoint_every``
@@ -126,8 +128,8 @@ def upgrade(
         hidden_states = make_hidden_states(hidden_states)
     hidden_states, judges = set_apart(hidden_states)
     teacher = _loaded(sae).to(place)
-    rates = {"learning_rate": learning_rate, "coefficient_rate": coefficient_rate, "batch_size": batch_size}
-    rates["rate_factor"] = rate_factor
+    rates: dict[str, Any] = {"learning_rate": learning_rate, "coefficient_rate": coefficient_rate}
+    rates |= {"batch_size": batch_size, "precision": precision, "rate_factor": rate_factor}
     initialised = calibrate(teacher, hidden_states, support=support, inputs=inputs if support == "exact" else None)
     arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
     first = arms["upgraded"]
@@ -227,8 +229,7 @@ def upgrade(
     result, note = trained["upgraded"][0], ""
     if not float(token_errors(result, judges).mean()) < float(token_errors(teacher, judges).mean()):
         result = initialised
-        note = "On held-out vectors set apart it is no better than the teacher, so the SAE returned is the initialised"
-        note += " one: the teacher itself."
+        note = "On vectors set apart it is no better than the teacher, so the SAE returned is the initialised one."
     if teacher.family == "jumprelu" and wanted > teacher.d_in / 2 and support == "exact":
         note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained little over its control"
         note += " where measured: half a percent (docs/results.md)."

@@ -223,8 +223,21 @@ def test_wider_saes_learn_at_the_same_rates_in_larger_batches() -> None:
     assert recipe_for(wide(576), learning_rate=1e-3, batch_size=None) == replace(large, learning_rate=1e-3)
 
 
+@pytest.mark.parametrize("family", ["topk", "jumprelu", "relu"])
+def test_half_precision_is_for_products_and_not_for_weights(family: str) -> None:
+    start = calibrate(teacher(family), STATES)
+    full = finetune(start, STATES, steps=60, recipe=recipe_for(start))
+    half = finetune(start, STATES, steps=60, recipe=recipe_for(start, precision="bfloat16"))
+    assert {p.dtype for p in half.parameters()} == {torch.float32}
+    assert not torch.equal(half.W_enc, full.W_enc)
+    errors = [evaluate(sae, STATES)["mse"].value for sae in (full, half)]
+    assert errors[1] == pytest.approx(errors[0], rel=0.05)
+
+
 def test_what_cannot_be_trained_is_refused() -> None:
     original = teacher("topk")
+    with pytest.raises(ValueError, match="precision must be"):
+        recipe_for(original, precision="float16")
     with pytest.raises(ValueError, match="steps must be a positive integer"):
         finetune(original, STATES, steps=0)
     with pytest.raises(ValueError, match="fewer than one batch"):
