@@ -8,8 +8,8 @@ With entries e = (row r, column c) of a [batch, d_sae] matrix S of codes, dense 
 
 None needs the [batch, d_sae] matrix, so none of their costs depends on d_sae. Sums run in one fixed order (entries are
 sorted by row, and stably by column), so they are bit-reproducible, on CUDA as well: there are no atomics. Where a share
-of entries is so large that a dense product is faster, that is what is computed. Under autocast dense products are in half
-precision; what comes out, and every sum of entries, is in the format of what went in.
+of entries is so large that a dense product is faster, that is what is computed. Under autocast dense products are in
+half precision; what comes out, and every sum of entries, is in the format of what went in.
 """
 
 from functools import cached_property
