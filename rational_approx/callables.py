@@ -32,6 +32,8 @@ def samples(function: object) -> tuple[np.ndarray, np.ndarray] | None:
     """Samples ``(x, y)`` sorted by x, or None where the argument is not a pair of arrays."""
     if not isinstance(function, tuple | list) or len(function) != 2 or callable(function[0]):
         return None
+    if any(np.iscomplexobj(side) for side in function):
+        raise ValueError("samples must be real; the approximants here are: fit the real and the imaginary part apart")
     x, y = (np.asarray(side, dtype=np.float64) for side in function)
     if x.ndim != 1 or x.shape != y.shape or x.size < 2:
         raise ValueError(f"samples are two arrays of equal length, not shapes {x.shape} and {y.shape}")

@@ -42,6 +42,12 @@ NOISE = 1e-13
 """Rounding errors that an opaque callable may make, as a share of its largest value."""
 
 
+def _hold(condition: object, message: str) -> None:
+    """An assertion that ``python -O`` does not drop."""
+    if not condition:
+        raise AssertionError(message)
+
+
 def assert_pole_free(rational: Rational, domain: object = None) -> None:
     """The denominator has one strict sign on the domain (the rational's own by default): decided in exact arithmetic.
 
@@ -51,8 +57,8 @@ def assert_pole_free(rational: Rational, domain: object = None) -> None:
     where = rational.domain if domain is None else Domain.of(domain)
     _, free, zero = denominator_sign(rational.polynomials[1], where)
     at = "" if zero is None else f", at or next to x = {float(zero):.9g}"
-    assert free is not False, f"the denominator has a zero on {where}{at}"
-    assert free, f"the denominator comes too close to zero on {where} to decide whether it has a zero there"
+    _hold(free is not False, f"the denominator has a zero on {where}{at}")
+    _hold(free, f"the denominator comes too close to zero on {where} to decide whether it has a zero there")
 
 
 def assert_in_range(rational: Rational, bounds: tuple[object, object], domain: Domain | None = None) -> None:
@@ -78,11 +84,11 @@ def assert_within(rational: Rational, f: object, bound: float, *, weight: object
         assert certificate.lower is not None
         assert certificate.witness is not None or certificate.lower <= limit
         at = "" if certificate.witness is None else f" at x = {float(certificate.witness.x):.9g}"
-        assert certificate.lower <= limit, f"the error is {float(certificate.lower):.9g}{at}, above {float(bound):.9g}"
+        _hold(certificate.lower <= limit, f"the error is {float(certificate.lower):.9g}{at}, above {float(bound):.9g}")
         if certificate.upper <= limit or certificate.status == "proved":  # a bound within the proved gap holds as well
             return
     largest, x = _largest(rational, target)
-    assert largest <= float(bound) + _noise(target), f"the error is {largest:.9g} at x = {x:.9g}, above {bound:.9g}"
+    _hold(largest <= float(bound) + _noise(target), f"the error is {largest:.9g} at x = {x:.9g}, above {bound:.9g}")
 
 
 def assert_equioscillates(fit: Fit, *, rtol: float = 1e-9) -> None:
@@ -95,13 +101,13 @@ def assert_equioscillates(fit: Fit, *, rtol: float = 1e-9) -> None:
     errors = _reference_errors(fit)
     noise = _noise(fit.target)
     for (x, e), (y, d) in pairwise(errors):
-        assert e * d < 0 or abs(e) <= noise, f"the error does not change sign from x = {x:.9g} to x = {y:.9g}"
+        _hold(e * d < 0 or abs(e) <= noise, f"the error does not change sign from x = {x:.9g} to x = {y:.9g}")
     for x, e in errors:
         gap = abs(abs(e) - float(fit.error))
-        assert gap <= rtol * float(fit.error) + noise, f"the error at x = {x:.9g} is {e:.12g}, not {fit.error:.12g}"
+        _hold(gap <= rtol * float(fit.error) + noise, f"the error at x = {x:.9g} is {e:.12g}, not {fit.error:.12g}")
     wanted = _alternations(fit) - len({*dict(fit.interpolate), *fit.target.relative_zeros})
     found = len(errors)
-    assert float(fit.error) <= noise or found >= wanted, f"{found} alternations, where {wanted} are needed"
+    _hold(float(fit.error) <= noise or found >= wanted, f"{found} alternations, where {wanted} are needed")
 
 
 def assert_best(fit: Fit, *, rtol: float = 1e-9) -> None:
@@ -176,9 +182,8 @@ def _placed(x: End, domain: Domain) -> End:
     ends = [end for pair in domain.intervals for end in pair if isinstance(end, Fraction)]
     at = finite(x)
     near = min((abs(end - at), end) for end in ends)[1]
-    assert abs(near - at) <= NOISE * max(1.0, abs(float(near))), (
-        f"x = {float(x):.9g} of the reference is outside of {domain}"
-    )
+    close = abs(near - at) <= NOISE * max(1.0, abs(float(near)))
+    _hold(close, f"x = {float(x):.9g} of the reference is outside of {domain}")
     return near
 
 

@@ -41,6 +41,10 @@ def test_fit_certify_save_verify_show_and_plot(tmp_path: Path) -> None:
     assert f"{float(rational.numerator[0]):.10g}"[:9] in shown.output
     again = run("certify", out, "--out", tmp_path / "again.json", "--gap", "1/1000000")
     assert again.exit_code == 0, again.output
+    half_line = ("--domain", 0, "inf", "--degree", 1, 3, "--weight", "1 + x", "--certify")
+    undecided = run("fit", "x*exp(-x)", *half_line)
+    assert undecided.exit_code == 1
+    assert "undecided" in undecided.output
     assert run("plot", tmp_path / "again.json", "--out", tmp_path / "again.png").exit_code == 0
     assert (tmp_path / "again.png").read_bytes().startswith(b"\x89PNG")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

@@ -188,6 +188,8 @@ def test_samples_are_fitted_as_a_point_set():
     # fewer points, smaller error: a discrete problem bounds the continuous one from below
     continuous = fit("relu", (3, 2)).error
     assert continuous * (1 - 1e-6) < found.error <= continuous
+    with pytest.raises(ValueError, match="samples must be real"):
+        fit((x, y + 1j * x), (3, 2))
 
 
 def test_relative_error_through_a_zero():

@@ -32,6 +32,13 @@ def test_the_package_does_not_import_hypothesis():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+def test_assertions_hold_under_python_O() -> None:
+    program = "from rational_approx import Domain, Rational, testing; from fractions import Fraction as F\n"
+    program += "testing.assert_pole_free(Rational((F(1),), (F(0), F(1)), Domain.of((-1, 1)), 'monomial'))"
+    done = subprocess.run([sys.executable, "-O", "-c", program], check=False, capture_output=True, text=True)
+    assert "AssertionError: the denominator has a zero" in done.stderr
+
+
 @given(domains())
 @settings(derandomize=True)
 def test_domains_are_ordered_and_disjoint(domain):
