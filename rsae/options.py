@@ -27,6 +27,13 @@ DTYPE = click.option(
     help="Format of the host's weights.",
 )
 HELD_OUT = click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of documents held out.")
+LOSSES = click.option(
+    "--loss-tokens",
+    type=click.IntRange(min=1),
+    default=32_768,
+    show_default=True,
+    help="Held-out tokens on which cross-entropies are measured, at most.",
+)
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
@@ -41,7 +48,7 @@ def reading(required: bool = True) -> Callable[[Any], Any]:
     text = click.option("--text", required=required, help="Text: UTF-8, .json or .jsonl (documents), or .parquet.")
 
     def decorated(command: Any) -> Any:
-        for option in (DEVICE, DTYPE, HELD_OUT, BOS, CONTEXT, TOKENS, text, hook, model):
+        for option in (DEVICE, DTYPE, LOSSES, HELD_OUT, BOS, CONTEXT, TOKENS, text, hook, model):
             command = option(command)
         return command
 

@@ -83,7 +83,10 @@ def test_evaluate_prints_metrics_and_writes_them(inputs: dict[str, str], tmp_pat
     assert tree["question"]["hidden_states"]["hook"] == HOOK
     assert "explained variance" in result.output
     assert "exists" in sentence(run("evaluate", {**inputs, "--out": str(out)}))
-    assert run("evaluate", {**inputs, "--out": str(out)}, "--overwrite").exit_code == 0
+    assert run("evaluate", {**inputs, "--out": str(out), "--loss-tokens": "40"}, "--overwrite").exit_code == 0
+    shorter = json.loads(out.read_text())["metrics"]["ce_spliced"]["definition"]
+    assert "over 31 next tokens of 1 held-out contexts" in shorter
+    assert shorter != tree["metrics"]["ce_spliced"]["definition"]
 
 
 def test_a_folder_with_results_is_refused_before_any_work_unless_overwrite(
