@@ -1,6 +1,8 @@
 """Training: its gradients against dense autograd, its determinism, its units, and the L0 it ends at."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from threading import Event
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from rsae.hidden_states import HiddenStates
 from rsae.l0 import L0Controller, match_l0, mean_l0
 from rsae.metrics import evaluate
 from rsae.passes import choose_pass
+from rsae.prefetch import ahead
 from rsae.sae import SparseAutoencoder
 from rsae.working_copy import input_scale, rescaled, working_copy
 
@@ -221,6 +224,29 @@ def test_wider_saes_learn_at_the_same_rates_in_larger_batches() -> None:
     assert large.learning_rate == small.learning_rate
     assert (large.steps, large.batch_size) == (2000, 1024)
     assert recipe_for(wide(576), learning_rate=1e-3, batch_size=None) == replace(large, learning_rate=1e-3)
+
+
+def test_a_batch_is_fetched_while_the_one_before_is_worked_on() -> None:
+    fetched: list[int] = []
+    asked = Event()
+
+    def source() -> Iterator[torch.Tensor]:
+        for n in range(4):
+            fetched.append(n)
+            if n == 1:
+                asked.set()
+            yield torch.tensor(n)
+        raise ValueError("the disk is gone")
+
+    batches = ahead(source())
+    assert int(next(batches)) == 0
+    assert asked.wait(30), "the second batch is fetched before it is asked for"
+    assert [int(next(batches)) for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(ValueError, match="the disk is gone"):
+        next(batches)
+    stopped = ahead(source())
+    next(stopped)
+    stopped.close()
 
 
 @pytest.mark.parametrize("family", ["topk", "jumprelu", "relu"])
