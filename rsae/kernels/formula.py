@@ -6,15 +6,12 @@ of such a weight times ``T_i(v) T_j(w)``. The sums go along the last dimension f
 reductions in a fixed order, without atomics, so that they are the same bits every time.
 """
 
-from functools import cache
-
 import torch
 from torch import Tensor
 
 __all__ = ["curve", "curve_gradients", "dense", "dense_gradients", "exponents"]
 
 
-@cache
 def exponents(count: int, both: bool) -> tuple[tuple[int, int], ...]:
     """Exponent pairs (i, j) of ``count`` coefficients: by i alone, or by total degree and then by j."""
     if count == 0 or not both:

@@ -103,8 +103,8 @@ def test_only_the_inputs_are_kept_for_the_backward_pass() -> None:
         assert [t.data_ptr() for t in kept if t.numel() >= h.numel()] == [h.data_ptr()]
 
 
-# Two notes of torch about itself, which as errors would keep it from compiling and so let the test compare nothing.
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning", "ignore:Dynamo detected:UserWarning")
+# A note of torch about itself, which as an error would keep it from compiling and so let the test compare nothing.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
 @pytest.mark.slow
 def test_the_compiled_kernels_give_the_same_and_the_same_bits_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "COMPILED_FROM", 1)
