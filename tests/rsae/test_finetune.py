@@ -214,15 +214,18 @@ def test_progress_and_curve_report_the_same_events() -> None:
 
 
 def test_wider_saes_learn_at_the_same_rates_in_larger_batches() -> None:
-    def wide(d_in: int) -> SparseAutoencoder:
+    def wide(d_in: int, family: str = "topk") -> SparseAutoencoder:
         eye = torch.eye(d_in)
         zero = torch.zeros(d_in)
-        return SparseAutoencoder(W_enc=eye, b_enc=zero, W_dec=eye, b_dec=zero, family="topk", k=4)
+        k = 4 if family == "topk" else None
+        return SparseAutoencoder(W_enc=eye, b_enc=zero, W_dec=eye, b_dec=zero, family=family, k=k)
 
     small, large = recipe_for(wide(64)), recipe_for(wide(576))
     assert small == Recipe(learning_rate=6e-3)
     assert large.learning_rate == small.learning_rate
     assert (large.steps, large.batch_size) == (2000, 1024)
+    assert recipe_for(wide(576, "relu")).learning_rate == pytest.approx(2e-2 / 3)
+    assert recipe_for(wide(576, "relu"), sparsity="threshold").learning_rate == pytest.approx(1.2e-2 / 3)
     assert recipe_for(wide(576), learning_rate=1e-3, batch_size=None) == replace(large, learning_rate=1e-3)
 
 
