@@ -68,7 +68,7 @@ def active_above(h: Tensor, tau: Tensor, activation: RationalActivation | None, 
     values = entries.pick(h, places)
     codes = values
     if activation is not None:
-        codes = activation.values(values, tau, _share_of_entries(activation, size, values, places))
+        codes = activation.values(values, tau, _share_of_entries(activation, size, values.square(), places))
     return Active(codes, columns, rows, len(h), torch.tensor(len(values) / len(h)), places)
 
 
@@ -101,11 +101,12 @@ def active_jump(
     places = _where(h.detach() > theta.detach() - width / 2)
     rows, columns = places.rows, places.columns
     values, cut = entries.pick(h, places), entries.spread(theta, places)
-    on = values > cut
     if activation is None:
         codes, height = values, cut.detach()
     else:
-        share = _share_of_entries(activation, size, values * on, places)
+        # A support that changes moves the token's norm, and with it every other code: theta has a part in that, too.
+        power = cast(Tensor, _Jump.apply(values.square(), values, cut, cut.detach().square(), width))
+        share = _share_of_entries(activation, size, power, places)
         codes = activation.values(values, cut, share)
         height = activation.values(cut, cut, share).detach()
     codes = cast(Tensor, _Jump.apply(codes, values, cut, height, width))
@@ -145,12 +146,12 @@ def _share(activation: RationalActivation, size: Tensor | None, power: Tensor) -
 
 
 def _share_of_entries(
-    activation: RationalActivation, size: Tensor | None, supported: Tensor, places: Places
+    activation: RationalActivation, size: Tensor | None, squares: Tensor, places: Places
 ) -> Tensor | None:
     if "norm" not in activation.inputs:
         return None
     assert size is not None
-    power = entries.sums(supported.square(), places)
+    power = entries.sums(squares, places)
     share = _share(activation, size, power[:, None])
     return None if share is None else entries.broadcast(share[:, 0], places)
 

@@ -15,18 +15,10 @@ from rsae.hidden_states import HiddenStates
 from rsae.paper import PaperActivation
 from rsae.sae import SparseAutoencoder
 
-__all__ = ["calibrate", "default_inputs", "paper_gate"]
+__all__ = ["calibrate", "paper_gate"]
 
 SAMPLE = 2048
 ENTRIES = 2**20
-
-
-def default_inputs(sae: SparseAutoencoder) -> tuple[str, ...]:
-    """What the rational reads by default, as measured: ratio and norm for topk and relu, the ratio for jumprelu.
-
-    With a norm input a JumpReLU's threshold and its curve chase each other, and it ends worse than its control.
-    """
-    return ("ratio",) if sae.family == "jumprelu" else ("ratio", "norm")
 
 
 def calibrate(
@@ -71,7 +63,7 @@ def _exact(sae: SparseAutoencoder, rational: Rational, inputs: Sequence[str] | N
     if sae.threshold is not None and bool((sae.threshold < 0).any()):
         count = int((sae.threshold < 0).sum())
         raise ValueError(f"{count} JumpReLU thresholds are negative, where the ratio tau / h has no meaning")
-    gate = RationalActivation(rational, default_inputs(sae) if inputs is None else inputs)
+    gate = RationalActivation(rational, ("ratio", "norm") if inputs is None else inputs)
     try:
         started = fold_decoder_norms(sae)
     except ValueError:

@@ -74,17 +74,18 @@ def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes
     Weights learn at 6e-3 (topk, jumprelu), 2e-2 (relu with L1), 1.2e-2 (relu with a threshold), in 2000 batches of 256,
     from d_in = 256 on of 1024: the best of several rates for the control at d_in = 64 and at d_in = 576. Inputs are
     trained on in units of their own spread (`rsae.working_copy`), so that rates do not depend on the width; relu's,
-    which are higher, fall by sqrt(64 / d_in). Curves learn at 3e-3; from d_in = 256 on at 1e-3, of jumprelu at 3e-4.
-    Groupmax takes topk's rates, unmeasured.
+    which are higher, are at most 2e-2 sqrt(64 / d_in). Curves learn at 3e-3, of jumprelu at 3e-4; from d_in = 256 on at
+    a third of that. Groupmax takes topk's rates, unmeasured.
     """
     if sparsity is None:
         sparsity = "threshold" if sae.family == "relu" and sae.activation is not None else "l1"
     rate = 6e-3 if sae.family != "relu" else 2e-2 if sparsity == "l1" else 1.2e-2
     if sae.family == "relu":
-        rate *= min(1.0, (64 / sae.d_in) ** 0.5)
-    base = Recipe(learning_rate=rate, sparsity=sparsity)
+        rate = min(rate, 2e-2 * (64 / sae.d_in) ** 0.5)
+    # A JumpReLU's thresholds move with its curve, and one that moves fast leaves them behind.
+    base = Recipe(learning_rate=rate, sparsity=sparsity, coefficient_rate=3e-4 if sae.family == "jumprelu" else 3e-3)
     if sae.d_in >= 256:
-        base = replace(base, batch_size=1024, coefficient_rate=3e-4 if sae.family == "jumprelu" else 1e-3)
+        base = replace(base, batch_size=1024, coefficient_rate=base.coefficient_rate / 3)
     return replace(base, **{name: value for name, value in changes.items() if value is not None})
 
 

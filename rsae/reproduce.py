@@ -20,6 +20,7 @@ from rsae.demo.host import HOOK, gguf_path
 from rsae.finetune import Progress
 from rsae.formats import load_sae
 from rsae.hidden_states import HiddenStates, hidden_states
+from rsae.probing import Task, read_labelled, tasks_of
 from rsae.report import Report, write_text
 from rsae.upgrade import upgrade
 
@@ -31,7 +32,8 @@ class Study:
     """A host model, where it is read, and its teachers; paths are relative to the data folder.
 
     ``source`` names the folder of the teachers, and of the hidden states; ``name`` that of the cells. ``held_out``
-    counts documents: those that the teachers' training left out. ``steps`` is None for the recipe's own.
+    counts documents: those that the teachers' training left out. ``steps`` is None for the recipe's own. ``probing``:
+    labelled texts, ``<probing>_train.csv`` and ``<probing>_test.csv``, on which the first seed's codes are probed.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Study:
     batch_size: int | None = None
     refine: Literal["none", "gain", "residual"] = "none"
     seeds: int = 3
+    probing: str | None = None
 
     def states(self, data: Path, out: Path, progress: Callable[[int, int], None] | None = None) -> HiddenStates:
         """Its hidden states, harvested once into a folder of their own."""
@@ -59,6 +62,14 @@ class Study:
             loss_tokens=self.loss_tokens,
             store=out / self.source / "hidden_states",
             progress=progress,
+        )
+
+    def tasks(self, data: Path) -> list[Task]:
+        """Its probing tasks; none where it has no labelled texts."""
+        if self.probing is None:
+            return []
+        return tasks_of(
+            *(part for name in ("train", "test") for part in read_labelled(data / f"{self.probing}_{name}.csv"))
         )
 
 
@@ -85,6 +96,7 @@ _SMOLLM2 = Study(
     held_out=16,
     loss_tokens=4_096,
     teachers=("topk_32", "jumprelu", "relu"),
+    probing="probing/banking77",
 )
 _REFINED = ("topk_16", "jumprelu_0.06")
 STUDIES = (
@@ -172,14 +184,15 @@ def reproduce(
             say(f"{study.name}/{teacher}, seed {seed}")
         if study.source not in states:
             states[study.source] = study.states(data, out)
-        _run(study, data / "teachers" / study.source / teacher, seed, steps, states[study.source], place, progress)
+        _run(study, data, teacher, seed, steps, states[study.source], place, progress)
         ran += 1
     return finished_cells(out)
 
 
 def _run(
     study: Study,
-    teacher: Path,
+    data: Path,
+    teacher: str,
     seed: int,
     steps: int | None,
     states: HiddenStates,
@@ -191,7 +204,7 @@ def _run(
     first = place.parent / "seed_0" / "report.json"
     tuning = Report.load(first).question.get("tuning") if seed and first.is_file() else None
     done = upgrade(
-        load_sae(teacher),
+        load_sae(data / "teachers" / study.source / teacher),
         states,
         rate_factor=tuning and tuning["factor"],  # tuned once, on the control of the first seed
         steps=study.steps if steps is None else steps,
@@ -201,6 +214,7 @@ def _run(
         device="cpu",
         out=place,
         progress=progress,
+        probe=[] if seed else study.tasks(data),
     )
     if not resumed:
         extra = {"seconds": round(time.monotonic() - began, 1), "threads": torch.get_num_threads()}

@@ -21,6 +21,7 @@ __all__ = ["Tuning", "set_apart", "tune"]
 STEP = 4.0
 TRIES = 4
 JUDGES = 4
+ENOUGH, MANY = 1024, 65_536
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ class Tuning:
 
 
 def set_apart(hidden_states: HiddenStates) -> tuple[HiddenStates, Tensor]:
-    """The last quarter of the held-out vectors, on which rates and SAEs are judged, and the hidden states without it.
+    """The last quarter of the held-out vectors (at most 65,536), the judges, and the hidden states without it.
 
-    Nothing is measured for a report on these judges [n, d_in]. They come from the held-out part because a teacher has
-    as a rule seen the text that is trained on: there every change of it looks like a loss. A host that came with the
-    hidden states keeps those contexts that lie before the judges.
+    Rates and SAEs are judged on them [n, d_in], and nothing is measured for a report. They are held out because a
+    teacher has as a rule seen the text that is trained on: there every change of it looks like a loss. From 1,024 on
+    they are the calibration vectors, too: an arm fires more often on vectors that it has been trained on, and the more
+    so the more it has learned of them, so that arms of equal L0 there differ in L0 elsewhere. A host that came with
+    the hidden states keeps those contexts that lie before the judges.
 
     Raises
     ------
@@ -66,11 +69,13 @@ def set_apart(hidden_states: HiddenStates) -> tuple[HiddenStates, Tensor]:
             f"{len(held_out)} held-out vectors are too few: some choose the learning rate and others measure the "
             "result; give more text, or a larger held_out"
         )
-    kept = len(held_out) - max(1, len(held_out) // JUDGES)
+    kept = len(held_out) - min(max(1, len(held_out) // JUDGES), MANY)
     if host is not None:
         contexts = up_to(host.contexts, kept)
         host = Host(host.model, host.tokenizer, host.hook, contexts, outlier_norm=host.outlier_norm)
-    return replace(hidden_states, held_out=held_out[:kept], host=host), held_out[kept:].float()
+    judges = held_out[kept:].float()
+    calibration = judges if len(judges) >= ENOUGH else hidden_states.calibration
+    return replace(hidden_states, held_out=held_out[:kept], calibration=calibration, host=host), judges
 
 
 def tune(

@@ -225,7 +225,7 @@ def test_wider_saes_learn_at_the_same_rates_in_larger_batches() -> None:
     assert large.learning_rate == small.learning_rate
     assert (large.steps, large.batch_size) == (2000, 1024)
     assert recipe_for(wide(576, "relu")).learning_rate == pytest.approx(2e-2 / 3)
-    assert recipe_for(wide(576, "relu"), sparsity="threshold").learning_rate == pytest.approx(1.2e-2 / 3)
+    assert recipe_for(wide(576, "relu"), sparsity="threshold").learning_rate == pytest.approx(2e-2 / 3)
     assert recipe_for(wide(576), learning_rate=1e-3, batch_size=None) == replace(large, learning_rate=1e-3)
 
 
