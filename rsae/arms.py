@@ -16,7 +16,7 @@ from rsae.activation import RationalActivation
 from rsae.finetune import Recipe, recipe_for
 from rsae.sae import SparseAutoencoder
 
-__all__ = ["ABLATIONS", "Arm", "arms_for"]
+__all__ = ["ABLATIONS", "Arm", "arms_for", "curve_where_crowded"]
 
 ABLATIONS = ("threshold", "scale", "polynomial", "control_twice", "refine_only")
 _ONE = Fraction(1)
@@ -87,6 +87,22 @@ def arms_for(
             other.activation = RationalActivation(curve, initialised.activation.inputs).to(teacher.W_enc.device)
             arms[name] = Arm(_refined(other, refine), ours)
     return {name: arm.slowed(rate_factor or 1.0) for name, arm in arms.items()}
+
+
+def curve_where_crowded(teacher: SparseAutoencoder, l0: float) -> float | None:
+    """The rate of a curve that reads the ratio alone, where codes are so many that this is better; else None.
+
+    As measured (docs/results.md): a JumpReLU's thresholds lose by the norm share where codes are more than a quarter as
+    many as dimensions (jumprelu_0.06); above a half only a curve that moves slowly keeps up with the plain threshold,
+    that of a ReLU too (relu_0.25, jumprelu_0.02).
+    """
+    if teacher.family not in ("relu", "jumprelu"):
+        return None
+    if l0 > teacher.d_in / 2:
+        return 3e-4
+    if teacher.family == "jumprelu" and l0 > teacher.d_in / 4:
+        return 3e-3 if teacher.d_in < 256 else 1e-3
+    return None
 
 
 def _refined(sae: SparseAutoencoder, refine: str) -> SparseAutoencoder:

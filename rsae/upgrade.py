@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from rsae import ranks
-from rsae.arms import Arm, arms_for
+from rsae.arms import Arm, arms_for, curve_where_crowded
 from rsae.calibrate import calibrate
 from rsae.certificates import certificates
 from rsae.checkpoint import Checkpoint, fingerprint
@@ -140,10 +140,9 @@ def upgrade(
         raise ValueError("probing reads texts with a host, but these hidden states have none; give host=")
     calibration = hidden_states.calibration.to(place, torch.float32)
     wanted = checked_l0(teacher, calibration)
-    if teacher.family in ("relu", "jumprelu") and support == "exact" and wanted > teacher.d_in / 2:
-        # Nearly as many codes as dimensions: there only a curve that moves slowly keeps up with the plain threshold
-        # (relu_0.25 and jumprelu_0.02 in docs/results.md).
-        rates["coefficient_rate"] = coefficient_rate or 3e-4
+    crowded = curve_where_crowded(teacher, wanted) if support == "exact" else None
+    if crowded is not None:
+        rates["coefficient_rate"] = coefficient_rate or crowded
         initialised = calibrate(teacher, hidden_states, inputs=inputs or ("ratio",))
         arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
     tuned = learning_rate is None and rate_factor is None
