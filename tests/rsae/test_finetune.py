@@ -10,6 +10,7 @@ from sparse_data import D_SAE, sparse_states, teacher
 
 from rsae.activation import RationalActivation
 from rsae.active import Active, active_above, active_jump, active_topk, decode
+from rsae.arms import curve_where_crowded
 from rsae.calibrate import calibrate
 from rsae.finetune import Progress, Recipe, finetune, recipe_for
 from rsae.hidden_states import HiddenStates
@@ -227,6 +228,31 @@ def test_wider_saes_learn_at_the_same_rates_in_larger_batches() -> None:
     assert recipe_for(wide(576, "relu")).learning_rate == pytest.approx(2e-2 / 3)
     assert recipe_for(wide(576, "relu"), sparsity="threshold").learning_rate == pytest.approx(2e-2 / 3)
     assert recipe_for(wide(576), learning_rate=1e-3, batch_size=None) == replace(large, learning_rate=1e-3)
+
+
+def test_what_a_curve_reads_depends_on_how_crowded_the_codes_are() -> None:
+    relu, jump, topk = (teacher(family) for family in ("relu", "jumprelu", "topk"))  # 16 dimensions
+    assert [curve_where_crowded(sae, 3.9) for sae in (relu, jump, topk)] == [None, None, None]
+    assert [curve_where_crowded(sae, 6.0) for sae in (relu, jump, topk)] == [None, 3e-3, None]
+    assert [curve_where_crowded(sae, 9.0) for sae in (relu, jump, topk)] == [3e-4, 3e-4, None]
+
+
+def test_theta_has_a_part_in_what_the_norm_share_does() -> None:
+    """The token's norm, which every code reads, falls where an entry goes below its threshold."""
+    gate = bent(("ratio", "norm"))
+    h, size = torch.tensor([[1.0, 3.0]]), torch.tensor([[5.0]])
+    theta = torch.tensor([0.95, 1.0], requires_grad=True)  # the first entry lies just above its threshold
+    active_jump(h, theta, 0.2, gate, size).codes[1].backward()  # the other entry's code
+
+    def other(power: float) -> float:
+        share = size / (size + power**0.5)
+        return float(gate.values(h[:, 1:], torch.tensor([[1.0]]), share).detach())
+
+    # With both entries on, |h_S|^2 = 10; as the first one goes it falls by theta^2, over the width of the rectangle.
+    slope = (other(10.1) - other(9.9)) / 0.2
+    assert slope != 0
+    assert theta.grad is not None
+    assert float(theta.grad[0]) == pytest.approx(-slope * 0.95**2 / 0.2, rel=1e-2)
 
 
 def test_a_batch_is_fetched_while_the_one_before_is_worked_on() -> None:

@@ -74,6 +74,30 @@ def test_latents_that_fell_silent_are_counted(tmp_path: Path) -> None:
     assert "alive fraction not below the control's | 1 of 1" in text
 
 
+def test_probed_cells_get_a_table_and_a_verdict(tmp_path: Path) -> None:
+    cell(tmp_path, *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
+    assert "not run in these cells" in page(finished_cells(tmp_path))
+    (path,) = tmp_path.rglob("report.json")
+    report = json.loads(path.read_text())
+    apart = {"value": 0.02, "low": 0.01, "high": 0.03}
+    accuracy = {name: apart | {"value": 0.75} for name in ("teacher", "control", "upgraded")}
+    row = {
+        "group": "pairs",
+        "k": 5,
+        "tasks": 3,
+        "accuracy": accuracy,
+        "difference": {"teacher": apart, "control": apart},
+    }
+    report["probing"] = {"rows": [row]}
+    path.write_text(json.dumps(report))
+    text = page(finished_cells(tmp_path))
+    assert "| pairs (3), 5 | 75.0% | 75.0% | 75.0% | +2.0 [+1.0, +3.0] | +2.0 [+1.0, +3.0] |" in text
+    assert "of 1 accuracies 0 surely below the teacher's, 1 surely above | reproduced |" in text
+    row["difference"]["teacher"] = {"value": -0.02, "low": -0.03, "high": -0.01}
+    path.write_text(json.dumps(report))
+    assert "1 surely below the teacher's, 0 surely above | not reproduced |" in page(finished_cells(tmp_path))
+
+
 def test_the_page_is_written_between_its_marks_only(tmp_path: Path) -> None:
     cell(tmp_path / "cells", *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
     cells, target = finished_cells(tmp_path / "cells"), tmp_path / "results.md"

@@ -34,6 +34,16 @@ def test_a_rate_that_is_too_high_is_lowered_and_the_best_is_kept() -> None:
     assert float(token_errors(tuned.control, judges).mean()) == tuned.errors[tuned.factor]
 
 
+def test_l0_is_matched_on_enough_vectors_that_nothing_was_trained_on() -> None:
+    many = replace(STATES, held_out=STATES.train[:8192].repeat(3, 1)[:4096])
+    rest, judges = tuning.set_apart(many)
+    assert len(judges) == 1024
+    assert torch.equal(rest.calibration, judges)
+    few, judges = tuning.set_apart(replace(many, held_out=many.held_out[:4092]))
+    assert len(judges) == 1023
+    assert torch.equal(few.calibration, STATES.calibration)
+
+
 def test_a_good_rate_is_left_alone_at_the_price_of_one_training() -> None:
     tuned = found(3e-2)
     assert tuned.factor == 1
