@@ -77,11 +77,9 @@ def upgrade(
     The report's columns are ``teacher``, ``initialised`` (the rational plugged in), ``upgraded`` and ``control``: the
     teacher itself, fine-tuned with the same batches, steps, objective, optimiser and rates. For ReLU a column
     ``threshold`` says what a threshold alone gives. ``ablations`` adds columns: see `rsae.arms.arms_for`. All arms keep
-    the teacher's L0 on the calibration vectors. With ``seeds`` above 1 each arm is trained once a seed (data order),
-    and columns hold means and standard errors.
-
-    The last quarter of the held-out vectors goes into no column. Where the upgraded SAE is not better than the teacher
-    there, the initialised SAE is returned, and the verdict says so.
+    the teacher's L0 on vectors set apart: the last quarter of the held-out ones, which goes into no column. Where the
+    upgraded SAE is not better than the teacher there, the initialised SAE is returned, and the verdict says so. With
+    ``seeds`` above 1 each arm is trained once a seed (data order), and columns hold means and standard errors.
 
     Parameters
     ----------
@@ -269,10 +267,11 @@ def _loaded(sae: SparseAutoencoder | str | Path) -> SparseAutoencoder:
 def _asked(
     teacher: SparseAutoencoder, states: HiddenStates, host: Host | None, arms: Mapping[str, Arm], steps: int | str
 ) -> dict[str, Any]:
-    """What a checkpoint has to agree on; the calibration vectors are a sample of all that is trained on."""
+    """What a checkpoint has to agree on; of the vectors that are trained on, a sample."""
+    sample = states.train[:: max(1, len(states.train) // 65_536)]
     return {
         "teacher": fingerprint(teacher.parameters()),
-        "hidden states": fingerprint([states.calibration, states.held_out]),
+        "hidden states": fingerprint([states.calibration, states.held_out, sample.float()]),
         "training vectors": len(states.train),
         "host": None if host is None else host.definition,
         "steps": steps,
