@@ -19,6 +19,8 @@ SEED, COUNT, BATCH = 7, 100, 10
 @pytest.mark.parametrize("first", range(0, COUNT, BATCH))
 def test_random_problems_are_solved_or_refused_and_never_wrong(first):
     outcomes = {i: solve(problem(SEED, i), per_point=20) for i in range(first, first + BATCH)}
+    # Between 20 samples a point an alternation may hide (last bits decide); the full check has the last word.
+    outcomes |= {i: solve(problem(SEED, i)) for i, outcome in outcomes.items() if outcome.verdict == "wrong"}
     counts = Counter(outcome.verdict for outcome in outcomes.values())
     assert set(counts) <= {"solved", "did not converge"}, outcomes
     assert counts["did not converge"] <= 2, outcomes
