@@ -47,7 +47,7 @@ def test_every_block_runs_and_prints_what_the_page_says(tmp_path: Path, monkeypa
             sides = (re.sub(r"reached at \S+", "", side) for side in (printed, text))
             found, stated = (list(map(float, NUMBER.findall(side))) for side in sides)
             # The gap is a rounding error of its own, and measured rounding errors hang on the last bits of coefficients
-            # that the machine's LAPACK decides, also where they are largest; everything else is the same to the digits that are shown.
+            # that the machine's LAPACK decides, also where they are largest; all else is the same to the digits shown.
             pairs = [(a, b) for a, b in zip(found, stated) if abs(b) > 1e-12]
             digits = 5e-2 if "inside: True" in text or "inputs" in text else 1e-3
             assert [a for a, _ in pairs] == pytest.approx([b for _, b in pairs], rel=digits)
