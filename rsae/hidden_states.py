@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,19 @@ class HiddenStates:
                 order = torch.cat([order, next(fresh)])
             rows, order = order[:size], order[size:]
             if step >= first:
-                yield self.train[rows[part[0] :: part[1]]].to(device, torch.float32)
+                mine = rows[part[0] :: part[1]].to(self.train.device)
+                yield self.train[mine].to(device, torch.float32)
+
+    def on(self, device: str | torch.device) -> "HiddenStates":
+        """The same, its training vectors on a CUDA device if they fit into a quarter of the memory that is free there.
+
+        All arms of an upgrade then draw from that one copy, and no batch is read and sent over again for each of them.
+        On a CPU there is one copy anyway, in memory or in the pages of a file.
+        """
+        place = torch.device(device)
+        if place.type != "cuda" or self.train.nbytes > torch.cuda.mem_get_info(place)[0] // 4:
+            return self
+        return replace(self, train=self.train.to(place))
 
     def _orders(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Row numbers, piece by piece and without end; each pass has every row once."""

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Hook", "capture", "replacing", "resolve_hook"]
+__all__ = ["Hook", "capture", "layers_before", "layers_of", "replacing", "resolve_hook"]
 
 _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
 
@@ -75,6 +75,26 @@ def resolve_hook(model: nn.Module, name: str) -> Hook:
         known = names
     near = endings[:3] or difflib.get_close_matches(name, known + names, n=3, cutoff=0.5) or known[:3]
     raise ValueError(f"the model has no hook {name!r}; near names: {', '.join(near)}")
+
+
+def layers_of(model: nn.Module) -> list[nn.Module]:
+    """A model's decoder layers, in their order; none where it has no list of them."""
+    try:
+        return list(_layers(model)[1])
+    except ValueError:
+        return []
+
+
+def layers_before(model: nn.Module, place: Hook) -> list[nn.Module]:
+    """The first of `layers_of`: those that are done when ``place`` is reached. None where it lies in no layer."""
+    names = {id(module): name for name, module in model.named_modules()}
+    layers = layers_of(model)
+    for i, layer in enumerate(layers):
+        if place.module == names[id(layer)]:
+            return layers[: i if place.reads_input else i + 1]
+        if place.module.startswith(names[id(layer)] + "."):
+            return layers[:i]
+    return []
 
 
 def _first(value: Any, place: Hook) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rsae.hooks import Hook, capture, replacing, resolve_hook
+from rsae.hooks import Hook, capture, layers_before, layers_of, replacing, resolve_hook
+from rsae.replay import Replay
 
 __all__ = ["Host", "batched", "evaluating"]
 
@@ -69,6 +70,8 @@ class Host:
         self.contexts = [context for context in contexts if len(context) > 1]
         self.outlier_norm = outlier_norm
         self._known: dict[str, float] = {}
+        self._before: Replay | None = None  # of the layers before the hook, and of all of them: from the clean pass
+        self._whole: Replay | None = None
 
     @property
     def device(self) -> torch.device:
@@ -105,31 +108,43 @@ class Host:
                 for row, i in enumerate(chosen):
                     yield i, states[row, : len(contexts[i])]
 
+    def held_out_states(self) -> Iterator[tuple[int, Tensor]]:
+        """`hidden_states` of the held-out contexts; after `clean_loss` nothing is run again for them."""
+        with evaluating(self.model):
+            for number, (chosen, tokens, _) in enumerate(self._batches()):
+                with _replayed(self._before, number):
+                    states = capture(self.model, self.hook, tokens)
+                for row, i in enumerate(chosen):
+                    yield i, states[row, : len(self.contexts[i])]
+
     def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
         """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
         total = 0.0
         with evaluating(self.model):
-            for _, tokens, mask in self._batches():
-                total += _cross_entropy(self._logits(tokens, mask, replace), tokens, mask)
+            for number, (_, tokens, mask) in enumerate(self._batches()):
+                with _replayed(self._before, number):
+                    total += _cross_entropy(self._logits(tokens, mask, replace), tokens, mask)
         return total / self.predicted_tokens
 
     def loss_and_divergence(self, replace: Callable[[Tensor], Tensor]) -> tuple[float, float]:
         """`loss`, and the KL divergence, in nats a token, of next-token distributions with hidden states replaced from
-        the clean ones; both from one pass with ``replace``.
+        the clean ones; both from one pass with ``replace``. After `clean_loss` what that pass gave is not run again.
 
         ``sum_v p(v) log(p(v) / q(v))`` with p the clean and q the spliced distribution, mean over every position of
         the first held-out contexts: at most `divergence_tokens` of them, one context at least.
         """
         first, loss, divergence = len(self._divergence_contexts()), 0.0, 0.0
         with evaluating(self.model):
-            for chosen, tokens, mask in self._batches():
-                logits = self._logits(tokens, mask, replace)
+            for number, (chosen, tokens, mask) in enumerate(self._batches()):
+                with _replayed(self._before, number):
+                    logits = self._logits(tokens, mask, replace)
                 loss += _cross_entropy(logits, tokens, mask)
                 rows = torch.tensor([i < first for i in chosen], device=tokens.device)
                 if rows.any():
                     q = logits[rows].float().log_softmax(-1)[mask[rows]]
                     del logits  # as large as all that follows
-                    p = self._logits(tokens[rows], mask[rows], None).float().log_softmax(-1)[mask[rows]]
+                    with _replayed(self._whole, number, rows):
+                        p = self._logits(tokens[rows], mask[rows], None).float().log_softmax(-1)[mask[rows]]
                     divergence += (p.exp() * (p - q)).sum().item()
         return loss / self.predicted_tokens, divergence / self.divergence_tokens
 
@@ -164,9 +179,8 @@ class Host:
             return nullcontext()
 
         def spliced(hidden: Tensor) -> Tensor:
-            chosen = mask.clone()
+            chosen = mask & self.inside(hidden)
             chosen[:, 0] = False
-            chosen &= self.inside(hidden)
             new = hidden.clone()
             new[chosen] = replace(hidden[chosen]).to(hidden)
             return new
@@ -176,7 +190,13 @@ class Host:
     def clean_loss(self) -> float:
         """Cross-entropy of the untouched model, in nats a token; measured once."""
         if "clean" not in self._known:
-            self._known["clean"] = self.loss()
+            replays = self._replays()
+            with ExitStack() as noting:
+                for replay in replays:
+                    if replay is not None:
+                        noting.enter_context(replay.noting())
+                self._known["clean"] = self.loss()
+            self._before, self._whole = replays
         return self._known["clean"]
 
     def zero_ablated_loss(self) -> float:
@@ -189,12 +209,23 @@ class Host:
         """Cross-entropy with the mean hidden state of the held-out contexts at the hook, in nats a token; once."""
         if "mean" not in self._known:
             total, count = torch.zeros(self.d_in, dtype=torch.float64), 0
-            for _, hidden in self.hidden_states(self.contexts):
+            for _, hidden in self.held_out_states():
                 kept = hidden[1:][self.inside(hidden[1:])].double().cpu()
                 total, count = total + kept.sum(0), count + len(kept)
             mean = (total / max(count, 1)).float()
             self._known["mean"] = self.loss(lambda hidden: mean.to(hidden).expand_as(hidden))
         return self._known["mean"]
+
+    def _replays(self) -> tuple[Replay | None, Replay | None]:
+        """Of the layers before the hook, and of all of them, where this model's passes can begin there."""
+        with evaluating(self.model):
+            _, tokens, _ = next(self._batches())
+            before, whole = Replay(layers_before(self.model, self.hook)), Replay(layers_of(self.model))
+
+            def run(few: Tensor) -> Tensor:
+                return self._logits(few, torch.ones_like(few, dtype=torch.bool), None)
+
+            return before if before.agrees(run, tokens) else None, whole if whole.agrees(run, tokens) else None
 
     def inside(self, hidden: Tensor) -> Tensor:
         """Which hidden states [..., d_in] are no outliers."""
@@ -208,6 +239,10 @@ class Host:
     def spliced(self, sae: nn.Module) -> tuple[float, float]:
         """`loss_and_divergence` with the reconstruction of ``sae`` at the hook, in nats a token."""
         return self.loss_and_divergence(_reconstruction(sae))
+
+
+def _replayed(replay: Replay | None, batch: int, rows: Tensor | None = None) -> AbstractContextManager[None]:
+    return nullcontext() if replay is None else replay.of(batch, rows)
 
 
 def _cross_entropy(logits: Tensor, tokens: Tensor, mask: Tensor) -> float:

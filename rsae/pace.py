@@ -1,4 +1,5 @@
-"""How long an upgrade takes: a step of each arm is timed before it begins, and corrected by what it really takes."""
+"""How long an upgrade takes: a step of each arm and a pass over held-out vectors are timed before it begins, and the
+expectation is corrected by what training really takes."""
 
 import statistics
 import time
@@ -10,16 +11,20 @@ from torch import Tensor
 
 from rsae import ranks
 from rsae.arms import Arm
+from rsae.comparison import token_errors
 from rsae.finetune import Progress
 from rsae.hidden_states import HiddenStates
 from rsae.passes import choose_pass
+from rsae.sae import SparseAutoencoder
 from rsae.training import Training
 from rsae.working_copy import input_scale, working_copy
 
-__all__ = ["Pace", "seconds_a_step", "steps_within"]
+__all__ = ["Pace", "seconds_a_step", "seconds_at_the_end", "steps_within"]
 
 _WARM, _TIMED = 3, 5
 _RESERVE = 0.95
+_EVIDENCE = 4 * 16_384  # vectors through SAEs for histograms and continuity, at most
+_CLOSING = 2.0  # proofs and pictures hang on nothing that grows; as measured, on one core of 2026
 
 
 def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, target_l0: float) -> float:
@@ -64,41 +69,65 @@ def steps_within(seconds: float, costs: Iterable[float], measuring: float, most:
     return min(steps, most)
 
 
+def seconds_at_the_end(arms: int, hidden_states: HiddenStates, initialised: SparseAutoencoder, judges: Tensor) -> float:
+    """What comes after the last measurement: paired comparisons of so many arms, evidence, proofs and the report.
+
+    Probing is not in it. What the SAE needs compiled is compiled before the clock starts.
+    """
+    token_errors(initialised, judges)
+    began = time.perf_counter()
+    float(token_errors(initialised, judges).sum())  # waits for the device
+    a_vector = (time.perf_counter() - began) / len(judges)
+    return _CLOSING + a_vector * ((arms + 1) * len(hidden_states.held_out) + (arms + 2) * len(judges) + _EVIDENCE)
+
+
 class Pace:
     """What a run will take. ``costs`` has the seconds a step of each training by its label, in order, budgets included.
 
-    ``tries`` are those of trials of the learning rate before them; ``measuring`` is what one measurement takes.
+    ``tries`` are those of trials of the learning rate before them (an arm that they train costs nothing afterwards);
+    ``measuring`` says what one measurement takes as far as is known, and there is one for each label; ``ending`` is
+    what comes after them.
     """
 
-    def __init__(self, costs: Mapping[str, float], measuring: float, tries: Sequence[float] = ()) -> None:
-        self.costs, self.measuring, self.tries = dict(costs), measuring, list(tries)
+    def __init__(
+        self,
+        costs: Mapping[str, float],
+        measuring: Callable[[], float],
+        tries: Sequence[float] = (),
+        ending: float = 0.0,
+    ) -> None:
+        self.costs, self.measuring, self.tries, self.ending = dict(costs), measuring, list(tries), ending
 
     def steps(self, seconds: float, most: int) -> int:
         """`steps_within` for all of it; the same on every rank."""
-        found = steps_within(seconds, [*self.costs.values(), *self.tries], self.measuring * (len(self.costs) + 1), most)
+        rest = self.measuring() * len(self.costs) + self.ending
+        found = steps_within(seconds, [*self.costs.values(), *self.tries], rest, most)
         return int(ranks.mean(torch.tensor(float(found))))
 
     def following(self, progress: Callable[[Progress], None], steps: int) -> Callable[[Progress], None]:
         """``progress``, given each event with the seconds left of the whole run in the place of its training's."""
         trials = [steps * cost for cost in self.tries]
         left = {label: steps * cost for label, cost in self.costs.items()}
-        now, whole, slower = "", 0.0, 1.0
+        now, whole, slower, unmeasured = "", 0.0, 1.0, len(left)
 
         def follow(event: Progress) -> None:
-            nonlocal now, whole, slower
+            nonlocal now, whole, slower, unmeasured
             if event.arm != now:
-                now, known = event.arm, event.arm in left
-                whole = left[now] if known else trials.pop(0) if trials else 0.0
-                if known:
+                now = event.arm
+                if now in left:
                     trials.clear()
+                    whole = left[now]
                     for label in list(left):  # those before it are done
                         del left[label]
                         if label == now:
                             break
+                    unmeasured = len(left) + 1
+                else:
+                    whole = trials.pop(0) if trials else 0.0
             if event.step < event.steps and whole > 0:
                 slower = event.seconds_left / (whole * (1 - event.step / event.steps))
             rest = slower * (sum(trials) + sum(left.values()))
-            measurements = self.measuring * (len(left) + 1)
-            progress(replace(event, seconds_left=event.seconds_left + rest + measurements))
+            rest += self.measuring() * unmeasured + self.ending
+            progress(replace(event, seconds_left=event.seconds_left + rest))
 
         return follow

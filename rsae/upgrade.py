@@ -22,8 +22,9 @@ from rsae.hidden_states import HiddenStates
 from rsae.hidden_states import hidden_states as make_hidden_states
 from rsae.host import Host
 from rsae.language_model import pick_device
-from rsae.metrics import Metric, Metrics, evaluate
-from rsae.pace import Pace, seconds_a_step
+from rsae.measured import Measured
+from rsae.metrics import Metrics
+from rsae.pace import Pace, seconds_a_step, seconds_at_the_end
 from rsae.probing import Task
 from rsae.provenance import learned_curve, question
 from rsae.report import Report, free_directory
@@ -149,31 +150,22 @@ def upgrade(
         work = Checkpoint(target / "checkpoint", every=checkpoint_every, discard=overwrite)
         asked = _asked(teacher, hidden_states, host, arms, "within a budget" if time_budget else count)
         work.agree("upgrade", asked | {"seed": seed, "seeds": seeds, "support": support, "refine": refine})
+    hidden_states = hidden_states.on(place)
 
-    def measured_as(label: str, subject: SparseAutoencoder) -> Metrics:
-        """Its metrics, from the checkpoint where they have been measured."""
-        kept = work and work.load(f"metrics {label}")
-        if kept:
-            return {name: Metric(**entry) for name, entry in kept.values.items()}
-        found = evaluate(subject, hidden_states, host)
-        if work:
-            work.save(f"metrics {label}", {}, **{name: metric.to_json() for name, metric in found.items()})
-        return found
-
-    columns = {"teacher": measured_as("teacher", teacher)}
-    once = time.monotonic()
-    columns["initialised"] = measured_as("initialised", initialised)
-    once = time.monotonic() - once
-    if progress is not None or time_budget is not None:
+    measuring = Measured(hidden_states, host, work)
+    columns = {"teacher": measuring.metrics("teacher", teacher)}
+    timed = progress is not None or time_budget is not None
+    ending = seconds_at_the_end(len(arms), hidden_states, initialised, judges) if timed else 0.0
+    columns["initialised"] = measuring.metrics("initialised", initialised)
+    if timed:
         costs = {name: seconds_a_step(arm, hidden_states, calibration, wanted) for name, arm in arms.items()}
         each = {
-            _label(name, seed + run, seeds): costs[name] * arm.budget
+            _label(name, seed + run, seeds): costs[name] * arm.budget * (not tuned or (name, run) != ("control", 0))
             for run in range(seeds)
             for name, arm in arms.items()
-            if not (tuned and (name, run) == ("control", 0))
         }
         tries = (2 if teacher.d_in >= WIDE else 1) if tuned else 0  # as a rule; more where the error goes on falling
-        pace = Pace(each, once, [costs["control"]] * tries)
+        pace = Pace(each, lambda: measuring.seconds, [costs["control"]] * tries, ending)
         if time_budget is not None:
             kept = work and work.load("budget")
             count = kept.values["steps"] if kept else pace.steps(time_budget - (time.monotonic() - began), count)
@@ -220,7 +212,7 @@ def upgrade(
                 )
             trained.setdefault(name, []).append(done)
             curves[label] = history
-            measured.setdefault(name, []).append(measured_as(label, done))
+            measured.setdefault(name, []).append(measuring.metrics(label, done))
     columns |= {name: mean_metrics(runs) for name, runs in measured.items()}
     comparisons = paired_comparisons(teacher, columns, trained, measured, hidden_states.held_out)
     result, note = trained["upgraded"][0], ""

@@ -41,6 +41,46 @@ def test_losses_are_those_of_one_context_at_a_time(architecture, hook):
     assert host.zero_ablated_loss() != pytest.approx(host.clean_loss(), rel=1e-4)
 
 
+class Rough(Identity):
+    """An SAE that reconstructs badly."""
+
+    def forward(self, x):
+        return SAEOutput(x, x.roll(1, -1), x)
+
+
+@pytest.mark.parametrize("architecture", LAYER_NAMES)
+@pytest.mark.parametrize("place", ["blocks.1.hook_resid_post", "blocks.2.hook_resid_pre", "mlp"])
+def test_layers_before_the_hook_run_once(architecture, place):
+    """After the clean pass figures are what they are without it, and no layer before the hook is run again."""
+    model = tiny_model(architecture)
+    hook = f"{LAYER_NAMES[architecture]}.2.mlp" if place == "mlp" else place
+    expected = Host(model, tiny_tokenizer(), hook, CONTEXTS).spliced(Rough())
+    host = Host(model, tiny_tokenizer(), hook, CONTEXTS)
+    clean, _ = host.clean_loss(), host.d_in
+    runs = []
+    for number, layer in enumerate(model.get_submodule(LAYER_NAMES[architecture])):
+        # A replayed layer's hooks run, but none of those of the modules inside it.
+        next(layer.children()).register_forward_hook(lambda *_, number=number: runs.append(number))
+    assert host.spliced(Rough()) == pytest.approx(expected, rel=1e-5)
+    assert set(runs) == {2, 3}
+    mean = host.mean_ablated_loss()
+    assert set(runs) == {2, 3}
+    assert mean == pytest.approx(Host(model, tiny_tokenizer(), hook, CONTEXTS).mean_ablated_loss(), rel=1e-5)
+    assert host.loss() == pytest.approx(clean, rel=1e-6)
+    assert not any("forward" in layer.__dict__ for layer in model.modules())
+
+
+def test_a_model_whose_later_layers_read_earlier_ones_is_run_whole():
+    model = tiny_model("llama")
+    kept = []
+    model.model.layers[0].mlp.register_forward_hook(lambda _, __, output: kept.append(output))
+    model.model.layers[3].register_forward_hook(lambda _, __, output: output + kept.pop())
+    host = Host(model, tiny_tokenizer(), "model.layers.1", CONTEXTS)
+    expected = host.spliced(Rough())
+    host.clean_loss()
+    assert host.spliced(Rough()) == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_first_position_outliers_and_padding_are_left_alone():
     model = tiny_model("llama")
     host = Host(model, tiny_tokenizer(), "model.layers.1", CONTEXTS)

@@ -19,22 +19,23 @@ STATES = sparse_states()
 def test_the_time_left_counts_every_training_and_measurement_to_come() -> None:
     """A run whose steps take half as long again as expected, told from its first event on, and with a try fewer."""
     seen: list[Progress] = []
-    pace = Pace({"upgraded": 0.1, "threshold": 0.2}, measuring=1.0, tries=[0.2, 0.2, 0.2])
+    costs = {"upgraded": 0.1, "control": 0.0, "threshold": 0.2}  # the control is trained by the tries
+    pace = Pace(costs, measuring=lambda: 1.0, tries=[0.2, 0.2, 0.2], ending=5.0)
     follow = pace.following(seen.append, 100)
     real = {"control at 1": 30.0, "control at 0.25": 30.0, "upgraded": 15.0, "threshold": 30.0}
     for arm, seconds in real.items():
         for step in (25, 50, 75, 100):
             follow(Progress(arm, step, 100, 0.0, 0.0, seconds * (1 - step / 100)))
     left = [event.seconds_left for event in seen]
-    assert left[0] == pytest.approx(22.5 + 30 + 30 + 15 + 30 + 3)  # three tries expected, half as slow again
-    assert left[8] == pytest.approx(11.25 + 30 + 2)
-    assert left[12] == pytest.approx(22.5 + 1)
-    assert left[-1] == pytest.approx(1.0)
+    assert left[0] == pytest.approx(22.5 + 30 + 30 + 15 + 30 + 3 + 5)  # three tries expected, half as slow again
+    assert left[8] == pytest.approx(11.25 + 30 + 3 + 5)  # no column is measured before the first is trained
+    assert left[12] == pytest.approx(22.5 + 1 + 5)
+    assert left[-1] == pytest.approx(1.0 + 5)
 
 
 def test_a_resumed_run_does_not_count_what_is_done() -> None:
     seen: list[Progress] = []
-    follow = Pace({"upgraded": 0.1, "control": 0.2}, measuring=0.0, tries=[9.0]).following(seen.append, 100)
+    follow = Pace({"upgraded": 0.1, "control": 0.2}, measuring=lambda: 0.0, tries=[9.0]).following(seen.append, 100)
     follow(Progress("control", 50, 100, 0.0, 0.0, 10.0))
     assert seen[0].seconds_left == pytest.approx(10.0)
 
