@@ -10,7 +10,7 @@ from rich.table import Table
 
 import rational_approx
 from rational_approx import Certificate, Fit, Rational
-from rational_approx.console import claim, folder_exists, number, refusing, say, target_of
+from rational_approx.console import claim, condition, end, folder_exists, number, refusing, say, target_of
 from rational_approx.shipping import export_command, round_command
 
 __all__ = ["main"]
@@ -29,6 +29,10 @@ def main() -> None:
 @click.option("--tolerance", type=float, help="In place of --degree: the cheapest type with at most this error.")
 @click.option("--weight", help="An expression, or relative.")
 @click.option("--breakpoint", "breakpoints", multiple=True, help="Where a jump is meant; may be repeated.")
+@click.option(
+    "--interpolate", "conditions", multiple=True, help="Point where r equals f, or POINT=VALUE for r; may be repeated."
+)
+@click.option("--bounds", type=(str, str), help="Lower and upper bound of the values of r; -inf or inf for none.")
 @click.option("--digits", type=click.IntRange(min=1), help="Correct digits of the error.")
 @click.option(
     "--certify", "certified", is_flag=True, help="Prove the error (else exit code 1); --out then holds the certificate."
@@ -43,6 +47,8 @@ def fit(
     tolerance: float | None,
     weight: str | None,
     breakpoints: tuple[str, ...],
+    conditions: tuple[str, ...],
+    bounds: tuple[str, str] | None,
     digits: int | None,
     certified: bool,
     gap: str | None,
@@ -65,6 +71,8 @@ def fit(
             list(domain) or None,
             weight=weight,
             breakpoints=[number(point) for point in breakpoints],
+            interpolate=dict(condition(words) for words in conditions),
+            bounds=None if bounds is None else [end(words) for words in bounds],
             digits=digits,
             tolerance=tolerance,
         )

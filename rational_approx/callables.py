@@ -67,11 +67,15 @@ def sample_weights(weight: Any, x: np.ndarray, y: np.ndarray, order: np.ndarray)
 
 
 def vectorised(
-    function: Callable[[Any], Any], lower: End, upper: End, breakpoints: tuple[Fraction, ...]
+    function: Callable[[Any], Any],
+    lower: End,
+    upper: End,
+    breakpoints: tuple[Fraction, ...],
+    called: str = "the target",
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A callable of float64 arrays from one that may know only scalars, with one-sided limits at breakpoints.
 
-    At a breakpoint the callable's own value may belong to the other side, so the piece's end is moved inwards by
+    ``called`` is its name in errors. At a breakpoint the callable's own value may belong to the other side, so the piece's end is moved inwards by
     one unit in the last place; elsewhere the end is taken as it is.
     """
     low = float(np.nextafter(float(lower), np.inf)) if lower in breakpoints else float(lower)
@@ -84,27 +88,27 @@ def vectorised(
             if np.shape(values) != inside.shape:
                 raise TypeError
         except Exception:  # a scalar function may fail on arrays in any way; below it speaks for itself
-            values = [_scalar(function, v) for v in inside.ravel()]
+            values = [_scalar(function, v, called) for v in inside.ravel()]
         if np.iscomplexobj(values):
-            raise ValueError("the target is complex on its domain: give a real function, or another domain")
+            raise ValueError(f"{called} is complex on its domain: give a real function, or another domain")
         return np.asarray(values, dtype=np.float64).reshape(inside.shape)
 
     return call
 
 
-def _scalar(function: Callable[[Any], Any], x: float) -> float:
+def _scalar(function: Callable[[Any], Any], x: float, called: str) -> float:
     try:
         value = function(float(x))
     except Exception as problem:
-        raise ValueError(f"the target raised {type(problem).__name__} at x = {x:.6g}: {problem}") from problem
+        raise ValueError(f"{called} raised {type(problem).__name__} at x = {x:.6g}: {problem}") from problem
     if isinstance(value, complex) or np.iscomplexobj(value):
-        raise ValueError(f"the target is complex at x = {x:.6g}: give a real function, or another domain")
+        raise ValueError(f"{called} is complex at x = {x:.6g}: give a real function, or another domain")
     if np.size(value) != 1:
-        raise ValueError(f"the target returned {np.size(value)} values for one x = {x:.6g}: it must return one number")
+        raise ValueError(f"{called} returned {np.size(value)} values for one x = {x:.6g}: it must return one number")
     try:
         return float(np.asarray(value, dtype=object).item() if not isinstance(value, mpmath.mpf) else value)
     except (TypeError, ValueError):
-        raise ValueError(f"the target returned {value!r} at x = {x:.6g}: it must return one number") from None
+        raise ValueError(f"{called} returned {value!r} at x = {x:.6g}: it must return one number") from None
 
 
 def multiprecision(function: Any, lower: End, upper: End) -> Callable[[mpmath.mpf], mpmath.mpf] | None:

@@ -13,7 +13,7 @@ from rational_approx.certificate import Certificate
 from rational_approx.remez import DidNotConverge
 from rational_approx.target import Target
 
-__all__ = ["claim", "folder_exists", "number", "refusing", "say", "target_of"]
+__all__ = ["claim", "condition", "end", "folder_exists", "number", "refusing", "say", "target_of"]
 
 
 class _Refused(click.ClickException):
@@ -42,6 +42,17 @@ def number(text: str) -> Fraction:
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{text!r} is not a number: give a decimal or a fraction such as 1/3") from None
+
+
+def end(text: str) -> Fraction | None:
+    """An exact number, or None for an infinite one: an open side."""
+    return None if text.strip("+-") in ("inf", "infinity") else number(text)
+
+
+def condition(text: str) -> tuple[Fraction, Fraction | None]:
+    """A point and the value wanted there, from words such as ``0`` (None: that of the function) or ``8=1``."""
+    point, equals, value = text.partition("=")
+    return number(point), number(value) if equals else None
 
 
 def claim(text: str) -> tuple[str, ...]:

@@ -261,7 +261,11 @@ class _C:
 _LANGUAGES: dict[str, _C | _Python] = {
     "c": _C(),
     "numpy": _Python(
-        "import numpy as np", "np.asarray(x, dtype=np.{dtype})", "np.clip(x, {}, {})", "np.{dtype}({value})"
+        "import numpy as np",
+        "np.asarray(x, dtype=np.{dtype})",
+        "np.clip(x, {}, {})",
+        "np.{dtype}({value})",
+        "np.full_like(x, {value})",  # a constant over a constant has the shape of x, too
     ),
     "pytorch": _Python(
         "import torch", "x.to(torch.{dtype})", "torch.clamp(x, {}, {})", "({value})", "torch.full_like(x, {value})"

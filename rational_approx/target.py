@@ -234,7 +234,7 @@ class Target:
             lower,
             upper,
             f if f is not None else callables.vectorised(self.function, lower, upper, self.breakpoints),
-            w if w is not None else callables.vectorised(self.weight, lower, upper, self.breakpoints),
+            w if w is not None else callables.vectorised(self.weight, lower, upper, self.breakpoints, "the weight"),
             f,
             w,
             None if f is not None else callables.multiprecision(self.function, lower, upper),

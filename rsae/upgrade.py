@@ -262,6 +262,7 @@ def _asked(
     """What a checkpoint has to agree on; of the vectors that are trained on, a sample."""
     sample = states.train[:: max(1, len(states.train) // 65_536)]
     return {
+        "format": 2,
         "teacher": fingerprint(teacher.parameters()),
         "hidden states": fingerprint([states.calibration, states.held_out, sample.float()]),
         "training vectors": len(states.train),

@@ -1,6 +1,7 @@
 """The command line of rational_approx and its pictures."""
 
 import json
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -82,6 +83,18 @@ def test_a_gate_brings_its_domain() -> None:
     result = run("fit", "relu", "--degree", 3, 2)
     assert result.exit_code == 0, result.output
     assert "0.02184450635" in result.output
+
+
+def test_conditions_and_bounds(tmp_path: Path) -> None:
+    out, common = tmp_path / "fit.json", ("--domain", -16, 16, "--degree", 5, 4)
+    conditions = ("--interpolate", "-16=0", "--interpolate", "16=1", "--bounds", 0, "inf")
+    result = run("fit", "sigmoid(x)", *common, *conditions, "--out", out)
+    assert result.exit_code == 0, result.output
+    fit = rational_approx.load(out)
+    assert isinstance(fit, Fit)
+    assert fit.interpolate == ((-16, 0), (16, 1))
+    assert fit.bounds == (0, math.inf)
+    assert "'one' is not a number" in sentence(run("fit", "sigmoid(x)", *common, "--interpolate", "16=one"))
 
 
 def test_tampering_is_not_verified_and_ends_with_code_1(tmp_path: Path) -> None:

@@ -174,6 +174,13 @@ def test_triton_code_clamps(gate, monkeypatch):
     clamps(gate, "triton", lambda source: lambda x: np.asarray(python(source)(x.view(Lane))))
 
 
+def test_a_constant_has_the_shape_of_its_input():
+    half = Rational((Fraction(1),), (Fraction(2),), Domain.of((0, 1)), "monomial")
+    for x in (np.zeros(3, dtype=np.float32), np.zeros((2, 2), dtype=np.float32), np.float32(0)):
+        y = python(export(half, "numpy"))(x)
+        assert y.shape == x.shape and y.dtype == np.float32 and (y == 0.5).all()
+
+
 def constant_parts() -> list[Rational]:
     # Libraries like to replace a division by, or of, a constant by the product with a rounded reciprocal.
     third, one, domain = Fraction(3), Fraction(1), Domain.of((1, 2))

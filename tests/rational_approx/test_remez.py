@@ -293,6 +293,7 @@ def test_the_error_is_level_on_the_reference_and_nowhere_larger(name, scale, shi
         ((np.sign, (3, 3), (-1, 1)), {}, "jumps at x = 0"),
         (("exp(x)", (2, 2), (-1, 1)), {"weight": "1/abs(x)"}, "weight is -?inf at x = 0"),
         (("exp(x)", (2, 2), (-1, 1)), {"weight": lambda x: np.full(np.shape(x), np.nan)}, "weight is nan"),
+        (("exp(x)", (2, 2), (-1, 1)), {"weight": lambda x: 1 / 0}, "the weight raised ZeroDivisionError at x = "),
         (((np.arange(9.0), np.arange(9.0)), (1, 1)), {"weight": "relative"}, "positive and finite at every sample"),
         (("where(x>0.3,x,0)", (5, 5), (-1, 1)), {}, "jumps at x = 0.3"),
         ((lambda x: np.where(x > 0.3, x, 0), (9, 8), (-1, 1)), {}, "jumps at x = 0.3"),
