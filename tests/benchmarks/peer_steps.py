@@ -75,8 +75,8 @@ def sparsify(family: str, d_in: int, d_sae: int, k: int) -> Step:
     return step
 
 
-def peers(d_in: int, d_sae: int, k: int) -> dict[str, Step]:
-    """Those that are installed."""
+def peers(d_in: int, d_sae: int, k: int, only: str | None = None) -> dict[str, Step]:
+    """Those that are installed, or ``only`` one of them."""
     found: dict[str, Step] = {}
     for name, make, families in (
         ("sae-lens", sae_lens, ("standard", "jumprelu", "topk")),
@@ -84,6 +84,8 @@ def peers(d_in: int, d_sae: int, k: int) -> dict[str, Step]:
         ("sparsify", sparsify, ("topk",)),
     ):
         for family in families:
+            if only not in (None, f"{name} {family}"):
+                continue
             try:
                 found[f"{name} {family}"] = make(family, d_in, d_sae, k)
             except (ImportError, TypeError, AttributeError) as error:

@@ -16,6 +16,7 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 
 import torch
+from memory import resident
 
 from rsae import ranks
 from rsae.activation import IDENTITY, RationalActivation
@@ -27,12 +28,6 @@ from rsae.training import Training
 # bytes/s that a GPU sends while it receives as many, to GPUs of the same machine and to those of others.
 FLOPS, MEMORY, INSIDE, BETWEEN = 400e12, 3e12, 450e9, 50e9
 WIDTH, BATCH, STEPS = 2304, 4096, 22_000  # Gemma-2-2B
-
-
-def resident(field: str) -> int:
-    """Bytes: ``VmRSS`` now, ``VmHWM`` the largest since the last reset."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def training(d_in: int, d_sae: int) -> Training:

@@ -1,6 +1,8 @@
 """One training step, ours and the peers', as ratios to a bare torch ReLU step in the same run.
 
-    python tests/benchmarks/training.py [--threads 2] [--rounds 12] [--only ratios,paper,saved,growth,harvest,cuda]
+    python tests/benchmarks/training.py [--threads 2] [--rounds 12] [--only ratios,paper,saved]
+
+All parts, without --only: ratios,paper,saved,memory,growth,harvest,cuda.
 
 The bare step is ``relu(x W_enc + b_enc) W_dec + b_dec``, squared error plus L1, backward, fused Adam. Steps take turns
 on the same batches, so that other work on the machine hits all alike; a ratio is the median over rounds of a step's
@@ -130,8 +132,8 @@ def table(seconds: dict[str, list[float]], base: str = "bare") -> None:
         print(f"| {name} | {statistics.median(ratios):.2f} | {low:.2f} to {high:.2f} | {1e3 * min(found):.1f} |")
 
 
-def variants(rows: Tensor, x: Tensor, l0: int) -> dict[str, Step]:
-    """Our steps at one L0."""
+def variants(rows: Tensor, x: Tensor, l0: int, only: str | None = None) -> dict[str, Step]:
+    """Our steps at one L0, or ``only`` one of them."""
     kinds: list[tuple[str, str, Rational | None, tuple[str, ...]]] = [
         ("relu, own gate", "relu", None, ("ratio",)),
         ("relu, (3, 2)", "relu", IDENTITY, ("ratio",)),
@@ -144,7 +146,9 @@ def variants(rows: Tensor, x: Tensor, l0: int) -> dict[str, Step]:
         ("topk, (9, 8)", "topk", of_type(9, 8), ("ratio",)),
     ]
     return {
-        f"rsae {name}": ours(family, rows, x, l0, rational, inputs).step for name, family, rational, inputs in kinds
+        f"rsae {name}": ours(family, rows, x, l0, rational, inputs).step
+        for name, family, rational, inputs in kinds
+        if only in (None, f"rsae {name}")
     }
 
 
@@ -226,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--only", default="ratios,paper,saved,growth,harvest,cuda")
+    parser.add_argument("--only", default="ratios,paper,saved,memory,growth,harvest,cuda")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(options.threads)
@@ -242,6 +246,9 @@ def main() -> None:
         table(measure({"bare": bare(rows), "rsae paper, (9, 8)": paper(rows).step}, x, options.rounds))
     if "saved" in wanted:
         saved(rows, x[0], l0)
+    if "memory" in wanted:
+        script = Path(__file__).with_name("memory.py")
+        subprocess.run([sys.executable, str(script), "--threads", str(options.threads)], check=True)
     if "growth" in wanted:
         growth(d_in, max(3, options.rounds // 3))
     if "harvest" in wanted:
