@@ -75,8 +75,8 @@ def vectorised(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A callable of float64 arrays from one that may know only scalars, with one-sided limits at breakpoints.
 
-    ``called`` is its name in errors. At a breakpoint the callable's own value may belong to the other side, so the piece's end is moved inwards by
-    one unit in the last place; elsewhere the end is taken as it is.
+    ``called`` is its name in errors. At a breakpoint the callable's own value may belong to the other side, so the
+    piece's end is moved inwards by one unit in the last place; elsewhere the end is taken as it is.
     """
     low = float(np.nextafter(float(lower), np.inf)) if lower in breakpoints else float(lower)
     high = float(np.nextafter(float(upper), -np.inf)) if upper in breakpoints else float(upper)

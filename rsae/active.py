@@ -85,7 +85,10 @@ def batch_level(h: Tensor, l0: float, guess: Tensor | None = None) -> Tensor:
     wanted = min(count + 1, entries.numel())
     if guess is not None:
         near = entries[entries > 0.8 * guess]
-        entries = near if len(near) >= wanted else entries
+        if len(near) >= wanted:
+            entries = near
+        elif ranks.count() == 1 and int((entries > 0).sum()) < count:
+            return entries.new_zeros(())  # as at a ReLU's start, whose threshold is 0; nothing need be sorted for it
     kept, dropped = ranks.gathered(entries.topk(wanted).values).topk(count + 1).values[-2:]
     return ((kept + dropped) / 2).clamp_min(0.0)
 

@@ -14,7 +14,7 @@ from rsae.checkpoint import Checkpoint
 from rsae.hidden_states import HiddenStates
 from rsae.l0 import match_l0, mean_l0
 from rsae.passes import choose_pass
-from rsae.prefetch import ahead
+from rsae.prefetch import fetched
 from rsae.sae import SparseAutoencoder
 from rsae.training import Training
 from rsae.working_copy import input_scale, rescaled, working_copy
@@ -147,7 +147,7 @@ def finetune(
         recipe.batch_size, seed, steps, device, first=training.done, part=(ranks.rank(), ranks.count())
     )
     began, first = time.monotonic(), training.done
-    for x in ahead(inputs):
+    for x in fetched(inputs, device):
         error, l0 = training.step(work.normalised(x)[0] / scale)
         done = training.done
         if done % max(1, steps // 50) == 0 or done == steps:

@@ -15,6 +15,7 @@ from rsae.comparison import token_errors
 from rsae.finetune import Progress
 from rsae.hidden_states import HiddenStates
 from rsae.passes import choose_pass
+from rsae.prefetch import fetched
 from rsae.sae import SparseAutoencoder
 from rsae.training import Training
 from rsae.working_copy import input_scale, working_copy
@@ -24,7 +25,7 @@ __all__ = ["Pace", "seconds_a_step", "seconds_at_the_end", "steps_within"]
 _WARM, _TIMED = 3, 5
 _RESERVE = 0.95
 _EVIDENCE = 4 * 16_384  # vectors through SAEs for histograms and continuity, at most
-_CLOSING = 2.0  # proofs and pictures hang on nothing that grows; as measured, on one core of 2026
+_CLOSING = 1.5  # proofs and pictures hang on nothing that grows; as measured, on one core of 2026
 
 
 def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, target_l0: float) -> float:
@@ -36,7 +37,7 @@ def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, t
     training = Training(work, forward, steps=10**6, warmup=10**6, rate=1e-6, coefficient_rate=1e-6, half=half)
     part = (ranks.rank(), ranks.count())
     device, seconds, began = work.W_enc.device, [], time.perf_counter()
-    for x in hidden_states.batches(arm.recipe.batch_size, 0, _WARM + _TIMED, device, part=part):
+    for x in fetched(hidden_states.batches(arm.recipe.batch_size, 0, _WARM + _TIMED, device, part=part), device):
         error, _ = training.step(work.normalised(x)[0] / scale)
         float(error)  # waits for the device
         seconds.append(time.perf_counter() - began)

@@ -19,8 +19,11 @@ from rsae.kernels import formula
 
 __all__ = ["curve", "curve_gradients", "dense", "dense_gradients", "narrowed", "widened"]
 
-# Compiling takes half a minute; below this many entries a call is so short that it never pays on a CPU.
+# Compiling takes ten seconds to half a minute; below this many entries a call is so short that it never pays on a CPU.
+# Dense codes are computed in every step. As many entries on a support are met, if ever, when SAEs are measured: a few
+# calls, each done in a tenth of a second without a compiler.
 COMPILED_FROM = 2**19
+ENTRIES_COMPILED_FROM = 2**21
 PIECE = 2**15
 TRITON = find_spec("triton") is not None
 
@@ -38,8 +41,8 @@ def narrowed(gradients: Sequence[Tensor | None], inputs: Sequence[Tensor | None]
 class _Kernel:
     """A function of entries: in Triton on a GPU, compiled where that works and pays, else in pieces."""
 
-    def __init__(self, plain: Callable[..., Any], entries: int) -> None:
-        self.plain, self.entries = plain, entries
+    def __init__(self, plain: Callable[..., Any], entries: int, compiled_from: int) -> None:
+        self.plain, self.entries, self.compiled_from = plain, entries, compiled_from
         self.compiled: Callable[..., Any] | None = None
         self.works = True
         self.triton_works = TRITON
@@ -52,7 +55,7 @@ class _Kernel:
             found = self._in_triton(arguments)
             if found is not None:
                 return found
-        if first.numel() >= COMPILED_FROM and self.works:
+        if first.numel() >= self.compiled_from and self.works:
             if self.compiled is None:
                 self.compiled = torch.compile(self.plain, dynamic=True)
             try:
@@ -102,7 +105,7 @@ class _Kernel:
         )
 
 
-curve = _Kernel(formula.curve, 3)
-curve_gradients = _Kernel(formula.curve_gradients, 4)
-dense = _Kernel(formula.dense, 1)
-dense_gradients = _Kernel(formula.dense_gradients, 2)
+curve = _Kernel(formula.curve, 3, ENTRIES_COMPILED_FROM)
+curve_gradients = _Kernel(formula.curve_gradients, 4, ENTRIES_COMPILED_FROM)
+dense = _Kernel(formula.dense, 1, COMPILED_FROM)
+dense_gradients = _Kernel(formula.dense_gradients, 2, COMPILED_FROM)

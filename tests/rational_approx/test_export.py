@@ -178,7 +178,8 @@ def test_a_constant_has_the_shape_of_its_input():
     half = Rational((Fraction(1),), (Fraction(2),), Domain.of((0, 1)), "monomial")
     for x in (np.zeros(3, dtype=np.float32), np.zeros((2, 2), dtype=np.float32), np.float32(0)):
         y = python(export(half, "numpy"))(x)
-        assert y.shape == x.shape and y.dtype == np.float32 and (y == 0.5).all()
+        assert (y.shape, y.dtype) == (x.shape, np.float32)
+        assert (y == 0.5).all()
 
 
 def constant_parts() -> list[Rational]:

@@ -107,7 +107,8 @@ def test_only_the_inputs_are_kept_for_the_backward_pass() -> None:
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
 @pytest.mark.slow
 def test_the_compiled_kernels_give_the_same_and_the_same_bits_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "COMPILED_FROM", 1)
+    for kernel in (kernels.dense, kernels.dense_gradients):
+        monkeypatch.setattr(kernel, "compiled_from", 1)
     h, rest = 6 * draw(64, 100, dtype=torch.float32) - 3, [torch.tensor(2.0), torch.tensor(1.5)]
     rest += [draw(n, seed=n, dtype=torch.float32) - 0.4 for n in (10, 5, 4)]
     grad = draw(64, 100, seed=8, dtype=torch.float32)
@@ -128,8 +129,7 @@ def test_without_a_compiler_the_result_is_the_same(monkeypatch: pytest.MonkeyPat
         return fails
 
     monkeypatch.setattr(torch, "compile", broken)
-    monkeypatch.setattr(kernels, "COMPILED_FROM", 1)
-    kernel = kernels._Kernel(formula.curve, 3)
+    kernel = kernels._Kernel(formula.curve, 3, compiled_from=1)
     inputs = arguments((30, 7), (30, 1), False)
     torch.testing.assert_close(kernel(*inputs), formula.curve(*inputs))
     assert not kernel.works
