@@ -10,7 +10,7 @@ from rich.table import Table
 
 import rational_approx
 from rational_approx import Certificate, Fit, Rational
-from rational_approx.console import claim, condition, end, folder_exists, number, refusing, say, target_of
+from rational_approx.console import claim, conditions_of, folder_exists, number, refusing, say, target_of
 from rational_approx.shipping import export_command, round_command
 
 __all__ = ["main"]
@@ -71,8 +71,8 @@ def fit(
             list(domain) or None,
             weight=weight,
             breakpoints=[number(point) for point in breakpoints],
-            interpolate=dict(condition(words) for words in conditions),
-            bounds=None if bounds is None else [end(words) for words in bounds],
+            interpolate=conditions_of(conditions),
+            bounds=None if bounds is None else list(bounds),
             digits=digits,
             tolerance=tolerance,
         )

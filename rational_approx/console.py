@@ -1,6 +1,6 @@
 """What the commands share: refusals in one sentence, numbers, claims and targets from text and files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +13,7 @@ from rational_approx.certificate import Certificate
 from rational_approx.remez import DidNotConverge
 from rational_approx.target import Target
 
-__all__ = ["claim", "condition", "end", "folder_exists", "number", "refusing", "say", "target_of"]
+__all__ = ["claim", "conditions_of", "folder_exists", "number", "refusing", "say", "target_of"]
 
 
 class _Refused(click.ClickException):
@@ -44,15 +44,15 @@ def number(text: str) -> Fraction:
         raise ValueError(f"{text!r} is not a number: give a decimal or a fraction such as 1/3") from None
 
 
-def end(text: str) -> Fraction | None:
-    """An exact number, or None for an infinite one: an open side."""
-    return None if text.strip("+-") in ("inf", "infinity") else number(text)
-
-
-def condition(text: str) -> tuple[Fraction, Fraction | None]:
-    """A point and the value wanted there, from words such as ``0`` (None: that of the function) or ``8=1``."""
-    point, equals, value = text.partition("=")
-    return number(point), number(value) if equals else None
+def conditions_of(words: Sequence[str]) -> dict[Fraction, Fraction | None]:
+    """Points and the values wanted there, from words such as ``0`` (None: that of the function) or ``8=1``."""
+    found: dict[Fraction, Fraction | None] = {}
+    for text in words:
+        point, equals, value = text.partition("=")
+        if number(point) in found:
+            raise ValueError(f"--interpolate is given twice for the point {point}: one of them is enough")
+        found[number(point)] = number(value) if equals else None
+    return found
 
 
 def claim(text: str) -> tuple[str, ...]:

@@ -112,7 +112,10 @@ class RationalActivation(nn.Module):
         """``h max(rho(tau / h), 0)`` for each entry, with no gate; 0 where h is not positive. Shapes broadcast."""
         if ("norm" in self.inputs) != (share is not None):
             raise ValueError(f"inputs {self.inputs} need the norm share of the token exactly when 'norm' is among them")
-        return cast(Tensor, _Curve.apply(h, tau, share, self.numerator, self.denominator, self.arch))
+        inputs = (h, tau, share, self.numerator, self.denominator, self.arch)
+        if not torch.is_grad_enabled():
+            return cast(Tensor, kernels.curve_measured(*kernels.widened(inputs)).to(h))
+        return cast(Tensor, _Curve.apply(*inputs))
 
     def curve(self, ratio: Tensor, share: Tensor | None = None) -> Tensor:
         """``max(rho(u, q), 0)`` at ratios u in [0, 1]."""

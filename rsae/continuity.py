@@ -74,9 +74,7 @@ def places(host: Host, limit: int = 16_384) -> Places:
             break
         chosen.append(context)
     states, numbers, positions = [], [], []
-    for i, hidden in host.held_out_states():
-        if i >= len(chosen):
-            continue
+    for i, hidden in host.held_out_states(len(chosen)):
         kept = host.inside(hidden) & (torch.arange(len(hidden), device=hidden.device) > 0)
         states.append(hidden[kept].float().cpu())
         positions.append(kept.nonzero().flatten().cpu())

@@ -143,11 +143,12 @@ def finetune(
     if checkpoint is not None and (kept := checkpoint.load(arm)) is not None:
         training.restore(kept.tensors, kept.values["step"])
         history = kept.values["history"]
+    place = work.W_enc.device  # with its number, which a thread that fetches does not know
     inputs = hidden_states.batches(
-        recipe.batch_size, seed, steps, device, first=training.done, part=(ranks.rank(), ranks.count())
+        recipe.batch_size, seed, steps, place, first=training.done, part=(ranks.rank(), ranks.count())
     )
     began, first = time.monotonic(), training.done
-    for x in fetched(inputs, device):
+    for x in fetched(inputs, place):
         error, l0 = training.step(work.normalised(x)[0] / scale)
         done = training.done
         if done % max(1, steps // 50) == 0 or done == steps:

@@ -15,7 +15,8 @@ from rsae.replay import Replay
 
 __all__ = ["Host", "batched", "evaluating"]
 
-_KL_TOKENS = 8_192  # each costs two forward passes
+_KL_TOKENS = 8_192  # each needs two sets of logits
+_KEPT_TOKENS = 65_536  # of more, hidden states would take too much of the model's memory to keep them
 _LOGITS_AT_ONCE = 2**26  # entries of one batch's logits: 256 MiB in float32
 
 
@@ -108,14 +109,18 @@ class Host:
                 for row, i in enumerate(chosen):
                     yield i, states[row, : len(contexts[i])]
 
-    def held_out_states(self) -> Iterator[tuple[int, Tensor]]:
-        """`hidden_states` of the held-out contexts; after `clean_loss` nothing is run again for them."""
+    def held_out_states(self, count: int | None = None) -> Iterator[tuple[int, Tensor]]:
+        """`hidden_states` of the first held-out contexts; after `clean_loss` nothing is run again for them."""
+        count = len(self.contexts) if count is None else count
         with evaluating(self.model):
             for number, (chosen, tokens, _) in enumerate(self._batches()):
+                if min(chosen) >= count:
+                    continue
                 with _replayed(self._before, number):
                     states = capture(self.model, self.hook, tokens)
                 for row, i in enumerate(chosen):
-                    yield i, states[row, : len(self.contexts[i])]
+                    if i < count:
+                        yield i, states[row, : len(self.contexts[i])]
 
     def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
         """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
@@ -197,6 +202,11 @@ class Host:
                         noting.enter_context(replay.noting())
                 self._known["clean"] = self.loss()
             self._before, self._whole = replays
+            if self._whole is not None:  # only the divergence reads it
+                first = len(self._divergence_contexts())
+                for number, (chosen, _, _) in enumerate(self._batches()):
+                    if min(chosen) >= first:
+                        self._whole.outputs[number] = None
         return self._known["clean"]
 
     def zero_ablated_loss(self) -> float:
@@ -218,6 +228,8 @@ class Host:
 
     def _replays(self) -> tuple[Replay | None, Replay | None]:
         """Of the layers before the hook, and of all of them, where this model's passes can begin there."""
+        if sum(map(len, self.contexts)) > _KEPT_TOKENS:
+            return None, None
         with evaluating(self.model):
             _, tokens, _ = next(self._batches())
             before, whole = Replay(layers_before(self.model, self.hook)), Replay(layers_of(self.model))

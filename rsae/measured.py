@@ -24,6 +24,8 @@ class Measured:
         if self.checkpoint is not None and (kept := self.checkpoint.load(name)) is not None:
             self.seconds = kept.values["seconds"]
             return {metric: Metric(**entry) for metric, entry in kept.values["metrics"].items()}
+        if self.host is not None:  # losses that are the same for all columns are not in the time of one
+            self.host.clean_loss(), self.host.zero_ablated_loss(), self.host.mean_ablated_loss()
         began = time.monotonic()
         found = evaluate(sae, self.hidden_states, self.host)
         self.seconds = time.monotonic() - began

@@ -25,7 +25,7 @@ __all__ = ["Pace", "seconds_a_step", "seconds_at_the_end", "steps_within"]
 _WARM, _TIMED = 3, 5
 _RESERVE = 0.95
 _EVIDENCE = 4 * 16_384  # vectors through SAEs for histograms and continuity, at most
-_CLOSING = 1.5  # proofs and pictures hang on nothing that grows; as measured, on one core of 2026
+_CLOSING = 1.5  # exact proofs and pictures hang on nothing that grows; as measured, on one core of 2026
 
 
 def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, target_l0: float) -> float:
@@ -70,16 +70,20 @@ def steps_within(seconds: float, costs: Iterable[float], measuring: float, most:
     return min(steps, most)
 
 
-def seconds_at_the_end(arms: int, hidden_states: HiddenStates, initialised: SparseAutoencoder, judges: Tensor) -> float:
+def seconds_at_the_end(
+    arms: int, seeds: int, hidden_states: HiddenStates, initialised: SparseAutoencoder, judges: Tensor
+) -> float:
     """What comes after the last measurement: paired comparisons of so many arms, evidence, proofs and the report.
 
     Probing is not in it. What the SAE needs compiled is compiled before the clock starts.
     """
-    token_errors(initialised, judges)
+    float(token_errors(initialised, judges).sum())
     began = time.perf_counter()
     float(token_errors(initialised, judges).sum())  # waits for the device
     a_vector = (time.perf_counter() - began) / len(judges)
-    return _CLOSING + a_vector * ((arms + 1) * len(hidden_states.held_out) + (arms + 2) * len(judges) + _EVIDENCE)
+    # Comparisons over seeds read nothing again; the distances that certificates state take three passes.
+    passes = 3 + (arms + 1) * (seeds == 1)
+    return _CLOSING + a_vector * (passes * len(hidden_states.held_out) + (arms + 3) * len(judges) + _EVIDENCE)
 
 
 class Pace:
@@ -102,8 +106,8 @@ class Pace:
     def steps(self, seconds: float, most: int) -> int:
         """`steps_within` for all of it; the same on every rank."""
         rest = self.measuring() * len(self.costs) + self.ending
-        found = steps_within(seconds, [*self.costs.values(), *self.tries], rest, most)
-        return int(ranks.mean(torch.tensor(float(found))))
+        seconds, rest = ranks.mean(torch.tensor([seconds, rest], dtype=torch.float64)).tolist()
+        return steps_within(seconds, [*self.costs.values(), *self.tries], rest, most)
 
     def following(self, progress: Callable[[Progress], None], steps: int) -> Callable[[Progress], None]:
         """``progress``, given each event with the seconds left of the whole run in the place of its training's."""

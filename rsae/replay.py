@@ -11,13 +11,15 @@ __all__ = ["Replay"]
 
 _PROBE = 16  # positions of the pass that is compared with its replay
 _TOLERANCE = 1e-4
+_MASKED = 1e30  # logits beyond it are no predictions
 
 
 class Replay:
     """What the last of ``layers`` gave, batch after batch; they are the first of a model, in their order.
 
     A measurement that changes something behind them is the same at less cost: of 30 layers with an SAE after the tenth,
-    twenty are run, and the embedding and the head. Dropout and caches of keys must be off.
+    twenty are run, and the embedding and the head. Dropout and caches of keys must be off. Outputs, a hidden state for
+    each position, stay on the model's device.
 
     >>> first, second = nn.Linear(2, 2), nn.Linear(2, 2)
     >>> model, x = nn.Sequential(first, second), torch.ones(1, 2)
@@ -69,25 +71,27 @@ class Replay:
     def agrees(self, run: Callable[[Tensor], Tensor], tokens: Tensor) -> bool:
         """Whether ``run``, logits of token numbers [batch, position], are the same from a replay.
 
-        They are not where later layers read more than the one before them gave, such as keys shared between layers;
-        nor, in this sense, where there are no layers.
+        They are not where later layers read more than the one before them gave, such as keys shared between layers, or
+        where an output has no row for each context; nor, in this sense, where there are no layers.
         """
         if not self.layers:
             return False
         probe = Replay(self.layers)
-        few = tokens[:1, :_PROBE]
+        pair = torch.cat([tokens[:1, :_PROBE], tokens[:1, :_PROBE].flip(1)])
         with probe.noting():
-            whole = run(few)
+            whole = run(pair).float()
+        run(pair.flip(0))  # what layers leave behind them for later ones now belongs to another batch
         try:
-            with probe.of(0):
-                again = run(few)
+            with probe.of(0, torch.tensor([True, True])):
+                again = run(pair).float()
         except Exception:  # whatever such a model raises: it can't be replayed
             return False
-        return torch.allclose(whole, again, rtol=0.0, atol=_TOLERANCE * float(whole.abs().max()))
+        usual = whole[whole.abs() < _MASKED].abs()
+        return bool(len(usual)) and torch.allclose(whole, again, rtol=0.0, atol=_TOLERANCE * float(usual.max()))
 
 
 def _rows(output: Any, rows: Tensor) -> Any:
     """The rows of a layer's output: a tensor, or a tuple with tensors."""
     if isinstance(output, tuple):
         return tuple(_rows(part, rows) for part in output)
-    return output[rows] if isinstance(output, Tensor) else output
+    return output[rows.to(output.device)] if isinstance(output, Tensor) else output

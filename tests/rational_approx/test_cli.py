@@ -94,6 +94,10 @@ def test_conditions_and_bounds(tmp_path: Path) -> None:
     assert isinstance(fit, Fit)
     assert fit.interpolate == ((-16, 0), (16, 1))
     assert fit.bounds == (0, math.inf)
+    result = run("fit", "sigmoid(x)", *common, *conditions[:4], "--bounds", "-inf", 2)
+    assert result.exit_code == 0, result.output
+    assert "reversed" in sentence(run("fit", "sigmoid(x)", *common, "--bounds", 0, "-inf"))
+    assert "twice" in sentence(run("fit", "sigmoid(x)", *common, "--interpolate", 0, "--interpolate", "0=1"))
     assert "'one' is not a number" in sentence(run("fit", "sigmoid(x)", *common, "--interpolate", "16=one"))
 
 

@@ -70,11 +70,16 @@ def test_layers_before_the_hook_run_once(architecture, place):
     assert not any("forward" in layer.__dict__ for layer in model.modules())
 
 
-def test_a_model_whose_later_layers_read_earlier_ones_is_run_whole():
+@pytest.mark.parametrize("left_behind", [[], {}])
+def test_a_model_whose_later_layers_read_earlier_ones_is_run_whole(left_behind):
+    """Whether the reader fails without a pass of the earlier layer, or finds what another batch left there."""
     model = tiny_model("llama")
-    kept = []
-    model.model.layers[0].mlp.register_forward_hook(lambda _, __, output: kept.append(output))
-    model.model.layers[3].register_forward_hook(lambda _, __, output: output + kept.pop())
+    if isinstance(left_behind, list):
+        keep, read = left_behind.append, left_behind.pop
+    else:
+        keep, read = (lambda value: left_behind.update(it=value)), (lambda: left_behind["it"])
+    model.model.layers[0].mlp.register_forward_hook(lambda _, __, output: keep(output) and None)
+    model.model.layers[3].register_forward_hook(lambda _, __, output: output + read())
     host = Host(model, tiny_tokenizer(), "model.layers.1", CONTEXTS)
     expected = host.spliced(Rough())
     host.clean_loss()
