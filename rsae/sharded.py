@@ -45,14 +45,13 @@ class ShardedAdam:
     def step(self, factor: float) -> None:
         """Move the parameters against their mean gradients, at their rates times ``factor``.
 
-        Several ranks free each gradient as soon as it is shared out.
+        Each gradient is freed as soon as it is shared out.
         """
         for group in self._adam.param_groups:
             group["lr"] = group["rate"] * factor
-        if ranks.count() == 1:
-            self._adam.step()
-            return
         for parameter, held in self._held.items():
+            if parameter.grad is None and ranks.count() == 1:
+                continue
             shared, rest = _divided(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
             parameter.grad = None
             means = [ranks.mean_part(shared)] if len(shared) else []
@@ -73,7 +72,8 @@ class ShardedAdam:
         if not all(part in self._adam.state for part in held):
             return {}
         if ranks.count() == 1:
-            return {name: self._adam.state[parameter][name] for name in _MOMENTS}
+            state, shape = self._adam.state[held[0]], (parameter.shape, parameter.stride())
+            return {name: state[name].as_strided(*shape) for name in _MOMENTS}
         found = {}
         for name in _MOMENTS:
             whole = torch.empty_like(parameter, device="cpu")
@@ -95,9 +95,7 @@ class ShardedAdam:
 
 
 def _held(tensor: Tensor) -> list[Tensor]:
-    """The parts of a tensor that this rank updates."""
-    if ranks.count() == 1:
-        return [tensor]
+    """The parts of a tensor that this rank updates, in the order of memory: torch's fused Adam copies any other."""
     shared, rest = _divided(tensor)
     return [part for part in (shared.chunk(ranks.count())[ranks.rank()], rest) if len(part)]
 
