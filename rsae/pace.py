@@ -22,7 +22,7 @@ from rsae.working_copy import input_scale, working_copy
 
 __all__ = ["Pace", "seconds_a_step", "seconds_at_the_end", "steps_within"]
 
-_WARM, _TIMED = 3, 5
+_WARM, _TIMED = 3, 12
 _RESERVE = 0.95
 _EVIDENCE = 4 * 16_384  # vectors through SAEs for histograms and continuity, at most
 _CLOSING = 1.5  # exact proofs and pictures hang on nothing that grows; as measured, on one core of 2026
