@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
 
 from rsae import ranks
 from rsae.activation import RationalActivation
@@ -169,9 +168,7 @@ def finetune(
     if curve is not None:
         curve.extend(history)
     forward.finish(work)
-    trained = rescaled(work, scale)
-    trained.W_enc = nn.Parameter(trained.W_enc.detach().contiguous())
-    return match_l0(trained, calibration, target_l0)
+    return match_l0(rescaled(work, scale), calibration, target_l0)
 
 
 def check_trainable(sae: SparseAutoencoder, hidden_states: HiddenStates, steps: int, recipe: Recipe) -> None:

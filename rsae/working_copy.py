@@ -7,7 +7,7 @@ learning rates, bandwidths and the controller's gains carry over from one host t
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rsae.fold import fold_decoder_norms
 from rsae.paper import PaperActivation
@@ -42,14 +42,9 @@ def rescaled(sae: SparseAutoencoder, factor: float) -> SparseAutoencoder:
 
 
 def working_copy(sae: SparseAutoencoder, scale: float) -> SparseAutoencoder:
-    """The SAE in training units; norms are folded where that is exact, and otherwise the rows keep their norms.
-
-    The encoder lies in memory by columns: so does its gradient (`rsae.entries`), which then needs no copy.
-    """
+    """The SAE in training units; norms are folded where that is exact, and otherwise the rows keep their norms."""
     try:
         folded = fold_decoder_norms(sae)
     except ValueError:
         folded = sae
-    work = rescaled(folded, 1 / scale)
-    work.W_enc = nn.Parameter(work.W_enc.detach().T.contiguous().T)
-    return work
+    return rescaled(folded, 1 / scale)
