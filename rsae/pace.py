@@ -25,7 +25,7 @@ __all__ = ["Pace", "seconds_a_step", "seconds_at_the_end", "steps_within"]
 _WARM, _TIMED = 3, 12
 _RESERVE = 0.95
 _EVIDENCE = 4 * 16_384  # vectors through SAEs for histograms and continuity, at most
-_CLOSING = 1.5  # exact proofs and pictures hang on nothing that grows; as measured, on one core of 2026
+_PROOFS, _FILES = 0.5, 1.0  # exact proofs, and pictures, hang on nothing that grows; as measured, on one core of 2026
 
 
 def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, target_l0: float) -> float:
@@ -71,9 +71,9 @@ def steps_within(seconds: float, costs: Iterable[float], measuring: float, most:
 
 
 def seconds_at_the_end(
-    arms: int, seeds: int, hidden_states: HiddenStates, initialised: SparseAutoencoder, judges: Tensor
+    arms: int, seeds: int, hidden_states: HiddenStates, initialised: SparseAutoencoder, judges: Tensor, written: bool
 ) -> float:
-    """What comes after the last measurement: paired comparisons of so many arms, evidence, proofs and the report.
+    """What comes after the last measurement: paired comparisons of so many arms, evidence, proofs, and files if any.
 
     Probing is not in it. What the SAE needs compiled is compiled before the clock starts.
     """
@@ -83,7 +83,8 @@ def seconds_at_the_end(
     a_vector = (time.perf_counter() - began) / len(judges)
     # Comparisons over seeds read nothing again; the distances that certificates state take three passes.
     passes = 3 + (arms + 1) * (seeds == 1)
-    return _CLOSING + a_vector * (passes * len(hidden_states.held_out) + (arms + 3) * len(judges) + _EVIDENCE)
+    fixed = _PROOFS + _FILES * written
+    return fixed + a_vector * (passes * len(hidden_states.held_out) + (arms + 3) * len(judges) + _EVIDENCE)
 
 
 class Pace:

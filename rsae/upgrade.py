@@ -155,7 +155,9 @@ def upgrade(
     measuring = Measured(hidden_states, host, work)
     columns = {"teacher": measuring.metrics("teacher", teacher)}
     timed = progress is not None or time_budget is not None
-    ending = seconds_at_the_end(len(arms), seeds, hidden_states, initialised, judges) if timed else 0.0
+    ending = 0.0
+    if timed:
+        ending = seconds_at_the_end(len(arms), seeds, hidden_states, initialised, judges, target is not None)
     columns["initialised"] = measuring.metrics("initialised", initialised)
     if timed:
         costs = {name: seconds_a_step(arm, hidden_states, calibration, wanted) for name, arm in arms.items()}

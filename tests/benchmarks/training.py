@@ -64,7 +64,7 @@ def of_type(p: int, q: int, domain: tuple[int, int] = (0, 1)) -> Rational:
 
 def bare(rows: Tensor) -> Step:
     """The plain torch step."""
-    encoder, bias = nn.Parameter(rows.T.clone()), nn.Parameter(torch.zeros(len(rows), device=rows.device))
+    encoder, bias = nn.Parameter(rows.T.contiguous()), nn.Parameter(torch.zeros(len(rows), device=rows.device))
     weights, centre = nn.Parameter(rows.clone()), nn.Parameter(torch.zeros(rows.shape[1], device=rows.device))
     optimiser = torch.optim.Adam([encoder, bias, weights, centre], lr=1e-5, fused=True)
 
@@ -84,7 +84,8 @@ def ours(family: str, rows: Tensor, x: Tensor, l0: int, rational: Rational | Non
     rest: dict[str, Any] = {"topk": {"k": l0}, "jumprelu": {"threshold": level}}.get(family, {})
     bias = torch.full((len(rows),), -level if family == "relu" and rational is None else 0.0)
     centre = torch.zeros(rows.shape[1])
-    sae = SparseAutoencoder(W_enc=rows.T, b_enc=bias, W_dec=rows, b_dec=centre, family=family, **rest)  # type: ignore[arg-type]
+    encoder = rows.T.contiguous()  # as SAEs are loaded
+    sae = SparseAutoencoder(W_enc=encoder, b_enc=bias, W_dec=rows, b_dec=centre, family=family, **rest)  # type: ignore[arg-type]
     sae.activation = None if rational is None else RationalActivation(rational, inputs)
     sae = sae.to(rows.device)
     forward = choose_pass(sae, "l1" if rational is None else "threshold", 0.05, float(l0))
@@ -94,7 +95,8 @@ def ours(family: str, rows: Tensor, x: Tensor, l0: int, rational: Rational | Non
 def paper(rows: Tensor) -> Training:
     """The paper's dense codes with a (9, 8) rational: a compiled pass over all d_sae pre-activations."""
     zero = torch.zeros(len(rows))
-    sae = SparseAutoencoder(W_enc=rows.T, b_enc=zero, W_dec=rows, b_dec=zero[: rows.shape[1]], family="relu")
+    encoder = rows.T.contiguous()
+    sae = SparseAutoencoder(W_enc=encoder, b_enc=zero, W_dec=rows, b_dec=zero[: rows.shape[1]], family="relu")
     sae.activation = PaperActivation(of_type(9, 8, (-1, 1)), input_scale=4.0)
     sae = sae.to(rows.device)
     return Training(sae, choose_pass(sae, "l1", 0.05, 32.0), steps=10**6, warmup=1, rate=1e-5, coefficient_rate=1e-5)
