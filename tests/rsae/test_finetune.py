@@ -6,10 +6,12 @@ from threading import Event
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sparse_data import D_SAE, sparse_states, teacher
 
 from rsae.activation import RationalActivation
-from rsae.active import Active, active_above, active_jump, active_topk, decode
+from rsae.active import Active, active_above, active_jump, active_topk, batch_level, decode
 from rsae.arms import curve_where_crowded
 from rsae.calibrate import calibrate
 from rsae.finetune import Progress, Recipe, finetune, recipe_for
@@ -17,7 +19,7 @@ from rsae.hidden_states import HiddenStates
 from rsae.l0 import L0Controller, match_l0, mean_l0
 from rsae.metrics import evaluate
 from rsae.passes import choose_pass
-from rsae.prefetch import ahead
+from rsae.prefetch import ahead, fetched
 from rsae.sae import SparseAutoencoder
 from rsae.working_copy import input_scale, rescaled, working_copy
 
@@ -276,6 +278,31 @@ def test_a_batch_is_fetched_while_the_one_before_is_worked_on() -> None:
     stopped = ahead(source())
     next(stopped)
     stopped.close()
+
+
+def test_on_a_cpu_nothing_is_fetched_beside_the_steps() -> None:
+    batches = STATES.batches(8, 0, 2)
+    assert fetched(batches, torch.device("cpu")) is batches
+    assert STATES.on("cpu") is STATES
+
+
+@pytest.mark.gpu
+def test_vectors_on_a_card_give_the_same_batches() -> None:
+    there = STATES.on("cuda")
+    assert there.train.is_cuda
+    for here, batch in zip(STATES.batches(8, 0, 5, "cuda"), there.batches(8, 0, 5, "cuda"), strict=True):
+        assert torch.equal(here, batch)
+
+
+@given(st.integers(0, 2**32), st.floats(0.01, 0.99), st.floats(-3, 3), st.sampled_from([None, 0.0, 0.5, 3.0]))
+def test_the_level_of_a_batch_lies_between_the_last_kept_and_the_first_dropped(
+    seed: int, share: float, shift: float, guess: float | None
+) -> None:
+    h = torch.randn(5, 12, generator=torch.Generator().manual_seed(seed)) + shift
+    count = min(max(1, round(5 * 12 * share)), 59)
+    ordered = h.flatten().sort(descending=True).values
+    level = batch_level(h, 12 * share, None if guess is None else torch.tensor(guess))
+    assert float(level) == max(0.0, float((ordered[count - 1] + ordered[count]) / 2))
 
 
 @pytest.mark.parametrize("family", ["topk", "jumprelu", "relu"])
