@@ -16,7 +16,7 @@ from rational_approx.remez import DidNotConverge, Fit, fit
 from rational_approx.saturation import Saturated
 from rational_approx.storage import load, save, verify
 from rational_approx.target import Target
-from rational_approx.verify import Verification
+from rational_approx.verifier import Verification
 
 __all__ = [
     "Certificate",

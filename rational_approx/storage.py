@@ -11,8 +11,8 @@ from typing import Any
 
 from rational_approx.certificate import Certificate
 from rational_approx.documents import document, from_document
-from rational_approx.verify import Verification
-from rational_approx.verify import verify as verify_document
+from rational_approx.verifier import Verification
+from rational_approx.verifier import verify as verify_document
 
 __all__ = ["load", "save", "verify", "write"]
 
@@ -93,7 +93,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def verify(certificate: Certificate | str | os.PathLike[str]) -> Verification:
-    """Check a certificate, or a certificate file, by the independent verifier of :mod:`rational_approx.verify`.
+    """Check a certificate, or a certificate file, by the independent verifier of :mod:`rational_approx.verifier`.
 
     Raises
     ------

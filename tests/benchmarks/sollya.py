@@ -22,7 +22,7 @@ from pathlib import Path
 from rational_approx import Certificate, Fit, certify, fit
 from rational_approx.documents import document
 from rational_approx.nodes import text
-from rational_approx.verify import verify
+from rational_approx.verifier import verify
 from tests.benchmarks.machine import machine
 from tests.rational_approx.truths import best_errors
 

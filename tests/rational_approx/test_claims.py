@@ -12,7 +12,7 @@ import pytest
 
 from rational_approx import Certificate, Domain, Rational, Target, certify, export, fit, load, save, verify
 from rational_approx.documents import canonical_hash, document
-from rational_approx.verify import verify as verify_document
+from rational_approx.verifier import verify as verify_document
 
 
 def confirmed(certificate: Certificate) -> bool:

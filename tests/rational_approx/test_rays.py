@@ -17,7 +17,7 @@ from rational_approx.enclosures import Undecided
 from rational_approx.expression import parse
 from rational_approx.precision import working_bits
 from rational_approx.rays import beyond
-from rational_approx.verify import verify
+from rational_approx.verifier import verify
 from rational_approx.verify_arithmetic import Arithmetic
 from rational_approx.verify_rays import bounds, substituted
 from rational_approx.verify_reading import Failure, read

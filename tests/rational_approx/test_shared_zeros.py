@@ -16,7 +16,7 @@ from rational_approx.documents import canonical_hash, document
 from rational_approx.expression import parse
 from rational_approx.precision import to_arb
 from rational_approx.shared_zeros import Divided, taylor
-from rational_approx.verify import verify
+from rational_approx.verifier import verify
 
 THROUGH_ZERO = [
     ("tanh(x)", (3, 2), (-1, 1), "relative", mpmath.tanh),

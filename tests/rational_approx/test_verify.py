@@ -20,7 +20,7 @@ from rational_approx import fit
 from rational_approx.certify import certify
 from rational_approx.documents import document
 from rational_approx.storage import verify
-from rational_approx.verify import verify as verify_document
+from rational_approx.verifier import verify as verify_document
 from rational_approx.verify_arithmetic import Arithmetic
 from rational_approx.verify_models import Curve
 from rational_approx.verify_reading import read

@@ -1,19 +1,15 @@
 """The verifier: an expression on a half-line as ``c(y) y^k``, with ``y = x / start >= 1`` and bounds of c.
 
 Where ``u <= -h y^k`` with h and k positive, ``exp(u) <= exp(-h) y^-n`` for every ``n <= h k``, because
-``-h y^k + n log(y)`` falls from y = 1 on. Standard library only; see ``verify.py``.
+``-h y^k + n log(y)`` falls from y = 1 on. Standard library only.
 """
 
 from fractions import Fraction
 from math import inf
 from typing import Any
 
-if __package__:
-    from rational_approx.verify_arithmetic import TEMPLATES, Arithmetic, Interval
-    from rational_approx.verify_reading import SWITCHED, chosen, in_time, need
-else:  # run alone, beside the other files
-    from verify_arithmetic import TEMPLATES, Arithmetic, Interval  # type: ignore[import-not-found, no-redef]
-    from verify_reading import SWITCHED, chosen, in_time, need  # type: ignore[import-not-found, no-redef]
+from .jets import TEMPLATES, Arithmetic, Interval
+from .reading import SWITCHED, chosen, in_time, need
 
 __all__ = ["bounds", "substituted"]
 

@@ -1,6 +1,6 @@
 """The verifier: what a certificate states, its claims about the rational, and samples.
 
-Standard library only; see ``verify.py``.
+Standard library only.
 """
 
 from copy import copy
@@ -9,12 +9,8 @@ from itertools import pairwise
 from math import inf, lcm
 from typing import Any
 
-if __package__:
-    from rational_approx import verify_polynomials as polynomials
-    from rational_approx import verify_reading as reading
-else:  # run alone, beside the other files
-    import verify_polynomials as polynomials  # type: ignore
-    import verify_reading as reading  # type: ignore
+from . import polynomials
+from . import reading
 
 __all__ = ["Samples", "Stated", "holds", "slopes"]
 

@@ -1,22 +1,16 @@
 """The verifier: which branch of a piecewise expression holds on a piece, and what stays in a function's domain.
 
-Standard library only; see ``verify.py``.
+Standard library only.
 """
 
 from fractions import Fraction
 from math import inf
 from typing import Any
 
-if __package__:
-    from rational_approx.verify_arithmetic import Arithmetic
-    from rational_approx.verify_polynomials import combined, one_sign, product
-    from rational_approx.verify_reading import SWITCHED, Failure, chosen
-    from rational_approx.verify_zeros import exact
-else:  # run alone, beside the other files
-    from verify_arithmetic import Arithmetic  # type: ignore[import-not-found, no-redef]
-    from verify_polynomials import combined, one_sign, product  # type: ignore[import-not-found, no-redef]
-    from verify_reading import SWITCHED, Failure, chosen  # type: ignore[import-not-found, no-redef]
-    from verify_zeros import exact  # type: ignore[import-not-found, no-redef]
+from .jets import Arithmetic
+from .polynomials import combined, one_sign, product
+from .reading import SWITCHED, Failure, chosen
+from .zeros import exact
 
 __all__ = ["identical", "resolved"]
 

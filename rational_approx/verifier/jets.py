@@ -1,18 +1,14 @@
 """The verifier: Taylor coefficients of expressions as intervals, at a point or over a box.
 
-Standard library only; see ``verify.py``.
+Standard library only.
 """
 
 import operator
 from fractions import Fraction
 from math import comb, inf
 
-if __package__:
-    from rational_approx.verify_functions import Functions, Interval
-    from rational_approx.verify_reading import SWITCHED, chosen, in_time, need, read
-else:  # run alone, beside the other files
-    from verify_functions import Functions, Interval  # type: ignore[import-not-found, no-redef]
-    from verify_reading import SWITCHED, chosen, in_time, need, read  # type: ignore[import-not-found, no-redef]
+from .functions import Functions, Interval
+from .reading import SWITCHED, chosen, in_time, need, read
 
 __all__ = ["TEMPLATES", "Arithmetic", "Interval", "Jet"]
 

@@ -2,7 +2,7 @@
 
 On a box of midpoint m and half-width h, ``e(m + h s) = sum_{k < n} e_k s^k + s^n V(s)``. Of f and w, ``V^(j) / j!`` is
 the coefficient ``n + j`` of the series over the whole box; of P/Q with the Taylor polynomial C, V is exactly ``S / Q``,
-where ``P - C Q = s^n S``. Standard library only; see ``verify.py``.
+where ``P - C Q = s^n S``. Standard library only.
 """
 
 from contextlib import suppress
@@ -10,12 +10,8 @@ from fractions import Fraction
 from math import comb
 from typing import Any
 
-if __package__:
-    from rational_approx.verify_arithmetic import Arithmetic, Interval, Jet
-    from rational_approx.verify_reading import Failure
-else:  # run alone, beside the other files
-    from verify_arithmetic import Arithmetic, Interval, Jet  # type: ignore[import-not-found, no-redef]
-    from verify_reading import Failure  # type: ignore[import-not-found, no-redef]
+from .jets import Arithmetic, Interval, Jet
+from .reading import Failure
 
 __all__ = ["Curve"]
 

@@ -1,15 +1,12 @@
 """The verifier: intervals of scaled integers, and the elementary functions of one of them.
 
-Standard library only; see ``verify.py``.
+Standard library only.
 """
 
 from fractions import Fraction
 from math import comb, isqrt
 
-if __package__:
-    from rational_approx.verify_reading import Failure, need
-else:  # run alone, beside the other files
-    from verify_reading import Failure, need  # type: ignore[import-not-found, no-redef]
+from .reading import Failure, need
 
 __all__ = ["Functions", "Interval"]
 

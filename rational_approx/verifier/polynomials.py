@@ -1,6 +1,6 @@
 """The verifier: exact polynomials, lowest degree first, and their signs.
 
-Standard library only; see ``verify.py``.
+Standard library only.
 """
 
 from fractions import Fraction
@@ -8,10 +8,7 @@ from itertools import pairwise
 from math import comb, inf, lcm
 from typing import Any
 
-if __package__:
-    from rational_approx.verify_reading import in_time, need
-else:  # run alone, beside the other files
-    from verify_reading import in_time, need  # type: ignore[import-not-found, no-redef]
+from .reading import in_time, need
 
 __all__ = ["combined", "divided", "one_sign", "pole_free", "powers", "product", "signed", "value_at"]
 

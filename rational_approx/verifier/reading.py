@@ -1,6 +1,6 @@
 """The verifier: exact numbers and expressions from the text of a certificate.
 
-Standard library only; see ``verify.py``.
+Standard library only.
 """
 
 import ast

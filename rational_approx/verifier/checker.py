@@ -16,24 +16,14 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-if __package__:
-    from rational_approx import verify_arithmetic as arithmetic
-    from rational_approx import verify_branches as branches
-    from rational_approx import verify_claims as statements
-    from rational_approx import verify_models as models
-    from rational_approx import verify_polynomials as polynomials
-    from rational_approx import verify_rays as rays
-    from rational_approx import verify_reading as reading
-    from rational_approx import verify_zeros as shared
-else:  # run alone, beside the other files
-    import verify_arithmetic as arithmetic  # type: ignore
-    import verify_branches as branches  # type: ignore
-    import verify_claims as statements  # type: ignore
-    import verify_models as models  # type: ignore
-    import verify_polynomials as polynomials  # type: ignore
-    import verify_rays as rays  # type: ignore
-    import verify_reading as reading  # type: ignore
-    import verify_zeros as shared  # type: ignore
+from . import jets as arithmetic
+from . import branches
+from . import claims as statements
+from . import models
+from . import polynomials
+from . import rays
+from . import reading
+from . import zeros as shared
 
 __all__ = ["Verification", "verify"]
 
@@ -226,9 +216,3 @@ def read_file(path: Path) -> Any:
     return json.loads(path.read_bytes(), object_pairs_hook=unique, parse_constant=refused)
 
 
-if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit("usage: python verify.py certificate.json [seconds]")
-    outcome = verify(sys.argv[1], *map(float, sys.argv[2:]))
-    sys.stdout.write("\n".join(["confirmed" if outcome.ok else "NOT confirmed", *outcome.failures]) + "\n")
-    sys.exit(0 if outcome.ok else 1)

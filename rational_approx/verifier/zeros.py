@@ -1,21 +1,16 @@
 """The verifier: zeros that target and rational share at an end of a piece, where the weight is infinite.
 
 With ``d = abs(x - z)`` the error ``w (f - P/Q)`` is ``(w d) (f / d - (P / d) / Q)``, and every factor is smooth at z.
-Standard library only; see ``verify.py``.
+Standard library only.
 """
 
 from fractions import Fraction
 from math import inf
 from typing import Any
 
-if __package__:
-    from rational_approx.verify_arithmetic import Arithmetic
-    from rational_approx.verify_polynomials import divided
-    from rational_approx.verify_reading import SWITCHED, Failure
-else:  # run alone, beside the other files
-    from verify_arithmetic import Arithmetic  # type: ignore[import-not-found, no-redef]
-    from verify_polynomials import divided  # type: ignore[import-not-found, no-redef]
-    from verify_reading import SWITCHED, Failure  # type: ignore[import-not-found, no-redef]
+from .jets import Arithmetic
+from .polynomials import divided
+from .reading import SWITCHED, Failure
 
 __all__ = ["exact", "without_zeros"]
 
