@@ -14,6 +14,7 @@ def alternating(
     degree: tuple[int, ...],
     polynomials: tuple[flint.fmpq_poly, flint.fmpq_poly],
     turned: tuple[int, ...] = (),
+    flips: dict[int, int] | None = None,
 ) -> tuple[Fraction, tuple[Point, ...], tuple[int, ...]]:
     """The best lower bound from evaluated points, and the alternating reference and its signs that prove it.
 
@@ -24,10 +25,14 @@ def alternating(
     ``turned`` are the pieces that begin at a zero that every rational of finite error shares with the target. There
     the difference of two of them vanishes: without these factors ``x - z`` its degree is lower by one for each, and so
     is the number of points, and the signs alternate once those of the factors are taken off.
+
+    ``flips`` has for each piece the sign of Q there times that of the competitors' Q (docs/semantics.md has the
+    theorem): where it is -1, the sign of the error counts as the other one. Without it, all are 1.
     """
 
     def side(entry: tuple[Point, int, Fraction]) -> int:
-        return entry[1] * (-1) ** sum(piece <= entry[0].piece for piece in turned)
+        flip = 1 if flips is None else flips[entry[0].piece]
+        return entry[1] * flip * (-1) ** sum(piece <= entry[0].piece for piece in turned)
 
     runs: list[tuple[Point, int, Fraction]] = []
     for entry in sorted(points, key=lambda entry: (entry[0].piece, entry[0].x)):

@@ -7,7 +7,10 @@ from typing import NamedTuple
 from rational_approx.domain import Domain, End
 from rational_approx.rational import Rational
 
-__all__ = ["Certificate", "Claim", "Part", "Point"]
+__all__ = ["COMPETITORS", "Certificate", "Claim", "Part", "Point", "Reference"]
+
+COMPETITORS = ("one sign", "any sign")
+"""The classes of competitors: Q keeps one sign on the whole domain, or one on each of its intervals."""
 
 
 class Point(NamedTuple):
@@ -18,15 +21,24 @@ class Point(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A closed part of a piece on which the upper bound was proved, and by which argument.
-
-    ``how`` is ``bound`` (Taylor model or ball), ``monotone`` (first derivative of one sign) or ``curved`` (second).
-    """
+    """A closed part of a piece on which the upper bound was proved."""
 
     piece: int
     lower: End
     upper: End
-    how: str
+
+
+class Reference(NamedTuple):
+    """Points at which the error of a rational alternates, by the theorem for competitors whose Q has certain signs.
+
+    ``signs`` are the signs of the competitors' Q, one for each interval of the domain; ``sides`` those of the error at
+    the points. ``rational`` is None for the rational that is certified.
+    """
+
+    signs: tuple[int, ...]
+    points: tuple[Point, ...]
+    sides: tuple[int, ...]
+    rational: Rational | None = None
 
 
 class Claim(NamedTuple):
@@ -51,13 +63,17 @@ class Certificate:
     lower, upper:
         Exact bounds: ``lower <= sup abs(w (f - r)) <= upper``; None where there is none.
     best_lower:
-        No rational of this type has a smaller error than this (de la Vallée-Poussin); 0 where nothing is proved.
+        No rational of this type in the class of ``competitors`` has a smaller error (de la Vallée-Poussin); 0 where
+        nothing is proved.
+    competitors:
+        ``"one sign"``: P/Q whose Q keeps one sign on the whole domain; ``"any sign"``: one on each of its intervals.
     pole_free:
         Whether the denominator provably has no zero on the domain; None where that is undecided.
     witness:
         A point at which the error is at least ``lower``, or at which the denominator vanishes.
-    reference:
-        Points at which the error alternates strictly, each time by at least ``best_lower``; ``signs`` are its signs.
+    references:
+        Points at which errors alternate strictly, each time by at least ``best_lower``: one `Reference` for every
+        pattern of signs that a competitor's Q may have.
     parts:
         A covering of the domain, with the argument that proves ``upper`` on each part.
     samples:
@@ -76,12 +92,17 @@ class Certificate:
     breakpoints: tuple[Fraction, ...] = ()
     claims: tuple[Claim, ...] = ()
     witness: Point | None = None
-    reference: tuple[Point, ...] = ()
+    references: tuple[Reference, ...] = ()
     parts: tuple[Part, ...] = field(default=(), repr=False)
     type: tuple[int, int] = (0, 0)
     reason: str = ""
-    signs: tuple[int, ...] = ()
     samples: tuple[tuple[Fraction, Fraction, Fraction], ...] = field(default=(), repr=False)
+    competitors: str = "one sign"
+
+    @property
+    def reference(self) -> tuple[Point, ...]:
+        """The points of the first reference: those of the certified rational's own error."""
+        return self.references[0].points if self.references else ()
 
     @property
     def gap(self) -> float:
@@ -96,11 +117,12 @@ class Certificate:
         def shown(value: Fraction | None) -> str:
             return "none" if value is None else f"{float(value):.12g}"
 
+        against = "" if len(self.domain.intervals) == 1 else f" (denominators of {self.competitors})"
         weighted = "" if self.weight == "1" else f", weighted by {self.weight},"
         lines = [
             f"{self.status}: error of type {self.type} for {self.target}{weighted} on {self.domain}",
             f"  {shown(self.lower)} <= error <= {shown(self.upper)} (relative gap {self.gap:.1e})",
-            f"  best possible of this type >= {shown(self.best_lower)}",
+            f"  best possible of this type >= {shown(self.best_lower)}{against}",
             f"  pole-free: {'undecided' if self.pole_free is None else 'yes' if self.pole_free else 'no'}",
         ]
         for claim in self.claims:

@@ -1,28 +1,32 @@
 """`certify`: a rigorous two-sided bound of the error of a rational, the best possible, and exact facts about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise, product
 from math import ceil, cos, inf, pi
-from typing import Any
+from typing import Any, NamedTuple
 
 import flint
 import numpy as np
 from flint import arb
 
 from rational_approx.alternation import alternating
-from rational_approx.certificate import Certificate, Part, Point
+from rational_approx.bernstein import sign_on
+from rational_approx.certificate import COMPETITORS, Certificate, Part, Point, Reference
 from rational_approx.claims import decide, denominator_sign, read_claims
 from rational_approx.discrete import exact_samples, sample_errors
 from rational_approx.domain import End
 from rational_approx.enclosures import Undecided
 from rational_approx.errorjets import ErrorCurve, curves, order_for
 from rational_approx.expression import Expression
-from rational_approx.nodes import text
+from rational_approx.nodes import Node, text
+from rational_approx.polynomials import fmpq, fractions
 from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
 from rational_approx.rational import Rational
 from rational_approx.roots import quotient_of
+from rational_approx.shared_zeros import divided
 from rational_approx.supremum import Sample, Search
-from rational_approx.target import Target
+from rational_approx.target import Piece, Target
 
 __all__ = ["certify"]
 
@@ -32,7 +36,14 @@ DEFAULT_GAP = Fraction(1, 10**13)
 _PRECISIONS = (160, 320, 640, 1280, 2560, 5120, 10_240)
 
 
-def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (), gap: object = None) -> Certificate:
+def certify(
+    fit: Any,
+    target: Target | None = None,
+    *,
+    claims: Sequence[Any] = (),
+    gap: object = None,
+    against: Any = None,
+) -> Certificate:
     """Prove how large the weighted error of a rational is, and what else is claimed of it.
 
     Parameters
@@ -46,6 +57,9 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
         lie outside the domain; ``("derivative", bound)``: ``abs(f' - r') <= bound``, without a bound it is filled in.
     gap:
         Wanted relative gap between the two bounds.
+    against:
+        The best fit of the same target, where a `Rational` is certified (one with rounded coefficients, say): its type,
+        its class of competitors and its references then prove the best possible error. A fit brings its own.
 
     Raises
     ------
@@ -70,7 +84,12 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
     wanted = DEFAULT_GAP if gap is None else fraction(gap)
     if wanted <= 0:
         raise ValueError(f"the gap must be positive, not {gap}: exact equality cannot be proved by enclosures")
-    degree = tuple(getattr(fit, "degree", None) or rational.type)
+    source = fit if against is None else against
+    degree = tuple(getattr(source, "degree", None) or rational.type)
+    if any(n < m for n, m in zip(degree, rational.type)):
+        raise ValueError(f"the rational has type {rational.type} and is no competitor of type {degree}")
+    any_sign = getattr(source, "denominator", "one sign") == "any" and len(target.domain.intervals) > 1
+    competitors = COMPETITORS[any_sign]
     top, bottom = rational.polynomials
     signs, free, zero = denominator_sign(bottom, target.domain)
     found = _Findings()
@@ -84,7 +103,15 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
     elif free is None:
         found.reason = "the denominator comes too close to zero to decide whether it has a zero"
     else:
-        _enclosed(found, target, top, bottom, degree, getattr(fit, "reference", ()), wanted)
+        near = getattr(source, "reference", ())
+        rivals: tuple[Any, ...] = tuple(getattr(source, "patterns", ())) if any_sign else ()
+        if against is not None and not any_sign:
+            rivals = (_Rival((1,) * len(signs), against.rational, against.reference),)
+        asked = _Asked(target, top, bottom, degree, near, wanted, competitors, signs, rivals)
+        try:
+            _enclosed(found, asked)
+        except OverflowError as problem:
+            found.status, found.reason = "undecided", str(problem)
     bounds, worst = (found.lower, found.upper, found.best_lower), found.witness and found.witness.x
     decided = tuple(decide(name, values, top, bottom, target, signs, bounds, worst) for name, values in stated)
     if any(claim.status == "refuted" for claim in decided):
@@ -104,12 +131,12 @@ def certify(fit: Any, target: Target | None = None, *, claims: Sequence[Any] = (
         target.breakpoints,
         decided,
         found.witness,
-        found.reference,
+        found.references,
         found.parts,
         degree,
         found.reason,
-        found.signs,
         exact_samples(target),
+        competitors,
     )
 
 
@@ -134,36 +161,51 @@ class _Findings:
         self.upper: Fraction | None = None
         self.best_lower = Fraction(0)
         self.witness: Point | None = None
-        self.reference: tuple[Point, ...] = ()
+        self.references: tuple[Reference, ...] = ()
         self.parts: tuple[Part, ...] = ()
-        self.signs: tuple[int, ...] = ()
+
+
+class _Rival(NamedTuple):
+    """A rational that is near the best for competitors whose Q has these signs, and where its error alternates."""
+
+    signs: tuple[int, ...]
+    rational: Rational
+    reference: Sequence[Any]
+
+
+class _Asked(NamedTuple):
+    """A rational and its target, the class of competitors, and where to look."""
+
+    target: Target
+    top: flint.fmpq_poly
+    bottom: flint.fmpq_poly
+    degree: tuple[int, ...]
+    reference: Sequence[Any]
+    gap: Fraction
+    competitors: str
+    signs: list[int]
+    """Those of Q, one for each interval."""
+    rivals: tuple[Any, ...]
 
 
 # -- targets given as expressions ------------------------------------------------------------------------------------
 
 
-def _enclosed(
-    found: _Findings,
-    target: Target,
-    top: flint.fmpq_poly,
-    bottom: flint.fmpq_poly,
-    degree: tuple[int, ...],
-    reference: Sequence[Any],
-    gap: Fraction,
-) -> None:
+def _enclosed(found: _Findings, asked: _Asked) -> None:
+    target, gap = asked.target, asked.gap
     for piece in target.pieces:
         for formula in (piece.expression, piece.weight_expression):
             if not formula.defined(piece.lower, piece.upper):  # type: ignore[union-attr]
                 found.reason = f"it is not proved that {formula} is defined on all of [{piece.lower}, {piece.upper}]"
                 return
-    if _identical(target, top, bottom):
+    if _identical(target, asked.top, asked.bottom):
         found.lower = found.upper = Fraction(0)
         found.status = "proved"
         return
     for bits in _PRECISIONS:
         with working_bits(bits):
             try:
-                search, origins = _seeded(target, top, bottom, reference, sum(degree) + 2, gap)
+                search, origins = _seeded(target, asked.top, asked.bottom, asked.reference, sum(asked.degree) + 2, gap)
             except Undecided as problem:
                 found.reason = str(problem)
                 return
@@ -174,19 +216,52 @@ def _enclosed(
             for curve in search.curves:
                 curve.order = order
             reached = search.run()
-            _record(found, target, search, origins, top, bottom, degree)
+            _record(found, asked, search, origins)
         found.status = "proved" if reached else "undecided"
         found.reason = "" if reached else "the bounds did not meet within the wanted gap"
         return
 
 
 def _identical(target: Target, top: flint.fmpq_poly, bottom: flint.fmpq_poly) -> bool:
-    # Whether the target is the same rational function on every piece: enclosures never show a zero error.
+    # Whether the target is the same rational function on every piece: enclosures never show a zero error. That it is
+    # defined everywhere must be shown, too: x / x is not, at 0.
     for piece in target.pieces:
-        exactly = quotient_of(piece.expression.tree)  # type: ignore[union-attr]
+        tree = piece.expression.tree  # type: ignore[union-attr]
+        exactly = quotient_of(tree)
         if exactly is None or exactly[0] * bottom != exactly[1] * top:
             return False
+        if not all(_never_zero(below, piece) for below in _denominators(tree)):
+            return False
+        if piece.weight_expression.tree.value is None and not _finite(piece):  # type: ignore[union-attr]
+            return False
     return True
+
+
+def _denominators(tree: Node) -> Iterator[Node]:
+    for node in tree.walk():
+        if node.operator == "/":
+            yield node.arguments[1]
+        elif node.operator == "^" and (node.arguments[1].value or 0) < 0:
+            yield node.arguments[0]
+
+
+def _never_zero(node: Node, piece: Piece) -> bool:
+    known = quotient_of(node)
+    return known is not None and sign_on(known[0], piece.lower, piece.upper).sign != 0
+
+
+def _finite(piece: Piece, boxes: int = 4000) -> bool:
+    # Whether the weight, without the zeros that it shares with the target, is finite on boxes that cover the piece.
+    if not (isinstance(piece.lower, Fraction) and isinstance(piece.upper, Fraction)):
+        return False
+    _, weight, _, _ = divided(piece.expression, piece.weight_expression, flint.fmpq_poly([0]), piece.lower, piece.upper)  # type: ignore[arg-type]
+    stack = [(piece.lower, piece.upper)]
+    with working_bits(128):
+        while stack and boxes:
+            (a, b), boxes = stack.pop(), boxes - 1
+            if not weight.ball(to_arb(a).union(to_arb(b))).is_finite():
+                stack += [(a, (a + b) / 2), ((a + b) / 2, b)]
+    return not stack
 
 
 def _seeded(
@@ -231,15 +306,9 @@ def _end_or_exact(target: Target, origins: list[int], search: Search, curve: int
     return to_fraction(x)
 
 
-def _record(
-    found: _Findings,
-    target: Target,
-    search: Search,
-    origins: list[int],
-    top: flint.fmpq_poly,
-    bottom: flint.fmpq_poly,
-    degree: tuple[int, ...],
-) -> None:
+def _record(found: _Findings, asked: _Asked, search: Search, origins: list[int]) -> None:
+    target = asked.target
+
     def place(curve: int, x: arb) -> End:
         return _end_or_exact(target, origins, search, curve, x)
 
@@ -249,18 +318,74 @@ def _record(
     points: dict[Point, Sample] = {}
     for sample in search.samples:
         points[Point(origins[sample.curve], place(sample.curve, sample.x))] = sample
-    sizes = [(point, (s.value > 0) - (s.value < 0), _rounded(abs(s.value).lower(), -1)) for point, s in points.items()]
+    sizes = [_sized(point, sample.value) for point, sample in points.items()]
     found.witness = max(sizes, key=lambda entry: entry[2])[0]
     weighted = [entry for entry in sizes if search.weight_positive(points[entry[0]])]
     zeros = {zero for curve in search.curves for zero in curve.zeros}
     # A zero at the very end of the domain turns no sign, which is as good as turning all of them.
     turned = tuple(sum(piece.lower < zero for piece in target.pieces) for zero in zeros)
-    found.best_lower, found.reference, found.signs = alternating(weighted, degree, (top, bottom), turned)
+    found.best_lower, found.references = _unbeaten(asked, weighted, zeros, turned)
     parts = []
     for box in search.boxes:
         ends = sorted((place(box.curve, box.lower), place(box.curve, box.upper)))
-        parts.append(Part(origins[box.curve], ends[0], ends[1], box.how))
+        parts.append(Part(origins[box.curve], ends[0], ends[1]))
     found.parts = tuple(sorted(parts, key=lambda part: (part.piece, part.lower)))
+
+
+def _sized(point: Point, value: arb) -> tuple[Point, int, Fraction]:
+    return point, (value > 0) - (value < 0), _rounded(abs(value).lower(), -1)
+
+
+def _unbeaten(
+    asked: _Asked, points: list[tuple[Point, int, Fraction]], zeros: set[Fraction], turned: tuple[int, ...]
+) -> tuple[Fraction, tuple[Reference, ...]]:
+    # The smallest of the bounds for every pattern of signs that a competitor's Q may have; 0 where one has no bound.
+    intervals, q = asked.target.domain.intervals, asked.degree[1]
+    patterns = [(1,) * len(intervals)]
+    if asked.competitors == "any sign":
+        free = ((1, *rest) for rest in product((1, -1), repeat=len(intervals) - 1))
+        patterns = [each for each in free if sum(a != b for a, b in pairwise(each)) <= q]
+    home = [
+        next(k for k, (a, b) in enumerate(intervals) if a <= piece.lower and piece.upper <= b)
+        for piece in asked.target.pieces
+    ]
+    own = tuple(sign * asked.signs[0] for sign in asked.signs)
+    best: Fraction | None = None
+    references = []
+    for pattern in sorted(patterns, key=lambda each: each != own):
+        flips = {piece: asked.signs[k] * pattern[k] for piece, k in enumerate(home)}
+        bound, places, sides = alternating(points, asked.degree, (asked.top, asked.bottom), turned, flips)
+        found = Reference(pattern, places, sides)
+        for rival in asked.rivals:
+            if tuple(rival.signs) == pattern:
+                higher, found_by_rival = _by_rival(asked, rival, zeros, turned, home)
+                if higher > bound:
+                    bound, found = higher, found_by_rival
+        best = bound if best is None else min(best, bound)
+        references.append(found)
+    return (best, tuple(references)) if best else (Fraction(0), ())
+
+
+def _by_rival(
+    asked: _Asked, rival: Any, zeros: set[Fraction], turned: tuple[int, ...], home: list[int]
+) -> tuple[Fraction, Reference]:
+    # The bound that the best fit of another pattern of signs gives, from its own error at its own reference.
+    above, below = (tuple(fractions(side)) for side in rival.rational.polynomials)
+    plain = Rational(above, below, asked.target.domain, "monomial")
+    top, bottom = plain.polynomials
+    signs, free, _ = denominator_sign(bottom, asked.target.domain)
+    if not free or any(top(fmpq(zero)) != 0 for zero in zeros):
+        return Fraction(0), Reference((), (), ())
+    points = []
+    for index, piece in enumerate(asked.target.pieces):
+        curve = ErrorCurve(piece.expression, piece.weight_expression, top, bottom, arb(0), arb(0))
+        for x in (fraction(x) for x in rival.reference if not (isinstance(x, float) and abs(x) == inf)):
+            ball = to_arb(x)
+            if piece.lower <= x <= piece.upper and x not in zeros and curve.weight_positive(ball):
+                points.append(_sized(Point(index, x), curve.at(ball)[0]))
+    flips = {piece: signs[k] * rival.signs[k] for piece, k in enumerate(home)}
+    bound, places, sides = alternating(points, asked.degree, (top, bottom), turned, flips)
+    return bound, Reference(tuple(rival.signs), places, sides, plain)
 
 
 def _rounded(value: arb, side: int) -> Fraction:
@@ -282,7 +407,10 @@ def _from_samples(found: _Findings, rational: Rational, target: Target, degree: 
     points = sample_errors(rational, exact_samples(target))
     found.witness, _, largest = max(points, key=lambda entry: entry[2])
     found.lower = found.upper = largest
-    found.best_lower, found.reference, found.signs = alternating(points, degree, rational.polynomials)
+    weighted = {x for x, _, weight in exact_samples(target) if weight > 0}
+    points = [point for point in points if point[0].x in weighted]
+    found.best_lower, places, sides = alternating(points, degree, rational.polynomials)
+    found.references = (Reference((1,), places, sides),) if found.best_lower else ()
     found.status = "proved"
 
 

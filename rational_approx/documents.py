@@ -15,10 +15,10 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from rational_approx.certificate import Certificate, Claim, Part, Point
+from rational_approx.certificate import Certificate, Claim, Part, Point, Reference
 from rational_approx.domain import Domain, End
 from rational_approx.expression import parse
-from rational_approx.polynomials import exact, fmpq
+from rational_approx.polynomials import exact, fmpq, fractions
 from rational_approx.precision import fraction
 from rational_approx.rational import Rational
 from rational_approx.remez import Fit
@@ -162,32 +162,32 @@ def _certificate(value: Certificate) -> dict[str, Any]:
     def optional(number: Fraction | None) -> str | None:
         return None if number is None else number_text(number)
 
-    def about(number: Fraction | None) -> str | None:
-        return None if number is None else f"{float(number):.15g}"
-
     # The exact value at t = 1/3 of the hull: T_k(1/3) is zero for no k, so that every coefficient counts.
     hull, bounded = value.rational.domain, value.rational.domain.bounded
     pinned = (2 * hull.upper + hull.lower) / 3 if bounded else Fraction(1, 3)
+    target = {
+        "expression": value.target,
+        "weight": value.weight,
+        "domain": _domain_text(value.domain),
+        "breakpoints": [number_text(b) for b in value.breakpoints],
+    }
+    if value.samples:  # a certificate of samples names no function
+        samples = [[number_text(v) for v in sample] for sample in value.samples]
+        target = {"samples": samples, "domain": _domain_text(value.domain)}
     return {
-        "target": {
-            "expression": value.target,
-            "weight": value.weight,
-            "domain": _domain_text(value.domain),
-            "breakpoints": [number_text(b) for b in value.breakpoints],
-            **({"samples": [[number_text(v) for v in sample] for sample in value.samples]} if value.samples else {}),
-        },
+        "target": target,
         "rational": _rational(value.rational),
         "type": list(value.type),
+        "competitors": value.competitors,
         "status": value.status,
         "reason": value.reason,
         "lower": optional(value.lower),
         "upper": optional(value.upper),
         "best_lower": number_text(value.best_lower),
-        "about": {"lower": about(value.lower), "upper": about(value.upper), "best_lower": about(value.best_lower)},
         "pole_free": value.pole_free,
         "witness": None if value.witness is None else [value.witness.piece, number_text(value.witness.x)],
-        "reference": [[p.piece, number_text(p.x), sign] for p, sign in zip(value.reference, value.signs)],
-        "parts": [[p.piece, number_text(p.lower), number_text(p.upper), p.how] for p in value.parts],
+        "references": [_reference(reference) for reference in value.references],
+        "parts": [[p.piece, number_text(p.lower), number_text(p.upper)] for p in value.parts],
         "claims": [
             {
                 "name": c.name,
@@ -200,6 +200,24 @@ def _certificate(value: Certificate) -> dict[str, Any]:
         "value": [number_text(number) for number in (pinned, *_values(value.rational, pinned))],  # type: ignore[arg-type]
         "made_with": {name: _version(name) for name in ("rational-sae", "python-flint")},
     }
+
+
+def _reference(value: Reference) -> dict[str, Any]:
+    points = [[p.piece, number_text(p.x), side] for p, side in zip(value.points, value.sides)]
+    out: dict[str, Any] = {"signs": list(value.signs), "points": points}
+    if value.rational is not None:
+        top, bottom = (fractions(side) for side in value.rational.polynomials)
+        out |= {"numerator": [number_text(c) for c in top], "denominator": [number_text(c) for c in bottom]}
+    return out
+
+
+def _read_reference(value: dict[str, Any], domain: Domain) -> Reference:
+    rational = None
+    if "numerator" in value:
+        rational = Rational(_numbers(value["numerator"]), _numbers(value["denominator"]), domain, "monomial")
+    points = tuple(Point(int(piece), read_number(x, infinite=True)) for piece, x, _ in value["points"])
+    sides = tuple(int(side) for _, _, side in value["points"])
+    return Reference(tuple(int(sign) for sign in value["signs"]), points, sides, rational)
 
 
 def _values(rational: Rational, x: Fraction) -> tuple[Fraction, Fraction]:
@@ -218,13 +236,16 @@ def _read_certificate(value: dict[str, Any]) -> Certificate:
     def optional(text: Any) -> Fraction | None:
         return None if text is None else read_number(text)
 
-    target, witness = value["target"], value["witness"]
+    target, witness, domain = value["target"], value["witness"], _read_domain(value["target"]["domain"])
     p, q = value["type"]
     claims = []
     for claim in value["claims"]:
-        named = claim["name"] == "monotone"
-        arguments = tuple(str(a) if named else read_number(a, infinite=True) for a in claim["arguments"])
+        arguments = tuple(_argument(a) for a in claim["arguments"])
         claims.append(Claim(str(claim["name"]), arguments, str(claim["status"]), optional(claim["witness"])))
+    samples = tuple(_sample(sample) for sample in target.get("samples", []))
+    weighted = any(weight != 1 for _, _, weight in samples)
+    # Schema 1 had one reference, of the certified rational, and named samples.
+    given = value.get("references", [{"signs": [1] * len(domain.intervals), "points": value.get("reference", [])}])
     return Certificate(
         str(value["status"]),
         optional(value["lower"]),
@@ -232,22 +253,30 @@ def _read_certificate(value: dict[str, Any]) -> Certificate:
         read_number(value["best_lower"]),
         value["pole_free"] if value["pole_free"] in (True, False) else None,
         _read_rational(value["rational"]),
-        _read_domain(target["domain"]),
-        str(target["expression"]),
-        str(target["weight"]),
-        _numbers(target["breakpoints"]),
+        domain,
+        f"{len(samples)} samples" if samples else str(target["expression"]),
+        ("samples" if weighted else "1") if samples else str(target["weight"]),
+        () if samples else _numbers(target["breakpoints"]),
         tuple(claims),
         None if witness is None else Point(int(witness[0]), read_number(witness[1], infinite=True)),
-        tuple(Point(int(piece), read_number(x, infinite=True)) for piece, x, _ in value["reference"]),
+        tuple(_read_reference(entry, domain) for entry in given if entry["points"]),
         tuple(
-            Part(int(piece), read_number(lower, infinite=True), read_number(upper, infinite=True), str(how))
-            for piece, lower, upper, how in value["parts"]
+            Part(int(part[0]), *(read_number(end, infinite=True) for end in part[1:3]))
+            for part in (() if samples else value["parts"])
         ),
         (int(p), int(q)),
         str(value["reason"]),
-        tuple(int(sign) for _, _, sign in value["reference"]),
-        tuple(_sample(sample) for sample in target.get("samples", [])),
+        samples,
+        str(value.get("competitors", "one sign")),
     )
+
+
+def _argument(text: Any) -> Any:
+    # A number, or a word such as "increasing" or "float32".
+    try:
+        return read_number(text, infinite=True)
+    except ValueError:
+        return str(text)
 
 
 def _sample(value: Any) -> tuple[Fraction, Fraction, Fraction]:
@@ -266,6 +295,8 @@ _KINDS: dict[str, tuple[type, Any, Any]] = {
     "certificate": (Certificate, _certificate, _read_certificate),
 }
 SCHEMA = "rational-approx/{}/1"
+CERTIFICATE = "rational-approx/certificate/2"
+"""Since schema 2 the class of competitors is part of a certificate; files of schema 1 are still read."""
 
 
 def canonical_hash(content: dict[str, Any]) -> str:
@@ -279,7 +310,7 @@ def document(value: Any) -> dict[str, Any]:
     """The JSON document of a rational, a fit or a certificate, with its schema and its hash."""
     for kind, (cls, write, _) in _KINDS.items():
         if isinstance(value, cls):
-            content = {"schema": SCHEMA.format(kind), **write(value)}
+            content = {"schema": CERTIFICATE if kind == "certificate" else SCHEMA.format(kind), **write(value)}
             return content | {"hash": canonical_hash(content)}
     raise TypeError(f"a Rational, a Saturated, a Fit or a Certificate can be saved, not {type(value).__name__}")
 
@@ -287,11 +318,10 @@ def document(value: Any) -> dict[str, Any]:
 def from_document(content: Any) -> Any:
     """The value that a document describes; ValueError where it is damaged or of another kind."""
     schema = content.get("schema") if isinstance(content, dict) else None
-    kind = next((kind for kind in _KINDS if schema == SCHEMA.format(kind)), None)
+    kinds = {SCHEMA.format(kind): kind for kind in _KINDS} | {CERTIFICATE: "certificate"}
+    kind = kinds.get(str(schema))
     if kind is None:
-        raise ValueError(
-            f"the document's schema is {str(schema)[:80]!r}; known are {', '.join(map(SCHEMA.format, _KINDS))}"
-        )
+        raise ValueError(f"the document's schema is {str(schema)[:80]!r}; known are {', '.join(kinds)}")
     if content.get("hash") != canonical_hash(content):
         raise ValueError("the document's hash does not match its content: it was changed or damaged after it was saved")
     try:

@@ -216,15 +216,16 @@ def _abs(x: Any) -> Any:
     raise Undecided("abs changes branch inside a box")
 
 
-def _step(left: Fraction, middle: Fraction, right: Fraction) -> Callable[[Any], Any]:
+def _step(left: Fraction, right: Fraction, middle: Fraction | None = None) -> Callable[[Any], Any]:
+    # The value at a single point does not count (docs/semantics.md): a switch that is zero leaves both sides open.
     def function(x: Any) -> Any:
         start = constant(x)
         if start > 0 or start < 0:
             value = to_arb(right if start > 0 else left)
-        elif start.is_zero():
+        elif middle is not None and start.is_zero():
             value = to_arb(middle)
         elif isinstance(x, arb):
-            return hull(to_arb(left), to_arb(right))
+            return hull(to_arb(left), to_arb(right)) if x.is_finite() else arb.nan()
         else:
             raise Undecided("a step lies inside a box")
         return value if isinstance(x, arb) else x * 0 + value
@@ -248,12 +249,17 @@ def _extreme(sign: int) -> Callable[[Any, Any], Any]:
 
 def _where(operator: str, left: Any, right: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
     a, b = constant(left), constant(right)
-    true, false = {"<": (a < b, a >= b), "<=": (a <= b, a > b), ">": (a > b, a <= b), ">=": (a >= b, a < b)}[operator]
-    if true or false:
-        return yes() if true else no()
+    if a > b or a < b:
+        return yes() if (a > b) == (operator in (">", ">=")) else no()
     if isinstance(left, arb) and isinstance(right, arb):
-        return hull(yes(), no())
+        return hull(yes(), no()) if a.is_finite() and b.is_finite() else arb.nan()
     raise Undecided("a condition changes inside a box")
+
+
+def _where_at(operator: str, left: Any, right: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+    # At a point where both sides are equal, the comparison itself decides.
+    equal = constant(left - right).is_zero()
+    return (yes() if "=" in operator else no()) if equal else _where(operator, left, right, yes, no)
 
 
 ENCLOSURES: dict[str, Callable[..., Any]] = {
@@ -268,8 +274,8 @@ ENCLOSURES: dict[str, Callable[..., Any]] = {
     "power": _power,
     "where": _where,
     "abs": _abs,
-    "sign": _step(Fraction(-1), Fraction(0), Fraction(1)),
-    "heaviside": _step(Fraction(0), Fraction(1, 2), Fraction(1)),
+    "sign": _step(Fraction(-1), Fraction(1)),
+    "heaviside": _step(Fraction(0), Fraction(1)),
     "max": _extreme(1),
     "min": _extreme(-1),
     **{name: _method(name) for name in ("exp", "log", "sin", "cos", "tan", "atan", "erf", "erfc")},
@@ -289,7 +295,16 @@ ENCLOSURES: dict[str, Callable[..., Any]] = {
     "sigmoid": _sigmoid,
     "softplus": _both(_softplus_ball, _sigmoid),
 }
-"""One rigorous function for every operator of an expression, in the form that ``nodes.evaluate`` takes."""
+"""One rigorous function for every operator of an expression, in the form that ``nodes.evaluate`` takes.
+
+At a switch they enclose the one-sided values."""
+
+AT_POINT = ENCLOSURES | {
+    "sign": _step(Fraction(-1), Fraction(1), Fraction(0)),
+    "heaviside": _step(Fraction(0), Fraction(1), Fraction(1, 2)),
+    "where": _where_at,
+}
+"""The same for the value at a single point: ``sign(0)`` is 0."""
 
 
 def series_variable(box: arb, order: int) -> arb_series:

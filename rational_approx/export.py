@@ -188,7 +188,7 @@ _GUARD = """#include <float.h>
 #ifdef __FAST_MATH__
 #error "compiled with -ffast-math the bound does not hold"
 #endif
-/* 0, 16 and 32 round float and double to their own types: 16 widens _Float16 alone, as compilers for AVX512-FP16 say. */
+/* 0, 16 and 32 round float and double to their own types: 16, which AVX512-FP16 brings, widens _Float16 alone. */
 #if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 && FLT_EVAL_METHOD != 32
 #error "operations must be rounded to their own type (on x86: -msse2 -mfpmath=sse)"
 #endif

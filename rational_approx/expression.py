@@ -14,10 +14,10 @@ import scipy.special
 
 from rational_approx import switches
 from rational_approx.domain import End
-from rational_approx.enclosures import ENCLOSURES
+from rational_approx.enclosures import AT_POINT, ENCLOSURES
 from rational_approx.nodes import ExpressionError, Node, build, evaluate, number, text
 from rational_approx.parser import parse_tree
-from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.precision import fraction, to_arb, working_bits
 
 __all__ = ["Expression", "ExpressionError", "from_sympy", "parse"]
 
@@ -154,13 +154,14 @@ class Expression:
         value = flint.arb.nan()
         for bits in (wanted + 40, 2 * wanted + 100, 6 * wanted + 600):
             with working_bits(bits):
-                value = self.ball(to_arb(point))
+                value = evaluate(self.tree, to_arb(point), AT_POINT)
                 if value.is_finite() and (value.rel_accuracy_bits() >= wanted or value.is_zero()):
                     break
         if not value.is_finite():
             return mpmath.mpf("nan")
-        found = to_fraction(value)
-        return mpmath.mpf(found.numerator) / found.denominator
+        # No fraction: pi^(-10^(e+10)) has an exponent of thirteen digits, which mpf holds and a fraction does not.
+        mantissa, exponent = value.mid().man_exp()
+        return mpmath.mpf((int(mantissa), int(exponent)))
 
     def on(self, lower: End, upper: End) -> "Expression":
         """The expression with every branch decided that provably does not switch inside the open interval.

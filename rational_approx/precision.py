@@ -11,6 +11,10 @@ import mpmath
 __all__ = ["fraction", "to_arb", "to_fraction", "working_bits", "working_precision"]
 
 
+LARGEST_EXPONENT = 1 << 22
+"""No exact number has a binary exponent beyond this: half a megabyte for one coefficient."""
+
+
 @contextmanager
 def working_bits(bits: int) -> Iterator[int]:
     """Set mpmath and python-flint to ``bits`` binary digits, and restore both afterwards, also on an exception.
@@ -74,6 +78,14 @@ def to_arb(value: Fraction) -> flint.arb:
 
 
 def to_fraction(ball: flint.arb) -> Fraction:
-    """The exact dyadic midpoint of a ball."""
+    """The exact dyadic midpoint of a ball.
+
+    Raises
+    ------
+    OverflowError
+        where its exponent is so large that the fraction would fill the memory.
+    """
     mantissa, exponent = ball.mid().man_exp()
+    if abs(int(exponent)) > LARGEST_EXPONENT:
+        raise OverflowError("a number is too large or too small to be held as a fraction: scale the problem")
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)

@@ -92,12 +92,16 @@ def load(path: str | os.PathLike[str]) -> Any:
     return from_document(content)
 
 
-def verify(certificate: Certificate | str | os.PathLike[str]) -> Verification:
+def verify(certificate: Certificate | str | os.PathLike[str], *, seconds: float = 8.0) -> Verification:
     """Check a certificate, or a certificate file, by the independent verifier of :mod:`rational_approx.verifier`.
+
+    The outcome is ``verified``, ``refuted`` or ``not decided``: the last also for what takes more than ``seconds``.
+    Printed, it says what was checked, statement by statement.
 
     Raises
     ------
     FileNotFoundError
         where there is no such file. Whatever is in it is an answer, not an exception.
     """
-    return verify_document(document(certificate) if isinstance(certificate, Certificate) else Path(certificate))
+    source = document(certificate) if isinstance(certificate, Certificate) else Path(certificate)
+    return verify_document(source, seconds)

@@ -41,17 +41,28 @@ def _taken(node: Node, sign: int) -> Node:
 
 
 def decided(node: Node, lower: End, upper: End) -> Node:
-    """The tree with every branch replaced whose switch provably keeps one sign on the open interval."""
+    """The tree with every branch replaced whose switch provably keeps one sign on the open interval, or is zero."""
     if not node.arguments:
         return node
     if node.operator in ("<", "<=", ">", ">="):
         return build(node.operator, *(decided(argument, lower, upper) for argument in node.arguments))
     node = build(node.operator, *(decided(argument, lower, upper) for argument in node.arguments))
     if node.operator in _SWITCHED:
-        sign = proved_sign(_switch(node), lower, upper)
+        switch = _switch(node)
+        sign = proved_sign(switch, lower, upper)
         if sign:
             return _taken(node, sign)
+        if _vanishes(switch):
+            return _at_zero(node)
     return node
+
+
+def _vanishes(switch: Node) -> bool:
+    # Whether a switch is zero everywhere: as a polynomial, or as u - u.
+    if polynomial(switch) == 0:
+        return True
+    first, *rest = switch.arguments or (switch,)
+    return switch.operator == "+" and rest == [build("neg", first)]
 
 
 def _first_open(node: Node) -> Node | None:

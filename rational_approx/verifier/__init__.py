@@ -1,5 +1,5 @@
 """The independent verifier: the standard library and its own parts; ``python -m verifier`` runs it from a copy."""
 
-from .checker import Verification, verify
+from .checker import Statement, Verification, verify
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Statement", "Verification", "verify"]

@@ -1,11 +1,36 @@
-"""``python -m verifier certificate.json [seconds]``."""
+"""The command line of the verifier alone: Python 3.11 or newer, and nothing else."""
 
+import json
 import sys
+from pathlib import Path
 
-from .checker import verify
+try:
+    from .checker import verify
+except ImportError:  # run as a zip application, whose files are no package
+    from verifier.checker import verify  # type: ignore[import-not-found, no-redef]
 
-if len(sys.argv) not in (2, 3):
-    sys.exit("usage: python -m verifier certificate.json [seconds]")
-outcome = verify(sys.argv[1], *map(float, sys.argv[2:]))
-sys.stdout.write("\n".join(["confirmed" if outcome.ok else "NOT confirmed", *outcome.failures]) + "\n")
-sys.exit(0 if outcome.ok else 1)
+USAGE = """usage (Python 3.11 or newer): python verify.pyz proof.json [--json] [--seconds S]
+
+Checks the statements of a certificate again, with the standard library alone, and prints them.
+Exit code: 0 verified, 1 refuted, 3 not decided, 2 wrong usage."""
+CODES = {"verified": 0, "refuted": 1, "not decided": 3}
+
+
+def main(words: list[str]) -> int:
+    """Print the outcome of one file; the exit code."""
+    seconds = {}
+    if "--seconds" in words[:-1]:
+        at = words.index("--seconds")
+        seconds = {"seconds": float(words[at + 1])}
+        words = words[:at] + words[at + 2 :]
+    files = [word for word in words if word != "--json"]
+    if len(files) != 1 or files[0].startswith("-") or not Path(files[0]).is_file():
+        sys.stderr.write(USAGE + "\n")
+        return 2
+    found = verify(files[0], **seconds)
+    sys.stdout.write((json.dumps(found.to_json(), indent=1) if "--json" in words else str(found)) + "\n")
+    return CODES[found.outcome]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,18 +1,19 @@
-"""The verifier: which branch of a piecewise expression holds on a piece, and what stays in a function's domain.
+"""which branch of a piecewise expression holds on a piece, and what stays in a function's domain.
 
 Standard library only.
 """
 
+from contextlib import suppress
 from fractions import Fraction
 from math import inf
 from typing import Any
 
 from .jets import Arithmetic
 from .polynomials import combined, one_sign, product
-from .reading import SWITCHED, Failure, chosen
+from .reading import SWITCHED, Failure, chosen, fold, switch
 from .zeros import exact
 
-__all__ = ["identical", "resolved"]
+__all__ = ["identical", "resolved", "total"]
 
 DOMAINS: dict[str, tuple[Any, Any]] = {
     "sqrt": (0, inf),
@@ -42,8 +43,8 @@ def polynomial(node: tuple) -> list[Fraction] | None:
         return None
     if kind == "/":
         return product(first, [1 / second[0]]) if second[0] else None
-    if second[0].denominator > 1 or not 0 <= second[0] * (len(first) - 1) <= 64 or second[0] > 64:
-        return None
+    if second[0].denominator > 1 or not 0 <= second[0] <= 64 or second[0] * (len(first) - 1) > 64:
+        return None  # a negative power is no polynomial, also not that of a constant
     out = [Fraction(1)]
     for _ in range(int(second[0])):
         out = product(out, first)
@@ -82,6 +83,18 @@ def identical(node: tuple, top: list[Fraction], bottom: list[Fraction]) -> bool:
     return not any(combined(product(known[0], bottom), product(known[1], top), Fraction(-1)))
 
 
+def total(node: tuple, span: tuple[Any, Any], deadline: float) -> bool:
+    """Whether a tree that is a rational function divides by zero nowhere on a closed piece."""
+    if not all(total(part, span, deadline) for part in node[1:] if isinstance(part, tuple)):
+        return False
+    below = node[2] if node[0] == "/" else node[1] if node[0] == "^" and node[2][1] < 0 else None
+    if below is None:
+        return True
+    known = quotient(below)
+    sides = ([sign * c for c in known[0]] for sign in (1, -1)) if known else ()
+    return any(one_sign(side, *span, True, deadline) for side in sides)
+
+
 def never_negative(node: tuple) -> bool:
     """Whether the form of a tree shows that it is nowhere negative."""
     kind = node[0]
@@ -93,19 +106,20 @@ def never_negative(node: tuple) -> bool:
 
 
 def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
-    """A tree with every branch chosen whose switch keeps one sign inside the piece.
+    """A tree with every branch chosen whose switch keeps one sign inside the piece, or is zero on all of it.
 
     Where the argument of a root or an inverse function provably stays in its domain, as a polynomial or by its form,
     it becomes ``("clipped", argument, limits)``, so that rounding does not carry it outside.
     """
     if node[0] in ("number", "x", "pi", "e"):
         return node
-    node = (node[0], *(resolved(part, span, math) for part in node[1:]))
     if node[0] in SWITCHED:
-        switch = ("+", node[1], ("neg", node[2])) if node[0] in ("min", "max") else node[1]
-        for sign, one in ((1, switch), (-1, ("neg", switch))):
-            if positive(one, span, math):
-                return chosen(node, sign)
+        # Only the branch that is taken needs a value: the others are not looked at.
+        decider = resolved(switch(node), span, math)
+        sign = sign_on(decider, span, math)
+        if sign is not None:
+            return resolved(chosen(node, sign), span, math)
+    node = fold((node[0], *(resolved(part, span, math) for part in node[1:])))
     limits = DOMAINS.get(node[0])
     if limits is not None and (node[0] != "^" or (node[2][0] == "number" and node[2][1].denominator > 1)):
         if limits == (0, inf) and never_negative(node[1]):
@@ -121,11 +135,23 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
     return node
 
 
+def sign_on(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> int | None:
+    """The sign that a switch has inside a piece but for single points, 0 if it is zero on all of it, or None."""
+    poly = polynomial(switch)
+    if poly is not None and not any(poly):
+        return 0
+    if max(map(abs, span)) < inf:
+        with suppress(Failure):
+            if math.evaluate(switch, [(math.exact(span[0])[0], math.exact(span[1])[1])])[0] == (0, 0):
+                return 0
+    return next((sign for sign, one in ((1, switch), (-1, ("neg", switch))) if positive(one, span, math)), None)
+
+
 def positive(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> bool:
     """Whether a switch is positive inside a piece (a polynomial: nowhere negative), so that its branch holds there."""
     poly = polynomial(switch)
     if poly is not None:
-        return any(poly) and one_sign(poly, *span, False, math.deadline)
+        return any(poly) and bool(one_sign(poly, *span, False, math.deadline))
     if max(map(abs, span)) == inf:
         return False
     stack, seen = [span], 0

@@ -1,218 +1,227 @@
-"""Check a certificate file again, with the standard library only: ``python verify.py certificate.json``.
+"""Check a certificate file again: read it, judge every statement in it, and say what was not checked.
 
-An independent implementation in ten files (``verify.py`` and ``verify_*.py``) that import nothing of the package but
-each other, and run alone. They check the hash, that the parts cover the domain, the upper bound on every part, the
-lower bound at the witness, the alternation at the reference, that the denominator has no zero, the exact value that
-pins the coefficients, and every claim; of samples, the error at each. ``docs/certificate.md`` describes the format.
+Statements are judged with the precision that their bounds ask for, and those that stay open once more with twice as
+much. The page on semantics says what each of them means.
 """
 
 import hashlib
 import json
-import sys
 import time
-from fractions import Fraction
-from itertools import pairwise
-from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import jets as arithmetic
-from . import branches
-from . import claims as statements
-from . import models
-from . import polynomials
-from . import rays
-from . import reading
-from . import zeros as shared
+from .expressed import Expressed
+from .reading import Failure, Late, Refuted, must, need, number, read, shown
+from .samples import Samples
+from .stated import Stated
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Statement", "Verification", "verify"]
 
 SECONDS = 8.0
 LARGEST = 8 * 2**20
-SCHEMA = "rational-approx/certificate/1"
-Failure, need = reading.Failure, reading.need
+SCHEMAS = ("rational-approx/certificate/2", "rational-approx/certificate/1")
+KEYS = {"schema", "target", "rational", "type", "status", "reason", "lower", "upper", "best_lower", "pole_free"}
+KEYS |= {"witness", "parts", "claims", "value", "made_with", "hash"}
+OWN_KEYS = ({"competitors", "references"}, {"about", "reference"})
+"""What each schema has beside."""
+RATIONAL_KEYS = {"basis", "format", "domain", "numerator", "denominator", "support"}
+EXPRESSION_KEYS, SAMPLES_KEYS = {"expression", "weight", "domain", "breakpoints"}, {"samples", "domain"}
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError)
+ORDER = ("refuted", "not decided", "verified")
+
+
+class Statement(NamedTuple):
+    """A sentence, how it is proved, what became of it, and why where it is not verified."""
+
+    text: str
+    proof: str
+    outcome: str
+    reason: str = ""
 
 
 class Verification(NamedTuple):
-    """Whether everything was confirmed, and one sentence for each thing that was not."""
+    """The outcome (``verified``, ``refuted`` or ``not decided``), what the file is about, each statement, and the rest.
 
-    ok: bool
+    ``failures`` has one sentence for each thing that was not verified, ``unchecked`` what the file holds beside.
+    """
+
+    outcome: str
     failures: tuple[str, ...]
+    heading: tuple[str, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
+    @property
+    def ok(self) -> bool:
+        """Whether every statement is verified."""
+        return self.outcome == "verified"
 
-class Checker(statements.Stated):
-    """One certificate of an expression, read; each method checks one statement or raises `Failure`."""
+    def __str__(self) -> str:
+        lines = list(self.heading)
+        for each in self.statements:
+            lines.append(f"{each.outcome:12}{each.text}  [{each.proof}]")
+        lines += [f"not checked {line}" for line in self.unchecked] if self.statements else []
+        return "\n".join([*lines, *(f"- {failure}" for failure in self.failures), self.outcome])
 
-    def __init__(self, content: dict[str, Any], deadline: float) -> None:
-        super().__init__(content, deadline)
-        self.trees = reading.read(content["target"]["expression"]), reading.read(content["target"]["weight"])
-        ends = [abs(end) for pair in self.domain for end in pair if abs(end) < inf]
-        reach, small = max([Fraction(1), *ends]), min(Fraction(1), max(self.upper, Fraction(1, 2**200)))
-        size = max(len(self.top), len(self.bottom))
-        bits = 160 + 8 * size + size * int(reach).bit_length() + 2 * int(1 / small).bit_length()
-        need(bits < 3000, "the certificate needs more precision than the verifier has")
-        self.math = arithmetic.Arithmetic(bits, deadline)
-        fine = arithmetic.Arithmetic(900, deadline)  # breakpoints that are no fractions are close to 2^-400
-        order = min(40, max(10, 4 + int(1 / small).bit_length() // 6))  # Taylor coefficients of a model
-        self.parts = [(piece, reading.number(a, True), reading.number(b, True)) for piece, a, b, _ in content["parts"]]
-        self.near = list(self.pieces)
-        """The bounded part of each piece, on which branches are decided."""
-        for piece, a, b in self.parts:
-            if inf in (b, -a):
-                low, high = self.near[piece]
-                self.near[piece] = (low, a) if b == inf else (b, high)
-        self.plain: list[models.Curve] = []
-        self.curves: dict[Any, models.Curve] = {}
-        whole, below = ([self.math.exact(c) for c in side] for side in (self.top, self.bottom))
-        for index, span in enumerate(self.near):
-            trees = [branches.resolved(tree, span, fine) if span[0] < span[1] else tree for tree in self.trees]
-            smooth, top, zeros = shared.without_zeros(self.math, trees, self.top, span)
-            self.plain.append(models.Curve(self.math, trees, [whole, below], order))
-            self.curves[index] = models.Curve(self.math, smooth, [[self.math.exact(c) for c in top], below], order)
-            self.zeros.update(zeros)
-        self.far = models.Curve(self.math, self.trees, [whole, below], order)
-        for piece, a, b in self.parts:
-            if inf in (b, -a):
-                self.curves[piece, b if b == inf else a] = self.beyond(a, b)
-
-    def beyond(self, lower: Any, upper: Any) -> models.Curve:
-        """A curve in ``y = 1/x`` for a part that reaches infinity: the target there is a constant interval."""
-        need(lower > 0 or upper < 0, "an unbounded part holds zero")
-        bounds, m = [], self.math
-        for tree in self.trees:
-            inward = tree if upper == inf else rays.substituted(tree, ("neg", ("x",)))
-            low, high = rays.bounds(m, inward, m.exact(lower if upper == inf else -upper))
-            need(-inf < low and high < inf, "the target is not bounded on a half-line")
-            bounds.append(("interval", (low, high)))
-        size = max(len(self.top), len(self.bottom))
-        flipped = [[(0, 0)] * (size - len(side)) + side[::-1] for side in self.far.sides]
-        return models.Curve(m, bounds, flipped, self.far.order)
-
-    def located(self, piece: Any, x: Any) -> tuple[models.Curve, Fraction]:
-        """The curve and the coordinate on it of a point, which may be infinite."""
-        if abs(x) == inf:
-            return self.curves[piece, x], Fraction(0)
-        inside = type(piece) is int and 0 <= piece < len(self.pieces)
-        need(inside and self.pieces[piece][0] <= x <= self.pieces[piece][1], "a point lies outside its piece")
-        return self.curves[piece] if self.near[piece][0] <= x <= self.near[piece][1] else self.far, x
-
-    def covered(self) -> None:
-        """That the parts cover every piece without a gap, and that the upper bound holds on each.
-
-        An error of zero is not enclosed, but exact: the target is the rational itself.
-        """
-        if self.upper == 0:
-            same = all(branches.identical(curve.trees[0], self.top, self.bottom) for curve in self.plain)
-            need(same, "the target is not the rational itself")
-            return
-        chains: dict[int, list[Any]] = {index: [] for index in range(len(self.pieces))}
-        for box in self.parts:
-            chains[box[0]].append(box)
-        for index, (start, end) in enumerate(self.pieces):
-            chain = chains[index]
-            need(
-                chain and chain[0][1] == start and chain[-1][2] == end,
-                f"the parts miss an end of piece {index}",
-            )
-            need(all(a[2] == b[1] for a, b in pairwise(chain)), f"the parts of piece {index} leave a gap or overlap")
-        need(self.below(self.upper), "the upper bound is not confirmed")
-
-    def below(self, stated: Fraction) -> bool:
-        """Whether the error is at most a bound on every part, which may be halved for that."""
-        bound = self.math.exact(stated)[0]
-        for piece, start, end in self.parts:
-            need(start < end, "a part is empty")
-            curve, stack = self.curves[piece], [(start, end, 0)]
-            if inf in (end, -start):
-                curve = self.curves[piece, end if end == inf else start]
-                ends = sorted((1 / x if abs(x) < inf else Fraction(0)) for x in (start, end))
-                stack = [(ends[0], ends[1], 0)]
-            while stack:
-                a, b, depth = stack.pop()
-                if not curve.below(a, b, bound):
-                    need(depth < 30, f"a bound is not confirmed from {float(start):.6g} to {float(end):.6g}")
-                    stack += [((a + b) / 2, b, depth + 1), (a, (a + b) / 2, depth + 1)]
-        return True
-
-    def slope_below(self, bound: Fraction) -> bool:
-        """Whether the error of the derivative is at most a bound."""
-        return bool(statements.slopes(self).below(bound))
-
-    def attained(self, witness: Any, reference: list[Any]) -> None:
-        """The lower bound at the witness, and the alternation at the reference."""
-        places = self.alternating(reference)
-        if self.lower or witness is not None:
-            curve, at = self.located(witness[0], reading.number(witness[1], True))
-            low, high = curve.at(at)[0]
-            need(max(low, -high) >= self.math.exact(self.lower)[1], "the error at the witness is below the lower bound")
-        for piece, x, sign in places:
-            curve, at = self.located(piece, x)
-            low, high = curve.at(at)[0]
-            need(curve.weight(at)[0] > 0, "the weight at a reference point is not positive")
-            large = low if sign == 1 else -high if sign == -1 else 0
-            need(large >= max(1, self.math.exact(self.best)[1]), f"the error at {float(x):.6g} is not as stated")
-
-
-MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values, for machines."""
+        return {
+            "outcome": self.outcome,
+            "failures": list(self.failures),
+            "about": list(self.heading),
+            "statements": [each._asdict() for each in self.statements],
+            "unchecked": list(self.unchecked),
+        }
 
 
 def verify(source: Any, seconds: float = SECONDS) -> Verification:
     """Check a certificate: the path of a JSON file, or the document as a dictionary. Never raises for what is in it.
 
-    What could not be confirmed within ``seconds`` counts as a failure.
+    What could not be confirmed within ``seconds`` is not decided.
 
     Raises
     ------
     FileNotFoundError
         where there is no such file.
     """
-    failures, deadline = [], time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
+    path = None if isinstance(source, dict) else Path(source)
+    if path is not None and not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     try:
-        content = source if isinstance(source, dict) else read_file(Path(source))
-        need(isinstance(content, dict) and content.get("schema") == SCHEMA, f"the schema is not {SCHEMA}")
-        kept = {key: value for key, value in content.items() if key != "hash"}
-        text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-        need(
-            content["hash"] == "sha256:" + hashlib.sha256(text.encode()).hexdigest(),
-            "the hash does not fit the content",
-        )
-        kind = statements.Samples if "samples" in content["target"] else Checker
-        checker = kind(content, deadline)
-        steps: list[tuple[Any, ...]] = [
-            (checker.pinned, content["value"]),
-            (need, content["pole_free"] is True, "the certificate does not say that there is no pole"),
-            (
-                need,
-                polynomials.pole_free(checker.bottom, checker.domain, deadline),
-                "the denominator may vanish on the domain",
-            ),
-            (checker.attained, content["witness"], content["reference"]),
-            *((checker.claim, claim["name"], claim["arguments"], claim["status"]) for claim in content["claims"]),
-            (checker.covered,),
-        ]
-        for step, *arguments in steps:
-            try:
-                step(*arguments)
-            except Failure as problem:
-                failures.append(str(problem))
-    except (Failure, reading.Late) as problem:
-        failures.append(str(problem))
+        content = source if path is None else read_file(path)
+        return judged(normal(content), deadline)
+    except Refuted as problem:
+        return Verification("refuted", (str(problem),))
+    except (Failure, Late) as problem:
+        return Verification("not decided", (str(problem),))
+    except (RecursionError, MemoryError):
+        return Verification("not decided", ("the certificate is too large for the verifier",))
     except MALFORMED as problem:
-        failures.append(f"the certificate is malformed: {type(problem).__name__}: {str(problem)[:100]}")
-    return Verification(not failures, tuple(failures))
+        return Verification("refuted", (malformed(problem),))
+
+
+def malformed(problem: Exception) -> str:
+    """What is said of a file that is not built as it should be."""
+    return f"the certificate is malformed: {type(problem).__name__}: {shown(problem, 100)}"
+
+
+def judged(content: dict[str, Any], deadline: float) -> Verification:
+    """Every statement with its outcome."""
+    kind = Samples if "samples" in content["target"] else Expressed
+    known: dict[int, Statement] = {}
+    heading: list[str] = []
+    for fine in (1, 2):
+        try:
+            case: Stated = kind(content, fine, deadline)
+            heading, statements = case.heading(), list(case.statements())
+        except (Failure, Late):
+            if not known:
+                raise
+            break  # the finer look cannot be had
+        for index, (words, proof, check) in enumerate(statements):
+            if index not in known or known[index].outcome == "not decided":
+                known[index] = Statement(words, proof, *outcome(check))
+        if all(each.outcome != "not decided" for each in known.values()):
+            break
+    found = tuple(known[index] for index in sorted(known))
+    worst = min((each.outcome for each in found), key=ORDER.index)
+    failures = tuple(f"{each.outcome}: {each.text}: {each.reason}" for each in found if each.outcome != "verified")
+    return Verification(worst, failures, (*heading, content["hash"]), found, tuple(unchecked(content)))
+
+
+def outcome(check: Any) -> tuple[str, str]:
+    """What becomes of one statement, and why."""
+    try:
+        check()
+    except Refuted as problem:
+        return "refuted", str(problem)
+    except (Failure, Late) as problem:
+        return "not decided", str(problem)
+    except (RecursionError, MemoryError):
+        return "not decided", "too large for the verifier"
+    except MALFORMED as problem:
+        return "refuted", malformed(problem)
+    return "verified", ""
+
+
+def unchecked(content: dict[str, Any]) -> list[str]:
+    """What the file holds that no statement rests on."""
+    made = ", ".join(f"{shown(name)} {shown(version)}" for name, version in content["made_with"].items())
+    out = [f"made_with: {made}"] if made else []
+    if content["rational"]["support"]:
+        out.append("support: points that help to evaluate r in floating point")
+    return out
+
+
+def normal(content: Any) -> dict[str, Any]:
+    """The document, checked as a whole, in the form of schema 2."""
+    must(isinstance(content, dict), "the file holds no certificate")
+    schema = content.get("schema")
+    must(schema in SCHEMAS, f"the schema is {shown(schema)!r} and not {SCHEMAS[0]}")
+    old = schema == SCHEMAS[1]
+    kept = {key: value for key, value in content.items() if key != "hash"}
+    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    digest = "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+    must(content.get("hash") == digest, "the hash does not fit the content: the file was changed after it was written")
+    must(content["status"] in ("proved", "refuted", "undecided", "sampled"), "the status is not known")
+    need(content["status"] == "proved", f"the certificate itself says {shown(content['status'])}, not proved")
+    must(content["reason"] == "", "the certificate gives a reason against itself")
+    target = content["target"]
+    has_samples = isinstance(target, dict) and "samples" in target
+    wanted = SAMPLES_KEYS | (EXPRESSION_KEYS if old else set()) if has_samples else EXPRESSION_KEYS
+    for part, keys in ((content, KEYS | OWN_KEYS[old]), (target, wanted), (content["rational"], RATIONAL_KEYS)):
+        must(isinstance(part, dict), "a part of the certificate is no object")
+        more, less = sorted(map(str, set(part) - keys)), sorted(keys - set(part))
+        must(not more, f"the certificate says more than can be checked: {shown(', '.join(more))}")
+        must(not less, f"the certificate lacks {', '.join(less)}")
+    must(isinstance(content["rational"]["support"], list), "the support is no list")
+    for point in content["rational"]["support"]:
+        number(point)
+    must(isinstance(content["made_with"], dict), "made_with is no object")
+    return from_schema_1(content) if old else content
+
+
+def from_schema_1(content: dict[str, Any]) -> dict[str, Any]:
+    """A certificate of schema 1 as one of schema 2.
+
+    Its ``best_lower`` was said of every rational without a pole on the domain. That is proved only on one interval,
+    with a weight that has no zero inside.
+    """
+    target = dict(content["target"])
+    for key, value in content["about"].items():
+        must(key in ("lower", "upper", "best_lower"), "the certificate says more than can be checked: about")
+        exact = number(content[key])
+        near = value is None or abs(float(value) - float(exact)) <= 1e-12 * abs(float(exact))
+        must(near, f"the decimal about {shown(key)} is not the number")
+    if "samples" in target:
+        names = {"expression": {f"{len(target['samples'])} samples"}, "weight": {"1", "samples"}, "breakpoints": ([],)}
+        for key, allowed in names.items():
+            must(target.pop(key) in allowed, f"a certificate of samples is about no {key}")
+    if number(content["best_lower"]) > 0:
+        whole = len(target["domain"]) == 1 and "samples" not in target and read(target["weight"])[0] == "number"
+        need(whole, "schema 1 does not say against which competitors best_lower holds: certify the rational again")
+    parts = []
+    for piece, a, b, how in content["parts"]:
+        must(how in ("bound", "monotone", "curved"), "a part is closed by an unknown argument")
+        parts.append([piece, a, b])
+    points = content["reference"]
+    references = [{"signs": [1] * len(target["domain"]), "points": points}] if points else []
+    if number(content["best_lower"]) == 0:
+        references = []
+    more = {"target": target, "parts": [] if "samples" in target else parts, "references": references}
+    return {**content, **more, "competitors": "one sign"}
 
 
 def read_file(path: Path) -> Any:
+    """The JSON document of a file."""
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        need(len(dict(pairs)) == len(pairs), "a key occurs twice")
+        must(len(dict(pairs)) == len(pairs), "a key occurs twice")
         return dict(pairs)
 
     def refused(name: str) -> Any:
-        raise Failure(f"{name} is not a number")
+        raise Refuted(f"{name} is not a number")
 
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
     need(path.stat().st_size <= LARGEST, f"the file is larger than {LARGEST} bytes")
     return json.loads(path.read_bytes(), object_pairs_hook=unique, parse_constant=refused)
-
-

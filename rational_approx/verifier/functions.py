@@ -1,4 +1,4 @@
-"""The verifier: intervals of scaled integers, and the elementary functions of one of them.
+"""intervals of scaled integers, and the elementary functions of one of them.
 
 Standard library only.
 """

@@ -1,4 +1,4 @@
-"""The verifier: Taylor coefficients of expressions as intervals, at a point or over a box.
+"""Taylor coefficients of expressions as intervals, at a point or over a box.
 
 Standard library only.
 """
@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import comb, inf
 
 from .functions import Functions, Interval
-from .reading import SWITCHED, chosen, in_time, need, read
+from .reading import CONTINUOUS, SWITCHED, chosen, in_time, need, read, switch
 
 __all__ = ["TEMPLATES", "Arithmetic", "Interval", "Jet"]
 
@@ -161,18 +161,27 @@ class Arithmetic(Functions):
         return out if node[3] > 0 else [(-d, -c) for c, d in out]
 
     def switched(self, node: tuple, u: Jet) -> Jet:
-        """A piecewise function: one branch, or at a switch the values of both, which have no Taylor coefficients."""
-        value = self.evaluate(("+", node[1], ("neg", node[2])) if node[0] in ("min", "max") else node[1], u)[0]
-        if value[0] >= 0 or value[1] <= 0:
-            return self.evaluate(chosen(node, 1 if value[0] >= 0 else -1), u)
+        """A piecewise function: one branch, or at a switch the values of both, which have no Taylor coefficients.
+
+        A value at a single point does not count. So a switch that is zero at a point leaves both branches open, and
+        takes the third one only if it is zero on an interval.
+        """
+        low, high = self.evaluate(switch(node), u)[0]
+        touching = node[0] in CONTINUOUS  # both branches agree at a zero
+        if low > 0 or (touching and low == 0):
+            return self.evaluate(chosen(node, 1), u)
+        if high < 0 or (touching and high == 0):
+            return self.evaluate(chosen(node, -1), u)
+        if low == high == 0 and u[0][0] < u[0][1]:
+            return self.evaluate(chosen(node, 0), u)
         need(len(u) == 1, "a branch switches inside a part")
         if node[0] == "abs":
-            return [(0, max(-value[0], value[1]))]
+            return [(0, max(-low, high))]
         (low, high), (below, above) = (self.evaluate(chosen(node, sign), u)[0] for sign in (1, -1))
         if node[0] in ("min", "max"):
             pick = min if node[0] == "min" else max
             return [(pick(low, below), pick(high, above))]
-        return [(min(low, below), max(high, above))]
+        return [(min(low, below), max(high, above))]  # the values at a zero, 0 or 1/2 or a branch, lie between
 
     def power(self, node: tuple, first: Jet, u: Jet) -> Jet:
         """A power: by multiplication, or as an exponential."""

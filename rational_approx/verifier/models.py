@@ -1,4 +1,4 @@
-"""The verifier: the error on one piece, at points and as Taylor models, and whether it stays below a bound.
+"""the error on one piece, at points and as Taylor models, and whether it stays below a bound.
 
 On a box of midpoint m and half-width h, ``e(m + h s) = sum_{k < n} e_k s^k + s^n V(s)``. Of f and w, ``V^(j) / j!`` is
 the coefficient ``n + j`` of the series over the whole box; of P/Q with the Taylor polynomial C, V is exactly ``S / Q``,
@@ -27,13 +27,14 @@ def largest(interval: Interval) -> int:
 
 
 class Curve:
-    """``weight (target - top / bottom)``, its polynomials as intervals in powers of the variable.
+    """``weight (target - top / bottom)``, its polynomials exact and as intervals in powers of the variable.
 
     ``order`` coefficients make a Taylor model. With ``slopes``, everything is about the derivative of the error.
     """
 
-    def __init__(self, math: Arithmetic, trees: Any, sides: list[Jet], order: int, slopes: int = 0) -> None:
-        self.math, self.trees, self.sides, self.order, self.slopes = math, trees, sides, order, slopes
+    def __init__(self, math: Arithmetic, trees: Any, exact: list[list[Fraction]], order: int, slopes: int = 0) -> None:
+        self.math, self.trees, self.exact, self.order, self.slopes = math, trees, exact, order, slopes
+        self.sides = [[math.exact(c) for c in side] for side in exact]
 
     def at(self, x: Fraction, order: int = 1, half: int | None = None) -> Jet:
         """Taylor coefficients at a point, in powers of the distance over ``half`` (1 if it is not given)."""
@@ -57,9 +58,12 @@ class Curve:
         """The largest absolute value at a point."""
         return largest(self.at(x, 1, half)[0])
 
-    def weight(self, x: Fraction) -> Interval:
-        """The weight at a point."""
-        return self.math.evaluate(self.trees[1], [self.math.exact(x)])[0]
+    def defined(self, lower: Fraction, upper: Fraction) -> bool:
+        """Whether the weight has a value at every point of a box."""
+        box = self.math.exact(lower)[0], self.math.exact(upper)[1]
+        with suppress(Failure):
+            return bool(self.math.evaluate(self.trees[1], [box]))
+        return False
 
     def values(self, centre: Interval, h: int) -> Interval:
         """The values on a box, without derivatives."""

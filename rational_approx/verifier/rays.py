@@ -1,4 +1,4 @@
-"""The verifier: an expression on a half-line as ``c(y) y^k``, with ``y = x / start >= 1`` and bounds of c.
+"""an expression on a half-line as ``c(y) y^k``, with ``y = x / start >= 1`` and bounds of c.
 
 Where ``u <= -h y^k`` with h and k positive, ``exp(u) <= exp(-h) y^-n`` for every ``n <= h k``, because
 ``-h y^k + n log(y)`` falls from y = 1 on. Standard library only.
@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from .jets import TEMPLATES, Arithmetic, Interval
-from .reading import SWITCHED, chosen, in_time, need
+from .reading import CONTINUOUS, SWITCHED, chosen, in_time, need, switch
 
 __all__ = ["bounds", "substituted"]
 
@@ -49,9 +49,13 @@ def ray(math: Arithmetic, node: tuple, start: Interval) -> Ray:
     if kind == "sin":
         return -math.one, math.one, NONE
     if kind in SWITCHED:
-        low, high, _ = ray(math, ("+", node[1], ("neg", node[2])) if kind in ("min", "max") else node[1], start)
-        need(low >= 0 or high <= 0, "a branch switches on a half-line")
-        return ray(math, chosen(node, 1 if low >= 0 else -1), start)
+        low, high, _ = ray(math, switch(node), start)
+        if low == high == 0:
+            return ray(math, chosen(node, 0), start)
+        open_end = kind in CONTINUOUS  # both branches agree where the switch is zero
+        above, below = (low > 0, high < 0) if not open_end else (low >= 0, high <= 0)
+        need(above or below, "a branch switches on a half-line")
+        return ray(math, chosen(node, 1 if above else -1), start)
     if kind == "clipped":
         return ray(math, node[1], start)
     if kind == "+":

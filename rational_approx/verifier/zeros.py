@@ -1,4 +1,4 @@
-"""The verifier: zeros that target and rational share at an end of a piece, where the weight is infinite.
+"""zeros that target and rational share at an end of a piece, where the weight is infinite.
 
 With ``d = abs(x - z)`` the error ``w (f - P/Q)`` is ``(w d) (f / d - (P / d) / Q)``, and every factor is smooth at z.
 Standard library only.

@@ -91,12 +91,12 @@ def shifted_part(content: dict[str, Any], rng: random.Random) -> None:
 
 
 def swapped_sign(content: dict[str, Any], rng: random.Random) -> None:
-    point = rng.choice(content["reference"])
+    point = rng.choice(content["references"][0]["points"])
     point[2] = -point[2]
 
 
 def moved_point(content: dict[str, Any], rng: random.Random) -> None:
-    point = rng.choice([point for point in content["reference"] if point[1] != "inf"])
+    point = rng.choice([point for point in content["references"][0]["points"] if point[1] != "inf"])
     point[1] = number_text(read_number(point[1]) + Fraction(rng.choice([-1, 1]), 50))
 
 
@@ -153,9 +153,9 @@ def reduced_lower_bound(content: dict[str, Any], rng: random.Random) -> None:
 
 def halved_part(content: dict[str, Any], rng: random.Random) -> None:
     k = rng.choice([k for k, part in enumerate(content["parts"]) if "inf" not in part])
-    piece, lower, upper, how = content["parts"][k]
+    piece, lower, upper = content["parts"][k]
     middle = number_text((read_number(lower) + read_number(upper)) / 2)
-    content["parts"][k : k + 1] = [[piece, lower, middle, how], [piece, middle, upper, how]]
+    content["parts"][k : k + 1] = [[piece, lower, middle], [piece, middle, upper]]
 
 
 def rewritten_expression(content: dict[str, Any], rng: random.Random) -> None:

@@ -35,7 +35,13 @@ def test_fit_certify_save_verify_show_and_plot(tmp_path: Path) -> None:
     assert "proved" in result.output
     assert picture.read_text().startswith("<?xml")
     assert isinstance(rational_approx.load(out), Certificate)
-    assert run("verify", out).output == "verified\n"
+    told = run("verify", out).output
+    assert told.endswith("\nverified\n")
+    for sentence in ("f(x) = exp(x)", "domain    [-1, 1]", "no pole", "de la Vallée-Poussin", "keeps one sign"):
+        assert sentence in told
+    as_json = json.loads(run("verify", "--json", out).output)
+    assert as_json["outcome"] == "verified"
+    assert {each["outcome"] for each in as_json["statements"]} == {"verified"}
     shown = run("show", out)
     assert "Chebyshev polynomials on [-1, 1]" in shown.output
     rational = rational_approx.load(out).rational
@@ -109,7 +115,7 @@ def test_tampering_is_not_verified_and_ends_with_code_1(tmp_path: Path) -> None:
     out.write_text(json.dumps(tree))
     result = run("verify", out)
     assert result.exit_code == 1
-    assert result.output.endswith("NOT verified\n")
+    assert result.output.endswith("\nrefuted\n")
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from rational_approx.expression import parse
 from rational_approx.precision import working_bits
 from rational_approx.rays import beyond
 from rational_approx.verifier import verify
-from rational_approx.verify_arithmetic import Arithmetic
-from rational_approx.verify_rays import bounds, substituted
-from rational_approx.verify_reading import Failure, read
+from rational_approx.verifier.jets import Arithmetic
+from rational_approx.verifier.rays import bounds, substituted
+from rational_approx.verifier.reading import Failure, read
 
 
 @pytest.mark.parametrize(

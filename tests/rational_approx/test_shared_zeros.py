@@ -100,11 +100,11 @@ def test_fewer_points_need_a_zero_that_every_rival_shares() -> None:
     assert len(certificate.reference) == 2 + 2 + 2 - 1
     assert verify(document(certificate)).ok
     content = document(certificate)
-    content["reference"] = content["reference"][1:]
+    content["references"][0]["points"].pop(0)
     content["hash"] = canonical_hash(content)
     assert any("needed" in failure for failure in verify(content).failures)
     flipped = document(certificate)
-    for k, entry in enumerate(flipped["reference"]):
+    for k, entry in enumerate(flipped["references"][0]["points"]):
         entry[2] = entry[2] if k % 2 else -entry[2]
     flipped["hash"] = canonical_hash(flipped)
     assert not verify(flipped).ok
