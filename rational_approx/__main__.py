@@ -12,7 +12,7 @@ from rich.table import Table
 import rational_approx
 from rational_approx import Certificate, Fit, Rational
 from rational_approx.console import claim, conditions_of, folder_exists, number, refusing, say, target_of
-from rational_approx.shipping import export_command, round_command
+from rational_approx.shipping import export_command, round_command, verifier_command
 
 __all__ = ["main"]
 
@@ -182,6 +182,7 @@ def _coefficient(coefficients: tuple[Fraction, ...], k: int, digits: int) -> str
 
 main.add_command(round_command)
 main.add_command(export_command)
+main.add_command(verifier_command)
 
 if __name__ == "__main__":
     main(prog_name="rational-approx")

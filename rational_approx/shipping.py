@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from rational_approx.bundle import bundle
 from rational_approx.certificate import Certificate
 from rational_approx.certify import certify
 from rational_approx.console import claim, folder_exists, refusing, say, target_of
@@ -19,7 +20,7 @@ from rational_approx.remez import Fit
 from rational_approx.saturation import Saturated
 from rational_approx.storage import load, save, write
 
-__all__ = ["export_command", "round_command"]
+__all__ = ["export_command", "round_command", "verifier_command"]
 
 
 @click.command("round")
@@ -119,3 +120,12 @@ def _try_all(
         weighted = evaluation_error(rational, scheme, dtype, weight=value.weight)
         total: Fraction = value.upper + weighted.bound  # type: ignore[operator]
         say(console, f"proved at every number of {dtype} in the domain: error <= {float(total):.6g}")
+
+
+@click.command("verifier")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File, for example verify.pyz.")
+def verifier_command(out: Path) -> None:
+    """Write the independent verifier as one file: python verify.pyz proof.json, with Python 3.11 and nothing else."""
+    with refusing():
+        folder_exists(out)
+        say(Console(), f"wrote {bundle(out)}")

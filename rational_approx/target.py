@@ -199,10 +199,11 @@ class Target:
                 try:
                     found.update(formula.breakpoints(lower, upper))
                 except expression.ExpressionError as problem:
+                    of_weight = formula is self.weight_expression
+                    advice = "a relative error needs a target that vanishes on no interval; " if of_weight else ""
                     raise ValueError(
-                        f"the weight {formula.text} is not defined on all of [{lower}, {upper}] ({problem}): a "
-                        "relative error needs a target that vanishes on no interval; cut that part off the domain, or "
-                        "choose another weight"
+                        f"the {'weight' if of_weight else 'target'} {formula.text} is not defined on all of [{lower}, "
+                        f"{upper}] ({problem}): {advice}cut that part off the domain, or choose another one"
                     ) from problem
                 for jump in formula.jumps(lower, upper):
                     if jump not in given:

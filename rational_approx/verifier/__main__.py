@@ -4,10 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-try:
-    from .checker import verify
-except ImportError:  # run as a zip application, whose files are no package
-    from verifier.checker import verify  # type: ignore[import-not-found, no-redef]
+from .checker import verify
 
 USAGE = """usage (Python 3.11 or newer): python verify.pyz proof.json [--json] [--seconds S]
 

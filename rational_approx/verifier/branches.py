@@ -138,7 +138,7 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
 def sign_on(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> int | None:
     """The sign that a switch has inside a piece but for single points, 0 if it is zero on all of it, or None."""
     poly = polynomial(switch)
-    if poly is not None and not any(poly):
+    if (poly is not None and not any(poly)) or (switch[0] == "+" and switch[2] == fold(("neg", switch[1]))):
         return 0
     if max(map(abs, span)) < inf:
         with suppress(Failure):
