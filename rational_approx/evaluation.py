@@ -21,7 +21,7 @@ from rational_approx.enclosures import Undecided
 from rational_approx.expression import Expression, parse
 from rational_approx.formats import FORMATS, round_to
 from rational_approx.precision import to_arb, to_fraction, working_bits
-from rational_approx.program import INPUT, Operand, Program, Step, program
+from rational_approx.program import Constant, Input, Operand, Program, Result, Step, program
 from rational_approx.rational import Rational
 
 __all__ = ["EvaluationError", "evaluation_error"]
@@ -114,12 +114,13 @@ class _Analysis:
         self.tiny = arb(2) ** (smallest + self.bits - 1)  # the smallest normal number: flushing loses at most that
         self.largest = arb(2) ** (top - 1)
         self.polynomials = [arb_poly(p) for p in rational.polynomials]
-        self.constants: dict[Fraction, tuple[arb, arb]] = {}
+        self.constants: dict[Constant, tuple[arb, arb]] = {}
         for step in code.steps:
-            for c in step.operands:
-                if isinstance(c, Fraction) and c not in self.constants:
+            for which in step.operands:
+                if isinstance(which, Constant) and which not in self.constants:
+                    c = which.value
                     gap = abs(to_arb(c - round_to(c, dtype))).upper()
-                    self.constants[c] = to_arb(c), gap + (self.tiny if abs(c) < to_fraction(self.tiny) else 0)
+                    self.constants[which] = to_arb(c), gap + (self.tiny if abs(c) < to_fraction(self.tiny) else 0)
         self.rounds = [not _is_exact(step) for step in code.steps]
         # A product with several uses may be contracted into one of them and be rounded for another.
         self.splits = [_may_split(number, code.steps) for number in range(len(code.steps))]
@@ -139,15 +140,13 @@ class _Analysis:
         spread = x - middle
         # P and Q from their Taylor form about the middle: by balls alone their terms would not cancel.
         shifted = [p(arb_poly([middle, 1]))(spread) for p in self.polynomials]
-        # Only steps, not constants: Fraction(1) and step 1 are the same key.
-        sides = zip((self.code.top, self.code.bottom), shifted)
-        sharp = {number: value for number, value in sides if isinstance(number, int)}
+        sharp: dict[Operand, arb] = dict(zip((self.code.top, self.code.bottom), shifted))
         values: list[tuple[arb, arb, arb]] = []
 
         def operand(which: Operand) -> tuple[arb, arb]:
-            if isinstance(which, Fraction):
-                return self.constants[which]
-            return (x, self.tiny) if which == INPUT else values[which][:2]
+            if isinstance(which, Result):
+                return values[which.step][:2]
+            return (x, self.tiny) if isinstance(which, Input) else self.constants[which]
 
         for number, (op, names) in enumerate(self.code.steps):
             (a, da), (b, db), *rest = (operand(name) for name in names)
@@ -165,7 +164,7 @@ class _Analysis:
                 error = abs(a).upper() * db + abs(b).upper() * da + da * db
                 for c, dc in rest:
                     exact, error = exact + c, error + dc
-            exact = sharp.get(number, exact) if op != "div" else exact
+            exact = sharp.get(Result(number), exact) if op != "div" else exact
             own = self.tiny
             if self.rounds[number]:
                 own = own + self._half_last_place((abs(exact).upper() + error).upper())
@@ -184,21 +183,24 @@ class _Analysis:
         computed = [exact + arb(0, error) for exact, error, _ in values]
         slopes = [arb(0)] * (len(values) - 1) + [arb(1)]
         sizes = list(slopes)  # sums of the sizes of the slopes of all uses
-        others: dict[Fraction | None, arb] = {}  # the input's slope is that of None
+        others: dict[Constant, arb] = {}
+        inputs = arb(0)  # the sum of the sizes, for the input
 
         def value(which: Operand) -> arb:
-            if isinstance(which, Fraction):
+            if isinstance(which, Constant):
                 c, gap = self.constants[which]
                 return c + arb(0, gap)
-            return x + arb(0, self.tiny) if which == INPUT else computed[which]
+            return x + arb(0, self.tiny) if isinstance(which, Input) else computed[which.step]
 
         def add(which: Operand, slope: arb) -> None:
-            if isinstance(which, int) and which != INPUT:
-                slopes[which] += slope
-                sizes[which] += abs(slope)
+            nonlocal inputs
+            if isinstance(which, Result):
+                slopes[which.step] += slope
+                sizes[which.step] += abs(slope)
+            elif isinstance(which, Constant):
+                others[which] = others.get(which, arb(0)) + slope
             else:
-                key = which if isinstance(which, Fraction) else None
-                others[key] = others.get(key, arb(0)) + slope
+                inputs += abs(slope)
 
         for number in range(len(values) - 1, -1, -1):
             (op, names), slope = self.code.steps[number], slopes[number]
@@ -218,12 +220,12 @@ class _Analysis:
         for number, (_, _, own) in enumerate(values):
             total += (sizes[number] if self.splits[number] else abs(slopes[number])) * own
         for which, slope in others.items():
-            total += abs(slope) * (self.tiny if which is None else self.constants[which][1])
-        return total.upper()
+            total += abs(slope) * self.constants[which][1]
+        return (total + inputs * self.tiny).upper()
 
 
 def _may_split(number: int, steps: tuple[Step, ...]) -> bool:
-    uses = [op for op, names in steps for which in names if isinstance(which, int) and which == number]
+    uses = [op for op, names in steps for which in names if which == Result(number)]
     return steps[number].op == "mul" and len(uses) > 1 and ("add" in uses or "sub" in uses)
 
 
@@ -231,14 +233,13 @@ def _is_exact(step: Step) -> bool:
     # A product with a power of two, and t + t, are not rounded (overflow and underflow are counted apart).
     op, names = step
     if op == "add":
-        return names[0] == names[1] and not isinstance(names[0], Fraction)
-    powers = [c for c in names if isinstance(c, Fraction) and c and _power_of_two(c)]
-    return op == "mul" and bool(powers)
+        return names[0] == names[1] and not isinstance(names[0], Constant)
+    return op == "mul" and any(isinstance(c, Constant) and _power_of_two(c.value) for c in names)
 
 
 def _power_of_two(c: Fraction) -> bool:
     n, d = abs(c.numerator), c.denominator
-    return n & (n - 1) == 0 and d & (d - 1) == 0
+    return n > 0 and n & (n - 1) == 0 and d & (d - 1) == 0
 
 
 def _supremum(analysis: _Analysis, rational: Rational, weight: Expression) -> tuple[Fraction | None, int]:

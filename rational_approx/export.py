@@ -12,7 +12,7 @@ from rational_approx.documents import document
 from rational_approx.domain import finite
 from rational_approx.evaluation import EvaluationError, evaluation_error
 from rational_approx.formats import round_to
-from rational_approx.program import INPUT, Operand, Program, program
+from rational_approx.program import Constant, Input, Operand, Program, program
 from rational_approx.rational import Rational
 from rational_approx.saturation import Saturated
 
@@ -171,9 +171,9 @@ def _lines(
     code: Program, constant: Callable[[Fraction, bool], str], fma: str = "", division: str = "{} / {}"
 ) -> list[str]:
     def operand(which: Operand, op: str) -> str:
-        if isinstance(which, Fraction):
-            return constant(which, op == "div")
-        return "x" if which == INPUT else f"v{which}"
+        if isinstance(which, Constant):
+            return constant(which.value, op == "div")
+        return "x" if isinstance(which, Input) else f"v{which.step}"
 
     forms = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": division, "fma": fma}
     return [
