@@ -120,6 +120,8 @@ def _inside(rational: Rational, dtype: str) -> tuple[float, float]:
     )
     first = first if Fraction(float(first)) >= finite(rational.domain.lower) else np.nextafter(first, last)
     last = last if Fraction(float(last)) <= finite(rational.domain.upper) else np.nextafter(last, first)
+    if not finite(rational.domain.lower) <= Fraction(float(first)) <= Fraction(float(last)):
+        raise ValueError(f"no number of {dtype} lies in {rational.domain}, to which inputs could be clamped")
     return float(first), float(last)
 
 
@@ -185,14 +187,15 @@ def _lines(
 _GUARD = """#include <float.h>
 #include <math.h>
 
-#ifdef __FAST_MATH__
-#error "compiled with -ffast-math the bound does not hold"
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
+#error "compiled with -ffast-math or -funsafe-math-optimizations the bound does not hold"
 #endif
-/* 0, 16 and 32 round float and double to their own types: 16 widens _Float16 alone, as compilers for AVX512-FP16 say. */
+/* 0, 16 and 32 round float and double to their own types: 16 widens _Float16 alone (compilers for AVX512-FP16). */
 #if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 && FLT_EVAL_METHOD != 32
 #error "operations must be rounded to their own type (on x86: -msse2 -mfpmath=sse)"
 #endif
 #if defined(__clang__)
+#pragma float_control(precise, on)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
 #pragma GCC optimize ("fp-contract=off")
