@@ -222,8 +222,8 @@ def _read_certificate(value: dict[str, Any]) -> Certificate:
     p, q = value["type"]
     claims = []
     for claim in value["claims"]:
-        named = claim["name"] == "monotone"
-        arguments = tuple(str(a) if named else read_number(a, infinite=True) for a in claim["arguments"])
+        texts, words = claim["arguments"], {"monotone": 1, "format": 1, "rounding": 3}.get(claim["name"], 0)
+        arguments = (*map(str, texts[:words]), *(read_number(a, infinite=True) for a in texts[words:]))
         claims.append(Claim(str(claim["name"]), arguments, str(claim["status"]), optional(claim["witness"])))
     return Certificate(
         str(value["status"]),

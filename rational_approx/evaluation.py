@@ -17,6 +17,7 @@ from typing import Any
 
 from flint import arb, arb_poly
 
+from rational_approx.domain import Domain
 from rational_approx.enclosures import Undecided
 from rational_approx.expression import Expression, parse
 from rational_approx.formats import FORMATS, round_to
@@ -38,8 +39,8 @@ PATIENCE = 800
 class EvaluationError:
     """``abs(weight * (computed - exact)) <= bound`` for every input of the type in the domain, rounded to nearest.
 
-    The bound also holds where multiplications and additions are contracted, and where subnormal numbers are flushed
-    to zero. ``boxes`` says how many boxes the proof took.
+    The bound also holds where products are contracted into sums and differences, and where subnormal numbers are
+    flushed to zero. ``boxes`` says how many boxes the proof took.
     """
 
     bound: Fraction
@@ -58,6 +59,7 @@ def evaluation_error(
     fma: bool = False,
     *,
     weight: str | Expression = "1",
+    domain: Domain | None = None,
 ) -> EvaluationError:
     """Bound the rounding error of the exported code over the domain (constants rounded to ``dtype`` included).
 
@@ -71,6 +73,8 @@ def evaluation_error(
         Whether ``a * b + c`` is one operation with one rounding.
     weight:
         An expression in x, such as ``Certificate.weight``: then the bound is one of the weighted error.
+    domain:
+        The inputs, by default those of the rational's domain (from whose hull Chebyshev polynomials are mapped).
 
     Raises
     ------
@@ -90,13 +94,14 @@ def evaluation_error(
     """
     if dtype not in ("float32", "float64"):
         raise ValueError(f"code calculates in 'float32' or 'float64', not {dtype!r}")
-    if not rational.domain.bounded:
+    domain = rational.domain if domain is None else domain
+    if not domain.bounded:
         raise ValueError("the rounding error is bounded on a bounded domain only: give the rational such a domain")
     scheme = scheme or ("clenshaw" if rational.basis == "chebyshev" else "horner")
     formula = parse(weight) if isinstance(weight, str) else weight
     code = program(rational, scheme, fma)
     with working_bits(BITS):
-        bound, boxes = _supremum(_Analysis(rational, code, dtype), rational, formula)
+        bound, boxes = _supremum(_Analysis(rational, code, dtype), domain, formula)
     if bound is None:
         raise ArithmeticError(
             f"no bound was found for {scheme} in {dtype}: its denominator may vanish, a step may overflow, or the "
@@ -242,7 +247,7 @@ def _power_of_two(c: Fraction) -> bool:
     return n > 0 and n & (n - 1) == 0 and d & (d - 1) == 0
 
 
-def _supremum(analysis: _Analysis, rational: Rational, weight: Expression) -> tuple[Fraction | None, int]:
+def _supremum(analysis: _Analysis, domain: Domain, weight: Expression) -> tuple[Fraction | None, int]:
     """The largest bound over boxes that cover the domain, and their number; None where it is infinite."""
     order, reached, boxes = count(), arb(0), 0
     heap: list[tuple[float, int, Fraction, Fraction, Any, arb]] = []
@@ -261,8 +266,8 @@ def _supremum(analysis: _Analysis, rational: Rational, weight: Expression) -> tu
         rank = -float(value) if value.is_finite() else -1e300 * (1 + float(upper - lower))
         heapq.heappush(heap, (rank, next(order), lower, upper, formula, value))
 
-    cuts = sorted({b for interval in rational.domain.intervals for b in weight.breakpoints(*interval)})
-    for lower, upper in rational.domain.split(cuts):
+    cuts = sorted({b for interval in domain.intervals for b in weight.breakpoints(*interval)})
+    for lower, upper in domain.split(cuts):
         assert isinstance(lower, Fraction)
         assert isinstance(upper, Fraction)
         width = (upper - lower) / START

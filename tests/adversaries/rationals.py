@@ -81,9 +81,8 @@ def domain(rng: np.random.Generator) -> Domain:
     if kind in ("far", "tiny"):
         start = Fraction(int(rng.integers(-3000, 3000)), 7 if kind == "tiny" else 1)
         return Domain.of((start, start + Fraction(int(rng.integers(1, 99)), 2**16 if kind == "tiny" else 20)))
-    numbers = {Fraction(round(float(v) * 1000), 1000) for v in rng.normal(size=2 if kind == "any" else 6) * 3}
-    numbers = sorted(numbers)[: len(numbers) // 2 * 2]  # type: ignore[assignment]
-    return Domain.of(list(zip(*[iter(numbers)] * 2)))
+    numbers = sorted({Fraction(round(float(v) * 1000), 1000) for v in rng.normal(size=2 if kind == "any" else 6) * 3})
+    return Domain.of(list(zip(numbers[::2], numbers[1::2]))) if len(numbers) > 1 else domain(rng)
 
 
 def random_case(rng: np.random.Generator) -> Case:
