@@ -113,7 +113,9 @@ def certify(
         except OverflowError as problem:
             found.status, found.reason = "undecided", str(problem)
     bounds, worst = (found.lower, found.upper, found.best_lower), found.witness and found.witness.x
-    decided = tuple(decide(name, values, top, bottom, target, signs, bounds, worst) for name, values in stated)
+    decided = tuple(
+        decide(name, values, top, bottom, target, signs, bounds, worst, rational=rational) for name, values in stated
+    )
     if any(claim.status == "refuted" for claim in decided):
         found.status = "refuted"
     elif found.status == "proved" and any(claim.status == "undecided" for claim in decided):

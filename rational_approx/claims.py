@@ -1,6 +1,6 @@
 """Stated facts about a rational: no pole, range, saturation, monotonicity, Lipschitz bound, error of the derivative.
 
-All but the last are signs of polynomials, which are decided exactly.
+All but the last are signs of polynomials, which are decided exactly. What is stated of code: `code_claims`.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,11 @@ import flint
 
 from rational_approx.bernstein import sign_on
 from rational_approx.certificate import Claim
+from rational_approx.code_claims import decide_format, decide_rounding, read_code_claim
 from rational_approx.domain import Domain
 from rational_approx.polynomials import fmpq
 from rational_approx.precision import fraction
+from rational_approx.rational import Rational
 from rational_approx.slopes import SlopeError, slope_error
 from rational_approx.target import Target
 
@@ -28,6 +30,8 @@ _SHAPES = {
     "monotone": (1,),
     "lipschitz": (1,),
     "derivative": (0, 1),
+    "format": (1,),
+    "rounding": (3, 4),
 }
 
 
@@ -38,7 +42,11 @@ def read_claims(claims: Sequence[Any]) -> list[tuple[str, tuple[Any, ...]]]:
     ``("monotone", "increasing")`` or
     ``"decreasing"``, ``("lipschitz", bound)``; ``("saturation", start, end, limit, tolerance)`` for
     ``abs(r(x) - limit) <= tolerance`` from start to end, which may lie outside the domain and be infinite;
-    ``("derivative", bound)`` for ``abs(f' - r') <= bound``, or ``("derivative",)`` to have the bound filled in.
+    ``("derivative", bound)`` for ``abs(f' - r') <= bound``, or ``("derivative",)`` to have the bound filled in;
+    ``("format", "bfloat16")``: every coefficient is such a number;
+    ``("rounding", "float32", "horner", "no fma", bound)``: the code of that scheme in that type has a weighted
+    rounding error of at most the bound, which is filled in where it is left out. On a command line, where a claim is
+    split into words, ``no-fma`` says ``no fma``.
 
     Raises
     ------
@@ -52,7 +60,8 @@ def read_claims(claims: Sequence[Any]) -> list[tuple[str, tuple[Any, ...]]]:
             raise ValueError(
                 f"{claim!r} is no claim: give ('error', bound), ('best', factor), ('range', lower, upper), "
                 "('monotone', 'increasing' or 'decreasing'), ('lipschitz', bound), "
-                "('saturation', start, end, limit, tolerance) or ('derivative', bound)"
+                "('saturation', start, end, limit, tolerance), ('derivative', bound), ('format', name) or "
+                "('rounding', type, scheme, 'fma' or 'no fma', bound)"
             )
         if name == "monotone":
             if arguments[0] not in ("increasing", "decreasing"):
@@ -64,6 +73,8 @@ def read_claims(claims: Sequence[Any]) -> list[tuple[str, tuple[Any, ...]]]:
         elif name == "saturation":
             start, end = Domain.of(arguments[:2]).intervals[0]
             out.append((name, (start, end, *map(fraction, arguments[2:]))))
+        elif name in ("format", "rounding"):
+            out.append((name, read_code_claim(name, arguments)))
         else:
             out.append((name, tuple(fraction(argument) for argument in arguments)))
     return out
@@ -117,11 +128,13 @@ def decide(
     signs: list[int],
     bounds: tuple[Fraction | None, Fraction | None, Fraction],
     worst: Any = None,
+    *,
+    rational: Rational | None = None,
 ) -> Claim:
     """Prove or refute one claim about ``top / bottom``, whose denominator has the given signs on the target's domain.
 
     ``bounds`` are the proved lower and upper bound of the error and the lower bound for the best possible; ``worst`` is
-    where the error reaches the first of them.
+    where the error reaches the first of them; ``rational`` holds the coefficients as they are written.
     """
     lower, upper, best = bounds
     if name == "error":
@@ -133,8 +146,14 @@ def decide(
     if name == "best":
         met = upper is not None and upper <= arguments[0] * best
         return Claim(name, arguments, "proved" if met else "undecided")
-    if not all(signs):
+    if name == "format" and rational is not None:
+        return Claim(name, arguments, decide_format(arguments, rational))
+    if not all(signs) or (name in ("format", "rounding") and rational is None):
         return Claim(name, arguments, "undecided")
+    if name == "rounding" and rational is not None:
+        weight = None if target.samples is not None else target.weight_expression
+        status, filled = decide_rounding(arguments, rational, weight, target.domain)
+        return Claim(name, filled, status)
     if name == "derivative":
         return _derivative(arguments, slope_error(target, top, bottom))
     domain = target.domain

@@ -240,7 +240,8 @@ def _read_certificate(value: dict[str, Any]) -> Certificate:
     p, q = value["type"]
     claims = []
     for claim in value["claims"]:
-        arguments = tuple(_argument(a) for a in claim["arguments"])
+        texts, words = claim["arguments"], {"monotone": 1, "format": 1, "rounding": 3}.get(claim["name"], 0)
+        arguments = (*map(str, texts[:words]), *(read_number(a, infinite=True) for a in texts[words:]))
         claims.append(Claim(str(claim["name"]), arguments, str(claim["status"]), optional(claim["witness"])))
     samples = tuple(_sample(sample) for sample in target.get("samples", []))
     weighted = any(weight != 1 for _, _, weight in samples)
@@ -269,14 +270,6 @@ def _read_certificate(value: dict[str, Any]) -> Certificate:
         samples,
         str(value.get("competitors", "one sign")),
     )
-
-
-def _argument(text: Any) -> Any:
-    # A number, or a word such as "increasing" or "float32".
-    try:
-        return read_number(text, infinite=True)
-    except ValueError:
-        return str(text)
 
 
 def _sample(value: Any) -> tuple[Fraction, Fraction, Fraction]:

@@ -17,11 +17,12 @@ from typing import Any
 
 from flint import arb, arb_poly
 
+from rational_approx.domain import Domain
 from rational_approx.enclosures import Undecided
 from rational_approx.expression import Expression, parse
 from rational_approx.formats import FORMATS, round_to
 from rational_approx.precision import to_arb, to_fraction, working_bits
-from rational_approx.program import INPUT, Operand, Program, Step, program
+from rational_approx.program import Constant, Input, Operand, Program, Result, Step, program
 from rational_approx.rational import Rational
 
 __all__ = ["EvaluationError", "evaluation_error"]
@@ -38,8 +39,8 @@ PATIENCE = 800
 class EvaluationError:
     """``abs(weight * (computed - exact)) <= bound`` for every input of the type in the domain, rounded to nearest.
 
-    The bound also holds where multiplications and additions are contracted, and where subnormal numbers are flushed
-    to zero. ``boxes`` says how many boxes the proof took.
+    The bound also holds where products are contracted into sums and differences, and where subnormal numbers are
+    flushed to zero. ``boxes`` says how many boxes the proof took.
     """
 
     bound: Fraction
@@ -58,6 +59,7 @@ def evaluation_error(
     fma: bool = False,
     *,
     weight: str | Expression = "1",
+    domain: Domain | None = None,
 ) -> EvaluationError:
     """Bound the rounding error of the exported code over the domain (constants rounded to ``dtype`` included).
 
@@ -71,6 +73,8 @@ def evaluation_error(
         Whether ``a * b + c`` is one operation with one rounding.
     weight:
         An expression in x, such as ``Certificate.weight``: then the bound is one of the weighted error.
+    domain:
+        The inputs, by default those of the rational's domain (from whose hull Chebyshev polynomials are mapped).
 
     Raises
     ------
@@ -90,13 +94,14 @@ def evaluation_error(
     """
     if dtype not in ("float32", "float64"):
         raise ValueError(f"code calculates in 'float32' or 'float64', not {dtype!r}")
-    if not rational.domain.bounded:
+    domain = rational.domain if domain is None else domain
+    if not domain.bounded:
         raise ValueError("the rounding error is bounded on a bounded domain only: give the rational such a domain")
     scheme = scheme or ("clenshaw" if rational.basis == "chebyshev" else "horner")
     formula = parse(weight) if isinstance(weight, str) else weight
     code = program(rational, scheme, fma)
     with working_bits(BITS):
-        bound, boxes = _supremum(_Analysis(rational, code, dtype), rational, formula)
+        bound, boxes = _supremum(_Analysis(rational, code, dtype), domain, formula)
     if bound is None:
         raise ArithmeticError(
             f"no bound was found for {scheme} in {dtype}: its denominator may vanish, a step may overflow, or the "
@@ -114,12 +119,13 @@ class _Analysis:
         self.tiny = arb(2) ** (smallest + self.bits - 1)  # the smallest normal number: flushing loses at most that
         self.largest = arb(2) ** (top - 1)
         self.polynomials = [arb_poly(p) for p in rational.polynomials]
-        self.constants: dict[Fraction, tuple[arb, arb]] = {}
+        self.constants: dict[Constant, tuple[arb, arb]] = {}
         for step in code.steps:
-            for c in step.operands:
-                if isinstance(c, Fraction) and c not in self.constants:
+            for which in step.operands:
+                if isinstance(which, Constant) and which not in self.constants:
+                    c = which.value
                     gap = abs(to_arb(c - round_to(c, dtype))).upper()
-                    self.constants[c] = to_arb(c), gap + (self.tiny if abs(c) < to_fraction(self.tiny) else 0)
+                    self.constants[which] = to_arb(c), gap + (self.tiny if abs(c) < to_fraction(self.tiny) else 0)
         self.rounds = [not _is_exact(step) for step in code.steps]
         # A product with several uses may be contracted into one of them and be rounded for another.
         self.splits = [_may_split(number, code.steps) for number in range(len(code.steps))]
@@ -139,15 +145,13 @@ class _Analysis:
         spread = x - middle
         # P and Q from their Taylor form about the middle: by balls alone their terms would not cancel.
         shifted = [p(arb_poly([middle, 1]))(spread) for p in self.polynomials]
-        # Only steps, not constants: Fraction(1) and step 1 are the same key.
-        sides = zip((self.code.top, self.code.bottom), shifted)
-        sharp = {number: value for number, value in sides if isinstance(number, int)}
+        sharp: dict[Operand, arb] = dict(zip((self.code.top, self.code.bottom), shifted))
         values: list[tuple[arb, arb, arb]] = []
 
         def operand(which: Operand) -> tuple[arb, arb]:
-            if isinstance(which, Fraction):
-                return self.constants[which]
-            return (x, self.tiny) if which == INPUT else values[which][:2]
+            if isinstance(which, Result):
+                return values[which.step][:2]
+            return (x, self.tiny) if isinstance(which, Input) else self.constants[which]
 
         for number, (op, names) in enumerate(self.code.steps):
             (a, da), (b, db), *rest = (operand(name) for name in names)
@@ -165,7 +169,7 @@ class _Analysis:
                 error = abs(a).upper() * db + abs(b).upper() * da + da * db
                 for c, dc in rest:
                     exact, error = exact + c, error + dc
-            exact = sharp.get(number, exact) if op != "div" else exact
+            exact = sharp.get(Result(number), exact) if op != "div" else exact
             own = self.tiny
             if self.rounds[number]:
                 own = own + self._half_last_place((abs(exact).upper() + error).upper())
@@ -184,21 +188,24 @@ class _Analysis:
         computed = [exact + arb(0, error) for exact, error, _ in values]
         slopes = [arb(0)] * (len(values) - 1) + [arb(1)]
         sizes = list(slopes)  # sums of the sizes of the slopes of all uses
-        others: dict[Fraction | None, arb] = {}  # the input's slope is that of None
+        others: dict[Constant, arb] = {}
+        inputs = arb(0)  # the sum of the sizes, for the input
 
         def value(which: Operand) -> arb:
-            if isinstance(which, Fraction):
+            if isinstance(which, Constant):
                 c, gap = self.constants[which]
                 return c + arb(0, gap)
-            return x + arb(0, self.tiny) if which == INPUT else computed[which]
+            return x + arb(0, self.tiny) if isinstance(which, Input) else computed[which.step]
 
         def add(which: Operand, slope: arb) -> None:
-            if isinstance(which, int) and which != INPUT:
-                slopes[which] += slope
-                sizes[which] += abs(slope)
+            nonlocal inputs
+            if isinstance(which, Result):
+                slopes[which.step] += slope
+                sizes[which.step] += abs(slope)
+            elif isinstance(which, Constant):
+                others[which] = others.get(which, arb(0)) + slope
             else:
-                key = which if isinstance(which, Fraction) else None
-                others[key] = others.get(key, arb(0)) + slope
+                inputs += abs(slope)
 
         for number in range(len(values) - 1, -1, -1):
             (op, names), slope = self.code.steps[number], slopes[number]
@@ -218,12 +225,12 @@ class _Analysis:
         for number, (_, _, own) in enumerate(values):
             total += (sizes[number] if self.splits[number] else abs(slopes[number])) * own
         for which, slope in others.items():
-            total += abs(slope) * (self.tiny if which is None else self.constants[which][1])
-        return total.upper()
+            total += abs(slope) * self.constants[which][1]
+        return (total + inputs * self.tiny).upper()
 
 
 def _may_split(number: int, steps: tuple[Step, ...]) -> bool:
-    uses = [op for op, names in steps for which in names if isinstance(which, int) and which == number]
+    uses = [op for op, names in steps for which in names if which == Result(number)]
     return steps[number].op == "mul" and len(uses) > 1 and ("add" in uses or "sub" in uses)
 
 
@@ -231,17 +238,16 @@ def _is_exact(step: Step) -> bool:
     # A product with a power of two, and t + t, are not rounded (overflow and underflow are counted apart).
     op, names = step
     if op == "add":
-        return names[0] == names[1] and not isinstance(names[0], Fraction)
-    powers = [c for c in names if isinstance(c, Fraction) and c and _power_of_two(c)]
-    return op == "mul" and bool(powers)
+        return names[0] == names[1] and not isinstance(names[0], Constant)
+    return op == "mul" and any(isinstance(c, Constant) and _power_of_two(c.value) for c in names)
 
 
 def _power_of_two(c: Fraction) -> bool:
     n, d = abs(c.numerator), c.denominator
-    return n & (n - 1) == 0 and d & (d - 1) == 0
+    return n > 0 and n & (n - 1) == 0 and d & (d - 1) == 0
 
 
-def _supremum(analysis: _Analysis, rational: Rational, weight: Expression) -> tuple[Fraction | None, int]:
+def _supremum(analysis: _Analysis, domain: Domain, weight: Expression) -> tuple[Fraction | None, int]:
     """The largest bound over boxes that cover the domain, and their number; None where it is infinite."""
     order, reached, boxes = count(), arb(0), 0
     heap: list[tuple[float, int, Fraction, Fraction, Any, arb]] = []
@@ -260,8 +266,8 @@ def _supremum(analysis: _Analysis, rational: Rational, weight: Expression) -> tu
         rank = -float(value) if value.is_finite() else -1e300 * (1 + float(upper - lower))
         heapq.heappush(heap, (rank, next(order), lower, upper, formula, value))
 
-    cuts = sorted({b for interval in rational.domain.intervals for b in weight.breakpoints(*interval)})
-    for lower, upper in rational.domain.split(cuts):
+    cuts = sorted({b for interval in domain.intervals for b in weight.breakpoints(*interval)})
+    for lower, upper in domain.split(cuts):
         assert isinstance(lower, Fraction)
         assert isinstance(upper, Fraction)
         width = (upper - lower) / START

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rational_approx.formats import FORMATS, round_to
-from rational_approx.program import INPUT, Operand, program
+from rational_approx.program import Constant, Input, Operand, program
 from rational_approx.rational import Rational
 from rational_approx.target import Target
 
@@ -157,9 +157,9 @@ def _runner(rational: Rational, scheme: str, dtype: str) -> Callable[[np.ndarray
         values: list[Any] = []
 
         def operand(which: Operand) -> Any:
-            if isinstance(which, Fraction):
-                return kind(float(round_to(which, dtype)))
-            return variable if which == INPUT else values[which]
+            if isinstance(which, Constant):
+                return kind(float(round_to(which.value, dtype)))
+            return variable if isinstance(which, Input) else values[which.step]
 
         for op, operands in code.steps:
             values.append(operations[op](*map(operand, operands)))

@@ -12,7 +12,7 @@ from rational_approx.documents import document
 from rational_approx.domain import finite
 from rational_approx.evaluation import EvaluationError, evaluation_error
 from rational_approx.formats import round_to
-from rational_approx.program import INPUT, Operand, Program, program
+from rational_approx.program import Constant, Input, Operand, Program, program
 from rational_approx.rational import Rational
 from rational_approx.saturation import Saturated
 
@@ -120,6 +120,8 @@ def _inside(rational: Rational, dtype: str) -> tuple[float, float]:
     )
     first = first if Fraction(float(first)) >= finite(rational.domain.lower) else np.nextafter(first, last)
     last = last if Fraction(float(last)) <= finite(rational.domain.upper) else np.nextafter(last, first)
+    if not finite(rational.domain.lower) <= Fraction(float(first)) <= Fraction(float(last)):
+        raise ValueError(f"no number of {dtype} lies in {rational.domain}, to which inputs could be clamped")
     return float(first), float(last)
 
 
@@ -171,9 +173,9 @@ def _lines(
     code: Program, constant: Callable[[Fraction, bool], str], fma: str = "", division: str = "{} / {}"
 ) -> list[str]:
     def operand(which: Operand, op: str) -> str:
-        if isinstance(which, Fraction):
-            return constant(which, op == "div")
-        return "x" if which == INPUT else f"v{which}"
+        if isinstance(which, Constant):
+            return constant(which.value, op == "div")
+        return "x" if isinstance(which, Input) else f"v{which.step}"
 
     forms = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": division, "fma": fma}
     return [
@@ -185,14 +187,15 @@ def _lines(
 _GUARD = """#include <float.h>
 #include <math.h>
 
-#ifdef __FAST_MATH__
-#error "compiled with -ffast-math the bound does not hold"
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
+#error "compiled with -ffast-math or -funsafe-math-optimizations the bound does not hold"
 #endif
 /* 0, 16 and 32 round float and double to their own types: 16, which AVX512-FP16 brings, widens _Float16 alone. */
 #if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 && FLT_EVAL_METHOD != 32
 #error "operations must be rounded to their own type (on x86: -msse2 -mfpmath=sse)"
 #endif
 #if defined(__clang__)
+#pragma float_control(precise, on)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
 #pragma GCC optimize ("fp-contract=off")

@@ -28,5 +28,5 @@ def round_to(value: Fraction, format: str) -> Fraction:
     unit = Fraction(2) ** max(exponent - bits + 1, smallest)
     rounded = round(value / unit) * unit
     if abs(rounded) >= Fraction(2) ** top:
-        raise ValueError(f"{float(value):g} is too large for {format}")
+        raise ValueError(f"a number of {'-' * (value < 0)}2^{exponent} or beyond is too large for {format}")
     return rounded

@@ -4,14 +4,36 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from rational_approx.domain import finite
 from rational_approx.rational import Rational
 
-__all__ = ["Program", "Step", "program"]
+__all__ = ["INPUT", "Constant", "Input", "Operand", "Program", "Result", "Step", "program"]
 
-Operand = int | Fraction
-"""The number of an earlier step (-1 is the input), or a constant, which a language rounds to its type."""
 
-INPUT = -1
+@dataclass(frozen=True)
+class Input:
+    """The number x."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An exact number, which a language rounds to its type."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an earlier step gave."""
+
+    step: int
+
+
+# Three classes, since as plain numbers the constant 1 and the result of step 1 would compare equal. Objects of two
+# data classes never do (named tuples would).
+Operand = Input | Constant | Result
+
+INPUT = Input()
 
 
 class Step(NamedTuple):
@@ -23,7 +45,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in order; the last one divides step ``top`` by step ``bottom`` (either may be a constant)."""
+    """Steps in order; the last one divides ``top`` by ``bottom``."""
 
     steps: tuple[Step, ...]
     top: Operand
@@ -34,15 +56,15 @@ class _Writer:
     def __init__(self, fma: bool) -> None:
         self.fma = fma
         self.steps: list[Step] = []
-        self.known: dict[tuple[object, ...], int] = {}
+        self.known: dict[Step, Result] = {}
 
     def do(self, op: str, *operands: Operand) -> Operand:
-        """The number of a step; the same step is not taken twice."""
-        key = op, *((type(which), which) for which in operands)  # the constant 1 is not step 1
-        if key not in self.known:
-            self.known[key] = len(self.steps)
-            self.steps.append(Step(op, operands))
-        return self.known[key]
+        """The result of a step; the same step is not taken twice."""
+        step = Step(op, operands)
+        if step not in self.known:
+            self.known[step] = Result(len(self.steps))
+            self.steps.append(step)
+        return self.known[step]
 
     def multiply_add(self, a: Operand, b: Operand, c: Operand) -> Operand:
         """``a b + c``; an addition of zero is left out."""
@@ -51,13 +73,13 @@ class _Writer:
         return self.do("fma", a, b, c) if self.fma else self.do("add", self.do("mul", a, b), c)
 
     def horner(self, c: tuple[Fraction, ...], x: Operand) -> Operand:
-        total: Operand = c[-1]
+        total: Operand = Constant(c[-1])
         for coefficient in reversed(c[:-1]):
-            total = self.multiply_add(total, x, coefficient)
+            total = self.multiply_add(total, x, Constant(coefficient))
         return total
 
     def estrin(self, c: tuple[Fraction, ...], x: Operand) -> Operand:
-        terms: list[Operand] = list(c)
+        terms: list[Operand] = [Constant(coefficient) for coefficient in c]
         while len(terms) > 1:
             pairs = [self.multiply_add(high, x, low) for low, high in zip(terms[::2], terms[1::2])]
             terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
@@ -67,13 +89,13 @@ class _Writer:
 
     def clenshaw(self, c: tuple[Fraction, ...], t: Operand, twice: Operand) -> Operand:
         if len(c) == 1:
-            return c[0]
-        ahead: Operand = c[-1]
-        further: Operand = Fraction(0)
+            return Constant(c[0])
+        ahead: Operand = Constant(c[-1])
+        further: Operand = Constant(Fraction(0))
         for coefficient in reversed(c[1:-1]):
-            lead = self.multiply_add(twice, ahead, coefficient)
+            lead = self.multiply_add(twice, ahead, Constant(coefficient))
             ahead, further = (lead if _zero(further) else self.do("sub", lead, further)), ahead
-        lead = self.multiply_add(t, ahead, c[0])
+        lead = self.multiply_add(t, ahead, Constant(c[0]))
         return lead if _zero(further) else self.do("sub", lead, further)
 
 
@@ -102,17 +124,18 @@ def program(rational: Rational, scheme: str = "horner", fma: bool = False) -> Pr
             f"scheme={'clenshaw' if rational.basis == 'chebyshev' else 'horner'!r}, or convert it before rounding"
         )
     writer = _Writer(fma)
+    # Coefficients may be given as integers.
+    sides = [tuple(map(Fraction, side)) for side in (rational.numerator, rational.denominator)]
     if scheme == "clenshaw":
-        lower, upper = rational.domain.lower, rational.domain.upper
+        lower, upper = finite(rational.domain.lower), finite(rational.domain.upper)
         width = upper - lower
-        t = writer.multiply_add(INPUT, Fraction(2) / width, Fraction(-(lower + upper)) / width)  # type: ignore[arg-type]
+        t = writer.multiply_add(INPUT, Constant(2 / width), Constant(-(lower + upper) / width))
         twice = writer.do("add", t, t)
-        top, bottom = (writer.clenshaw(side, t, twice) for side in (rational.numerator, rational.denominator))
+        top, bottom = (writer.clenshaw(side, t, twice) for side in sides)
     else:
-        sides = [_trimmed(side) for side in (rational.numerator, rational.denominator)]
         rule = writer.horner if scheme == "horner" else writer.estrin
         done: list[Operand] = []
-        for side in sides:
+        for side in map(_trimmed, sides):
             odd, even = any(side[1::2]), any(side[0::2])
             if len(side) > 2 and not (odd and even):
                 inner = rule(side[1::2] if odd else side[0::2], writer.do("mul", INPUT, INPUT))
@@ -125,8 +148,7 @@ def program(rational: Rational, scheme: str = "horner", fma: bool = False) -> Pr
 
 
 def _zero(operand: Operand) -> bool:
-    # The constant 0, not step number 0, which compares equal to it.
-    return isinstance(operand, Fraction) and not operand
+    return isinstance(operand, Constant) and not operand.value
 
 
 def _trimmed(side: tuple[Fraction, ...]) -> tuple[Fraction, ...]:

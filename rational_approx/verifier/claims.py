@@ -43,9 +43,8 @@ def arguments(name: Any, given: Any) -> list[Any]:
     return [*given[: len(words)], *numbers]
 
 
-def worded(name: str, values: list[Any], show: Any, best: str) -> tuple[str, str]:
-    """What a claim says, and how it is checked."""
-    a = [value if isinstance(value, str) else show(value) for value in values]
+def worded(name: str, a: list[str], best: str) -> tuple[str, str]:
+    """What a claim with these arguments says, and how it is checked."""
     bernstein = "signs of polynomials, by Bernstein coefficients"
     return {
         "error": lambda: (f"error <= {a[0]}", "from the upper bound"),

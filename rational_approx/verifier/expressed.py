@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import inf
 from typing import Any
 
-from . import branches, models, polynomials, rays, zeros
+from . import branches, code, models, polynomials, rays, zeros
 from .jets import Arithmetic, Interval
 from .reading import Failure, Refuted, must, need, number, read, text
 from .stated import Reference, Stated, To_check, decimal
@@ -206,6 +206,8 @@ class Expressed(Stated):
 
     def otherwise(self, name: str, values: list[Any]) -> None:
         """The claims that look at the target or the weight."""
+        if name == "rounding":
+            return self.rounded(*values)
         if name != "derivative":
             return super().otherwise(name, values)
         need(len(self.curves) == len(self.pieces), "the error of a derivative is not followed to infinity")
@@ -216,6 +218,14 @@ class Expressed(Stated):
         }
         other.below(values[0])
         return None
+
+    def rounded(self, dtype: str, scheme: str, fma: str, bound: Fraction) -> None:
+        """The bound of the rounding errors of code."""
+        weight = code.weight_on(self.math, self.trees[1])
+        top, bottom = self.written
+        sides = top, bottom, self.basis, list(self.hull), self.domain
+        found = code.rounding_below(*sides, dtype, scheme, fma == "fma", weight, bound, self.deadline)
+        need(found, "the rounding bound is not confirmed")
 
 
 def flipped(top: list[Fraction], bottom: list[Fraction]) -> list[list[Fraction]]:

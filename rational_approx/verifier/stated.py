@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from . import claims, polynomials
 from .reading import Failure, Refuted, must, need, number, shown
+from .steps import is_format_number
 
 __all__ = ["Reference", "Stated", "To_check", "decimal"]
 
@@ -33,13 +34,12 @@ class Reference(NamedTuple):
 
 
 def decimal(value: Any, up: bool | None = None) -> str:
-    """A number as a decimal of 10 digits, rounded up or down where it is not exact; an end of an interval exactly."""
+    """A number as text: exact where that is short, or where it may not be rounded, else 10 digits rounded up or down."""
     if not isinstance(value, Fraction):
         return "inf" if value > 0 else "-inf"
-    if up is None and max(value.numerator.bit_length(), value.denominator.bit_length()) <= 64:
-        return str(value)
-    if not value:
-        return "0"
+    plain = str(value)
+    if len(plain) <= 10 or up is None:
+        return plain if len(plain) <= 40 else f"about {decimal(value, False)}"
     exponent = len(str(abs(value.numerator))) - len(str(value.denominator))
     while abs(value) >= Fraction(10) ** (exponent + 1):
         exponent += 1
@@ -49,7 +49,7 @@ def decimal(value: Any, up: bool | None = None) -> str:
     whole = -(-scaled.numerator // scaled.denominator) if up else scaled.numerator // scaled.denominator
     if abs(whole) == 10**10:
         whole, exponent = whole // 10, exponent + 1
-    digits = f"{abs(whole):010d}".rstrip("0") or "0"
+    digits = f"{abs(whole):010d}".rstrip("0")
     body = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
     return f"{'-' if whole < 0 else ''}{body}" + (f"e{exponent}" if exponent else "")
 
@@ -164,12 +164,24 @@ class Stated(ABC):
         else:
             must(not self.references, "there are references without a bound that they prove")
         if self.format != "exact":
-            yield (*claims.worded("format", [self.format], decimal, ""), lambda: self.claimed("format", [self.format]))
+            yield (
+                *claims.worded("format", [self.format], self.rivals()),
+                lambda: self.claimed("format", [self.format]),
+            )
         for name, values in self.claims:
-            words, proof = claims.worded(name, values, lambda v: decimal(v, None), self.rivals())
+            shown_values = [self.argument(name, k, value) for k, value in enumerate(values)]
+            words, proof = claims.worded(name, shown_values, self.rivals())
+            if name == "rounding":
+                words += f", so that w abs(computed - f) <= {decimal(self.upper + values[3], True)}"
             yield words, proof, lambda name=name, values=values: self.claimed(name, values)  # type: ignore[misc]
 
     covering = ""
+
+    def argument(self, name: str, index: int, value: Any) -> str:
+        """An argument of a claim as text, rounded only to the side where the claim stays true."""
+        if isinstance(value, str):
+            return value
+        return decimal(value, None if name == "saturation" and index < 3 else not (name == "range" and index == 0))
 
     def free(self) -> None:
         """No pole on the domain."""
@@ -193,6 +205,9 @@ class Stated(ABC):
         elif name in ("range", "saturation", "monotone", "lipschitz"):
             found = claims.holds(name, values, self.top, self.bottom, self.domain, self.deadline)
             decided(found, f"the claim {name} is false")
+        elif name == "format":
+            held = all(is_format_number(c, values[0]) for side in self.written for c in side)
+            must(held, f"a coefficient is no number of {values[0]}")
         else:
             self.otherwise(name, values)
 

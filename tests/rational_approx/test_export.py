@@ -309,8 +309,28 @@ def test_every_language_carries_the_bounds_and_the_hash(gate, language):
 @needs_compiler
 def test_fast_math_does_not_compile(gate, tmp_path):
     (tmp_path / "r.c").write_text(export(gate.rational, "c"))
-    command = [COMPILER, "-ffast-math", "-c", str(tmp_path / "r.c"), "-o", str(tmp_path / "r.o")]
-    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+    for flag in ("-ffast-math", "-Ofast", "-funsafe-math-optimizations"):
+        command = [COMPILER, "-O2", flag, "-c", str(tmp_path / "r.c"), "-o", str(tmp_path / "r.o")]
+        assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
+def test_clang_with_unsafe_optimizations_calculates_the_same(gate, tmp_path):
+    """It defines no macro for them, so that the code must switch them off."""
+    (tmp_path / "r.c").write_text(export(gate.rational, "c", scheme="estrin"))
+    texts = []
+    for flags in ([], ["-funsafe-math-optimizations"]):
+        command = ["clang", "-O3", "-S", "-emit-llvm", *flags, str(tmp_path / "r.c"), "-o", "-"]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        texts.append(re.findall(r"= (?:f(?:add|sub|mul|div)|call) .*", out))
+    assert texts[0] == texts[1]
+    assert len(texts[0]) >= 10
+
+
+def test_a_domain_without_a_number_of_the_type_is_not_clamped_to():
+    ends = 1 + Fraction(1, 2**30), 1 + Fraction(1, 2**29)
+    with pytest.raises(ValueError, match="no number of float32"):
+        export(Rational((Fraction(1),), (Fraction(2),), Domain.of(ends), "monomial"), "numpy", clamp=True)
 
 
 def test_what_cannot_be_exported_is_refused(gate):

@@ -1,0 +1,26 @@
+"""A slice of the refuter of the rounding bound: `python -m tests.adversaries.rounding` runs more."""
+
+from collections import Counter
+
+from tests.adversaries.rounding import batch, fixed, installed
+
+
+def test_no_bound_is_exceeded_by_code_of_random_rationals() -> None:
+    """Whatever is installed runs them, NumPy at least; the first cases are those that broke the bound once."""
+    counts: Counter[str] = Counter()
+    outcomes = list(batch(7, range(120), counts, installed()))
+    assert not [outcome for outcome in outcomes if outcome.ratio > 1]
+    assert {outcome.index for outcome in outcomes} >= set(range(len(fixed())))
+    assert sum(outcome.points for outcome in outcomes) > 50_000
+    assert counts["no bound"] < 20
+    assert counts["wrong"] == 0 <= counts["asked"] - counts["confirmed"] < 3
+
+
+def test_the_refuter_sees_a_bound_that_is_too_low(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Were the sum with the constant 1 still taken for a doubling, it would be found."""
+    from rational_approx import evaluation
+
+    exact = evaluation._is_exact
+    monkeypatch.setattr(evaluation, "_is_exact", lambda step: step.op == "add" or exact(step))
+    outcomes = list(batch(7, range(len(fixed())), Counter(), ["NumPy"]))
+    assert all(outcome.ratio > 1.2 for outcome in outcomes)
