@@ -138,6 +138,7 @@ def _notes(rational: Rational, bound: EvaluationError, certificate: Any) -> list
         )
         if certificate.status == "proved":
             out.append(_total(rational, bound, certificate))
+            out += _verifiable(bound, certificate)
         out.append(f"certificate: {document(certificate)['hash']}")
     return [line.replace("*/", "* /").replace("\n", " ") for line in out]
 
@@ -155,6 +156,19 @@ def _total(rational: Rational, bound: EvaluationError, certificate: Any) -> str:
         difference = f"({certificate.weight}) * (computed - target)"
         weighted = evaluation_error(rational, bound.scheme, bound.dtype, bound.fma, weight=certificate.weight)
     return f"proved: abs({difference}) <= {_upwards(certificate.upper + weighted.bound)}"
+
+
+def _verifiable(bound: EvaluationError, certificate: Any) -> list[str]:
+    # What the certificate itself states of this very code, so that its verifier confirms it.
+    code = (bound.dtype, bound.scheme, "fma" if bound.fma else "no fma")
+    stated = (
+        claim.arguments[3] for claim in certificate.claims if (claim.name, *claim.arguments[:3]) == ("rounding", *code)
+    )
+    difference = "computed - target" if certificate.weight == "1" else f"({certificate.weight}) * (computed - target)"
+    return [
+        f"stated in the certificate: abs({difference}) <= {_upwards(certificate.upper + rounding)}"
+        for rounding in stated
+    ]
 
 
 def _upwards(value: Fraction) -> str:

@@ -42,7 +42,7 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
         if not isinstance(value, Fit):
             raise ValueError(f"{file} holds a {type(value).__name__}: near-best rounding starts from a fit, save that")
         short = value.rounded(format_, basis)
-        found = certify(short, value.target, claims=[claim(words) for words in claims])
+        found = certify(short, value.target, claims=[claim(words) for words in claims], against=value)
         say(console, found)
         if found.upper is not None:
             say(console, f"  {float(found.upper) / float(value.error):.6g} times the error before rounding")

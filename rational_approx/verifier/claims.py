@@ -56,7 +56,7 @@ def worded(name: str, a: list[str], best: str) -> tuple[str, str]:
         "derivative": lambda: (f"abs(f' - r') <= {a[0]}, one-sided at switches and breakpoints", "Taylor models"),
         "format": lambda: (f"every coefficient is a number of {a[0]}", "each looked at"),
         "rounding": lambda: (
-            f"evaluated in {a[0]} by {a[1]}'s scheme ({a[2]}), at every number of {a[0]} in the domain: "
+            f"evaluated in {a[0]} by {a[1].title()}'s scheme ({a[2]}), at every number of {a[0]} in the domain: "
             f"w abs(computed - r) <= {a[3]}",
             "running error analysis",
         ),

@@ -34,7 +34,7 @@ class Reference(NamedTuple):
 
 
 def decimal(value: Any, up: bool | None = None) -> str:
-    """A number as text: exact where that is short, or where it may not be rounded, else 10 digits rounded up or down."""
+    """A number as text: exact where it is short or may not be rounded, else with 10 digits, rounded up or down."""
     if not isinstance(value, Fraction):
         return "inf" if value > 0 else "-inf"
     plain = str(value)
@@ -160,10 +160,10 @@ class Stated(ABC):
         yield f"error <= {high}", self.covering, self.covered
         if self.best:
             words = f"the error of {self.rivals()} is at least {decimal(self.best, False)}"
-            yield words, "de la Vallée-Poussin", self.unbeaten
+            yield words, "de la Vallee-Poussin", self.unbeaten  # ASCII, for any terminal
         else:
             must(not self.references, "there are references without a bound that they prove")
-        if self.format != "exact":
+        if self.format != "exact" and ("format", [self.format]) not in self.claims:
             yield (
                 *claims.worded("format", [self.format], self.rivals()),
                 lambda: self.claimed("format", [self.format]),

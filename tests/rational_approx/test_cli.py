@@ -37,7 +37,7 @@ def test_fit_certify_save_verify_show_and_plot(tmp_path: Path) -> None:
     assert isinstance(rational_approx.load(out), Certificate)
     told = run("verify", out).output
     assert told.endswith("\nverified\n")
-    for sentence in ("f(x) = exp(x)", "domain    [-1, 1]", "no pole", "de la Vallée-Poussin", "keeps one sign"):
+    for sentence in ("f(x) = exp(x)", "domain    [-1, 1]", "no pole", "de la Vallee-Poussin", "keeps one sign"):
         assert sentence in told
     as_json = json.loads(run("verify", "--json", out).output)
     assert as_json["outcome"] == "verified"
