@@ -380,8 +380,8 @@ def test_two_half_lines_are_an_interval_through_infinity(shared):
 def test_two_half_lines_and_a_limit_of_zero_beyond_which_the_factor_is_negative():
     proof = certify(fit("exp(1/x) / x^3", (2, 5), [(-math.inf, -1), (2, math.inf)]))
     assert proof.status == "proved"
-    # Best among denominators of one sign through infinity: of odd degree, they have two signs as functions of x. What is
-    # proved is a bound for those of one sign.
+    # Best among denominators of one sign through infinity. Those of odd degree have two signs as functions of x, and
+    # what is proved is a bound for those of one.
     assert 0 < proof.best_lower < proof.upper
 
 
