@@ -204,6 +204,7 @@ def _enclosed(found: _Findings, asked: _Asked) -> None:
         found.lower = found.upper = Fraction(0)
         found.status = "proved"
         return
+    digits = max(int(c.q).bit_length() for side in (asked.top, asked.bottom) for c in side.coeffs() or [flint.fmpq(0)])
     for bits in _PRECISIONS:
         with working_bits(bits):
             try:
@@ -211,8 +212,13 @@ def _enclosed(found: _Findings, asked: _Asked) -> None:
             except Undecided as problem:
                 found.reason = str(problem)
                 return
+            if not search.samples:
+                found.reason = "the target has no finite value at any point that was looked at"
+                return
             widest = max((sample.value.rad() for sample in search.samples), key=float, default=arb(0))
-            if bits < _PRECISIONS[-1] and not widest.upper() < search.lower * to_arb(gap / 16):
+            # An error that stays below twice as many digits as the coefficients have is zero, or as good as zero.
+            visible = search.lower > 0 or bits < 300 + 2 * digits
+            if bits < _PRECISIONS[-1] and visible and not widest.upper() < search.lower * to_arb(gap / 16):
                 continue
             order = order_for(search.lower)
             for curve in search.curves:
@@ -221,6 +227,9 @@ def _enclosed(found: _Findings, asked: _Asked) -> None:
             _record(found, asked, search, origins)
         found.status = "proved" if reached else "undecided"
         found.reason = "" if reached else "the bounds did not meet within the wanted gap"
+        if search.unbounded is not None:
+            at = float(_end_or_exact(target, origins, search, search.unbounded.curve, search.unbounded.lower))
+            found.reason = f"the error has no finite bound near x = {at:.6g}: a pole of the target, or no value there"
         return
 
 

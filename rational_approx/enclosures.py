@@ -262,17 +262,27 @@ def _where_at(operator: str, left: Any, right: Any, yes: Callable[[], Any], no: 
     return (yes() if "=" in operator else no()) if equal else _where(operator, left, right, yes, no)
 
 
-ENCLOSURES: dict[str, Callable[..., Any]] = {
-    "number": to_arb,
-    "pi": arb.pi,
-    "e": arb.const_e,
+def _strict(function: Callable[..., Any]) -> Callable[..., Any]:
+    # A part without a value leaves the whole without one (docs/semantics.md), also where ball arithmetic would forget
+    # it: an infinite ball times zero is zero, and its hyperbolic tangent lies between -1 and 1.
+    def checked(*parts: Any) -> Any:
+        if all(constant(part).is_finite() for part in parts):
+            value = function(*parts)
+            if constant(value).is_finite():
+                return value
+        if any(isinstance(part, arb_series) for part in parts):
+            return arb_series([arb.nan()] * flint.ctx.cap)
+        return arb.nan()
+
+    return checked
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "+": lambda *parts: reduce(add, parts),
     "*": lambda *parts: reduce(mul, parts),
     "neg": lambda x: -x,
     "/": quotient,
     "^": lambda a, b: (a.log() * b).exp(),
-    "power": _power,
-    "where": _where,
     "abs": _abs,
     "sign": _step(Fraction(-1), Fraction(1)),
     "heaviside": _step(Fraction(0), Fraction(1)),
@@ -295,13 +305,23 @@ ENCLOSURES: dict[str, Callable[..., Any]] = {
     "sigmoid": _sigmoid,
     "softplus": _both(_softplus_ball, _sigmoid),
 }
+
+
+def _strict_power(x: Any, exponent: Fraction) -> Any:
+    return _strict(lambda base: _power(base, exponent))(x)
+
+
+ENCLOSURES: dict[str, Callable[..., Any]] = {
+    **{name: _strict(function) for name, function in _FUNCTIONS.items()},
+    **{"number": to_arb, "pi": arb.pi, "e": arb.const_e, "power": _strict_power, "where": _where},
+}
 """One rigorous function for every operator of an expression, in the form that ``nodes.evaluate`` takes.
 
-At a switch they enclose the one-sided values."""
+At a switch they enclose the one-sided values. Where a part may have no value, the whole is not finite."""
 
 AT_POINT = ENCLOSURES | {
-    "sign": _step(Fraction(-1), Fraction(1), Fraction(0)),
-    "heaviside": _step(Fraction(0), Fraction(1), Fraction(1, 2)),
+    "sign": _strict(_step(Fraction(-1), Fraction(1), Fraction(0))),
+    "heaviside": _strict(_step(Fraction(0), Fraction(1), Fraction(1, 2))),
     "where": _where_at,
 }
 """The same for the value at a single point: ``sign(0)`` is 0."""

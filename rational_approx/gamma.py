@@ -13,8 +13,10 @@ __all__ = ["gamma", "loggamma"]
 
 def loggamma(x: Any) -> Any:
     """``log(gamma(x))`` of a ball or a series of balls; not finite where x may not be positive."""
-    if isinstance(x, arb) or not x[0] > 0:
-        return x.lgamma()
+    if isinstance(x, arb):
+        return x.lgamma() if x > 0 else arb.nan()
+    if not x[0] > 0:
+        return arb_series([arb.nan()] * x.prec)
     n = x.prec
     if n == 1:
         return arb_series([x[0].lgamma()], prec=1)
@@ -29,6 +31,9 @@ def loggamma(x: Any) -> Any:
 
 def gamma(x: Any) -> Any:
     """``gamma(x)`` of a ball or a series of balls; not finite at a pole."""
+    start = x if isinstance(x, arb) else x[0]
+    if not start > 0 and start.contains_integer():  # said at once: the general arithmetic takes seconds to find out
+        return arb.nan() if isinstance(x, arb) else arb_series([arb.nan()] * x.prec)
     if isinstance(x, arb):
         return x.gamma()
     if x[0] > 0:

@@ -15,6 +15,8 @@ from rational_approx.precision import to_arb, to_fraction, working_bits
 
 __all__ = ["RESOLUTION", "inner_point", "polynomial", "proved_sign", "quotient_of", "roots", "sign_at", "value_at"]
 
+MOST_ROOTS = 500
+"""A tree with more roots, such as a sine on a half-line, has undecided ones."""
 RESOLUTION = 400
 """Roots that are not rational numbers are located to within ``2**-RESOLUTION``."""
 
@@ -113,6 +115,8 @@ def _bisect(node: Node, lower: Fraction, upper: Fraction, rising: int) -> Fracti
 
 def _roots_on_box(node: Node, lower: Fraction, upper: Fraction, depth: int, found: list[Fraction]) -> bool:
     # Append the roots inside an interval; False where something stayed undecided.
+    if len(found) > MOST_ROOTS:
+        return False
     box = ball_between(lower, upper)
     try:
         value = evaluate(node, box, ENCLOSURES)

@@ -20,6 +20,9 @@ __all__ = ["Box", "Sample", "Search"]
 
 MAX_BOXES = 20_000
 FEW_BOXES = 500
+UNBOUNDED_BOXES = 1000
+"""So many boxes are looked at while a bound is still infinite: halving finds an end with an infinite derivative by
+then, and what is left is a pole, or a part of the target without a value."""
 
 
 class Sample(NamedTuple):
@@ -31,12 +34,11 @@ class Sample(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A part of a curve on which the bound was proved, and how: ``bound``, ``monotone`` or ``curved``."""
+    """A part of a curve on which the bound was proved."""
 
     curve: int
     lower: arb
     upper: arb
-    how: str
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Search:
     samples: list[Sample] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     upper: arb = field(default_factory=arb.pos_inf)
+    unbounded: Box | None = None
+    """A box on which no bound was found."""
 
     def evaluate(self, curve: int, x: arb, order: int = 1) -> list[arb]:
         """Evaluate at a point, remember it, and raise the lower bound."""
@@ -69,7 +73,7 @@ class Search:
     def _enough(self, bound: arb) -> bool:
         return bool(bound <= self.lower * (1 + self.gap))
 
-    def _close(self, curve: int, lower: arb, upper: arb, jet: Jet) -> tuple[arb, str] | None:
+    def _close(self, curve: int, lower: arb, upper: arb, jet: Jet) -> arb | None:
         # The sharp bound of a box, where its derivative or its second derivative keeps one sign.
         monotone = jet.monotone
         curvature = arb(0) if monotone else jet.curvature
@@ -78,14 +82,14 @@ class Search:
         ends = [self.evaluate(curve, end)[0] for end in (lower, upper)]
         bound = abs(ends[0]).upper().max(abs(ends[1]).upper())
         if monotone:
-            return bound, "monotone"
+            return bound
         z = ((lower + upper) / 2).mid() + jet.stationary()
         for _ in range(4):
             z = z.max(lower.upper()).min(upper.lower()).mid()  # an end that is no dyadic number is a ball: stay within
             value, slope, bend = self.evaluate(curve, z, 3)
             peak = bound.max((abs(value) + slope * slope / (2 * curvature)).upper())
             if self._enough(peak):
-                return peak, "curved"
+                return peak
             if bend.contains(0):
                 break
             z = z - slope / (2 * bend)
@@ -112,17 +116,20 @@ class Search:
         while heap and next(order) < budget:
             if self._enough(heap[0].bound):
                 break
+            if not heap[0].bound.is_finite() and len(self.boxes) + len(heap) > UNBOUNDED_BOXES:
+                self.unbounded = Box(heap[0].curve, heap[0].lower, heap[0].upper)
+                return False
             entry = heapq.heappop(heap)
             sharp = self._close(entry.curve, entry.lower, entry.upper, entry.jet)
-            if sharp is not None and sharp[0] < entry.bound:
-                self.closed = self.closed.max(sharp[0])
-                self.boxes.append(Box(entry.curve, entry.lower, entry.upper, sharp[1]))
+            if sharp is not None and sharp < entry.bound:
+                self.closed = self.closed.max(sharp)
+                self.boxes.append(Box(entry.curve, entry.lower, entry.upper))
                 continue
             middle = ((entry.lower + entry.upper) / 2).mid()
             push(entry.curve, entry.lower, middle)
             push(entry.curve, middle, entry.upper)
         open_bound = heap[0].bound if heap else arb(0)
-        self.boxes += [Box(entry.curve, entry.lower, entry.upper, "bound") for entry in heap]
+        self.boxes += [Box(entry.curve, entry.lower, entry.upper) for entry in heap]
         self.upper = self.closed.max(open_bound).max(self.lower).upper()
         return self._enough(self.upper)
 

@@ -49,7 +49,7 @@ def decided(node: Node, lower: End, upper: End) -> Node:
     node = build(node.operator, *(decided(argument, lower, upper) for argument in node.arguments))
     if node.operator in _SWITCHED:
         switch = _switch(node)
-        sign = proved_sign(switch, lower, upper)
+        sign = proved_sign(switch, lower, upper) if at_least(switch, lower, upper) else 0
         if sign:
             return _taken(node, sign)
         if _vanishes(switch):

@@ -19,6 +19,24 @@ from rational_approx.rational import Rational
 
 __all__ = ["Piece", "Target"]
 
+_FINITE = {
+    "variable",
+    "pi",
+    "e",
+    "+",
+    "*",
+    "neg",
+    "abs",
+    "min",
+    "max",
+    "exp",
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "softplus",
+}
+"""Operators whose value is finite wherever those of their arguments are."""
 FloatFunction = Callable[[np.ndarray], np.ndarray]
 
 
@@ -256,7 +274,9 @@ class Target:
         return tuple(sorted({s if abs(x - s) < Fraction(1, 2**300) else x for x, s in simple}))
 
     def _bounded(self, formula: Expression) -> bool:
-        """Whether one ball for each interval shows that a formula is bounded; False where it does not show it."""
+        """Whether a formula is seen to be infinite at no point: by its functions, or by one ball for each interval."""
+        if all(node.value is not None or node.operator in _FINITE for node in formula.tree.walk()):
+            return True
         spans = (
             flint.arb(0, flint.arb.pos_inf())
             if isinf(lower) or isinf(upper)
