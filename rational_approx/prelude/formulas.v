@@ -165,3 +165,6 @@ Proof.
   intros E V; rewrite Rabs_mult; apply Rle_trans with (2 := V).
   apply Rmult_le_compat_l; [apply Rabs_pos|exact E].
 Qed.
+
+(* Evaluate a check and see that its answer is true. *)
+Ltac compute_true := vm_cast_no_check (eq_refl true).
