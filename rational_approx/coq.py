@@ -1,7 +1,7 @@
 """`machine_proof`: the statements of a certificate as one Coq file, with proofs that `coqc` checks.
 
-The file stands alone: definitions and lemmas that it needs are at its head (``prelude/*.v``), and what is proved is read
-from its theorems. Which statements are not proved there is said in its first comment.
+The file stands alone: definitions and lemmas that it needs are at its head (``prelude/*.v``), and what is proved is
+read from its theorems. Which statements are not proved there is said in its first comment.
 """
 
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class MachineProof:
     interval: bool
 
 
-def machine_proof(certificate: Certificate) -> MachineProof:
-    """Write the Coq file for a certificate.
+def machine_proof(certificate: Certificate, *, error: bool = True) -> MachineProof:
+    """Write the Coq file for a certificate; ``error=False`` leaves the target out, and proves what is said of r alone.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def machine_proof(certificate: Certificate) -> MachineProof:
     >>> proof = machine_proof(certify(zero, Target("abs(x)", (-1, 1))))
     >>> print(proof.proved[1])
     error: the error is at most 0.5, exactly the certificate's upper bound
-    >>> [line for line in proof.text.splitlines() if line.startswith("Theorem error ")]
-    ['Theorem error : forall x : R, (-1) <= x <= 1 -> Rabs (f x - r x) <= (1 / 2).']
+    >>> [line[:72] for line in proof.text.splitlines() if line.startswith("Theorem error ")]
+    ['Theorem error : forall x : R, (-1) <= x <= 1 -> Rabs (f x - r x) <= (340']
     """
     if certificate.status != "proved" or certificate.upper is None:
         raise ValueError(
@@ -64,21 +64,25 @@ def machine_proof(certificate: Certificate) -> MachineProof:
     lines = _rational(top, bottom)
     proved, left = [_pole_free(certificate.domain)], []
     theorems = pole_theorems(bottom, certificate.domain.intervals)
-    if certificate.samples:
-        stated, interval, own = certificate.upper, False, []
+    stated, interval, own = None, False, list[str]()
+    if not error:
+        left.append("upper: that the error is not larger")
+    elif certificate.samples:
+        stated = certificate.upper
         theorems += _samples(certificate)
         proved.append(f"error: at every sample at most {float(stated):.12g}, exactly the certificate's upper bound")
     else:
-        error = ErrorProof(_target(certificate), top, bottom, certificate.upper)
-        stated, interval, own = error.stated, error.smooth, list(error.own)
-        theorems += error.lines
-        proved.append(_error_text(error))
+        made = ErrorProof(_target(certificate), top, bottom, certificate.upper)
+        stated, interval, own = made.stated, made.smooth, list(made.own)
+        theorems += made.lines
+        proved.append(_error_text(made))
     left.append("lower: that the error is not smaller")
     left.append("best_lower: that no rational of the type has a smaller error")
     for j, claim in enumerate(certificate.claims, 1):
-        made = claim_theorems(claim, f"{claim.name}_{j}", certificate, bottom, stated)
-        theorems += made
-        (proved if made else left).append(f"{claim.name}_{j}: {_words(claim)}" if made else f"claim: {_words(claim)}")
+        name = f"error_claim_{j}" if claim.name == "error" else f"{claim.name}_{j}"
+        found = claim_theorems(claim, name, certificate, bottom, stated)
+        theorems += found
+        (proved if found else left).append(f"{name if found else 'claim'}: {_words(claim)}")
     head = _head(certificate, proved, left, interval)
     imports = "From Coq Require Import Reals ZArith List Bool Lra Lia.\n" + (
         "From Interval Require Import Tactic.\n" if interval else ""
@@ -158,7 +162,8 @@ def _samples(certificate: Certificate) -> list[str]:
 
 
 def _pole_free(domain: Domain) -> str:
-    return f"pole_free: the denominator keeps one strict sign on {'each interval of ' if len(domain.intervals) > 1 else ''}the domain"
+    where = "each interval of the domain" if len(domain.intervals) > 1 else "the domain"
+    return f"pole_free: the denominator keeps one strict sign on {where}"
 
 
 def _error_text(error: ErrorProof) -> str:
@@ -172,6 +177,8 @@ def _error_text(error: ErrorProof) -> str:
 def _words(claim: Claim) -> str:
     words = [a if isinstance(a, str) else f"{float(a):.12g}" for a in claim.arguments]
     text = " ".join([claim.name, *words])
+    if claim.name == "error":
+        return f"{text} (that the bound of the theorem about the error is not above it)"
     if claim.name == "monotone":
         return f"{text} (the sign of the slope, and the order of the values on each interval)"
     if claim.name == "lipschitz":
@@ -191,8 +198,8 @@ def _head(certificate: Certificate, proved: list[str], left: list[str], interval
         "",
         "Check this file with: coqc FILE.v (Coq 8.16 or newer"
         + (", with the library coq-interval)." if interval else ")."),
-        "Read the definitions of P, Q, r and of the target (f, or f_1, f_2, ... on its pieces), and the theorems: they are",
-        "what is trusted to say what the certificate says. Everything before them is proved here.",
+        "Read the definitions of P, Q, r and of the target (f, or f_1, f_2, ... on its pieces), of value and has_slope,",
+        "and the theorems: that they say what the certificate says is trusted. The rest is proved in this file.",
         "",
         "Proved here:",
         *(f"- {line}" for line in proved),
@@ -201,5 +208,3 @@ def _head(certificate: Certificate, proved: list[str], left: list[str], interval
         *(f"- {line}" for line in left),
     ]
     return "(* " + "\n   ".join(comment(line) for line in lines).replace("\n   \n", "\n\n") + " *)\n"
-
-

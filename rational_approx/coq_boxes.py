@@ -18,6 +18,7 @@ __all__ = ["Box", "bits_below", "boxes", "degree_for", "size", "taylor"]
 
 MOST_BOXES = 1000
 DEEPEST = 24
+SLICES = 16
 
 
 class Box(NamedTuple):
@@ -43,15 +44,21 @@ def degree_for(small: Fraction) -> int:
 
 
 def _rest(node: Node, lower: Fraction, upper: Fraction, degree: int) -> flint.arb | None:
-    # A bound for the size of what the Taylor polynomial around the middle leaves, None where there is none.
-    try:
-        series = evaluate(node, series_variable(ball_between(lower, upper), degree + 2), ENCLOSURES)
-    except Undecided:
-        return None
-    if not isinstance(series, flint.arb_series):
-        return flint.arb(0)
-    bound = abs(series[degree + 1]) * to_arb((upper - lower) / 2) ** (degree + 1)
-    return bound.upper() if bound.is_finite() else None
+    # A bound for the size of what the Taylor polynomial around the middle leaves, None where there is none. Enclosures
+    # of a high derivative are wide on wide balls, so that the interval is enclosed bit by bit.
+    largest, width = flint.arb(0), (upper - lower) / SLICES
+    for i in range(SLICES):
+        try:
+            ball = ball_between(lower + i * width, lower + (i + 1) * width)
+            series = evaluate(node, series_variable(ball, degree + 2), ENCLOSURES)
+        except Undecided:
+            return None
+        if not isinstance(series, flint.arb_series):
+            return flint.arb(0)
+        if not series[degree + 1].is_finite():
+            return None
+        largest = max(largest, abs(series[degree + 1]).upper())
+    return largest * to_arb((upper - lower) / 2) ** (degree + 1)
 
 
 def boxes(nodes: list[Node], lower: Fraction, upper: Fraction, small: list[Fraction], degree: int) -> list[Box]:

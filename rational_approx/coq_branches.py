@@ -99,7 +99,8 @@ class Branches:
         if not rational:
             raise ValueError(f"{real(node)} has sides that are no rational functions: give it as where(...)")
         first = sign >= 0 if node.operator != "min" else sign <= 0
-        taken = a if first else b if node.operator != "abs" else Node("neg", (a,))
+        # Written as a product: beside a sum, a - b and a + - b would be two texts for one formula.
+        taken = a if first else b if node.operator != "abs" else Node("*", (number(-1), a))
         self._step(node, a, b, taken, first)
         return taken
 
@@ -118,6 +119,6 @@ class Branches:
         name = f"S{len(self._seen)}"
         self.steps += [
             f"  assert ({name} : {text} = {real(taken)}).",
-            f"  {{ refine ({lemma} _ I); compute_true. }}",
+            f"  {{ refine ({lemma} _ GX); compute_true. }}",
             f"  rewrite {name}.",
         ]

@@ -157,7 +157,7 @@ def claim_theorems(
         "lipschitz": lambda own, sign, pair: _lipschitz(own, sign, pair, values[0]),
     }
     if claim.name == "range" and values != (-inf, inf):
-        makers["range"] = lambda own, sign, pair: _range(own, sign, pair, values)  # type: ignore[arg-type]
+        makers["range"] = lambda own, sign, pair: _range(own, sign, pair, values)
     if claim.name == "error" and stated is not None and stated <= values[0]:
         text = f"{number(stated)} <= {number(values[0])}"
         return _theorem(name, text, "  lra.")

@@ -22,6 +22,7 @@ from rational_approx.coq_formulas import (
 )
 from rational_approx.domain import End, finite
 from rational_approx.nodes import Node
+from rational_approx.nodes import number as number_node
 from rational_approx.polynomials import exact, fmpq
 from rational_approx.roots import inner_point, quotient_of
 from rational_approx.target import Target
@@ -66,7 +67,8 @@ class ErrorProof:
                 "the weight is infinite where the target vanishes: the Coq file states errors with finite weights"
             )
         tree, weight = self.target.expression, self.target.weight_expression
-        assert tree is not None and weight is not None  # opaque targets have no proved certificate
+        if tree is None or weight is None:
+            raise ValueError("the target is a Python function, about which nothing is proved")
         self.tree, self.weight = tree.tree, weight.tree
         self.pieces = [self._branches(piece.lower, piece.upper) for piece in self.target.pieces]
         self.smooth = any(quotient_of(f) is None or quotient_of(w) is None for _, f, w in self.pieces)
@@ -153,17 +155,12 @@ class ErrorProof:
         ]
 
     def _by_signs(self, branches: Branches, f: Node, w: Node) -> list[str]:
-        g, bound = region(branches.lower, branches.upper), self.stated
-        one = [f"  rewrite <- (Rmult_1_l ({real(f)} - r x))."] if self._constant(w) == 1 else []
-        constant = self._constant(w)
-        weight = rational_formula(w) if constant is None else f"(Const ({constant}))"
-        if constant is not None and constant.denominator > 1:
-            weight = f"(Div (Const ({constant.numerator})) (Const {constant.denominator}))"
+        bound, constant = self.stated, self._constant(w)
+        lemma = f"formula_close_sound {rational_formula(w if constant is None else number_node(constant))}"
         return [
             f"  apply Rle_trans with {quotient(bound)}; [|lra].",
-            *one,
-            f"  refine (formula_close_sound {weight} {rational_formula(f)}",
-            f"    P Q ({bound.numerator}) {bound.denominator} {g} x _ GX).",
+            f"  refine ({'unweighted_close_sound' if constant == 1 else lemma} {rational_formula(f)}",
+            f"    P Q ({bound.numerator}) {bound.denominator} {region(branches.lower, branches.upper)} x _ GX).",
             "  compute_true.",
         ]
 
@@ -230,7 +227,9 @@ class ErrorProof:
             bits = bits_below(near) + size(node, box).bit_length() + 48
             polynomials.append(f"{letter}_{name} {unit}")
             names = ", ".join(
-                dict.fromkeys([f"smooth_{k}", *([f"weight_{k}"] if weighted else []), *unfolded(node), f"{letter}_{name}"])
+                dict.fromkeys(
+                    [f"smooth_{k}", *([f"weight_{k}"] if weighted else []), *unfolded(node), f"{letter}_{name}"]
+                )
             )
             self.lines += [
                 f"Definition {letter}_{name} : list Z := {integers(coefficients)}.",
@@ -245,11 +244,11 @@ class ErrorProof:
         if weighted:
             lemma = f"weighted_box_close_sound ({sign}) {' '.join(polynomials)} {most}"
             functions = f"weight_{k} smooth_{k} {number(small[0])} {number(small[1])}"
-            near = f"near_t_{name} near_u_{name}"
+            facts = f"near_t_{name} near_u_{name}"
             total = f"({quotient(left)} + {number(small[0])} + {number(small[1])} * IZR {most})"
         else:
             lemma = f"box_close_sound ({sign}) {' '.join(polynomials)}"
-            functions, near = f"smooth_{k} {number(small[0])}", f"near_t_{name}"
+            functions, facts = f"smooth_{k} {number(small[0])}", f"near_t_{name}"
             total = f"({quotient(left)} + {number(small[0])})"
         self.lines += [
             f"Lemma box_{name} : forall x : R, {hypothesis(box.middle - box.half, box.upper)} ->",
@@ -257,7 +256,7 @@ class ErrorProof:
             "Proof.",
             f"  intros x X; apply Rle_trans with {total}; [|lra].",
             f"  refine ({lemma} ({m}) {h} {shared} P Q",
-            f"    ({left.numerator}) {left.denominator} {functions} x _ {near} _); [compute_true|lra].",
+            f"    ({left.numerator}) {left.denominator} {functions} x _ {facts} _); [compute_true|lra].",
             "Qed.",
             "",
         ]

@@ -106,7 +106,7 @@ def _write(node: Node) -> tuple[str, int]:
         raise ValueError(
             f"{kind} has no translation into Coq: its library or CoqInterval does not know it; an error can be proved "
             "for expressions of exp, log, sqrt, sin, cos, tan, sinh, cosh, tanh, atan, asinh, acosh, atanh, expm1, "
-            "log1p, sigmoid and softplus"
+            "log1p, sigmoid and softplus; --without-error leaves the target out"
         )
     return " ".join([_STANDARD[kind], *(inside(part, ATOM) for part in parts)]), APPLIED
 
@@ -168,5 +168,5 @@ def rational_formula(node: Node) -> str:
         text = f"(Pow {first} {abs(whole)})"
         return text if whole >= 0 else f"(Div (Const 1) {text})"
     for part in node.arguments[1:]:
-        first = f"({ {'+': 'Add', '*': 'Mul', '/': 'Div'}[kind]} {first} {rational_formula(part)})"
+        first = f"({ {'+': 'Add', '*': 'Mul', '/': 'Div'}[kind] } {first} {rational_formula(part)})"
     return first

@@ -122,8 +122,11 @@ Proof. intros; apply Rmin_right; now apply ordered_sound with g. Qed.
 Lemma abs_itself a g x : ordered (Const 0) a g = true -> inside g x -> Rabs (meaning a x) = meaning a x.
 Proof. intros holds X; apply Rabs_pos_eq; now apply (ordered_sound (Const 0) a g). Qed.
 
-Lemma abs_opposite a g x : ordered a (Const 0) g = true -> inside g x -> Rabs (meaning a x) = - meaning a x.
-Proof. intros holds X; apply Rabs_left1; now apply (ordered_sound a (Const 0) g). Qed.
+Lemma abs_opposite a g x : ordered a (Const 0) g = true -> inside g x -> Rabs (meaning a x) = -1 * meaning a x.
+Proof.
+  intros holds X; rewrite Rabs_left1; [ring|].
+  now apply (ordered_sound a (Const 0) g).
+Qed.
 
 Definition formula_close (w f : formula) (p q : list Z) (un ud : Z) (g : region) : bool :=
   let (a, b) := fraction w in
@@ -140,6 +143,13 @@ Proof.
   rewrite E, G; destruct (close 1 a b c d p q un ud g) eqn:K.
   - now apply close_sound with 1%Z g.
   - now apply close_sound with (-1)%Z g.
+Qed.
+
+Lemma unweighted_close_sound f p q un ud g x : formula_close (Const 1) f p q un ud g = true -> inside g x ->
+  Rabs (meaning f x - value p x / value q x) <= IZR un / IZR ud.
+Proof.
+  intros holds X; apply (formula_close_sound _ _ _ _ _ _ _ x) in holds; [|exact X].
+  cbn [meaning] in holds; now rewrite Rmult_1_l in holds.
 Qed.
 
 (** * Samples: (a / b, c / d) with the weight m / n *)
