@@ -15,6 +15,7 @@ from rational_approx.certificate import Certificate, Claim
 from rational_approx.coq_claims import claim_theorems, pole_theorems
 from rational_approx.coq_errors import ErrorProof
 from rational_approx.coq_formulas import OWN, integers, quotient
+from rational_approx.coq_lower import lower_theorem
 from rational_approx.domain import Domain
 from rational_approx.polynomials import exact, fmpq
 from rational_approx.target import Target
@@ -65,6 +66,7 @@ def machine_proof(certificate: Certificate, *, error: bool = True) -> MachinePro
     proved, left = [_pole_free(certificate.domain)], []
     theorems = pole_theorems(bottom, certificate.domain.intervals)
     stated, interval, own = None, False, list[str]()
+    lower: list[str] = []
     if not error:
         left.append("upper: that the error is not larger")
     elif certificate.samples:
@@ -76,7 +78,10 @@ def machine_proof(certificate: Certificate, *, error: bool = True) -> MachinePro
         stated, interval, own = made.stated, made.smooth, list(made.own)
         theorems += made.lines
         proved.append(_error_text(made))
-    left.append("lower: that the error is not smaller")
+        lower = lower_theorem(made, certificate)
+        theorems += lower
+    text = f"lower: the error is at least {float(certificate.lower or 0):.12g}, at the witness"
+    (proved if lower else left).append(text)
     left.append("best_lower: that no rational of the type has a smaller error")
     for j, claim in enumerate(certificate.claims, 1):
         name = f"error_claim_{j}" if claim.name == "error" else f"{claim.name}_{j}"
@@ -198,8 +203,8 @@ def _head(certificate: Certificate, proved: list[str], left: list[str], interval
         "",
         "Check this file with: coqc FILE.v (Coq 8.16 or newer"
         + (", with the library coq-interval)." if interval else ")."),
-        "Read the definitions of P, Q, r and of the target (f, or f_1, f_2, ... on its pieces), of value and has_slope,",
-        "and the theorems: that they say what the certificate says is trusted. The rest is proved in this file.",
+        "Read the definitions of value, has_slope, P, Q, r and of the target (f, or f_1, f_2, ... on its pieces), and the",
+        "theorems: that they say what the certificate says is trusted. The rest is proved in this file.",
         "",
         "Proved here:",
         *(f"- {line}" for line in proved),

@@ -90,7 +90,8 @@ class ErrorProof:
         """Whether one formula says the target on the whole domain, at every point."""
         return not jumping(self.tree) and not jumping(self.weight)
 
-    def _name(self, letter: str, k: int) -> str:
+    def name(self, letter: str, k: int) -> str:
+        """The Coq name of the target or the weight on a piece, which are counted from 1."""
         return letter if self.shared else f"{letter}_{k}"
 
     def _define(self) -> None:
@@ -102,25 +103,27 @@ class ErrorProof:
             if not self.shared:
                 where = hypothesis(branches.lower, branches.upper)
                 self.lines += [f"(* The target where {where}; at both ends its limits from inside. *)"]
-            self.lines.append(f"Definition {self._name('f', k)} (x : R) : R := {real(branches.partial(self.tree))}.")
-            if self._constant(self.pieces[k - 1][2]) is None:
+            self.lines.append(f"Definition {self.name('f', k)} (x : R) : R := {real(branches.partial(self.tree))}.")
+            if self.constant(self.pieces[k - 1][2]) is None:
                 w = real(branches.partial(self.weight))
-                self.lines.append(f"Definition {self._name('w', k)} (x : R) : R := {w}.")
+                self.lines.append(f"Definition {self.name('w', k)} (x : R) : R := {w}.")
         self.lines.append("")
 
     @staticmethod
-    def _constant(weight: Node) -> Fraction | None:
+    def constant(weight: Node) -> Fraction | None:
+        """The number that a weight is, None where it is none."""
         found = quotient_of(weight)
         if found is None or found[0].degree() > 0 or found[1].degree() > 0:
             return None
         return exact(found[0][0] / found[1][0])
 
-    def _error(self, k: int) -> str:
-        constant = self._constant(self.pieces[k - 1][2])
-        plain = f"{self._name('f', k)} x - r x"
+    def error_text(self, k: int) -> str:
+        """The size of the weighted error at x, on a piece."""
+        constant = self.constant(self.pieces[k - 1][2])
+        plain = f"{self.name('f', k)} x - r x"
         if constant == 1:
             return f"Rabs ({plain})"
-        return f"Rabs ({self._name('w', k) + ' x' if constant is None else number(constant)} * ({plain}))"
+        return f"Rabs ({self.name('w', k) + ' x' if constant is None else number(constant)} * ({plain}))"
 
     # -- one piece ---------------------------------------------------------------------------------------------------
 
@@ -139,11 +142,11 @@ class ErrorProof:
             ]
         rational = quotient_of(f) is not None and quotient_of(w) is not None
         closing = self._by_signs(branches, f, w) if rational else self._by_boxes(k, branches, f, w)
-        constant = self._constant(w)
-        names = [self._name("f", k)] + ([self._name("w", k)] if constant is None else [])
+        constant = self.constant(w)
+        names = [self.name("f", k)] + ([self.name("w", k)] if constant is None else [])
         name = "error" if self.shared and len(self.pieces) == 1 else f"error_{k}"
         self.lines += [
-            f"Theorem {name} : forall x : R, {hypothesis(lower, upper)} -> {self._error(k)} <= {number(self.stated)}.",
+            f"Theorem {name} : forall x : R, {hypothesis(lower, upper)} -> {self.error_text(k)} <= {number(self.stated)}.",
             "Proof.",
             "  intros x X.",
             inside(lower, upper),
@@ -155,7 +158,7 @@ class ErrorProof:
         ]
 
     def _by_signs(self, branches: Branches, f: Node, w: Node) -> list[str]:
-        bound, constant = self.stated, self._constant(w)
+        bound, constant = self.stated, self.constant(w)
         lemma = f"formula_close_sound {rational_formula(w if constant is None else number_node(constant))}"
         return [
             f"  apply Rle_trans with {quotient(bound)}; [|lra].",
@@ -170,7 +173,7 @@ class ErrorProof:
                 "the error of a target that is no rational function can be proved in Coq on bounded intervals alone: "
                 "certify it on a bounded domain, with a saturation claim for the rest"
             )
-        constant = self._constant(w)
+        constant = self.constant(w)
         lower, upper = finite(branches.lower), finite(branches.upper)
         unweighted = self.stated / abs(constant) if constant else self.stated
         most = self._most(lower, upper)
@@ -268,7 +271,7 @@ class ErrorProof:
         domain = " \\/ ".join(hypothesis(*pair) for pair in intervals)
         domain = f"({domain})" if len(intervals) > 1 else domain
         self.lines += [
-            f"Theorem error : forall x : R, {domain} -> {self._error(1)} <= {number(self.stated)}.",
+            f"Theorem error : forall x : R, {domain} -> {self.error_text(1)} <= {number(self.stated)}.",
             "Proof.",
             f"  intros x {self._pattern(len(intervals))}.",
         ]

@@ -152,6 +152,51 @@ Proof.
   cbn [meaning] in holds; now rewrite Rmult_1_l in holds.
 Qed.
 
+(* The error is at least un / ud, on one side or on the other. *)
+Definition formula_far (w f : formula) (p q : list Z) (un ud : Z) (g : region) : bool :=
+  let (a, b) := fraction w in
+  let (c, d) := fraction f in
+  let top := mul a (add (mul c q) (scale (-1) (mul p d))) in
+  let bottom := mul b (mul d q) in
+  let turned := scale (-1) top in
+  defined w g && defined f g && nonzero q g
+  && (if at_least 1 top bottom un ud g then true else if at_least (-1) top bottom un ud g then true
+      else if at_least 1 turned bottom un ud g then true else at_least (-1) turned bottom un ud g).
+
+Lemma formula_far_sound w f p q un ud g x : formula_far w f p q un ud g = true -> inside g x ->
+  IZR un / IZR ud <= Rabs (meaning w x * (meaning f x - value p x / value q x)).
+Proof.
+  unfold formula_far; destruct (fraction w) as [a b] eqn:W; destruct (fraction f) as [c d] eqn:F.
+  set (top := mul a _); set (bottom := mul b _); intros holds X.
+  apply andb_prop in holds; destruct holds as [holds C]; apply andb_prop in holds; destruct holds as [holds Q].
+  apply andb_prop in holds; destruct holds as [A B].
+  apply (nonzero_region _ _ _ Q) in X as N.
+  destruct (fraction_sound w g x A X) as [V E]; rewrite W in V, E; cbn [fst snd] in V, E.
+  destruct (fraction_sound f g x B X) as [G H]; rewrite F in G, H; cbn [fst snd] in G, H.
+  assert (T : meaning w x * (meaning f x - value p x / value q x) = value top x / value bottom x).
+  { unfold top, bottom; rewrite E, H, !value_mul, value_add, value_scale, !value_mul; field; auto. }
+  assert (U : value (scale (-1) top) x / value bottom x = - (value top x / value bottom x))
+    by (rewrite value_scale; unfold Rdiv; ring).
+  rewrite T.
+  assert (some : IZR un / IZR ud <= value top x / value bottom x
+    \/ IZR un / IZR ud <= - (value top x / value bottom x)).
+  { rewrite <- U.
+    destruct (at_least 1 top bottom un ud g) eqn:K1; [left; now apply at_least_sound with 1%Z g|].
+    destruct (at_least (-1) top bottom un ud g) eqn:K2; [left; now apply at_least_sound with (-1)%Z g|].
+    destruct (at_least 1 (scale (-1) top) bottom un ud g) eqn:K3; [right; now apply at_least_sound with 1%Z g|].
+    right; now apply at_least_sound with (-1)%Z g. }
+  destruct some as [P|P].
+  - apply Rle_trans with (1 := P), Rle_abs.
+  - rewrite <- Rabs_Ropp; apply Rle_trans with (1 := P), Rle_abs.
+Qed.
+
+Lemma unweighted_far_sound f p q un ud g x : formula_far (Const 1) f p q un ud g = true -> inside g x ->
+  IZR un / IZR ud <= Rabs (meaning f x - value p x / value q x).
+Proof.
+  intros holds X; apply (formula_far_sound _ _ _ _ _ _ _ x) in holds; [|exact X].
+  cbn [meaning] in holds; now rewrite Rmult_1_l in holds.
+Qed.
+
 (** * Samples: (a / b, c / d) with the weight m / n *)
 
 Definition sample_close (p q : list Z) (un ud : Z) (sample : Z * Z * Z * Z * Z * Z) : bool :=
