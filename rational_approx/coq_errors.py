@@ -146,7 +146,8 @@ class ErrorProof:
         names = [self.name("f", k)] + ([self.name("w", k)] if constant is None else [])
         name = "error" if self.shared and len(self.pieces) == 1 else f"error_{k}"
         self.lines += [
-            f"Theorem {name} : forall x : R, {hypothesis(lower, upper)} -> {self.error_text(k)} <= {number(self.stated)}.",
+            f"Theorem {name} : forall x : R, {hypothesis(lower, upper)} ->",
+            f"  {self.error_text(k)} <= {number(self.stated)}.",
             "Proof.",
             "  intros x X.",
             inside(lower, upper),
@@ -271,7 +272,8 @@ class ErrorProof:
         domain = " \\/ ".join(hypothesis(*pair) for pair in intervals)
         domain = f"({domain})" if len(intervals) > 1 else domain
         self.lines += [
-            f"Theorem error : forall x : R, {domain} -> {self.error_text(1)} <= {number(self.stated)}.",
+            f"Theorem error : forall x : R, {domain} ->",
+            f"  {self.error_text(1)} <= {number(self.stated)}.",
             "Proof.",
             f"  intros x {self._pattern(len(intervals))}.",
         ]

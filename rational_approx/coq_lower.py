@@ -1,4 +1,4 @@
-"""The theorem that the error is not smaller than the certificate's lower bound, as Coq text: its value at the witness."""
+"""The theorem that the error is not smaller than the certificate's lower bound: its value at the witness, in Coq."""
 
 from fractions import Fraction
 
