@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 HOST_STAMP := $(VENV)/.host
 WORKERS ?= 2
 
-.PHONY: demo test lint types test-slow test-peers clean
+.PHONY: demo test lint types test-slow test-peers test-coq clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
@@ -23,12 +23,15 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu and not network and not peers"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu and not network and not peers and not coq"
 
 test-peers: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[saelens,data]" baryrat jax natsort schedulefree einops nnsight simple-parsing
 	$(BIN)/python -m pip install --quiet --no-deps eai-sparsify dictionary-learning
 	SPARSIFY_DISABLE_TRITON=1 $(BIN)/python -m pytest -m peers  # its kernels are for CUDA devices alone
+
+test-coq: $(STAMP)
+	$(BIN)/python -m pytest -m coq tests/rational_approx/test_coq.py --durations=0
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.11")'

@@ -1,4 +1,4 @@
-"""The command line: `rational-approx fit`, `certify`, `verify`, `round`, `export`, `show` and `plot`."""
+"""The command line: `rational-approx fit`, `certify`, `verify`, `round`, `export`, `prove`, `show` and `plot`."""
 
 import json
 from fractions import Fraction
@@ -12,6 +12,7 @@ from rich.table import Table
 import rational_approx
 from rational_approx import Certificate, Fit, Rational
 from rational_approx.console import claim, conditions_of, folder_exists, number, refusing, say, target_of
+from rational_approx.proving import prove_command
 from rational_approx.shipping import export_command, round_command, verifier_command
 
 __all__ = ["main"]
@@ -183,6 +184,7 @@ def _coefficient(coefficients: tuple[Fraction, ...], k: int, digits: int) -> str
 main.add_command(round_command)
 main.add_command(export_command)
 main.add_command(verifier_command)
+main.add_command(prove_command)
 
 if __name__ == "__main__":
     main(prog_name="rational-approx")
