@@ -292,7 +292,8 @@ _LANGUAGES: dict[str, _C | _Python] = {
         "import jax\nimport jax.numpy as jnp",
         "jnp.asarray(x, dtype=jnp.{dtype})",
         "jnp.clip(x, {}, {})",
-        "jnp.{dtype}({value})",
+        # Compiled, XLA would merge constants: (x * a) * b into x * (a b), and (x + a) - b into x + (a - b).
+        "jax.lax.optimization_barrier(jnp.{dtype}({value}))",
         "jax.lax.optimization_barrier(jnp.full_like(x, {value}))",
         # Without that switch JAX calculates in float32, whatever type it is asked for.
         guard64="if not jax.config.jax_enable_x64:\n"

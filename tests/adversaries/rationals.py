@@ -25,10 +25,19 @@ class Case(NamedTuple):
 
 
 def fixed() -> list[Case]:
-    """Cases that broke the bound once: 1/(1 + x^2), where the sum with the constant 1 was taken for a doubling."""
+    """Cases that broke the bound once.
+
+    1/(1 + x^2), where the sum with the constant 1 was taken for a doubling; and a quadratic of Chebyshev polynomials,
+    where XLA merged two constants of JAX code, whose difference is rounded far from 0 and the sums next to it.
+    """
     one, zero = Fraction(1), Fraction(0)
     broken = Rational((one,), (one, zero, one), Domain.of((-1, 1)), "monomial")
-    return [Case(broken, scheme, dtype, False) for scheme in ("horner", "estrin") for dtype in ("float32", "float64")]
+    square = (Fraction(11725661, 2**24), zero, Fraction(-2931415, 2**23))
+    merged = Rational(square, (one,), Domain.of([(-1, "-63/64"), ("63/64", 1)]))
+    doubled = [
+        Case(broken, scheme, dtype, False) for scheme in ("horner", "estrin") for dtype in ("float32", "float64")
+    ]
+    return [*doubled, Case(merged, "clenshaw", "float32", False)]
 
 
 # -- random cases ----------------------------------------------------------------------------------------------------
