@@ -1,0 +1,322 @@
+"""The largest error of a rational: a dense search in float64, refined in mpmath, each value at an exact point."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import inf
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from tests.adversaries import polynomials
+from tests.adversaries.meaning import Meaning, Region
+from tests.adversaries.search import grid
+from tests.adversaries.values import Unsure, floats, mpf, value, with_slope
+
+__all__ = ["Peak", "Ratio", "error_at", "largest", "peaks", "slope_error", "slope_peak"]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """P / Q in powers of x."""
+
+    top: polynomials.Poly
+    bottom: polynomials.Poly
+
+    def __call__(self, x: Fraction) -> Fraction:
+        bottom = polynomials.at(self.bottom, x)
+        if not bottom:
+            raise Unsure("a pole")
+        return Fraction(polynomials.at(self.top, x) / bottom)
+
+    def floats(self, x: np.ndarray) -> np.ndarray:
+        """Values in float64."""
+        top, bottom = _as_floats(self)
+        return np.polynomial.polynomial.polyval(x, top) / np.polynomial.polynomial.polyval(x, bottom)
+
+    def slope(self, x: Fraction) -> Fraction:
+        """The derivative at a point, exact."""
+        p, q = polynomials.at(self.top, x), polynomials.at(self.bottom, x)
+        dp, dq = (polynomials.at(polynomials.slope(side), x) for side in (self.top, self.bottom))
+        if not q:
+            raise Unsure("a pole")
+        return Fraction((dp * q - p * dq) / q**2)
+
+
+@lru_cache(maxsize=2000)
+def _as_floats(r: Ratio) -> tuple[np.ndarray, np.ndarray]:
+    size = max(map(abs, r.bottom))
+    return tuple(np.array([_float(c / size) for c in side]) for side in (r.top, r.bottom))  # type: ignore[return-value]
+
+
+def _float(x: Fraction) -> float:
+    try:
+        return float(x)
+    except OverflowError:
+        return inf if x > 0 else -inf
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The size of the error at an exact point of a region, and its sign."""
+
+    size: Any
+    x: Fraction
+    region: Region
+    sign: int = 1
+
+
+def error_at(region: Region, r: Ratio, x: Fraction) -> Any:
+    """The error with its sign at an exact point; raises `Unsure` where it is not to be had.
+
+    It is evaluated with 60 and with 110 digits, and both must agree: nothing is said of what cancels.
+    """
+    return _twice(lambda: _error(region, r, x))
+
+
+def slope_error(region: Region, r: Ratio, x: Fraction) -> Any:
+    """``f' - r'`` at an exact point inside a region."""
+    return _twice(lambda: with_slope(region.target, mpf(x))[1] - mpf(r.slope(x)))
+
+
+def _error(region: Region, r: Ratio, x: Fraction) -> Any:
+    f, w = value(region.target, x), value(region.weight, x)
+    quotient = r(x)
+    if isinstance(f, Fraction) and isinstance(w, Fraction):
+        return w * (f - quotient)
+    return mpf(w) * (mpf(f) - mpf(quotient))
+
+
+def _twice(compute: Any) -> Any:
+    with mpmath.workdps(60):
+        first = compute()
+    if isinstance(first, Fraction):
+        return first
+    with mpmath.workdps(110):
+        second = compute()
+        if not mpmath.isfinite(second) or abs(second - first) > abs(second) * mpmath.mpf(10) ** -33:
+            raise Unsure("an error that cancels")
+    return second
+
+
+def points(region: Region, count: int = 48) -> np.ndarray:
+    """Points of a region in float64, with its ends where they are exact."""
+    x = grid(region.low, region.high, count)
+    ends = [float(e) for e, exact in zip((region.low, region.high), region.exact) if exact and abs(e) < inf]
+    low, high = float(region.low), float(region.high)
+    return np.unique(np.concatenate([x[(x > low) & (x < high)], ends]))
+
+
+def _inside(region: Region, x: float) -> Fraction:
+    """The exact point that a float stands for, moved to the end of the region where it is that end."""
+    for end in (region.low, region.high):
+        if abs(end) < inf and x == float(end):
+            return Fraction(end)
+    return Fraction(x)
+
+
+@lru_cache(maxsize=4000)
+def _target_floats(region: Region, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x = points(region, count)
+    return x, floats(region.target, x), np.abs(floats(region.weight, x))
+
+
+def peaks(meant: Meaning, r: Ratio, count: int = 48, most: int = 3) -> list[Peak]:
+    """The largest values of the error that are found, the largest first."""
+    out: list[Peak] = []
+    with np.errstate(all="ignore"), mpmath.workdps(60):
+        rough = []
+        for region in meant.regions:
+            x, f, w = _target_floats(region, count)
+            quotient = r.floats(x)
+            e = np.abs(w * (f - quotient))
+            noise = 1e-11 * w * (np.abs(f) + np.abs(quotient))
+            finite = np.isfinite(e) & np.isfinite(noise)
+            trusted = finite & (e > noise)
+            if trusted.sum() >= 0.7 * len(x):
+                rough += _rough(region, x, np.where(finite, e, -1.0))
+            else:
+                out += _in_digits(region, r, x)
+        rough.sort(key=lambda entry: -entry[0])
+        for size, k, x, region in rough[:most]:
+            if size < 0.7 * rough[0][0]:
+                break
+            out += _refined(region, r, x, k)
+        for region in meant.regions:
+            out += _extra(region, r, meant)
+    return sorted(out, key=lambda peak: -peak.size)
+
+
+def _rough(region: Region, x: np.ndarray, e: np.ndarray) -> list[tuple[float, int, np.ndarray, Region]]:
+    out = []
+    for k in range(len(e)):
+        if e[k] >= 0 and e[k] >= e[max(k - 1, 0)] and e[k] >= e[min(k + 1, len(e) - 1)]:
+            out.append((float(e[k]), k, x, region))
+    return out
+
+
+def _peak(region: Region, r: Ratio, x: Fraction) -> list[Peak]:
+    try:
+        e = error_at(region, r, x)
+    except (Unsure, OverflowError):
+        return []
+    return [Peak(abs(e), x, region, 1 if e >= 0 else -1)]
+
+
+def _in_digits(region: Region, r: Ratio, x: np.ndarray) -> list[Peak]:
+    """Where float64 cannot tell: fewer points, in mpmath, and the highest one refined."""
+    few = x[:: max(1, len(x) // 24)]
+    found = [peak for point in dict.fromkeys([*few, x[0], x[-1]]) for peak in _peak(region, r, _inside(region, point))]
+    if not found:
+        return []
+    best = max(found, key=lambda peak: peak.size)
+    k = int(np.argmin(np.abs(few - float(best.x))))
+    return [*found, *_refined(region, r, few, k)]
+
+
+def _extra(region: Region, r: Ratio, meant: Meaning) -> list[Peak]:
+    """Points far out, and just inside ends that are no fractions or at which the weight is infinite."""
+    out: list[Peak] = []
+    if region.high == inf or region.low == -inf:
+        signs = [s for s, end in ((1, region.high), (-1, region.low)) if abs(end) == inf]
+        for sign in signs:
+            for power in (20, 60, 200):
+                out += _peak(region, r, Fraction(sign * 2**power))
+    for end, exact, sign in ((region.low, region.exact[0], 1), (region.high, region.exact[1], -1)):
+        if abs(end) < inf and (not exact or end in meant.infinite):
+            out += _peak(region, r, Fraction(end) + sign * Fraction(1, 2**100))
+    for z in meant.infinite:
+        if region.low < z < region.high:
+            for sign in (1, -1):
+                out += _peak(region, r, z + sign * Fraction(1, 2**100))
+    return out
+
+
+def _short(x: Any) -> Fraction:
+    return Fraction(int(mpmath.nint(x * mpmath.mpf(2) ** 100)), 2**100)
+
+
+def _refined(region: Region, r: Ratio, x: np.ndarray, k: int) -> list[Peak]:
+    """A local maximum: closer points in float64, then a root of the slope in mpmath."""
+    out = _peak(region, r, _inside(region, float(x[k])))
+    if k in (0, len(x) - 1) or not out:
+        return out
+    left, right = float(x[k - 1]), float(x[k + 1])
+    with np.errstate(all="ignore"):
+        for _ in range(3):
+            close = np.linspace(left, right, 17)
+            e = np.abs(floats(region.weight, close) * (floats(region.target, close) - r.floats(close)))
+            if not np.isfinite(e).all():
+                break
+            j = int(np.argmax(e))
+            left, right = close[max(j - 1, 0)], close[min(j + 1, 16)]
+    a, b = mpmath.mpf(float(left)), mpmath.mpf(float(right))
+    try:
+        with mpmath.workdps(50):
+            da, db = _slope(region, r, a), _slope(region, r, b)
+            for _ in range(7):
+                if da == db:
+                    break
+                a, da, b = b, db, b - db * (b - a) / (db - da)
+                if not left <= b <= right:
+                    b = mpmath.mpf((left + right) / 2)
+                db = _slope(region, r, b)
+                if abs(b - a) < mpmath.mpf(10) ** -18 * (1 + abs(a)):
+                    break
+        point = _short(b)
+        if region.holds(point):
+            out += _peak(region, r, point)
+    except (Unsure, ZeroDivisionError, ValueError, OverflowError):
+        pass
+    return out
+
+
+def _slope(region: Region, r: Ratio, x: Any) -> Any:
+    """The derivative of the weighted error."""
+    f, df = with_slope(region.target, x)
+    w, dw = with_slope(region.weight, x)
+    p, q = polynomials.at(_digits(r.top), x), polynomials.at(_digits(r.bottom), x)
+    dp, dq = polynomials.at(_digits(polynomials.slope(r.top)), x), polynomials.at(_digits(polynomials.slope(r.bottom)), x)
+    return dw * (f - p / q) + w * (df - (dp * q - p * dq) / q**2)
+
+
+@lru_cache(maxsize=4000)
+def _digits(p: polynomials.Poly) -> tuple[Any, ...]:
+    return tuple(mpf(c) for c in p)
+
+
+@lru_cache(maxsize=2000)
+def _largest(key: int, r: Ratio, holder: "_Held") -> Peak | None:
+    found = peaks(holder.meant, r)
+    return found[0] if found else None
+
+
+class _Held:
+    """A meaning that can be a key."""
+
+    def __init__(self, meant: Meaning) -> None:
+        self.meant = meant
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held) and other.meant is self.meant
+
+    def __hash__(self) -> int:
+        return id(self.meant)
+
+
+def largest(meant: Meaning, r: Ratio) -> Peak | None:
+    """The largest error that is found, None where none is."""
+    return _largest(id(meant), r, _Held(meant))
+
+
+def slope_peak(meant: Meaning, r: Ratio) -> Peak | None:
+    """The largest error of the derivative that is found inside the regions."""
+    out: list[Peak] = []
+    with np.errstate(all="ignore"):
+        for region in meant.regions:
+            x = points(region, 24)
+            marks = [_inside(region, float(p)) for p in x]
+            if abs(region.low) < inf:
+                marks.append(Fraction(region.low) + Fraction(1, 2**60))
+            if abs(region.high) < inf:
+                marks.append(Fraction(region.high) - Fraction(1, 2**60))
+            found = []
+            for point in dict.fromkeys(marks):
+                if region.holds(point):
+                    try:
+                        e = slope_error(region, r, point)
+                        found.append(Peak(abs(e), point, region))
+                    except (Unsure, OverflowError, ValueError):
+                        continue
+            found.sort(key=lambda peak: -peak.size)
+            out += found[:1]
+            if found:
+                out += _slope_refined(region, r, found[0].x, sorted(p.x for p in found))
+    return max(out, key=lambda peak: peak.size, default=None)
+
+
+def _slope_refined(region: Region, r: Ratio, x: Fraction, marks: list[Fraction]) -> list[Peak]:
+    """By parabolas through three points."""
+    k = marks.index(x)
+    if k in (0, len(marks) - 1):
+        return []
+    best: list[Peak] = []
+    with mpmath.workdps(60):
+        a, b, c = (mpf(p) for p in marks[k - 1 : k + 2])
+        try:
+            for _ in range(8):
+                fa, fb, fc = (abs(mpf(slope_error(region, r, _short(t)))) for t in (a, b, c))
+                over = (b - a) ** 2 * (fb - fc) - (b - c) ** 2 * (fb - fa)
+                under = 2 * ((b - a) * (fb - fc) - (b - c) * (fb - fa))
+                if not under:
+                    break
+                new = b - over / under
+                if not a < new < c or abs(new - b) < mpmath.mpf(2) ** -90:
+                    break
+                a, b, c = (a, new, b) if new < b else (b, new, c)
+                point = _short(new)
+                best.append(Peak(abs(slope_error(region, r, point)), point, region))
+        except (Unsure, ZeroDivisionError, OverflowError, ValueError):
+            pass
+    return best
