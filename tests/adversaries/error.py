@@ -14,7 +14,7 @@ from tests.adversaries.meaning import Meaning, Region
 from tests.adversaries.search import grid
 from tests.adversaries.values import Unsure, floats, mpf, value, with_slope
 
-__all__ = ["Peak", "Ratio", "error_at", "largest", "peaks", "slope_error", "slope_peak"]
+__all__ = ["Peak", "Ratio", "error_at", "largest", "made", "peaks", "slope_error", "slope_peak"]
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ def _float(x: Fraction) -> float:
 
 @dataclass(frozen=True)
 class Peak:
-    """The size of the error at an exact point of a region, and its sign."""
+    """The size of the error at an exact point of a region, with its sign, and as a fraction where it is one."""
 
     size: Any
     x: Fraction
     region: Region
     sign: int = 1
+    exact: Fraction | None = None
 
 
 def error_at(region: Region, r: Ratio, x: Fraction) -> Any:
@@ -161,7 +162,14 @@ def _peak(region: Region, r: Ratio, x: Fraction) -> list[Peak]:
         e = error_at(region, r, x)
     except (Unsure, OverflowError):
         return []
-    return [Peak(abs(e), x, region, 1 if e >= 0 else -1)]
+    return [made(e, x, region)]
+
+
+def made(e: Any, x: Fraction, region: Region) -> Peak:
+    """A peak from an error with its sign."""
+    exact = abs(e) if isinstance(e, Fraction) else None
+    with mpmath.workdps(110):
+        return Peak(abs(mpf(e)), x, region, 1 if e >= 0 else -1, exact)
 
 
 def _in_digits(region: Region, r: Ratio, x: np.ndarray) -> list[Peak]:
@@ -184,7 +192,9 @@ def _extra(region: Region, r: Ratio, meant: Meaning) -> list[Peak]:
             for power in (20, 60, 200):
                 out += _peak(region, r, Fraction(sign * 2**power))
     for end, exact, sign in ((region.low, region.exact[0], 1), (region.high, region.exact[1], -1)):
-        if abs(end) < inf and (not exact or end in meant.infinite):
+        if abs(end) < inf and exact and end not in meant.infinite:
+            out += _peak(region, r, Fraction(end))
+        elif abs(end) < inf:
             out += _peak(region, r, Fraction(end) + sign * Fraction(1, 2**100))
     for z in meant.infinite:
         if region.low < z < region.high:
@@ -247,7 +257,7 @@ def _digits(p: polynomials.Poly) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=2000)
-def _largest(key: int, r: Ratio, holder: "_Held") -> Peak | None:
+def _largest(r: Ratio, holder: "_Held") -> Peak | None:
     found = peaks(holder.meant, r)
     return found[0] if found else None
 
@@ -267,33 +277,45 @@ class _Held:
 
 def largest(meant: Meaning, r: Ratio) -> Peak | None:
     """The largest error that is found, None where none is."""
-    return _largest(id(meant), r, _Held(meant))
+    return _largest(r, _Held(meant))
+
+
+@lru_cache(maxsize=2000)
+def _slope_peak(r: Ratio, holder: "_Held") -> Peak | None:
+    out: list[Peak] = []
+    for region in holder.meant.regions:
+        with np.errstate(all="ignore"):
+            marks = [_inside(region, float(p)) for p in points(region, 16)]
+        for end, sign in ((region.low, 1), (region.high, -1)):
+            if abs(end) < inf:
+                marks.append(Fraction(end) + sign * Fraction(1, 2**60))
+        marks = sorted(point for point in set(marks) if region.holds(point))
+        rough = []
+        with mpmath.workdps(30):
+            for point in marks:
+                try:
+                    rough.append((abs(_slope_difference(region, r, mpf(point))), point))
+                except (Unsure, OverflowError, ValueError, ZeroDivisionError):
+                    continue
+        for _, point in sorted(rough, reverse=True)[:2]:
+            try:
+                out.append(made(slope_error(region, r, point), point, region))
+            except (Unsure, OverflowError, ValueError):
+                continue
+        if rough:
+            out += _slope_refined(region, r, max(rough)[1], marks)
+    return max(out, key=lambda peak: peak.size, default=None)
 
 
 def slope_peak(meant: Meaning, r: Ratio) -> Peak | None:
     """The largest error of the derivative that is found inside the regions."""
-    out: list[Peak] = []
-    with np.errstate(all="ignore"):
-        for region in meant.regions:
-            x = points(region, 24)
-            marks = [_inside(region, float(p)) for p in x]
-            if abs(region.low) < inf:
-                marks.append(Fraction(region.low) + Fraction(1, 2**60))
-            if abs(region.high) < inf:
-                marks.append(Fraction(region.high) - Fraction(1, 2**60))
-            found = []
-            for point in dict.fromkeys(marks):
-                if region.holds(point):
-                    try:
-                        e = slope_error(region, r, point)
-                        found.append(Peak(abs(e), point, region))
-                    except (Unsure, OverflowError, ValueError):
-                        continue
-            found.sort(key=lambda peak: -peak.size)
-            out += found[:1]
-            if found:
-                out += _slope_refined(region, r, found[0].x, sorted(p.x for p in found))
-    return max(out, key=lambda peak: peak.size, default=None)
+    return _slope_peak(r, _Held(meant))
+
+
+def _slope_difference(region: Region, r: Ratio, x: Any) -> Any:
+    p, q = polynomials.at(_digits(r.top), x), polynomials.at(_digits(r.bottom), x)
+    dp, dq = polynomials.at(_digits(polynomials.slope(r.top)), x), polynomials.at(_digits(polynomials.slope(r.bottom)), x)
+    return with_slope(region.target, x)[1] - (dp * q - p * dq) / q**2
 
 
 def _slope_refined(region: Region, r: Ratio, x: Fraction, marks: list[Fraction]) -> list[Peak]:
@@ -306,7 +328,7 @@ def _slope_refined(region: Region, r: Ratio, x: Fraction, marks: list[Fraction])
         a, b, c = (mpf(p) for p in marks[k - 1 : k + 2])
         try:
             for _ in range(8):
-                fa, fb, fc = (abs(mpf(slope_error(region, r, _short(t)))) for t in (a, b, c))
+                fa, fb, fc = (abs(_slope_difference(region, r, t)) for t in (a, b, c))
                 over = (b - a) ** 2 * (fb - fc) - (b - c) ** 2 * (fb - fa)
                 under = 2 * ((b - a) * (fb - fc) - (b - c) * (fb - fa))
                 if not under:
@@ -315,8 +337,9 @@ def _slope_refined(region: Region, r: Ratio, x: Fraction, marks: list[Fraction])
                 if not a < new < c or abs(new - b) < mpmath.mpf(2) ** -90:
                     break
                 a, b, c = (a, new, b) if new < b else (b, new, c)
-                point = _short(new)
-                best.append(Peak(abs(slope_error(region, r, point)), point, region))
+            point = _short(b)
+            if region.holds(point):
+                best.append(made(slope_error(region, r, point), point, region))
         except (Unsure, ZeroDivisionError, OverflowError, ValueError):
             pass
     return best
