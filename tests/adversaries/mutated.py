@@ -75,9 +75,9 @@ def mutated(draw: random.Random, original: dict[str, Any]) -> tuple[str, dict[st
     content = copy.deepcopy(original)
     content.pop("hash", None)
     names = []
-    for _ in range(draw.choice((1, 1, 1, 2))):
-        names.append(_changed(draw, content))
     try:
+        for _ in range(draw.choice((1, 1, 1, 2))):
+            names.append(_changed(draw, content))
         return " and ".join(dict.fromkeys(names)), hashed(content)
     except (TypeError, ValueError, UnicodeEncodeError, RecursionError):
         return "not JSON", hashed({key: value for key, value in original.items() if key != "hash"})
@@ -89,6 +89,7 @@ def _changed(draw: random.Random, content: dict[str, Any]) -> str:
     path = draw.choice([path for path in every if path[0] == top])
     holder, key, value = _at(content, path[:-1]), path[-1], _at(content, path)
     where = top if len(path) == 1 or not isinstance(path[1], str) else f"{top}.{path[1]}"
+    where = f"changed {where}"
     style = draw.random()
     if style < 0.12:
         holder[key] = copy.deepcopy(draw.choice(GARBAGE))

@@ -233,7 +233,7 @@ def _about_r(domain: Any, name: str, arguments: Any, r: Ratio) -> Fraction | Non
     p, q = r.top, r.bottom
     if name == "saturation":
         start, end, limit, tolerance = arguments
-        if not start < end:
+        if not start < end or abs(limit) == inf or abs(tolerance) == inf:
             return Fraction(0)
         zeros = polynomials.roots(q, start, end)
         if zeros:
@@ -248,6 +248,8 @@ def _about_r(domain: Any, name: str, arguments: Any, r: Ratio) -> Fraction | Non
     tests = []
     if name == "range":
         low, high = arguments
+        if low == inf or high == -inf:
+            return Fraction(0)
         tests += [polynomials.plus(over, square, -low)] if low > -inf else []
         tests += [polynomials.plus(polynomials.scaled(square, high), over, Fraction(-1))] if high < inf else []
     elif name == "monotone":

@@ -227,8 +227,8 @@ def _claim(draw: random.Random, name: str, one: Made, r: Ratio, domain: Any) -> 
             return (name, abs(_near(draw, max(abs(r.slope(low + (high - low) * Fraction(k, 16))) for k in range(17) if any(a <= low + (high - low) * Fraction(k, 16) <= b for a, b in domain)))))
         except (Unsure, ValueError):
             return None
-    a, b = _near(draw, least), _near(draw, most)
-    return (name, -inf if draw.random() < 0.15 else a, inf if draw.random() < 0.15 else b)
+    a, b = (-inf if draw.random() < 0.15 else _near(draw, least)), (inf if draw.random() < 0.15 else _near(draw, most))
+    return (name, a, b) if a < b else None
 
 
 # -- whole statements --------------------------------------------------------------------------------------------------
@@ -273,6 +273,8 @@ def variants(draw: random.Random, one: Made, count: int) -> list[tuple[str, bool
         return [("pole", False, replace(base, upper=size * 2))]
     eps = draw.choice(EPSILONS[1:])
     true = replace(base, upper=size * (1 + eps), claims=tuple(c for c, _, good in claims(draw, one, 2) if good))
+    stated_errors = [c[1] for c in true.claims if c[0] == "error"]
+    true = replace(true, upper=min([true.upper, *stated_errors]))  # the file proves such a claim by its upper bound
     if one.top.x not in one.meant.infinite and draw.random() < 0.7:
         true = replace(true, lower=small * (1 - draw.choice(EPSILONS)), witness=_piece(one, one.top))
     references, bound = _reference(one, r, base.type) if draw.random() < 0.7 else ((), Fraction(0))

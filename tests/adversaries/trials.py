@@ -24,7 +24,7 @@ from tests.adversaries.statements import Made, claims, made, sampled, variants
 
 __all__ = ["Answer", "trial"]
 
-SECONDS = 2.0
+SECONDS = 1.5
 LATE = 30.0
 ANY_SIGN = "competitors" in inspect.signature(certify).parameters
 
