@@ -1,4 +1,4 @@
-"""Better rationals of a type: by interpolation, and by linear programs on a grid (differential correction's question)."""
+"""Better rationals of a type: by interpolation, and by linear programs on a grid (differential correction)."""
 
 from fractions import Fraction
 from itertools import product
@@ -10,8 +10,9 @@ from scipy.optimize import linprog
 
 from tests.adversaries import polynomials
 from tests.adversaries.error import Peak, Ratio, error_at, made, points
+from tests.adversaries.floats import floats
 from tests.adversaries.meaning import Meaning
-from tests.adversaries.values import Unsure, floats, mpf, value
+from tests.adversaries.values import Unsure, mpf, value
 
 __all__ = ["alternation", "better", "better_samples", "interpolated"]
 

@@ -10,9 +10,10 @@ import numpy as np
 from scipy import optimize
 
 from tests.adversaries import polynomials
+from tests.adversaries.floats import floats
 from tests.adversaries.reader import Tree
 from tests.adversaries.search import grid, looked_at
-from tests.adversaries.values import Undefined, Unsure, exponent, floats, number, ratio, value
+from tests.adversaries.values import Undefined, Unsure, exponent, number, ratio, value
 
 __all__ = ["Violation", "violated"]
 

@@ -10,11 +10,25 @@ import mpmath
 import numpy as np
 
 from tests.adversaries import polynomials
+from tests.adversaries.floats import floats
 from tests.adversaries.meaning import Meaning, Region
 from tests.adversaries.search import grid
-from tests.adversaries.values import Unsure, floats, mpf, value, with_slope
+from tests.adversaries.values import Unsure, mpf, value, with_slope
 
-__all__ = ["Peak", "Ratio", "error_at", "largest", "made", "peaks", "slope_error", "slope_peak"]
+__all__ = [
+    "Held",
+    "Peak",
+    "Ratio",
+    "digits",
+    "error_at",
+    "inside",
+    "largest",
+    "made",
+    "peaks",
+    "points",
+    "short",
+    "twice",
+]
 
 
 @dataclass(frozen=True)
@@ -73,12 +87,7 @@ def error_at(region: Region, r: Ratio, x: Fraction) -> Any:
 
     It is evaluated with 60 and with 110 digits, and both must agree: nothing is said of what cancels.
     """
-    return _twice(lambda: _error(region, r, x))
-
-
-def slope_error(region: Region, r: Ratio, x: Fraction) -> Any:
-    """``f' - r'`` at an exact point inside a region."""
-    return _twice(lambda: with_slope(region.target, mpf(x))[1] - mpf(r.slope(x)))
+    return twice(lambda: _error(region, r, x))
 
 
 def _error(region: Region, r: Ratio, x: Fraction) -> Any:
@@ -89,7 +98,7 @@ def _error(region: Region, r: Ratio, x: Fraction) -> Any:
     return mpf(w) * (mpf(f) - mpf(quotient))
 
 
-def _twice(compute: Any) -> Any:
+def twice(compute: Any) -> Any:
     with mpmath.workdps(60):
         first = compute()
     if isinstance(first, Fraction):
@@ -109,7 +118,7 @@ def points(region: Region, count: int = 48) -> np.ndarray:
     return np.unique(np.concatenate([x[(x > low) & (x < high)], ends]))
 
 
-def _inside(region: Region, x: float) -> Fraction:
+def inside(region: Region, x: float) -> Fraction:
     """The exact point that a float stands for, moved to the end of the region where it is that end."""
     for end in (region.low, region.high):
         if abs(end) < inf and x == float(end):
@@ -175,7 +184,7 @@ def made(e: Any, x: Fraction, region: Region) -> Peak:
 def _in_digits(region: Region, r: Ratio, x: np.ndarray) -> list[Peak]:
     """Where float64 cannot tell: fewer points, in mpmath, and the highest one refined."""
     few = x[:: max(1, len(x) // 24)]
-    found = [peak for point in dict.fromkeys([*few, x[0], x[-1]]) for peak in _peak(region, r, _inside(region, point))]
+    found = [peak for point in dict.fromkeys([*few, x[0], x[-1]]) for peak in _peak(region, r, inside(region, point))]
     if not found:
         return []
     best = max(found, key=lambda peak: peak.size)
@@ -203,13 +212,13 @@ def _extra(region: Region, r: Ratio, meant: Meaning) -> list[Peak]:
     return out
 
 
-def _short(x: Any) -> Fraction:
+def short(x: Any) -> Fraction:
     return Fraction(int(mpmath.nint(x * mpmath.mpf(2) ** 100)), 2**100)
 
 
 def _refined(region: Region, r: Ratio, x: np.ndarray, k: int) -> list[Peak]:
     """A local maximum: closer points in float64, then a root of the slope in mpmath."""
-    out = _peak(region, r, _inside(region, float(x[k])))
+    out = _peak(region, r, inside(region, float(x[k])))
     if k in (0, len(x) - 1) or not out:
         return out
     left, right = float(x[k - 1]), float(x[k + 1])
@@ -234,7 +243,7 @@ def _refined(region: Region, r: Ratio, x: np.ndarray, k: int) -> list[Peak]:
                 db = _slope(region, r, b)
                 if abs(b - a) < mpmath.mpf(10) ** -18 * (1 + abs(a)):
                     break
-        point = _short(b)
+        point = short(b)
         if region.holds(point):
             out += _peak(region, r, point)
     except (Unsure, ZeroDivisionError, ValueError, OverflowError):
@@ -246,30 +255,33 @@ def _slope(region: Region, r: Ratio, x: Any) -> Any:
     """The derivative of the weighted error."""
     f, df = with_slope(region.target, x)
     w, dw = with_slope(region.weight, x)
-    p, q = polynomials.at(_digits(r.top), x), polynomials.at(_digits(r.bottom), x)
-    dp, dq = polynomials.at(_digits(polynomials.slope(r.top)), x), polynomials.at(_digits(polynomials.slope(r.bottom)), x)
+    p, q = polynomials.at(digits(r.top), x), polynomials.at(digits(r.bottom), x)
+    dp, dq = (
+        polynomials.at(digits(polynomials.slope(r.top)), x),
+        polynomials.at(digits(polynomials.slope(r.bottom)), x),
+    )
     return dw * (f - p / q) + w * (df - (dp * q - p * dq) / q**2)
 
 
 @lru_cache(maxsize=4000)
-def _digits(p: polynomials.Poly) -> tuple[Any, ...]:
+def digits(p: polynomials.Poly) -> tuple[Any, ...]:
     return tuple(mpf(c) for c in p)
 
 
 @lru_cache(maxsize=2000)
-def _largest(r: Ratio, holder: "_Held") -> Peak | None:
+def _largest(r: Ratio, holder: "Held") -> Peak | None:
     found = peaks(holder.meant, r)
     return found[0] if found else None
 
 
-class _Held:
+class Held:
     """A meaning that can be a key."""
 
     def __init__(self, meant: Meaning) -> None:
         self.meant = meant
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held) and other.meant is self.meant
+        return isinstance(other, Held) and other.meant is self.meant
 
     def __hash__(self) -> int:
         return id(self.meant)
@@ -277,69 +289,4 @@ class _Held:
 
 def largest(meant: Meaning, r: Ratio) -> Peak | None:
     """The largest error that is found, None where none is."""
-    return _largest(r, _Held(meant))
-
-
-@lru_cache(maxsize=2000)
-def _slope_peak(r: Ratio, holder: "_Held") -> Peak | None:
-    out: list[Peak] = []
-    for region in holder.meant.regions:
-        with np.errstate(all="ignore"):
-            marks = [_inside(region, float(p)) for p in points(region, 16)]
-        for end, sign in ((region.low, 1), (region.high, -1)):
-            if abs(end) < inf:
-                marks.append(Fraction(end) + sign * Fraction(1, 2**60))
-        marks = sorted(point for point in set(marks) if region.holds(point))
-        rough = []
-        with mpmath.workdps(30):
-            for point in marks:
-                try:
-                    rough.append((abs(_slope_difference(region, r, mpf(point))), point))
-                except (Unsure, OverflowError, ValueError, ZeroDivisionError):
-                    continue
-        for _, point in sorted(rough, reverse=True)[:2]:
-            try:
-                out.append(made(slope_error(region, r, point), point, region))
-            except (Unsure, OverflowError, ValueError):
-                continue
-        if rough:
-            out += _slope_refined(region, r, max(rough)[1], marks)
-    return max(out, key=lambda peak: peak.size, default=None)
-
-
-def slope_peak(meant: Meaning, r: Ratio) -> Peak | None:
-    """The largest error of the derivative that is found inside the regions."""
-    return _slope_peak(r, _Held(meant))
-
-
-def _slope_difference(region: Region, r: Ratio, x: Any) -> Any:
-    p, q = polynomials.at(_digits(r.top), x), polynomials.at(_digits(r.bottom), x)
-    dp, dq = polynomials.at(_digits(polynomials.slope(r.top)), x), polynomials.at(_digits(polynomials.slope(r.bottom)), x)
-    return with_slope(region.target, x)[1] - (dp * q - p * dq) / q**2
-
-
-def _slope_refined(region: Region, r: Ratio, x: Fraction, marks: list[Fraction]) -> list[Peak]:
-    """By parabolas through three points."""
-    k = marks.index(x)
-    if k in (0, len(marks) - 1):
-        return []
-    best: list[Peak] = []
-    with mpmath.workdps(60):
-        a, b, c = (mpf(p) for p in marks[k - 1 : k + 2])
-        try:
-            for _ in range(8):
-                fa, fb, fc = (abs(_slope_difference(region, r, t)) for t in (a, b, c))
-                over = (b - a) ** 2 * (fb - fc) - (b - c) ** 2 * (fb - fa)
-                under = 2 * ((b - a) * (fb - fc) - (b - c) * (fb - fa))
-                if not under:
-                    break
-                new = b - over / under
-                if not a < new < c or abs(new - b) < mpmath.mpf(2) ** -90:
-                    break
-                a, b, c = (a, new, b) if new < b else (b, new, c)
-            point = _short(b)
-            if region.holds(point):
-                best.append(made(slope_error(region, r, point), point, region))
-        except (Unsure, ZeroDivisionError, OverflowError, ValueError):
-            pass
-    return best
+    return _largest(r, Held(meant))

@@ -7,6 +7,9 @@ from fractions import Fraction
 from math import inf
 from typing import Any
 
+from tests.adversaries import texts
+from tests.adversaries.texts import HALF_LINES, SMOOTH, SWITCHED
+
 __all__ = ["ELEMENTARY", "FAMILIES", "Posed", "posed"]
 
 
@@ -42,48 +45,11 @@ def interval(draw: random.Random) -> tuple[Fraction, Fraction]:
     return low, low + decimal(draw, 0.3, 4, 1)
 
 
-SMOOTH = (
-    "exp({0})",
-    "tanh({0})",
-    "sin({0})",
-    "cos({0})",
-    "erf({0})",
-    "atan({0})",
-    "sigmoid({0})",
-    "softplus({0})",
-    "expm1({0})",
-    "sinh({0})",
-    "cosh({0})",
-    "asinh({0})",
-    "erfc({0})",
-    "1/(2+({0})^2)",
-    "({0})^2",
-    "({0})^3-x",
-    "x*sigmoid({0})",
-    "exp(-({0})^2)",
-)
-LIMITED = (
-    "log({0}+{1})",
-    "sqrt({0}+{1})",
-    "log1p({0}+{1})",
-    "({0}+{1})^(1/3)",
-    "({0}+{1})^(-1/2)",
-    "loggamma({0}+{1})",
-    "gamma({0}+{1})",
-    "asin(({0})/{1})",
-    "acos(({0})/{1})",
-    "atanh(({0})/({1}+1))",
-    "acosh({0}+{1}+1)",
-    "tan(({0})/{1})",
-    "1/({0}+{1})",
-    "({0}+{1})^x",
-)
-SWITCHED = ("abs({0})", "max({0},{1})", "min({0},{1})", "sign({0})", "heaviside({0})", "relu({0})", "elu({0})")
-
-
 def _inner(draw: random.Random) -> str:
     a, b = decimal(draw, -2, 2, 1) or Fraction(1), decimal(draw, -1, 1, 1)
-    return draw.choice(("x", "x", f"{number(a)}*x", f"x+{number(b)}", f"{number(a)}*x+{number(b)}", "x^2", f"x-{number(b)}"))
+    return draw.choice(
+        ("x", "x", f"{number(a)}*x", f"x+{number(b)}", f"{number(a)}*x+{number(b)}", "x^2", f"x-{number(b)}")
+    )
 
 
 def _elementary(draw: random.Random) -> Posed:
@@ -96,65 +62,24 @@ def _elementary(draw: random.Random) -> Posed:
 def _limited(draw: random.Random) -> Posed:
     """Functions with a domain, near its end: some are undefined there."""
     low, high = interval(draw)
-    slack = draw.choice((Fraction(0), Fraction(1, 10**12), Fraction(1, 10), Fraction(1), Fraction(-1, 10**12), Fraction(-1, 10)))
-    text = draw.choice(LIMITED)
+    slack = draw.choice(
+        (Fraction(0), Fraction(1, 10**12), Fraction(1, 10), Fraction(1), Fraction(-1, 10**12), Fraction(-1, 10))
+    )
+    text = draw.choice(texts.LIMITED)
     shift = (max(abs(low), abs(high)) if ")/" in text and "1/" not in text[:2] else -low) + slack
     if draw.random() < 0.5:
         shift += draw.choice((1, 2))
     return Posed("limited functions", text.format("x", number(shift)), ((low, high),))
 
 
-ZERO_SWITCHES = (
-    "sign(max(x,0))",
-    "heaviside(0)",
-    "heaviside(max(x,0))",
-    "sign(min(x,0))",
-    "sign(relu(x))",
-    "abs(max(x,0))",
-    "abs(0)",
-    "sign(0)",
-    "min(x,x)",
-    "max(x,x)+sign(x-x)",
-    "where(1 > 1, 5, x)",
-    "where(1 >= 1, 5, x)",
-    "where(1 < 1, 5, x)",
-    "where(1 <= 1, 5, x)",
-    "where(x > x, 1, 2)",
-    "where(x <= x, 1, 2)",
-    "where(max(x,0) > 0, 1, 2)",
-    "where(max(x,0) >= 0, 1, 2)",
-    "where(max(x,0) < 0, 1, 2)",
-    "where(max(x,0) <= 0, 1, 2)",
-    "where(abs(x) > x, 1, 2)",
-    "where(abs(x) >= x, 1, 2)",
-    "heaviside(abs(x)-x)",
-    "heaviside(min(x,{c})-{c})",
-    "sign(clip(x,-{c},{c})-x)",
-    "sign(0.1+0.2-0.3)",
-    "heaviside(sign(max(x,0)))",
-    "max(sign(max(x,0)), heaviside(-x))",
-    "where(relu(x) <= relu(-x), 1, x)",
-    "heaviside(relu(x-{c})*relu(-x-{c}))",
-    "where(x*0 >= 0, 1, 2)",
-    "sign(max(x,{c})-max({c},x))",
-    "exp(sign(max(x,0)))",
-    "abs(sign(relu(x))-heaviside(x))",
-    "sign(where(x > 0, 0, x))",
-    "x+heaviside(where(x < {c}, 0, x-{c}))",
-    "tanh(x)*heaviside(0)",
-    "sign(sqrt(2)^2-2)",
-    "sign(sin(x)^2+cos(x)^2-1)",
-    "sign(exp(max(x,0))-1)",
-    "where(exp(max(x,0)) > 1, 1, 2)",
-)
-
-
 def _zero_switches(draw: random.Random) -> Posed:
     c = number(decimal(draw, 0.1, 0.9, 1))
-    text = draw.choice(ZERO_SWITCHES).format(c=c)
+    text = draw.choice(texts.ZERO_SWITCHES).format(c=c)
     if draw.random() < 0.25:
         text = draw.choice(("x+{}", "-({})", "{}+tanh(x)", "abs({})", "max({}, -5)", "1/(2+{})")).format(text)
-    domain = draw.choice(((Fraction(-1), Fraction(1)), (Fraction(-1), Fraction(1)), (Fraction(-2), Fraction(-1, 2)), interval(draw)))
+    domain = draw.choice(
+        ((Fraction(-1), Fraction(1)), (Fraction(-1), Fraction(1)), (Fraction(-2), Fraction(-1, 2)), interval(draw))
+    )
     breaks = (Fraction(0),) if draw.random() < 0.5 and domain[0] < 0 < domain[1] else ()
     return Posed("switches that are zero", text, (domain,), "1", breaks)
 
@@ -176,124 +101,11 @@ def _nest(draw: random.Random, depth: int) -> str:
     return draw.choice(SWITCHED).format(a, b)
 
 
-POWERS = (
-    "max(x,2)^(-2)",
-    "(2)^(-3)*x",
-    "2^(-1)",
-    "0^0",
-    "(x-x)^0",
-    "0^(-1)",
-    "(x-x)^(-1)",
-    "0^(1/2)",
-    "0^x",
-    "x^0",
-    "x^(-1)",
-    "(x+{b})^(-2)",
-    "(1+abs(x))^(-2)",
-    "(2+sign(x))^(-3)",
-    "sign(x)^(-1)",
-    "heaviside(x)^(-1)",
-    "sign(x)^0",
-    "x^(1/3)",
-    "(-x)^(1/2)",
-    "abs(x)^(1/2)",
-    "abs(x)^(3/2)",
-    "(x^2)^(1/2)",
-    "(x^2)^0.5",
-    "(1+x^2)^(-1/2)",
-    "(1+x^2)^x",
-    "2^x",
-    "(-2)^x",
-    "x^x",
-    "(1+abs(x))^sin(x)",
-    "max(x,1)^min(x,1)",
-    "x^max(2,3)",
-    "x^(1+1)",
-    "x^(2-4)",
-    "x^sign(2)",
-    "x^abs(-2)",
-    "x^heaviside(1)",
-    "(-x)^(sign(x)+2)",
-    "x^(where(x > 0, 2, 3))",
-    "abs(x)^where(x > {b}, 1/2, 3)",
-    "2^3^2*x",
-    "-x^2",
-    "(-x)^2",
-    "2^-x",
-    "x^(2/1)",
-    "(-1)^(1/3)",
-    "(-8)^(1/3)*x",
-    "x^2^(-1)",
-    "4^(1/2)*x",
-    "e^x",
-    "e^(-x^2)",
-    "pi^2-x",
-    "(1-x^2)^(1/2)",
-    "(1-x^2)^(-1/2)",
-    "max(x,0)^(1/2)",
-    "max(x,0)^(-1/2)",
-    "max(x,0)^0",
-    "relu(x)^2",
-    "exp(x)^(1/2)",
-    "(exp(x)-1)^(-1)",
-    "(x-{b})^4",
-)
-
-
 def _powers(draw: random.Random) -> Posed:
-    text = draw.choice(POWERS).format(b=number(decimal(draw, -1, 1.5, 1)))
+    text = draw.choice(texts.POWERS).format(b=number(decimal(draw, -1, 1.5, 1)))
     if draw.random() < 0.2:
         text = draw.choice(("x+{}", "-({})", "tanh({})", "2*({})")).format(text)
     return Posed("powers", text, (interval(draw),))
-
-
-HIDDEN = (
-    "1+0*sqrt({u})",
-    "x+0*log({u})",
-    "x+0*({v})^(1/2)",
-    "0*(1/({v}))",
-    "x*({v})/({v})",
-    "({v})/({v})",
-    "sin({v})/({v})",
-    "tanh(x)+0*({v})^(-1)",
-    "0/({v})",
-    "min(1, 1/({v})^2)",
-    "where(({v})^2 >= 0, 1, 2)/({v})",
-    "exp(-1/({v})^2)",
-    "exp(-1/abs({v}))",
-    "tanh(1/({v}))",
-    "atan(1/({v}))",
-    "sign(x)*log(abs({v}))",
-    "where(x > {b}, x, 1/(x-{b}))",
-    "where(x > {b}, x, sqrt({b}-x))",
-    "where(x > {b}, x, sqrt(x-{b}))",
-    "where(x > {b}, 1, log({b}-x))",
-    "where(x < {b}, log(x-{b}), 0)",
-    "0*asin(2+x^2)",
-    "0*acosh(x^2)",
-    "0*atanh(x^2+1)",
-    "0*gamma({v})",
-    "0*tan(2*x)",
-    "0*loggamma({v})",
-    "1-0*log1p(({v})-1)",
-    "(sqrt({v}))^2",
-    "exp(log({v}))",
-    "max(0, sqrt({v}))",
-    "max(log({v}), -9)",
-    "abs({v})*log(abs({v}))",
-    "({v})^2/abs({v})",
-    "sqrt(-({v})^2)",
-    "sqrt(({v})^2)",
-    "log(({v})^2+1/100000000)",
-    "sqrt(({v})^2-1/1000000000000)",
-    "1/(({v})^2+1/1000000)",
-    "max(x,2)^(-2)+0*sqrt(max(x,2)^(-2)-1/2)",
-    "0*sqrt(x^2-2*x+1-1/10^12)",
-    "1+0*sqrt(sign(x))",
-    "1+0*log(heaviside(x))",
-    "1+0*sqrt(sign(max(x,0))-1/2)",
-    "1/(1-sign(max(x,0)))",
-)
 
 
 def _hidden(draw: random.Random) -> Posed:
@@ -301,35 +113,12 @@ def _hidden(draw: random.Random) -> Posed:
     b = decimal(draw, -1.2, 1.2, 1)
     v = draw.choice(("x", "x", f"x-{number(b)}", "x^2-1/2", "sin(x)", "exp(x)-1", "abs(x)", "1-x", "1+x", "x+3"))
     u = draw.choice((v, f"({v})^2", "1-x^2", "max(x,0)", "min(x,0)", "x^2-1/3"))
-    return Posed("hidden undefined", draw.choice(HIDDEN).format(u=u, v=v, b=number(b)), (interval(draw),))
-
-
-DIVISIONS = (
-    "1/sign({v})",
-    "1/heaviside({v})",
-    "x/abs({v})",
-    "x/max({v},1)",
-    "1/max({v},0)",
-    "1/where({v} > 0, 1, 2)",
-    "1/where({v} > 0, 1, 0)",
-    "1/(1+sign({v}))",
-    "1/(2+sign({v}))",
-    "sign({v})/sign({v})",
-    "abs({v})/sign({v})",
-    "1/min(1,2+x)",
-    "x/(1+abs({v}))",
-    "1/(abs({v})-1)",
-    "1/(1/sign({v}))",
-    "1/sign(max({v},0))",
-    "abs(1/({v}+9))",
-    "sign(1/({v}))",
-    "max(1/({v}),2)",
-)
+    return Posed("hidden undefined", draw.choice(texts.HIDDEN).format(u=u, v=v, b=number(b)), (interval(draw),))
 
 
 def _divisions(draw: random.Random) -> Posed:
     v = draw.choice(("x", "x", f"x-{number(decimal(draw, -1, 1, 1))}", "x^2-1/2", "x+5", "sin(x)"))
-    return Posed("divisions by switches", draw.choice(DIVISIONS).format(v=v), (interval(draw),))
+    return Posed("divisions by switches", draw.choice(texts.DIVISIONS).format(v=v), (interval(draw),))
 
 
 def _jumps(draw: random.Random) -> Posed:
@@ -367,32 +156,6 @@ def _jumps(draw: random.Random) -> Posed:
     return Posed("jumps and isolated points", text, domain, "1", breaks)
 
 
-HALF_LINES = (
-    "exp(-x)",
-    "x*exp(-x)",
-    "1/(1+x)",
-    "tanh(x)",
-    "exp(-x^2)",
-    "atan(x)",
-    "sigmoid(x)",
-    "1/(1+x^2)",
-    "erf(x)",
-    "x/(1+x)",
-    "exp(-x)*sin(x)",
-    "sqrt(1+x)-sqrt(x)",
-    "abs(x-1)*exp(-x)",
-    "max(1-x,0)",
-    "where(x > 3, 0, 1)",
-    "log(1+1/(1+x))",
-    "x^2*exp(-x)",
-    "1/sqrt(1+x)",
-    "sin(x)/(1+x)",
-    "log(1+x)",
-    "x",
-    "gelu(x)-relu(x)",
-)
-
-
 def _half_lines(draw: random.Random) -> Posed:
     text = draw.choice(HALF_LINES)
     low = draw.choice((Fraction(0), Fraction(0), Fraction(1, 2), Fraction(2)))
@@ -408,50 +171,46 @@ def _half_lines(draw: random.Random) -> Posed:
 def _unions(draw: random.Random) -> Posed:
     a = decimal(draw, 0.05, 0.5, 2)
     domain = draw.choice((((Fraction(-1), -a), (a, Fraction(1))), ((Fraction(-2), -a), (a, a + 1), (a + 2, a + 3))))
-    text = draw.choice(("sign(x)", "where(x > 0, 1, 0)", "1/x", "abs(x)", "exp(x)", "where(x > 0.01, x, 0)", "x/abs(x)", "log(abs(x))", "x^(-2)", "heaviside(x)*tanh(x)", "sin(x)/x"))
+    text = draw.choice(
+        (
+            "sign(x)",
+            "where(x > 0, 1, 0)",
+            "1/x",
+            "abs(x)",
+            "exp(x)",
+            "where(x > 0.01, x, 0)",
+            "x/abs(x)",
+            "log(abs(x))",
+            "x^(-2)",
+            "heaviside(x)*tanh(x)",
+            "sin(x)/x",
+        )
+    )
     return Posed("unions", text, domain, draw.choice(("1", "1", "1", "abs(x)", "1+x^2")))
 
 
-WEIGHTS = (
-    "2",
-    "0",
-    "-1",
-    "x",
-    "abs(x)",
-    "x^2",
-    "1/x",
-    "1/abs(x)",
-    "1/x^2",
-    "x-x",
-    "sign(x)",
-    "heaviside(x)",
-    "max(x,0)",
-    "1+x^2",
-    "exp(x)",
-    "-exp(x)",
-    "1/({f})",
-    "1/abs({f})",
-    "1/sin(x)",
-    "x^(-1)",
-    "sqrt(x)",
-    "log(x)",
-    "where(x > 0, 1, 2)",
-    "where(x > 0.3, 1, 0)",
-    "sin(x)",
-    "x-0.3",
-    "10^30",
-    "1/10^30",
-    "1/(x-5)",
-    "(x-0.2)*(x-0.4)",
-    "1/sign(x)",
-    "x/x",
-    "0*(1/x)",
-)
-
-
 def _weights(draw: random.Random) -> Posed:
-    text = draw.choice(("x", "tanh(x)", "sin(x)", "expm1(x)", "x^2", "x^3", "exp(x)", "1+x", "x*exp(x)", "abs(x)", "relu(x)", "sign(x)", "x-0.3", "x^2-1/4", "0", "cos(x)"))
-    return Posed("weights", text, (interval(draw),), draw.choice(WEIGHTS).format(f=text))
+    text = draw.choice(
+        (
+            "x",
+            "tanh(x)",
+            "sin(x)",
+            "expm1(x)",
+            "x^2",
+            "x^3",
+            "exp(x)",
+            "1+x",
+            "x*exp(x)",
+            "abs(x)",
+            "relu(x)",
+            "sign(x)",
+            "x-0.3",
+            "x^2-1/4",
+            "0",
+            "cos(x)",
+        )
+    )
+    return Posed("weights", text, (interval(draw),), draw.choice(texts.WEIGHTS).format(f=text))
 
 
 def _unlimited(draw: random.Random) -> Posed:
@@ -465,10 +224,7 @@ def _tree(draw: random.Random, depth: int) -> str:
     a, b = _tree(draw, depth - 1), _tree(draw, draw.randrange(depth))
     style = draw.random()
     if style < 0.35:
-        name = draw.choice(
-            "exp sin cos sinh cosh tanh atan asinh erf erfc expm1 sigmoid softplus log log1p loggamma sqrt acosh asin "
-            "acos atanh tan gamma gelu silu mish hardswish".split()
-        )
+        name = draw.choice(texts.NAMED)
         return f"{name}({a})"
     if style < 0.5:
         return draw.choice(SWITCHED).format(a, b)
@@ -482,7 +238,34 @@ def _tree(draw: random.Random, depth: int) -> str:
 
 
 def _constants(draw: random.Random) -> Posed:
-    text = draw.choice(("0", "1", "pi", "e", "1/3", "0.1", "sqrt(2)", "exp(1)", "2.5e-3", "1e-30", "1e30", "pi-pi", "e-exp(1)", "sin(pi)", "x-x", "0*x", "gamma(5)", "erf(0)", "log(1)", "abs(-3)", "(1/3)*x", "x/3", "(x+1)^2-x^2-2*x-1", "(x^2-1)/(x+3)"))
+    text = draw.choice(
+        (
+            "0",
+            "1",
+            "pi",
+            "e",
+            "1/3",
+            "0.1",
+            "sqrt(2)",
+            "exp(1)",
+            "2.5e-3",
+            "1e-30",
+            "1e30",
+            "pi-pi",
+            "e-exp(1)",
+            "sin(pi)",
+            "x-x",
+            "0*x",
+            "gamma(5)",
+            "erf(0)",
+            "log(1)",
+            "abs(-3)",
+            "(1/3)*x",
+            "x/3",
+            "(x+1)^2-x^2-2*x-1",
+            "(x^2-1)/(x+3)",
+        )
+    )
     return Posed("constants and identities", text, (interval(draw),))
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from fractions import Fraction
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -15,7 +16,20 @@ __all__ = ["SCHEMAS", "Malformed", "NoOpinion", "document", "hashed", "number", 
 
 SCHEMAS = {1: "rational-approx/certificate/1", 2: "rational-approx/certificate/2"}
 KEYS = {"expression", "weight", "domain", "breakpoints"}
-TOP = "schema target rational type status reason lower upper best_lower pole_free witness parts claims value made_with hash"
+TOP = {
+    "schema",
+    "target",
+    "rational",
+    "type",
+    "status",
+    "reason",
+    "lower",
+    "upper",
+    "best_lower",
+    "pole_free",
+    "witness",
+}
+TOP |= {"parts", "claims", "value", "made_with", "hash"}
 
 
 class Malformed(ValueError):
@@ -46,7 +60,7 @@ def covering(domain: Any, breakpoints: Any, count: int) -> tuple[tuple[int, Any,
         b = high if high < inf else max(Fraction(8), low + 8 if low > -inf else Fraction(8))
         marks = [a + (b - a) * Fraction(k, count) for k in range(count + 1)]
         marks = ([low] if low == -inf else []) + marks + ([high] if high == inf else [])
-        out += [(index, s, e) for s, e in zip(marks, marks[1:])]
+        out += [(index, s, e) for s, e in pairwise(marks)]
     return tuple(out)
 
 
@@ -149,7 +163,7 @@ def _keys(value: Any, needed: set[str], allowed: set[str] = frozenset()) -> None
 def _domain(value: Any) -> tuple[tuple[Any, Any], ...]:
     _need(isinstance(value, list) and value and all(isinstance(p, list) and len(p) == 2 for p in value), "no domain")
     out = tuple((number(a, True), number(b, True)) for a, b in value)
-    _need(all(a < b for a, b in out) and all(a[1] < b[0] for a, b in zip(out, out[1:])), "a domain in disorder")
+    _need(all(a < b for a, b in out) and all(a[1] < b[0] for a, b in pairwise(out)), "a domain in disorder")
     return out
 
 
@@ -176,7 +190,7 @@ def statement_of(content: Any) -> Statement:
     """What a file states; raises `Malformed` where it is no certificate."""
     try:
         return _statement(content)
-    except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as problem:
+    except (KeyError, TypeError, IndexError, AttributeError, ArithmeticError) as problem:
         raise Malformed(str(problem)) from None
     except ValueError as problem:
         if isinstance(problem, Malformed | NoOpinion):
@@ -187,7 +201,7 @@ def statement_of(content: Any) -> Statement:
 def _statement(content: Any) -> Statement:
     _need(isinstance(content, dict) and content.get("schema") in SCHEMAS.values(), "another schema")
     schema = 1 if content["schema"] == SCHEMAS[1] else 2
-    _keys(content, set(TOP.split()) | ({"reference"} if schema == 1 else {"references", "competitors"}), {"about"})
+    _keys(content, TOP | ({"reference"} if schema == 1 else {"references", "competitors"}), {"about"})
     try:
         _need(hashed(content)["hash"] == content["hash"], "another hash")
     except (ValueError, RecursionError):

@@ -98,7 +98,9 @@ def _changed(draw: random.Random, content: dict[str, Any]) -> str:
         del holder[key]
         return f"{where}: dropped"
     if style < 0.22 and isinstance(holder, dict):
-        holder[draw.choice(("note", "lower_bound", "Upper", "upper ", "samples", "competitors", "safe", ""))] = draw.choice(GARBAGE)
+        holder[draw.choice(("note", "lower_bound", "Upper", "upper ", "samples", "competitors", "safe", ""))] = (
+            draw.choice(GARBAGE)
+        )
         return f"{where}: a key more"
     if isinstance(value, list) and value:
         change = draw.choice(("drop", "twice", "order", "first", "move"))
@@ -132,14 +134,33 @@ def _text(draw: random.Random, value: str) -> Any:
     try:
         x = number(value, True)
     except (Malformed, NoOpinion):
-        return draw.choice((value + "x", value.upper(), "", "one sign", "any sign", "float32", "monomial", "chebyshev", "range", "error"))
+        return draw.choice(
+            (
+                value + "x",
+                value.upper(),
+                "",
+                "one sign",
+                "any sign",
+                "float32",
+                "monomial",
+                "chebyshev",
+                "range",
+                "error",
+            )
+        )
     if not isinstance(x, Fraction):
         return draw.choice(("0", "1000", "-inf", "inf", "nan"))
     share = Fraction(draw.choice((1, -1)), 10 ** draw.choice((0, 1, 3, 6, 10, 15)))
     return draw.choice(
         (
             *(number_text(x * (1 + share)), number_text(x * (1 + share)), number_text(x + share), number_text(-x), "0"),
-            *(number_text(1 / x) if x else "1", "inf", value + "/1", value.replace("1", "١"), float(x) if abs(x) < 10**9 else 1),
+            *(
+                number_text(1 / x) if x else "1",
+                "inf",
+                value + "/1",
+                value.replace("1", "١"),
+                float(x) if abs(x) < 10**9 else 1,
+            ),
             *(f"{value}_0", f" {value}", number_text(x * 10**30), f"{x.numerator}/{x.denominator}", "0/1"),
         )
     )

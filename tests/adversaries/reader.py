@@ -14,9 +14,10 @@ Tree = Any
 LONGEST = 10_000
 DEEPEST = 120
 ONE_ARGUMENT = (
-    "exp sin cos sinh cosh tanh atan asinh erf erfc expm1 sigmoid softplus log log1p loggamma sqrt acosh asin acos "
-    "atanh tan gamma abs sign heaviside relu gelu silu mish elu hardswish"
-).split()
+    *("exp", "sin", "cos", "sinh", "cosh", "tanh", "atan", "asinh", "erf", "erfc", "expm1", "sigmoid", "softplus"),
+    *("log", "log1p", "loggamma", "sqrt", "acosh", "asin", "acos", "atanh", "tan", "gamma"),
+    *("abs", "sign", "heaviside", "relu", "gelu", "silu", "mish", "elu", "hardswish"),
+)
 SWITCHES = ("abs", "sign", "heaviside", "min", "max", "where")
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?![A-Za-z0-9_.])"

@@ -1,29 +1,48 @@
 """The refuter: shows that a statement is false by a point, or finds nothing. It never refutes what is true.
 
 What is about r alone, and about samples, is decided in fractions. An error is compared at an exact point, evaluated
-with 60 and with 110 digits. Only an upper bound of another rational's error (for *best*) rests on a search, with a margin.
+with 60 and with 110 digits. Only another rational's largest error (for *best*) rests on a search, with a margin.
 """
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf
 from typing import Any, NamedTuple
 
 import mpmath
 
 from tests.adversaries import polynomials
+from tests.adversaries.about_r import about_r, fits, signs_of
 from tests.adversaries.competitors import better, better_samples
-from tests.adversaries.error import Ratio, error_at, largest, peaks, slope_peak
+from tests.adversaries.error import Ratio, error_at, largest, peaks
 from tests.adversaries.meaning import Meaning, Unreadable, meaning
+from tests.adversaries.slopes import slope_peak
 from tests.adversaries.values import Unsure, mpf
 
-__all__ = ["Counterexample", "Statement", "admissible", "fits", "ratio_of", "refute", "refute_claim", "signs_of"]
+__all__ = [
+    "Counterexample",
+    "Statement",
+    "above",
+    "admissible",
+    "fits",
+    "ratio_of",
+    "refute",
+    "refute_claim",
+    "signs_of",
+]
 
 MARGIN = mpmath.mpf(10) ** -30
 SEARCHED = mpmath.mpf(10) ** -9
 """The margin where a largest value was searched for, and not its size at one point."""
-FORMATS = {"float64": (53, -1074, 1024), "float32": (24, -149, 128), "bfloat16": (8, -133, 128), "float16": (11, -24, 16)}
-SHAPES = {"error": 1, "best": 1, "range": 2, "saturation": 4, "monotone": 1, "lipschitz": 1, "derivative": 1, "format": 1}
+SHAPES = {
+    "error": 1,
+    "best": 1,
+    "range": 2,
+    "saturation": 4,
+    "monotone": 1,
+    "lipschitz": 1,
+    "derivative": 1,
+    "format": 1,
+}
 
 
 class Counterexample(NamedTuple):
@@ -69,18 +88,6 @@ def ratio_of(stated: Statement) -> Ratio:
     hull = stated.hull or stated.domain
     low, high = hull[0][0], hull[-1][1]
     return Ratio(*(polynomials.from_chebyshev(side, low, high) for side in (stated.numerator, stated.denominator)))
-
-
-def signs_of(bottom: polynomials.Poly, domain: Any) -> list[int] | Fraction:
-    """The sign of Q on each interval of a domain, or a point next to a zero."""
-    signs = []
-    for low, high in domain:
-        found = polynomials.roots(bottom, low, high) if any(bottom) else [(Fraction(0), Fraction(0))]
-        if found:
-            return found[0][0]
-        x = low if low > -inf else high if high < inf else Fraction(0)
-        signs.append(1 if polynomials.at(bottom, x) > 0 else -1)
-    return signs
 
 
 def refute(stated: Statement, deep: bool = False) -> Counterexample | None:
@@ -204,7 +211,7 @@ def refute_claim(stated: Statement, claim: Any, meant: Meaning | None, r: Ratio)
     if not isinstance(name, str) or SHAPES.get(name) != len(arguments):
         return Counterexample("malformed claim")
     if name in ("range", "saturation", "monotone", "lipschitz"):
-        x = _about_r(stated.domain, name, arguments, r)
+        x = about_r(stated.domain, name, arguments, r)
         return Counterexample(name, x) if x is not None else None
     if name == "format":
         return None if fits([*stated.numerator, *stated.denominator], arguments[0]) else Counterexample("format")
@@ -226,63 +233,6 @@ def refute_claim(stated: Statement, claim: Any, meant: Meaning | None, r: Ratio)
     if top is not None and above(top.size, limit):
         return Counterexample(name, top.x, f"{mpmath.nstr(mpf(top.size), 20)} > {float(limit):.17g}")
     return None
-
-
-def _about_r(domain: Any, name: str, arguments: Any, r: Ratio) -> Fraction | None:
-    """A point at which a claim about r alone is false."""
-    p, q = r.top, r.bottom
-    if name == "saturation":
-        start, end, limit, tolerance = arguments
-        if not start < end or abs(limit) == inf or abs(tolerance) == inf:
-            return Fraction(0)
-        zeros = polynomials.roots(q, start, end)
-        if zeros:
-            return zeros[0][0]
-        return _about_r(((start, end),), "range", (limit - tolerance, limit + tolerance), r)
-    square, slope = polynomials.times(q, q), None
-    if name in ("monotone", "lipschitz"):
-        slope = polynomials.plus(
-            polynomials.times(polynomials.slope(p), q), polynomials.times(p, polynomials.slope(q)), Fraction(-1)
-        )
-    over = polynomials.times(p, q)  # of the sign of r
-    tests = []
-    if name == "range":
-        low, high = arguments
-        if low == inf or high == -inf:
-            return Fraction(0)
-        tests += [polynomials.plus(over, square, -low)] if low > -inf else []
-        tests += [polynomials.plus(polynomials.scaled(square, high), over, Fraction(-1))] if high < inf else []
-    elif name == "monotone":
-        if arguments[0] not in ("increasing", "decreasing"):
-            return Fraction(0)
-        tests.append(polynomials.scaled(slope, Fraction(1 if arguments[0] == "increasing" else -1)))
-    else:
-        bounded = polynomials.scaled(square, arguments[0])
-        tests += [polynomials.plus(bounded, slope, Fraction(sign)) for sign in (1, -1)]
-    for low, high in domain:
-        for test in tests:
-            x = polynomials.negative_at(test, low, high)
-            if x is not None:
-                return x
-    return None
-
-
-def fits(values: Any, name: Any) -> bool:
-    """Whether every number is one of a floating-point format."""
-    if name not in FORMATS:
-        return False
-    bits, least, most = FORMATS[name]
-    for value in values:
-        n, d = abs(value.numerator), value.denominator
-        if not n:
-            continue
-        if d & (d - 1):
-            return False
-        low = (n & -n).bit_length() - d.bit_length()  # the place of the last bit
-        high = n.bit_length() - d.bit_length() + 1
-        if high - low > bits or low < least or high > most:
-            return False
-    return True
 
 
 # -- samples -----------------------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ import numpy as np
 from scipy import optimize
 
 from tests.adversaries import polynomials
+from tests.adversaries.floats import floats
 from tests.adversaries.reader import Tree
-from tests.adversaries.values import Undefined, Unsure, floats, mpf, ratio, value
+from tests.adversaries.values import Undefined, Unsure, mpf, ratio, value
 
 __all__ = ["Changes", "Cut", "changes", "grid", "looked_at", "middle"]
 
@@ -150,8 +151,9 @@ def _searched(u: Tree, start: Cut, end: Cut) -> Changes:
     sizes = np.abs(y)
     for k in range(1, len(y) - 1):
         if sizes[k] < min(sizes[k - 1], sizes[k + 1]) and y[k - 1] * y[k + 1] > 0 and sizes[k] < 0.05 * size:
+            sign = _sign(y[k])
             low = optimize.minimize_scalar(
-                lambda t, s=_sign(y[k]): s * float(floats(u, np.array([t]))[0]),
+                lambda t, s=sign: s * float(floats(u, np.array([t]))[0]),
                 bounds=(x[k - 1], x[k + 1]),
                 method="bounded",
                 options={"xatol": 1e-12},

@@ -44,16 +44,26 @@ def _chunk(task: tuple[int, int, int]) -> tuple[int, list[tuple[Key, int]], list
         try:
             answers += trial(seed, index, schema)
         except Exception:  # the run goes on, and says so
-            answers.append(Answer("", "third opinion", "its own failure", "open", "failed", traceback.format_exc()[-900:]))
-    loud = [f"{a.said.upper()} {a.route} | {a.family} | {a.what} | {a.detail}" for a in answers if a.wrong or a.said == "failed"]
-    loud += [f"TRUE, REFUTED {a.route} | {a.family} | {a.what} | {a.detail}" for a in answers if a.truth == "true" and a.said == "no"]
+            answers.append(
+                Answer("", "third opinion", "its own failure", "open", "failed", traceback.format_exc()[-900:])
+            )
+    loud = [
+        f"{a.said.upper()} {a.route} | {a.family} | {a.what} | {a.detail}"
+        for a in answers
+        if a.wrong or a.said == "failed"
+    ]
+    loud += [
+        f"TRUE, REFUTED {a.route} | {a.family} | {a.what} | {a.detail}"
+        for a in answers
+        if a.truth == "true" and a.said == "no"
+    ]
     return number, list(tally(answers).items()), loud
 
 
 def _table(counts: Counter[Key], column: int, title: str) -> list[str]:
     """One row for each family or kind: false statements by what became of them, and true ones."""
     lines = [
-        f"| {title} | statements | false | refused or not confirmed | **passed** | true | proved or verified | not decided |",
+        f"| {title} | statements | false | not passed | **passed** | true | proved or verified | not decided |",
         "|" + "---|" * 8,
     ]
     rows = sorted({key[column] for key in counts})
@@ -64,7 +74,9 @@ def _table(counts: Counter[Key], column: int, title: str) -> list[str]:
         passed = sum(n for key, n in chosen.items() if key[3] == "false" and key[4] == "yes")
         true = sum(n for key, n in chosen.items() if key[3] == "true")
         good = sum(n for key, n in chosen.items() if key[3] == "true" and key[4] == "yes")
-        lines.append(f"| {row} | {total} | {false} | {false - passed} | **{passed}** | {true} | {good} | {true - good} |")
+        lines.append(
+            f"| {row} | {total} | {false} | {false - passed} | **{passed}** | {true} | {good} | {true - good} |"
+        )
     return lines
 
 
@@ -81,9 +93,9 @@ def summary(counts: Counter[Key]) -> str:
         [
             *lines,
             "",
-            f"False statements proved: {passed['prover']}; false files verified: {passed['verifier']}; changed files that "
-            f"are false or malformed, verified: {passed['mutated file']}. True statements refuted: {wronged}. Calls that "
-            f"raised an exception or did not end: {broken}.",
+            f"False statements proved: {passed['prover']}; false files verified: {passed['verifier']}; changed files "
+            f"that are false or malformed, verified: {passed['mutated file']}. True statements refuted: {wronged}. "
+            f"Calls that raised an exception or did not end: {broken}.",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""Values of branch-free formulas: exact where they are fractions, in mpmath, with a slope, and in float64 for a search.
+"""Values of branch-free formulas: exact where they are fractions, in mpmath, with a slope.
 
 ``ratio`` gives the quotient of polynomials that a formula is, so that its sign is known exactly.
 """
@@ -9,13 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 import mpmath
-import numpy as np
-from scipy import special
 
 from tests.adversaries import polynomials
 from tests.adversaries.reader import Tree
 
-__all__ = ["Undefined", "Unsure", "exponent", "floats", "mpf", "number", "ratio", "value", "with_slope"]
+__all__ = ["Undefined", "Unsure", "exponent", "mpf", "number", "ratio", "value", "with_slope"]
 
 LARGEST = 10**30
 """Arguments of exponential functions beyond this are not looked at."""
@@ -109,9 +107,7 @@ def ratio(tree: Tree) -> tuple[polynomials.Poly, polynomials.Poly] | None:
     if kind == "/":
         bottom = polynomials.times(q, r)
         return (polynomials.times(p, s), bottom) if any(bottom) else None
-    top = polynomials.plus(
-        polynomials.times(p, s), polynomials.times(r, q), Fraction(1 if kind == "+" else -1)
-    )
+    top = polynomials.plus(polynomials.times(p, s), polynomials.times(r, q), Fraction(1 if kind == "+" else -1))
     if q == s:
         top, bottom = polynomials.plus(p, r, Fraction(1 if kind == "+" else -1)), q
         return top, bottom
@@ -291,44 +287,3 @@ def with_slope(tree: Tree, x: mpmath.mpf) -> tuple[mpmath.mpf, mpmath.mpf]:
         return total, SLOPES[kind](a, total) * da if da else zero
     except ZeroDivisionError:
         raise Unsure("an infinite slope") from None
-
-
-# -- many values in float64 --------------------------------------------------------------------------------------------
-
-FLOATS: dict[str, Callable[[Any], Any]] = {
-    **{
-        name: getattr(np, name)
-        for name in "exp sin cos tan sinh cosh tanh sqrt log log1p expm1".split()
-    },
-    **{name: getattr(np, "arc" + name[1:]) for name in ("atan", "asinh", "asin", "acos", "acosh", "atanh")},
-    "erf": special.erf,
-    "erfc": special.erfc,
-    "gamma": special.gamma,
-    "loggamma": special.gammaln,
-    "sigmoid": special.expit,
-    "softplus": lambda u: np.logaddexp(u, 0.0),
-}
-
-
-def floats(tree: Tree, x: np.ndarray) -> np.ndarray:
-    """Values in float64, NaN or infinite where there are none; only for a search."""
-    if isinstance(tree, Fraction):
-        try:
-            return np.full_like(x, float(tree))
-        except OverflowError:
-            return np.full_like(x, np.inf)
-    if isinstance(tree, str):
-        return x if tree == "x" else np.full_like(x, np.pi if tree == "pi" else np.e)
-    kind = tree[0]
-    a = floats(tree[1], x)
-    if kind == "neg":
-        return -a
-    if kind == "^":
-        c = exponent(tree)
-        if c is not None:
-            return a ** (int(c) if c.denominator == 1 and abs(c) < 2**30 else float(c))
-        return a ** floats(tree[2], x)
-    if kind in ("+", "-", "*", "/"):
-        b = floats(tree[2], x)
-        return a + b if kind == "+" else a - b if kind == "-" else a * b if kind == "*" else a / b
-    return np.asarray(FLOATS[kind](a))

@@ -1,4 +1,4 @@
-"""The third opinion (``tests/adversaries``): the refuter is right, and a seeded slice finds no false statement passed."""
+"""The third opinion (``tests/adversaries``): the refuter is right, and in a seeded slice nothing false passes."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -55,7 +55,9 @@ def test_a_tree_can_be_written_and_read_again() -> None:
     assert size("-x^2") == 1
 
 
-@pytest.mark.parametrize("text", ["1_0*x", "0x10", "x;x", "٣*x", "x==1", "where(x = 0, 1, 2)", "f(x)", "y", "", "x x", "(x", "1e"])
+@pytest.mark.parametrize(
+    "text", ["1_0*x", "0x10", "x;x", "٣*x", "x==1", "where(x = 0, 1, 2)", "f(x)", "y", "", "x x", "(x", "1e"]
+)
 def test_what_is_no_expression_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):
         read(text)
@@ -91,7 +93,16 @@ def test_undefined_targets_are_seen(expression: str, domain: Any) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["sqrt(x + 1)", "0^0", "(x - x)^0", "abs(x)^(1/2)", "1/sign(x)", "where(x > 0, sqrt(x), sqrt(-x))", "asin(x)", "0^(1/2)"],
+    [
+        "sqrt(x + 1)",
+        "0^0",
+        "(x - x)^0",
+        "abs(x)^(1/2)",
+        "1/sign(x)",
+        "where(x > 0, sqrt(x), sqrt(-x))",
+        "asin(x)",
+        "0^(1/2)",
+    ],
 )
 def test_defined_targets_are_left_alone(expression: str) -> None:
     meant = meaning(expression, "1", UNIT, ())
@@ -151,7 +162,9 @@ FALSE = {
     "range": replace(EXP, claims=(("range", F(1, 3) + LITTLE, F(3)),)),
     "monotone": stated("x", (0, 1, F(-1, 2) - LITTLE), upper=F(10), claims=(("monotone", "increasing"),)),
     "lipschitz": stated("x", (0, 0, 1), upper=F(10), claims=(("lipschitz", 2 - LITTLE),)),
-    "saturation": stated("x", (1,), (1, 1), domain=((F(0), inf),), claims=(("saturation", F(9), inf, F(0), F(1, 10) - LITTLE),)),
+    "saturation": stated(
+        "x", (1,), (1, 1), domain=((F(0), inf),), claims=(("saturation", F(9), inf, F(0), F(1, 10) - LITTLE),)
+    ),
     "derivative": stated("x^2", (0, 1), upper=F(10), claims=(("derivative", 3 - LITTLE),)),
     "error": replace(EXP, claims=(("error", HALF_E * (1 - LITTLE)),)),
     "best": replace(EXP, best_lower=F(1, 10), claims=(("best", F(28, 10)),)),
@@ -175,7 +188,14 @@ def test_what_is_true_by_as_little_is_not_refuted() -> None:
         replace(EXP, claims=(("range", F(1, 3), F(3)), ("monotone", "increasing"), ("error", up), ("lipschitz", F(4)))),
         stated("x", (0, 1, F(-1, 2)), upper=F(10), claims=(("monotone", "increasing"),)),
         stated("x", (0, 0, 1), upper=F(10), claims=(("lipschitz", F(2)), ("range", F(0), F(1)))),
-        stated("1/(1 + x)", (1,), (1, 1), domain=((F(0), inf),), claims=(("saturation", F(9), inf, F(0), F(1, 10)),), upper=F(0)),
+        stated(
+            "1/(1 + x)",
+            (1,),
+            (1, 1),
+            domain=((F(0), inf),),
+            claims=(("saturation", F(9), inf, F(0), F(1, 10)),),
+            upper=F(0),
+        ),
         stated("x^2", (0, 1), upper=F(2), claims=(("derivative", F(3)),)),
         stated("where(-abs(x - 1/3) > 0, 5, 0)", upper=F(0)),
         stated("sign(x)", weight="abs(x)", type=(0, 1), upper=F(1), best_lower=F(1)),  # 1/x has a pole
@@ -234,7 +254,14 @@ def test_a_file_reads_as_what_it_was_written_from(schema: int) -> None:
     content = document(replace(EXP, claims=(("range", F(0), inf),)), schema)
     again = statement_of(content)
     assert (again.upper, again.claims, again.numerator) == (EXP.upper, (("range", F(0), inf),), EXP.numerator)
-    for change in ({"upper": "1_0"}, {"upper": 1}, {"pole_free": False}, {"note": ""}, {"type": [True, 0]}, {"value": []}):
+    for change in (
+        {"upper": "1_0"},
+        {"upper": 1},
+        {"pole_free": False},
+        {"note": ""},
+        {"type": [True, 0]},
+        {"value": []},
+    ):
         with pytest.raises(Malformed):
             statement_of(content | change)
 
