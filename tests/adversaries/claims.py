@@ -42,12 +42,17 @@ def _near(draw: random.Random, x: Fraction) -> Fraction:
 
 
 def claims(
-    draw: random.Random, one: Made, count: int, stated: Statement | None = None
+    draw: random.Random, one: Made, count: int, stated: Statement | None = None, formats: bool = False
 ) -> list[tuple[tuple[Any, ...], str, bool]]:
     """Claims with their kind and whether they are true."""
     r, domain, out = one.ratio, one.posed.domain, []
     stated = stated or one.base
-    names = ["range", "range", "monotone", "lipschitz", "saturation"]
+    if isinstance(signs_of(r.bottom, domain), Fraction):  # no claim is true of a rational with a pole
+        return [
+            (("error", Fraction(10**9)), "error, with a pole", False),
+            (("range", -inf, inf), "range, with a pole", False),
+        ]
+    names = ["range", "range", "monotone", "lipschitz", "saturation", *(["format"] if formats else [])]
     if one.meant.undefined:
         names += ["error", "derivative"]
     elif one.top is not None:
@@ -83,6 +88,8 @@ def _claim(draw: random.Random, name: str, one: Made, r: Ratio, domain: Any) -> 
             return (name, Fraction(draw.choice((1, 10, 1000))))
         eps, size = draw.choice(EPSILONS[1:6]), exact(top.size).limit_denominator(10**20)
         return (name, size * (1 + eps) if draw.random() < 0.5 else size * (1 - eps))
+    if name == "format":
+        return (name, draw.choice(("float64", "float32", "bfloat16", "float16")))
     if name == "monotone":
         return (name, draw.choice(("increasing", "decreasing")))
     span = domain

@@ -1,5 +1,6 @@
 """Better rationals of a type: by interpolation, and by linear programs on a grid (differential correction)."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -124,8 +125,11 @@ def _rounded(c: Any, bits: int = 60) -> Fraction:
     return Fraction(int(mpmath.nint(c * mpmath.mpf(2) ** shift))) / Fraction(2) ** shift
 
 
-def alternation(meant: Meaning, r: Ratio, count: int) -> list[Peak]:
-    """Points at which the error alternates, one for each run of a sign, the largest of it; the best ``count``."""
+def alternation(meant: Meaning, r: Ratio, count: int, turned: Callable[[Any], int] = lambda region: 1) -> list[Peak]:
+    """Points at which the error alternates, one for each run of a sign, the largest of it; the best ``count``.
+
+    On some regions the sign may be taken the other way round.
+    """
     runs: list[Peak] = []
     for region in sorted(meant.regions, key=lambda g: g.low):
         with np.errstate(all="ignore"):
@@ -152,7 +156,7 @@ def alternation(meant: Meaning, r: Ratio, count: int) -> list[Peak]:
             if (found > 0) != (sign > 0) or not found:
                 continue
             peak = made(found, point, region)
-            if runs and runs[-1].sign == sign:
+            if runs and runs[-1].sign * turned(runs[-1].region) == sign * turned(region):
                 runs[-1] = max(runs[-1], peak, key=lambda one: one.size)
             else:
                 runs.append(peak)

@@ -75,7 +75,7 @@ def _outside(draw: random.Random, domain: Any) -> Fraction:
 
 def _ratio(draw: random.Random, meant: Meaning, domain: Any) -> tuple[Ratio, str]:
     style = draw.choices(
-        ("constant", "fit", "moved fit", "line", "random", "zero", "near pole"), (3, 7, 3, 2, 2, 1, 2)
+        ("constant", "fit", "moved fit", "line", "random", "zero", "near pole"), (3, 12, 4, 2, 2, 1, 2)
     )[0]
     one = (Fraction(1),)
     if style in ("fit", "moved fit"):
@@ -121,7 +121,7 @@ def _dressed(draw: random.Random, r: Ratio, posed: Posed) -> tuple[dict[str, Any
         ends = hull[0][0], hull[-1][1]
         top, bottom = polynomials.to_chebyshev(top, *ends), polynomials.to_chebyshev(bottom, *ends)
         out = {"basis": "chebyshev", "hull": hull}
-    pad = [draw.choice((0, 0, 0, 1, 2)) for _ in range(2)]
+    pad = [draw.choice((0,) * 8 + (1, 2)) for _ in range(2)]
     if any(pad):
         style += ", padded"
     sides = [(*side, *[Fraction(0)] * n) for side, n in zip((top, bottom), pad)]

@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, product
 from math import inf
 from typing import Any
 
@@ -25,22 +25,34 @@ def _piece(one: Made, peak: Peak) -> tuple[int, Fraction]:
     return peak.region.piece, peak.x
 
 
-def _reference(one: Made, r: Ratio, kind: tuple[int, int]) -> tuple[tuple[Any, ...], Fraction]:
-    """A reference by de la Vallée-Poussin's theorem, and the bound that it proves."""
-    p, q = kind
+def _reference(one: Made, stated: Statement) -> tuple[tuple[Any, ...], Fraction]:
+    """References by de la Vallée-Poussin's theorem, one for each pattern of signs, and the bound that they prove."""
+    (p, q), r, domain = stated.type, one.ratio, one.posed.domain
     top, bottom = polynomials.trimmed(r.top), polynomials.trimmed(r.bottom)
     defect = q if not any(top) else min(p - len(top) + 1, q - len(bottom) + 1)
-    count = p + q + 2 - defect
-    if one.meant.infinite or len(one.posed.domain) > 1:
+    count, own = p + q + 2 - defect, signs_of(bottom, domain)
+    if one.meant.infinite or isinstance(own, Fraction):
         return (), Fraction(0)
-    runs = alternation(one.meant, r, count)
-    if len(runs) < count:
-        return (), Fraction(0)
-    points = tuple((peak.region.piece, peak.x, peak.sign) for peak in runs)
-    return (((1,) * len(one.posed.domain), points),), min(size_of(peak, False) for peak in runs)
+    patterns: list[tuple[int, ...]] = [(1,) * len(domain)]
+    if stated.competitors == "any sign":
+        patterns = [(1, *rest) for rest in product((1, -1), repeat=len(domain) - 1)]
+        patterns = [s for s in patterns if sum(a != b for a, b in pairwise(s)) <= q]
+    out, bounds = [], []
+    for pattern in patterns:
+
+        def turned(region: Any, pattern: Any = pattern) -> int:
+            k = next(k for k, (low, high) in enumerate(domain) if low <= region.low and region.high <= high)
+            return int(own[k] * pattern[k])
+
+        runs = alternation(one.meant, r, count, turned)
+        if len(runs) < count:
+            return (), Fraction(0)
+        out.append((pattern, tuple((peak.region.piece, peak.x, peak.sign) for peak in runs)))
+        bounds.append(min(size_of(peak, False) for peak in runs))
+    return tuple(out), min(bounds)
 
 
-def variants(draw: random.Random, one: Made, count: int) -> list[tuple[str, bool, Statement]]:
+def variants(draw: random.Random, one: Made, count: int, schema: int = 1) -> list[tuple[str, bool, Statement]]:
     """A true statement where there is one, and some false ones, with what each is about."""
     base, r = one.base, one.ratio
     splits = draw.choice((1, 2, 4, 7))
@@ -59,12 +71,16 @@ def variants(draw: random.Random, one: Made, count: int) -> list[tuple[str, bool
     if poles:
         return [("pole", False, replace(base, upper=size * 2))]
     eps = draw.choice(EPSILONS[1:])
-    true = replace(base, upper=size * (1 + eps), claims=tuple(c for c, _, good in claims(draw, one, 2) if good))
+    true = replace(
+        base, upper=size * (1 + eps), claims=tuple(c for c, _, good in claims(draw, one, 2, None, schema == 2) if good)
+    )
     stated_errors = [c[1] for c in true.claims if c[0] == "error"]
     true = replace(true, upper=min([true.upper, *stated_errors]))  # the file proves such a claim by its upper bound
     if one.top.x not in one.meant.infinite and draw.random() < 0.7:
         true = replace(true, lower=small * (1 - draw.choice(EPSILONS)), witness=_piece(one, one.top))
-    references, bound = _reference(one, r, base.type) if draw.random() < 0.7 else ((), Fraction(0))
+    if schema == 2 and draw.random() < 0.4:
+        true = replace(true, competitors="any sign")
+    references, bound = _reference(one, true) if draw.random() < 0.7 else ((), Fraction(0))
     if references:
         true = replace(true, references=references, best_lower=bound * (1 - draw.choice(EPSILONS)))
     if size == 0:
@@ -78,6 +94,8 @@ def variants(draw: random.Random, one: Made, count: int) -> list[tuple[str, bool
         )
     out = [("everything" if not true.claims else "everything, claims", True, true)]
     makers = [_false_upper, _false_upper, _false_upper, _zero_upper, _false_lower, _false_best, _rival, _larger_type]
+    if schema == 2 and len(one.posed.domain) > 1:
+        makers += [_other_class, _other_class]
     makers += [_false_claim, _false_claim, _false_value, _false_format, _false_pole]
     for maker in draw.sample(makers, min(count, len(makers))):
         found = maker(draw, one, true, size)
@@ -160,7 +178,7 @@ def _false_best(draw: random.Random, one: Made, true: Statement, size: Fraction)
 def _rival(draw: random.Random, one: Made, true: Statement, size: Fraction) -> Statement | None:
     """The best lies below what is stated, as another rational of the type shows."""
     found = None
-    for other in _others(draw, one, true.type):
+    for other in _others(draw, one, true.type, true.competitors):
         top = largest(one.meant, other)
         if top is not None and 0 < size_of(top) < size and admissible(true, other):
             found = min(found or (top.size, other), (top.size, other), key=lambda pair: pair[0])
@@ -176,15 +194,29 @@ def _rival(draw: random.Random, one: Made, true: Statement, size: Fraction) -> S
     )
 
 
-def _others(draw: random.Random, one: Made, kind: tuple[int, int]) -> list[Ratio]:
+def _others(draw: random.Random, one: Made, kind: tuple[int, int], competitors: str) -> list[Ratio]:
     if sum(kind) == 0 or not one.meant.regions:
         middle = [Ratio((decimal(draw, -1, 1),), (Fraction(1),)), Ratio((Fraction(0),), (Fraction(1),))]
         return middle
-    if draw.random() < 0.2:
-        return better(one.meant, one.posed.domain, kind)
+    if draw.random() < (0.8 if competitors == "any sign" and len(one.posed.domain) > 1 else 0.2):
+        return better(one.meant, one.posed.domain, kind, competitors)
     kinds = {(min(kind[0], 3), min(kind[1], 2)), (min(kind[0], 3), 0)}
     found = [interpolated(one.meant, k, nodes(one.posed.domain, sum(k) + 1)) for k in kinds]
     return [other for other in found if other is not None]
+
+
+def _other_class(draw: random.Random, one: Made, true: Statement, size: Fraction) -> Statement | None:
+    """The reference of one sign for the class of any sign, in which something better exists."""
+    stated = replace(true, competitors="one sign", claims=())
+    references, bound = _reference(one, stated)
+    if not references or true.type[1] == 0:
+        return None
+    stated = replace(stated, competitors="any sign", references=references, best_lower=bound)
+    for rival in better(one.meant, one.posed.domain, true.type, "any sign"):
+        top = largest(one.meant, rival)
+        if top is not None and size_of(top) * (1 + Fraction(1, 10**7)) < bound and admissible(stated, rival):
+            return replace(stated, rivals=(rival,))
+    return None
 
 
 def _larger_type(draw: random.Random, one: Made, true: Statement, size: Fraction) -> Statement | None:
@@ -193,7 +225,7 @@ def _larger_type(draw: random.Random, one: Made, true: Statement, size: Fraction
         return None
     kind = (true.type[0] + draw.choice((1, 2)), true.type[1] + draw.choice((0, 1)))
     other = replace(true, type=kind)
-    for rival in _others(draw, one, kind):
+    for rival in _others(draw, one, kind, true.competitors):
         top = largest(one.meant, rival)
         if top is not None and size_of(top) * (1 + Fraction(1, 10**7)) < true.best_lower and admissible(other, rival):
             return replace(other, rivals=(rival,), claims=())
@@ -201,7 +233,7 @@ def _larger_type(draw: random.Random, one: Made, true: Statement, size: Fraction
 
 
 def _false_claim(draw: random.Random, one: Made, true: Statement, size: Fraction) -> Statement | None:
-    for claim, _, good in claims(draw, one, 6, true):
+    for claim, _, good in claims(draw, one, 6, true, True):
         if not good:
             return replace(true, claims=(claim,))
     if true.best_lower and draw.random() < 0.5:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from math import inf
 from typing import Any
 
@@ -35,6 +36,18 @@ SECONDS = 1.5
 LATE = 6.0
 """Processor seconds after which the prover is stopped: it promises no time, and one answer is not worth more."""
 ANY_SIGN = "competitors" in inspect.signature(certify).parameters
+
+
+@cache
+def _knows_formats() -> bool:
+    """Whether the prover takes claims about the format of the coefficients."""
+    one = (Fraction(1),)
+    rational = Rational(one, one, Domain.of((0, 1)), "monomial")
+    try:
+        certify(rational, Target("x", (0, 1)), claims=[("format", "float64")])
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ def trial(seed: int, index: int, schema: int = 1) -> list[Answer]:
         return _of_samples(draw, schema)
     one = made(draw, posed(draw))
     out, written_by_prover = _prover(draw, one)
-    for what, truth, stated in variants(draw, one, draw.choice((2, 3, 4))):
+    for what, truth, stated in variants(draw, one, draw.choice((2, 3, 4)), schema):
         out.append(_verified(one.posed.family, what, truth, stated, schema))
     if written_by_prover is None or draw.random() < 0.3:
         base = (
@@ -103,7 +116,10 @@ def trial(seed: int, index: int, schema: int = 1) -> list[Answer]:
 def _prover(draw: random.Random, one: Made) -> tuple[list[Answer], Any]:
     """The target and claims to the prover; the answers, and its file where it wrote one."""
     base, family = one.base, one.posed.family
-    asked = claims(draw, one, draw.choice((2, 4, 5)))
+    asked = claims(draw, one, draw.choice((2, 4, 5)), None, _knows_formats())
+    more = {}
+    if ANY_SIGN and draw.random() < 0.3:
+        base, more = replace(base, competitors="any sign"), {"competitors": "any sign"}
     try:
         with _limited(LATE):
             rational = Rational(base.numerator, base.denominator, Domain.of(list(base.hull)), base.basis)
@@ -120,7 +136,7 @@ def _prover(draw: random.Random, one: Made) -> tuple[list[Answer], Any]:
         return [Answer(family, "prover", "target", "open", "crash", shown(base, traceback.format_exc()[-300:]))], None
     try:
         with _limited(LATE):
-            certificate = certify(rational, target, claims=[claim for claim, _, _ in asked])
+            certificate = certify(rational, target, claims=[claim for claim, _, _ in asked], **more)
     except _Late:
         return [Answer(family, "prover", "certify", "open", "late", shown(base))], None
     except Exception:
@@ -134,7 +150,7 @@ def _prover(draw: random.Random, one: Made) -> tuple[list[Answer], Any]:
         if good and said == "no" and _shown_false(one, claim, answer.witness):
             good = False  # a narrow peak that the search missed, and the witness shows
         out.append(Answer(family, "prover", what, "true" if good else "false", said, detail))
-    out.append(_bounds(draw, one, certificate))
+    out.append(_bounds(draw, replace(one, base=base), certificate))
     if certificate.status != "proved":
         return out, None
     try:
