@@ -135,4 +135,7 @@ def made(draw: random.Random, posed: Posed) -> Made:
     form, more = _dressed(draw, r, posed)
     base = Statement(posed.expression, posed.weight, posed.domain, breakpoints=posed.breakpoints, upper=None, **form)
     known = not meant.undefined and not meant.doubt
-    return Made(posed, meant, base, style + more, largest(meant, r) if known else None)
+    top = largest(meant, r) if known else None
+    if top is not None and top.size and abs(mpmath.log10(top.size)) > 300:
+        top = None  # nothing is stated of numbers of this size
+    return Made(posed, meant, base, style + more, top)
