@@ -143,12 +143,14 @@ def _lower(stated: Statement, meant: Meaning, r: Ratio, size: Any) -> Counterexa
     lower = mpf(stated.lower)
     if lower > size * (1 + SEARCHED) and lower > peaks(meant, r, 200, 8)[0].size * (1 + SEARCHED):
         return Counterexample("lower", None, f"the error is {mpmath.nstr(mpf(size), 20)}")
-    if stated.witness is None or not isinstance(stated.witness[1], Fraction):
+    if stated.witness is None:
         return None
     piece, x = stated.witness
-    near = [g for g in meant.regions if g.piece == piece and g.low <= x <= g.high]
-    if not near:
+    if not 0 <= piece < len(meant.pieces) or not meant.pieces[piece][0] <= x <= meant.pieces[piece][1]:
         return Counterexample("lower", x, "the witness is not in its piece")
+    if not isinstance(x, Fraction):
+        return None
+    near = [g for g in meant.regions if g.piece == piece and g.low <= x <= g.high]
     if x in meant.infinite or not all(region.holds(x) for region in near):
         return None
     try:

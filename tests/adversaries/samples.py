@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from tests.adversaries.families import decimal
+from tests.adversaries.odd import odd
 from tests.adversaries.rationals import EPSILONS
 from tests.adversaries.refuter import Statement, ratio_of
 
@@ -67,7 +68,7 @@ def sampled(draw: random.Random) -> tuple[Statement, list[tuple[str, bool, State
         out.append(("false upper", False, replace(plain, upper=size * (1 - eps))))
         lower = size * (1 + eps)
         out.append(("false lower", False, replace(plain, upper=lower * 2, lower=lower, witness=(0, at))))
-        out.append(("false best", False, replace(true, upper=lower, best_lower=lower)))
+        out.append(("false best", False, odd(draw, replace(true, upper=lower, best_lower=lower))))
         points = tuple((k if draw.random() < 0.5 else 0, x, (-1) ** k) for k, (x, _, _) in enumerate(signs))
         out.append(
             (

@@ -15,6 +15,7 @@ from tests.adversaries.error import Peak, Ratio, largest, peaks
 from tests.adversaries.families import decimal
 from tests.adversaries.files import covering
 from tests.adversaries.meaning import pieces
+from tests.adversaries.odd import odd
 from tests.adversaries.rationals import EPSILONS, Made, exact, nodes, size_of
 from tests.adversaries.refuter import Statement, admissible
 
@@ -100,7 +101,7 @@ def variants(draw: random.Random, one: Made, count: int, schema: int = 1) -> lis
     for maker in draw.sample(makers, min(count, len(makers))):
         found = maker(draw, one, true, size)
         if found is not None:
-            out.append((maker.__name__.strip("_").replace("_", " "), False, found))
+            out.append((maker.__name__.strip("_").replace("_", " "), False, odd(draw, found)))
     return out
 
 
