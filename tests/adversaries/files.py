@@ -186,6 +186,12 @@ def _claim(entry: Any, schema: int) -> tuple[Any, ...]:
     return (name, *(number(v, infinite) for v in values))
 
 
+def _point(entry: Any) -> tuple[int, Any, int]:
+    piece, x, sign = _list(entry, 3)
+    _need(_whole(sign) in (1, -1), "no sign")
+    return _whole(piece), number(x, True), sign
+
+
 def statement_of(content: Any) -> Statement:
     """What a file states; raises `Malformed` where it is no certificate."""
     try:
@@ -245,6 +251,8 @@ def _statement(content: Any) -> Statement:
     competitors = content.get("competitors", "one sign")
     _need(competitors in ("one sign", "any sign"), "no class of competitors")
     _need(isinstance(content["reason"], str) and isinstance(content["made_with"], dict), "a field of another kind")
+    given = [{"points": content["reference"]}] if schema == 1 else _list(content["references"])
+    references = tuple(((1,), tuple(_point(point) for point in _list(one["points"]))) for one in given)
     return Statement(
         expression=target.get("expression", ""),
         weight=target.get("weight", ""),
@@ -262,6 +270,7 @@ def _statement(content: Any) -> Statement:
         upper=number(content["upper"]),
         best_lower=number(content["best_lower"]),
         witness=witness,
+        references=references,
         claims=tuple(_claim(entry, schema) for entry in _list(content["claims"])),
         value=tuple(number(v) for v in _list(content["value"], 3)),  # type: ignore[arg-type]
     )

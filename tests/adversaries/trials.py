@@ -3,10 +3,7 @@
 import contextlib
 import inspect
 import random
-import signal
-import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -15,7 +12,7 @@ from typing import Any
 
 from rational_approx import Domain, Rational, Target, certify
 from rational_approx.documents import document as written
-from rational_approx.verifier import verify
+from tests.adversaries.asked import Late, ask, limited
 from tests.adversaries.claims import claims
 from tests.adversaries.error import error_at
 from tests.adversaries.error import made as made_peak
@@ -32,7 +29,6 @@ from tests.adversaries.values import Unsure
 
 __all__ = ["Answer", "trial"]
 
-SECONDS = 1.5
 LATE = 6.0
 """Processor seconds after which the prover is stopped: it promises no time, and one answer is not worth more."""
 ANY_SIGN = "competitors" in inspect.signature(certify).parameters
@@ -70,24 +66,6 @@ class Answer:
         return (self.truth == "false" and self.said == "yes") or late or self.said == "crash"
 
 
-class _Late(Exception):
-    pass
-
-
-@contextlib.contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    def stop(*_: Any) -> None:
-        raise _Late
-
-    before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
-
-
 def trial(seed: int, index: int, schema: int = 1) -> list[Answer]:
     """Every statement about the problem with this number."""
     draw = random.Random(f"{seed}/{index}/third opinion")
@@ -121,7 +99,7 @@ def _prover(draw: random.Random, one: Made) -> tuple[list[Answer], Any]:
     if ANY_SIGN and draw.random() < 0.3:
         base, more = replace(base, competitors="any sign"), {"competitors": "any sign"}
     try:
-        with _limited(LATE):
+        with limited(LATE):
             rational = Rational(base.numerator, base.denominator, Domain.of(list(base.hull)), base.basis)
             target = Target(
                 one.posed.expression, list(base.domain), weight=one.posed.weight, breakpoints=one.posed.breakpoints
@@ -130,14 +108,14 @@ def _prover(draw: random.Random, one: Made) -> tuple[list[Answer], Any]:
         said = "refused"
         truth = "false" if one.meant.undefined else "open" if one.meant.doubt else "true"
         return [Answer(family, "prover", "target", truth, said)], None
-    except _Late:
+    except Late:
         return [Answer(family, "prover", "target", "open", "late", shown(base))], None
     except Exception:
         return [Answer(family, "prover", "target", "open", "crash", shown(base, traceback.format_exc()[-300:]))], None
     try:
-        with _limited(LATE):
+        with limited(LATE):
             certificate = certify(rational, target, claims=[claim for claim, _, _ in asked], **more)
-    except _Late:
+    except Late:
         return [Answer(family, "prover", "certify", "open", "late", shown(base))], None
     except Exception:
         return [Answer(family, "prover", "certify", "open", "crash", shown(base, traceback.format_exc()[-300:]))], None
@@ -191,6 +169,8 @@ def _bounds(draw: random.Random, one: Made, certificate: Any) -> Answer:
         lower=certificate.lower,
         best_lower=certificate.best_lower or Fraction(0),
         type=tuple(certificate.type),
+        breakpoints=tuple(certificate.breakpoints),
+        **_evidence(certificate),
     )
     found = refute(stated, deep=bool(stated.best_lower) and draw.random() < 0.1)
     if said == "undecided":
@@ -199,27 +179,21 @@ def _bounds(draw: random.Random, one: Made, certificate: Any) -> Answer:
     return Answer(family, "prover", "bounds", truth, said, shown(stated, found) if found else "")
 
 
+def _evidence(certificate: Any) -> dict[str, Any]:
+    """The points that a certificate of the prover names."""
+    points = [(*point[:2], 1) for point in getattr(certificate, "reference", ())]
+    for reference in getattr(certificate, "references", ()):
+        points += [(*point[:2], 1) for point in getattr(reference, "points", ())]
+    witness = certificate.witness
+    return {"references": (((1,), tuple(points)),), "witness": None if witness is None else (witness[0], witness[1])}
+
+
 # -- the verifier ------------------------------------------------------------------------------------------------------
-
-
-def _ask(content: Any) -> tuple[str, str]:
-    start = time.process_time()
-    try:
-        with _limited(20 * SECONDS):
-            found = verify(content, SECONDS)
-    except _Late:
-        return "late", f"more than {20 * SECONDS:g} s"
-    except Exception:
-        return "crash", traceback.format_exc()[-300:]
-    if time.process_time() - start > 3 * SECONDS:
-        return "late", f"{time.process_time() - start:.1f} s"
-    outcome = str(getattr(found, "outcome", ""))
-    return ("yes" if found.ok else "no" if outcome == "refuted" else "undecided"), "; ".join(found.failures)[:200]
 
 
 def _verified(family: str, what: str, truth: bool, stated: Statement, schema: int) -> Answer:
     """A fabricated file to the verifier; a false one only counts when the refuter shows it."""
-    said, why = _ask(document(stated, schema))
+    said, why = ask(document(stated, schema))
     found = refute(stated)
     if truth and found is None:
         return Answer(family, "verifier", what, "true", said, shown(stated, why) if said in ("late", "crash") else why)
@@ -241,7 +215,7 @@ def _mutation(draw: random.Random, family: str, original: dict[str, Any]) -> lis
         stated = None
     except NoOpinion:
         return []
-    said, why = _ask(content)
+    said, why = ask(content)
     truth = "false" if found is not None else "open"
     detail = why
     if (truth == "false" and said == "yes") or said in ("late", "crash"):
@@ -255,7 +229,7 @@ def _of_samples(draw: random.Random, schema: int) -> list[Answer]:
     for what, truth, one in stated:
         if what.startswith("reference"):
             found = refute(one, deep=True)
-            said, why = _ask(document(one, schema))
+            said, why = ask(document(one, schema))
             kind = "false" if found is not None else "open"
             out.append(
                 Answer("samples", "verifier", what, kind, said, shown(one, found) if found and said == "yes" else why)
@@ -270,7 +244,7 @@ def _of_samples(draw: random.Random, schema: int) -> list[Answer]:
 def _samples_prover(draw: random.Random, base: Statement) -> list[Answer]:
     rows = base.samples or ()
     try:
-        with _limited(LATE):
+        with limited(LATE):
             rational = Rational(base.numerator, base.denominator, Domain.of(list(base.hull)), base.basis)
             xs, ys, ws = ([row[k] for row in rows] for k in range(3))
             floats = [[float(v) for v in column] for column in (xs, ys, ws)]
@@ -278,7 +252,7 @@ def _samples_prover(draw: random.Random, base: Statement) -> list[Answer]:
             certificate = certify(rational, target)
     except (ValueError, TypeError):
         return [Answer("samples", "prover", "target", "open", "refused")]
-    except _Late:
+    except Late:
         return [Answer("samples", "prover", "certify", "open", "late", shown(base))]
     except Exception:
         return [Answer("samples", "prover", "certify", "open", "crash", shown(base, traceback.format_exc()[-300:]))]
