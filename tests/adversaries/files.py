@@ -237,6 +237,7 @@ def _statement(content: Any) -> Statement:
     if witness is not None:
         piece, x = _list(witness, 2)
         witness = (_whole(piece), number(x, True))
+    _need(witness is not None or number(content["lower"]) <= 0, "a lower bound without a witness")
     known = pieces(domain, [number(b) for b in target.get("breakpoints", [])])
     for part in _list(content["parts"]):
         piece, a, b = _list(part, 4 if schema == 1 else 3)[:3]

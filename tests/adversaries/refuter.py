@@ -133,17 +133,14 @@ def _bounds(stated: Statement, meant: Meaning, r: Ratio, deep: bool) -> Countere
     if stated.upper is not None and above(top.size, stated.upper):
         return Counterexample("upper", top.x, f"{mpmath.nstr(mpf(top.size), 20)} > {float(stated.upper):.17g}")
     if stated.lower:
-        found = _lower(stated, meant, r, top.size)
+        found = _lower(stated, meant, r)
         if found:
             return found
     return _best(stated, meant, r, deep)
 
 
-def _lower(stated: Statement, meant: Meaning, r: Ratio, size: Any) -> Counterexample | None:
-    if stated.witness is None:  # then a search has to do, which may miss a narrow peak far away
-        lower = mpf(stated.lower)
-        if lower > size * (1 + SEARCHED) and lower > peaks(meant, r, 200, 8)[0].size * (1 + SEARCHED):
-            return Counterexample("lower", None, f"the error is {mpmath.nstr(mpf(size), 20)}")
+def _lower(stated: Statement, meant: Meaning, r: Ratio) -> Counterexample | None:
+    if stated.witness is None:  # a search may miss a narrow peak, so that nothing is said
         return None
     piece, x = stated.witness
     if not 0 <= piece < len(meant.pieces) or not meant.pieces[piece][0] <= x <= meant.pieces[piece][1]:
