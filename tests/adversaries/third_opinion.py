@@ -1,7 +1,7 @@
 """Random statements, about half of them false, through the prover and the verifier: does a false one ever pass?
 
     python -m tests.adversaries.third_opinion [--count 100000] [--seed 1] [--seconds N] [--results FILE]
-                                              [--write docs/proofs.md] [--schema 1] [--workers 2]
+                                              [--write docs/proofs.md] [--schema 0] [--workers 2]
 
 Prints every false statement that passed, and every call that raised or did not end. With ``--results`` the counts are
 kept in a file as they are found, and a run that was stopped goes on from there.
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=inf, help="stop after this time; --results goes on from there")
     parser.add_argument("--results", type=Path, help="a file that keeps the counts, one JSON object a line")
-    parser.add_argument("--schema", type=int, default=1, choices=(1, 2))
+    parser.add_argument("--schema", type=int, default=0, choices=(0, 1, 2), help="0: what the prover writes")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", type=Path, help="a page that has the marks of the counts")
     chosen = parser.parse_args()

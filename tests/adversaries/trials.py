@@ -66,8 +66,17 @@ class Answer:
         return (self.truth == "false" and self.said == "yes") or late or self.said == "crash"
 
 
-def trial(seed: int, index: int, schema: int = 1) -> list[Answer]:
-    """Every statement about the problem with this number."""
+@cache
+def current_schema() -> int:
+    """The schema that the prover writes today."""
+    one = (Fraction(1),)
+    content = written(certify(Rational(one, one, Domain.of((0, 1)), "monomial"), Target("x", (0, 1))))
+    return int(str(content["schema"]).rsplit("/", 1)[1])
+
+
+def trial(seed: int, index: int, schema: int = 0) -> list[Answer]:
+    """Every statement about the problem with this number; 0 is the schema that the prover writes."""
+    schema = schema or current_schema()
     draw = random.Random(f"{seed}/{index}/third opinion")
     if draw.random() < 0.07:
         return _of_samples(draw, schema)
