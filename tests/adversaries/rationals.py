@@ -1,192 +1,141 @@
-"""Random rationals for the refuters, the inputs at which they are tried, and exact values."""
+"""A random rational for a target: fits, moved fits, near poles, with common factors, padded, scaled."""
 
-from collections.abc import Callable
+import random
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from math import inf
+from typing import Any
 
-import flint
-import numpy as np
+import mpmath
 
-from rational_approx import Domain, Rational
-from rational_approx.formats import round_to
+from tests.adversaries import polynomials
+from tests.adversaries.about_r import signs_of
+from tests.adversaries.competitors import interpolated
+from tests.adversaries.error import Peak, Ratio, largest
+from tests.adversaries.families import Posed, decimal
+from tests.adversaries.meaning import Meaning, meaning
+from tests.adversaries.refuter import Statement, ratio_of
 
-__all__ = ["Case", "Run", "fixed", "inputs", "largest", "random_case"]
+__all__ = ["EPSILONS", "Made", "exact", "hull_of", "made", "nodes", "size_of"]
 
-Run = Callable[[np.ndarray], np.ndarray]
-
-
-class Case(NamedTuple):
-    """A rational, and how its code calculates."""
-
-    rational: Rational
-    scheme: str
-    dtype: str
-    fma: bool
+EPSILONS = [Fraction(1, 10**k) for k in (0, 1, 2, 3, 4, 6, 9, 12)]
 
 
-def fixed() -> list[Case]:
-    """Cases that broke the bound once.
+@dataclass(frozen=True)
+class Made:
+    """A target, its meaning, a rational, and the largest error where it is known."""
 
-    1/(1 + x^2), where the sum with the constant 1 was taken for a doubling; and a quadratic of Chebyshev polynomials,
-    where XLA merged two constants of JAX code, whose difference is rounded far from 0 and the sums next to it.
-    """
-    one, zero = Fraction(1), Fraction(0)
-    broken = Rational((one,), (one, zero, one), Domain.of((-1, 1)), "monomial")
-    square = (Fraction(11725661, 2**24), zero, Fraction(-2931415, 2**23))
-    merged = Rational(square, (one,), Domain.of([(-1, "-63/64"), ("63/64", 1)]))
-    doubled = [
-        Case(broken, scheme, dtype, False) for scheme in ("horner", "estrin") for dtype in ("float32", "float64")
+    posed: Posed
+    meant: Meaning
+    base: Statement
+    style: str
+    top: Peak | None
+
+    @property
+    def ratio(self) -> Ratio:
+        return ratio_of(self.base)
+
+
+def exact(size: Any, up: bool = True) -> Fraction:
+    """A fraction just above or below a number of mpmath, or the number itself where it is short."""
+    with mpmath.workdps(110):
+        man, shift = size.man_exp
+        x = Fraction(int(man)) * Fraction(2) ** int(shift)
+    if x.denominator.bit_length() < 90 or not x:
+        return x
+    unit = Fraction(2) ** (x.numerator.bit_length() - x.denominator.bit_length() - 110)
+    return (x // unit + (1 if up else 0)) * unit
+
+
+def size_of(peak: Peak, up: bool = True) -> Fraction:
+    return peak.exact if peak.exact is not None else exact(peak.size, up)
+
+
+def hull_of(domain: Any) -> tuple[Fraction, Fraction]:
+    low, high = domain[0][0], domain[-1][1]
+    a = low if low > -inf else (high - 6 if high < inf else Fraction(-6))
+    return Fraction(a), Fraction(high if high < inf else a + 12)
+
+
+def nodes(domain: Any, count: int) -> list[Fraction]:
+    low, high = hull_of(domain)
+    shares = [
+        Fraction(float(1 - mpmath.cos(mpmath.pi * (2 * k + 1) / (2 * count))) / 2).limit_denominator(4096)
+        for k in range(count)
     ]
-    return [*doubled, Case(merged, "clenshaw", "float32", False)]
+    return [low + (high - low) * share for share in shares]
 
 
-# -- random cases ----------------------------------------------------------------------------------------------------
+def _outside(draw: random.Random, domain: Any) -> Fraction:
+    """A point just outside the domain, or in a gap of it."""
+    step = Fraction(1, draw.choice((1, 3, 100, 10**6, 10**12)))
+    ends = [a - step for a, _ in domain if a > -inf] + [b + step for _, b in domain if b < inf]
+    return draw.choice([e for e in ends if not any(a <= e <= b for a, b in domain)] or [Fraction(-1, 7)])
 
 
-def coefficients(rng: np.random.Generator, count: int, dtype: str) -> list[Fraction]:
-    """Of one kind, or of all kinds mixed."""
-    kinds: dict[str, Callable[[], Fraction]] = {
-        "ones": lambda: Fraction(1),
-        "signs": lambda: Fraction(int(rng.choice([-1, 0, 1]))),
-        "powers": lambda: Fraction(2) ** int(rng.integers(-6, 7)) * int(rng.choice([-1, 1])),
-        "equal": lambda: same,
-        "integers": lambda: Fraction(int(rng.integers(-9, 10))),
-        "floats": lambda: round_to(Fraction(float(rng.normal())), dtype),
-        "wide": lambda: round_to(Fraction(float(rng.normal() * 2.0 ** rng.integers(-30, 31))), dtype),
-        "tiny": lambda: Fraction(float(rng.normal())) * Fraction(2) ** int(rng.integers(-140, -90)),
-        "not in the type": lambda: Fraction(int(rng.integers(-99, 100)), int(rng.integers(1, 100))),
-    }
-    same = kinds[str(rng.choice(["floats", "powers", "not in the type"]))]()
-    chances = np.array([1, 1, 1, 1, 2, 4, 1, 0.5, 1, 2])
-    kind = str(rng.choice([*kinds, "mixed"], p=chances / chances.sum()))
-    names = [str(rng.choice(list(kinds)[:-2])) if kind == "mixed" else kind for _ in range(count)]
-    return [kinds[name]() for name in names]
+def _ratio(draw: random.Random, meant: Meaning, domain: Any) -> tuple[Ratio, str]:
+    style = draw.choices(
+        ("constant", "fit", "moved fit", "line", "random", "zero", "near pole"), (3, 12, 4, 2, 2, 1, 2)
+    )[0]
+    one = (Fraction(1),)
+    if style in ("fit", "moved fit"):
+        kind = draw.choice(((1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (2, 2), (3, 2), (0, 1), (0, 2), (1, 2)))
+        found = interpolated(meant, kind, nodes(domain, sum(kind) + 1)) if meant.regions else None
+        if found is not None and not isinstance(signs_of(found.bottom, domain), Fraction):
+            if style == "moved fit":
+                k = draw.randrange(len(found.top))
+                by = Fraction(1, 2 ** draw.randrange(2, 30)) * draw.choice((1, -1))
+                found = Ratio(polynomials.plus(found.top, (*[Fraction(0)] * k, by)), found.bottom)
+            return found, style
+        style = "constant"
+    if style == "constant":
+        return Ratio((decimal(draw, -1, 1.5, draw.choice((0, 1, 2))),), one), style
+    if style == "zero":
+        return Ratio((Fraction(0),), one), style
+    if style == "line":
+        return Ratio(polynomials.trimmed((decimal(draw, -1, 1), decimal(draw, -1, 1))), one), style
+    if style == "near pole":
+        x = _outside(draw, domain)
+        return Ratio(polynomials.trimmed((decimal(draw, -1, 1), decimal(draw, -1, 1))), (-x, Fraction(1))), style
+    top = polynomials.trimmed([decimal(draw, -1, 1) for _ in range(draw.randrange(1, 4))])
+    return Ratio(top, polynomials.trimmed((1, decimal(draw, -0.3, 0.3), decimal(draw, 0, 1)))), style
 
 
-def polynomial(rng: np.random.Generator, degree: int, dtype: str) -> list[Fraction]:
-    """With all powers, the odd or the even ones, or few."""
-    c = coefficients(rng, degree + 1, dtype)
-    pattern = str(rng.choice(["all", "odd", "even", "few"], p=[0.55, 0.15, 0.15, 0.15]))
-    for k in range(degree + 1):
-        if (
-            (pattern == "odd" and k % 2 == 0)
-            or (pattern == "even" and k % 2)
-            or (pattern == "few" and rng.random() < 0.6)
-        ):
-            c[k] = Fraction(0)
-    return c
+def _dressed(draw: random.Random, r: Ratio, posed: Posed) -> tuple[dict[str, Any], str]:
+    """Coefficients of a rational: with common factors, scaled, padded with zeros, in a basis."""
+    top, bottom, style = r.top, r.bottom, ""
+    change = draw.random()
+    if change < 0.1:
+        x, style = _outside(draw, posed.domain), ", common factor"
+        factor = draw.choice(((-x, Fraction(1)), (Fraction(1), Fraction(0), Fraction(1))))
+        top, bottom = polynomials.times(top, factor), polynomials.times(bottom, factor)
+    elif change < 0.2:
+        size = draw.choice((Fraction(-1), Fraction(10**30), Fraction(1, 10**30), Fraction(-7, 3)))
+        top, bottom, style = polynomials.scaled(top, size), polynomials.scaled(bottom, size), ", scaled"
+    bounded = all(abs(e) < inf for pair in posed.domain for e in pair)
+    out: dict[str, Any] = {"basis": "monomial", "hull": posed.domain}
+    if bounded and draw.random() < 0.3:
+        hull = (
+            posed.domain if draw.random() < 0.7 else ((posed.domain[0][0] - 1, posed.domain[-1][1] + Fraction(1, 3)),)
+        )
+        ends = hull[0][0], hull[-1][1]
+        top, bottom = polynomials.to_chebyshev(top, *ends), polynomials.to_chebyshev(bottom, *ends)
+        out = {"basis": "chebyshev", "hull": hull}
+    pad = [draw.choice((0,) * 8 + (1, 2)) for _ in range(2)]
+    if any(pad):
+        style += ", padded"
+    sides = [(*side, *[Fraction(0)] * n) for side, n in zip((top, bottom), pad)]
+    return out | {"numerator": sides[0], "denominator": sides[1], "type": (len(sides[0]) - 1, len(sides[1]) - 1)}, style
 
 
-def domain(rng: np.random.Generator) -> Domain:
-    """About 0, on one side of it, far away, tiny, or a union."""
-    kind = str(rng.choice(["unit", "symmetric", "any", "side", "far", "tiny", "union"]))
-    if kind == "unit":
-        return Domain.of((-1, 1))
-    if kind == "symmetric":
-        return Domain.of((-(end := Fraction(int(rng.integers(1, 200)), 16)), end))
-    if kind == "side":
-        ends = (Fraction(0), Fraction(int(rng.integers(1, 100)), 10))
-        return Domain.of(ends if rng.random() < 0.5 else (-ends[1], -ends[0]))
-    if kind in ("far", "tiny"):
-        start = Fraction(int(rng.integers(-3000, 3000)), 7 if kind == "tiny" else 1)
-        return Domain.of((start, start + Fraction(int(rng.integers(1, 99)), 2**16 if kind == "tiny" else 20)))
-    numbers = sorted({Fraction(round(float(v) * 1000), 1000) for v in rng.normal(size=2 if kind == "any" else 6) * 3})
-    return Domain.of(list(zip(numbers[::2], numbers[1::2]))) if len(numbers) > 1 else domain(rng)
-
-
-def random_case(rng: np.random.Generator) -> Case:
-    """A case whose denominator has no zero on a grid; it may still have no bound."""
-    while True:
-        dtype = str(rng.choice(["float32", "float64"], p=[0.65, 0.35]))
-        scheme = str(rng.choice(["horner", "estrin", "clenshaw"]))
-        p, q = (min(int(rng.integers(0, top)), int(rng.integers(0, top + 3))) for top in (10, 9))
-        where, sides = domain(rng), [polynomial(rng, degree, dtype) for degree in (p, q)]
-        if rng.random() < 0.5:  # a denominator that is far from zero near 0
-            sides[1][0] = sum(map(abs, sides[1]), Fraction(1))
-        if not any(sides[1]):
-            continue
-        basis = "chebyshev" if scheme == "clenshaw" else "monomial"
-        case = Case(Rational(*map(tuple, sides), where, basis), scheme, dtype, bool(rng.random() < 0.4))  # type: ignore[arg-type]
-        if all(first <= last for first, last in numbers_at_the_ends(case)):
-            bottom = estimated(case, np.concatenate([np.linspace(*ends, 64) for ends in numbers_at_the_ends(case)]))[1]
-            if (bottom > 0).all() or (bottom < 0).all():
-                return case
-
-
-# -- inputs and exact values -----------------------------------------------------------------------------------------
-
-
-def numbers_at_the_ends(case: Case) -> list[tuple[Any, Any]]:
-    """The first and the last number of the type in each interval."""
-    kind, out = np.dtype(case.dtype).type, []
-    for lower, upper in case.rational.domain.intervals:
-        first, last = (kind(float(round_to(end, case.dtype))) for end in (lower, upper))  # type: ignore[arg-type]
-        first = first if Fraction(float(first)) >= lower else np.nextafter(first, kind(np.inf))
-        last = last if Fraction(float(last)) <= upper else np.nextafter(last, kind(-np.inf))
-        out.append((first, last))
-    return out
-
-
-def estimated(case: Case, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numerator and denominator in long double: to find the worst points, which are then taken exactly."""
-    wide, rational = x.astype(np.longdouble), case.rational
-    value = np.polynomial.polynomial.polyval
-    if rational.basis == "chebyshev":
-        lower, upper = (np.longdouble(float(end)) for end in (rational.domain.lower, rational.domain.upper))
-        wide, value = (2 * wide - (lower + upper)) / (upper - lower), np.polynomial.chebyshev.chebval
-    sides = [np.array([extended(c) for c in side]) for side in (rational.numerator, rational.denominator)]
-    return value(wide, sides[0]), value(wide, sides[1])
-
-
-def extended(c: Fraction) -> np.longdouble:
-    high = float(c)
-    return np.longdouble(high) + np.longdouble(float(c - Fraction(high)))
-
-
-def neighbours(x: np.ndarray, reach: int) -> np.ndarray:
-    """All numbers of the type near some."""
-    steps = np.arange(-reach, reach + 1, dtype=np.int32 if x.dtype == np.float32 else np.int64)
-    with np.errstate(all="ignore"):
-        return (x.view(steps.dtype)[:, None] + steps).view(x.dtype).ravel()
-
-
-def inside(case: Case, x: np.ndarray) -> np.ndarray:
-    return np.unique(np.concatenate([x[(x >= first) & (x <= last)] for first, last in numbers_at_the_ends(case)]))
-
-
-def inputs(case: Case, rng: np.random.Generator) -> np.ndarray:
-    """Random numbers, the ends, the powers of two and 0, and where a polynomial is smallest, with their neighbours."""
-    ends = numbers_at_the_ends(case)
-    spread = np.concatenate([rng.uniform(first, last, 150) for first, last in ends]).astype(case.dtype)
-    powers = np.ldexp(np.ones(24), np.arange(-13, 11)).astype(case.dtype)
-    small = [np.abs(side).argsort()[:3] for side in estimated(case, spread)]
-    special = [np.array(ends).ravel(), powers, -powers, spread[np.concatenate(small)]]
-    near = neighbours(np.concatenate(special).astype(case.dtype), 3)
-    zero = np.array([0, 1e-30, -1e-30, 2.0**-126, 2.0**-149], dtype=case.dtype)
-    return inside(case, np.concatenate([spread, near, zero]))
-
-
-def largest(case: Case, run: Run, x: np.ndarray, bound: Fraction) -> tuple[float, float, int]:
-    """The largest difference over the bound, exact at the worst points; a local search about the worst comes after."""
-    best, at, tried = Fraction(-1), float("nan"), 0
-    for _ in range(2):
-        with np.errstate(all="ignore"):
-            y = run(x)
-            top, bottom = estimated(case, x)
-            difference = np.abs(top / bottom - y)
-        tried += x.size
-        difference[~np.isfinite(difference)] = np.inf
-        worst = difference.argsort()[-4:]
-        for k in worst:
-            if not np.isfinite(y[k]):
-                return float("inf"), float(x[k]), tried
-            found = abs(Fraction(float(y[k])) - exact(case.rational, Fraction(float(x[k]))))
-            if found > best:
-                best, at = found, float(x[k])
-        x = inside(case, neighbours(x[worst], 30))
-    return (float(best / bound) if bound else float(best > 0) * np.inf), at, tried
-
-
-def exact(rational: Rational, x: Fraction) -> Fraction:
-    top, bottom = (side(flint.fmpq(x.numerator, x.denominator)) for side in rational.polynomials)
-    return Fraction(int((top / bottom).p), int((top / bottom).q))
+def made(draw: random.Random, posed: Posed) -> Made:
+    """A rational for a target."""
+    meant = meaning(posed.expression, posed.weight, posed.domain, posed.breakpoints)
+    r, style = _ratio(draw, meant, posed.domain)
+    form, more = _dressed(draw, r, posed)
+    base = Statement(posed.expression, posed.weight, posed.domain, breakpoints=posed.breakpoints, upper=None, **form)
+    known = not meant.undefined and not meant.doubt
+    top = largest(meant, r) if known else None
+    if top is not None and top.size and abs(mpmath.log10(top.size)) > 300:
+        top = None  # nothing is stated of numbers of this size
+    return Made(posed, meant, base, style + more, top)

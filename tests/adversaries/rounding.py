@@ -34,7 +34,7 @@ from rational_approx import evaluation_error, export
 from rational_approx.code_claims import ROOM
 from rational_approx.verifier.code import rounding_below
 from rational_approx.verifier.reading import Failure, Late
-from tests.adversaries.rationals import Case, Run, fixed, inputs, largest, random_case
+from tests.adversaries.code_cases import Case, Run, fixed, inputs, largest, random_case
 
 BEGIN, END = "<!-- refuted: begin -->", "<!-- refuted: end -->"
 BATCH = 100

@@ -18,7 +18,7 @@ from rational_approx.verifier import steps
 from rational_approx.verifier.code import is_format_number, rounding_below, weight_on
 from rational_approx.verifier.jets import Arithmetic
 from rational_approx.verifier.reading import Failure, Late, read
-from tests.adversaries.rationals import Case, exact, fixed, inputs, random_case
+from tests.adversaries.code_cases import Case, exact, fixed, inputs, random_case
 
 QUESTIONS: dict[str, tuple[Any, ...]] = {
     "gelu": ("gelu", (9, 8), None),
