@@ -13,10 +13,10 @@ from rational_approx.extrema import looks, peaks
 from rational_approx.finish import Finished, finish
 from rational_approx.jump import half_jump
 from rational_approx.levelled import Level
-from rational_approx.polynomials import isolated_roots
+from rational_approx.polynomials import fmpq, isolated_roots
 from rational_approx.precise import explored
 from rational_approx.reduction import Reduced
-from rational_approx.start import beside_gap, continued, spread_starts
+from rational_approx.start import apportioned, beside_gap, continued, spread_starts
 
 __all__ = ["Solution", "solve"]
 
@@ -53,6 +53,8 @@ def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[
     ``p + q + 2 - d`` times (the defect d; Cheney, section 5.5). Near such a degenerate case the level equations are
     singular, so it is looked for last.
     """
+    if problem.changes > degree[1]:
+        return None
     level = half_jump(problem, degree, digits)
     if level is not None and not _pole(problem, level):
         return Solution(level, degree, True)
@@ -135,7 +137,7 @@ def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solutio
 def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Iterator[Candidate]:
     # Until an exchange shows an error that float64 can see. Of larger types a failed start says more about the start.
     invisible = sum(degree) <= LARGEST_INVISIBLE
-    for start in spread_starts(problem, degree):
+    for start in chain(spread_starts(problem, degree), apportioned(problem, degree) if problem.changes else ()):
         try:
             found = exchange(problem, degree, start)
         except Failure:
@@ -188,7 +190,10 @@ def _is_invisible(problem: Reduced, found: Exchange) -> bool:
 
 
 def _pole(problem: Reduced, done: Finished) -> bool:
-    """Whether a zero of the denominator may lie on the domain: its roots are isolated in balls, so none is missed."""
+    """Whether a zero of the denominator may lie on the domain, or its sign on some piece is not the one that it shall
+    have: its roots are isolated in balls, so none is missed."""
+    if len({done.q(fmpq(piece.lower)) * piece.q_sign > 0 for piece in problem.pieces}) > 1:
+        return True
     roots = [root for root in isolated_roots(done.q) if abs(root.value.imag) <= root.radius]
     return any(
         float(piece.lower) - root.radius <= root.value.real <= float(piece.upper) + root.radius
