@@ -34,8 +34,8 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     top, bottom = _coefficients(p, domain), _coefficients(q, domain)
     if len(top) == len(bottom) == 1 and abs(top[0] / bottom[0]) < abs(done.h) / (1 << done.bits // 2):
         top = (Fraction(0),)  # the zero function, but for the rounding of the finish: its type has a defect of q
-    # Q is made positive on the first interval, its largest coefficient 1 in size, and all are rounded to dyadic numbers well beyond the
-    # precision of the finish.
+    # Q is made positive on the first interval, its largest coefficient 1 in size, and all are rounded to dyadic numbers
+    # well beyond the precision of the finish.
     finite = [x for x in reference if isinstance(x, Fraction)]
     if not finite:  # a jump at infinity
         finite = [x for x in (domain.lower, domain.upper, Fraction(0)) if isinstance(x, Fraction)][:1]

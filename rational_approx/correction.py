@@ -79,7 +79,7 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Level | None = N
 
 
 def _changing(problem: Reduced, t: np.ndarray) -> np.ndarray:
-    """The polynomial of lowest degree that changes its sign where Q does, in the middle of gaps: 1 if Q has one sign."""
+    """The polynomial of lowest degree that changes its sign where Q does, in the middle of gaps: 1 for one sign."""
     q = np.full(t.size, float(problem.pieces[-1].q_sign))
     for before, piece in pairwise(problem.pieces):
         if before.q_sign != piece.q_sign:

@@ -155,7 +155,10 @@ class Equations:
         v = flint.arb_mat([[q_start[k]] for k in self.q_at])
         for _ in range(12):
             before = h
-            v = (m - b * h).solve((b * v).mid(), algorithm="approx").mid()
+            try:
+                v = (m - b * h).solve((b * v).mid(), algorithm="approx").mid()
+            except ZeroDivisionError:  # h is the eigenvalue to the last bit, and v its vector from the step before
+                break
             size = max((abs(v[k, 0]) for k in range(v.nrows())), key=float)
             v = (v * (1 / size)).mid() if size > 0 else v
             h = ((v.transpose() * m * v)[0, 0] / (v.transpose() * b * v)[0, 0]).mid()

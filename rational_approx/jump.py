@@ -10,8 +10,8 @@ one. For a fixed level that is a linear problem,
 
     maximise z   subject to   abs(S Q - W P) + z g Q_k <= H abs(Q)   on a grid,   P(b) = m Q(b),   abs(q_j) <= 1,
 
-where the sign of Q is given, ``g`` grows from 0 at b to 1, so that z > 0 means that the error falls from H on both sides of the jump. ``Q_k``
-only scales the rows, as in :mod:`rational_approx.correction`, and is Q of the step before.
+where ``g`` grows from 0 at b to 1, so that z > 0 means that the error falls from H on both sides of the jump. The signs
+of Q are given. ``Q_k`` only scales the rows, as in :mod:`rational_approx.correction`, and is Q of the step before.
 """
 
 from fractions import Fraction

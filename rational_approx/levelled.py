@@ -12,10 +12,10 @@ at most q, and sum:
 
 In a basis of polynomials that is orthonormal with the weights ``d_l / W_l`` this is ``A y = h y`` with A symmetric. At
 most one eigenvector has no change of sign on the reference; it belongs to the levelled rational (Pachon & Trefethen
-2009 for polynomials; Filip, Nakatsukasa, Trefethen & Beckermann 2018 for type (n, n)). Likewise at most one has any other
-pattern of signs: two of the same would not be orthogonal. It belongs to a Q that changes its sign in gaps of the domain. The basis is built from the
-barycentric one with support points out of the reference: its columns are formed to full relative accuracy however
-closely the reference clusters, which is why float64 suffices.
+2009 for polynomials; Filip, Nakatsukasa, Trefethen & Beckermann 2018 for type (n, n)). Likewise at most one has any
+other given signs, for two of them would not be orthogonal: it belongs to a Q that changes its sign in gaps of the
+domain. The basis is built from the barycentric one with support points out of the reference: its columns are formed to
+full relative accuracy however closely the reference clusters, which is why float64 suffices.
 """
 
 from dataclasses import dataclass
