@@ -51,7 +51,9 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     if problem.change.roots:
         offset = flint.fmpq_poly([fmpq(c) for c in problem.change.offset] or [0])
         top_now, bottom_now = rational.polynomials
-        missing = [(a, exact((offset * bottom_now - top_now)(fmpq(a)))) for a in problem.change.roots]
+        # An odd target vanishes at 0 in a gap as well, unless P and Q shared the factor x.
+        inside = [a for a in problem.change.roots if a in domain]
+        missing = [(a, exact((offset * bottom_now - top_now)(fmpq(a)))) for a in inside]
         if any(value for _, value in missing):
             corrected = _coefficients(top_now + _through(missing), domain)
             rational = Rational(corrected, rational.denominator, domain, basis)

@@ -28,6 +28,10 @@ INVISIBLE = 1e-12
 """Errors below this share of the target's size are left to multiprecision arithmetic."""
 
 
+ROUGH = 1e-4
+"""How uneven a reference may be for its own peaks to vouch for what is finished from it."""
+
+
 class Solution(NamedTuple):
     """The finished rational, the type in which it was found, and whether all checks were passed."""
 
@@ -93,7 +97,7 @@ def _first(
             continue
         if _pole(problem, done):
             continue
-        if _nothing_larger(problem, candidate, done):
+        if _nothing_larger(problem, degree, candidate, done):
             return Solution(done, degree, True)
         best.append((candidate.deviation, done))
     return None
@@ -202,7 +206,7 @@ def _pole(problem: Reduced, done: Finished) -> bool:
     )
 
 
-def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
+def _nothing_larger(problem: Reduced, degree: tuple[int, int], candidate: Candidate, done: Finished) -> bool:
     """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and the
     levelled one is no smaller than the candidate's.
 
@@ -212,12 +216,19 @@ def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> b
     h, low = abs(float(done.h)), abs(candidate.h)
     if candidate.level is None:  # explored in multiprecision arithmetic, peaks and all
         return h >= low * (1 - 1e-6)
-    _, e = peaks(problem, candidate.level, looks(problem, 40 * len(done.reference)))
     s, _ = sampled(problem, candidate.level.reference)
     noise = 1e-13 * float(np.abs(s).max())
     if h < low * (1 - 1e-9) - noise:
         return False
-    return float(np.abs(e).max()) <= max(low, h) * (1 + 2 * candidate.deviation + 1e-6) + noise
+    level, allowed = candidate.level, 1 + 2 * candidate.deviation + 1e-6
+    if candidate.deviation > ROUGH:  # it says little of the finished one: that is levelled once more
+        try:
+            level = exchange(problem, degree, np.array([float(t) for t in done.reference]), limit=1).level
+            allowed = 1 + ROUGH
+        except Failure:
+            pass
+    _, e = peaks(problem, level, looks(problem, 40 * len(done.reference)))
+    return float(np.abs(e).max()) <= max(low, h) * allowed + noise
 
 
 def _alternations(problem: Reduced, solution: Solution) -> int:
