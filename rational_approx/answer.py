@@ -34,12 +34,13 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     top, bottom = _coefficients(p, domain), _coefficients(q, domain)
     if len(top) == len(bottom) == 1 and abs(top[0] / bottom[0]) < abs(done.h) / (1 << done.bits // 2):
         top = (Fraction(0),)  # the zero function, but for the rounding of the finish: its type has a defect of q
-    # Q is made positive, its largest coefficient 1 in size, and all are rounded to dyadic numbers well beyond the
-    # precision of the finish.
+    # Q is made positive on the first interval, its largest coefficient 1 in size, and all are rounded to dyadic numbers
+    # well beyond the precision of the finish.
     finite = [x for x in reference if isinstance(x, Fraction)]
     if not finite:  # a jump at infinity
         finite = [x for x in (domain.lower, domain.upper, Fraction(0)) if isinstance(x, Fraction)][:1]
-    largest = max(map(abs, bottom)) * (1 if q(fmpq(finite[0])) > 0 else -1)
+    first = domain.intervals[0][1]
+    largest = max(map(abs, bottom)) * (1 if q(fmpq(first if isinstance(first, Fraction) else finite[0])) > 0 else -1)
     smallest = min(abs(exact(q(fmpq(x)))) for x in finite)  # near a kink Q falls by hundreds of orders of magnitude
     unit = 1 << (done.bits + 64 + max(0, int(abs(largest) / smallest).bit_length()))
 
@@ -50,7 +51,9 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     if problem.change.roots:
         offset = flint.fmpq_poly([fmpq(c) for c in problem.change.offset] or [0])
         top_now, bottom_now = rational.polynomials
-        missing = [(a, exact((offset * bottom_now - top_now)(fmpq(a)))) for a in problem.change.roots]
+        # An odd target vanishes at 0 in a gap as well, unless P and Q shared the factor x.
+        inside = [a for a in problem.change.roots if a in domain]
+        missing = [(a, exact((offset * bottom_now - top_now)(fmpq(a)))) for a in inside]
         if any(value for _, value in missing):
             corrected = _coefficients(top_now + _through(missing), domain)
             rational = Rational(corrected, rational.denominator, domain, basis)

@@ -84,7 +84,13 @@ class _Search:
 
 
 def cheapest(
-    target: object, tolerance: float, *, digits: int | None = None, interpolate: Any = (), bounds: Any = None
+    target: object,
+    tolerance: float,
+    *,
+    digits: int | None = None,
+    interpolate: Any = (),
+    bounds: Any = None,
+    **denominator: Any,
 ) -> Fit:
     """The best approximant of the cheapest type whose error is at most ``tolerance``.
 
@@ -102,7 +108,7 @@ def cheapest(
         The largest (weighted) error allowed.
     digits:
         As for :func:`~rational_approx.remez.fit`, for the answer.
-    interpolate, bounds:
+    interpolate, bounds, denominator:
         As for :func:`~rational_approx.remez.fit`.
 
     Raises
@@ -122,7 +128,7 @@ def cheapest(
         allowed = -1.0
     if isinstance(tolerance, bool) or not (isfinite(allowed) and allowed > 0):
         raise ValueError(f"tolerance must be a positive number, not {tolerance!r}: give the largest error allowed")
-    search = _Search(target, allowed, interpolate=interpolate, bounds=bounds)
+    search = _Search(target, allowed, interpolate=interpolate, bounds=bounds, **denominator)
     degree = doubled(*_descended(search, _corner(search)), search.symmetry)
     found = search.fits[degree] if digits is None else fit(target, degree, digits=digits, **search.conditions)
     assert found is not None

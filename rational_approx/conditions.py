@@ -1,4 +1,4 @@
-"""What a user may ask of the values of a rational: given ones at named points, and bounds for all of them."""
+"""What a user may ask: values of the rational at named points, bounds for all of them, a type and digits."""
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -14,7 +14,16 @@ from rational_approx.polynomials import exact, fmpq
 from rational_approx.precision import fraction, to_arb, to_fraction, working_bits
 from rational_approx.target import Target
 
-__all__ = ["Bounds", "Conditions", "checked_bounds", "checked_conditions", "forced_error", "interpolant"]
+__all__ = [
+    "Bounds",
+    "Conditions",
+    "checked_bounds",
+    "checked_conditions",
+    "checked_degree",
+    "checked_digits",
+    "forced_error",
+    "interpolant",
+]
 
 Bounds = tuple[End, End]
 Conditions = tuple[tuple[Fraction, Fraction | None], ...]
@@ -108,3 +117,29 @@ def interpolant(target: Target, roots: tuple[Fraction, ...], given: dict[Fractio
                 term = term * flint.fmpq_poly([-fmpq(other), 1]) * (1 / fmpq(root - other))
         total += term
     return tuple(exact(c) for c in total.coeffs())
+
+
+def checked_degree(degree: Any) -> tuple[int, int]:
+    """The type as a pair of integers."""
+    try:
+        p, q = degree
+        good = all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 0 for n in (p, q))
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ValueError(f"degree must be a pair of integers (p, q), each at least 0, not {degree!r}")
+    return int(p), int(q)
+
+
+def checked_digits(digits: int | None, target: Target) -> int | None:
+    """The digits asked for; refused where the target has no more than float64."""
+    if digits is None:
+        return None
+    if not isinstance(digits, int) or not 1 <= digits <= 10_000:
+        raise ValueError(f"digits must be an integer from 1 to 10000, not {digits!r}")
+    if digits > 15 and target.samples is None and not all(piece.precise for piece in target.pieces):
+        raise ValueError(
+            f"{digits} digits were asked for, but the callable (or its weight) is float64: give the target as an "
+            "expression string, a sympy expression, or a callable of mpmath numbers"
+        )
+    return digits

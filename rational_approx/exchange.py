@@ -70,8 +70,9 @@ def _levelled(problem: Reduced, reference: np.ndarray, degree: tuple[int, int], 
     s, w = sampled(problem, reference)
     if not (w > 0).all() or (np.diff(reference) <= 0).any():
         raise Inadmissible("two points of the reference coincide, or the weight vanishes at one")
-    found = level(reference, s, w, degree)
-    if not all(found.one_signed(grid) for grid in base):
+    found = level(reference, s, w, degree, problem.signs_at(reference))
+    # Of samples there is one grid, however many pieces.
+    if not all(found.signed(grid, piece.q_sign) for grid, piece in zip(base, problem.pieces, strict=False)):
         raise Inadmissible("the levelled rational has a pole between two points of the reference")
     return found
 

@@ -128,6 +128,7 @@ class Equations:
         values = [point.piece.jets(point.t, 1) for point in points]
         self.s, self.w = [value[0][0].mid() for value in values], [value[1][0].mid() for value in values]
         self.signs = [(-1) ** i for i in range(n)]
+        self.sides = [point.piece.q_sign for point in points]
         d = [abs(1 / _product([t[i] - t[j] for j in range(n) if j != i])).mid() for i in range(n)]
         self.q_at = _every(n, degree[1] + 1)
         nodes = [t[k] for k in self.q_at]
@@ -150,11 +151,14 @@ class Equations:
         """The eigenvalue near ``h`` and ``Q`` on the reference, by Rayleigh quotient iteration."""
         m, b = self.m, self.b
         if m.nrows() == 1:
-            return (m[0, 0] / b[0, 0]).mid(), [flint.arb(1)] * len(self.t)
+            return (m[0, 0] / b[0, 0]).mid(), self.signed([flint.arb(1)] * len(self.t))
         v = flint.arb_mat([[q_start[k]] for k in self.q_at])
         for _ in range(12):
             before = h
-            v = (m - b * h).solve((b * v).mid(), algorithm="approx").mid()
+            try:
+                v = (m - b * h).solve((b * v).mid(), algorithm="approx").mid()
+            except ZeroDivisionError:  # h is the eigenvalue to the last bit, and v its vector from the step before
+                break
             size = max((abs(v[k, 0]) for k in range(v.nrows())), key=float)
             v = (v * (1 / size)).mid() if size > 0 else v
             h = ((v.transpose() * m * v)[0, 0] / (v.transpose() * b * v)[0, 0]).mid()
@@ -163,11 +167,15 @@ class Equations:
             if abs(h - before) < abs(h) * flint.arb(2) ** -(flint.ctx.prec // 2):
                 break
         q_values = [(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))]
-        if q_values[0] < 0:
+        return h, self.signed(q_values)
+
+    def signed(self, q_values: list[flint.arb]) -> list[flint.arb]:
+        """The values of Q on the reference, turned to the signs that it shall have there; Unfinished if it has not."""
+        if q_values[0] * self.sides[0] < 0:
             q_values = [-x for x in q_values]
-        if not all(x > 0 for x in q_values):
+        if not all(x * side > 0 for x, side in zip(q_values, self.sides, strict=True)):
             raise Unfinished("the levelled rational has a pole between two points of the reference")
-        return h, q_values
+        return q_values
 
     def polynomials(self, h: flint.arb, q_values: list[flint.arb]) -> tuple[flint.arb_poly, flint.arb_poly]:
         """P and Q in powers of t from the values of Q on the reference."""

@@ -8,10 +8,10 @@ there, as an odd target with a jump at 0 has), ``S_1 - W_1 R(b)`` and ``S_2 - W_
 So a rational with ``R(b) = m`` and no error above H is a best one, though it need not alternate and is not the only
 one. For a fixed level that is a linear problem,
 
-    maximise z   subject to   abs(S Q - W P) + z g Q_k <= H Q   on a grid,   P(b) = m Q(b),   abs(q_j) <= 1,
+    maximise z   subject to   abs(S Q - W P) + z g Q_k <= H abs(Q)   on a grid,   P(b) = m Q(b),   abs(q_j) <= 1,
 
-where ``g`` grows from 0 at b to 1, so that z > 0 means that the error falls from H on both sides of the jump. ``Q_k``
-only scales the rows, as in :mod:`rational_approx.correction`, and is Q of the step before.
+where ``g`` grows from 0 at b to 1, so that z > 0 means that the error falls from H on both sides of the jump. The signs
+of Q are given. ``Q_k`` only scales the rows, as in :mod:`rational_approx.correction`, and is Q of the step before.
 """
 
 from fractions import Fraction
@@ -90,6 +90,7 @@ def _below(problem: Reduced, degree: tuple[int, int], jump: Jump) -> tuple[np.nd
     grids = looks(problem, 16 * (p + q + 2) // len(problem.pieces) + 48)
     signals = [piece.floats(t) for piece, t in zip(problem.pieces, grids, strict=True)]
     t, s, w = (np.concatenate(part) for part in (grids, *zip(*signals, strict=True)))
+    side = np.concatenate([np.full(t.size, piece.q_sign) for piece, t in zip(problem.pieces, grids, strict=True)])
     b, level = float(jump.at), float(jump.h)
     at = int(np.argmin(np.abs(t - b)))
     slack = np.minimum(1.0, np.abs(t - b) / (REACH * (t[-1] - t[0])))
@@ -101,7 +102,7 @@ def _below(problem: Reduced, degree: tuple[int, int], jump: Jump) -> tuple[np.nd
         basis = orthonormal(t, 1 / q_now, max(p, q))
         top, bottom = basis[:, : p + 1], basis[:, : q + 1]
         error = np.hstack([-w[:, None] * top / level, s[:, None] * bottom / level])[used]
-        room = np.hstack([np.zeros_like(top), bottom])[used]
+        room = np.hstack([np.zeros_like(top), side[:, None] * bottom])[used]
         rows = np.block([[error - room, slack[used, None]], [-error - room, slack[used, None]]])
         through = np.zeros((1, p + q + 3))
         if jump.middle is not None:
@@ -110,11 +111,11 @@ def _below(problem: Reduced, degree: tuple[int, int], jump: Jump) -> tuple[np.nd
         found = linprog(cost, rows, zeros, through, np.zeros(1), bounds, method="highs", options=PRECISE)
         if found.status != 0:
             return None
-        ratio = bottom @ found.x[p + 1 : -1]
+        ratio = side * (bottom @ found.x[p + 1 : -1])
         if not (ratio > 0).all():
             return None
         if found.x[-1] > 1e-7:
-            return t, (top @ found.x[: p + 1]) * q_now, ratio * q_now
+            return t, (top @ found.x[: p + 1]) * q_now, side * ratio * q_now
         q_now = q_now * ratio / (q_now * ratio).max()
     return None
 

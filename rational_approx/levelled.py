@@ -12,9 +12,10 @@ at most q, and sum:
 
 In a basis of polynomials that is orthonormal with the weights ``d_l / W_l`` this is ``A y = h y`` with A symmetric. At
 most one eigenvector has no change of sign on the reference; it belongs to the levelled rational (Pachon & Trefethen
-2009 for polynomials; Filip, Nakatsukasa, Trefethen & Beckermann 2018 for type (n, n)). The basis is built from the
-barycentric one with support points out of the reference: its columns are formed to full relative accuracy however
-closely the reference clusters, which is why float64 suffices.
+2009 for polynomials; Filip, Nakatsukasa, Trefethen & Beckermann 2018 for type (n, n)). Likewise at most one has any
+other given signs, for two of them would not be orthogonal: it belongs to a Q that changes its sign in gaps of the
+domain. The basis is built from the barycentric one with support points out of the reference: its columns are formed to
+full relative accuracy however closely the reference clusters, which is why float64 suffices.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ Values = tuple[np.ndarray, np.ndarray]
 
 
 class Inadmissible(ArithmeticError):
-    """No eigenvector has one sign: the reference levels no rational without a pole between its points."""
+    """No eigenvector has the signs: the reference levels no rational without a pole between its points."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,9 @@ class Level:
             size = np.log(np.abs(q)) + np.log(np.abs(differences)).sum(axis=1)
         return np.sign(q) * np.exp(size - size.max())
 
-    def one_signed(self, t: np.ndarray) -> bool:
-        """Whether ``Q`` has one sign at all points: between them and the reference it is checked afterwards."""
-        q = self.denominator(t)
-        return bool((q > 0).all() or (q < 0).all())
+    def signed(self, t: np.ndarray, sign: int) -> bool:
+        """Whether ``Q`` has a sign at all points: between them and the reference it is checked afterwards."""
+        return bool((self.denominator(t) * sign > 0).all())
 
 
 def _log_products(points: np.ndarray, nodes: np.ndarray) -> np.ndarray:
@@ -82,13 +82,15 @@ def _log_products(points: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         return np.where(gaps > 0, np.log(np.where(gaps > 0, gaps, 1.0)), 0.0).sum(axis=1)
 
 
-def level(reference: np.ndarray, s: np.ndarray, w: np.ndarray, degree: tuple[int, int]) -> Level:
-    """Solve (1) on a reference in float64.
+def level(
+    reference: np.ndarray, s: np.ndarray, w: np.ndarray, degree: tuple[int, int], q_signs: np.ndarray | None = None
+) -> Level:
+    """Solve (1) on a reference in float64; ``q_signs`` are those that Q shall have there, one sign without them.
 
     Raises
     ------
     Inadmissible
-        where no eigenvector of (2) has one sign on the reference.
+        where no eigenvector of (2) has these signs on the reference.
     """
     p, q = degree
     n = reference.size
@@ -124,23 +126,25 @@ def level(reference: np.ndarray, s: np.ndarray, w: np.ndarray, degree: tuple[int
     alternate = 1.0 - 2.0 * (np.arange(n) % 2)
     eigenvalues, vectors = np.linalg.eigh(orthonormal.T @ ((alternate * s)[:, None] * orthonormal))
     scaled = orthonormal @ vectors  # sqrt(d / W) Q on the reference, one column an eigenvector
-    one_sign = np.flatnonzero((scaled > 0).all(axis=0) | (scaled < 0).all(axis=0))
-    if one_sign.size == 0:
-        raise Inadmissible("no eigenvector of the level equations has one sign on the reference")
-    best = one_sign[0]
+    sides = np.ones(n) if q_signs is None else q_signs
+    turned = sides[:, None] * scaled
+    fitting = np.flatnonzero((turned > 0).all(axis=0) | (turned < 0).all(axis=0))
+    if fitting.size == 0:
+        raise Inadmissible("no eigenvector of the level equations has the signs of the denominator on the reference")
+    best = fitting[0]
     h, weighted_q = float(eigenvalues[best]), np.abs(scaled[:, best])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         r_values = (s - alternate * h) / w
         log_q = np.log(weighted_q) - 0.5 * (log_d - np.log(w))
-    q_values = np.exp(log_q - log_q.max())
+    q_values = sides * np.exp(log_q - log_q.max())
     # Barycentric weights: value over derivative of the node polynomial, in logarithms until the last moment.
     extra_p, extra_q = reference[big_at[~of_q]], reference[big_at[~of_p]]
     alpha, beta = np.zeros(big_at.size), np.zeros(big_at.size)
     log_a = log_q[p_at] - _log_products(reference[p_at], reference[p_at])
     log_b = log_q[q_at] - _log_products(reference[q_at], reference[q_at])
     shift = max(log_a.max(), log_b.max())
-    alpha[of_p] = r_values[p_at] * np.exp(log_a - shift) * node_signs(reference[p_at])
-    beta[of_q] = np.exp(log_b - shift) * node_signs(reference[q_at])
+    alpha[of_p] = r_values[p_at] * sides[p_at] * np.exp(log_a - shift) * node_signs(reference[p_at])
+    beta[of_q] = sides[q_at] * np.exp(log_b - shift) * node_signs(reference[q_at])
     return Level(reference, h, q_values, reference[big_at], alpha, beta, extra_p, extra_q, r_values[big_at])
 
 

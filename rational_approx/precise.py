@@ -89,10 +89,10 @@ def _floats(points: list[Point]) -> np.ndarray:
 
 
 def _eigenvector(equations: Equations) -> tuple[flint.arb, list[flint.arb]]:
-    """The eigenvalue whose eigenvector, as values of Q on the reference, has one sign; the smallest if several do."""
+    """The eigenvalue whose eigenvector, as values of Q, has its signs on the reference; the smallest if several do."""
     m, b = equations.m, equations.b
     if m.nrows() == 1:
-        return (m[0, 0] / b[0, 0]).mid(), [flint.arb(1)] * len(equations.points)
+        return (m[0, 0] / b[0, 0]).mid(), equations.signed([flint.arb(1)] * len(equations.points))
     quotient = b.solve(m, algorithm="approx").mid()
     values, vectors = flint.acb_mat(quotient).eig(right=True, algorithm="approx")
     found = []
@@ -102,10 +102,12 @@ def _eigenvector(equations: Equations) -> tuple[flint.arb, list[flint.arb]]:
         if max(abs(float(w[i, 0])) for i in range(m.nrows())) > max(abs(float(v[i, 0])) for i in range(m.nrows())):
             v = w  # an eigenvector is known up to a complex factor, and LAPACK-like routines leave it free
         q_values = [(equations.lagrange * v)[i, 0].mid() for i in range(len(equations.points))]
-        if all(x > 0 for x in q_values) or all(x < 0 for x in q_values):
-            found.append((abs(float(value.real)), value.real.mid(), [abs(x) for x in q_values]))
+        try:
+            found.append((abs(float(value.real)), value.real.mid(), equations.signed(q_values)))
+        except Unfinished:
+            continue
     if not found:
-        raise Unfinished("no eigenvector of the level equations has one sign on the reference")
+        raise Unfinished("no eigenvector of the level equations has the signs of the denominator on the reference")
     _, h, q_values = min(found, key=lambda item: item[0])
     return h, q_values
 

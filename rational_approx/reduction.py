@@ -14,6 +14,9 @@ lies at t > 1, beyond infinity. Together: the weighted problem
 Conditions ``r(a) = f(a)``, which a relative error needs at every zero of f, take the same form:
 ``r = offset + factor R`` with the factor ``prod (x - a)``, whose sign is taken into S and W piece by piece, so that
 the peaks alternate again.
+
+A denominator with other signs on other intervals of the domain keeps them in t. Only beyond infinity they are turned
+where its degree q is odd, since ``Q(x) = Q(t) / (1 - t)**q``.
 """
 
 from collections.abc import Iterable
@@ -51,7 +54,8 @@ class ReducedPiece:
 
     Where the weight is infinite at a root of the factor (a relative error at a zero of the target), ``S`` and ``W``
     have finite limits there, and are taken a little inside of the piece. Where the piece ``meets`` the one before it,
-    its own limit belongs to the next float, so that every float lies on one piece only.
+    its own limit belongs to the next float, so that every float lies on one piece only. ``q_sign`` is the sign that Q
+    has on it.
     """
 
     lower: Fraction
@@ -60,6 +64,7 @@ class ReducedPiece:
     change: Change
     sign: int = 1
     meets: bool = False
+    q_sign: int = 1
 
     @cached_property
     def low(self) -> float:
@@ -144,6 +149,18 @@ class Reduced:
         """Whether the target gives values to any number of digits."""
         return all(piece.source.precise for piece in self.pieces)
 
+    @property
+    def changes(self) -> int:
+        """How often Q changes its sign between the pieces."""
+        return sum(before.q_sign != piece.q_sign for before, piece in pairwise(self.pieces))
+
+    def signs_at(self, t: np.ndarray) -> np.ndarray:
+        """The sign that Q has at points on any pieces."""
+        signs = np.ones_like(t)
+        for piece in self.pieces:
+            signs[(t >= piece.low) & (t <= piece.high)] = piece.q_sign
+        return signs
+
     def snapped(self, t: np.ndarray) -> np.ndarray:
         """For samples: different samples next to the given points. Otherwise the points themselves."""
         if self.points is None:
@@ -173,10 +190,12 @@ def reduced(
     degree: tuple[int, int],
     conditions: Conditions = (),
     symmetries: tuple[str, ...] = ("even", "odd", "constant", "linear"),
+    signs: tuple[int, ...] = (),
 ) -> Reduced:
     """The reduced problem of a target and a type, with given values at some points (None for that of f).
 
-    Of the symmetries of the target only those named are divided out: bounds on r may not have the others.
+    Of the symmetries of the target only those named are divided out: bounds on r may not have the others. ``signs`` are
+    those of Q on the intervals of the domain; with other signs than one, no symmetry may be named.
 
     Raises
     ------
@@ -249,10 +268,17 @@ def reduced(
     )
     for k, (before, piece) in enumerate(pairwise(ordered), start=1):
         ordered[k] = replace(piece, meets=before.upper == piece.lower)
+    if signs:
+        ordered = [replace(piece, q_sign=_q_sign(piece, target, signs, q)) for piece in ordered]
     points = None
     if target.samples is not None:
         points = (target.samples[0] - float(change.origin)) / float(change.scale)
     return Reduced(tuple(ordered), (p, q), change, points)
+
+
+def _q_sign(piece: ReducedPiece, target: Target, signs: tuple[int, ...], q: int) -> int:
+    inside = (a <= piece.source.lower and piece.source.upper <= b for a, b in target.domain.intervals)
+    return signs[list(inside).index(True)] * (-1) ** (q if piece.lower >= 1 and piece.change.moebius else 0)
 
 
 def _split(piece: Piece, roots: tuple[Fraction, ...]) -> list[Piece]:

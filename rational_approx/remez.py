@@ -9,7 +9,15 @@ import mpmath
 import numpy as np
 
 from rational_approx.answer import in_range, restored
-from rational_approx.conditions import Bounds, Conditions, checked_bounds, checked_conditions, forced_error
+from rational_approx.conditions import (
+    Bounds,
+    Conditions,
+    checked_bounds,
+    checked_conditions,
+    checked_degree,
+    checked_digits,
+    forced_error,
+)
 from rational_approx.domain import End
 from rational_approx.exchange import Record
 from rational_approx.finish import Finished
@@ -17,7 +25,8 @@ from rational_approx.precision import working_precision
 from rational_approx.rational import Rational
 from rational_approx.reduction import NoGap, Reduced, reduced
 from rational_approx.restricted import restricted
-from rational_approx.solve import solve
+from rational_approx.signs import Pattern, checked_class, marks, signs_of
+from rational_approx.solve import Solution, solve
 from rational_approx.stationary import Unfinished
 from rational_approx.target import Target
 from rational_approx.whole_line import on_line
@@ -47,6 +56,10 @@ class Fit:
         The question; without a bound on a side, it is infinite.
     history:
         One record per exchange.
+    denominator:
+        The class of competitors: ``"one sign"`` or ``"any"``.
+    patterns:
+        For ``"any"``, the best of every pattern of signs that Q may have on the intervals of the domain.
     """
 
     rational: Rational
@@ -59,6 +72,8 @@ class Fit:
     interpolate: Conditions = ()
     bounds: Bounds = (-inf, inf)
     history: tuple[Record, ...] = field(default=(), repr=False)
+    denominator: str = "one sign"
+    patterns: tuple[Pattern, ...] = field(default=(), repr=False)
 
     def __call__(self, x: Any) -> Any:
         """The approximant at ``x``."""
@@ -97,6 +112,11 @@ class Fit:
             f"  type {self.degree}, {state}, levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at "
             f"{len(self.reference)} points",
         ]
+        if len(self.target.domain.intervals) > 1 and self.denominator == "one sign":
+            lines.append("  among denominators of one sign")
+        elif self.denominator == "any":
+            signs = marks(signs_of(self.rational, self.target.domain))
+            lines.append(f"  best among denominators of any sign on each interval; its own has the signs {signs}")
         values = (f"r({float(a):g}) = {'f' if b is None else format(float(b), 'g')}" for a, b in self.interpolate)
         if conditions := ", ".join(values):
             lines.append(f"  with {conditions}")
@@ -124,6 +144,7 @@ def fit(
     tolerance: float | None = None,
     interpolate: Sequence[object] | Mapping[Any, Any] = (),
     bounds: Sequence[object] | None = None,
+    denominator: str = "one sign",
 ) -> Fit:
     """Best uniform approximation ``min max |w (f - P/Q)|`` with ``deg P <= p`` and ``deg Q <= q``.
 
@@ -148,6 +169,9 @@ def fit(
         ``(lower, upper)``, None for an open side: the best among the rationals whose values lie between them on the
         whole domain, for example ``(0, None)`` or ``(-1, 1)``. That they do is proved before the fit is returned. See
         :mod:`rational_approx.restricted`.
+    denominator:
+        ``"one sign"``: the best among the rationals whose denominator has one sign on the whole domain. ``"any"``: it
+        may have another sign on another interval of the domain. See :mod:`rational_approx.patterns`.
 
     Raises
     ------
@@ -166,9 +190,10 @@ def fit(
         raise ValueError(
             "a Target has its own domain, weight and breakpoints: give them to Target(...), not to fit(...)"
         )
-    digits = _checked_digits(digits, target)
+    digits = checked_digits(digits, target)
     conditions = checked_conditions(interpolate, target)
     within = checked_bounds((None, None) if bounds is None else bounds, target, conditions)
+    checked_class(denominator, target, within != (-inf, inf))
     if degree is not None and tolerance is not None:
         raise ValueError("give a degree= or a tolerance=, not both: a degree has one best error")
     if degree is None:
@@ -176,18 +201,35 @@ def fit(
 
         if tolerance is None:
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
-        return cheapest(target, tolerance, digits=digits, interpolate=interpolate, bounds=bounds)
-    return _fitted(_Question(target, _checked_degree(degree), digits, conditions, within))
+        given = {"denominator": denominator} if denominator == "any" else {}
+        return cheapest(target, tolerance, digits=digits, interpolate=interpolate, bounds=bounds, **given)
+    question = Question(target, checked_degree(degree), digits, conditions, within)
+    if denominator == "any":
+        from rational_approx.patterns import best_of_patterns
+
+        return best_of_patterns(question)
+    return fitted(question)
 
 
-class _Question(NamedTuple):
+class Question(NamedTuple):
+    """What is asked, for one class of competitors."""
+
     target: Target
     degree: tuple[int, int]
     digits: int | None
     interpolate: Conditions
     bounds: Bounds
 
-    def answer(self, problem: Reduced, done: Finished, converged: bool, history: list[Record]) -> Fit:
+    def solved(self, problem: Reduced) -> tuple[Solution | None, Fit | None]:
+        """The solution of a reduced problem, and the fit that it makes."""
+        history: list[Record] = []
+        solution = solve(problem, problem.degree, self.digits or DEFAULT_DIGITS, history)
+        if solution is None:
+            return None, None
+        return solution, self.answer(problem, solution.done, solution.converged, history)
+
+    def answer(self, problem: Reduced, done: Finished, converged: bool, history: Sequence[Record]) -> Fit:
+        """The fit of a finished rational."""
         reference = problem.points_in_x(done.reference)
         error: Any = float(abs(done.h))
         if self.digits is not None:
@@ -196,37 +238,24 @@ class _Question(NamedTuple):
         rational = restored(problem, done, self.target.domain, reference)
         return Fit(rational, error, tuple(reference), converged, *self, history=tuple(history))
 
-
-def _checked_degree(degree: Any) -> tuple[int, int]:
-    try:
-        p, q = degree
-        good = all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 0 for n in (p, q))
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise ValueError(f"degree must be a pair of integers (p, q), each at least 0, not {degree!r}")
-    return int(p), int(q)
-
-
-def _checked_digits(digits: int | None, target: Target) -> int | None:
-    if digits is None:
-        return None
-    if not isinstance(digits, int) or not 1 <= digits <= 10_000:
-        raise ValueError(f"digits must be an integer from 1 to 10000, not {digits!r}")
-    if digits > 15 and target.samples is None and not all(piece.precise for piece in target.pieces):
-        raise ValueError(
-            f"{digits} digits were asked for, but the callable (or its weight) is float64: give the target as an "
-            "expression string, a sympy expression, or a callable of mpmath numbers"
-        )
-    return digits
+    def check_forced(self, found: Fit | None) -> None:
+        """DidNotConverge where a required value is so far from f that a best fit is not unique."""
+        forced, a = forced_error(self.target, self.interpolate)
+        if forced > 0 and (found is None or not found.converged or float(found.error) <= forced * (1 + 1e-9)):
+            raise DidNotConverge(
+                f"the value required at x = {a:g} is {forced:.3g} away from f there, and a fit of type {self.degree} "
+                "need be no worse anywhere else, so that the best one is not unique: choose a domain at whose ends f "
+                "is nearer to the value, or a smaller type",
+                None if found is None else replace(found, converged=False),
+            )
 
 
-def _on_line(question: _Question) -> Fit:
-    def fitted(cut: Target, degree: tuple[int, int]) -> Fit:
-        return _fitted(question._replace(target=cut, degree=degree))
+def _on_line(question: Question) -> Fit:
+    def fitted_cut(cut: Target, degree: tuple[int, int]) -> Fit:
+        return fitted(question._replace(target=cut, degree=degree))
 
     points = tuple(a for a, _ in question.interpolate)
-    found: Fit | None = on_line(question.target, question.degree, points, fitted)
+    found: Fit | None = on_line(question.target, question.degree, points, fitted_cut)
     if found is None or not found.converged:
         raise DidNotConverge(
             f"no best approximant of type {question.degree} was found for {question.target!r}: try another type, or a "
@@ -236,7 +265,8 @@ def _on_line(question: _Question) -> Fit:
     return found
 
 
-def _fitted(question: _Question) -> Fit:
+def fitted(question: Question) -> Fit:
+    """The best fit among denominators of one sign."""
     target, degree, bounds = question.target, question.degree, question.bounds
     try:
         problem = reduced(target, degree, question.interpolate)
@@ -247,20 +277,8 @@ def _fitted(question: _Question) -> Fit:
             f"type {degree} needs at least {sum(degree) + 2} samples, and there are {len(target.samples[0])}: "
             "lower the degree"
         )
-    history: list[Record] = []
-    digits = question.digits or DEFAULT_DIGITS
-    solution = solve(problem, problem.degree, digits, history)
-    found = None
-    if solution is not None:
-        found = question.answer(problem, solution.done, solution.converged, history)
-    forced, a = forced_error(target, question.interpolate)
-    if forced > 0 and (found is None or not found.converged or float(found.error) <= forced * (1 + 1e-9)):
-        raise DidNotConverge(
-            f"the value required at x = {a:g} is {forced:.3g} away from f there, and a fit of type {degree} need be no "
-            "worse anywhere else, so that the best one is not unique: choose a domain at whose ends f is nearer to the "
-            "value, or a smaller type",
-            None if found is None else replace(found, converged=False),
-        )
+    solution, found = question.solved(problem)
+    question.check_forced(found)
     if found is None or not found.converged:
         raise DidNotConverge(
             f"no best approximant of type {degree} was found for {target!r}: try another type (one lower or higher "
@@ -276,8 +294,8 @@ def _fitted(question: _Question) -> Fit:
     if walled.change != problem.change:
         start = tuple(sorted({walled.change.t_of(x) for x in found.reference}))
     try:
-        done, records = restricted(walled, walled.degree, bounds, start, digits)
-        inside = question.answer(walled, done, True, history + records)
+        done, records = restricted(walled, walled.degree, bounds, start, question.digits or DEFAULT_DIGITS)
+        inside = question.answer(walled, done, True, [*found.history, *records])
         if in_range(inside.rational, target.domain, bounds):
             return inside
         reason = "rounding left its range"

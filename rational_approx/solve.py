@@ -13,10 +13,10 @@ from rational_approx.extrema import looks, peaks
 from rational_approx.finish import Finished, finish
 from rational_approx.jump import half_jump
 from rational_approx.levelled import Level
-from rational_approx.polynomials import isolated_roots
+from rational_approx.polynomials import fmpq, isolated_roots
 from rational_approx.precise import explored
 from rational_approx.reduction import Reduced
-from rational_approx.start import beside_gap, continued, spread_starts
+from rational_approx.start import apportioned, beside_gap, continued, spread_starts
 
 __all__ = ["Solution", "solve"]
 
@@ -26,6 +26,10 @@ LARGEST_CORRECTED = 24
 LARGEST_INVISIBLE = 17
 INVISIBLE = 1e-12
 """Errors below this share of the target's size are left to multiprecision arithmetic."""
+
+
+ROUGH = 1e-4
+"""How uneven a reference may be for its own peaks to vouch for what is finished from it."""
 
 
 class Solution(NamedTuple):
@@ -53,6 +57,8 @@ def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[
     ``p + q + 2 - d`` times (the defect d; Cheney, section 5.5). Near such a degenerate case the level equations are
     singular, so it is looked for last.
     """
+    if problem.changes > degree[1]:
+        return None
     level = half_jump(problem, degree, digits)
     if level is not None and not _pole(problem, level):
         return Solution(level, degree, True)
@@ -91,7 +97,7 @@ def _first(
             continue
         if _pole(problem, done):
             continue
-        if _nothing_larger(problem, candidate, done):
+        if _nothing_larger(problem, degree, candidate, done):
             return Solution(done, degree, True)
         best.append((candidate.deviation, done))
     return None
@@ -135,7 +141,7 @@ def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solutio
 def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Iterator[Candidate]:
     # Until an exchange shows an error that float64 can see. Of larger types a failed start says more about the start.
     invisible = sum(degree) <= LARGEST_INVISIBLE
-    for start in spread_starts(problem, degree):
+    for start in chain(spread_starts(problem, degree), apportioned(problem, degree) if problem.changes else ()):
         try:
             found = exchange(problem, degree, start)
         except Failure:
@@ -188,7 +194,10 @@ def _is_invisible(problem: Reduced, found: Exchange) -> bool:
 
 
 def _pole(problem: Reduced, done: Finished) -> bool:
-    """Whether a zero of the denominator may lie on the domain: its roots are isolated in balls, so none is missed."""
+    """Whether a zero of the denominator may lie on the domain, or its sign on some piece is not the one that it shall
+    have: its roots are isolated in balls, so none is missed."""
+    if len({done.q(fmpq(piece.lower)) * piece.q_sign > 0 for piece in problem.pieces}) > 1:
+        return True
     roots = [root for root in isolated_roots(done.q) if abs(root.value.imag) <= root.radius]
     return any(
         float(piece.lower) - root.radius <= root.value.real <= float(piece.upper) + root.radius
@@ -197,7 +206,7 @@ def _pole(problem: Reduced, done: Finished) -> bool:
     )
 
 
-def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
+def _nothing_larger(problem: Reduced, degree: tuple[int, int], candidate: Candidate, done: Finished) -> bool:
     """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and the
     levelled one is no smaller than the candidate's.
 
@@ -207,12 +216,19 @@ def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> b
     h, low = abs(float(done.h)), abs(candidate.h)
     if candidate.level is None:  # explored in multiprecision arithmetic, peaks and all
         return h >= low * (1 - 1e-6)
-    _, e = peaks(problem, candidate.level, looks(problem, 40 * len(done.reference)))
     s, _ = sampled(problem, candidate.level.reference)
     noise = 1e-13 * float(np.abs(s).max())
     if h < low * (1 - 1e-9) - noise:
         return False
-    return float(np.abs(e).max()) <= max(low, h) * (1 + 2 * candidate.deviation + 1e-6) + noise
+    level, allowed = candidate.level, 1 + 2 * candidate.deviation + 1e-6
+    if candidate.deviation > ROUGH:  # it says little of the finished one: that is levelled once more
+        try:
+            level = exchange(problem, degree, np.array([float(t) for t in done.reference]), limit=1).level
+            allowed = 1 + ROUGH
+        except Failure:
+            pass
+    _, e = peaks(problem, level, looks(problem, 40 * len(done.reference)))
+    return float(np.abs(e).max()) <= max(low, h) * allowed + noise
 
 
 def _alternations(problem: Reduced, solution: Solution) -> int:

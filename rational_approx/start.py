@@ -9,7 +9,7 @@ from rational_approx.exchange import Exchange, exchange, from_coordinate, sample
 from rational_approx.levelled import Inadmissible, Level
 from rational_approx.reduction import Reduced
 
-__all__ = ["beside_gap", "continued", "spread_starts", "stretched"]
+__all__ = ["apportioned", "beside_gap", "continued", "spread_starts", "stretched"]
 
 
 def usable(problem: Reduced, u: np.ndarray) -> np.ndarray:
@@ -42,6 +42,19 @@ def spread_starts(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndar
             if np.unique(drawn + whole).size == count
             else usable(problem, u)
         )
+
+
+def apportioned(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Chebyshev extrema on every piece, with two thirds of the points on one of them: where Q changes its sign in a gap,
+    the points need not be spread evenly over both sides of it."""
+    count, pieces = sum(degree) + 2, len(problem.pieces)
+    for favoured in range(pieces):
+        share = np.full(pieces, count / (3 * max(1, pieces - 1)))
+        share[favoured] = 2 * count / 3
+        ends = np.round(np.cumsum(share)).astype(int)
+        numbers = np.diff(np.r_[0, ends[:-1], count])
+        u = [k + (np.linspace(0, 1 - 1e-12, n) if n > 1 else np.full(n, 0.5)) for k, n in enumerate(numbers)]
+        yield usable(problem, np.concatenate(u))
 
 
 def logit(problem: Reduced, u: np.ndarray) -> np.ndarray:
@@ -115,13 +128,14 @@ def beside_gap(problem: Reduced, reference: np.ndarray, count: int) -> Iterator[
 
 
 def continued(problem: Reduced, degree: tuple[int, int]) -> Iterator[Exchange]:
-    """Exchanges for the types (p - m, q - m) up to (p, q), each started from the one before.
+    """Exchanges for the types (p - m, q - m) up to (p, q), each started from the one before. In the smallest of them Q
+    has just the degree that its changes of sign need.
 
     The step grows with the type, since the reference of a large type predicts that of a larger one better. Where the
     predicted references fail even with the smallest step, differential correction leads from one type to the next.
     """
     p, q = degree
-    m = min(p, q)
+    m = min(p, q - problem.changes)
     small = (p - m, q - m)
     now = _found(problem, small, usable(problem, np.linspace(0, len(problem.pieces), sum(small) + 2)), 1e-3)
     now = now or _corrected(problem, small, None)
