@@ -134,7 +134,9 @@ def test_a_simple_pole_in_the_gap_is_exact() -> None:
         ("jumprelu", (3, 2), None, 0.069854232102, 0.062257997084),
     ],
 )
-def test_a_change_of_sign_in_the_gap_pays(target: str, degree: tuple[int, int], domain: Any, one: float, best: float) -> None:
+def test_a_change_of_sign_in_the_gap_pays(
+    target: str, degree: tuple[int, int], domain: Any, one: float, best: float
+) -> None:
     found = fit(target, degree, domain, denominator="any")
     plain = fit(target, degree, domain)
     checked(found)
