@@ -258,7 +258,7 @@ def test_samples_and_half_lines_are_accepted(tmp_path: Path) -> None:
     one, whole = Fraction(1), Domain.of(("-inf", "inf"))
     bell = Rational((one,), (one, 0 * one, one), whole, basis="monomial")
     target = Target("1 / (1 + x^2)", whole)
-    claims = [("range", 0, 1), ("saturation", 10, "inf", 0, "1/100"), ("saturation", "-inf", -10, 0, "1/100")]
+    claims = [("range", 0, 2), ("saturation", 10, "inf", 0, "1/100"), ("saturation", "-inf", -10, 0, "1/100")]
     outcome = accepted(machine_proof(certify(bell, target, claims=[*claims, ("lipschitz", 1)])).text, tmp_path)
     assert outcome.returncode == 0, outcome.stderr
 
