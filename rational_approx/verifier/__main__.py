@@ -22,7 +22,8 @@ def main(words: list[str]) -> int:
         words = words[:at] + words[at + 2 :]
     files = [word for word in words if word != "--json"]
     if len(files) != 1 or files[0].startswith("-") or not Path(files[0]).is_file():
-        sys.stderr.write(USAGE + "\n")
+        missing = [f"there is no file {file}" for file in files if not Path(file).is_file()]
+        sys.stderr.write("\n".join([*missing[:1], USAGE]) + "\n")
         return 2
     found = verify(files[0], **seconds)
     sys.stdout.write((json.dumps(found.to_json(), indent=1) if "--json" in words else str(found)) + "\n")
