@@ -35,6 +35,13 @@ def main() -> None:
     "--interpolate", "conditions", multiple=True, help="Point where r equals f, or POINT=VALUE for r; may be repeated."
 )
 @click.option("--bounds", type=(str, str), help="Lower and upper bound of the values of r; -inf or inf for none.")
+@click.option(
+    "--denominator",
+    type=click.Choice(["one sign", "any"]),
+    default="one sign",
+    show_default=True,
+    help="The sign of the denominator: one on the whole domain, or any on each interval of it.",
+)
 @click.option("--digits", type=click.IntRange(min=1), help="Correct digits of the error.")
 @click.option(
     "--certify", "certified", is_flag=True, help="Prove the error (else exit code 1); --out then holds the certificate."
@@ -51,6 +58,7 @@ def fit(
     breakpoints: tuple[str, ...],
     conditions: tuple[str, ...],
     bounds: tuple[str, str] | None,
+    denominator: str,
     digits: int | None,
     certified: bool,
     gap: str | None,
@@ -75,6 +83,7 @@ def fit(
             breakpoints=[number(point) for point in breakpoints],
             interpolate=conditions_of(conditions),
             bounds=None if bounds is None else list(bounds),
+            denominator=denominator,
             digits=digits,
             tolerance=tolerance,
         )

@@ -23,6 +23,7 @@ __all__ = [
     "checked_digits",
     "forced_error",
     "interpolant",
+    "not_unique",
 ]
 
 Bounds = tuple[End, End]
@@ -93,6 +94,18 @@ def checked_bounds(bounds: Any, target: Target, conditions: Conditions) -> Bound
                     "as well; give up the condition, or widen the bounds"
                 )
     return pair.lower, pair.upper
+
+
+def not_unique(target: Target, conditions: Conditions, degree: tuple[int, int], error: float) -> str:
+    """Why a best fit of this error, 0 where none was found, is not the only one; empty where nothing says so."""
+    forced, a = forced_error(target, conditions)
+    if forced == 0 or error > forced * (1 + 1e-9):
+        return ""
+    return (
+        f"the value required at x = {a:g} is {forced:.3g} away from f there, and a fit of type {degree} need be no "
+        "worse anywhere else, so that the best one is not unique: choose a domain at whose ends f is nearer to the "
+        "value, or a smaller type"
+    )
 
 
 def interpolant(target: Target, roots: tuple[Fraction, ...], given: dict[Fraction, Fraction]) -> tuple[Fraction, ...]:

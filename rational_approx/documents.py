@@ -6,125 +6,31 @@ in a document is ever evaluated as code; expressions go through the whitelist pa
 
 import hashlib
 import json
-import re
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from math import inf
 from typing import Any
 
 import mpmath
-import numpy as np
 
 from rational_approx.certificate import Certificate, Claim, Part, Point, Reference
-from rational_approx.domain import Domain, End
-from rational_approx.expression import parse
+from rational_approx.domain import Domain
 from rational_approx.polynomials import exact, fmpq, fractions
 from rational_approx.precision import fraction
 from rational_approx.rational import Rational
 from rational_approx.remez import Fit
 from rational_approx.saturation import Saturated
-from rational_approx.target import Target
+from rational_approx.signs import Pattern
+from rational_approx.texts import domain_text as _domain_text
+from rational_approx.texts import number_text, read_number
+from rational_approx.texts import rational_text as _rational
+from rational_approx.texts import read_domain as _read_domain
+from rational_approx.texts import read_numbers as _numbers
+from rational_approx.texts import read_rational as _read_rational
+from rational_approx.texts import read_target as _read_target
+from rational_approx.texts import target_text as _target
 
 __all__ = ["SCHEMA", "canonical_hash", "document", "from_document", "number_text", "read_number"]
-
-MAX_DIGITS = 200_000
-_NUMBER = re.compile(r"(-?)0x([0-9a-f]+)p([+-]?[0-9]{1,7})")
-_FRACTION = re.compile(r"-?[0-9]{1,4000}(/[0-9]{1,4000})?")
-
-
-# -- numbers ---------------------------------------------------------------------------------------------------------
-
-
-def number_text(value: End) -> str:
-    """An exact number as text.
-
-    >>> number_text(Fraction(-31, 128)), number_text(Fraction(1, 3)), number_text(Fraction(7))
-    ('-0x1fp-7', '1/3', '7')
-    """
-    if not isinstance(value, Fraction):
-        return "inf" if value > 0 else "-inf"
-    n, d = value.numerator, value.denominator
-    if d & (d - 1) == 0 and (d > 1 or n.bit_length() > 60):
-        return f"{'-' if n < 0 else ''}0x{abs(n):x}p{1 - d.bit_length()}"
-    return str(value)
-
-
-def read_number(text: Any, *, infinite: bool = False) -> Any:
-    """The exact number that a text stands for; ValueError where it is none."""
-    if infinite and text in ("inf", "-inf"):
-        return inf if text == "inf" else -inf
-    if isinstance(text, str) and len(text) <= MAX_DIGITS:
-        dyadic = _NUMBER.fullmatch(text)
-        if dyadic and abs(int(dyadic[3])) <= 4 * MAX_DIGITS:
-            return Fraction(int(dyadic[1] + dyadic[2], 16)) * Fraction(2) ** int(dyadic[3])
-        if _FRACTION.fullmatch(text) and not re.search("/0+$", text):
-            return Fraction(text)
-    raise ValueError(f"{str(text)[:60]!r} is no exact number such as '3', '1/3' or '0x1fp-7'")
-
-
-def _numbers(values: Any, limit: int = 10_000) -> tuple[Fraction, ...]:
-    if not isinstance(values, list) or len(values) > limit:
-        raise ValueError(f"a list of at most {limit} numbers was expected")
-    return tuple(read_number(value) for value in values)
-
-
-def _domain_text(domain: Domain) -> list[list[str]]:
-    return [[number_text(end) for end in interval] for interval in domain.intervals]
-
-
-def _read_domain(value: Any) -> Domain:
-    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
-        raise ValueError("a domain is a list of pairs of numbers")
-    return Domain.of([tuple(read_number(end, infinite=True) for end in pair) for pair in value])
-
-
-# -- documents -------------------------------------------------------------------------------------------------------
-
-
-def _rational(value: Rational) -> dict[str, Any]:
-    return {
-        "basis": value.basis,
-        "format": value.format,
-        "domain": _domain_text(value.domain),
-        "numerator": [number_text(c) for c in value.numerator],
-        "denominator": [number_text(c) for c in value.denominator],
-        "support": [number_text(x) for x in value.support],
-    }
-
-
-def _read_rational(value: dict[str, Any]) -> Rational:
-    return Rational(
-        _numbers(value["numerator"]),
-        _numbers(value["denominator"]),
-        _read_domain(value["domain"]),
-        str(value["basis"]),
-        str(value["format"]),
-        _numbers(value.get("support", [])),
-    )
-
-
-def _target(target: Target) -> dict[str, Any]:
-    out: dict[str, Any] = {"domain": _domain_text(target.domain)}
-    if target.samples is not None:
-        return out | {"samples": [[float(v) for v in side] for side in (*target.samples, target.weight)]}
-    if target.expression is None or target.weight_expression is None:
-        raise ValueError(
-            f"the target {target.name} is a Python function, and code is never stored: save fit.rational instead, "
-            "or give the target as an expression"
-        )
-    out |= {"expression": target.expression.text, "variable": target.expression.variable}
-    out |= {"weight": target.weight_expression.text, "weight_variable": target.weight_expression.variable}
-    return out | {"breakpoints": [number_text(b) for b in target.breakpoints]}
-
-
-def _read_target(value: dict[str, Any]) -> Target:
-    domain = _read_domain(value["domain"])
-    if "samples" in value:
-        x, y, weights = (np.array(side, dtype=np.float64) for side in value["samples"])
-        return Target((x, y), domain, weight=weights)
-    expression = parse(value["expression"], str(value["variable"]))
-    weight = parse(value["weight"], str(value["weight_variable"]))
-    return Target(expression, domain, weight=weight, breakpoints=_numbers(value["breakpoints"]))
 
 
 def _fit(fit: Fit) -> dict[str, Any]:
@@ -133,29 +39,60 @@ def _fit(fit: Fit) -> dict[str, Any]:
         "rational": _rational(fit.rational),
         "degree": list(fit.degree),
         "digits": fit.digits,
-        "error": number_text(Fraction(fit.error) if isinstance(fit.error, float) else fraction(fit.error)),
+        "error": _error_text(fit.error),
         "converged": fit.converged,
         "reference": [number_text(x if x in (inf, -inf) else fraction(x)) for x in fit.reference],
         "interpolate": [[number_text(a), None if b is None else number_text(b)] for a, b in fit.interpolate],
         "bounds": [number_text(bound) for bound in fit.bounds],
+        "denominator": fit.denominator,
+        "patterns": [_pattern(pattern) for pattern in fit.patterns],
     }
 
 
-def _read_fit(value: dict[str, Any]) -> Fit:
-    error: Any = read_number(value["error"])
-    digits = value["digits"]
+def _pattern(value: Pattern) -> dict[str, Any]:
+    return {
+        "signs": list(value.signs),
+        "rational": _rational(value.rational),
+        "error": _error_text(value.error),
+        "reference": [number_text(x if x in (inf, -inf) else fraction(x)) for x in value.reference],
+        "converged": value.converged,
+    }
+
+
+def _error_text(error: Any) -> str:
+    return number_text(Fraction(error) if isinstance(error, float) else fraction(error))
+
+
+def _read_error(text: Any, digits: int | None) -> Any:
+    error = read_number(text)
     if digits is None:
-        error = float(error)
-    else:
-        with mpmath.workdps(int(digits)):
-            error = mpmath.mpf(error.numerator) / error.denominator
+        return float(error)
+    with mpmath.workdps(int(digits)):
+        return mpmath.mpf(error.numerator) / error.denominator
+
+
+def _read_pattern(value: dict[str, Any], digits: int | None) -> Pattern:
+    reference = tuple(read_number(x, infinite=True) for x in value["reference"])
+    signs = tuple(1 if int(sign) > 0 else -1 for sign in value["signs"])
+    error, converged = _read_error(value["error"], digits), value["converged"] is True
+    return Pattern(signs, _read_rational(value["rational"]), error, reference, converged)
+
+
+def _read_fit(value: dict[str, Any]) -> Fit:
+    digits = value["digits"]
+    error = _read_error(value["error"], digits)
     p, q = value["degree"]
     reference = tuple(read_number(x, infinite=True) for x in value["reference"])
     converged = value["converged"] is True
     asked = [(read_number(a), None if b is None else read_number(b)) for a, b in value.get("interpolate", [])]
     lower, upper = (read_number(bound, infinite=True) for bound in value.get("bounds", ["-inf", "inf"]))
     question = (_read_target(value["target"]), (int(p), int(q)), digits, tuple(asked), (lower, upper))
-    return Fit(_read_rational(value["rational"]), error, reference, converged, *question)
+    denominator = str(value.get("denominator", "one sign"))
+    if denominator not in ("one sign", "any"):
+        raise ValueError(f"the class of competitors must be 'one sign' or 'any', not {denominator[:60]!r}")
+    patterns = tuple(_read_pattern(pattern, digits) for pattern in value.get("patterns", []))
+    rational = _read_rational(value["rational"])
+    return Fit(rational, error, reference, converged, *question, denominator=denominator, patterns=patterns)
 
 
 def _certificate(value: Certificate) -> dict[str, Any]:
@@ -282,7 +219,10 @@ _KINDS: dict[str, tuple[type, Any, Any]] = {
     "fit": (Fit, _fit, _read_fit),
     "saturated": (
         Saturated,
-        lambda value: {"rational": _rational(value.rational), "slopes": [number_text(slope) for slope in value.slopes]},
+        lambda value: {
+            "rational": _rational(value.rational),
+            "slopes": [number_text(slope) for slope in value.slopes],
+        },
         lambda value: Saturated(_read_rational(value["rational"]), _numbers(value["slopes"], 2)),
     ),
     "certificate": (Certificate, _certificate, _read_certificate),

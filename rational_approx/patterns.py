@@ -9,9 +9,6 @@ Where the best approximant has a smaller type (p - d, q - d), P and Q have been 
 most d, whose zeros may lie in gaps as well. The pattern then is that of the factor times that of its own Q, and what
 alternates, at ``p + q + 2 - d`` points, is the error times the signs of the factor (docs/semantics.md). So such
 approximants are looked for among the best of smaller types with *all* patterns.
-
-On two half-lines Q has the signs ``s`` and ``(-1)**deg Q s`` far out. For signs that disagree with the degree q the
-largest degree is q - 1.
 """
 
 from collections.abc import Iterator
@@ -30,7 +27,7 @@ from rational_approx.polynomials import fmpq
 from rational_approx.precision import to_fraction, working_bits
 from rational_approx.reduction import Reduced, reduced
 from rational_approx.remez import DEFAULT_DIGITS, DidNotConverge, Fit, Question, fitted
-from rational_approx.signs import Pattern, Signs, changes, marks, patterns, signs_of
+from rational_approx.signs import Pattern, Signs, marks, patterns, signs_of
 from rational_approx.stationary import moved, placed
 from rational_approx.target import Target
 
@@ -84,9 +81,7 @@ class _Search:
 
     def best(self, signs: Signs) -> Fit | None:
         """The best approximant of a pattern, or the best attempt (``converged`` False), or None."""
-        degree = self._largest(signs)
-        if degree is None:
-            return None
+        degree = self.question.degree
         problem = reduced(self.target, degree, self.question.interpolate, (), signs)
         for known in list(self.tried.values()):
             if known is not None and (again := self._as_degenerate(problem, known, signs)) is not None:
@@ -100,19 +95,6 @@ class _Search:
             if (again := self._as_degenerate(problem, other, signs)) is not None:
                 return again
         return found
-
-    def _largest(self, signs: Signs) -> Type | None:
-        """The largest type that a denominator with these signs may have."""
-        p, q = self.question.degree
-        if not self._agree(signs, q):
-            q -= 1
-        return (p, q) if q >= changes(signs) else None
-
-    def _agree(self, signs: Signs, q: int) -> bool:
-        """Whether a denominator of degree q may have these signs towards minus and plus infinity."""
-        domain = self.target.domain
-        outward = not isinstance(domain.lower, Fraction) and not isinstance(domain.upper, Fraction)
-        return not outward or len(signs) == 1 or signs[0] * signs[-1] == (-1) ** q
 
     def _tried(self, signs: Signs, degree: Type) -> Fit | None:
         if (signs, degree) not in self.tried:
@@ -139,7 +121,7 @@ class _Search:
         for d in range(1, min(degree) + 1):
             smaller = degree[0] - d, degree[1] - d
             for signs in patterns(len(self.target.domain.intervals), smaller[1]):
-                found = self._tried(signs, smaller) if self._agree(signs, smaller[1]) else None
+                found = self._tried(signs, smaller)
                 if found is not None:
                     yield found
 

@@ -15,8 +15,7 @@ Conditions ``r(a) = f(a)``, which a relative error needs at every zero of f, tak
 ``r = offset + factor R`` with the factor ``prod (x - a)``, whose sign is taken into S and W piece by piece, so that
 the peaks alternate again.
 
-A denominator with other signs on other intervals of the domain keeps them in t. Only beyond infinity they are turned
-where its degree q is odd, since ``Q(x) = Q(t) / (1 - t)**q``.
+A denominator with other signs on other intervals of a domain with one infinite end or none keeps them in t.
 """
 
 from collections.abc import Iterable
@@ -269,16 +268,16 @@ def reduced(
     for k, (before, piece) in enumerate(pairwise(ordered), start=1):
         ordered[k] = replace(piece, meets=before.upper == piece.lower)
     if signs:
-        ordered = [replace(piece, q_sign=_q_sign(piece, target, signs, q)) for piece in ordered]
+        ordered = [replace(piece, q_sign=_q_sign(piece, target, signs)) for piece in ordered]
     points = None
     if target.samples is not None:
         points = (target.samples[0] - float(change.origin)) / float(change.scale)
     return Reduced(tuple(ordered), (p, q), change, points)
 
 
-def _q_sign(piece: ReducedPiece, target: Target, signs: tuple[int, ...], q: int) -> int:
-    inside = (a <= piece.source.lower and piece.source.upper <= b for a, b in target.domain.intervals)
-    return signs[list(inside).index(True)] * (-1) ** (q if piece.lower >= 1 and piece.change.moebius else 0)
+def _q_sign(piece: ReducedPiece, target: Target, signs: tuple[int, ...]) -> int:
+    inside = [a <= piece.source.lower and piece.source.upper <= b for a, b in target.domain.intervals]
+    return signs[inside.index(True)]
 
 
 def _split(piece: Piece, roots: tuple[Fraction, ...]) -> list[Piece]:

@@ -16,7 +16,7 @@ from rational_approx.conditions import (
     checked_conditions,
     checked_degree,
     checked_digits,
-    forced_error,
+    not_unique,
 )
 from rational_approx.domain import End
 from rational_approx.exchange import Record
@@ -56,10 +56,8 @@ class Fit:
         The question; without a bound on a side, it is infinite.
     history:
         One record per exchange.
-    denominator:
-        The class of competitors: ``"one sign"`` or ``"any"``.
-    patterns:
-        For ``"any"``, the best of every pattern of signs that Q may have on the intervals of the domain.
+    denominator, patterns:
+        The class of competitors, and for ``"any"`` the best of every pattern of signs on the intervals of the domain.
     """
 
     rational: Rational
@@ -101,9 +99,8 @@ class Fit:
         return error_curve(self, path)
 
     def __repr__(self) -> str:
-        state = "" if self.converged else ", NOT converged"
-        error = mpmath.nstr(mpmath.mpf(self.error), 10)
-        return f"Fit({self.target.name} on {self.target.domain}, type {self.degree}, error {error}{state})"
+        state = f"error {mpmath.nstr(mpmath.mpf(self.error), 10)}{'' if self.converged else ', NOT converged'}"
+        return f"Fit({self.target.name} on {self.target.domain}, type {self.degree}, {state})"
 
     def __str__(self) -> str:
         state = "best approximation" if self.converged else "NOT converged"
@@ -113,7 +110,10 @@ class Fit:
             f"{len(self.reference)} points",
         ]
         if len(self.target.domain.intervals) > 1 and self.denominator == "one sign":
-            lines.append("  among denominators of one sign")
+            # Two half-lines are one interval through infinity, where a Q of odd degree changes its sign as a function of x.
+            one = len(set(signs_of(self.rational, self.target.domain))) == 1
+            through = "" if one else " through infinity (as functions of x, of opposite signs on the two half-lines)"
+            lines.append(f"  among denominators of one sign{through}")
         elif self.denominator == "any":
             signs = marks(signs_of(self.rational, self.target.domain))
             lines.append(f"  best among denominators of any sign on each interval; its own has the signs {signs}")
@@ -170,8 +170,7 @@ def fit(
         whole domain, for example ``(0, None)`` or ``(-1, 1)``. That they do is proved before the fit is returned. See
         :mod:`rational_approx.restricted`.
     denominator:
-        ``"one sign"``: the best among the rationals whose denominator has one sign on the whole domain. ``"any"``: it
-        may have another sign on another interval of the domain. See :mod:`rational_approx.patterns`.
+        ``"one sign"`` on the whole domain, or ``"any"`` on each interval of it. See :mod:`rational_approx.patterns`.
 
     Raises
     ------
@@ -201,8 +200,8 @@ def fit(
 
         if tolerance is None:
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
-        given = {"denominator": denominator} if denominator == "any" else {}
-        return cheapest(target, tolerance, digits=digits, interpolate=interpolate, bounds=bounds, **given)
+        given = {"denominator": denominator} if denominator == "any" else {"bounds": bounds}
+        return cheapest(target, tolerance, digits=digits, interpolate=interpolate, **given)
     question = Question(target, checked_degree(degree), digits, conditions, within)
     if denominator == "any":
         from rational_approx.patterns import best_of_patterns
@@ -224,9 +223,8 @@ class Question(NamedTuple):
         """The solution of a reduced problem, and the fit that it makes."""
         history: list[Record] = []
         solution = solve(problem, problem.degree, self.digits or DEFAULT_DIGITS, history)
-        if solution is None:
-            return None, None
-        return solution, self.answer(problem, solution.done, solution.converged, history)
+        done = None if solution is None else self.answer(problem, solution.done, solution.converged, history)
+        return solution, done
 
     def answer(self, problem: Reduced, done: Finished, converged: bool, history: Sequence[Record]) -> Fit:
         """The fit of a finished rational."""
@@ -240,14 +238,9 @@ class Question(NamedTuple):
 
     def check_forced(self, found: Fit | None) -> None:
         """DidNotConverge where a required value is so far from f that a best fit is not unique."""
-        forced, a = forced_error(self.target, self.interpolate)
-        if forced > 0 and (found is None or not found.converged or float(found.error) <= forced * (1 + 1e-9)):
-            raise DidNotConverge(
-                f"the value required at x = {a:g} is {forced:.3g} away from f there, and a fit of type {self.degree} "
-                "need be no worse anywhere else, so that the best one is not unique: choose a domain at whose ends f "
-                "is nearer to the value, or a smaller type",
-                None if found is None else replace(found, converged=False),
-            )
+        error = float(found.error) if found is not None and found.converged else 0.0
+        if reason := not_unique(self.target, self.interpolate, self.degree, error):
+            raise DidNotConverge(reason, None if found is None else replace(found, converged=False))
 
 
 def _on_line(question: Question) -> Fit:

@@ -38,6 +38,12 @@ def checked_class(denominator: object, target: Target, bounded: bool) -> str:
             raise ValueError("between samples lie only gaps, so that denominator='any' has no meaning: give a function")
         if bounded:
             raise ValueError("bounds= are met among denominators of one sign only: leave out denominator='any'")
+        ends = target.domain.lower, target.domain.upper
+        if len(target.domain.intervals) > 1 and not any(isinstance(end, Fraction) for end in ends):
+            raise ValueError(
+                "denominator='any' takes one infinite end at most, for on two half-lines a denominator of odd degree "
+                "changes its sign at infinity too: fit on one half-line, or on a bounded domain"
+            )
         gaps = len(target.domain.intervals) - 1
         if gaps > MOST_GAPS:
             raise ValueError(

@@ -45,8 +45,8 @@ def spread_starts(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndar
 
 
 def apportioned(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndarray]:
-    """Chebyshev extrema on every piece, with two thirds of the points on one of them: where Q changes its sign in a gap,
-    the points need not be spread evenly over both sides of it."""
+    """Chebyshev extrema on every piece, with two thirds of the points on one of them: where Q changes its sign in a
+    gap, the points need not be spread evenly over both sides of it."""
     count, pieces = sum(degree) + 2, len(problem.pieces)
     for favoured in range(pieces):
         share = np.full(pieces, count / (3 * max(1, pieces - 1)))

@@ -1,7 +1,8 @@
 """The best among denominators of any sign on each interval: against linear programmes, closed forms and dense looks."""
 
-from fractions import Fraction
-from itertools import pairwise, product
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.optimize import linprog
 from rational_approx import DidNotConverge, Fit, fit, load, save
 from rational_approx.__main__ import main
 from rational_approx.bernstein import sign_on
+from rational_approx.documents import canonical_hash, document, from_document
 from rational_approx.signs import patterns, signs_of
 
 HALVES = [(-1, "49/100"), ("51/100", 1)]
@@ -146,3 +148,149 @@ def test_a_change_of_sign_in_the_gap_pays(
     assert signs_of(found.rational, found.target.domain) == (1, -1)
     for pattern in found.patterns:
         assert least(found, pattern.signs, degree) == pytest.approx(pattern.error, rel=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("target", "degree", "domain", "weight"),
+    [
+        ("exp(x)", (2, 2), [(-2, -1), (1, 2), (7, 8)], None),
+        ("exp(x)", (0, 1), [(-2, -1), (1, 2)], None),
+        ("tanh(4*x)", (1, 2), [(-1.7, -1.3), (0.3, 0.4), (0.5, 2)], "1+x^2"),
+        ("sin(3*x)", (2, 2), [(-1.3, -1), (-0.9, -0.6), (0.9, 2)], None),
+        # Degenerate: the best of some pattern has a smaller type, and its own denominator other signs.
+        ("abs(x)", (5, 4), [(-1, -0.1), (0.1, 1)], None),
+        ("sign(x)", (5, 4), [(-1, -0.1), (0.1, 1)], None),
+        ("x^2+exp(-x^2)", (4, 4), [(-2, -1), (1, 2)], None),
+        ("cos(9*x)", (0, 2), [(-2, -1), (1, 2)], None),
+    ],
+)
+def test_every_pattern_is_the_best_that_linear_programmes_find(
+    target: str, degree: tuple[int, int], domain: Any, weight: Any
+) -> None:
+    found = fit(target, degree, domain, weight=weight, denominator="any")
+    checked(found)
+    for pattern in found.patterns:
+        assert least(found, pattern.signs, degree) == pytest.approx(pattern.error, rel=5e-6)
+
+
+def test_a_rational_target_is_found_for_every_pattern_that_a_common_factor_reaches() -> None:
+    found = fit("1/x + 1/(x-5)", (3, 3), [(-2, -1), (1, 2), (7, 8)], denominator="any")
+    checked(found)
+    # Its own signs are + - +, and one factor more changes one of the gaps, or none: + - - and - - + but not + + +.
+    assert {pattern.signs: pattern.error == 0 for pattern in found.patterns} == {
+        (1, 1, 1): False,
+        (1, 1, -1): True,
+        (1, -1, 1): True,
+        (1, -1, -1): True,
+    }
+
+
+def test_a_half_line_keeps_the_signs() -> None:
+    found = fit("1/(x-3) + exp(-x)", (2, 2), [(0, 2), (4, "inf")], denominator="any")
+    assert found.error == pytest.approx(0.040426378502715514)
+    assert fit("1/(x-3) + exp(-x)", (2, 2), [(0, 2), (4, "inf")]).error == pytest.approx(0.40261654229670835)
+    x = np.concatenate([np.linspace(0, 2, 4001), 4 + np.geomspace(1e-9, 1e6, 8001)])
+    assert np.abs(found.error_at(x)).max() <= found.error * (1 + 1e-9)
+    errors = found.error_at(np.array([float(point) for point in found.reference if point != float("inf")]))
+    assert len(found.reference) == 6
+    assert (errors[1:] * errors[:-1] < 0).all()
+
+
+def test_one_interval_and_degree_zero_have_one_pattern() -> None:
+    assert fit("exp(x)", (2, 2), (-1, 1), denominator="any").error == fit("exp(x)", (2, 2), (-1, 1)).error
+    found = fit("exp(x)", (3, 0), [(-2, -1), (1, 2)], denominator="any")
+    assert [pattern.signs for pattern in found.patterns] == [(1, 1)]
+    assert found.error == fit("exp(x)", (3, 0), [(-2, -1), (1, 2)]).error
+
+
+def test_conditions_and_a_relative_error_hold_for_any_sign() -> None:
+    domain = [(-2, -1), (1, 2)]
+    found = fit("1/x + x^7", (3, 2), domain, interpolate=(1,), denominator="any")
+    assert found.rational.polynomials[0](1) == 2 * found.rational.polynomials[1](1)
+    free = fit("1/x + x^7", (3, 2), domain, denominator="any")
+    assert free.error == pytest.approx(2.174506805254113)
+    assert found.error == pytest.approx(2.9253525631352177)
+    relative = fit("x - 3/2", (2, 1), domain, weight="relative", denominator="any")
+    assert relative.error == 0
+
+
+def test_the_cheapest_type_counts_denominators_of_any_sign() -> None:
+    domain = [(-2, -1), (1, 2)]
+    any_sign, one_sign = (
+        fit("1/(x - 1/3) + exp(x)", domain=domain, tolerance=1e-3, denominator=name) for name in ("any", "one sign")
+    )
+    assert sum(any_sign.degree) < sum(one_sign.degree)
+    assert any_sign.denominator == "any"
+    assert any_sign.error <= 1e-3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"denominator": "both"}, "'one sign' or 'any'"),
+        ({"denominator": "any", "bounds": (0, None)}, "bounds="),
+        ({"denominator": "any", "domain": [(2 * k, 2 * k + 1) for k in range(8)]}, "7 gaps"),
+        ({"denominator": "any", "domain": [("-inf", -1), (1, "inf")]}, "half-line"),
+    ],
+)
+def test_what_has_no_meaning_or_no_method_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit("exp(-x^2)", (2, 2), **{"domain": [(-2, -1), (1, 2)], **arguments})
+
+
+def test_samples_are_refused() -> None:
+    x = np.linspace(-1, 1, 20)
+    with pytest.raises(ValueError, match="between samples"):
+        fit((x, x**2), (1, 1), denominator="any")
+
+
+def test_a_pattern_that_is_not_found_is_named() -> None:
+    with pytest.raises(DidNotConverge, match=r"with the signs \(\+ \+\)") as caught:
+        fit("tanh(4*x)", (0, 2), [(-1.6, -1), (0.1, 1.9)], denominator="any")
+    attached = caught.value.fit
+    assert attached is not None
+    assert not attached.converged
+    assert attached.denominator == "any"
+
+
+def test_it_prints_saves_and_rounds(tmp_path: Path) -> None:
+    found = fit(GATE, (3, 2), HALVES, denominator="any", digits=25)
+    assert "best among denominators of any sign on each interval; its own has the signs + -" in str(found)
+    assert "among denominators of one sign" in str(fit(GATE, (3, 2), HALVES))
+    assert "denominators" not in str(fit("exp(x)", (1, 1), (0, 1)))
+    again = load(save(found, tmp_path / "fit.json"))
+    assert (again.denominator, again.patterns, str(again)) == ("any", found.patterns, str(found))
+    content = document(found)
+    old = {key: value for key, value in content.items() if key not in ("denominator", "patterns", "hash")}
+    read = from_document(old | {"hash": canonical_hash(old)})
+    assert (read.denominator, read.patterns) == ("one sign", ())
+    odd = old | {"denominator": "two"}
+    with pytest.raises(ValueError, match="class of competitors"):
+        from_document(odd | {"hash": canonical_hash(odd)})
+    short = replace(found, rational=found.rounded("float32"))
+    assert signs_of(short.rational, found.target.domain) == (1, -1)
+    x = np.concatenate([np.linspace(-1, 0.49, 2001), np.linspace(0.51, 1, 2001)])
+    assert np.abs(short.error_at(x)).max() < float(found.error) * 1.001
+
+
+def test_the_command_line_takes_the_class() -> None:
+    words = ["fit", "1/x", "--degree", "0", "1", "--domain", "-2", "-1", "--domain", "1", "2"]
+    done = CliRunner().invoke(main, [*words, "--denominator", "any"])
+    assert done.exit_code == 0
+    assert "levelled error 0.0" in done.output
+    assert CliRunner().invoke(main, [*words, "--denominator", "none"]).exit_code == 2
+
+
+def test_an_exact_odd_target_keeps_its_numerator() -> None:
+    # P and Q shared the factor x, and P was moved to vanish at 0, in the gap: r was 0, with an error of 0.
+    found = fit("1/x", (4, 3), [(-0.2, -0.1), (0.1, 0.2)])
+    assert found.error == 0
+    assert found.rational(0.125) == pytest.approx(8)
+
+
+def test_a_finish_from_a_rough_reference_is_looked_at_again() -> None:
+    # The finish had left out a peak: it answered 0.9815, with an error of 1.0675 elsewhere.
+    found = fit("cos(7*x)", (1, 1), [(-1.6, -1.4), (-0.9, 0.8)])
+    x = np.linspace(-0.9, 0.8, 20001)
+    assert found.error == pytest.approx(1)
+    assert np.abs(found.error_at(x)).max() <= found.error * (1 + 1e-9)
