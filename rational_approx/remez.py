@@ -110,7 +110,7 @@ class Fit:
             f"{len(self.reference)} points",
         ]
         if len(self.target.domain.intervals) > 1 and self.denominator == "one sign":
-            # Two half-lines are one interval through infinity: there a Q of odd degree has two signs as a function of x.
+            # Two half-lines are one interval through infinity: a Q of odd degree has two signs there.
             one = len(set(signs_of(self.rational, self.target.domain))) == 1
             through = "" if one else " through infinity (as functions of x, of opposite signs on the two half-lines)"
             lines.append(f"  among denominators of one sign{through}")
