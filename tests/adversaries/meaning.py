@@ -126,7 +126,9 @@ def _parts(target: Tree, weight: Tree, low: Any, high: Any) -> tuple[tuple[tuple
         try:
             found = changes(u, start, end)
         except Undefined as problem:
-            undefined = undefined or (problem.args[1] if len(problem.args) > 1 else None, "a switch has no value")
+            x = problem.args[1] if len(problem.args) > 1 else None
+            if x is not None and _nowhere(u, x, start, end):
+                undefined = undefined or (x, "a switch has no value")
             doubt = doubt or "a switch has no value"
             continue
         except Unsure as problem:
@@ -136,6 +138,21 @@ def _parts(target: Tree, weight: Tree, low: Any, high: Any) -> tuple[tuple[tuple
         for (a, b), sign in zip(pairwise([start, *found.cuts, end]), found.signs):
             stack.append((a, b, _replaced(tree, node, _branch(node, sign))))
     return tuple(sorted(out, key=lambda part: part[0])), doubt, undefined
+
+
+def _nowhere(u: Tree, x: Fraction, start: Cut, end: Cut) -> bool:
+    """Whether a switch has no value on both sides of a point, and not at the point alone."""
+    for step in (1, -1, 2, -2):
+        y = x + step * Fraction(1, 10**9)
+        if start.x < y < end.x:
+            try:
+                value(u, y)
+                return False
+            except Undefined:
+                continue
+            except Unsure:
+                return False
+    return True
 
 
 def _vanishes(region: Region, z: Fraction) -> bool:

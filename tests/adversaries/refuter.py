@@ -30,6 +30,7 @@ __all__ = [
     "signs_of",
 ]
 
+DIGITS = 110
 MARGIN = mpmath.mpf(10) ** -30
 SEARCHED = mpmath.mpf(10) ** -9
 """The margin where a largest value was searched for, and not its size at one point."""
@@ -92,6 +93,11 @@ def ratio_of(stated: Statement) -> Ratio:
 
 def refute(stated: Statement, deep: bool = False) -> Counterexample | None:
     """What is false in a statement, or None; ``deep`` looks for better rationals with linear programs."""
+    with mpmath.workdps(DIGITS):  # also where a fraction is only compared with a number of mpmath
+        return _refuted(stated, deep)
+
+
+def _refuted(stated: Statement, deep: bool) -> Counterexample | None:
     if not any(stated.denominator):
         return Counterexample("malformed", None, "the denominator is zero")
     r = ratio_of(stated)
@@ -121,7 +127,7 @@ def refute(stated: Statement, deep: bool = False) -> Counterexample | None:
 
 def above(size: Any, bound: Any) -> bool:
     """Whether a number of mpmath lies above a bound, by more than it may be wrong."""
-    with mpmath.workdps(110):
+    with mpmath.workdps(DIGITS):
         stated = mpf(bound)
         return bool(size > stated + abs(stated) * MARGIN)
 
@@ -215,6 +221,11 @@ def _claims(stated: Statement, meant: Meaning | None, r: Ratio) -> Counterexampl
 
 def refute_claim(stated: Statement, claim: Any, meant: Meaning | None, r: Ratio) -> Counterexample | None:
     """What is false in a claim, or None; without a meaning only claims about r are looked at."""
+    with mpmath.workdps(DIGITS):
+        return _refuted_claim(stated, claim, meant, r)
+
+
+def _refuted_claim(stated: Statement, claim: Any, meant: Meaning | None, r: Ratio) -> Counterexample | None:
     name, *arguments = claim
     if not isinstance(name, str) or SHAPES.get(name) != len(arguments):
         return Counterexample("malformed claim")

@@ -203,6 +203,12 @@ def test_what_is_true_by_as_little_is_not_refuted() -> None:
         assert refute(true, deep=True) is None
 
 
+def test_a_lower_bound_is_compared_with_all_digits() -> None:
+    near = stated("x", (F(1, 3),), upper=F(2), lower=F(4, 3) - F(1, 10**25), witness=(0, F(-1)))
+    assert refute(near) is None
+    assert refute(replace(near, lower=F(4, 3) + F(1, 10**25))) is not None
+
+
 def test_the_value_at_an_isolated_point_is_no_witness() -> None:
     found = refute(stated("where(-abs(x - 1/3) >= 0, 5, 0)", upper=F(6), lower=F(5), witness=(0, F(1, 3))))
     assert found is not None
