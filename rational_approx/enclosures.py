@@ -18,7 +18,17 @@ from flint import arb, arb_series
 from rational_approx.gamma import gamma, loggamma
 from rational_approx.precision import to_arb
 
-__all__ = ["ENCLOSURES", "Undecided", "ball_between", "ends", "hull", "quotient", "series_length", "series_variable"]
+__all__ = [
+    "ENCLOSURES",
+    "LIMITS",
+    "Undecided",
+    "ball_between",
+    "ends",
+    "hull",
+    "quotient",
+    "series_length",
+    "series_variable",
+]
 
 
 class Undecided(ArithmeticError):
@@ -277,7 +287,7 @@ def _strict(function: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+LIMITS: dict[str, Callable[..., Any]] = {
     "+": lambda *parts: reduce(add, parts),
     "*": lambda *parts: reduce(mul, parts),
     "neg": lambda x: -x,
@@ -305,6 +315,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sigmoid": _sigmoid,
     "softplus": _both(_softplus_ball, _sigmoid),
 }
+"""The same functions for balls with an infinite end: at infinity their limits are meant, as on half-lines."""
 
 
 def _strict_power(x: Any, exponent: Fraction) -> Any:
@@ -312,7 +323,7 @@ def _strict_power(x: Any, exponent: Fraction) -> Any:
 
 
 ENCLOSURES: dict[str, Callable[..., Any]] = {
-    **{name: _strict(function) for name, function in _FUNCTIONS.items()},
+    **{name: _strict(function) for name, function in LIMITS.items()},
     **{"number": to_arb, "pi": arb.pi, "e": arb.const_e, "power": _strict_power, "where": _where},
 }
 """One rigorous function for every operator of an expression, in the form that ``nodes.evaluate`` takes.

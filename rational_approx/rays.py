@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flint import arb
 
-from rational_approx.enclosures import ENCLOSURES, Undecided, hull
+from rational_approx.enclosures import ENCLOSURES, LIMITS, Undecided, hull
 from rational_approx.nodes import Node, build, evaluate
 from rational_approx.precision import to_arb
 
@@ -154,7 +154,7 @@ def _at(name: str, x: arb) -> arb:
         return arb(_LIMITS[name, side])
     if side and name in ("exp", "asinh", "softplus", "log"):
         return arb.pos_inf() if side > 0 else arb.neg_inf() if name == "asinh" else arb(0 if name != "log" else "nan")
-    return ENCLOSURES[name](x)
+    return LIMITS[name](x)
 
 
 def _increasing(name: str) -> Callable[[Ray], Ray]:

@@ -69,7 +69,7 @@ def test_the_shell_examples_of_rational_approx_run(tmp_path: Path, monkeypatch: 
             words = shlex.split(line, comments=True)
             result = CliRunner().invoke(COMMANDS[words[0]], words[1:])
             assert result.exit_code == 0, (line, result.output)
-    written = {"tanh.json", "tanh.svg", "proof.json", "tanh32.json", "tanh.c"}
+    written = {"tanh.json", "tanh.svg", "proof.json", "proof.v", "tanh32.json", "tanh.c"}
     assert {path.name for path in tmp_path.iterdir()} == written
 
 

@@ -74,8 +74,12 @@ def document(stated: Statement, schema: int = 1) -> dict[str, Any]:
         "domain": pair,
         "breakpoints": [t(b) for b in stated.breakpoints],
     }
+    if schema == 2:  # in order, each once, and inside of the domain
+        inside = {b for b in stated.breakpoints if any(low <= b <= high for low, high in stated.domain)}
+        target["breakpoints"] = [t(b) for b in sorted(inside)]
     if stated.samples is not None:
-        table = [[t(v) for v in sample] for sample in stated.samples]
+        rows = stated.samples if schema == 1 else sorted(dict.fromkeys(stated.samples))
+        table = [[t(v) for v in sample] for sample in rows]
         target = target | {"samples": table} if schema == 1 else {"samples": table, "domain": pair}
     value = stated.value
     if value is None:
@@ -103,21 +107,31 @@ def document(stated: Statement, schema: int = 1) -> dict[str, Any]:
         "value": [t(v) for v in value],
         "made_with": {},
     }
-    claims = [{"name": c[0], "arguments": [a if isinstance(a, str) else t(a) for a in c[1:]]} for c in stated.claims]
+    claims = [
+        {
+            "name": c[0],
+            "arguments": [a if isinstance(a, str) else t(a) for a in c[1:]],
+            "status": "proved",
+            "witness": None,
+        }
+        for c in stated.claims
+    ]
     parts = stated.parts or covering(stated.domain, stated.breakpoints, 4)
     if schema == 1:
         first = stated.references[0][1] if stated.references else ()
         out["about"] = {"lower": None, "upper": None, "best_lower": None}
         out["reference"] = [[piece, t(x), sign] for piece, x, sign in first]
-        out["claims"] = [claim | {"status": "proved", "witness": None} for claim in claims]
+        out["claims"] = claims
         out["parts"] = [[piece, t(a), t(b), "bound"] for piece, a, b in parts]
     else:
         out["competitors"] = stated.competitors
         out["claims"] = claims
-        out["parts"] = [[piece, t(a), t(b)] for piece, a, b in parts]
+        # What proves nothing is left out: parts of an error of zero or of samples, references of no bound.
+        covered = stated.samples is None and out["upper"] != "0"
+        out["parts"] = [[piece, t(a), t(b)] for piece, a, b in parts] if covered else []
         out["references"] = [
             {"signs": list(signs), "points": [[piece, t(x), sign] for piece, x, sign in points]}
-            for signs, points in stated.references
+            for signs, points in (stated.references if stated.best_lower else ())
         ]
     return hashed(out)
 
@@ -173,10 +187,10 @@ def _list(value: Any, length: int | None = None) -> list[Any]:
 
 
 def _claim(entry: Any, schema: int) -> tuple[Any, ...]:
-    _keys(entry, {"name", "arguments"} | ({"status", "witness"} if schema == 1 else set()))
+    _keys(entry, {"name", "arguments", "status", "witness"})
     name, values = entry["name"], _list(entry["arguments"])
     _need(isinstance(name, str), "a claim without a name")
-    _need(schema == 2 or entry["status"] == "proved", "a claim that is not proved")
+    _need(entry["status"] == "proved", "a claim that is not proved")
     infinite = name in ("range", "saturation")
     if name in ("monotone", "format"):
         _need(all(isinstance(v, str) for v in values), "a claim of another form")

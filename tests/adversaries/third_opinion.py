@@ -94,8 +94,8 @@ def summary(counts: Counter[Key]) -> str:
             *lines,
             "",
             f"False statements proved: {passed['prover']}; false files verified: {passed['verifier']}; changed files "
-            f"that are false or malformed, verified: {passed['mutated file']}. True statements refuted: {wronged}. "
-            f"Calls that raised an exception or did not end: {broken}.",
+            f"that are false or malformed, verified: {passed['mutated file']}. Refuted, though the refuter found "
+            f"nothing: {wronged}. Calls that raised an exception or did not end: {broken}.",
         ]
     )
 

@@ -205,7 +205,9 @@ def _verified(family: str, what: str, truth: bool, stated: Statement, schema: in
     said, why = ask(document(stated, schema))
     found = refute(stated)
     if truth and found is None:
-        return Answer(family, "verifier", what, "true", said, shown(stated, why) if said in ("late", "crash") else why)
+        return Answer(
+            family, "verifier", what, "true", said, shown(stated, why) if said in ("late", "crash", "no") else why
+        )
     if found is None:
         return Answer(family, "verifier", what, "open", said, shown(stated, why) if said in ("late", "crash") else "")
     return Answer(family, "verifier", what, "false", said, shown(stated, found) if said != "undecided" else "")
