@@ -4,4 +4,4 @@ import importlib.util
 
 collect_ignore = [] if importlib.util.find_spec("sae_lens") else ["rsae/saelens.py"]
 if importlib.util.find_spec("triton") is None:
-    collect_ignore += ["rsae/kernels/gpu.py", "rsae/kernels/gpu_programs.py"]
+    collect_ignore += ["rsae/activations/kernels/gpu.py", "rsae/activations/kernels/gpu_programs.py"]

@@ -13,7 +13,7 @@ class WithVerifier(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            bundle = runpy.run_path(str(Path(__file__).parent / "rational_approx" / "bundle.py"))["bundle"]
+            bundle = runpy.run_path(str(Path(__file__).parent / "rational_approx" / "shipping" / "bundle.py"))["bundle"]
             bundle(Path(self.build_lib) / "rational_approx" / "verify.pyz")
 
 

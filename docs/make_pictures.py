@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 import rational_approx
 import rsae
 from rsae.demo import synthetic
-from rsae.pictures import COLOURS
+from rsae.report.pictures import COLOURS
 
 FOLDER = Path(__file__).parent
 SPARSITIES = (2, 3, 4, 6, 8, 12)

@@ -4,18 +4,18 @@ One way through it: a target and a domain, :func:`fit`, :func:`certify`, :func:`
 assertions for property-based tests are in ``rational_approx.testing``, which needs Hypothesis and is imported by name.
 """
 
-from rational_approx import gates
-from rational_approx.certificate import Certificate
-from rational_approx.certify import certify
-from rational_approx.domain import Domain
-from rational_approx.evaluation import evaluation_error
-from rational_approx.exhaustive import exhaustive_error
-from rational_approx.export import export
-from rational_approx.rational import Rational
-from rational_approx.remez import DidNotConverge, Fit, fit
-from rational_approx.saturation import Saturated
-from rational_approx.storage import load, save, verify
-from rational_approx.target import Target
+from rational_approx.arithmetic.domain import Domain
+from rational_approx.fitting.best import DidNotConverge, Fit, fit
+from rational_approx.programs.rounding_errors import evaluation_error
+from rational_approx.proof.certificate import Certificate
+from rational_approx.proof.certify import certify
+from rational_approx.rationals.rational import Rational
+from rational_approx.rationals.saturation import Saturated
+from rational_approx.rounding.exhaustive import exhaustive_error
+from rational_approx.shipping.export import export
+from rational_approx.shipping.storage import load, save, verify
+from rational_approx.targets import gates
+from rational_approx.targets.target import Target
 from rational_approx.verifier import Verification
 
 __all__ = [

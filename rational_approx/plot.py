@@ -9,12 +9,12 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from rational_approx.certificate import Certificate
-from rational_approx.precision import working_precision
-from rational_approx.rational import Rational
-from rational_approx.remez import Fit
-from rational_approx.saturation import Saturated
-from rational_approx.target import Piece, Target
+from rational_approx.arithmetic.precision import working_precision
+from rational_approx.fitting.best import Fit
+from rational_approx.proof.certificate import Certificate
+from rational_approx.rationals.rational import Rational
+from rational_approx.rationals.saturation import Saturated
+from rational_approx.targets.target import Piece, Target
 
 __all__ = ["curve", "draw_error", "error_curve", "sampled_error", "value_curve"]
 

@@ -16,9 +16,9 @@ from sae_lens import SAE, SAEConfig, register_sae_class
 from sae_lens.registry import SAE_CLASS_REGISTRY
 from torch import Tensor, nn
 
-from rsae.fold import fold_decoder_norms
 from rsae.formats.record import activation_from, residual_step_from
-from rsae.sae import Family, SparseAutoencoder
+from rsae.sae.autoencoder import Family, SparseAutoencoder
+from rsae.sae.fold import fold_decoder_norms
 
 __all__ = ["RationalSAE", "RationalSAEConfig"]
 

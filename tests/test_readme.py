@@ -10,14 +10,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-import rational_approx.__main__
-import rsae.__main__
+import rational_approx.commands.main
+import rsae.commands.main
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```\n+```text\n(.*?)```", README, re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
-COMMANDS = {"rational-approx": rational_approx.__main__.main, "rsae": rsae.__main__.main}
+COMMANDS = {"rational-approx": rational_approx.commands.main.main, "rsae": rsae.commands.main.main}
 
 
 def test_there_is_an_example_of_each_package_of_about_ten_lines() -> None:

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import torch
 
+from rsae.data.hidden_states import hidden_states
 from rsae.demo import synthetic
 from rsae.demo.host import HOOK, gguf_path
 from rsae.demo.text import documents
-from rsae.finetune import Progress
 from rsae.formats import load_sae
-from rsae.hidden_states import hidden_states
-from rsae.upgrade import Upgrade, upgrade
+from rsae.training.finetune import Progress
+from rsae.upgrading.upgrade import Upgrade, upgrade
 
 __all__ = ["TEACHER", "on_language_model", "on_synthetic"]
 

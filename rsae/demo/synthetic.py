@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rsae.finetune import finetune, recipe_for
-from rsae.hidden_states import HiddenStates, hidden_states
-from rsae.sae import SparseAutoencoder
+from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.finetune import finetune, recipe_for
 
 __all__ = ["D_IN", "D_SAE", "K", "features", "recovered", "states", "teacher"]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rsae.formats.checked import check_size, float_tensor, gated_as_jumprelu, integer, known_keys
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["looks_like_dictionary", "read_dictionary", "unwrapped"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rsae.formats.writing import save_sae
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["fetch", "push_sae"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rsae.formats.checked import float_tensor, integer, known_keys
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["is_openai", "read_openai"]
 

@@ -6,13 +6,13 @@ from typing import Any
 from torch import nn
 
 from rsae.formats.dictionary_learning import read_dictionary
-from rsae.formats.files import read_json, read_npz, read_safetensors, read_torch
 from rsae.formats.gemma_scope import read_gemma_scope
 from rsae.formats.hub import fetch
 from rsae.formats.openai import is_openai, read_openai
 from rsae.formats.sae_lens import from_live, read_sae_lens
 from rsae.formats.sparsify import read_sparsify
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.storage.reading import read_json, read_npz, read_safetensors, read_torch
 
 __all__ = ["load_sae"]
 

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rational_approx.domain import Domain
-from rational_approx.rational import Rational
-from rsae.activation import RationalActivation
-from rsae.paper import PaperActivation
-from rsae.sae import SparseAutoencoder
+from rational_approx.arithmetic.domain import Domain
+from rational_approx.rationals.rational import Rational
+from rsae.activations.paper import PaperActivation
+from rsae.activations.ratio import RationalActivation
+from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["activation_from", "record_of", "residual_step_from"]
 

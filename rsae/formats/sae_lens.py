@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rsae.formats.checked import check_size, float_tensor, gated_as_jumprelu, integer, known_keys
 from rsae.formats.record import activation_from, residual_step_from
-from rsae.sae import Family, SparseAutoencoder
+from rsae.sae.autoencoder import Family, SparseAutoencoder
 
 __all__ = ["from_live", "read_sae_lens"]
 

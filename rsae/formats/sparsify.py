@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from rsae.formats.checked import check_size, float_tensor, integer, known_keys
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["read_sparsify"]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rsae.formats import standalone_module
 from rsae.formats.record import record_of
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["export_torch", "save_sae"]
 

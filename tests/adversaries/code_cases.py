@@ -8,7 +8,7 @@ import flint
 import numpy as np
 
 from rational_approx import Domain, Rational
-from rational_approx.formats import round_to
+from rational_approx.arithmetic.floats import round_to
 
 __all__ = ["Case", "Run", "fixed", "inputs", "largest", "random_case"]
 

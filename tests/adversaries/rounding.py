@@ -32,7 +32,7 @@ from unittest.mock import patch
 import numpy as np
 
 from rational_approx import evaluation_error, export
-from rational_approx.code_claims import ROOM
+from rational_approx.proof.code_claims import ROOM
 from rational_approx.verifier.code import rounding_below
 from rational_approx.verifier.reading import Failure, Late
 from tests.adversaries.code_cases import Case, Run, fixed, inputs, largest, random_case

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any
 
 from rational_approx import Domain, Rational, Target, certify
-from rational_approx.documents import document as written
+from rational_approx.shipping.documents import document as written
 from tests.adversaries.asked import Late, ask, limited
 from tests.adversaries.claims import claims
 from tests.adversaries.error import error_at

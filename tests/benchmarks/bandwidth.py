@@ -22,7 +22,7 @@ def activations(entries: int, rounds: int, device: str) -> None:
     Bandwidth counts what has to move: each value of an entry read or written once. A copy of as many entries says what
     the card reaches, and its properties, where they tell it, what it could.
     """
-    from rsae.kernels import formula, gpu  # needs Triton, which a machine without a card may lack
+    from rsae.activations.kernels import formula, gpu  # needs Triton, which a machine without a card may lack
 
     in_a_row = 10 if device == "cuda" else 1  # so that what a launch costs on the CPU is hidden, as in a step
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from rational_approx import Target, certify, fit
-from rational_approx.choose import cheapest, operations, walsh_table
-from rational_approx.cost import symmetry
+from rational_approx.fitting.choose import cheapest, operations, walsh_table
+from rational_approx.fitting.cost import symmetry
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "choosing-a-type.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"

@@ -23,8 +23,8 @@ from typing import Any
 import mpmath
 
 from rational_approx import DidNotConverge, Domain, Rational, Target, certify, fit
-from rational_approx.documents import document
-from rational_approx.precision import fraction
+from rational_approx.arithmetic.precision import fraction
+from rational_approx.shipping.documents import document
 from rational_approx.verifier import verify
 from tests.benchmarks.dense_check import check, evaluated
 from tests.benchmarks.formulas import Tree, precise, text

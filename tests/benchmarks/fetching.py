@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from training import decoder, ours
 
-from rsae.activation import IDENTITY
-from rsae.hidden_states import HiddenStates
-from rsae.prefetch import ahead
+from rsae.activations.ratio import IDENTITY
+from rsae.data.hidden_states import HiddenStates
+from rsae.training.prefetch import ahead
 
 
 def stored(folder: Path, count: int, d_in: int, dtype: torch.dtype) -> HiddenStates:

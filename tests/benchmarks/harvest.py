@@ -20,10 +20,10 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, GPT2Config
 
-from rsae.harvest import harvest
-from rsae.hidden_states import hidden_states
-from rsae.host import Host
-from rsae.language_model import load_language_model
+from rsae.data.harvest import harvest
+from rsae.data.hidden_states import hidden_states
+from rsae.hosts.host import Host
+from rsae.hosts.language_model import load_language_model
 
 
 def speed(source: str | None, layer: int, rounds: int, count: int) -> None:

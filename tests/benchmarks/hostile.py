@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rational_approx.documents import number_text, read_number
+from rational_approx.shipping.documents import number_text, read_number
 from tests.benchmarks.machine import machine
 from tests.benchmarks.mutations import certificates, hashed
 

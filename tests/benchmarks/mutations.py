@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rational_approx import Domain, Rational, Target, certify, fit
-from rational_approx.documents import canonical_hash, document, number_text, read_number
+from rational_approx.shipping.documents import canonical_hash, document, number_text, read_number
 from rational_approx.verifier import verify
 
 __all__ = ["CHANGES", "HARMLESS", "QUESTIONS", "certificates", "changed", "hashed", "repinned"]

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import rsae
-from rsae.probing import read_labelled, sparse_probing, tasks_of
-from rsae.wording import percent
+from rsae.evaluation.probing import read_labelled, sparse_probing, tasks_of
+from rsae.report.wording import percent
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from rational_approx import Fit, Rational, certify, fit  # noqa: E402 - found beside this file without an installation
-from rational_approx.formats import FORMATS  # noqa: E402
+from rational_approx.arithmetic.floats import FORMATS  # noqa: E402
 from tests.rational_approx.truths import best_errors  # noqa: E402
 
 ORDER = ("float64", "float32", "bfloat16", "float16")

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 import rsae
-from rsae.calibrate import calibrate
-from rsae.hidden_states import HiddenStates
-from rsae.hooks import capture, replacing
+from rsae.data.hidden_states import HiddenStates
+from rsae.hosts.hooks import capture, replacing
+from rsae.upgrading.calibrate import calibrate
 
 warnings.filterwarnings("ignore")  # of the libraries that SAELens imports
 

@@ -19,10 +19,10 @@ import torch
 from memory import resident
 
 from rsae import ranks
-from rsae.activation import IDENTITY, RationalActivation
-from rsae.passes import choose_pass
-from rsae.sae import SparseAutoencoder
-from rsae.training import Training
+from rsae.activations.ratio import IDENTITY, RationalActivation
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.passes import choose_pass
+from rsae.training.step import Training
 
 # A calculation's assumptions, from data sheets: FLOP/s in bfloat16 at half the peak, bytes/s of a GPU's memory, and
 # bytes/s that a GPU sends while it receives as many, to GPUs of the same machine and to those of others.

@@ -20,8 +20,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from rational_approx import Certificate, Fit, certify, fit
-from rational_approx.documents import document
-from rational_approx.nodes import text
+from rational_approx.expressions.nodes import text
+from rational_approx.shipping.documents import document
 from rational_approx.verifier import verify
 from tests.benchmarks.machine import machine
 from tests.rational_approx.truths import best_errors

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import mpmath
 
-from rational_approx import DidNotConverge, certify, fit, gates
+from rational_approx import DidNotConverge, certify, fit
+from rational_approx.targets import gates
 
 TYPES = [(p, p - 1) for p in range(1, 10)]
 DIGITS = 50

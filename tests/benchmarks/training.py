@@ -25,15 +25,15 @@ import torch
 from peer_steps import peers
 from torch import Tensor, nn
 
-from rational_approx.domain import Domain
-from rational_approx.rational import Rational
-from rsae import entries
-from rsae.activation import IDENTITY, RationalActivation
-from rsae.active import active_topk
-from rsae.paper import PaperActivation
-from rsae.passes import choose_pass
-from rsae.sae import SparseAutoencoder
-from rsae.training import Training
+from rational_approx.arithmetic.domain import Domain
+from rational_approx.rationals.rational import Rational
+from rsae.activations.paper import PaperActivation
+from rsae.activations.ratio import IDENTITY, RationalActivation
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training import entries
+from rsae.training.active import active_topk
+from rsae.training.passes import choose_pass
+from rsae.training.step import Training
 
 Step = Callable[[Tensor], Any]
 

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rational_approx import Domain, Rational, Target, fit
-from rational_approx.bernstein import sign_on
-from rational_approx.certify import certify
-from rational_approx.errorjets import ErrorCurve
-from rational_approx.expression import parse
-from rational_approx.precision import to_arb, working_bits
-from rational_approx.storage import verify
+from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.arithmetic.signs import sign_on
+from rational_approx.expressions.expression import parse
+from rational_approx.proof.certify import certify
+from rational_approx.proof.error_models import ErrorCurve
+from rational_approx.shipping.storage import verify
 
 NAMES = {"x/2*(1+erf(x/sqrt2))": "gelu", "x*[x>0.3]": "where(x>0.3,x,0)", "x>0?x:exp(x)-1": "where(x>0,x,exp(x)-1)"}
 

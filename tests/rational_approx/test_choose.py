@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-import rational_approx.choose as choose
+import rational_approx.fitting.choose as choose
 from rational_approx import DidNotConverge, Target, fit
-from rational_approx.choose import cheapest, operations, walsh_table
+from rational_approx.fitting.choose import cheapest, operations, walsh_table
 
 
 @pytest.mark.parametrize(

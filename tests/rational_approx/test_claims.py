@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rational_approx import Certificate, Domain, Rational, Target, certify, export, fit, load, save, verify
-from rational_approx.documents import canonical_hash, document
+from rational_approx.shipping.documents import canonical_hash, document
 from rational_approx.verifier import verify as verify_document
 
 
@@ -95,7 +95,7 @@ def test_the_error_of_the_derivative_against_a_dense_search(question: str, degre
 
 
 def _ball(x: mpmath.mpf) -> Any:
-    from rational_approx.precision import fraction, to_arb
+    from rational_approx.arithmetic.precision import fraction, to_arb
 
     return to_arb(fraction(x))
 

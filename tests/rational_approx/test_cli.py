@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 import rational_approx
 from rational_approx import Certificate, Fit
-from rational_approx.__main__ import main
+from rational_approx.commands.main import main
 from rational_approx.plot import error_curve, sampled_error
 
 

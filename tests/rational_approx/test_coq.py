@@ -17,10 +17,10 @@ import pytest
 
 import rational_approx
 from rational_approx import Certificate, Domain, Rational, Target, certify, fit
-from rational_approx.coq import machine_proof
-from rational_approx.coq_boxes import Box, boxes, taylor
-from rational_approx.coq_errors import loosened
-from rational_approx.expression import parse
+from rational_approx.coq.boxes import Box, boxes, taylor
+from rational_approx.coq.errors import loosened
+from rational_approx.coq.machine_proof import machine_proof
+from rational_approx.expressions.expression import parse
 from tests.rational_approx.test_cli import run, sentence
 
 

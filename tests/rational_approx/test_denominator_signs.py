@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from scipy.optimize import linprog
 
 from rational_approx import DidNotConverge, Fit, fit, load, save
-from rational_approx.__main__ import main
-from rational_approx.bernstein import sign_on
-from rational_approx.documents import canonical_hash, document, from_document
-from rational_approx.signs import patterns, signs_of
+from rational_approx.arithmetic.signs import sign_on
+from rational_approx.commands.main import main
+from rational_approx.problem.competitors import patterns, signs_of
+from rational_approx.shipping.documents import canonical_hash, document, from_document
 
 HALVES = [(-1, "49/100"), ("51/100", 1)]
 GATE = "where(x > 0.5, x, 0)"

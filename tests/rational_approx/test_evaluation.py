@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rational_approx import Domain, Rational, fit
-from rational_approx.evaluation import evaluation_error
-from rational_approx.export import export
-from rational_approx.formats import round_to
-from rational_approx.program import Constant, Input, Operand, Result, program
+from rational_approx.arithmetic.floats import round_to
+from rational_approx.programs.program import Constant, Input, Operand, Result, program
+from rational_approx.programs.rounding_errors import evaluation_error
+from rational_approx.shipping.export import export
 
 
 def computed(rational: Rational, scheme: str, dtype: str, x: np.ndarray) -> np.ndarray:

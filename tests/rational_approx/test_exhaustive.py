@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rational_approx import Domain, Rational, Target, certify, export, fit
-from rational_approx.evaluation import evaluation_error
-from rational_approx.exhaustive import exhaustive_error
+from rational_approx.programs.rounding_errors import evaluation_error
+from rational_approx.rounding.exhaustive import exhaustive_error
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from rational_approx import Domain, Rational, Target, certify, fit
-from rational_approx.documents import canonical_hash, document
-from rational_approx.expression import parse
-from rational_approx.storage import load, verify
+from rational_approx.expressions.expression import parse
+from rational_approx.shipping.documents import canonical_hash, document
+from rational_approx.shipping.storage import load, verify
 from rational_approx.verifier import verify as verify_document
 
 

@@ -7,9 +7,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from rational_approx import gates
-from rational_approx.expression import parse
-from rational_approx.target import Target
+from rational_approx.expressions.expression import parse
+from rational_approx.targets import gates
+from rational_approx.targets.target import Target
 
 FORMULAS = {
     "relu": lambda x: max(x, 0.0),

@@ -3,9 +3,9 @@
 import pytest
 
 from rational_approx import certify, fit
-from rational_approx.evaluation import evaluation_error
-from rational_approx.formats import FORMATS, round_to
-from rational_approx.quantize import quantize
+from rational_approx.arithmetic.floats import FORMATS, round_to
+from rational_approx.programs.rounding_errors import evaluation_error
+from rational_approx.rounding.quantize import quantize
 
 FLOAT32 = [("relu", (9, 8)), ("jumprelu", (9, 8)), ("gelu", (9, 8)), ("softplus", (7, 6))]
 

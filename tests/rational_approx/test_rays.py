@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rational_approx import Target, fit
-from rational_approx.certify import certify
-from rational_approx.documents import document
-from rational_approx.enclosures import Undecided
-from rational_approx.expression import parse
-from rational_approx.precision import working_bits
-from rational_approx.rays import beyond
+from rational_approx.arithmetic.precision import working_bits
+from rational_approx.expressions.enclosures import Undecided
+from rational_approx.expressions.expression import parse
+from rational_approx.expressions.rays import beyond
+from rational_approx.proof.certify import certify
+from rational_approx.shipping.documents import document
 from rational_approx.verifier import verify
 from rational_approx.verifier.jets import Arithmetic
 from rational_approx.verifier.rays import bounds, substituted

@@ -25,7 +25,7 @@ def test_no_bound_is_exceeded_by_code_of_random_rationals() -> None:
 
 def test_the_refuter_sees_a_bound_that_is_too_low(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """Were the sum with the constant 1 still taken for a doubling, it would be found."""
-    from rational_approx import evaluation
+    from rational_approx.programs import rounding_errors as evaluation
 
     exact = evaluation._is_exact
     monkeypatch.setattr(evaluation, "_is_exact", lambda step: step.op == "add" or exact(step))

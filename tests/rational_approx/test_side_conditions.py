@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from rational_approx import DidNotConverge, certify, fit
-from rational_approx.polynomials import fmpq
+from rational_approx.arithmetic.polynomials import fmpq
 from rational_approx.testing import assert_best, assert_in_range
 from tests.rational_approx.truths import zolotarev_sign_error
 

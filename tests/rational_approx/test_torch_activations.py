@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rational_approx import Target, certify, fit
-from rational_approx.torch_activations import NAMES, find
+from rational_approx.targets.torch_activations import NAMES, find
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

@@ -17,9 +17,9 @@ import mpmath
 import pytest
 
 from rational_approx import fit
-from rational_approx.certify import certify
-from rational_approx.documents import document
-from rational_approx.storage import verify
+from rational_approx.proof.certify import certify
+from rational_approx.shipping.documents import document
+from rational_approx.shipping.storage import verify
 from rational_approx.verifier import verify as verify_document
 from rational_approx.verifier.jets import Arithmetic
 from rational_approx.verifier.models import Curve

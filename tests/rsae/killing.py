@@ -17,17 +17,17 @@ from pathlib import Path
 
 import torch
 
+from rsae.data.hidden_states import hidden_states
 from rsae.formats import save_sae
-from rsae.hidden_states import hidden_states
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
 from tests.rsae.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
 HOOK = "model.layers.2"
 _PRELOADED = [
-    "rsae.__main__",
-    "rsae.console",
+    "rsae.commands.main",
+    "rsae.commands.console",
     "rsae.upgrade",
-    "rsae.pictures",
+    "rsae.report.pictures",
     "matplotlib.figure",
     "matplotlib.backends.backend_svg",
     "transformers.models.llama.modeling_llama",
@@ -58,7 +58,7 @@ def command(folder: Path, *, steps: int, every: int, family: str, documents: int
 
 
 def _child(arguments: Sequence[str]) -> None:
-    from rsae.__main__ import main
+    from rsae.commands.main import main
 
     torch.set_num_threads(1)
     with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):

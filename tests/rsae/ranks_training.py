@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from rsae import ranks
-from rsae.calibrate import calibrate
-from rsae.checkpoint import Checkpoint, fingerprint
-from rsae.finetune import Progress, finetune, recipe_for
-from rsae.sharded import ShardedAdam
+from rsae.storage.checkpoint import Checkpoint, fingerprint
+from rsae.training.finetune import Progress, finetune, recipe_for
+from rsae.training.sharded import ShardedAdam
+from rsae.upgrading.calibrate import calibrate
 from tests.rsae.sparse_data import sparse_states, teacher
 
 STEPS = 30

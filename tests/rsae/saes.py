@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
 
 
 def random_weights(d_in: int = 8, d_sae: int = 24, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -2,8 +2,8 @@
 
 import torch
 
-from rsae.hidden_states import HiddenStates
-from rsae.sae import SparseAutoencoder
+from rsae.data.hidden_states import HiddenStates
+from rsae.sae.autoencoder import SparseAutoencoder
 
 D_IN, D_SAE = 16, 48
 

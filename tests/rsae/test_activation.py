@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import chebyshev
 
-from rational_approx.domain import Domain
-from rational_approx.rational import Rational
-from rsae.activation import IDENTITY, RationalActivation, _Curve
-from rsae.denominator import expand, positive_form
-from rsae.paper import PaperActivation
+from rational_approx.arithmetic.domain import Domain
+from rational_approx.rationals.rational import Rational
+from rsae.activations.denominator import expand, positive_form
+from rsae.activations.paper import PaperActivation
+from rsae.activations.ratio import IDENTITY, RationalActivation, _Curve
 
 UNIT = Domain.of((0, 1))
 

@@ -5,11 +5,11 @@ import torch
 from saes import random_sae
 from sparse_data import sparse_states, teacher
 
-from rsae.calibrate import calibrate
-from rsae.hidden_states import HiddenStates
-from rsae.l0 import mean_l0
-from rsae.paper import PaperActivation
-from rsae.sae import SparseAutoencoder
+from rsae.activations.paper import PaperActivation
+from rsae.data.hidden_states import HiddenStates
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.l0 import mean_l0
+from rsae.upgrading.calibrate import calibrate
 
 STATES = sparse_states()
 FAMILIES = ("relu", "jumprelu", "topk")

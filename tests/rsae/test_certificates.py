@@ -7,9 +7,9 @@ import torch
 from sparse_data import sparse_states, teacher
 
 from rational_approx import Domain, Rational
-from rsae.activation import RationalActivation
-from rsae.calibrate import calibrate
-from rsae.certificates import certificates, curve_certificate, distance_bound
+from rsae.activations.ratio import RationalActivation
+from rsae.evaluation.certificates import certificates, curve_certificate, distance_bound
+from rsae.upgrading.calibrate import calibrate
 
 STATES = sparse_states(2400)
 

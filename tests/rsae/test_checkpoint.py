@@ -8,11 +8,11 @@ import pytest
 import torch
 from sparse_data import sparse_states, teacher
 
-from rsae.calibrate import calibrate
-from rsae.checkpoint import Checkpoint, unfinished
-from rsae.finetune import Progress, finetune, recipe_for
-from rsae.sae import SparseAutoencoder
-from rsae.upgrade import upgrade
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.storage.checkpoint import Checkpoint, unfinished
+from rsae.training.finetune import Progress, finetune, recipe_for
+from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.upgrade import upgrade
 from tests.rsae import killing
 
 STATES = sparse_states()

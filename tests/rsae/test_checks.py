@@ -4,9 +4,9 @@ import pytest
 import torch
 from sparse_data import sparse_states, teacher
 
-from rsae.checks import checked_l0, missed_l0, remarks
-from rsae.l0 import mean_l0
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.l0 import mean_l0
+from rsae.upgrading.checks import checked_l0, missed_l0, remarks
 
 X = sparse_states(1800).calibration
 

@@ -10,10 +10,10 @@ import torch
 from click.testing import CliRunner, Result
 from tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
-from rsae.__main__ import main
+from rsae.commands.main import main
+from rsae.data.hidden_states import hidden_states
 from rsae.formats import load_sae, save_sae
-from rsae.hidden_states import hidden_states
-from rsae.sae import SparseAutoencoder
+from rsae.sae.autoencoder import SparseAutoencoder
 
 HOOK = "model.layers.2"
 

@@ -5,11 +5,11 @@ import torch
 from sparse_data import D_SAE, sparse_states, teacher
 from tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
-from rsae.continuity import continuity, in_contexts, places
-from rsae.evidence import evidence
-from rsae.fold import fold_decoder_norms
-from rsae.hidden_states import hidden_states
-from rsae.sae import SparseAutoencoder
+from rsae.data.hidden_states import hidden_states
+from rsae.evaluation.continuity import continuity, in_contexts, places
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.fold import fold_decoder_norms
+from rsae.upgrading.evidence import evidence
 
 X = sparse_states().held_out
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rsae import entries
-from rsae.entries import Places
+from rsae.training import entries
+from rsae.training.entries import Places
 
 SIZE, WIDTH, D = 6, 40, 5
 

@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sparse_data import D_SAE, sparse_states, teacher
 
-from rsae.activation import RationalActivation
-from rsae.active import Active, active_above, active_jump, active_topk, batch_level, decode
-from rsae.arms import curve_where_crowded
-from rsae.calibrate import calibrate
-from rsae.finetune import Progress, Recipe, finetune, recipe_for
-from rsae.hidden_states import HiddenStates
-from rsae.l0 import L0Controller, match_l0, mean_l0
-from rsae.metrics import evaluate
-from rsae.passes import choose_pass
-from rsae.prefetch import ahead, fetched
-from rsae.sae import SparseAutoencoder
-from rsae.working_copy import input_scale, rescaled, working_copy
+from rsae.activations.ratio import RationalActivation
+from rsae.data.hidden_states import HiddenStates
+from rsae.evaluation.metrics import evaluate
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.active import Active, active_above, active_jump, active_topk, batch_level, decode
+from rsae.training.finetune import Progress, Recipe, finetune, recipe_for
+from rsae.training.l0 import L0Controller, match_l0, mean_l0
+from rsae.training.passes import choose_pass
+from rsae.training.prefetch import ahead, fetched
+from rsae.training.units import input_scale, rescaled, working_copy
+from rsae.upgrading.arms import curve_where_crowded
+from rsae.upgrading.calibrate import calibrate
 
 STATES = sparse_states()
 X = STATES.train[:64]

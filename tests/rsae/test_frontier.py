@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsae.__main__ import main
-from rsae.frontier import check_same, frontier, read_runs, save_frontier
-from rsae.metrics import Metric
-from rsae.report import Report
+from rsae.commands.main import main
+from rsae.evaluation.metrics import Metric
+from rsae.report.frontier import check_same, frontier, read_runs, save_frontier
+from rsae.report.report import Report
 
 STATES = {"source": "host", "hook": "model.layers.2", "text_sha256": "ab", "context_length": 256}
 

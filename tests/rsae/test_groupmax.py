@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from rsae.activation import RationalActivation
-from rsae.calibrate import calibrate
-from rsae.finetune import finetune, recipe_for
-from rsae.fold import fold_decoder_norms
-from rsae.groupmax import active_groupmax, group_maxima
-from rsae.sae import SparseAutoencoder
-from rsae.upgrade import upgrade
+from rsae.activations.ratio import RationalActivation
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.fold import fold_decoder_norms
+from rsae.sae.groupmax import active_groupmax, group_maxima
+from rsae.training.finetune import finetune, recipe_for
+from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.upgrade import upgrade
 from tests.rsae.saes import random_sae, random_weights
 from tests.rsae.sparse_data import D_IN, features, sparse_states
 

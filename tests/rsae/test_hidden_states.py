@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rsae.hidden_states import hidden_states
-from rsae.hooks import capture, resolve_hook
-from rsae.text import pack, read_documents
+from rsae.data.hidden_states import hidden_states
+from rsae.data.text import pack, read_documents
+from rsae.hosts.hooks import capture, resolve_hook
 from tests.rsae.tiny import LAYER_NAMES, LAYERS, WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
 PAIR = (tiny_model("llama"), tiny_tokenizer())

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from rsae.hidden_states import hidden_states
-from rsae.host import Host
-from rsae.language_model import load_language_model, pick_device
-from rsae.sae import SAEOutput
+from rsae.data.hidden_states import hidden_states
+from rsae.hosts.host import Host
+from rsae.hosts.language_model import load_language_model, pick_device
+from rsae.sae.autoencoder import SAEOutput
 from tests.rsae.tiny import LAYER_NAMES, tiny_model, tiny_text, tiny_tokenizer
 
 

@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 import torch
 
-from rsae.activation import IDENTITY, RationalActivation
+from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.formats import load_sae, push_sae
 from tests.rsae.layouts import X
 from tests.rsae.saes import random_sae

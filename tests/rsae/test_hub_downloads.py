@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import rsae
-from rsae.hooks import capture, resolve_hook
-from rsae.language_model import load_language_model
+from rsae.hosts.hooks import capture, resolve_hook
+from rsae.hosts.language_model import load_language_model
 
 pytestmark = [pytest.mark.network, pytest.mark.filterwarnings("ignore")]
 TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps under a tree until the evening comes."

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from rsae import kernels
-from rsae.activation import RationalActivation
-from rsae.kernels import formula
-from rsae.paper import PaperActivation
+from rsae.activations import kernels
+from rsae.activations.kernels import formula
+from rsae.activations.paper import PaperActivation
+from rsae.activations.ratio import RationalActivation
 from tests.rsae.test_activation import rational
 
 
@@ -86,7 +86,7 @@ def test_half_precision_is_computed_in_float32() -> None:
 
 
 def _domain():  # type: ignore[no-untyped-def]
-    from rational_approx.domain import Domain
+    from rational_approx.arithmetic.domain import Domain
 
     return Domain.of((-1, 1))
 

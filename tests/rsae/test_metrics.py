@@ -8,11 +8,11 @@ from saes import random_sae
 from sparse_data import sparse_states, teacher
 from tiny import WIDTH, tiny_model
 
-from rsae import metrics
-from rsae.calibrate import calibrate
-from rsae.host import Host
-from rsae.metrics import evaluate
-from rsae.sae import SparseAutoencoder
+from rsae.evaluation import metrics
+from rsae.evaluation.metrics import evaluate
+from rsae.hosts.host import Host
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.upgrading.calibrate import calibrate
 
 STATES = sparse_states(1200)
 

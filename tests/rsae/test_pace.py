@@ -7,11 +7,11 @@ import pytest
 import torch
 from sparse_data import sparse_states, teacher
 
-from rsae.arms import arms_for
-from rsae.calibrate import calibrate
-from rsae.finetune import Progress
-from rsae.pace import Pace, seconds_a_step, steps_within
-from rsae.upgrade import upgrade
+from rsae.training.finetune import Progress
+from rsae.upgrading.arms import arms_for
+from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.pace import Pace, seconds_a_step, steps_within
+from rsae.upgrading.upgrade import upgrade
 
 STATES = sparse_states()
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from rsae import metrics
-from rsae.host import Host
-from rsae.metrics import evaluate
-from rsae.sae import SparseAutoencoder
+from rsae.evaluation import metrics
+from rsae.evaluation.metrics import evaluate
+from rsae.hosts.host import Host
+from rsae.sae.autoencoder import SparseAutoencoder
 from tests.rsae.tiny import CONFIGS, WIDTH
 
 HOOK = "model.layers.1"

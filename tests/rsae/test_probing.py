@@ -8,12 +8,12 @@ import torch
 from click.testing import CliRunner
 from tiny import WIDTH, tiny_model, tiny_tokenizer
 
-from rsae.__main__ import main
-from rsae.evidence import evidence
-from rsae.hidden_states import hidden_states
-from rsae.host import Host
-from rsae.probing import read_labelled, sparse_probing, tasks_of
-from rsae.sae import SparseAutoencoder
+from rsae.commands.main import main
+from rsae.data.hidden_states import hidden_states
+from rsae.evaluation.probing import read_labelled, sparse_probing, tasks_of
+from rsae.hosts.host import Host
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.upgrading.evidence import evidence
 
 
 def sae(seed: int = 0) -> SparseAutoencoder:

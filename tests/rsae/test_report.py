@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from rsae.comparison import Comparison
-from rsae.metrics import Metric
-from rsae.report import Report, write_text
-from rsae.wording import shown
+from rsae.evaluation.comparison import Comparison
+from rsae.evaluation.metrics import Metric
+from rsae.report.report import Report, write_text
+from rsae.report.wording import shown
 
 NAMES = ("teacher", "initialised", "upgraded", "control")
 
@@ -187,7 +187,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rsae.report.os.replace", interrupted)
+    monkeypatch.setattr("rsae.report.report.os.replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Report(report().columns, {}, "another").save(tmp_path)
     assert (tmp_path / "report.json").read_bytes() == before

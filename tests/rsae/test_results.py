@@ -8,14 +8,14 @@ import pytest
 from click.testing import CliRunner
 from sparse_data import sparse_states, teacher
 
-from rsae import reproduce as module
-from rsae.__main__ import main
-from rsae.finetune import recipe_for
+from rsae.commands.main import main
+from rsae.evaluation.metrics import Metric
 from rsae.formats import save_sae
-from rsae.metrics import Metric
-from rsae.report import Report, write_text
-from rsae.reproduce import STUDIES, Study, finished_cells, reproduce
-from rsae.results import BEGIN, END, fill, page, rows
+from rsae.report.report import Report, write_text
+from rsae.study import reproduce as module
+from rsae.study.reproduce import STUDIES, Study, finished_cells, reproduce
+from rsae.study.results import BEGIN, END, fill, page, rows
+from rsae.training.finetune import recipe_for
 
 NAMES = [(study.name, name) for study in STUDIES for name in study.teachers if study.refine == "none"]
 

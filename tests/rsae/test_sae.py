@@ -5,9 +5,9 @@ import pytest
 import torch
 from saes import random_sae, random_weights
 
-from rsae.activation import RationalActivation
-from rsae.fold import fold_decoder_norms
-from rsae.sae import SparseAutoencoder, least_squares_gain
+from rsae.activations.ratio import RationalActivation
+from rsae.sae.autoencoder import SparseAutoencoder, least_squares_gain
+from rsae.sae.fold import fold_decoder_norms
 
 X = torch.randn(50, 8, generator=torch.Generator().manual_seed(3))
 

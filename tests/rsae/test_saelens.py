@@ -6,9 +6,9 @@ import json
 import pytest
 import torch
 
-from rsae.activation import IDENTITY, RationalActivation
+from rsae.activations.paper import PaperActivation
+from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.formats import load_sae, save_sae
-from rsae.paper import PaperActivation
 from tests.rsae.saes import random_sae
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
@@ -109,8 +109,8 @@ def test_hooks_and_cache(sae_lens, tmp_path):
 def test_the_dense_form_of_the_paper(sae_lens, tmp_path):
     from fractions import Fraction
 
-    from rational_approx.domain import Domain
-    from rational_approx.rational import Rational
+    from rational_approx.arithmetic.domain import Domain
+    from rational_approx.rationals.rational import Rational
 
     curve = Rational((Fraction(1, 4), Fraction(1, 2)), (Fraction(1),), Domain.of((-1, 1)))
     sae = random_sae("relu", activation=PaperActivation(curve, input_scale=3.0, output_scale=2.0))

@@ -10,11 +10,11 @@ from fractions import Fraction
 import pytest
 import torch
 
-from rational_approx.domain import Domain
-from rational_approx.rational import Rational
-from rsae.activation import IDENTITY, RationalActivation
+from rational_approx.arithmetic.domain import Domain
+from rational_approx.rationals.rational import Rational
+from rsae.activations.paper import PaperActivation
+from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.formats import export_torch, load_sae, save_sae, standalone_module, writing
-from rsae.paper import PaperActivation
 from tests.rsae.layouts import CASES, X
 from tests.rsae.saes import random_sae
 

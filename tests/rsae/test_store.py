@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rsae.hidden_states import hidden_states
+from rsae.data.hidden_states import hidden_states
 from tests.rsae.tiny import tiny_model, tiny_text, tiny_tokenizer
 
 PAIR = (tiny_model("llama"), tiny_tokenizer())

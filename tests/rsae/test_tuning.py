@@ -7,11 +7,11 @@ import pytest
 import torch
 from sparse_data import sparse_states, teacher
 
-from rsae import tuning
-from rsae.arms import Arm
-from rsae.comparison import token_errors
-from rsae.finetune import finetune, recipe_for
-from rsae.upgrade import upgrade
+from rsae.evaluation.comparison import token_errors
+from rsae.training.finetune import finetune, recipe_for
+from rsae.upgrading import tuning
+from rsae.upgrading.arms import Arm
+from rsae.upgrading.upgrade import upgrade
 
 STATES = sparse_states(3000)
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from sparse_data import sparse_states, teacher
 
-from rsae.arms import arms_for
-from rsae.calibrate import calibrate
-from rsae.comparison import compare, compare_runs, token_errors, verdict
-from rsae.finetune import Progress
-from rsae.hidden_states import HiddenStates
-from rsae.metrics import Metric, evaluate
-from rsae.tuning import set_apart
-from rsae.upgrade import upgrade
+from rsae.data.hidden_states import HiddenStates
+from rsae.evaluation.comparison import compare, compare_runs, token_errors, verdict
+from rsae.evaluation.metrics import Metric, evaluate
+from rsae.training.finetune import Progress
+from rsae.upgrading.arms import arms_for
+from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.tuning import set_apart
+from rsae.upgrading.upgrade import upgrade
 
 STATES = sparse_states()
 FAMILIES = ("relu", "jumprelu", "topk")

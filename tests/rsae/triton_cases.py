@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rational_approx.domain import Domain
-from rational_approx.rational import Rational
-from rsae import kernels
-from rsae.activation import RationalActivation
-from rsae.kernels import formula
-from rsae.paper import PaperActivation
+from rational_approx.arithmetic.domain import Domain
+from rational_approx.rationals.rational import Rational
+from rsae.activations import kernels
+from rsae.activations.kernels import formula
+from rsae.activations.paper import PaperActivation
+from rsae.activations.ratio import RationalActivation
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
 ONE = {"(3, 2)": (4, 2, 0), "(9, 8)": (10, 5, 4), "(17, 16)": (18, 9, 8), "(0, 0)": (1, 1, 0)}  # coefficients
@@ -27,7 +27,7 @@ NAMES = ("curve", "curve_gradients", "dense", "dense_gradients")
 @pytest.fixture(autouse=True)
 def _float32_is_for_triton(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a case is not about falling back on it, the formula is there for float64 alone."""
-    from rsae.kernels import gpu
+    from rsae.activations.kernels import gpu
 
     monkeypatch.setattr(gpu, "PROGRAMS", 2)  # so that few tiles are more than there are programs
     for name in NAMES:
@@ -234,7 +234,7 @@ def test_float64_falls_back_on_the_formula() -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("no C compiler"), OSError("no driver"), torch.OutOfMemoryError("full")])
 def test_it_falls_back_where_triton_does_not_work(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rsae.kernels import gpu
+    from rsae.activations.kernels import gpu
 
     def broken(*_: object) -> None:
         raise error
@@ -256,7 +256,7 @@ def test_compiled_without_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
     import triton
     from triton.backends.compiler import GPUTarget
 
-    from rsae.kernels import gpu
+    from rsae.activations.kernels import gpu
 
     compiled = []
     original = triton.JITFunction.run

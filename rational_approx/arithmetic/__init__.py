@@ -1,0 +1,1 @@
+"""Exact numbers, domains and polynomials, and their signs."""

@@ -1,0 +1,80 @@
+"""What the commands share: refusals in one sentence, numbers, claims and targets from text and files."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from rational_approx.fitting.best import DidNotConverge
+from rational_approx.proof.certificate import Certificate
+from rational_approx.targets.target import Target
+
+__all__ = ["claim", "conditions_of", "folder_exists", "number", "refusing", "say", "target_of"]
+
+
+class _Refused(click.ClickException):
+    exit_code = 2
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn what the library refuses into one sentence on stderr and exit code 2."""
+    try:
+        yield
+    except DidNotConverge as error:
+        raise click.ClickException(" ".join(str(error).split())) from error
+    except (ValueError, TypeError, ArithmeticError, ImportError, OSError) as error:
+        raise _Refused(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def say(console: Console, value: Any) -> None:
+    """Print text as it is: no wrapping, no colours, no markup."""
+    console.print(str(value), soft_wrap=True, highlight=False, markup=False)
+
+
+def number(text: str) -> Fraction:
+    """An exact number from a decimal or a fraction."""
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{text!r} is not a number: give a decimal or a fraction such as 1/3") from None
+
+
+def conditions_of(words: Sequence[str]) -> dict[Fraction, Fraction | None]:
+    """Points and the values wanted there, from words such as ``0`` (None: that of the function) or ``8=1``."""
+    found: dict[Fraction, Fraction | None] = {}
+    for text in words:
+        point, equals, value = text.partition("=")
+        if number(point) in found:
+            raise ValueError(f"--interpolate is given twice for the point {point}: one of them is enough")
+        found[number(point)] = number(value) if equals else None
+    return found
+
+
+def claim(text: str) -> tuple[str, ...]:
+    """A claim from words such as ``range 0 1`` or ``monotone increasing``."""
+    words = tuple(text.split())
+    if not words:
+        raise ValueError("a claim is empty: give words such as --claim 'range 0 1'")
+    return words
+
+
+def folder_exists(path: Path) -> None:
+    """FileNotFoundError where the folder of a file to write is missing: said before any work."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
+
+
+def target_of(certificate: Certificate, file: Path) -> Target:
+    """The target that a certificate is about."""
+    intervals = list(certificate.domain.intervals)
+    if certificate.samples:
+        x, y, weight = ([float(v) for v in column] for column in zip(*certificate.samples))
+        return Target((x, y), intervals, weight=lambda _: weight)
+    if certificate.status == "sampled":
+        raise ValueError(f"the target of {file} was a Python function, of which the file holds only the name")
+    return Target(certificate.target, intervals, weight=certificate.weight, breakpoints=certificate.breakpoints)

@@ -1,0 +1,131 @@
+"""The commands `round` and `export`: coefficients in a format, and source code with the bounds proved of it."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from rational_approx.commands.console import claim, folder_exists, refusing, say, target_of
+from rational_approx.fitting.best import Fit
+from rational_approx.programs.rounding_errors import evaluation_error
+from rational_approx.proof.certificate import Certificate
+from rational_approx.proof.certify import certify
+from rational_approx.rationals.rational import Rational
+from rational_approx.rationals.saturation import Saturated
+from rational_approx.rounding.exhaustive import exhaustive_error
+from rational_approx.shipping.bundle import bundle
+from rational_approx.shipping.export import export
+from rational_approx.shipping.storage import load, save, write
+
+__all__ = ["export_command", "round_command", "verifier_command"]
+
+
+@click.command("round")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--format", "format_", required=True, help="float32, bfloat16, float16 or float64.")
+@click.option("--basis", help="chebyshev or monomial; without it the better one.")
+@click.option("--claim", "claims", multiple=True, help="A further fact to prove; see certify.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the certificate.")
+def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str, ...], out: Path | None) -> None:
+    """Round the coefficients of the fit in FILE to a format, near-best, and prove the error they have then.
+
+    Exit code 1 unless it is proved.
+    """
+    console = Console()
+    with refusing():
+        if out is not None:
+            folder_exists(out)
+        value = load(file)
+        if not isinstance(value, Fit):
+            raise ValueError(f"{file} holds a {type(value).__name__}: near-best rounding starts from a fit, save that")
+        short = value.rounded(format_, basis)
+        found = certify(short, value.target, claims=[claim(words) for words in claims], against=value)
+        say(console, found)
+        if found.upper is not None:
+            say(console, f"  {float(found.upper) / float(value.error):.6g} times the error before rounding")
+        if out is not None:
+            say(console, f"wrote {save(found, out)}")
+        if found.status != "proved":
+            raise click.exceptions.Exit(1)
+
+
+@click.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--language", required=True, help="c, numpy, pytorch, jax or triton.")
+@click.option("--scheme", help="horner, estrin or clenshaw (Chebyshev basis).")
+@click.option("--dtype", default="float32", show_default=True, help="The type that calculates: float32 or float64.")
+@click.option("--fma", is_flag=True, help="Multiply and add in one operation (c, triton).")
+@click.option("--clamp", is_flag=True, help="Move inputs beyond the domain to its ends.")
+@click.option("--name", default="rational", show_default=True, help="The function's name.")
+@click.option("--exhaustive", metavar="FORMAT", help="Run it at every number of float16, bfloat16 or float32 as well.")
+@click.option("--out", type=click.Path(path_type=Path), help="File for the code; without it the code is printed.")
+def export_command(
+    file: Path,
+    language: str,
+    scheme: str | None,
+    dtype: str,
+    fma: bool,
+    clamp: bool,
+    name: str,
+    exhaustive: str | None,
+    out: Path | None,
+) -> None:
+    """Write source code for the rational in FILE, with the proved bounds in its comment.
+
+    A certificate gives the bound of code and approximation together; of a fit only the rounding error is stated.
+    """
+    console = Console(stderr=out is None)
+    with refusing():
+        if out is not None:
+            folder_exists(out)
+        value = load(file)
+        certificate = value if isinstance(value, Certificate) else None
+        rational = value if isinstance(value, Rational | Saturated) else value.rational
+        if exhaustive is not None:
+            if isinstance(rational, Saturated):
+                raise ValueError(
+                    f"{file} holds a saturated rational, without its target: --exhaustive needs a certificate"
+                )
+            if fma:
+                raise ValueError("--exhaustive runs the operations in NumPy, which has no fused multiply-add")
+            if isinstance(value, Rational):
+                raise ValueError(f"{file} holds a rational alone, without its target: --exhaustive needs a certificate")
+        code = export(
+            rational, language, certificate=certificate, scheme=scheme, dtype=dtype, fma=fma, clamp=clamp, name=name
+        )
+        if out is not None:
+            say(console, f"wrote {write(code, out)}")
+        else:
+            click.echo(code, nl=False)
+        if exhaustive is not None:
+            target = value.target if isinstance(value, Fit) else target_of(value, file)
+            _try_all(console, value, value.rational, target, exhaustive, scheme, dtype)
+
+
+def _try_all(
+    console: Console, value: Any, rational: Rational, target: Any, format_: str, scheme: str | None, dtype: str
+) -> None:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"every number of {format_}", total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        found = exhaustive_error(rational, target, format_, scheme, dtype, progress=advance)
+    say(console, f"at all {found.inputs} inputs in {format_}: error <= {found.error:.6g}, reached at {found.worst!r}")
+    if isinstance(value, Certificate) and value.status == "proved":
+        weighted = evaluation_error(rational, scheme, dtype, weight=value.weight)
+        total: Fraction = value.upper + weighted.bound  # type: ignore[operator]
+        say(console, f"proved at every number of {dtype} in the domain: error <= {float(total):.6g}")
+
+
+@click.command("verifier")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File, for example verify.pyz.")
+def verifier_command(out: Path) -> None:
+    """Write the independent verifier as one file: python verify.pyz proof.json, with Python 3.11 and nothing else."""
+    with refusing():
+        folder_exists(out)
+        say(Console(), f"wrote {bundle(out)}")

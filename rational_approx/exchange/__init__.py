@@ -1,0 +1,1 @@
+"""The relaxed Remez exchange, in float64 and in multiprecision arithmetic."""

@@ -1,0 +1,106 @@
+"""Alternating error peaks: where the error of an approximant is largest, and the next reference out of them."""
+
+import numpy as np
+
+from rational_approx.exchange.levelled import Level
+from rational_approx.problem.reduction import Reduced
+
+__all__ = ["Peaks", "alternating", "looks", "peaks", "spread"]
+
+Peaks = tuple[np.ndarray, np.ndarray]
+"""Points, increasing, and the signed error at each."""
+
+PER_GAP = 8
+ZOOMS = 6
+ZOOMS_OPAQUE = 16
+"""Without an expression a kink may lie anywhere inside a piece, and the error beside it is linear in the distance and
+not quadratic: such targets are looked at down to 1e-9 of a gap."""
+
+
+def error(problem: Reduced, k: int, r: Level, t: np.ndarray) -> np.ndarray:
+    """``S - W r`` on piece ``k``; infinite where r has a pole, so that a pole is a peak nobody misses."""
+    s, w = problem.pieces[k].floats(t)
+    with np.errstate(invalid="ignore", over="ignore"):
+        e = s - w * r(t)
+    return np.where(np.isnan(e), np.where(w == 0, s, np.inf), e)
+
+
+def spread(lower: float, upper: float, count: int) -> np.ndarray:
+    """A fixed look at a piece: Chebyshev points, and geometric ones towards both ends, where kinks attract peaks."""
+    v = (1 - np.cos(np.pi * np.arange(count + 1) / count)) / 2
+    close = np.geomspace(1e-15, 1e-2, 40)
+    v = np.unique(np.concatenate([v, close, 1 - close]))
+    return np.clip(lower + (upper - lower) * v, lower, upper)
+
+
+def looks(problem: Reduced, count: int) -> list[np.ndarray]:
+    """The points of :func:`spread` on every piece; for samples the samples."""
+    if problem.points is not None:
+        return [problem.points]
+    return [spread(piece.low, piece.high, count) for piece in problem.pieces]
+
+
+def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
+    """Local maxima of the error's size on every piece, its ends included, each found to about 1e-5 of its gap.
+
+    The error between two points of the reference is looked at in ``PER_GAP`` points, wherever the reference
+    clusters; the fixed points ``base`` of each piece guard what the reference does not see. Each bracket is then
+    narrowed by a factor of four ``ZOOMS`` times, without derivatives: a kink inside a piece is found as well.
+    """
+    found_t, found_e = [], []
+    inner = np.arange(1, PER_GAP) / PER_GAP
+    for k, piece in enumerate(problem.pieces):
+        lower, upper = piece.low, piece.high
+        mine = r.reference[(r.reference >= lower) & (r.reference <= upper)]
+        marks = np.unique(np.concatenate([[lower], mine, [upper]]))
+        between = (marks[:-1, None] + np.diff(marks)[:, None] * inner).ravel()
+        t = np.unique(np.concatenate([base[k], marks, between])) if problem.points is None else problem.points
+        e = error(problem, k, r, t)
+        size = np.abs(e)
+        left, right = np.r_[-np.inf, size[:-1]], np.r_[size[1:], -np.inf]
+        flips = np.r_[True, e[1:] * e[:-1] < 0], np.r_[e[1:] * e[:-1] < 0, True]
+        top = np.flatnonzero(((size >= left) | flips[0]) & ((size >= right) | flips[1]))
+        low, high = t[np.maximum(top - 1, 0)], t[np.minimum(top + 1, t.size - 1)]
+        at, best = t[top], e[top]
+        share = np.linspace(-1, 1, 9)
+        half = np.maximum(at - low, high - at)
+        zooms = ZOOMS if piece.source.expression is not None else ZOOMS_OPAQUE
+        for _ in range(zooms if problem.points is None else 0):
+            grid = np.clip(at[:, None] + half[:, None] * share, low[:, None], high[:, None])
+            values = error(problem, k, r, grid.ravel()).reshape(grid.shape)
+            same = np.where(values * np.sign(best)[:, None] > 0, np.abs(values), -1.0)
+            winner = same.argmax(axis=1)
+            rows = np.arange(at.size)
+            better = same[rows, winner] > np.abs(best)
+            at = np.where(better, grid[rows, winner], at)
+            best = np.where(better, values[rows, winner], best)
+            half /= 4
+        found_t.append(at)
+        found_e.append(best)
+    return np.concatenate(found_t), np.concatenate(found_e)
+
+
+def alternating(t: np.ndarray, e: np.ndarray, count: int) -> Peaks | None:
+    """The ``count`` alternating peaks that hold the largest one and are large themselves; None if there are fewer.
+
+    From each run of one sign the largest peak is kept. A surplus is removed from the end with the smaller peak, or,
+    where the smallest peak is inside, together with its smaller neighbour, which keeps the alternation.
+    """
+    if not e.size:
+        return None
+    runs = np.cumsum(np.r_[0, np.sign(e[1:]) != np.sign(e[:-1])])
+    size = np.abs(e)
+    keep = [int(at) for at in (np.flatnonzero(runs == run)[size[runs == run].argmax()] for run in range(runs[-1] + 1))]
+    if len(keep) < count:
+        return None
+    while len(keep) > count:
+        sizes = size[keep]
+        surplus = len(keep) - count
+        smallest = int(sizes.argmin())
+        if surplus == 1 or smallest in (0, len(keep) - 1):
+            del keep[0 if sizes[0] < sizes[-1] else -1]
+        else:
+            neighbour = smallest - 1 if sizes[smallest - 1] < sizes[smallest + 1] else smallest + 1
+            for at in sorted((smallest, neighbour), reverse=True):
+                del keep[at]
+    return t[keep], e[keep]

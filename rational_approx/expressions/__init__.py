@@ -1,0 +1,1 @@
+"""The language of targets: text, trees, and rigorous enclosures."""

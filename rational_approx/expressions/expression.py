@@ -1,0 +1,269 @@
+"""`Expression`: a function of one variable that can be evaluated in floats, to any precision, and rigorously."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from math import inf
+from typing import Any
+
+import flint
+import mpmath
+import numpy as np
+import scipy.special
+
+from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.precision import fraction, to_arb, working_bits
+from rational_approx.expressions import switches
+from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES
+from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
+from rational_approx.expressions.parser import parse_tree
+
+__all__ = ["Expression", "ExpressionError", "from_sympy", "parse"]
+
+
+def _float(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if value > 0 else -inf
+
+
+def _where(operator: str, left: Any, right: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+    compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[operator]
+    return np.where(compare(left, right), yes(), no())
+
+
+def _power(base: Any, exponent: Fraction) -> Any:
+    if exponent.denominator == 1 and abs(exponent) <= 64:
+        return np.asarray(base, dtype=np.float64) ** int(exponent)
+    return np.power(np.asarray(base, dtype=np.float64), _float(exponent))
+
+
+def _sum(*parts: Any) -> Any:
+    return sum(parts[1:], start=parts[0])
+
+
+def _product(*parts: Any) -> Any:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total * part
+    return total
+
+
+_FLOATS: dict[str, Callable[..., Any]] = {
+    "number": _float,
+    "pi": lambda: np.pi,
+    "e": lambda: np.e,
+    "+": _sum,
+    "*": _product,
+    "neg": np.negative,
+    "/": np.divide,
+    "^": np.power,
+    "power": _power,
+    "where": _where,
+    "abs": np.abs,
+    "sign": np.sign,
+    "heaviside": lambda x: np.heaviside(x, 0.5),
+    "min": np.minimum,
+    "max": np.maximum,
+    **{name: getattr(np, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "expm1", "log1p")},
+    **{name: getattr(np, name) for name in ("sinh", "cosh", "tanh")},
+    **{"a" + name: getattr(np, "arc" + name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{name: getattr(scipy.special, name) for name in ("erf", "erfc", "gamma")},
+    "loggamma": scipy.special.gammaln,
+    "sigmoid": scipy.special.expit,
+    "softplus": lambda x: np.logaddexp(0.0, x),
+}
+
+
+def _stable(node: Node) -> Node:
+    """The same function with ``log(1 + u)`` and ``exp(u) - 1`` as ``log1p`` and ``expm1``, which in float64 keep their
+    digits where u is small: a relative error near a zero of the target sees nothing else."""
+    parts = tuple(_stable(part) for part in node.arguments)
+    one, rest = number(1), [part for part in parts if part.value is None]
+    if node.operator == "log" and parts[0].operator == "+" and parts[0].arguments[0] == one:
+        return Node("log1p", (build("+", *parts[0].arguments[1:]),))
+    if node.operator == "+" and len(parts) == 2 and len(rest) == 1:
+        constant = next(part.value for part in parts if part.value is not None)
+        if rest[0].operator == "exp" and constant == -1:
+            return Node("expm1", rest[0].arguments)
+        if rest[0].operator == "neg" and rest[0].arguments[0].operator == "exp" and constant == 1:
+            return Node("neg", (Node("expm1", rest[0].arguments[0].arguments),))
+    return replace(node, arguments=parts)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A function of one real variable, read by `parse`; immutable, and equal where the normal forms are equal.
+
+    Calling it evaluates in float64 (a float, or an array element by element). Where a value does not exist, the
+    result is NaN or infinite, as in NumPy.
+
+    >>> f = parse("max(x, 0) + 1/3")
+    >>> f(-1.0), f.breakpoints(Fraction(-1), Fraction(1))
+    (0.3333333333333333, (Fraction(0, 1),))
+    """
+
+    tree: Node
+    variable: str = "x"
+
+    @property
+    def text(self) -> str:
+        """The canonical text: parsing it gives an equal expression."""
+        return text(self.tree, self.variable)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @cached_property
+    def _floats(self) -> Node:
+        return _stable(self.tree)
+
+    def __call__(self, x: Any) -> Any:
+        """Values in float64, for a float or an array."""
+        points = np.asarray(x, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(evaluate(self._floats, points, _FLOATS), points.shape)
+        return np.array(values) if points.ndim else float(values)
+
+    def size(self) -> "Expression":
+        """``abs(f)``."""
+        return replace(self, tree=build("abs", self.tree))
+
+    def reciprocal_size(self) -> "Expression":
+        """``1 / abs(f)``, the weight of a relative error."""
+        return replace(self, tree=build("/", number(1), build("abs", self.tree)))
+
+    def ball(self, x: Any) -> Any:
+        """A rigorous enclosure for a ball or a power series over balls (same kind), at the working precision.
+
+        Values are enclosed wherever the function is defined on the ball; see `defined`.
+
+        Raises
+        ------
+        Undecided
+            for a series on a box that straddles the switch of a branch; a ball gives the hull of both branches.
+        """
+        value = evaluate(self.tree, x, ENCLOSURES)
+        return x * 0 + value if isinstance(x, flint.arb_series) and isinstance(value, flint.arb) else value
+
+    def mpf(self, x: Any) -> mpmath.mpf:
+        """The value at an exact point (mpf, Fraction, int, or a float read as its shortest decimal), to ``mp.prec``."""
+        wanted, point = mpmath.mp.prec, fraction(x)
+        value = flint.arb.nan()
+        for bits in (wanted + 40, 2 * wanted + 100, 6 * wanted + 600):
+            with working_bits(bits):
+                value = evaluate(self.tree, to_arb(point), AT_POINT)
+                if value.is_finite() and (value.rel_accuracy_bits() >= wanted or value.is_zero()):
+                    break
+        if not value.is_finite():
+            return mpmath.mpf("nan")
+        # No fraction: pi^(-10^(e+10)) has an exponent of thirteen digits, which mpf holds and a fraction does not.
+        mantissa, exponent = value.mid().man_exp()
+        return mpmath.mpf((int(mantissa), int(exponent)))
+
+    def on(self, lower: End, upper: End) -> "Expression":
+        """The expression with every branch decided that provably does not switch inside the open interval.
+
+        >>> parse("abs(x)").on(Fraction(-1), Fraction(0)).text
+        '-x'
+        """
+        return Expression(switches.decided(self.tree, lower, upper), self.variable)
+
+    def breakpoints(self, lower: End, upper: End) -> tuple[Fraction, ...]:
+        """Every point of the open interval where a branch switches; within 2**-400 where it is not rational."""
+        return switches.breakpoints(self.tree, lower, upper)
+
+    def jumps(self, lower: End, upper: End) -> tuple[Fraction, ...]:
+        """The breakpoints at which the two one-sided values provably differ."""
+        return switches.jumps(self.tree, lower, upper)
+
+    def defined(self, lower: End, upper: End) -> bool:
+        """Whether every root and power provably has its argument in its domain on the whole interval."""
+        return switches.at_least(self.tree, lower, upper)
+
+
+def parse(source: str, variable: str = "x") -> Expression:
+    """Read an expression of one variable.
+
+    The language: exact numbers, ``pi``, ``e``, the variable, ``+ - * / ^ **``, parentheses, ``exp log sqrt sin cos tan
+    sinh cosh tanh asin acos atan asinh acosh atanh erf erfc gamma loggamma expm1 log1p sigmoid softplus abs min max
+    sign heaviside relu``, ``clip(x, lower, upper)`` and ``where(a < b, then, otherwise)``. ``sign(0)`` is 0 and
+    ``heaviside(0)`` is 1/2.
+
+    Raises
+    ------
+    ExpressionError
+        with the position and what is allowed, where the text is not in the language or goes beyond its limits.
+
+    >>> parse("-x**2 / 0.5").text
+    '-x ^ 2 / 0.5'
+    """
+    return Expression(parse_tree(source, variable), variable)
+
+
+_SYMPY = {
+    **{name: name for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc", "gamma")},
+    **{name: name for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
+    **{"log": "log", "loggamma": "loggamma", "Abs": "abs", "Min": "min", "Max": "max", "sign": "sign"},
+    **{"StrictLessThan": "<", "LessThan": "<=", "StrictGreaterThan": ">", "GreaterThan": ">="},
+    **{"Add": "+", "Mul": "*", "Pow": "^"},
+}
+
+
+def from_sympy(value: Any) -> Expression:
+    """Read a sympy expression with at most one symbol.
+
+    Raises
+    ------
+    ExpressionError
+        where it holds something outside the language, or several symbols.
+
+    >>> import sympy
+    >>> from_sympy(sympy.tanh(2 * sympy.Symbol("t"))).text
+    'tanh(2 * t)'
+    """
+    import sympy
+
+    symbols = sorted(value.free_symbols, key=str)
+    if len(symbols) > 1:
+        raise ExpressionError(f"one variable is allowed, and the sympy expression has {', '.join(map(str, symbols))}")
+    variable = str(symbols[0]) if symbols else "x"
+
+    def chosen(pairs: tuple[Any, ...]) -> Node:
+        (then, condition), *rest = pairs
+        if condition == True or not rest:  # noqa: E712  (sympy's own truth value)
+            return convert(then)
+        return under(condition, convert(then), chosen(tuple(rest)))
+
+    def under(condition: Any, yes: Node, no: Node) -> Node:
+        if isinstance(condition, sympy.And | sympy.Or):
+            for part in condition.args:
+                yes, no = (
+                    (under(part, yes, no), no) if isinstance(condition, sympy.And) else (yes, under(part, yes, no))
+                )
+            return yes if isinstance(condition, sympy.And) else no
+        return build("where", convert(condition), yes, no)
+
+    def convert(part: Any) -> Node:
+        if part.is_Symbol:
+            return Node("variable")
+        if part is sympy.pi or part is sympy.E:
+            return Node("pi" if part is sympy.pi else "e")
+        if part.is_Rational:
+            return number(Fraction(int(part.p), int(part.q)))
+        if part.is_Float:
+            return number(fraction(mpmath.mpf(part._mpf_)) if part._prec > 53 else fraction(float(part)))
+        name = type(part).__name__
+        if name == "Piecewise":
+            return chosen(part.args)
+        if name == "Heaviside":
+            return build("heaviside", convert(part.args[0]))
+        if name not in _SYMPY:
+            raise ExpressionError(
+                f"sympy's {name} is not in the language of expressions; {', '.join(sorted(_SYMPY))} are"
+            )
+        return build(_SYMPY[name], *(convert(argument) for argument in part.args))
+
+    return Expression(convert(value), variable)

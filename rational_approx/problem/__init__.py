@@ -1,0 +1,1 @@
+"""The problem that is solved, in the variable t."""

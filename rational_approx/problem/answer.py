@@ -1,0 +1,94 @@
+"""From the polynomials of a finished exchange to the rational that is handed out, with exact side conditions."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import flint
+import numpy as np
+
+from rational_approx.arithmetic.domain import Domain, End
+from rational_approx.arithmetic.polynomials import as_chebyshev, exact, fmpq, fractions
+from rational_approx.arithmetic.signs import sign_on
+from rational_approx.exchange.finish import Finished
+from rational_approx.problem.reduction import Reduced
+from rational_approx.rationals.rational import Rational
+
+__all__ = ["in_range", "restored"]
+
+
+SIMPLE = 100
+"""Coefficients of a target that is a rational itself are kept as fractions with denominators of so few bits."""
+
+
+def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[End]) -> Rational:
+    """The approximant in the user's variable, its coefficients dyadic with far more digits than the error needs.
+
+    Rounding them one by one would miss the conditions ``r(a) = f(a)`` by a hair. So P is corrected by the polynomial
+    of lowest degree that takes what is missing at these points; then they hold exactly.
+    """
+    p, q = problem.change.restored(done.p, done.q, problem.degree)
+    if done.h == 0:  # the target itself
+        common = p.gcd(q)
+        p, q = p // common, q // common
+    basis = "chebyshev" if domain.bounded else "monomial"
+    top, bottom = _coefficients(p, domain), _coefficients(q, domain)
+    if len(top) == len(bottom) == 1 and abs(top[0] / bottom[0]) < abs(done.h) / (1 << done.bits // 2):
+        top = (Fraction(0),)  # the zero function, but for the rounding of the finish: its type has a defect of q
+    # Q is made positive on the first interval, its largest coefficient 1 in size, and all are rounded to dyadic numbers
+    # well beyond the precision of the finish.
+    finite = [x for x in reference if isinstance(x, Fraction)]
+    if not finite:  # a jump at infinity
+        finite = [x for x in (domain.lower, domain.upper, Fraction(0)) if isinstance(x, Fraction)][:1]
+    first = domain.intervals[0][1]
+    largest = max(map(abs, bottom)) * (1 if q(fmpq(first if isinstance(first, Fraction) else finite[0])) > 0 else -1)
+    smallest = min(abs(exact(q(fmpq(x)))) for x in finite)  # near a kink Q falls by hundreds of orders of magnitude
+    unit = 1 << (done.bits + 64 + max(0, int(abs(largest) / smallest).bit_length()))
+
+    top, bottom = tuple(c / largest for c in top), tuple(c / largest for c in bottom)
+    if done.h != 0 or max(c.denominator for c in top + bottom) > 1 << SIMPLE:
+        top, bottom = (tuple(Fraction(round(c * unit), unit) for c in side) for side in (top, bottom))
+    rational = Rational(top, bottom, domain, basis)
+    if problem.change.roots:
+        offset = flint.fmpq_poly([fmpq(c) for c in problem.change.offset] or [0])
+        top_now, bottom_now = rational.polynomials
+        # An odd target vanishes at 0 in a gap as well, unless P and Q shared the factor x.
+        inside = [a for a in problem.change.roots if a in domain]
+        missing = [(a, exact((offset * bottom_now - top_now)(fmpq(a)))) for a in inside]
+        if any(value for _, value in missing):
+            corrected = _coefficients(top_now + _through(missing), domain)
+            rational = Rational(corrected, rational.denominator, domain, basis)
+    # As many support points as the barycentric form needs, and no more: with a surplus its weights would cancel.
+    wanted = max(rational.type) + 1
+    spread = np.unique(np.round(np.linspace(min(1, len(finite) - 1), len(finite) - 1, wanted)).astype(int))
+    support = tuple(dict.fromkeys(Fraction(float(finite[k])) for k in spread))
+    return replace(rational, support=support) if len(support) == wanted else rational
+
+
+def _coefficients(poly: flint.fmpq_poly, domain: Domain) -> tuple[Fraction, ...]:
+    return as_chebyshev(poly, domain) if domain.bounded else fractions(poly)
+
+
+def _through(values: list[tuple[Fraction, Fraction]]) -> flint.fmpq_poly:
+    """The polynomial of lowest degree through points with these values."""
+    total = flint.fmpq_poly([0])
+    for a, value in values:
+        term = flint.fmpq_poly([fmpq(value)])
+        for b, _ in values:
+            if b != a:
+                term = term * flint.fmpq_poly([-fmpq(b), 1]) * (1 / fmpq(a - b))
+        total += term
+    return total
+
+
+def in_range(rational: Rational, domain: Domain, bounds: tuple[End, End]) -> bool:
+    """Whether ``lower <= r <= upper`` provably holds on the whole domain, decided in integers."""
+    p, q = rational.polynomials
+    for lower, upper in domain.intervals:
+        side = sign_on(q, lower, upper).sign
+        if not side:
+            return False
+        for b, sign in zip(bounds, (side, -side), strict=True):
+            above = (p - q * fmpq(b)) * sign if isinstance(b, Fraction) else flint.fmpq_poly([0])
+            if above != 0 and 1 not in sign_on(above, lower, upper)[:2]:
+                return False
+    return True

@@ -1,0 +1,1 @@
+"""Sequences of floating-point operations, and their rounding errors."""

@@ -1,0 +1,157 @@
+"""The sequence of operations that evaluates a rational: one description for the proof and for every language."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from rational_approx.arithmetic.domain import finite
+from rational_approx.rationals.rational import Rational
+
+__all__ = ["INPUT", "Constant", "Input", "Operand", "Program", "Result", "Step", "program"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """The number x."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An exact number, which a language rounds to its type."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an earlier step gave."""
+
+    step: int
+
+
+# Three classes, since as plain numbers the constant 1 and the result of step 1 would compare equal. Objects of two
+# data classes never do (named tuples would).
+Operand = Input | Constant | Result
+
+INPUT = Input()
+
+
+class Step(NamedTuple):
+    """One rounded operation: ``add``, ``sub``, ``mul``, ``div``, or ``fma`` for ``a * b + c`` with one rounding."""
+
+    op: str
+    operands: tuple[Operand, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Steps in order; the last one divides ``top`` by ``bottom``."""
+
+    steps: tuple[Step, ...]
+    top: Operand
+    bottom: Operand
+
+
+class _Writer:
+    def __init__(self, fma: bool) -> None:
+        self.fma = fma
+        self.steps: list[Step] = []
+        self.known: dict[Step, Result] = {}
+
+    def do(self, op: str, *operands: Operand) -> Operand:
+        """The result of a step; the same step is not taken twice."""
+        step = Step(op, operands)
+        if step not in self.known:
+            self.known[step] = Result(len(self.steps))
+            self.steps.append(step)
+        return self.known[step]
+
+    def multiply_add(self, a: Operand, b: Operand, c: Operand) -> Operand:
+        """``a b + c``; an addition of zero is left out."""
+        if _zero(c):
+            return self.do("mul", a, b)
+        return self.do("fma", a, b, c) if self.fma else self.do("add", self.do("mul", a, b), c)
+
+    def horner(self, c: tuple[Fraction, ...], x: Operand) -> Operand:
+        total: Operand = Constant(c[-1])
+        for coefficient in reversed(c[:-1]):
+            total = self.multiply_add(total, x, Constant(coefficient))
+        return total
+
+    def estrin(self, c: tuple[Fraction, ...], x: Operand) -> Operand:
+        terms: list[Operand] = [Constant(coefficient) for coefficient in c]
+        while len(terms) > 1:
+            pairs = [self.multiply_add(high, x, low) for low, high in zip(terms[::2], terms[1::2])]
+            terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
+            if len(terms) > 1:
+                x = self.do("mul", x, x)
+        return terms[0]
+
+    def clenshaw(self, c: tuple[Fraction, ...], t: Operand, twice: Operand) -> Operand:
+        if len(c) == 1:
+            return Constant(c[0])
+        ahead: Operand = Constant(c[-1])
+        further: Operand = Constant(Fraction(0))
+        for coefficient in reversed(c[1:-1]):
+            lead = self.multiply_add(twice, ahead, Constant(coefficient))
+            ahead, further = (lead if _zero(further) else self.do("sub", lead, further)), ahead
+        lead = self.multiply_add(t, ahead, Constant(c[0]))
+        return lead if _zero(further) else self.do("sub", lead, further)
+
+
+def program(rational: Rational, scheme: str = "horner", fma: bool = False) -> Program:
+    """The operations of Horner's or Estrin's scheme (powers of x), or of Clenshaw's (Chebyshev polynomials).
+
+    A polynomial without odd or without even powers is evaluated in ``x * x``.
+
+    Raises
+    ------
+    ValueError
+        for an unknown scheme, or one for the other basis.
+
+    >>> one = Fraction(1)
+    >>> from rational_approx import Domain
+    >>> r = Rational((one, one), (one, 0 * one, one), Domain.of((-1, 1)), basis="monomial")
+    >>> [step.op for step in program(r).steps]
+    ['mul', 'add', 'mul', 'mul', 'add', 'div']
+    """
+    wanted = "chebyshev" if scheme == "clenshaw" else "monomial"
+    if scheme not in ("horner", "estrin", "clenshaw"):
+        raise ValueError(f"scheme must be 'horner', 'estrin' or 'clenshaw', not {scheme!r}")
+    if rational.basis != wanted:
+        raise ValueError(
+            f"{scheme} evaluates the {wanted} basis and this rational is in the {rational.basis} basis: take "
+            f"scheme={'clenshaw' if rational.basis == 'chebyshev' else 'horner'!r}, or convert it before rounding"
+        )
+    writer = _Writer(fma)
+    # Coefficients may be given as integers.
+    sides = [tuple(map(Fraction, side)) for side in (rational.numerator, rational.denominator)]
+    if scheme == "clenshaw":
+        lower, upper = finite(rational.domain.lower), finite(rational.domain.upper)
+        width = upper - lower
+        t = writer.multiply_add(INPUT, Constant(2 / width), Constant(-(lower + upper) / width))
+        twice = writer.do("add", t, t)
+        top, bottom = (writer.clenshaw(side, t, twice) for side in sides)
+    else:
+        rule = writer.horner if scheme == "horner" else writer.estrin
+        done: list[Operand] = []
+        for side in map(_trimmed, sides):
+            odd, even = any(side[1::2]), any(side[0::2])
+            if len(side) > 2 and not (odd and even):
+                inner = rule(side[1::2] if odd else side[0::2], writer.do("mul", INPUT, INPUT))
+                done.append(writer.do("mul", INPUT, inner) if odd else inner)
+            else:
+                done.append(rule(side, INPUT))
+        top, bottom = done
+    writer.do("div", top, bottom)
+    return Program(tuple(writer.steps), top, bottom)
+
+
+def _zero(operand: Operand) -> bool:
+    return isinstance(operand, Constant) and not operand.value
+
+
+def _trimmed(side: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+    while len(side) > 1 and not side[-1]:
+        side = side[:-1]
+    return side

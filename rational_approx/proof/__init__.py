@@ -1,0 +1,1 @@
+"""`certify`: proofs about a rational and its target."""

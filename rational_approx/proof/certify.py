@@ -1,0 +1,436 @@
+"""`certify`: a rigorous two-sided bound of the error of a rational, the best possible, and exact facts about it."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise, product
+from math import ceil, cos, inf, pi
+from typing import Any, NamedTuple
+
+import flint
+import numpy as np
+from flint import arb
+
+from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.polynomials import fmpq, fractions
+from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.signs import sign_on
+from rational_approx.expressions.enclosures import Undecided
+from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.nodes import Node, text
+from rational_approx.expressions.roots import quotient_of
+from rational_approx.proof.certificate import COMPETITORS, Certificate, Part, Point, Reference
+from rational_approx.proof.claims import decide, denominator_sign, read_claims
+from rational_approx.proof.error_models import ErrorCurve, curves, order_for
+from rational_approx.proof.lower_bound import alternating
+from rational_approx.proof.shared_zeros import divided
+from rational_approx.proof.supremum import Sample, Search
+from rational_approx.rationals.rational import Rational
+from rational_approx.targets.samples import exact_samples, sample_errors
+from rational_approx.targets.target import Piece, Target
+
+__all__ = ["certify"]
+
+DEFAULT_GAP = Fraction(1, 10**13)
+"""Relative gap between the proved bounds; one Newton step at each extremum reaches it at no cost."""
+
+_PRECISIONS = (160, 320, 640, 1280, 2560, 5120, 10_240)
+
+
+def certify(
+    fit: Any,
+    target: Target | None = None,
+    *,
+    claims: Sequence[Any] = (),
+    gap: object = None,
+    against: Any = None,
+) -> Certificate:
+    """Prove how large the weighted error of a rational is, and what else is claimed of it.
+
+    Parameters
+    ----------
+    fit:
+        A ``Fit``, or a `Rational` together with its ``target``.
+    claims:
+        Further facts: ``("error", bound)``, ``("best", factor)``: error at most that factor times the best possible,
+        ``("range", lower, upper)``, ``("monotone", "increasing")``, ``("lipschitz", bound)``,
+        ``("saturation", start, end, limit, tolerance)``: within a tolerance of a limit from start to end, which may
+        lie outside the domain; ``("derivative", bound)``: ``abs(f' - r') <= bound``, without a bound it is filled in.
+    gap:
+        Wanted relative gap between the two bounds.
+    against:
+        The best fit of the same target, where a `Rational` is certified (one with rounded coefficients, say): its type,
+        its class of competitors and its references then prove the best possible error. A fit brings its own.
+
+    Raises
+    ------
+    ValueError, TypeError
+        for claims, a gap or objects of another kind. What cannot be proved is an answer, not an exception.
+
+    >>> from rational_approx import Rational, Domain
+    >>> one = Fraction(1)
+    >>> r = Rational((one, one / 2), (one, -one / 2), Domain.of((-1, 1)), basis="monomial")
+    >>> print(certify(r, Target("exp(x)", (-1, 1)), claims=[("monotone", "increasing")]))
+    proved: error of type (1, 1) for exp(x) on Domain([-1, 1])
+      0.281718171541 <= error <= 0.281718171541 (relative gap ...)
+      best possible of this type >= 0
+      pole-free: yes
+      monotone increasing: proved
+    """
+    rational = fit if isinstance(fit, Rational) else getattr(fit, "rational", None)
+    target = getattr(fit, "target", None) if target is None else target
+    if not isinstance(rational, Rational) or not isinstance(target, Target):
+        raise TypeError("certify takes a fit, or a Rational and its Target: certify(fit) or certify(rational, target)")
+    stated = read_claims(claims)
+    wanted = DEFAULT_GAP if gap is None else fraction(gap)
+    if wanted <= 0:
+        raise ValueError(f"the gap must be positive, not {gap}: exact equality cannot be proved by enclosures")
+    source = fit if against is None else against
+    degree = tuple(getattr(source, "degree", None) or rational.type)
+    if any(n < m for n, m in zip(degree, rational.type)):
+        raise ValueError(f"the rational has type {rational.type} and is no competitor of type {degree}")
+    any_sign = getattr(source, "denominator", "one sign") == "any" and len(target.domain.intervals) > 1
+    competitors = COMPETITORS[any_sign]
+    top, bottom = rational.polynomials
+    signs, free, zero = denominator_sign(bottom, target.domain)
+    found = _Findings()
+    if zero is not None and free is False:
+        found.status, found.witness = "refuted", Point(0, zero)
+        found.reason = f"the denominator has a zero on the domain, at or next to x = {float(zero):.6g}"
+    elif target.samples is not None:
+        _from_samples(found, rational, target, degree)
+    elif any(piece.expression is None or piece.weight_expression is None for piece in target.pieces):
+        _sampled(found, rational, target)
+    elif free is None:
+        found.reason = "the denominator comes too close to zero to decide whether it has a zero"
+    else:
+        near = getattr(source, "reference", ())
+        rivals: tuple[Any, ...] = tuple(getattr(source, "patterns", ())) if any_sign else ()
+        if against is not None and not any_sign:
+            rivals = (_Rival((1,) * len(signs), against.rational, against.reference),)
+        asked = _Asked(target, top, bottom, degree, near, wanted, competitors, signs, rivals)
+        try:
+            _enclosed(found, asked)
+        except OverflowError as problem:
+            found.status, found.reason = "undecided", str(problem)
+    bounds, worst = (found.lower, found.upper, found.best_lower), found.witness and found.witness.x
+    decided = tuple(
+        decide(name, values, top, bottom, target, signs, bounds, worst, rational=rational) for name, values in stated
+    )
+    if any(claim.status == "refuted" for claim in decided):
+        found.status = "refuted"
+    elif found.status == "proved" and any(claim.status == "undecided" for claim in decided):
+        found.status, found.reason = "undecided", "a claim could be neither proved nor refuted"
+    return Certificate(
+        found.status,
+        found.lower,
+        found.upper,
+        found.best_lower,
+        free,
+        rational,
+        target.domain,
+        _name(target.expression, target.name),
+        _weight(target),
+        target.breakpoints,
+        decided,
+        found.witness,
+        found.references,
+        found.parts,
+        degree,
+        found.reason,
+        exact_samples(target),
+        competitors,
+    )
+
+
+def _weight(target: Target) -> str:
+    if target.samples is not None:
+        return "1" if (np.asarray(target.weight) == 1).all() else "samples"
+    return _name(target.weight_expression, target.weight)
+
+
+def _name(formula: Expression | None, other: Any) -> str:
+    # The text of an expression, always in the variable x, or the name of whatever else it is.
+    named = other if isinstance(other, str) else str(getattr(other, "__name__", type(other).__name__))
+    return named if formula is None else text(formula.tree)
+
+
+class _Findings:
+    """What is known so far; the fields are those of the certificate."""
+
+    def __init__(self) -> None:
+        self.status, self.reason = "undecided", ""
+        self.lower: Fraction | None = None
+        self.upper: Fraction | None = None
+        self.best_lower = Fraction(0)
+        self.witness: Point | None = None
+        self.references: tuple[Reference, ...] = ()
+        self.parts: tuple[Part, ...] = ()
+
+
+class _Rival(NamedTuple):
+    """A rational that is near the best for competitors whose Q has these signs, and where its error alternates."""
+
+    signs: tuple[int, ...]
+    rational: Rational
+    reference: Sequence[Any]
+
+
+class _Asked(NamedTuple):
+    """A rational and its target, the class of competitors, and where to look."""
+
+    target: Target
+    top: flint.fmpq_poly
+    bottom: flint.fmpq_poly
+    degree: tuple[int, ...]
+    reference: Sequence[Any]
+    gap: Fraction
+    competitors: str
+    signs: list[int]
+    """Those of Q, one for each interval."""
+    rivals: tuple[Any, ...]
+
+
+# -- targets given as expressions ------------------------------------------------------------------------------------
+
+
+def _enclosed(found: _Findings, asked: _Asked) -> None:
+    target, gap = asked.target, asked.gap
+    for piece in target.pieces:
+        for formula in (piece.expression, piece.weight_expression):
+            if not formula.defined(piece.lower, piece.upper):  # type: ignore[union-attr]
+                found.reason = f"it is not proved that {formula} is defined on all of [{piece.lower}, {piece.upper}]"
+                return
+    if _identical(target, asked.top, asked.bottom):
+        found.lower = found.upper = Fraction(0)
+        found.status = "proved"
+        return
+    digits = max(int(c.q).bit_length() for side in (asked.top, asked.bottom) for c in side.coeffs() or [flint.fmpq(0)])
+    for bits in _PRECISIONS:
+        with working_bits(bits):
+            try:
+                search, origins = _seeded(target, asked.top, asked.bottom, asked.reference, sum(asked.degree) + 2, gap)
+            except Undecided as problem:
+                found.reason = str(problem)
+                return
+            if not search.samples:
+                found.reason = "the target has no finite value at any point that was looked at"
+                return
+            widest = max((sample.value.rad() for sample in search.samples), key=float, default=arb(0))
+            # An error that stays below twice as many digits as the coefficients have is zero, or as good as zero.
+            visible = search.lower > 0 or bits < 300 + 2 * digits
+            if bits < _PRECISIONS[-1] and visible and not widest.upper() < search.lower * to_arb(gap / 16):
+                continue
+            order = order_for(search.lower)
+            for curve in search.curves:
+                curve.order = order
+            reached = search.run()
+            _record(found, asked, search, origins)
+        found.status = "proved" if reached else "undecided"
+        found.reason = "" if reached else "the bounds did not meet within the wanted gap"
+        if search.unbounded is not None:
+            at = float(_end_or_exact(target, origins, search, search.unbounded.curve, search.unbounded.lower))
+            found.reason = f"the error has no finite bound near x = {at:.6g}: a pole of the target, or no value there"
+        return
+
+
+def _identical(target: Target, top: flint.fmpq_poly, bottom: flint.fmpq_poly) -> bool:
+    # Whether the target is the same rational function on every piece: enclosures never show a zero error. That it is
+    # defined everywhere must be shown, too: x / x is not, at 0.
+    for piece in target.pieces:
+        tree = piece.expression.tree  # type: ignore[union-attr]
+        exactly = quotient_of(tree)
+        if exactly is None or exactly[0] * bottom != exactly[1] * top:
+            return False
+        if not all(_never_zero(below, piece) for below in _denominators(tree)):
+            return False
+        if piece.weight_expression.tree.value is None and not _finite(piece):  # type: ignore[union-attr]
+            return False
+    return True
+
+
+def _denominators(tree: Node) -> Iterator[Node]:
+    for node in tree.walk():
+        if node.operator == "/":
+            yield node.arguments[1]
+        elif node.operator == "^" and (node.arguments[1].value or 0) < 0:
+            yield node.arguments[0]
+
+
+def _never_zero(node: Node, piece: Piece) -> bool:
+    known = quotient_of(node)
+    return known is not None and sign_on(known[0], piece.lower, piece.upper).sign != 0
+
+
+def _finite(piece: Piece, boxes: int = 4000) -> bool:
+    # Whether the weight, without the zeros that it shares with the target, is finite on boxes that cover the piece.
+    if not (isinstance(piece.lower, Fraction) and isinstance(piece.upper, Fraction)):
+        return False
+    _, weight, _, _ = divided(piece.expression, piece.weight_expression, flint.fmpq_poly([0]), piece.lower, piece.upper)  # type: ignore[arg-type]
+    stack = [(piece.lower, piece.upper)]
+    with working_bits(128):
+        while stack and boxes:
+            (a, b), boxes = stack.pop(), boxes - 1
+            if not weight.ball(to_arb(a).union(to_arb(b))).is_finite():
+                stack += [(a, (a + b) / 2), ((a + b) / 2, b)]
+    return not stack
+
+
+def _seeded(
+    target: Target, top: flint.fmpq_poly, bottom: flint.fmpq_poly, reference: Sequence[Any], count: int, gap: Fraction
+) -> tuple[Search, list[int]]:
+    # The curves of all pieces, evaluated at the reference and at Chebyshev points, and the piece of each curve.
+    parts: list[ErrorCurve] = []
+    origins: list[int] = []
+    settled = arb(2) ** -(flint.ctx.prec // 2)
+    for index, piece in enumerate(target.pieces):
+        made = curves(piece.expression, piece.weight_expression, top, bottom, piece.lower, piece.upper, settled)
+        parts += made
+        origins += [index] * len(made)
+    search = Search(parts, to_arb(gap) / 2)
+    known = sorted({fraction(x) for x in reference if not (isinstance(x, float) and abs(x) == inf)})
+    for index, curve in enumerate(parts):
+        middle, half = (curve.lower + curve.upper) / 2, (curve.upper - curve.lower) / 2
+        nodes = [cos(pi * (k + 0.5) / count) for k in range(count)]
+        points = [(middle + half * node).mid() for node in nodes]
+        if not curve.inverted:
+            points += [to_arb(x).mid() for x in known]
+            if half > 100:  # the peaks of an error on a half-line are where x is neither small nor large
+                piece = target.pieces[origins[index]]
+                starts = [to_arb(end) if isinstance(end, Fraction) else arb(0) for end in (piece.lower, piece.upper)]
+                far = [arb((1 + node) / (1 - node)) for node in nodes]
+                points += [(starts[0] + t).mid() for t in far] + [(starts[1] - t).mid() for t in far]
+        for x in points:
+            if x > curve.lower and x < curve.upper:
+                search.evaluate(index, x)
+    return search, origins
+
+
+def _end_or_exact(target: Target, origins: list[int], search: Search, curve: int, x: arb) -> End:
+    # The exact coordinate in the target's own variable of a point or box end on a curve.
+    made, piece = search.curves[curve], target.pieces[origins[curve]]
+    if made.inverted:
+        side = 1 if made.upper > 0 else -1
+        return Fraction(1) / to_fraction(x) if not x.is_zero() else side * inf
+    for ball, end in ((made.lower, piece.lower), (made.upper, piece.upper)):
+        if not x.is_exact() and x.mid() == ball.mid() and isinstance(end, Fraction):
+            return end
+    return to_fraction(x)
+
+
+def _record(found: _Findings, asked: _Asked, search: Search, origins: list[int]) -> None:
+    target = asked.target
+
+    def place(curve: int, x: arb) -> End:
+        return _end_or_exact(target, origins, search, curve, x)
+
+    found.lower = _rounded(search.lower, -1)
+    if search.upper.is_finite():
+        found.upper = _rounded(search.upper, 1)
+    points: dict[Point, Sample] = {}
+    for sample in search.samples:
+        points[Point(origins[sample.curve], place(sample.curve, sample.x))] = sample
+    sizes = [_sized(point, sample.value) for point, sample in points.items()]
+    found.witness = max(sizes, key=lambda entry: entry[2])[0]
+    weighted = [entry for entry in sizes if search.weight_positive(points[entry[0]])]
+    zeros = {zero for curve in search.curves for zero in curve.zeros}
+    # A zero at the very end of the domain turns no sign, which is as good as turning all of them.
+    turned = tuple(sum(piece.lower < zero for piece in target.pieces) for zero in zeros)
+    found.best_lower, found.references = _unbeaten(asked, weighted, zeros, turned)
+    parts = []
+    for box in search.boxes:
+        ends = sorted((place(box.curve, box.lower), place(box.curve, box.upper)))
+        parts.append(Part(origins[box.curve], ends[0], ends[1]))
+    found.parts = tuple(sorted(parts, key=lambda part: (part.piece, part.lower)))
+
+
+def _sized(point: Point, value: arb) -> tuple[Point, int, Fraction]:
+    return point, (value > 0) - (value < 0), _rounded(abs(value).lower(), -1)
+
+
+def _unbeaten(
+    asked: _Asked, points: list[tuple[Point, int, Fraction]], zeros: set[Fraction], turned: tuple[int, ...]
+) -> tuple[Fraction, tuple[Reference, ...]]:
+    # The smallest of the bounds for every pattern of signs that a competitor's Q may have; 0 where one has no bound.
+    intervals, q = asked.target.domain.intervals, asked.degree[1]
+    patterns = [(1,) * len(intervals)]
+    if asked.competitors == "any sign":
+        free = ((1, *rest) for rest in product((1, -1), repeat=len(intervals) - 1))
+        patterns = [each for each in free if sum(a != b for a, b in pairwise(each)) <= q]
+    home = [
+        next(k for k, (a, b) in enumerate(intervals) if a <= piece.lower and piece.upper <= b)
+        for piece in asked.target.pieces
+    ]
+    own = tuple(sign * asked.signs[0] for sign in asked.signs)
+    best: Fraction | None = None
+    references = []
+    for pattern in sorted(patterns, key=lambda each: each != own):
+        flips = {piece: asked.signs[k] * pattern[k] for piece, k in enumerate(home)}
+        bound, places, sides = alternating(points, asked.degree, (asked.top, asked.bottom), turned, flips)
+        found = Reference(pattern, places, sides)
+        for rival in asked.rivals:
+            if tuple(rival.signs) == pattern:
+                higher, found_by_rival = _by_rival(asked, rival, zeros, turned, home)
+                if higher > bound:
+                    bound, found = higher, found_by_rival
+        best = bound if best is None else min(best, bound)
+        references.append(found)
+    return (best, tuple(references)) if best else (Fraction(0), ())
+
+
+def _by_rival(
+    asked: _Asked, rival: Any, zeros: set[Fraction], turned: tuple[int, ...], home: list[int]
+) -> tuple[Fraction, Reference]:
+    # The bound that the best fit of another pattern of signs gives, from its own error at its own reference.
+    above, below = (tuple(fractions(side)) for side in rival.rational.polynomials)
+    plain = Rational(above, below, asked.target.domain, "monomial")
+    top, bottom = plain.polynomials
+    signs, free, _ = denominator_sign(bottom, asked.target.domain)
+    if not free or any(top(fmpq(zero)) != 0 for zero in zeros):
+        return Fraction(0), Reference((), (), ())
+    points = []
+    for index, piece in enumerate(asked.target.pieces):
+        curve = ErrorCurve(piece.expression, piece.weight_expression, top, bottom, arb(0), arb(0))
+        for x in (fraction(x) for x in rival.reference if not (isinstance(x, float) and abs(x) == inf)):
+            ball = to_arb(x)
+            if piece.lower <= x <= piece.upper and x not in zeros and curve.weight_positive(ball):
+                points.append(_sized(Point(index, x), curve.at(ball)[0]))
+    flips = {piece: signs[k] * rival.signs[k] for piece, k in enumerate(home)}
+    bound, places, sides = alternating(points, asked.degree, (top, bottom), turned, flips)
+    return bound, Reference(tuple(rival.signs), places, sides, plain)
+
+
+def _rounded(value: arb, side: int) -> Fraction:
+    # An exact bound with at most 128 significant bits, rounded outwards.
+    end = value.lower() if side < 0 else value.upper()
+    if not end > arb(2) ** -20_000:  # far out on a half-line even the exponent would be too large for a fraction
+        return Fraction(0) if side < 0 else Fraction(2) ** -20_000
+    number = to_fraction(end)
+    shift = 128 - (number.numerator.bit_length() - number.denominator.bit_length())
+    scaled = number * Fraction(2) ** shift
+    # One unit more than rounding needs, so that whoever checks in another arithmetic has room for his own rounding.
+    return Fraction(int(scaled) - 1 if side < 0 else ceil(scaled) + 1) / Fraction(2) ** shift
+
+
+# -- samples and opaque callables ------------------------------------------------------------------------------------
+
+
+def _from_samples(found: _Findings, rational: Rational, target: Target, degree: tuple[int, ...]) -> None:
+    points = sample_errors(rational, exact_samples(target))
+    found.witness, _, largest = max(points, key=lambda entry: entry[2])
+    found.lower = found.upper = largest
+    weighted = {x for x, _, weight in exact_samples(target) if weight > 0}
+    points = [point for point in points if point[0].x in weighted]
+    found.best_lower, places, sides = alternating(points, degree, rational.polynomials)
+    found.references = (Reference((1,), places, sides),) if found.best_lower else ()
+    found.status = "proved"
+
+
+def _sampled(found: _Findings, rational: Rational, target: Target) -> None:
+    found.status, found.reason = "sampled", "the target is an opaque callable: give it as an expression to have a proof"
+    for index, piece in enumerate(target.pieces):
+        lower, upper = max(float(piece.lower), -1e3), min(float(piece.upper), 1e3)
+        x = np.clip((lower + upper) / 2 - (upper - lower) / 2 * np.cos(np.linspace(0, np.pi, 4001)), lower, upper)
+        error = np.abs(piece.weight(x) * (piece.function(x) - rational(x)))
+        worst = int(np.nanargmax(error))
+        if found.lower is None or Fraction(float(error[worst])) > found.lower:
+            found.lower, found.witness = Fraction(float(error[worst])), Point(index, Fraction(float(x[worst])))

@@ -1,0 +1,206 @@
+"""Stated facts about a rational: no pole, range, saturation, monotonicity, Lipschitz bound, error of the derivative.
+
+All but the last are signs of polynomials, which are decided exactly. What is stated of code: `code_claims`.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil, inf
+from typing import Any
+
+import flint
+
+from rational_approx.arithmetic.domain import Domain
+from rational_approx.arithmetic.polynomials import fmpq
+from rational_approx.arithmetic.precision import fraction
+from rational_approx.arithmetic.signs import sign_on
+from rational_approx.proof.certificate import Claim
+from rational_approx.proof.code_claims import decide_format, decide_rounding, read_code_claim
+from rational_approx.proof.slopes import SlopeError, slope_error
+from rational_approx.rationals.rational import Rational
+from rational_approx.targets.target import Target
+
+__all__ = ["decide", "denominator_sign", "read_claims"]
+
+_SHAPES = {
+    "error": (1,),
+    "best": (1,),
+    "range": (2,),
+    "saturation": (4,),
+    "monotone": (1,),
+    "lipschitz": (1,),
+    "derivative": (0, 1),
+    "format": (1,),
+    "rounding": (3, 4),
+}
+
+
+def read_claims(claims: Sequence[Any]) -> list[tuple[str, tuple[Any, ...]]]:
+    """Check the form of stated claims.
+
+    ``("error", bound)``, ``("best", factor)``, ``("range", lower, upper)`` (None or infinite: no bound on that side),
+    ``("monotone", "increasing")`` or
+    ``"decreasing"``, ``("lipschitz", bound)``; ``("saturation", start, end, limit, tolerance)`` for
+    ``abs(r(x) - limit) <= tolerance`` from start to end, which may lie outside the domain and be infinite;
+    ``("derivative", bound)`` for ``abs(f' - r') <= bound``, or ``("derivative",)`` to have the bound filled in;
+    ``("format", "bfloat16")``: every coefficient is such a number;
+    ``("rounding", "float32", "horner", "no fma", bound)``: the code of that scheme in that type has a weighted
+    rounding error of at most the bound, which is filled in where it is left out. On a command line, where a claim is
+    split into words, ``no-fma`` says ``no fma``.
+
+    Raises
+    ------
+    ValueError
+        for a claim of another form.
+    """
+    out: list[tuple[str, tuple[Any, ...]]] = []
+    for claim in claims:
+        name, *arguments = claim if isinstance(claim, tuple | list) and claim else (None,)
+        if name not in _SHAPES or len(arguments) not in _SHAPES[name]:
+            raise ValueError(
+                f"{claim!r} is no claim: give ('error', bound), ('best', factor), ('range', lower, upper), "
+                "('monotone', 'increasing' or 'decreasing'), ('lipschitz', bound), "
+                "('saturation', start, end, limit, tolerance), ('derivative', bound), ('format', name) or "
+                "('rounding', type, scheme, 'fma' or 'no fma', bound)"
+            )
+        if name == "monotone":
+            if arguments[0] not in ("increasing", "decreasing"):
+                raise ValueError(f"a rational is 'increasing' or 'decreasing', not {arguments[0]!r}")
+            out.append((name, tuple(arguments)))
+        elif name == "range":
+            lower, upper = (end if bound is None else bound for bound, end in zip(arguments, (-inf, inf), strict=True))
+            out.append((name, Domain.of((lower, upper)).intervals[0]))
+        elif name == "saturation":
+            start, end = Domain.of(arguments[:2]).intervals[0]
+            out.append((name, (start, end, *map(fraction, arguments[2:]))))
+        elif name in ("format", "rounding"):
+            out.append((name, read_code_claim(name, arguments)))
+        else:
+            out.append((name, tuple(fraction(argument) for argument in arguments)))
+    return out
+
+
+def denominator_sign(bottom: flint.fmpq_poly, domain: Domain) -> tuple[list[int], bool | None, Fraction | None]:
+    """The denominator's sign on each interval, whether it has no zero there, and a witness of a zero near by."""
+    signs = [sign_on(bottom, lower, upper) for lower, upper in domain.intervals]
+    witness = None
+    for (lower, _), sign in zip(domain.intervals, signs):
+        if witness is None and sign.sign == 0 and sign.witness is not None:
+            witness = _zero_near(bottom, lower if isinstance(lower, Fraction) else sign.witness, sign.witness)
+    free = True if all(sign.sign for sign in signs) else False if witness is not None else None
+    return [sign.sign for sign in signs], free, witness
+
+
+def _zero_near(poly: flint.fmpq_poly, start: Fraction, end: Fraction) -> Fraction:
+    # Within 2**-60 of a sign change between two points; the second one where there is none.
+    side = poly(fmpq(start))
+    if side == 0 or side * poly(fmpq(end)) >= 0:
+        return start if side == 0 else end
+    for _ in range(60):
+        middle = (start + end) / 2
+        start, end = (middle, end) if side * poly(fmpq(middle)) > 0 else (start, middle)
+    return end
+
+
+def _non_negative(poly: flint.fmpq_poly, domain: Domain, signs: list[int]) -> tuple[str, Fraction | None]:
+    # Whether sign * poly >= 0 on each interval, with a point where it is not.
+    state = "proved"
+    for (lower, upper), side in zip(domain.intervals, signs):
+        if poly == 0:
+            continue
+        found = sign_on(poly * side, lower, upper)
+        if found.sign == 1 or found.weak == 1:
+            continue
+        ends = [end for end in (lower, upper, found.witness) if isinstance(end, Fraction)]
+        worst = min(ends, key=lambda x: poly(fmpq(x)) * side, default=None)
+        if worst is not None and poly(fmpq(worst)) * side < 0:
+            return "refuted", worst
+        state = "undecided"
+    return state, None
+
+
+def decide(
+    name: str,
+    arguments: tuple[Any, ...],
+    top: flint.fmpq_poly,
+    bottom: flint.fmpq_poly,
+    target: Target,
+    signs: list[int],
+    bounds: tuple[Fraction | None, Fraction | None, Fraction],
+    worst: Any = None,
+    *,
+    rational: Rational | None = None,
+) -> Claim:
+    """Prove or refute one claim about ``top / bottom``, whose denominator has the given signs on the target's domain.
+
+    ``bounds`` are the proved lower and upper bound of the error and the lower bound for the best possible; ``worst`` is
+    where the error reaches the first of them; ``rational`` holds the coefficients as they are written.
+    """
+    lower, upper, best = bounds
+    if name == "error":
+        met = upper is not None and upper <= arguments[0]
+        missed = lower is not None and lower > arguments[0]
+        return Claim(
+            name, arguments, "proved" if met else "refuted" if missed else "undecided", worst if missed else None
+        )
+    if name == "best":
+        met = upper is not None and upper <= arguments[0] * best
+        return Claim(name, arguments, "proved" if met else "undecided")
+    if name == "format" and rational is not None:
+        return Claim(name, arguments, decide_format(arguments, rational))
+    if not all(signs) or (name in ("format", "rounding") and rational is None):
+        return Claim(name, arguments, "undecided")
+    if name == "rounding" and rational is not None:
+        weight = None if target.samples is not None else target.weight_expression
+        status, filled = decide_rounding(arguments, rational, weight, target.domain)
+        return Claim(name, filled, status)
+    if name == "derivative":
+        return _derivative(arguments, slope_error(target, top, bottom))
+    domain = target.domain
+    if name == "saturation":
+        domain = Domain((arguments[:2],))
+        signs, free, pole = denominator_sign(bottom, domain)
+        if not free:
+            return Claim(name, arguments, "undecided" if free is None else "refuted", pole)
+        limit, tolerance = arguments[2:]
+        tests = _tests("range", (limit - tolerance, limit + tolerance), top, bottom, signs)
+    else:
+        tests = _tests(name, arguments, top, bottom, signs)
+    return Claim(name, arguments, *_all_of(tests, domain))
+
+
+def _tests(
+    name: str, arguments: tuple[Any, ...], top: flint.fmpq_poly, bottom: flint.fmpq_poly, signs: list[int]
+) -> list[tuple[flint.fmpq_poly, list[int]]]:
+    # Polynomials that must be nowhere negative once they are multiplied by a sign on each interval.
+    if name == "range":
+        sides = zip((-1, 1), arguments, strict=True)
+        return [((bottom * fmpq(b) - top) * side, signs) for side, b in sides if isinstance(b, Fraction)]
+    slope, square = top.derivative() * bottom - top * bottom.derivative(), bottom * bottom
+    squares = [1] * len(signs)
+    if name == "monotone":
+        return [(slope if arguments[0] == "increasing" else -slope, squares)]
+    bound = fmpq(arguments[0])
+    return [(bound * square - slope, squares), (bound * square + slope, squares)]
+
+
+def _all_of(tests: list[tuple[flint.fmpq_poly, list[int]]], domain: Domain) -> tuple[str, Fraction | None]:
+    outcomes = [_non_negative(poly, domain, sides) for poly, sides in tests]
+    for status in ("refuted", "undecided"):
+        for state, witness in outcomes:
+            if state == status:
+                return status, witness
+    return "proved", None
+
+
+def _derivative(arguments: tuple[Any, ...], found: SlopeError | None) -> Claim:
+    if found is None:
+        return Claim("derivative", arguments, "undecided")
+    if not arguments:
+        # A bound with few digits, and far enough above the proved one for whoever checks it in another arithmetic.
+        unit = Fraction(2) ** (found.upper.numerator.bit_length() - found.upper.denominator.bit_length() - 40)
+        return Claim("derivative", (ceil(found.upper / unit + 1) * unit,), "proved")
+    if found.upper <= arguments[0]:
+        return Claim("derivative", arguments, "proved")
+    missed = found.lower > arguments[0]
+    return Claim("derivative", arguments, "refuted" if missed else "undecided", found.witness if missed else None)

@@ -1,0 +1,1 @@
+"""`Rational` and its other forms."""

@@ -1,0 +1,1 @@
+"""Coefficients in a format, and the rounding errors of code."""

@@ -1,0 +1,298 @@
+"""`quantize`: coefficients in a floating-point format, with an error close to the best possible.
+
+Rounding each coefficient to the nearest number of the format changes the error by many times the best one, in all
+directions at once. Rounding them *together* does not: the changes ``dP`` and ``dQ`` turn the error ``e`` into exactly
+``e - w (dP - r dQ) / (Q + dQ)``, so that wanted are integer multiples of the coefficients' last places for which
+``dP - r dQ`` is small. That is a closest vector problem (Brisebarre & Chevillard 2007 for polynomials), solved by
+lattice reduction and random nearest planes, and then by descent on the true largest error, along short lattice vectors.
+``P`` and ``Q`` may be scaled together, which moves all coefficients on their grids: several scales are tried.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.floats import FORMATS, round_to
+from rational_approx.problem.answer import in_range
+from rational_approx.programs.rounding_errors import evaluation_error
+from rational_approx.proof.claims import denominator_sign
+from rational_approx.rationals.rational import Rational
+from rational_approx.rounding.lattice import Lattice
+from rational_approx.rounding.sampling import Sampled, sampled
+
+__all__ = ["quantize"]
+
+_GOOD = 1.001
+"""The search ends at an error of this many times the best one."""
+
+_NEAR = 1.02
+"""With an error above this many times the best one, zero coefficients are let go too."""
+
+_ALIKE = 1.01
+"""Errors of two bases that differ by no more than this factor are alike."""
+
+_MARGIN = 0.01
+"""How far inside its bounds a rational is kept at the sample points, in units of the error: between them it moves."""
+
+_SCALES = 8
+_SPREADS = (0.3, 1.0, 3.0)
+_COUNT = 1000
+_STEPS = 60
+
+
+def quantize(fit: Any, format: str, basis: str | None = None) -> Rational:
+    """A rational with every coefficient in a format, and an error close to that of the fit; never with a pole, and
+    within the bounds of a fit with ``bounds=``. Required values hold as far as the format can: ``r(0) = 0`` stays exact
+    in powers of x, ``r(a) = f(a)`` holds to the error of the format.
+
+    Parameters
+    ----------
+    fit:
+        What :func:`rational_approx.fit` returned.
+    format:
+        ``"float32"``, ``"bfloat16"``, ``"float16"`` or ``"float64"``.
+    basis:
+        ``"chebyshev"`` or ``"monomial"``; without it the one with the smaller error, and where both are near-best the
+        one with the smaller :func:`~programs.rounding_errors.evaluation_error`. Near a kink at 0 the denominator
+        falls by orders of magnitude, and with few bits only powers of x can follow it.
+
+    Raises
+    ------
+    ValueError
+        for an unknown format or basis, or where no rational without a pole (and within the bounds) was found in that
+        format.
+
+    >>> from rational_approx import fit
+    >>> short = quantize(fit("relu", (3, 2)), "bfloat16")
+    >>> short.format, max(float(abs(short(x) - max(x, 0))) for x in (-0.5, -0.1, 0.0, 0.1, 0.5, 1.0)) < 0.0225
+    ('bfloat16', True)
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
+    if basis not in (None, "chebyshev", "monomial"):
+        raise ValueError(f"basis must be 'chebyshev' or 'monomial', not {basis!r}")
+    answer = _found(fit, fit.bounds, format, basis)
+    if answer is not None:
+        return answer
+    inside = "" if fit.bounds == (-inf, inf) else f", within the bounds {tuple(map(float, fit.bounds))}"
+    raise ValueError(
+        f"no rational of type {fit.rational.type} with {format} coefficients and without a pole{inside} was found near "
+        "this fit: try a format with more bits, a lower type, or the other basis"
+        + (", or bounds a little inside of those needed" if inside else "")
+    )
+
+
+def _found(fit: Any, bounds: tuple[End, End], format: str, basis: str | None) -> Rational | None:
+    own = fit.rational.basis
+    names = [basis] if basis else [own, "monomial"] if own == "chebyshev" else [own]
+    found: list[_Candidate] = []
+    bases = [sampled(fit, name) for name in names]
+    # Coefficients that are zero for symmetry stay zero, unless nothing good is found so.
+    for freed in (False, True):
+        found += _searched(bases, format, freed, bounds)
+        if found and min(candidate.error for candidate in found) <= _NEAR:
+            break
+    through_zero = fit.rational.polynomials[0](0) == 0 and (
+        any(a == 0 for a, _ in fit.interpolate) or 0 in fit.target.relative_zeros
+    )
+    return _chosen(found, format, bounds, through_zero)
+
+
+def _chosen(found: list["_Candidate"], format: str, bounds: tuple[End, End], through_zero: bool) -> Rational | None:
+    # The best of each basis; where both are near-best, the one that code evaluates with the smaller proved error.
+    best: dict[str, tuple[float, Rational]] = {}
+    for candidate in sorted(found, key=lambda candidate: candidate.error):
+        name = candidate.points.rational.basis
+        answer = None if name in best else candidate.rational(format)
+        if answer is None or (through_zero and answer.polynomials[0](0) != 0):
+            continue
+        if bounds == (-inf, inf) or in_range(answer, answer.domain, bounds):
+            best[name] = candidate.error, answer
+    if not best:
+        return None
+    least = min(error for error, _ in best.values())
+    near = [answer for error, answer in best.values() if error <= _ALIKE * least]
+    return near[0] if len(near) == 1 else min(near, key=lambda answer: _evaluation(answer, format))
+
+
+def _evaluation(rational: Rational, format: str) -> float:
+    try:
+        return float(evaluation_error(rational, dtype="float64" if format == "float64" else "float32").bound)
+    except ArithmeticError:
+        return float("inf")
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Integer multiples of units, and the largest error relative to the best one."""
+
+    error: float
+    points: Sampled
+    units: tuple[Fraction, ...]
+    active: tuple[int, ...]
+    multiples: np.ndarray
+
+    def rational(self, format: str) -> Rational | None:
+        """The rational, or None where a coefficient is not in the format or the denominator may vanish."""
+        exact = self.points.rational
+        values = [Fraction(0)] * len(exact.numerator + exact.denominator)
+        for j, unit, k in zip(self.active, self.units, self.multiples):
+            values[j] = int(k) * unit
+        try:
+            if any(round_to(value, format) != value for value in values):
+                return None
+        except ValueError:
+            return None
+        cut = len(exact.numerator)
+        if not any(values[cut:]):
+            return None
+        answer = Rational(tuple(values[:cut]), tuple(values[cut:]), exact.domain, exact.basis, format)
+        return answer if denominator_sign(answer.polynomials[1], exact.domain)[1] else None
+
+
+def _searched(bases: list[Sampled], format: str, freed: bool, bounds: tuple[End, End]) -> list[_Candidate]:
+    # The first scale in every basis, then the other scales in the basis that did best, until an error is good.
+    rng = np.random.default_rng(0)
+    tries: list[_Candidate] = []
+    for points in bases:
+        tries += _stiffened(_Problem.at(points, Fraction(1), format, freed, bounds), rng)
+    if not tries:
+        return []
+    found = list(tries)
+    first = min(tries, key=lambda candidate: candidate.error)
+    error, points = first.error, first.points
+    for step in range(1, _SCALES):
+        if error <= _GOOD:
+            break
+        found += _stiffened(_Problem.at(points, Fraction(2 ** (step / _SCALES)), format, freed, bounds), rng)
+        error = min(candidate.error for candidate in found)
+    return found
+
+
+def _stiffened(problem: "_Problem", rng: np.random.Generator) -> list["_Candidate"]:
+    # Where the format is so coarse that the best changes leave Q far from where it was, or with a zero, changes of Q
+    # must weigh more.
+    out = []
+    for stiffness in (3.0, 30.0, 300.0, 3000.0, 1e5, 3e6, 1e8, 3e9):
+        candidate = problem.solved(stiffness, rng)
+        if candidate is not None:
+            out.append(candidate)
+            if candidate.error <= stiffness / 2:
+                break
+    return out
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """The lattice at one scale; matrices ``[points, coefficients]`` are in units of the coefficients' last places."""
+
+    points: Sampled
+    bits: int
+    units: tuple[Fraction, ...]
+    active: tuple[int, ...]
+    nearest: np.ndarray
+    shift: np.ndarray
+    error_change: np.ndarray
+    bottom_change: np.ndarray
+    within: tuple[np.ndarray, np.ndarray]  # between which errors keep the rational in its bounds
+
+    @classmethod
+    def at(cls, points: Sampled, scale: Fraction, format: str, freed: bool, bounds: tuple[End, End]) -> "_Problem":
+        exact = points.rational
+        coefficients = [abs(c) for c in exact.numerator + exact.denominator if c]
+        if format == "float16" and min(coefficients) < Fraction(1, 2**14):
+            # The range of float16 is small: large coefficients leave room for small ones.
+            scale *= _power(2.0**14 / float(max(coefficients)))
+        values = [v * scale for v in exact.numerator + exact.denominator]
+        bottom = points.bottom[:, None] * float(scale)
+        p, q = points.tables
+        changes = np.concatenate([-points.weight[:, None] * p, (points.weight * points.value)[:, None] * q], 1)
+        changes = changes / bottom / points.best
+        reach = np.abs(changes).max(0)
+        units: list[Fraction] = []
+        active: list[int] = []
+        for j, value in enumerate(values):
+            if abs(float(value)) * reach[j] >= 1e-6:
+                # Steps far below the error are of no use, and long ones keep the multiples small.
+                units.append(max(_last_place(value, format), _power(1e-4 / reach[j])))
+            elif freed:
+                units.append(max(_power(0.05 / reach[j]), Fraction(2) ** FORMATS[format][1]))
+            else:
+                continue
+            active.append(j)
+        size = np.array([float(unit) for unit in units])
+        nearest = [round(values[j] / unit) for j, unit in zip(active, units)]
+        shift = np.array([float(values[j] / unit - k) for j, unit, k in zip(active, units, nearest)])
+        change = np.concatenate([np.zeros_like(p), q], 1) / bottom
+        return cls(
+            points,
+            FORMATS[format][0],
+            tuple(units),
+            tuple(active),
+            np.array(nearest, dtype=float),
+            shift,
+            changes[:, active] * size,
+            change[:, active] * size,
+            points.within(bounds, _MARGIN),
+        )
+
+    def errors(self, steps: np.ndarray) -> np.ndarray:
+        """Largest error relative to the best one, for integer steps ``[count, n]`` from the nearest multiples."""
+        change = steps - self.shift
+        bottom = 1 + change @ self.bottom_change.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            signed = self.points.error / self.points.best + (change @ self.error_change.T) / bottom
+        error = np.abs(signed).max(1)
+        low, high = self.within
+        error[(bottom <= 0.05).any(1) | (np.abs(self.nearest + steps) > 2.0**self.bits).any(1)] = np.inf
+        error[(signed < low).any(1) | (signed > high).any(1)] = np.inf
+        return error
+
+    def solved(self, stiffness: float, rng: np.random.Generator) -> _Candidate | None:
+        lattice = Lattice.reduced(np.concatenate([self.error_change, stiffness * self.bottom_change]))
+        n = len(lattice.moves)
+        first, second = np.triu_indices(n, 1)
+        moves = np.concatenate(
+            [lattice.moves, lattice.moves[first] + lattice.moves[second], lattice.moves[first] - lattice.moves[second]]
+        )
+        moves = np.concatenate([moves, -moves])
+        best, least = np.zeros(n), float(self.errors(np.zeros((1, n)))[0])
+        for spread in _SPREADS:
+            steps = lattice.near(self.shift, _COUNT, spread, rng)
+            error = self.errors(steps)
+            for start in np.argsort(error)[:2]:
+                if np.isfinite(error[start]):
+                    place, value = self._descended(steps[start], float(error[start]), moves)
+                    if value < least:
+                        best, least = place, value
+            if least <= _GOOD:
+                break
+        if not np.isfinite(least):
+            return None
+        return _Candidate(least, self.points, self.units, self.active, self.nearest + best)
+
+    def _descended(self, place: np.ndarray, value: float, moves: np.ndarray) -> tuple[np.ndarray, float]:
+        for _ in range(_STEPS):
+            error = self.errors(place + moves)
+            k = int(error.argmin())
+            if not error[k] < value * (1 - 1e-6):
+                break
+            place, value = place + moves[k], float(error[k])
+        return place, value
+
+
+def _last_place(value: Fraction, format: str) -> Fraction:
+    bits, smallest, _ = FORMATS[format]
+    size = abs(value)
+    exponent = size.numerator.bit_length() - size.denominator.bit_length()
+    if Fraction(2) ** exponent > size:
+        exponent -= 1
+    return Fraction(2) ** max(exponent - bits + 1, smallest)
+
+
+def _power(value: float) -> Fraction:
+    return Fraction(2) ** int(np.floor(np.log2(value)))

@@ -1,0 +1,314 @@
+"""Source code of a rational in C, NumPy, PyTorch, JAX and Triton, all from one sequence of operations."""
+
+import keyword
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from rational_approx.arithmetic.domain import finite
+from rational_approx.arithmetic.floats import round_to
+from rational_approx.programs.program import Constant, Input, Operand, Program, program
+from rational_approx.programs.rounding_errors import EvaluationError, evaluation_error
+from rational_approx.rationals.rational import Rational
+from rational_approx.rationals.saturation import Saturated
+from rational_approx.shipping.documents import document
+
+__all__ = ["LANGUAGES", "export"]
+
+
+_TAKEN = (
+    " auto case char const default do double enum extern float goto inline int long register restrict short signed "
+    "sizeof static struct switch typedef union unsigned void volatile x np torch jax jnp triton tl fma fmaf "
+)
+"""Names that C or the code itself uses, beside Python's keywords."""
+
+
+def export(
+    rational: Rational | Saturated,
+    language: str,
+    *,
+    certificate: Any = None,
+    scheme: str | None = None,
+    dtype: str = "float32",
+    fma: bool = False,
+    clamp: bool = False,
+    name: str = "rational",
+) -> str:
+    """Source code with a function of one argument that evaluates the rational on its domain.
+
+    A comment states the proved bound on the rounding error and, with a certificate, the proved bound of the
+    approximation, of both together, and the certificate's hash. The bounds hold where additions, multiplications and
+    divisions are rounded to nearest. Outside the domain the function is whatever the formula gives, unless the input
+    is clamped.
+
+    Parameters
+    ----------
+    rational:
+        A rational, or one that is saturated by constants: that is ``clamp=True``.
+    language:
+        ``"c"``, ``"numpy"``, ``"pytorch"``, ``"jax"`` or ``"triton"`` (a function for use in kernels).
+    certificate:
+        The certificate of this very rational.
+    scheme, dtype:
+        See :func:`rational_approx.programs.rounding_errors.evaluation_error`.
+    fma:
+        Multiply and add in one operation, in the languages that have one: C and Triton.
+    clamp:
+        Move an input beyond the domain, infinite ones too, to its first or last number; NaN stays NaN.
+    name:
+        The function's name.
+
+    Raises
+    ------
+    ValueError
+        for an unknown language, a name that is no identifier, the certificate of another rational or domain, or a
+        rational that is continued by a line.
+    ArithmeticError
+        where no bound on the rounding error exists.
+
+    >>> from rational_approx import Domain
+    >>> half = Fraction(1, 2)
+    >>> r = Rational((half, half), (2 * half, 0 * half, half), Domain.of((-1, 1)), basis="monomial")
+    >>> print(export(r, "numpy").split("# ")[-1].split("def ")[1])
+    rational(x):
+        x = np.asarray(x, dtype=np.float32)
+        v0 = np.float32(0.5) * x
+        v1 = v0 + np.float32(0.5)
+        v2 = x * x
+        v3 = np.float32(0.5) * v2
+        v4 = v3 + np.float32(1.0)
+        v5 = v1 / v4
+        return v5
+    <BLANKLINE>
+    """
+    if isinstance(rational, Saturated):
+        if any(rational.slopes):
+            raise ValueError(
+                "code continues a rational by constants only: export it with left='constant' and right too"
+            )
+        rational, clamp = rational.rational, True
+    if language not in LANGUAGES:
+        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, not {language!r}")
+    if fma and not _LANGUAGES[language].fma:
+        raise ValueError(f"{language} has no fused multiply-add: take fma=False, or the language 'c' or 'triton'")
+    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
+        raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
+    if certificate is not None and certificate.rational != rational:
+        raise ValueError("the certificate is of another rational: certify the one that is exported (round first)")
+    if certificate is not None and certificate.domain != rational.domain:
+        raise ValueError(
+            f"the certificate is for {certificate.domain} and the rational for {rational.domain}: certify it on its own"
+        )
+    scheme = scheme or ("clenshaw" if rational.basis == "chebyshev" else "horner")
+    bound = evaluation_error(rational, scheme, dtype, fma)
+    code = program(rational, scheme, fma)
+    notes, ends = _notes(rational, bound, certificate), None
+    if clamp:
+        ends = _inside(rational, dtype)
+        notes.append(f"an input below {ends[0]!r} counts as that, and above {ends[1]!r} as that")
+    return _LANGUAGES[language].source(code, notes, dtype, name, ends)
+
+
+def _inside(rational: Rational, dtype: str) -> tuple[float, float]:
+    # The first and the last number of the type in the domain.
+    first, last = (
+        np.dtype(dtype).type(float(round_to(finite(end), dtype)))
+        for end in (rational.domain.lower, rational.domain.upper)
+    )
+    first = first if Fraction(float(first)) >= finite(rational.domain.lower) else np.nextafter(first, last)
+    last = last if Fraction(float(last)) <= finite(rational.domain.upper) else np.nextafter(last, first)
+    if not finite(rational.domain.lower) <= Fraction(float(first)) <= Fraction(float(last)):
+        raise ValueError(f"no number of {dtype} lies in {rational.domain}, to which inputs could be clamped")
+    return float(first), float(last)
+
+
+def _notes(rational: Rational, bound: EvaluationError, certificate: Any) -> list[str]:
+    out = [
+        f"r = P / Q of type {rational.type}, coefficients in {rational.format}, on {rational.domain}",
+        f"{bound.scheme}{' with fma' if bound.fma else ''}, {bound.operations} operations in {bound.dtype}",
+        f"proved: abs(computed - r) <= {_upwards(bound.bound)} on the domain",
+    ]
+    if certificate is not None:
+        shown = "no bound" if certificate.upper is None else _upwards(certificate.upper)
+        out.append(
+            f"{certificate.status}: error of r for {certificate.target}, weight {certificate.weight}: <= {shown}"
+        )
+        if certificate.status == "proved":
+            out.append(_total(rational, bound, certificate))
+            out += _verifiable(bound, certificate)
+        out.append(f"certificate: {document(certificate)['hash']}")
+    return [line.replace("*/", "* /").replace("\n", " ") for line in out]
+
+
+def _total(rational: Rational, bound: EvaluationError, certificate: Any) -> str:
+    # w (computed - f) = w (computed - r) + w (r - f): each part has its own bound.
+    if certificate.samples:
+        if any(round_to(x, bound.dtype) != x for x, _, _ in certificate.samples):
+            return f"not proved: a total, since not every sample is at a number of {bound.dtype}"
+        weight = max(weight for _, _, weight in certificate.samples)
+        difference = "computed - target" if certificate.weight == "1" else "weight * (computed - target)"
+        return f"proved: abs({difference}) <= {_upwards(certificate.upper + weight * bound.bound)} at the samples"
+    difference, weighted = "computed - target", bound
+    if certificate.weight != "1":
+        difference = f"({certificate.weight}) * (computed - target)"
+        weighted = evaluation_error(rational, bound.scheme, bound.dtype, bound.fma, weight=certificate.weight)
+    return f"proved: abs({difference}) <= {_upwards(certificate.upper + weighted.bound)}"
+
+
+def _verifiable(bound: EvaluationError, certificate: Any) -> list[str]:
+    # What the certificate itself states of this very code, so that its verifier confirms it.
+    code = (bound.dtype, bound.scheme, "fma" if bound.fma else "no fma")
+    stated = (
+        claim.arguments[3] for claim in certificate.claims if (claim.name, *claim.arguments[:3]) == ("rounding", *code)
+    )
+    difference = "computed - target" if certificate.weight == "1" else f"({certificate.weight}) * (computed - target)"
+    return [
+        f"stated in the certificate: abs({difference}) <= {_upwards(certificate.upper + rounding)}"
+        for rounding in stated
+    ]
+
+
+def _upwards(value: Fraction) -> str:
+    # A decimal of 4 digits that is not below the exact bound.
+    text = f"{float(value):.3e}"
+    if Fraction(text) < value:
+        mantissa, exponent = text.split("e")
+        text = f"{float(mantissa) + 0.001:.3f}e{exponent}"
+    return text
+
+
+# -- languages -------------------------------------------------------------------------------------------------------
+
+
+def _lines(
+    code: Program, constant: Callable[[Fraction, bool], str], fma: str = "", division: str = "{} / {}"
+) -> list[str]:
+    def operand(which: Operand, op: str) -> str:
+        if isinstance(which, Constant):
+            return constant(which.value, op == "div")
+        return "x" if isinstance(which, Input) else f"v{which.step}"
+
+    forms = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": division, "fma": fma}
+    return [
+        f"v{number} = {forms[op].format(*(operand(which, op) for which in names))}"
+        for number, (op, names) in enumerate(code.steps)
+    ]
+
+
+_GUARD = """#include <float.h>
+#include <math.h>
+
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
+#error "compiled with -ffast-math or -funsafe-math-optimizations the bound does not hold"
+#endif
+/* 0, 16 and 32 round float and double to their own types: 16, which AVX512-FP16 brings, widens _Float16 alone. */
+#if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 && FLT_EVAL_METHOD != 32
+#error "operations must be rounded to their own type (on x86: -msse2 -mfpmath=sse)"
+#endif
+#if defined(__clang__)
+#pragma float_control(precise, on)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize ("fp-contract=off")
+#endif
+"""
+
+
+Ends = tuple[float, float] | None
+"""To what the input is clamped."""
+
+
+def _c(code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
+    kind, suffix = ("float", "f") if dtype == "float32" else ("double", "")
+
+    def constant(value: Fraction, divided: bool) -> str:
+        return f"({float(round_to(value, dtype)).hex()}{suffix})"
+
+    comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
+    lines = _lines(code, constant, f"fma{suffix}({{}}, {{}}, {{}})")
+    body = "\n".join(f"    const {kind} {line};" for line in lines)
+    if ends is not None:
+        first, last = (constant(Fraction(end), False) for end in ends)
+        body = f"    x = x < {first} ? {first} : x > {last} ? {last} : x;\n{body}"
+    return f"{comment}\n{_GUARD}\n{kind} {name}({kind} x) {{\n{body}\n    return v{len(lines) - 1};\n}}\n"
+
+
+@dataclass(frozen=True)
+class _Python:
+    """A language that is Python: how a module begins, how the argument and constants get their type.
+
+    ``divided`` is a constant in a division, which some libraries replace by the product with a rounded reciprocal.
+    """
+
+    imports: str
+    argument: str
+    clamped: str
+    constant: str
+    divided: str = ""
+    decorator: str = ""
+    fma: str = ""
+    division: str = "{} / {}"
+    guard64: str = ""
+
+    def source(self, code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
+        def constant(value: Fraction, divided: bool) -> str:
+            form = self.divided if divided and self.divided else self.constant
+            return form.format(value=repr(float(round_to(value, dtype))), dtype=dtype)
+
+        division = self.division if dtype == "float32" else "{} / {}"
+        lines = [f"x = {self.argument.format(dtype=dtype)}"]
+        if ends is not None:
+            lines.append("x = " + self.clamped.format(*(constant(Fraction(end), False) for end in ends)))
+        lines += _lines(code, constant, self.fma, division)
+        if dtype == "float64" and self.guard64:
+            lines[:0] = self.guard64.split("\n")
+        comment, body = "\n".join(f"# {line}" for line in notes), "\n".join(f"    {line}" for line in lines)
+        function = f"{self.decorator}def {name}(x):\n{body}\n    return v{len(code.steps) - 1}\n"
+        return f"{comment}\n{self.imports}\n\n\n{function}"
+
+
+@dataclass(frozen=True)
+class _C:
+    fma: str = "fma"
+    source: Callable[[Program, list[str], str, str, Ends], str] = _c
+
+
+_LANGUAGES: dict[str, _C | _Python] = {
+    "c": _C(),
+    "numpy": _Python(
+        "import numpy as np",
+        "np.asarray(x, dtype=np.{dtype})",
+        "np.clip(x, {}, {})",
+        "np.{dtype}({value})",
+        "np.full_like(x, {value})",  # a constant over a constant has the shape of x, too
+    ),
+    "pytorch": _Python(
+        "import torch", "x.to(torch.{dtype})", "torch.clamp(x, {}, {})", "({value})", "torch.full_like(x, {value})"
+    ),
+    "jax": _Python(
+        "import jax\nimport jax.numpy as jnp",
+        "jnp.asarray(x, dtype=jnp.{dtype})",
+        "jnp.clip(x, {}, {})",
+        # Compiled, XLA would merge constants: (x * a) * b into x * (a b), and (x + a) - b into x + (a - b).
+        "jax.lax.optimization_barrier(jnp.{dtype}({value}))",
+        "jax.lax.optimization_barrier(jnp.full_like(x, {value}))",
+        # Without that switch JAX calculates in float32, whatever type it is asked for.
+        guard64="if not jax.config.jax_enable_x64:\n"
+        '    raise TypeError("switch jax_enable_x64 on: the bound is one for float64")',
+    ),
+    "triton": _Python(
+        "import triton\nimport triton.language as tl",
+        "x.to(tl.{dtype})",
+        "tl.where(x < {0}, {0}, tl.where(x > {1}, {1}, x))",
+        # A Python number would pass through float32 on its way into some operations.
+        "tl.full((), {value}, tl.{dtype})",
+        decorator="@triton.jit\n",
+        fma="tl.fma({}, {}, {})",
+        # The operator / is off by up to two units in the last place in float32.
+        division="tl.div_rn({}, {})",
+    ),
+}
+LANGUAGES = tuple(_LANGUAGES)

@@ -1,0 +1,107 @@
+"""`save` and `load`: rationals, fits and certificates as JSON files. Nothing is ever executed or pickled.
+
+Files are written under another name and renamed, so that no half-written file stays under its final name.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rational_approx.proof.certificate import Certificate
+from rational_approx.shipping.documents import document, from_document
+from rational_approx.verifier import Verification
+from rational_approx.verifier import verify as verify_document
+
+__all__ = ["load", "save", "verify", "write"]
+
+MAX_BYTES = 64 * 2**20
+
+
+def save(value: Any, path: str | os.PathLike[str]) -> Path:
+    """Write a rational (saturated or not), a fit or a certificate to a JSON file, in one step; returns the path.
+
+    Raises
+    ------
+    TypeError
+        for any other value.
+    ValueError
+        for a fit whose target is a Python function.
+    FileNotFoundError
+        where the folder does not exist.
+    """
+    text = json.dumps(document(value), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return write(text, path)
+
+
+def write(text: str, path: str | os.PathLike[str]) -> Path:
+    """Write ASCII text to a file, replacing it in one step; returns the path.
+
+    Raises
+    ------
+    FileNotFoundError
+        where the folder does not exist.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return out
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not allowed")
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read what `save` wrote: a `Rational`, a `Saturated`, a `Fit` or a `Certificate`.
+
+    Raises
+    ------
+    FileNotFoundError
+        where there is no such file.
+    ValueError
+        where it is too large, not JSON, damaged, or of an unknown kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"{path} is not a document of this package: {problem}") from None
+    return from_document(content)
+
+
+def verify(certificate: Certificate | str | os.PathLike[str], *, seconds: float = 8.0) -> Verification:
+    """Check a certificate, or a certificate file, by the independent verifier of :mod:`rational_approx.verifier`.
+
+    The outcome is ``verified``, ``refuted`` or ``not decided``: the last also for what takes more than ``seconds``.
+    Printed, it says what was checked, statement by statement.
+
+    Raises
+    ------
+    FileNotFoundError
+        where there is no such file. Whatever is in it is an answer, not an exception.
+    """
+    source = document(certificate) if isinstance(certificate, Certificate) else Path(certificate)
+    return verify_document(source, seconds)

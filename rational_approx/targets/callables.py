@@ -1,0 +1,214 @@
+"""What a user may call a function: reading it, vectorising it, and refusing what is not a real function."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import mpmath
+import numpy as np
+
+from rational_approx.arithmetic.domain import End
+from rational_approx.expressions import expression
+from rational_approx.expressions.expression import Expression
+
+if TYPE_CHECKING:
+    from rational_approx.targets.target import Piece
+
+__all__ = ["as_expression", "check_piece", "multiprecision", "samples", "scan_points", "vectorised"]
+
+
+def as_expression(function: object) -> Expression | None:
+    """The expression behind a string, a sympy expression or an expression; None for anything else."""
+    if isinstance(function, Expression):
+        return function
+    if isinstance(function, str):
+        return expression.parse(function)
+    if type(function).__module__.split(".")[0] == "sympy":
+        return expression.from_sympy(function)
+    return None
+
+
+def samples(function: object) -> tuple[np.ndarray, np.ndarray] | None:
+    """Samples ``(x, y)`` sorted by x, or None where the argument is not a pair of arrays."""
+    if not isinstance(function, tuple | list) or len(function) != 2 or callable(function[0]):
+        return None
+    if any(np.iscomplexobj(side) for side in function):
+        raise ValueError("samples must be real; the approximants here are: fit the real and the imaginary part apart")
+    x, y = (np.asarray(side, dtype=np.float64) for side in function)
+    if x.ndim != 1 or x.shape != y.shape or x.size < 2:
+        raise ValueError(f"samples are two arrays of equal length, not shapes {x.shape} and {y.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("samples must be finite: remove the pairs that hold NaN or infinity")
+    order = np.argsort(x, kind="stable")
+    if (np.diff(x[order]) == 0).any():
+        raise ValueError("samples must have distinct x: average the y of equal ones")
+    return x[order], y[order]
+
+
+def sample_weights(weight: Any, x: np.ndarray, y: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Positive weights of samples sorted by x; an array of them comes in the order that ``order`` sorts."""
+    if isinstance(weight, str) and weight != "relative":
+        weight = expression.parse(weight)
+    if weight is None:
+        weights = np.ones_like(x)
+    elif isinstance(weight, str):
+        with np.errstate(divide="ignore"):
+            weights = 1.0 / np.abs(y)
+    elif callable(weight):
+        weights = np.asarray(weight(x), dtype=float)
+    else:
+        given = np.asarray(weight, dtype=float)
+        weights = given[order] if given.shape == x.shape else given
+    if weights.shape != x.shape:
+        raise ValueError(f"the weight of {x.size} samples is as many numbers, not an array of shape {weights.shape}")
+    if not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise ValueError("the weight must be positive and finite at every sample: leave out samples where it is not")
+    return weights
+
+
+def vectorised(
+    function: Callable[[Any], Any],
+    lower: End,
+    upper: End,
+    breakpoints: tuple[Fraction, ...],
+    called: str = "the target",
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A callable of float64 arrays from one that may know only scalars, with one-sided limits at breakpoints.
+
+    ``called`` is its name in errors. At a breakpoint the callable's own value may belong to the other side, so the
+    piece's end is moved inwards by one unit in the last place; elsewhere the end is taken as it is.
+    """
+    low = float(np.nextafter(float(lower), np.inf)) if lower in breakpoints else float(lower)
+    high = float(np.nextafter(float(upper), -np.inf)) if upper in breakpoints else float(upper)
+
+    def call(x: np.ndarray) -> np.ndarray:
+        inside = np.clip(np.asarray(x, dtype=np.float64), low, high)
+        try:
+            values = function(inside)
+            if np.shape(values) != inside.shape:
+                raise TypeError
+        except Exception:  # a scalar function may fail on arrays in any way; below it speaks for itself
+            values = [_scalar(function, v, called) for v in inside.ravel()]
+        if np.iscomplexobj(values):
+            raise ValueError(f"{called} is complex on its domain: give a real function, or another domain")
+        return np.asarray(values, dtype=np.float64).reshape(inside.shape)
+
+    return call
+
+
+def _scalar(function: Callable[[Any], Any], x: float, called: str) -> float:
+    try:
+        value = function(float(x))
+    except Exception as problem:
+        raise ValueError(f"{called} raised {type(problem).__name__} at x = {x:.6g}: {problem}") from problem
+    if isinstance(value, complex) or np.iscomplexobj(value):
+        raise ValueError(f"{called} is complex at x = {x:.6g}: give a real function, or another domain")
+    if np.size(value) != 1:
+        raise ValueError(f"{called} returned {np.size(value)} values for one x = {x:.6g}: it must return one number")
+    try:
+        return float(np.asarray(value, dtype=object).item() if not isinstance(value, mpmath.mpf) else value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{called} returned {value!r} at x = {x:.6g}: it must return one number") from None
+
+
+def multiprecision(function: Any, lower: End, upper: End) -> Callable[[mpmath.mpf], mpmath.mpf] | None:
+    """The callable itself if it works on mpmath numbers to their precision, else None.
+
+    A callable that secretly rounds to float64 gives the same value at 40 and at 80 digits, with an argument that
+    float64 cannot hold; one that truly follows the precision gives values that differ in the 41st digit at most
+    and in the last one at least, or an exact one.
+    """
+    if not callable(function):
+        return None
+    low, high = max(float(lower), -1e3), min(float(upper), 1e3)
+    for share in (0.377, 0.619):
+        try:
+            with mpmath.workdps(80):
+                x = mpmath.mpf(low) + (mpmath.mpf(high) - low) * mpmath.mpf(share) + mpmath.mpf(10) ** -25
+                fine, moved = function(x), function(x + mpmath.mpf(10) ** -40)
+            with mpmath.workdps(40):
+                coarse = function(x)
+        except Exception:  # whatever it raises on an mpmath number, it is not a multiprecision function
+            return None
+        if not all(isinstance(v, mpmath.mpf | int) for v in (fine, moved, coarse)):
+            return None
+        scale = max(1, abs(fine))
+        if abs(fine - coarse) > scale * mpmath.mpf(10) ** -35:
+            return None
+        if isinstance(fine, mpmath.mpf) and fine == mpmath.mpf(float(fine)) and fine == moved and fine != round(fine):
+            return None
+    return function
+
+
+def scan_points(lower: End, upper: End, count: int) -> np.ndarray:
+    """Points of a piece for a look at a function: Chebyshev points, and denser ones towards both ends.
+
+    Half-lines are mapped from [-1, 1] by ``x = lower + (1 + t) / (1 - t)``.
+    """
+    t = np.cos(np.pi * np.arange(count, -1, -1) / count)
+    close = np.geomspace(1e-12, 0.1, count // 4)
+    t = np.unique(np.concatenate([t, -1 + close, 1 - close]))
+    if isinstance(lower, Fraction) and isinstance(upper, Fraction):
+        low, high = float(lower), float(upper)
+        return np.clip(low + (high - low) * (1 + t) / 2, low, high)
+    t = t[1:-1]
+    if isinstance(lower, Fraction):
+        return np.concatenate([[float(lower)], float(lower) + (1 + t) / (1 - t)])
+    if isinstance(upper, Fraction):
+        return np.concatenate([float(upper) - (1 - t) / (1 + t), [float(upper)]])
+    return t / (1 - t * t)
+
+
+def check_piece(piece: "Piece", zeros: tuple[Fraction, ...], jumps_allowed: bool) -> None:
+    """Refuse a piece on which the function or its weight is not finite, or on which an opaque function jumps."""
+    x = scan_points(piece.lower, piece.upper, 256)
+    with np.errstate(all="ignore"):
+        values, weights = piece.function(x), piece.weight(x)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise ValueError(
+            f"the target is {values[bad][0]} at x = {x[bad][0]:.6g}: it must be finite and real on its whole domain"
+        )
+    inner = (weights > 0) & np.isfinite(weights)
+    for zero in zeros:  # there the weight is infinite, and the approximant will be made to vanish
+        inner |= np.abs(x - float(zero)) <= 1e-9 * max(1.0, abs(float(zero)))
+    if not inner.all():
+        where = x[~inner][0]
+        raise ValueError(
+            f"the weight is {weights[~inner][0]:g} at x = {where:.6g}: it must be positive and finite on the domain; "
+            "with weight='relative' leave a gap around every zero of the target"
+        )
+    k = int(weights.argmin())
+    if weights[k] < 0.1 * weights.max():  # it may vanish between two points of the scan
+        at, around = x[max(k - 1, 0) : k + 2], float(weights[max(k - 1, 0) : k + 2].max())
+        for _ in range(6):
+            at = np.linspace(at[0], at[-1], 65)
+            with np.errstate(all="ignore"):
+                size = piece.weight(at)
+            k = int(size.argmin())
+            least, where = float(size[k]), float(at[k])
+            at = at[max(k - 1, 0) : k + 2]
+        if not least > 1e-8 * around and not any(abs(where - float(zero)) < 1e-9 for zero in zeros):
+            raise ValueError(f"the weight vanishes at x = {where:.6g}: it must be positive on the domain")
+    if jumps_allowed:
+        return
+    # A jump keeps its height however close two points around it come: bisect the steepest steps.
+    steps = np.abs(np.diff(values))
+    for k in np.argsort(steps)[-3:]:
+        left, right = x[k], x[k + 1]
+        height = steps[k]
+        if height <= 1e-6 * max(1.0, float(np.abs(values).max())):
+            continue
+        for _ in range(60):
+            middle = (left + right) / 2
+            f_left, f_middle, f_right = piece.function(np.array([left, middle, right]))
+            if abs(f_middle - f_left) > abs(f_right - f_middle):
+                right = middle
+            else:
+                left = middle
+        ends = piece.function(np.array([left, right]))
+        if abs(ends[1] - ends[0]) > 0.25 * height and right - left <= 1e-9 * max(1.0, abs(left)):
+            raise ValueError(
+                f"the target jumps at x = {left:.6g}: leave a gap around it in the domain, or give "
+                f"breakpoints=[{left:.6g}] to fit both one-sided limits"
+            )

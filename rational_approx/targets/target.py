@@ -1,0 +1,315 @@
+"""`Target`: the function to approximate, where, and with which weight."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isinf
+from typing import Any
+
+import flint
+import mpmath
+import numpy as np
+
+from rational_approx.arithmetic.domain import Domain, End, finite
+from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.expressions import expression
+from rational_approx.expressions.expression import Expression
+from rational_approx.rationals.forms import as_expression
+from rational_approx.rationals.rational import Rational
+from rational_approx.targets import callables, gates, torch_activations
+
+__all__ = ["Piece", "Target"]
+
+_FINITE = {
+    "variable",
+    "pi",
+    "e",
+    "+",
+    "*",
+    "neg",
+    "abs",
+    "min",
+    "max",
+    "exp",
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "softplus",
+}
+"""Operators whose value is finite wherever those of their arguments are."""
+FloatFunction = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One smooth piece of a target: values at its ends are the limits from inside.
+
+    ``expression`` and ``weight_expression`` are already resolved on the piece (no branch is left in them), and None
+    for an opaque callable, for which ``multiprecision`` may hold a function of mpmath numbers.
+    """
+
+    lower: End
+    upper: End
+    function: FloatFunction
+    weight: FloatFunction
+    expression: Expression | None = None
+    weight_expression: Expression | None = None
+    multiprecision: Callable[[mpmath.mpf], mpmath.mpf] | None = None
+    multiprecision_weight: Callable[[mpmath.mpf], mpmath.mpf] | None = None
+
+    @property
+    def precise(self) -> bool:
+        """Whether values to any number of digits are to be had."""
+        return (self.expression is not None or self.multiprecision is not None) and (
+            self.weight_expression is not None or self.multiprecision_weight is not None
+        )
+
+    def jets(self, x: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
+        """Taylor coefficients of the function and of the weight around a point, ``order`` of each.
+
+        Rigorous for expressions. For a multiprecision callable they are central differences, good enough to find
+        an extremum, with the value itself as precise as the callable.
+        """
+        variable = flint.arb_series([x, 1], prec=order) if order > 1 else x
+        return (
+            _jet(self.expression, self.multiprecision, self.function, variable, x, order),
+            _jet(self.weight_expression, self.multiprecision_weight, self.weight, variable, x, order),
+        )
+
+
+def _jet(
+    formula: Expression | None, callable_: Any, floats: FloatFunction, variable: Any, x: flint.arb, order: int
+) -> flint.arb_series:
+    if formula is not None:
+        value = formula.ball(variable)
+        return value if isinstance(value, flint.arb_series) else flint.arb_series([value], prec=order)
+    if callable_ is None:  # float64 values only; the caller knows and asks for no derivative
+        return flint.arb_series([flint.arb(float(floats(np.array([float(x)]))[0]))], prec=1)
+    centre = mpmath.mpf(x.mid().str(mpmath.mp.dps + 5, radius=False))
+
+    def value_at(point: mpmath.mpf) -> mpmath.mpf:
+        return mpmath.mpf(callable_(point))
+
+    values = [value_at(centre)]
+    if order > 1:
+        step = mpmath.mpf(2) ** (-(mpmath.mp.prec // 3)) * max(1, abs(centre))
+        left, right = value_at(centre - step), value_at(centre + step)
+        values += [(right - left) / (2 * step), (right - 2 * values[0] + left) / (2 * step**2)]
+    return flint.arb_series([to_arb(fraction(v)) for v in values[:order]], prec=order)
+
+
+class Target:
+    """A real function on a union of closed intervals, with a positive weight.
+
+    Parameters
+    ----------
+    function:
+        An expression string (``"tanh(x)"``), a gate (``gates.jumprelu(...)``) or a gate's name (``"gelu"``), a sympy
+        expression, a ``torch.nn`` activation, a :class:`~rationals.rational.Rational`, a Python callable of
+        floats, arrays or mpmath numbers, or samples ``(x, y)``.
+    domain:
+        A pair or a list of pairs; see :class:`~rational_approx.arithmetic.domain.Domain`. A gate brings a default.
+    weight:
+        None (uniform), ``"relative"`` for ``1 / abs(f)``, an expression, or a positive callable. The error that is
+        minimised is ``weight * (f - r)``. An expression may be infinite at zeros of f (as ``1 / abs(x)`` for
+        ``tanh(x)``); then r vanishes there too.
+    breakpoints:
+        Where an opaque callable has a kink or a jump. Expressions know their own.
+
+    Raises
+    ------
+    ValueError
+        where the target is not finite and real on its domain, jumps inside an interval without a breakpoint, or
+        where the weight is not positive.
+
+    >>> Target("abs(x)", (-1, 1))
+    Target(abs(x) on Domain([-1, 1]))
+    """
+
+    def __init__(
+        self,
+        function: object,
+        domain: object = None,
+        *,
+        weight: object = None,
+        breakpoints: Sequence[object] = (),
+    ) -> None:
+        if isinstance(function, Rational):
+            domain = function.domain if domain is None else domain
+            function = as_expression(function)
+        gate = gates.find(function) or torch_activations.find(function)
+        if gate is not None:
+            function = gate.expression
+            domain = gate.domain if domain is None else domain
+        function = torch_activations.as_function(function)
+        samples = callables.samples(function)
+        if samples is not None:
+            self._from_samples(samples, np.argsort(function[0], kind="stable"), domain, weight)  # type: ignore[index]
+            return
+        if domain is None and isinstance(function, str) and function.isidentifier() and function != "x":
+            raise ValueError(f"there is no gate named {function!r}; there are {', '.join(gates.NAMES)}")
+        if domain is None:
+            raise ValueError(
+                "the target needs a domain: give domain=(lower, upper), or a list of such pairs for a union"
+            )
+        self.domain = Domain.of(domain)
+        self.samples: tuple[np.ndarray, np.ndarray] | None = None
+        self.expression = callables.as_expression(function)
+        self.function: Any = self.expression if self.expression is not None else function
+        if self.expression is None and not callable(function):
+            raise TypeError(
+                f"the target must be a callable, an expression, a gate or samples (x, y), not {type(function).__name__}"
+            )
+        relative = isinstance(weight, str) and weight == "relative"
+        if self.expression is not None and relative:
+            weight = self.expression.reciprocal_size()
+        elif relative:
+            weight = _relative(function)
+        formula = expression.parse("1") if weight is None else callables.as_expression(weight)
+        self.weight: Any = formula if formula is not None else weight
+        self.weight_expression = formula
+        if formula is None and not callable(weight):
+            raise TypeError(f"the weight must be None, 'relative', an expression or a callable, not {weight!r}")
+        if not isinstance(breakpoints, Iterable) or isinstance(breakpoints, str):
+            raise ValueError(f"breakpoints= takes a list of points, as [0.3], not {breakpoints!r}")
+        given = tuple(fraction(b) for b in breakpoints)
+        for point in given:
+            if point not in self.domain:
+                raise ValueError(f"the breakpoint {float(point):g} lies outside the domain {self.domain}")
+        self.breakpoints = self._all_breakpoints(given)
+        self.pieces = tuple(self._piece(lower, upper) for lower, upper in self.domain.split(self.breakpoints))
+        # A weight may be infinite at zeros of the target, where the approximant then vanishes as well.
+        self.relative_zeros: tuple[Fraction, ...] = ()
+        if formula is not None and (relative or not self._bounded(formula)):
+            self.relative_zeros = tuple(x for x in self._zeros() if relative or not self._weighs(formula, x))
+        for piece in self.pieces:
+            callables.check_piece(piece, self.relative_zeros, jumps_allowed=self.expression is not None)
+
+    def _from_samples(
+        self, samples: tuple[np.ndarray, np.ndarray], order: np.ndarray, domain: object, weight: object
+    ) -> None:
+        """Samples sorted by x, and the ``order`` that sorted them: an array of weights is in the order given."""
+        x, y = samples
+        self.domain = Domain.of((float(x[0]), float(x[-1])) if domain is None else domain)
+        outside = (x < float(self.domain.lower)) | (x > float(self.domain.upper))
+        if outside.any() or len(self.domain.intervals) > 1:
+            raise ValueError(f"the domain of samples is one interval that holds all of them, not {self.domain}")
+        self.samples = samples
+        self.expression = self.weight_expression = None
+        self.function, self.breakpoints = samples, ()
+        weights = callables.sample_weights(weight, x, y, order)
+        self.weight, self.relative_zeros = weights, ()
+        middles = (x[1:] + x[:-1]) / 2  # the sample nearest to t, so that rounding in t does no harm
+        self.pieces = (
+            Piece(
+                self.domain.lower,
+                self.domain.upper,
+                lambda t: y[np.searchsorted(middles, t)],
+                lambda t: weights[np.searchsorted(middles, t)],
+            ),
+        )
+
+    def _all_breakpoints(self, given: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+        found = set(given)
+        for formula in (self.expression, self.weight_expression):
+            for lower, upper in self.domain.intervals if formula is not None else ():
+                assert formula is not None
+                try:
+                    found.update(formula.breakpoints(lower, upper))
+                except expression.ExpressionError as problem:
+                    of_weight = formula is self.weight_expression
+                    advice = "a relative error needs a target that vanishes on no interval; " if of_weight else ""
+                    raise ValueError(
+                        f"the {'weight' if of_weight else 'target'} {formula.text} is not defined on all of [{lower}, "
+                        f"{upper}] ({problem}): {advice}cut that part off the domain, or choose another one"
+                    ) from problem
+                for jump in formula.jumps(lower, upper):
+                    if jump not in given:
+                        at, interval = f"{float(jump):.6g}", f"inside the interval [{lower}, {upper}]"
+                        if formula is self.weight_expression and self._vanishes(jump):
+                            raise ValueError(
+                                f"the weight is infinite at x = {at}, {interval}, where the target vanishes at a "
+                                "number that is not rational: no approximant with rational coefficients vanishes there "
+                                "too, so that the error is infinite; leave a gap around it, or choose another weight"
+                            )
+                        what = "weight" if formula is self.weight_expression else "target"
+                        raise ValueError(
+                            f"the {what} jumps at x = {at}, {interval}: leave a gap around it in the domain, or give "
+                            f"breakpoints=[{at}] to fit both one-sided limits"
+                        )
+        return tuple(sorted(found))
+
+    def _vanishes(self, x: Fraction) -> bool:
+        with working_bits(512), np.errstate(all="ignore"):
+            value = None if self.expression is None else self.expression.ball(to_arb(x))
+        return value is not None and abs(value) < flint.arb(2) ** -200
+
+    def _piece(self, lower: End, upper: End) -> Piece:
+        def resolved(formula: Expression | None) -> Expression | None:
+            return None if formula is None else formula.on(lower, upper)
+
+        f, w = resolved(self.expression), resolved(self.weight_expression)
+        return Piece(
+            lower,
+            upper,
+            f if f is not None else callables.vectorised(self.function, lower, upper, self.breakpoints),
+            w if w is not None else callables.vectorised(self.weight, lower, upper, self.breakpoints, "the weight"),
+            f,
+            w,
+            None if f is not None else callables.multiprecision(self.function, lower, upper),
+            None if w is not None else callables.multiprecision(self.weight, lower, upper),
+        )
+
+    def _zeros(self) -> tuple[Fraction, ...]:
+        """Zeros of the target, which a relative error forces on the approximant: the breakpoints of ``abs(f)``."""
+        if self.expression is None:
+            return ()
+        size = self.expression.size()
+        inner = {b for lower, upper in self.domain.intervals for b in size.breakpoints(lower, upper)}
+        ends = {end for pair in self.domain.intervals for end in pair if isinstance(end, Fraction)}
+        with working_bits(512):
+            found = [x for x in inner | ends if abs(self._value(x)) < Fraction(1, 2**300)]
+        # Zeros are located within 2**-400; a rational number so close by is the zero itself.
+        simple = [(x, x.limit_denominator(2**60)) for x in found]
+        return tuple(sorted({s if abs(x - s) < Fraction(1, 2**300) else x for x, s in simple}))
+
+    def _bounded(self, formula: Expression) -> bool:
+        """Whether a formula is seen to be infinite at no point: by its functions, or by one ball for each interval."""
+        if all(node.value is not None or node.operator in _FINITE for node in formula.tree.walk()):
+            return True
+        spans = (
+            flint.arb(0, flint.arb.pos_inf())
+            if isinf(lower) or isinf(upper)
+            else to_arb(finite(lower)).union(to_arb(finite(upper)))
+            for lower, upper in self.domain.intervals
+        )
+        return all(formula.ball(span).is_finite() for span in spans)
+
+    def _weighs(self, formula: Expression, x: Fraction) -> bool:
+        with working_bits(512):
+            return bool(formula.ball(to_arb(x)).is_finite())
+
+    def _value(self, x: Fraction) -> Fraction:
+        piece = next(piece for piece in self.pieces if piece.lower <= x <= piece.upper)
+        value = piece.jets(to_arb(x), 1)[0][0]
+        return to_fraction(value) if value.is_finite() else Fraction(1)
+
+    @property
+    def name(self) -> str:
+        """A short description: the expression, or the callable's own name."""
+        if self.expression is not None:
+            return self.expression.text
+        if self.samples is not None:
+            return f"{len(self.samples[0])} samples"
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+    def __repr__(self) -> str:
+        return f"Target({self.name} on {self.domain})"
+
+
+def _relative(function: Any) -> Callable[[Any], Any]:
+    def weight(x: Any) -> Any:
+        return 1 / abs(function(x))
+
+    return weight

@@ -1,0 +1,139 @@
+"""Activations of ``torch.nn``, by module or by name, as the expressions that they compute. Torch is not imported here.
+
+A module whose class is known becomes a :class:`~targets.gates.Gate` with the module's own parameters, so that a
+fit of it can be proved; any other module is called on float64 tensors, as an opaque function.
+"""
+
+import copy
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from math import exp
+from typing import Any
+
+import numpy as np
+
+from rational_approx.arithmetic.precision import fraction
+from rational_approx.targets import gates
+from rational_approx.targets.gates import Gate
+
+__all__ = ["NAMES", "as_function", "find"]
+
+NEGLIGIBLE = 1e-8
+"""``Softplus`` returns its argument beyond a threshold, which makes a jump of ``log(1 + exp(-threshold)) / beta``: with
+torch's threshold of 20 that is 2e-9 / beta, meant for speed and not as part of the function, and left out."""
+
+
+def _softplus(beta: Any = 1, threshold: Any = 20) -> Gate:
+    b, limit = fraction(beta), fraction(threshold)
+    if b <= 0:
+        raise ValueError(f"beta of Softplus must be positive, not {beta}")
+    smooth = gates.softplus() if b == 1 else gates.made("softplus", f"softplus(({b}) * x) / ({b})", (-8, 8))
+    if exp(-float(limit)) < NEGLIGIBLE:
+        return smooth
+    where = gates.around(limit / b, Fraction(1, 20), "Softplus")
+    return gates.made("softplus", f"where(x > ({limit / b}), x, {smooth.expression})", *where)
+
+
+def _threshold(threshold: Any, value: Any) -> Gate:
+    at, other = fraction(threshold), fraction(value)
+    where = [(at - 8, at + 8)] if at == other else gates.around(at, Fraction(1, 20), "Threshold")
+    return gates.made("threshold", f"where(x > ({at}), x, ({other}))", *where)
+
+
+def _gelu(approximate: str = "none") -> Gate:
+    return gates.gelu_tanh() if approximate == "tanh" else gates.gelu()
+
+
+def _prelu(module: Any) -> Gate | None:
+    return gates.leaky_relu(module.weight.item()) if module.weight.numel() == 1 else None
+
+
+_MADE: dict[str, tuple[Callable[..., Gate], tuple[str, ...]]] = {
+    "CELU": (gates.celu, ("alpha",)),
+    "ELU": (gates.elu, ("alpha",)),
+    "GELU": (_gelu, ("approximate",)),
+    "Hardshrink": (gates.hardshrink, ("lambd",)),
+    "Hardsigmoid": (gates.hardsigmoid, ()),
+    "Hardswish": (gates.hardswish, ()),
+    "Hardtanh": (gates.hardtanh, ("min_val", "max_val")),
+    "LeakyReLU": (gates.leaky_relu, ("negative_slope",)),
+    "LogSigmoid": (gates.logsigmoid, ()),
+    "Mish": (gates.mish, ()),
+    "ReLU": (gates.relu, ()),
+    "ReLU6": (gates.relu6, ()),
+    "SELU": (gates.selu, ()),
+    "SiLU": (gates.silu, ()),
+    "Sigmoid": (gates.sigmoid, ()),
+    "Softplus": (_softplus, ("beta", "threshold")),
+    "Softshrink": (gates.softshrink, ("lambd",)),
+    "Softsign": (gates.softsign, ()),
+    "Tanh": (gates.tanh, ()),
+    "Tanhshrink": (gates.tanhshrink, ()),
+    "Threshold": (_threshold, ("threshold", "value")),
+}
+NAMES = tuple(f"torch.nn.{name}" for name in _MADE if name != "Threshold")
+"""The names that are understood as text, with torch's default parameters."""
+
+
+def _module(value: object) -> bool:
+    torch = sys.modules.get("torch")  # whoever holds a module has imported torch
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def find(value: object) -> Gate | None:
+    """The gate behind a module of a known class, or behind a name such as ``"torch.nn.SiLU"``; None for anything else.
+
+    Raises
+    ------
+    ValueError
+        for a name under ``torch.nn`` that is not known.
+
+    >>> find("torch.nn.ReLU6").expression, find("tanh(x)")
+    ('min(max(x, 0), 6)', None)
+    """
+    if isinstance(value, str) and value.startswith(("torch.", "nn.")):
+        if value not in NAMES:
+            raise ValueError(f"{value!r} is not known by name: give the module itself, or one of {', '.join(NAMES)}")
+        return _MADE[value.rpartition(".")[2]][0]()
+    if not _module(value) or type(value).__module__ != "torch.nn.modules.activation":
+        return None
+    name = type(value).__name__
+    if name == "PReLU":
+        return _prelu(value)
+    if name == "RReLU":  # out of training the slope is the middle one
+        return gates.leaky_relu((fraction(value.lower) + fraction(value.upper)) / 2)  # type: ignore[attr-defined]
+    make, parameters = _MADE.get(name, (None, ()))
+    return None if make is None else make(*(getattr(value, parameter) for parameter in parameters))
+
+
+def as_function(value: Any) -> Any:
+    """A function of float64 arrays from a module of any other class (a copy of it, in float64, out of training); what
+    is no module is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        for a module that does not act on each number by itself, such as ``Softmax``.
+    """
+    if not _module(value):
+        return value
+    torch = sys.modules["torch"]
+    module = copy.deepcopy(value).double().eval()
+
+    def call(x: Any) -> np.ndarray:
+        with torch.no_grad():
+            return np.asarray(module(torch.from_numpy(np.atleast_1d(np.asarray(x, dtype=np.float64)))))
+
+    call.__name__ = type(value).__name__
+    x = np.array([-0.75, -0.25, 0.25, 0.75])
+    try:
+        together, apart = call(x), np.concatenate([call(x[k : k + 1]) for k in range(4)])
+        alone = together.shape == x.shape and np.allclose(together, apart, rtol=1e-12, atol=1e-12, equal_nan=True)
+    except (RuntimeError, ValueError, IndexError, TypeError):
+        alone = False
+    if not alone:
+        raise ValueError(
+            f"the module {type(value).__name__} does not act on each number by itself: give an elementwise activation"
+        )
+    return call

@@ -1,0 +1,1 @@
+"""The rational activations and their kernels."""

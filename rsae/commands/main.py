@@ -1,0 +1,271 @@
+"""The command line: `rsae upgrade`, `rsae evaluate`, `rsae frontier`, `rsae reproduce`, `rsae demo`."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from rsae.commands import options
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rational-sae")
+def main() -> None:
+    """Upgrade sparse autoencoders to rational ones, and compare them with an equally trained control."""
+
+
+@main.command()
+@options.SAE
+@options.reading()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]")
+@options.SEED
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Train each arm so many times.")
+@click.option(
+    "--refine", type=click.Choice(["none", "gain", "residual"]), default="none", show_default=True, help="Extra decode."
+)
+@click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
+@options.PROBE
+@options.PROBE_TEST
+@click.option(
+    "--time-budget",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Minutes for all of it, in the place of --steps: as many steps as fit, at most the default.",
+)
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    default=250,
+    show_default=True,
+    help="Training steps between two checkpoints, from which the same command goes on after a kill.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the dense products in training; weights stay float32.",
+)
+@options.OVERWRITE
+def upgrade(
+    sae: str,
+    out: Path,
+    steps: int | None,
+    seed: int,
+    seeds: int,
+    refine: Any,
+    ablations: tuple[str, ...],
+    probe: Path | None,
+    probe_test: Path | None,
+    time_budget: float | None,
+    checkpoint_every: int,
+    precision: Any,
+    overwrite: bool,
+    **reading: Any,
+) -> None:
+    """Upgrade an SAE: report.json, report.html and the new SAE go to --out.
+
+    Killed and started again with the same arguments it goes on where it was. Under torchrun the processes share it.
+    """
+    from rsae.commands.console import Bars, refusing, report_table
+
+    began = time.monotonic()
+    with refusing("rsae upgrade"):
+        import rsae
+        from rsae import ranks
+        from rsae.hosts.language_model import pick_device
+        from rsae.report.report import free_directory
+        from rsae.storage.checkpoint import Checkpoint
+
+        free_directory(out, overwrite)
+        place = pick_device(reading["device"])
+        tasks = options.tasks(probe, probe_test)
+        teacher = rsae.load_sae(sae)
+        with (
+            ranks.joined(place.type),
+            Checkpoint(out / "checkpoint", discard=overwrite) as work,
+            Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
+        ):
+            work.agree("command", {"sae": sae, "seed": seed, **reading})
+            states = options.states(reading, teacher, bars, seed, store=work.folder / "hidden_states")
+            done = rsae.upgrade(
+                teacher,
+                states,
+                steps=steps,
+                seed=seed,
+                seeds=seeds,
+                device=reading["device"],
+                out=out,
+                overwrite=overwrite,
+                refine=refine,
+                ablations=ablations,
+                progress=bars.training,
+                probe=tasks,
+                checkpoint_every=checkpoint_every,
+                precision=precision,
+                time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
+            )
+        console.print(report_table(done.report))
+        _say(console, done.report.verdict, out)
+
+
+@main.command()
+@options.SAE
+@options.reading()
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
+@options.OVERWRITE
+def evaluate(
+    sae: str,
+    out: Path | None,
+    overwrite: bool,
+    **reading: Any,
+) -> None:
+    """Measure an SAE on the held-out part of a text."""
+    from rsae.commands.console import Bars, metrics_table, refusing
+
+    console = Console()
+    with refusing("rsae evaluate"):
+        import rsae
+        from rsae.hosts.language_model import pick_device
+        from rsae.report.report import write_text
+
+        if out is not None and out.exists() and not overwrite:
+            raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
+        place = pick_device(reading["device"])
+        subject = rsae.load_sae(sae).to(place)
+        with Bars(console) as bars:
+            states = options.states(reading, subject, bars)
+        metrics = rsae.evaluate(subject, states)
+        console.print(metrics_table(metrics))
+        if out is not None:
+            plain = {name: metric.to_json() for name, metric in metrics.items()}
+            for entry in plain.values():
+                entry["value"] = entry["value"] if math.isfinite(entry["value"]) else None
+            tree = {"metrics": plain, "question": {"sae": sae, "hidden_states": states.question}}
+            write_text(out, json.dumps(tree, indent=1, allow_nan=False, default=str) + "\n")
+            console.print(f"wrote {out}", soft_wrap=True)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for frontier.json and pictures.")
+@click.option("--into", "into", multiple=True, type=click.Path(path_type=Path), help="Run whose report is to show it.")
+@click.option("--sae", "saes", multiple=True, help="Further SAE to measure; needs --model, --hook and --text.")
+@options.reading(required=False)
+@options.OVERWRITE
+def frontier(
+    runs: tuple[Path, ...],
+    out: Path,
+    into: tuple[Path, ...],
+    saes: tuple[str, ...],
+    overwrite: bool,
+    **reading: Any,
+) -> None:
+    """MSE and delta-CE against L0 over RUNS, the folders of finished upgrades at several sparsities."""
+    from rsae.commands.console import Bars, frontier_table, refusing
+
+    console = Console()
+    with refusing("rsae frontier"):
+        from dataclasses import replace
+
+        import rsae
+        from rsae.report import frontier as curves
+        from rsae.report.report import free_directory
+
+        free_directory(out, overwrite)
+        reports, targets = curves.read_runs(runs), curves.read_runs(into) if into else {}
+        measured = {}
+        if saes:
+            if missing := [name for name in ("model", "hook", "text") if not reading[name]]:
+                raise ValueError(f"--sae is measured on a text: give --{' and --'.join(missing)}, too")
+            loaded = {name: rsae.load_sae(name) for name in saes}
+            with Bars(console) as bars:
+                states = options.states(reading, next(iter(loaded.values())), bars)
+            curves.check_same(str(runs[0]), next(iter(reports.values())).question, "--sae", states.question)
+            measured = {name: (sae.family, rsae.evaluate(sae, states)) for name, sae in loaded.items()}
+        found = curves.frontier(reports, measured)
+        out.mkdir(parents=True, exist_ok=True)
+        written = curves.save_frontier(found, out)
+        for folder, report in targets.items():
+            replace(report, frontier=found).save(folder)
+            written.append(Path(folder) / "report.html")
+        console.print(frontier_table(found))
+        console.print("wrote", ", ".join(map(str, written)), soft_wrap=True, highlight=False)
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
+@click.option("--synthetic", is_flag=True, help="Synthetic hidden states with known features; needs no host model.")
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: the demo's]")
+@options.SEED
+@options.OVERWRITE
+def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bool) -> None:
+    """Upgrade the teacher that comes with the package, on a real language model or on synthetic data."""
+    from rsae.commands.console import Bars, refusing, report_table
+
+    console = Console()
+    with refusing("rsae demo"):
+        from rsae.demo import run
+        from rsae.report.report import free_directory
+
+        began = time.monotonic()
+        free_directory(out, overwrite)
+        with Bars(console) as bars:
+            start = run.on_synthetic if synthetic else run.on_language_model
+            done, note = start(out, steps=steps, seed=seed, overwrite=overwrite, say=console.print, bars=bars)
+        console.print(report_table(done.report))
+        if note:
+            console.print(note)
+        _say(console, done.report.verdict, out)
+        minutes, seconds = divmod(round(time.monotonic() - began), 60)
+        console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
+
+
+@main.command()
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder with hosts/, text/ and teachers/.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for cells; finished ones are kept.")
+@click.option("--page", type=click.Path(path_type=Path), help="Markdown file between whose marks the tables go.")
+@click.option("--only", multiple=True, help="Studies or teachers whose name contains this; may be repeated.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Seeds of each teacher.  [default: each study's own]")
+@click.option("--limit", type=click.IntRange(min=0), help="Run at most that many cells now.")
+def reproduce(
+    data: Path, out: Path, page: Path | None, only: tuple[str, ...], seeds: int | None, limit: int | None
+) -> None:
+    """Upgrade the teachers of the published comparison, each with its control, and write the table of all cells."""
+    from rsae.commands.console import Bars, refusing
+
+    console = Console()
+    with refusing("rsae reproduce"):
+        from rsae.study import results
+        from rsae.study.reproduce import reproduce as run
+
+        with Bars(console) as bars:
+            cells = run(data, out, only=only, seeds=seeds, limit=limit, progress=bars.training, say=console.print)
+        if page is None:
+            click.echo(results.page(cells), nl=False)
+        else:
+            results.fill(page, cells)
+            console.print(f"wrote {page}", soft_wrap=True)
+
+
+def _peak_memory() -> str:
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return ""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return f", peak memory {peak / 2**30:.1f} GiB"
+
+
+def _say(console: Console, verdict: str, out: Path) -> None:
+    console.print(verdict, soft_wrap=True, highlight=False)
+    console.print(f"Report: {(out / 'report.html').resolve()}", soft_wrap=True, highlight=False)

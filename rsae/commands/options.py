@@ -1,0 +1,85 @@
+"""Options that several commands share, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states", "tasks"]
+
+SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
+TOKENS = click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]")
+CONTEXT = click.option("--context-length", type=int, help="Tokens read at once.  [default: the SAE's own, or 256]")
+BOS = click.option(
+    "--bos/--no-bos",
+    "prepend_bos",
+    default=None,
+    help="Start every context with a beginning-of-sequence token.  [default: as the SAE says, else as the tokenizer]",
+)
+DTYPE = click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Format of the host's weights.",
+)
+HELD_OUT = click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of documents held out.")
+LOSSES = click.option(
+    "--loss-tokens",
+    type=click.IntRange(min=1),
+    default=32_768,
+    show_default=True,
+    help="Held-out tokens on which cross-entropies are measured, at most.",
+)
+SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
+PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help="Test texts.  [default: a quarter]")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
+
+
+def reading(required: bool = True) -> Callable[[Any], Any]:
+    """The options of every command that reads a text with a host; they arrive together, as ``**reading``."""
+    model = click.option("--model", required=required, help="Host model: a local folder, a .gguf file, or a hub name.")
+    hook = click.option("--hook", required=required, help="Where its hidden states are read, e.g. model.layers.2.")
+    text = click.option("--text", required=required, help="Text: UTF-8, .json or .jsonl (documents), or .parquet.")
+
+    def decorated(command: Any) -> Any:
+        for option in (DEVICE, DTYPE, LOSSES, HELD_OUT, BOS, CONTEXT, TOKENS, text, hook, model):
+            command = option(command)
+        return command
+
+    return decorated
+
+
+def states(reading: dict[str, Any], sae: Any, bars: Any, seed: int = 0, store: Path | None = None) -> Any:
+    """Hidden states as the options of `reading` ask for them, in contexts such as the SAE says it was trained on.
+
+    Their length and whether they begin with a beginning-of-sequence token are the SAE's own where no option says else.
+    """
+    import rsae
+
+    own = sae.metadata.get("context_length")
+    if reading["context_length"] is None:
+        reading = reading | {"context_length": own if isinstance(own, int) and own >= 8 else 256}
+    begins = sae.metadata.get("prepend_bos")
+    if reading["prepend_bos"] is None and isinstance(begins, bool):
+        reading = reading | {"prepend_bos": begins}
+        bars.note(f"Contexts {'' if begins else 'do not '}begin with a BOS token, as the SAE says it was trained.")
+    rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
+    source, text, hook = (reading[name] for name in ("model", "text", "hook"))
+    return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, **rest)
+
+
+def tasks(probe: Path | None, probe_test: Path | None) -> Any:
+    """The probing tasks of a CSV file, if one is given."""
+    from rsae.evaluation.probing import read_labelled, tasks_of
+
+    if probe is None:
+        if probe_test is not None:
+            raise ValueError("--probe-test is the test part of --probe; give both")
+        return ()
+    return tasks_of(*read_labelled(probe), *(read_labelled(probe_test) if probe_test is not None else (None, None)))

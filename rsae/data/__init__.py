@@ -1,0 +1,1 @@
+"""Hidden states, from models and from files."""

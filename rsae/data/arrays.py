@@ -1,0 +1,74 @@
+"""Hidden states that exist already: an array, a tensor, a ``.npy``, ``.safetensors``, Parquet or Arrow file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rsae.data.tables import TABLES, matrix
+
+__all__ = ["ARRAYS", "read_array"]
+
+ARRAYS = (".npy", ".safetensors", *TABLES)
+
+
+def _load_npy(path: Path) -> np.ndarray:
+    try:
+        # Mapped copy-on-write: the file is never changed, and torch accepts the memory without a warning.
+        return np.load(path, mmap_mode="c", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path} is not a readable .npy array of numbers: {error}") from None
+
+
+def _load_safetensors(path: Path) -> Tensor:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            names = [name for name in file.keys() if len(file.get_slice(name).get_shape()) == 2]  # noqa: SIM118
+            if len(names) != 1:
+                found = ", ".join(names[:6]) or "none"
+                raise ValueError(f"{path} must hold one matrix [n, d_in]; it holds {found}: give the one as a tensor")
+            return file.get_tensor(names[0])
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
+
+
+def read_array(source: Any) -> Tensor:
+    """Vectors [n, d_in] in float32 (memory-mapped where a ``.npy`` or ``.safetensors`` file already holds float32).
+
+    A table (``.parquet``, ``.arrow``, ``.feather``; with pyarrow) has one column of lists of numbers, or numbers in
+    every column. Raises FileNotFoundError, ImportError, TypeError, or ValueError for another shape, no rows, NaN or
+    infinity.
+
+    >>> read_array([[1, 2], [3, 4]])
+    tensor([[1., 2.],
+            [3., 4.]])
+    """
+    name = "the array"
+    if isinstance(source, str | Path):
+        path = Path(source)
+        name = str(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"no file {name!r}; give a .npy, .safetensors or .parquet file, or an array")
+        loaders = {".npy": _load_npy, ".safetensors": _load_safetensors}
+        source = loaders.get(path.suffix, matrix)(path)
+    if not isinstance(source, Tensor):
+        try:
+            source = np.asarray(source)
+            if source.dtype.kind not in "fiu":
+                raise TypeError
+            source = torch.from_numpy(source if source.flags.writeable else source.copy())
+        except (TypeError, ValueError):
+            raise TypeError(f"{name} is no array of numbers; give a matrix [n, d_in]") from None
+    if source.dim() != 2 or 0 in source.shape:
+        raise ValueError(f"{name} has shape {list(source.shape)}; hidden states are a matrix [n, d_in] with rows")
+    if source.is_complex() or source.is_quantized or source.dtype == torch.bool:
+        raise TypeError(f"{name} holds {source.dtype}, not real numbers")
+    array = source.detach().to("cpu", torch.float32)
+    for first in range(0, len(array), 65_536):  # piece by piece: a mapped file is never whole in memory
+        if not torch.isfinite(array[first : first + 65_536]).all():
+            raise ValueError(f"{name} holds NaN or infinity in rows {first} to {first + 65_535}; clean it first")
+    return array

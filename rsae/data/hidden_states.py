@@ -1,0 +1,294 @@
+"""Hidden states of a language model, or of any other source, as a training, a calibration and a held-out part."""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsae.data.arrays import ARRAYS, read_array
+from rsae.data.harvest import count_held_out, harvest, split, statistics, up_to
+from rsae.data.store import Store, is_store
+from rsae.data.text import Contexts, pack, read_documents
+from rsae.hosts.host import Host
+from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
+
+__all__ = ["HiddenStates", "hidden_states"]
+
+_NOT_STORED = {"text", "loss_tokens", "calibration", "seed"}  # what does not change the vectors on disk
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenStates:
+    """Vectors [n, d_in] in three parts, and how they came about.
+
+    ``train`` is what training steps draw from, ``calibration`` a fixed sample of it, ``held_out`` what no step ever
+    sees: it comes from documents (or contexts, or rows) of its own, the last ones of the source. ``question`` says how
+    the vectors were made, ``statistics`` what was dropped and how large the rest is; ``host`` is the model, where there
+    is one; ``buffer`` is how many vectors are shuffled at a time (None: all). From a host in bfloat16 ``train`` is
+    bfloat16, too; all else is float32.
+    """
+
+    train: Tensor
+    calibration: Tensor
+    held_out: Tensor
+    question: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
+    host: Host | None = None
+    buffer: int | None = None
+
+    @property
+    def d_in(self) -> int:
+        """Length of a vector."""
+        return self.train.shape[1]
+
+    def batches(
+        self,
+        size: int,
+        seed: int,
+        steps: int,
+        device: str | torch.device = "cpu",
+        *,
+        first: int = 0,
+        part: tuple[int, int] = (0, 1),
+    ) -> Iterator[Tensor]:
+        """Batches [size, d_in] of training vectors in float32, number ``first`` to ``steps`` - 1.
+
+        The order depends on ``size`` and ``seed`` alone: all vectors in a random order, then in another one, and so on.
+        With a ``buffer`` 16 runs of neighbours from random places, together so many vectors, are shuffled at a time:
+        for vectors on disk that do not fit into memory.
+        ``part=(i, n)`` gives the i-th of n parts of each batch, ``size / n`` rows.
+        """
+        if size < 1 or steps < 0:
+            raise ValueError(f"batches need a size of at least 1 and no negative steps, not size={size}, steps={steps}")
+        fresh = self._orders(torch.Generator().manual_seed(seed))
+        order = torch.empty(0, dtype=torch.int64)
+        for step in range(steps):
+            while len(order) < size:
+                order = torch.cat([order, next(fresh)])
+            rows, order = order[:size], order[size:]
+            if step >= first:
+                mine = rows[part[0] :: part[1]].to(self.train.device)
+                yield self.train[mine].to(device, torch.float32)
+
+    def on(self, device: str | torch.device) -> "HiddenStates":
+        """The same, its training vectors on a CUDA device if they fit into a quarter of the memory that is free there.
+
+        All arms of an upgrade then draw from that one copy, and no batch is read and sent over again for each of them.
+        On a CPU there is one copy anyway, in memory or in the pages of a file.
+        """
+        place = torch.device(device)
+        if place.type != "cuda" or self.train.nbytes > torch.cuda.mem_get_info(place)[0] // 4:
+            return self
+        return replace(self, train=self.train.to(place))
+
+    def _orders(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """Row numbers, piece by piece and without end; each pass has every row once."""
+        count = len(self.train)
+        if self.buffer is None or self.buffer >= count:
+            while True:
+                yield torch.randperm(count, generator=generator)
+        runs = torch.arange(count).split(self.buffer // 16)
+        while True:
+            for chosen in torch.randperm(len(runs), generator=generator).split(16):
+                rows = torch.cat([runs[i] for i in chosen.tolist()])
+                yield rows[torch.randperm(len(rows), generator=generator)]
+
+    def __repr__(self) -> str:
+        return (
+            f"HiddenStates(d_in={self.d_in}, train={len(self.train)}, calibration={len(self.calibration)}, "
+            f"held_out={len(self.held_out)}, host={'yes' if self.host else 'no'})"
+        )
+
+
+def hidden_states(
+    source: Any,
+    text: str | Path | Iterable[str] | None = None,
+    hook: str | None = None,
+    *,
+    context_length: int = 256,
+    batch_size: int | None = None,
+    max_tokens: int | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    seed: int = 0,
+    tokenizer: Any = None,
+    held_out: float | int = 0.1,
+    calibration: int = 65_536,
+    prepend_bos: bool | None = None,
+    outlier_medians: float | None = 5.0,
+    loss_tokens: int | None = 32_768,
+    text_field: str = "text",
+    store: str | Path | None = None,
+    shuffle_buffer: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> HiddenStates:
+    """Hidden states from a language model reading a text, or from an array.
+
+    ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, or a pair (model, tokenizer)), and then
+    ``text`` (a file or a list of documents: `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are
+    needed; or it is an array [n, d_in], a ``.npy``, ``.safetensors``, ``.parquet`` or ``.arrow`` file.
+
+    Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
+    is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
+    first position is dropped, and then every vector whose norm exceeds ``outlier_medians`` times the median norm of the
+    training vectors; ``statistics`` counts both. Of an array nothing is dropped. At most ``max_tokens`` vectors are
+    harvested, shared between the parts. ``host`` measures losses on at most ``loss_tokens`` held-out tokens.
+
+    With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
+    one that has ended is read back. Such a folder is a source of its own, too (without a host). With a
+    ``shuffle_buffer`` training draws from so many vectors at a time (`HiddenStates.batches`).
+
+    ``progress(done, total)`` is called after every batch. Raises ValueError, TypeError or FileNotFoundError for what
+    cannot be used, before the model reads anything.
+
+    >>> vectors = hidden_states(torch.arange(40.0).reshape(20, 2), held_out=0.25)
+    >>> vectors
+    HiddenStates(d_in=2, train=15, calibration=15, held_out=5, host=no)
+    >>> [tuple(batch.shape) for batch in vectors.batches(size=8, seed=0, steps=3)]
+    [(8, 2), (8, 2), (8, 2)]
+    """
+    if shuffle_buffer is not None and shuffle_buffer < 16:
+        raise ValueError(f"shuffle_buffer must be at least 16 vectors (None: all of them), not {shuffle_buffer}")
+    if calibration < 1:
+        raise ValueError(f"calibration needs at least 1 vector, not {calibration}")
+    if isinstance(source, str | Path) and is_store(Path(source)):
+        if hook is not None or text is not None:
+            raise ValueError(f"{source} holds hidden states already; leave out text and hook")
+        saved = Store(source)
+        train, kept_out, counts = saved.load()
+        sample = _sample(train, calibration, seed, saved)
+        return HiddenStates(train, sample, kept_out, saved.manifest["question"], counts, buffer=shuffle_buffer)
+    if not _is_model(source):
+        if hook is not None or text is not None:
+            raise ValueError("text and hook belong to a language model, but the source is an array; leave them out")
+        return _from_array(source, held_out, calibration, max_tokens, seed, shuffle_buffer)
+    if text is None or hook is None:
+        raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    if context_length < 8:
+        raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
+    if outlier_medians is not None and not 1 < outlier_medians < math.inf:
+        raise ValueError(f"outlier_medians must be above 1 (None: drop none), not {outlier_medians}")
+    documents = read_documents(text, text_field)
+    if isinstance(source, tuple):
+        model, own_tokenizer = source
+        if dtype is not None:
+            model = model.to(pick_dtype(dtype))
+        if device is not None:
+            model = model.to(pick_device(device))
+    else:
+        model, own_tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
+    tokenizer = own_tokenizer if tokenizer is None else tokenizer
+    host = Host(model, tokenizer, hook)
+    _check_length(model, context_length)
+    contexts = pack(documents, tokenizer, context_length, prepend_bos)
+    question = {
+        "source": str(source) if isinstance(source, str | Path) else type(model).__name__,
+        "model_type": getattr(model.config, "model_type", None),
+        "text": str(text) if isinstance(text, str | Path) else f"a list of {len(documents)} documents",
+        "text_sha256": _digest(documents),
+        "hook": hook,
+        "module": host.hook.module,
+        "context_length": context_length,
+        "prepend_bos": contexts.starts_with_bos,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "held_out": held_out,
+        "max_tokens": max_tokens,
+        "outlier_medians": outlier_medians,
+        "loss_tokens": loss_tokens,
+        "calibration": calibration,
+        "seed": seed,
+    }
+    first, last = split(contexts, held_out, max_tokens)
+    total, read = sum(map(len, first)) + sum(map(len, last)), 0
+
+    def advance(tokens: int) -> None:
+        nonlocal read
+        read += tokens
+        if progress is not None:
+            progress(read, total)
+
+    size = batch_size or (16 if host.device.type == "cpu" else 64)
+    held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
+    folder = None if store is None else Store(store, held)
+    train, kept_out, counts = _read(host, contexts, first, last, size, outlier_medians, folder, advance)
+    host = Host(model, tokenizer, host.hook, up_to(last, loss_tokens), outlier_norm=counts["outlier_norm"])
+    sample = _sample(train, calibration, seed, folder)
+    return HiddenStates(train, sample, kept_out, question, counts, host, shuffle_buffer)
+
+
+def _read(
+    host: Host,
+    contexts: Contexts,
+    first: list[Sequence[int]],
+    last: list[Sequence[int]],
+    size: int,
+    outlier_medians: float | None,
+    folder: Store | None,
+    advance: Callable[[int], None],
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """Training and held-out vectors without outliers, and the statistics: in memory, or in a folder."""
+    if folder is None:
+        trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
+        counts = statistics(contexts, trained, rest, outlier_medians)
+        limit = counts["outlier_norm"]
+        return trained.keep(limit), rest.keep(limit).float(), counts
+    if not folder.complete:
+        trained = folder.harvest(host, "train", first, size, advance)
+        rest = folder.harvest(host, "held_out", last, size, advance)
+        counts = statistics(contexts, trained, rest, outlier_medians)
+        folder.finish(counts["outlier_norm"], counts, host.d_in)
+    return folder.load()
+
+
+def _digest(documents: list[str]) -> str:
+    digest = hashlib.sha256()
+    for i, document in enumerate(documents):
+        digest.update(("\0" * (i > 0) + document).encode())
+    return digest.hexdigest()
+
+
+def _is_model(source: Any) -> bool:
+    if isinstance(source, tuple):
+        if len(source) != 2 or not isinstance(source[0], torch.nn.Module):
+            raise TypeError("a pair as a source is (model, tokenizer), the model a torch module")
+        return True
+    if isinstance(source, torch.nn.Module):
+        raise TypeError("a model alone cannot read text; give the pair (model, tokenizer)")
+    return isinstance(source, str | Path) and Path(source).suffix not in ARRAYS
+
+
+def _check_length(model: Any, context_length: int) -> None:
+    config = getattr(model.config, "text_config", None) or model.config
+    longest = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    if longest is not None and context_length > longest:
+        raise ValueError(f"context_length {context_length} is beyond the {longest} positions of this model")
+
+
+def _sample(train: Tensor, count: int, seed: int, folder: Store | None = None) -> Tensor:
+    rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count].sort().values
+    return train[rows].float() if folder is None else folder.rows("train", rows)
+
+
+def _from_array(
+    source: Any, held_out: float | int, calibration: int, limit: int | None, seed: int, buffer: int | None
+) -> HiddenStates:
+    array = read_array(source)[:limit]
+    last = count_held_out(held_out, len(array))
+    train, kept_out = array[: len(array) - last], array[len(array) - last :]
+    norms = train.norm(dim=1)
+    question = {
+        "source": str(source) if isinstance(source, str | Path) else f"an array of shape {tuple(array.shape)}",
+        "held_out": held_out,
+        "max_tokens": limit,
+        "calibration": calibration,
+        "seed": seed,
+    }
+    counts = {"train": len(train), "held_out": last, "median_norm": norms.median().item()}
+    return HiddenStates(train, _sample(train, calibration, seed), kept_out, question, counts, buffer=buffer)

@@ -1,0 +1,238 @@
+"""Hidden states on disk: shards while they are harvested, then one memory-mapped safetensors file for each part.
+
+A folder holds ``manifest.json``, which says what question it answers and which files belong to it, each with its
+SHA-256. A harvest that was killed goes on after its last whole shard and ends with the same bytes.
+"""
+
+import hashlib
+import json
+import math
+import os
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from rsae import ranks
+from rsae.data.harvest import Harvest, harvest, windows
+from rsae.hosts.host import Host
+from rsae.storage.reading import read_json, read_safetensors, regular_file
+
+__all__ = ["Store", "is_store"]
+
+_FORMAT = "rsae hidden states 2"
+_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
+
+
+def is_store(path: Path) -> bool:
+    """Whether a folder holds hidden states of this module."""
+    return path.is_dir() and (path / "manifest.json").is_file()
+
+
+class Store:
+    """A folder of hidden states that answers ``question`` (None: whatever question it answers).
+
+    Raises ValueError for a folder that answers another question, or holds other files.
+    """
+
+    def __init__(self, folder: str | Path, question: dict[str, Any] | None = None):
+        self.folder = Path(folder)
+        if ranks.rank() > 0:
+            ranks.meet()  # the first rank makes the folder
+        self._open(question)
+        if ranks.rank() == 0:
+            ranks.meet()
+
+    def _open(self, question: dict[str, Any] | None) -> None:
+        if is_store(self.folder):
+            self.manifest = read_json(self.folder / "manifest.json")
+            self._check(question)
+        elif self.folder.exists() and (not self.folder.is_dir() or not all(map(_unfinished, self.folder.iterdir()))):
+            raise ValueError(f"{self.folder} is no folder of hidden states and not empty; give a new one")
+        elif question is None:
+            raise ValueError(f"{self.folder} holds no hidden states: it has no manifest.json")
+        else:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.manifest = {"format": _FORMAT, "question": question, "shards": {}, "parts": {}, "statistics": {}}
+            self._write_manifest()
+
+    def _check(self, question: dict[str, Any] | None) -> None:
+        if self.manifest.get("format") != _FORMAT or not isinstance(self.manifest.get("question"), dict):
+            raise ValueError(f"{self.folder / 'manifest.json'} is not of the format {_FORMAT!r}")
+        held = self.manifest["question"]
+        if question is not None and held != json.loads(json.dumps(question)):
+            different = sorted(k for k in held.keys() | question.keys() if held.get(k) != question.get(k))
+            raise ValueError(
+                f"{self.folder} holds hidden states that differ in {', '.join(different)}; give a new folder"
+            )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the harvest has ended."""
+        return set(self.manifest["parts"]) == {"train", "held_out"}
+
+    def harvest(
+        self, host: Host, part: str, contexts: Sequence[Sequence[int]], batch_size: int, progress: Callable[[int], None]
+    ) -> Harvest:
+        """Read ``contexts`` shard by shard, those excepted that are there; returns the norms, without the states.
+
+        Of several ranks each reads every so-manieth shard first, and then finds those of the others there.
+        """
+        norms, firsts = [], []
+        pieces = [
+            (f"{part}-{number:06d}.safetensors", contexts[begin:end])
+            for number, (begin, end) in enumerate(windows(contexts, batch_size, host.d_in))
+        ]
+        if ranks.count() > 1:
+            for name, group in pieces[ranks.rank() :: ranks.count()]:
+                if not (self.folder / name).is_file():
+                    self._read(host, name, group, batch_size, progress)
+            ranks.meet()
+        for name, group in pieces:
+            known = self.manifest["shards"].get(name)
+            if known is None and ranks.count() > 1:  # another rank's: whole, as it has its name
+                known = self.manifest["shards"][name] = self._digest(name)
+            if known is None or not self._intact(name, known):
+                found, self.manifest["shards"][name] = self._read(host, name, group, batch_size, progress)
+                self._write_manifest()
+                norms.append(found.norms)
+                firsts.append(found.first_norms)
+                continue
+            with safe_open(self._file(name), "pt") as file:
+                norms.append(file.get_tensor("norms"))
+                firsts.append(file.get_tensor("first_norms"))
+            progress(sum(map(len, group)))
+        empty = [torch.empty(0)]
+        return Harvest(torch.empty(0, host.d_in), torch.cat(norms or empty), torch.cat(firsts or empty))
+
+    def _read(
+        self, host: Host, name: str, contexts: Sequence[Sequence[int]], size: int, progress: Callable[[int], None]
+    ) -> tuple[Harvest, str]:
+        """Read one shard and write it; the harvest, and the file's SHA-256."""
+        found = harvest(host, contexts, size, progress)
+        data = save({"states": found.states, "norms": found.norms, "first_norms": found.first_norms})
+        _write(self.folder / name, lambda file: file.write(data))
+        return found, hashlib.sha256(data).hexdigest()
+
+    def finish(self, limit: float | None, statistics: dict[str, Any], d_in: int) -> None:
+        """Join the shards of each part, without vectors of norm above ``limit`` (None: with all), and remove them.
+
+        Training vectors stay in the host's format, held-out ones are float32: they are what figures are measured on.
+        """
+        if ranks.rank() > 0:
+            ranks.meet()  # the first rank does it
+            self.manifest = read_json(self.folder / "manifest.json")
+            return
+        limit = math.inf if limit is None else limit
+        for part in ("train", "held_out"):
+            names = sorted(name for name in self.manifest["shards"] if name.startswith(part + "-"))
+            self.manifest["parts"][part] = self._join(part, names, limit, d_in)
+        self.manifest["statistics"] = statistics
+        shards = self.manifest.pop("shards")
+        self._write_manifest()
+        for name in shards:
+            (self.folder / name).unlink(missing_ok=True)
+        ranks.meet()
+
+    def _join(self, part: str, names: list[str], limit: float, d_in: int) -> dict[str, Any]:
+        dtype, rows = torch.float32, 0
+        for name in names:
+            with safe_open(self._file(name), "pt") as file:
+                rows += int((file.get_tensor("norms") <= limit).sum())
+                if part == "train":
+                    dtype = file.get_slice("states")[:1].dtype
+
+        def kept() -> Iterator[Tensor]:
+            for name in names:
+                shard = read_safetensors(self._file(name))
+                yield shard["states"][shard["norms"] <= limit].to(dtype)
+
+        size = dtype.itemsize * rows * d_in
+        entry = {"dtype": _NAMES[dtype], "shape": [rows, d_in], "data_offsets": [0, size]}
+        header = json.dumps({"states": entry}).encode()
+        header += b" " * (-len(header) % 8)
+        digest = hashlib.sha256()
+
+        def write(file: BinaryIO) -> None:
+            for piece in (struct.pack("<Q", len(header)), header):
+                digest.update(piece)
+                file.write(piece)
+            for states in kept():
+                data = states.contiguous().view(torch.uint8).numpy().data
+                digest.update(data)
+                file.write(data)
+
+        _write(self.folder / f"{part}.safetensors", write)
+        return {"file": f"{part}.safetensors", "rows": rows, "sha256": digest.hexdigest()}
+
+    def rows(self, part: str, wanted: Tensor) -> Tensor:
+        """The rows [n, d_in] of a part in float32, read one by one: mapped pages would count as memory in use."""
+        with safe_open(self._file(self.manifest["parts"][part]["file"]), "pt") as opened:
+            like = opened.get_slice("states")[:1]
+        found = torch.empty(len(wanted), like.shape[1], dtype=like.dtype)
+        target = found.view(torch.uint8).numpy()
+        with (self.folder / self.manifest["parts"][part]["file"]).open("rb", buffering=0) as file:
+            start = 8 + struct.unpack("<Q", file.read(8))[0]
+            for place, row in enumerate(wanted.tolist()):
+                file.seek(start + row * target.shape[1])
+                file.readinto(target[place].data)
+        return found.float()
+
+    def load(self) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """Memory-mapped training and held-out vectors, and the statistics.  ValueError where a file was changed."""
+        if not self.complete:
+            raise ValueError(f"the harvest in {self.folder} has not ended; run it again with the same arguments")
+        parts = []
+        for part in ("train", "held_out"):
+            entry = self.manifest["parts"][part]
+            if not self._intact(entry["file"], entry["sha256"]):
+                raise ValueError(
+                    f"{self.folder / entry['file']} is not the file that was harvested: its SHA-256 differs"
+                )
+            with safe_open(self._file(entry["file"]), "pt") as file:
+                parts.append(file.get_tensor("states"))
+        return parts[0], parts[1], self.manifest["statistics"]
+
+    def _file(self, name: Any) -> Path:
+        if not isinstance(name, str) or Path(name).name != name:
+            raise ValueError(f"{self.folder / 'manifest.json'} names the file {name!r}, which is not inside its folder")
+        return regular_file(self.folder / name)
+
+    def _intact(self, name: Any, sha256: Any) -> bool:
+        try:
+            return self._digest(name) == sha256
+        except FileNotFoundError:
+            return False
+
+    def _digest(self, name: Any) -> str:
+        digest = hashlib.sha256()
+        with self._file(name).open("rb") as file:
+            while piece := file.read(2**20):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def _write_manifest(self) -> None:
+        if ranks.rank() > 0:
+            return
+        text = json.dumps(self.manifest, indent=1).encode()
+        _write(self.folder / "manifest.json", lambda file: file.write(text))
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether a file is what a kill has left of one that was being written."""
+    return path.name.startswith(".") and path.name.endswith(".part")
+
+
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file under a temporary name, to the disk, and rename it: never half a file under its own name."""
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

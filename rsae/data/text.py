@@ -1,0 +1,142 @@
+"""Text as a list of documents, and documents as contexts: runs of tokens that a model reads at once."""
+
+import json
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsae.data.tables import TABLES, column, dataset_documents
+
+__all__ = ["Contexts", "pack", "read_documents"]
+
+
+def _string(entry: Any, text_field: str, where: str) -> str:
+    if isinstance(entry, dict):
+        if text_field not in entry:
+            fields = ", ".join(map(str, list(entry)[:6]))
+            raise ValueError(f"{where} has no field {text_field!r} (it has {fields}); name it with text_field=")
+        entry = entry[text_field]
+    if not isinstance(entry, str):
+        raise ValueError(f"{where} is {type(entry).__name__}, not a string")
+    return entry
+
+
+def _read_file(path: Path, text_field: str) -> list[str]:
+    if path.suffix in TABLES:
+        entries = [entry for chunk in column(path, text_field) for entry in chunk.to_pylist()]
+        return [_string("" if e is None else e, text_field, f"row {i} of {path}") for i, e in enumerate(entries)]
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text (byte {error.start}); convert it first") from None
+    try:
+        if path.suffix == ".json":
+            entries = json.loads(text)
+            if not isinstance(entries, list):
+                raise ValueError(f"{path} is not a JSON list of documents but a {type(entries).__name__}")
+            return [_string(entry, text_field, f"entry {i} of {path}") for i, entry in enumerate(entries)]
+        if path.suffix in {".jsonl", ".ndjson"}:
+            lines = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+            return [_string(json.loads(line), text_field, f"line {i} of {path}") for i, line in lines]
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from None
+    return [text]
+
+
+def read_documents(text: str | Path | Iterable[str], text_field: str = "text") -> list[str]:
+    """The documents of a text: non-empty strings, in order.
+
+    ``text`` is a list of strings or a path: ``.json`` (a list of strings, or of objects with ``text_field``),
+    ``.jsonl`` (one of these a line), ``.parquet``, ``.arrow`` or ``.feather`` (its ``text_field``; with pyarrow),
+    or any other file, which is one document of UTF-8; or ``"datasets:name"``, ``"datasets:name:split"``,
+    ``"datasets:owner/name/configuration:split"`` (with the library datasets). Raises FileNotFoundError, ImportError,
+    and ValueError for text that is empty or not readable as what its name says.
+
+    >>> read_documents(["One day.", "", "Two days."])
+    ['One day.', 'Two days.']
+    """
+    if isinstance(text, str) and text.startswith("datasets:"):
+        entries = dataset_documents(text, text_field)
+        documents = [_string("" if e is None else e, text_field, f"row {i} of {text}") for i, e in enumerate(entries)]
+        name = text
+    elif isinstance(text, str | Path):
+        path = Path(text)
+        try:
+            exists = path.is_file()
+        except OSError:  # a whole document given where a path belongs is too long for a file name
+            exists = False
+        if not exists:
+            shown = str(text) if len(str(text)) < 200 else str(text)[:200] + "..."
+            raise FileNotFoundError(f"no text file {shown!r}; give the path of a file, or a list of strings")
+        documents, name = _read_file(path, text_field), str(path)
+    else:
+        documents = [_string(entry, text_field, f"document {i}") for i, entry in enumerate(text)]
+        name = "the list of documents"
+    documents = [document for document in documents if document.strip()]
+    if not documents:
+        raise ValueError(f"{name} holds no text")
+    return documents
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """Contexts in the order of their documents, each an ``array("i")``; ``document[i]`` is where context i comes from.
+
+    Arrays and not lists, which take ten times the memory: a text of a hundred million tokens is to fit.
+    """
+
+    tokens: list[Sequence[int]]
+    document: list[int]
+    starts_with_bos: bool
+    dropped_tokens: int
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def adds_bos(tokenizer: Any) -> bool:
+    """Whether the tokenizer itself puts its beginning-of-sequence token first."""
+    if tokenizer.bos_token_id is None:
+        return False
+    ids = tokenizer("a")["input_ids"]
+    return bool(ids) and ids[0] == tokenizer.bos_token_id
+
+
+def pack(
+    documents: Sequence[str], tokenizer: Any, context_length: int, prepend_bos: bool | None = None, minimum: int = 8
+) -> Contexts:
+    """Cut every document into contexts of ``context_length`` tokens.
+
+    The rule: contexts never cross documents; a document shorter than one context is a context of its own (if it has
+    ``minimum`` tokens or more); what a longer document leaves after its last full context is dropped, and counted. With
+    a beginning-of-sequence token (``prepend_bos``; None: where the tokenizer adds one itself) every context starts with
+    one. Special tokens spelt out in the text are plain text.
+    """
+    bos = adds_bos(tokenizer) if prepend_bos is None else prepend_bos
+    if bos and tokenizer.bos_token_id is None:
+        raise ValueError("prepend_bos=True, but the tokenizer has no beginning-of-sequence token; try False (--no-bos)")
+    start = [tokenizer.bos_token_id] if bos else []
+    room = context_length - len(start)
+    tokens: list[Sequence[int]] = []
+    document: list[int] = []
+    dropped = 0
+    for first in range(0, len(documents), 256):
+        ids_of = tokenizer(
+            list(documents[first : first + 256]),
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_attention_mask=False,
+            verbose=False,
+        )["input_ids"]
+        for offset, ids in enumerate(ids_of):
+            whole = len(ids) // room * room
+            windows = [ids[i : i + room] for i in range(0, whole, room)]
+            if not windows and len(ids) + len(start) >= minimum:
+                windows, whole = [ids], len(ids)
+            tokens += [array("i", start + window) for window in windows]
+            document += [first + offset] * len(windows)
+            dropped += len(ids) - whole
+    return Contexts(tokens, document, bos, dropped)

@@ -1,0 +1,161 @@
+"""Paired comparison of two arms, and the sentence that says what it shows."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsae.evaluation.metrics import Metric, Metrics
+from rsae.sae.autoencoder import SparseAutoencoder
+
+__all__ = [
+    "Comparison",
+    "compare",
+    "compare_runs",
+    "mean_metrics",
+    "paired_comparisons",
+    "token_errors",
+    "verdict",
+]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``difference`` = upgraded minus other, of one metric whose value for the other is ``base``.
+
+    ``low`` and ``high`` bound the difference at 95%; ``over`` says over what it scatters: ``"tokens"`` (one run, paired
+    by held-out token) or ``"seeds"`` (paired by seed, Student's t).
+    """
+
+    metric: str
+    other: str
+    difference: float
+    base: float
+    low: float
+    high: float
+    over: str
+
+    @property
+    def relative(self) -> float:
+        """The difference as a share of the other's value."""
+        return self.difference / self.base if self.base else math.nan
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low > 0 or self.high < 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, the relative difference, and whether the interval excludes zero."""
+        return {**asdict(self), "relative": self.relative, "certain": self.certain}
+
+
+# Two-sided 95% points of Student's t for 1, 2, ... degrees of freedom; the normal one beyond.
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+@torch.no_grad()
+def token_errors(sae: SparseAutoencoder, x: Tensor) -> Tensor:
+    """Squared error summed over d_in of each held-out vector [n, d_in], as float64 [n]."""
+    device = sae.W_enc.device
+    parts = []
+    for chunk in x.split(max(1, 2**22 // sae.d_sae)):
+        chunk = chunk.to(device, torch.float32)
+        parts.append((sae(chunk).reconstruction - chunk).double().square().sum(1))
+    return torch.cat(parts)
+
+
+def compare(other: str, ours: Tensor, theirs: Tensor) -> Comparison:
+    """The paired difference of two arms' squared errors [n] by held-out token."""
+    gap = ours - theirs
+    mean, error = float(gap.mean()), float(gap.std()) / math.sqrt(len(gap)) if len(gap) > 1 else math.inf
+    return Comparison("mse", other, mean, float(theirs.mean()), mean - 1.96 * error, mean + 1.96 * error, "tokens")
+
+
+def compare_runs(metric: str, other: str, ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
+    """The paired difference over seeds of two arms' values of a metric.
+
+    >>> found = compare_runs("mse", "control", [1.0, 1.1, 0.9], [1.2, 1.3, 1.1])
+    >>> round(found.difference, 6), found.certain
+    (-0.2, True)
+    """
+    gaps = [a - b for a, b in zip(ours, theirs, strict=True)]
+    mean = sum(gaps) / len(gaps)
+    base = sum(theirs) / len(theirs)
+    spread = math.inf
+    if len(gaps) > 1:
+        deviation = math.sqrt(sum((g - mean) ** 2 for g in gaps) / (len(gaps) - 1))
+        spread = STUDENT[len(gaps) - 2] if len(gaps) - 2 < len(STUDENT) else 1.96
+        spread *= deviation / math.sqrt(len(gaps))
+    return Comparison(metric, other, mean, base, mean - spread, mean + spread, "seeds")
+
+
+def mean_metrics(runs: Sequence[Metrics]) -> Metrics:
+    """Metrics averaged over seeds."""
+    if len(runs) == 1:
+        return runs[0]
+    averaged = {}
+    for name, metric in runs[0].items():
+        values = torch.tensor([run[name].value for run in runs], dtype=torch.float64)
+        error = float(values.std()) / len(runs) ** 0.5
+        averaged[name] = Metric(float(values.mean()), f"{metric.definition}; mean of {len(runs)} seeds", error)
+    return averaged
+
+
+def paired_comparisons(
+    teacher: SparseAutoencoder,
+    columns: Mapping[str, Metrics],
+    trained: Mapping[str, Sequence[SparseAutoencoder]],
+    measured: Mapping[str, Sequence[Metrics]],
+    held_out: Tensor,
+) -> tuple[Comparison, ...]:
+    """Upgraded against the teacher and every other trained arm."""
+    seeds = len(trained["upgraded"])
+    others = ["teacher", *(name for name in trained if name != "upgraded")]
+    if seeds == 1:
+        ours = token_errors(trained["upgraded"][0], held_out)
+        return tuple(
+            compare(name, ours, token_errors(teacher if name == "teacher" else trained[name][0], held_out))
+            for name in others
+        )
+    found = []
+    for name in others:
+        theirs = [columns["teacher"]] * seeds if name == "teacher" else measured[name]
+        for metric in ("mse", "delta_ce"):
+            if metric in columns["teacher"]:
+                left, right = ([run[metric].value for run in runs] for runs in (measured["upgraded"], theirs))
+                found.append(compare_runs(metric, name, left, right))
+    return tuple(found)
+
+
+def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], note: str = "") -> str:
+    """One sentence: the upgraded SAE's MSE against that of teacher, control and threshold, and at which L0.
+
+    Further columns are in the report's tables, and would only make the sentence long.
+    """
+    names = {
+        "teacher": "the teacher's",
+        "control": "the equally trained control's",
+        "threshold": "that of the threshold alone",
+    }
+    told = [found for found in comparisons if found.metric == "mse" and found.other in names]
+    parts = []
+    for found in told:
+        low, high = 100 * found.low / found.base, 100 * found.high / found.base
+        digits = 1 if abs(found.relative) >= 5e-3 else 2
+        size = f"{100 * abs(found.relative):.{digits}f}% {'lower' if found.difference < 0 else 'higher'}"
+        sure = f"{low:+.{digits}f}% to {high:+.{digits}f}%"
+        if found is told[0]:
+            sure = f"95% interval over {found.over}: {sure}"
+        unsure = "" if found.certain else ", not told apart from zero"
+        parts.append(f"{size} than {names[found.other]} ({sure}{unsure})")
+    levels = [columns[name]["l0"].value for name in ("upgraded", *(found.other for found in told))]
+    spoken = (" and " if len(parts) == 2 else "; ").join(parts)
+    sentence = f"The upgraded SAE's MSE is {spoken}, at L0 {levels[0]:.2f}"
+    if {f"{level:.2f}" for level in levels[1:]} != {f"{levels[0]:.2f}"}:
+        against = [f"{level:.2f} ({found.other})" for level, found in zip(levels[1:], told, strict=True)]
+        sentence += f" against {', '.join(against)}"
+    return f"{sentence}. {note}".strip()

@@ -1,0 +1,164 @@
+"""Feature continuity: did each latent keep its meaning through the fine-tuning?"""
+
+import math
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from rsae.activations.paper import PaperActivation
+from rsae.hosts.host import Host
+from rsae.sae.autoencoder import SparseAutoencoder
+
+__all__ = ["Continuity", "Places", "continuity", "in_contexts", "places"]
+
+COSINE, OVERLAP = 0.7, 0.3
+_SHOWN, _LEFT, _RIGHT = 3, 12, 5  # contexts a latent and SAE; tokens before and after the one that fires
+_LATENTS = 2500  # no more have their contexts in a report: the page would become too large to open on a phone
+
+
+class Continuity(NamedTuple):
+    """For every latent, before against after: tensors [d_sae], and [d_sae, top] for the strongest tokens.
+
+    cosine: of its decoder rows. overlap: the share of its ``top`` strongest tokens before that are still among its
+    ``top`` strongest after; NaN for a latent that fires on none before. rate_before and rate_after: the share of tokens
+    on which it fires. strongest_before and strongest_after: indices of those tokens, -1 where fewer fire.
+    """
+
+    cosine: Tensor
+    overlap: Tensor
+    rate_before: Tensor
+    rate_after: Tensor
+    strongest_before: Tensor
+    strongest_after: Tensor
+
+    def changed(self, cosine: float = COSINE, overlap: float = OVERLAP) -> Tensor:
+        """Latents whose decoder row turned below ``cosine`` or whose strongest tokens overlap less than ``overlap``."""
+        return ((self.cosine < cosine) | (self.overlap < overlap)).nonzero().flatten()
+
+    def order(self) -> Tensor:
+        """All latents, those first that changed most: by the mean of cosine and overlap (the cosine alone if NaN)."""
+        return torch.where(self.overlap.isnan(), self.cosine, (self.cosine + self.overlap) / 2).argsort(stable=True)
+
+    def to_json(self, contexts: dict[str, list[Any]], tokens: int) -> dict[str, Any]:
+        """A tree of plain values for a report, with what `in_contexts` found among ``tokens`` tokens."""
+        values = {name: [_short(v) for v in getattr(self, name).tolist()] for name in self._fields[:4]}
+        return {
+            "tokens": tokens,
+            "top": self.strongest_before.shape[1],
+            "thresholds": {"cosine": COSINE, "overlap": OVERLAP},
+            "changed": self.changed().tolist(),
+            "order": self.order().tolist(),
+            "latents": values,
+            "contexts": contexts,
+        }
+
+
+class Places(NamedTuple):
+    """Hidden states [n, d_in] of a host's held-out contexts, and for each its context and position."""
+
+    states: Tensor
+    context: Tensor
+    position: Tensor
+
+
+def places(host: Host, limit: int = 16_384) -> Places:
+    """The host's held-out hidden states, at most ``limit`` (one context at least), as the harvest keeps them."""
+    chosen: list[Sequence[int]] = []
+    total = 0
+    for context in host.contexts:
+        total += len(context) - 1
+        if chosen and total > limit:
+            break
+        chosen.append(context)
+    states, numbers, positions = [], [], []
+    for i, hidden in host.held_out_states(len(chosen)):
+        kept = host.inside(hidden) & (torch.arange(len(hidden), device=hidden.device) > 0)
+        states.append(hidden[kept].float().cpu())
+        positions.append(kept.nonzero().flatten().cpu())
+        numbers.append(torch.full_like(positions[-1], i))
+    return Places(torch.cat(states), torch.cat(numbers), torch.cat(positions))
+
+
+@torch.no_grad()
+def continuity(before: SparseAutoencoder, after: SparseAutoencoder, x: Tensor, top: int = 20) -> Continuity:
+    """Compare two SAEs latent by latent on hidden states [n, d_in].
+
+    Raises
+    ------
+    ValueError
+        if their shapes differ, or there are fewer vectors than ``top``.
+
+    >>> from rsae.sae.autoencoder import SparseAutoencoder
+    >>> eye, zero = torch.eye(3), torch.zeros(3)
+    >>> sae = SparseAutoencoder(W_enc=eye, b_enc=zero, W_dec=eye, b_dec=zero, family="relu")
+    >>> continuity(sae, sae, torch.rand(50, 3), top=5).overlap.tolist()
+    [1.0, 1.0, 1.0]
+    """
+    if before.W_dec.shape != after.W_dec.shape:
+        raise ValueError(f"the SAEs differ in shape: {list(before.W_dec.shape)} and {list(after.W_dec.shape)}")
+    if not 1 <= top <= len(x):
+        raise ValueError(f"top must be between 1 and the number of vectors, {len(x)}, not {top}")
+    cosine = torch.nn.functional.cosine_similarity(before.W_dec, after.W_dec, dim=1)
+    (first, first_rate), (second, second_rate) = (_strongest(sae, x, top) for sae in (before, after))
+    fires = first >= 0
+    kept = (first[:, :, None] == second[:, None, :]).any(2) & fires
+    overlap = kept.sum(1) / fires.sum(1)  # 0 / 0 is NaN, as documented
+    return Continuity(cosine, overlap, first_rate, second_rate, first, second)
+
+
+def _strongest(sae: SparseAutoencoder, x: Tensor, top: int) -> tuple[Tensor, Tensor]:
+    """Indices [d_sae, top] of the tokens with the largest codes (-1 where fewer fire), and firing rates [d_sae]."""
+    values = torch.zeros(sae.d_sae, 0, device=sae.W_enc.device)
+    indices = torch.zeros(sae.d_sae, 0, dtype=torch.int64, device=sae.W_enc.device)
+    tolerance = sae.activation.tolerance if isinstance(sae.activation, PaperActivation) else 0.0
+    count, start = torch.zeros(sae.d_sae, device=sae.W_enc.device), 0
+    for chunk in x.split(max(256, 2**23 // sae.d_sae)):
+        codes = sae.encode(chunk.to(sae.W_enc.device, torch.float32)).T
+        count += (codes.abs() > tolerance).sum(1)
+        here = torch.arange(start, start + len(chunk), device=codes.device).expand_as(codes)
+        values, order = torch.cat([values, codes], 1).topk(min(top, values.shape[1] + codes.shape[1]), dim=1)
+        indices = torch.cat([indices, here], 1).gather(1, order)
+        start += len(chunk)
+    return torch.where(values > tolerance, indices, -1), count / len(x)
+
+
+def in_contexts(found: Continuity, where: Places, host: Host, latents: int = _LATENTS) -> dict[str, list[Any]]:
+    """For each latent (the ``latents`` that changed most) the contexts of its strongest tokens, before and after.
+
+    Keys are latents; an entry is ``[left, token, right, rank before, rank after]``, ranks from 1, None if not among the
+    first three.
+    """
+    shown = {}
+    for latent in sorted(found.order()[:latents].tolist()):
+        ranks = [
+            {token: rank for rank, token in enumerate(row[latent].tolist(), 1) if token >= 0 and rank <= _SHOWN}
+            for row in (found.strongest_before, found.strongest_after)
+        ]
+        tokens = list(dict.fromkeys([*ranks[0], *ranks[1]]))
+        shown[str(latent)] = [
+            [*_words(token, where, host), ranks[0].get(token), ranks[1].get(token)] for token in tokens
+        ]
+    return shown
+
+
+def _words(token: int, where: Places, host: Host) -> Sequence[str]:
+    """The text left of a token, the token, and the text right of it."""
+    context, at = host.contexts[int(where.context[token])], int(where.position[token])
+    start = max(0, at - _LEFT)
+    # Decoded together and cut by length: a token decoded alone may lose its leading space.
+    before, upto, beyond = (host.tokenizer.decode(context[start:end]) for end in (at, at + 1, at + 1 + _RIGHT))
+    # The common beginning, not the length: half a character at the end of a piece is decoded as another one.
+    left, through = _common(before, upto), _common(upto, beyond)
+    return upto[:left], upto[left:], beyond[through:]
+
+
+def _common(first: str, second: str) -> int:
+    """How many characters two texts share from their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+
+
+def _short(value: float) -> float | None:
+    return float(f"{value:.4g}") if math.isfinite(value) else None

@@ -1,0 +1,211 @@
+"""Metrics: pure functions of hidden states, reconstructions and codes, each number with its definition attached."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from rsae.activations.paper import PaperActivation
+from rsae.data.hidden_states import HiddenStates
+from rsae.hosts.host import Host
+from rsae.sae.autoencoder import SparseAutoencoder
+
+__all__ = [
+    "Metric",
+    "Metrics",
+    "alive_fraction",
+    "cosine",
+    "dense_fraction",
+    "evaluate",
+    "explained_variance",
+    "l0",
+    "l1",
+    "loss_recovered",
+    "mse",
+    "normalised_mse",
+]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number and what it is.
+
+    ``standard_error``: of a mean over several seeds. ``token_error``: of one run's mean over held-out tokens, as if
+    these were independent; it says how sure the number is, not how sure a difference of two columns is.
+    """
+
+    value: float
+    definition: str
+    standard_error: float | None = None
+    token_error: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, without those that are absent."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+Metrics = Mapping[str, Metric]
+
+DENSE = 0.1
+DEFINITIONS = {
+    "mse": "squared error |x - x_hat|^2 summed over d_in, mean over {tokens} held-out tokens",
+    "normalised_mse": "mse divided by the total variance: the mean of |x - mean(x)|^2 over the same tokens",
+    "explained_variance": "1 - normalised_mse",
+    "cosine": "cosine of x and x_hat, mean over {tokens} held-out tokens",
+    "l0": "number of codes that are not exactly 0, mean over {tokens} held-out tokens",
+    "l1": "sum of the absolute codes in units of decoder rows of norm 1, mean over {tokens} held-out tokens",
+    "alive_fraction": "share of the latents with a code other than 0 on at least one of {tokens} held-out tokens",
+    "dense_fraction": "share of the latents with a code other than 0 on more than 10% of {tokens} held-out tokens",
+    "ce_clean": "{ce}; nothing replaced",
+    "ce_spliced": "{ce}; replaced by their reconstruction",
+    "ce_zero": "{ce}; replaced by zeros",
+    "ce_mean": "{ce}; replaced by their mean over these contexts",
+    "delta_ce": "ce_spliced - ce_clean, in nats a token",
+    "kl": "KL(clean || spliced), the divergence of next-token distributions in nats, mean over {kl} tokens",
+    "loss_recovered": "(ce_zero - ce_spliced) / (ce_zero - ce_clean): 1 is nothing lost, 0 as bad as zeros",
+}
+
+
+@torch.no_grad()
+def mse(x: Tensor, reconstruction: Tensor) -> float:
+    """Squared error summed over the last dimension, mean over the others, of two tensors [..., d_in].
+
+    >>> mse(torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2))
+    25.0
+    """
+    return float((x.double() - reconstruction.double()).square().sum(-1).mean())
+
+
+def normalised_mse(x: Tensor, reconstruction: Tensor) -> float:
+    """`mse` over the total variance of ``x`` [n, d_in] about its mean; not a number where ``x`` does not vary."""
+    variance = mse(x, x.mean(0, keepdim=True))
+    return mse(x, reconstruction) / variance if variance else float("nan")
+
+
+def explained_variance(x: Tensor, reconstruction: Tensor) -> float:
+    """``1 - normalised_mse``: 1 is perfect, 0 as good as the mean."""
+    return 1.0 - normalised_mse(x, reconstruction)
+
+
+@torch.no_grad()
+def cosine(x: Tensor, reconstruction: Tensor) -> float:
+    """Mean over tokens of the cosine between rows of two tensors [..., d_in]."""
+    return float(torch.nn.functional.cosine_similarity(x.double(), reconstruction.double(), dim=-1).mean())
+
+
+def l0(codes: Tensor, tolerance: float = 0.0) -> float:
+    """Mean count a token of codes [..., d_sae] whose magnitude exceeds ``tolerance``; 0 counts exactly.
+
+    >>> l0(torch.tensor([[0.0, 1e-30], [2.0, 1.0]]))
+    1.5
+    """
+    return float((codes.abs() > tolerance).sum(-1).double().mean())
+
+
+@torch.no_grad()
+def l1(codes: Tensor) -> float:
+    """Mean over tokens of the sum of absolute codes [..., d_sae]."""
+    return float(codes.double().abs().sum(-1).mean())
+
+
+def alive_fraction(codes: Tensor) -> float:
+    """Share of the latents that fire on at least one token of codes [..., d_sae]."""
+    return float((codes != 0).reshape(-1, codes.shape[-1]).any(0).double().mean())
+
+
+def dense_fraction(codes: Tensor, above: float = DENSE) -> float:
+    """Share of the latents that fire on more than the share ``above`` of the tokens of codes [..., d_sae]."""
+    return float(((codes != 0).reshape(-1, codes.shape[-1]).double().mean(0) > above).double().mean())
+
+
+def loss_recovered(clean: float, spliced: float, ablated: float) -> float:
+    """Share of the loss between an ablated and the clean model that the spliced one has back; NaN if both are equal.
+
+    >>> loss_recovered(3.0, 3.5, 8.0)
+    0.9
+    """
+    return (ablated - spliced) / (ablated - clean) if ablated != clean else float("nan")
+
+
+class _Sums(NamedTuple):
+    """What one chunk of tokens adds."""
+
+    per_token: Tensor  # [4, 2]: sums of squared error, cosine, L0 and L1, and of their squares
+    firing: Tensor
+
+    def plus(self, other: "_Sums") -> "_Sums":
+        return _Sums(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host: Host | None = None) -> Metrics:
+    """All metrics of an SAE on held-out vectors; with a host (or hidden states that have one) also in cross-entropy.
+
+    Raises
+    ------
+    ValueError
+        if there are no held-out vectors, or their width is not d_in.
+    """
+    if isinstance(hidden_states, Tensor):
+        x = hidden_states
+    else:
+        x, host = hidden_states.held_out, host or hidden_states.host
+    if x.ndim != 2 or x.shape[1] != sae.d_in:
+        raise ValueError(f"this SAE takes vectors [n, {sae.d_in}], not {list(x.shape)}")
+    if len(x) == 0:
+        raise ValueError("there are no held-out vectors to evaluate on; make hidden states with held_out above 0")
+    tolerance = sae.activation.tolerance if isinstance(sae.activation, PaperActivation) else 0.0
+    values, errors = _reconstruction(sae, x, tolerance)
+    known = {"tokens": f"{len(x)}"}
+    if host is not None:
+        clean, zero, (spliced, divergence) = host.clean_loss(), host.zero_ablated_loss(), host.spliced(sae)
+        values |= {"ce_clean": clean, "ce_spliced": spliced, "ce_zero": zero, "ce_mean": host.mean_ablated_loss()}
+        values |= {"delta_ce": spliced - clean, "loss_recovered": loss_recovered(clean, spliced, zero)}
+        values["kl"] = divergence
+        known |= {"ce": host.definition, "kl": str(host.divergence_tokens)}
+    found = {
+        name: Metric(value, DEFINITIONS[name].format(**known), token_error=errors.get(name))
+        for name, value in values.items()
+    }
+    if tolerance:
+        dense = f"number of codes of magnitude above {tolerance:.4g} (the codes are dense: all are non-zero), mean over"
+        found["l0"] = Metric(values["l0"], f"{dense} {len(x)} held-out tokens", token_error=errors.get("l0"))
+    return found
+
+
+@torch.no_grad()
+def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Every metric that needs no host, over chunks of bounded memory; and the standard errors of means over tokens."""
+    device = sae.W_enc.device
+    total: _Sums | None = None
+    norms = torch.ones((), device=device) if sae.rescale_by_decoder_norm else sae.W_dec.norm(dim=1)
+    for chunk in x.split(max(1, 2**22 // sae.d_sae)):
+        chunk = chunk.to(device, torch.float32)
+        codes, reconstruction, _ = sae(chunk)
+        fires = codes.abs() > tolerance
+        each = torch.stack(
+            [
+                (chunk.double() - reconstruction.double()).square().sum(1),
+                torch.nn.functional.cosine_similarity(chunk.double(), reconstruction.double(), dim=-1),
+                fires.sum(1).double(),
+                (codes.abs() * norms).double().sum(1),
+            ]
+        )
+        sums = _Sums(torch.stack([each.sum(1), each.square().sum(1)], 1), fires.sum(0))
+        total = sums if total is None else total.plus(sums)
+    assert total is not None
+    n = len(x)
+    means, squares = (total.per_token / n).unbind(1)
+    spread = ((squares - means.square()).clamp_min(0) / max(n - 1, 1)).sqrt()
+    centred = x.double() - x.double().mean(0)
+    variance = float(centred.square().sum())
+    share = n * float(means[0]) / variance if variance else float("nan")
+    names = ("mse", "cosine", "l0", "l1")
+    values = dict(zip(names, means.tolist(), strict=True)) | {
+        "normalised_mse": share,
+        "explained_variance": 1.0 - share,
+        "alive_fraction": float((total.firing > 0).double().mean()),
+        "dense_fraction": float((total.firing > DENSE * n).double().mean()),
+    }
+    return values, {name: error for name, error in zip(names, spread.tolist(), strict=True) if n > 1 and error}

@@ -1,0 +1,1 @@
+"""Language models, and where they are read."""

@@ -1,0 +1,274 @@
+"""The host: a language model with a sparse autoencoder spliced in, and what that costs in cross-entropy."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rsae.hosts.hooks import Hook, capture, layers_before, layers_of, replacing, resolve_hook
+from rsae.hosts.replay import Replay
+
+__all__ = ["Host", "batched", "evaluating"]
+
+_KL_TOKENS = 8_192  # each needs two sets of logits
+_KEPT_TOKENS = 65_536  # of more, hidden states would take too much of the model's memory to keep them
+_LOGITS_AT_ONCE = 2**26  # entries of one batch's logits: 256 MiB in float32
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """While active, the model is in evaluation mode (no dropout) and no gradient is recorded."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
+
+
+def batched(
+    contexts: Sequence[Sequence[int]], batch_size: int, device: torch.device
+) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    """Batches of contexts of similar length: indices, tokens [batch, position], mask (False: padding on the right)."""
+    order = sorted(range(len(contexts)), key=lambda i: -len(contexts[i]))
+    for first in range(0, len(order), batch_size):
+        chosen = order[first : first + batch_size]
+        lengths = torch.tensor([len(contexts[i]) for i in chosen])
+        width = int(lengths.max())
+        tokens = torch.zeros(len(chosen), width, dtype=torch.int64)
+        for row, i in enumerate(chosen):
+            tokens[row, : len(contexts[i])] = torch.from_numpy(np.asarray(contexts[i], dtype=np.int64))
+        mask = torch.arange(width) < lengths[:, None]
+        yield chosen, tokens.to(device), mask.to(device)
+
+
+class Host:
+    """A causal language model, a place in it, and held-out contexts on which losses are measured.
+
+    A loss is the mean cross-entropy in nats of every next token of every context. Where hidden states are replaced, the
+    first position of each context, and positions whose norm exceeds ``outlier_norm``, stay as they were: the same
+    positions that the harvest excludes. Right padding is neither replaced nor counted.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        hook: str | Hook,
+        contexts: Sequence[Sequence[int]] = (),
+        *,
+        outlier_norm: float | None = None,
+    ):
+        self.model = model
+        self.tokenizer = tokenizer
+        self.hook = hook if isinstance(hook, Hook) else resolve_hook(model, hook)
+        self.contexts = [context for context in contexts if len(context) > 1]
+        self.outlier_norm = outlier_norm
+        self._known: dict[str, float] = {}
+        self._before: Replay | None = None  # of the layers before the hook, and of all of them: from the clean pass
+        self._whole: Replay | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's parameters lie."""
+        return next(self.model.parameters()).device
+
+    @cached_property
+    def d_in(self) -> int:
+        """Length of a hidden state at the hook."""
+        with evaluating(self.model):
+            return capture(self.model, self.hook, torch.zeros(1, 1, dtype=torch.int64, device=self.device)).shape[-1]
+
+    @property
+    def predicted_tokens(self) -> int:
+        """Over how many predicted tokens the losses are means."""
+        return sum(len(context) - 1 for context in self.contexts)
+
+    @property
+    def definition(self) -> str:
+        """What the losses are, in one sentence for a report."""
+        kept = "the first position of each context"
+        if self.outlier_norm is not None:
+            kept += f" and positions of norm above {self.outlier_norm:.6g}"
+        return (
+            f"mean cross-entropy in nats a token over {self.predicted_tokens} next tokens of {len(self.contexts)} "
+            f"held-out contexts; where hidden states at {self.hook.name} are replaced, {kept} stay as they were"
+        )
+
+    def hidden_states(self, contexts: Sequence[Sequence[int]], batch_size: int = 16) -> Iterator[tuple[int, Tensor]]:
+        """Pairs (index of a context, hidden states [position, d_in] at the hook); the forward pass stops there."""
+        with evaluating(self.model):
+            for chosen, tokens, _ in batched(contexts, batch_size, self.device):
+                states = capture(self.model, self.hook, tokens)
+                for row, i in enumerate(chosen):
+                    yield i, states[row, : len(contexts[i])]
+
+    def held_out_states(self, count: int | None = None) -> Iterator[tuple[int, Tensor]]:
+        """`hidden_states` of the first held-out contexts; after `clean_loss` nothing is run again for them."""
+        count = len(self.contexts) if count is None else count
+        with evaluating(self.model):
+            for number, (chosen, tokens, _) in enumerate(self._batches()):
+                if min(chosen) >= count:
+                    continue
+                with _replayed(self._before, number):
+                    states = capture(self.model, self.hook, tokens)
+                for row, i in enumerate(chosen):
+                    if i < count:
+                        yield i, states[row, : len(self.contexts[i])]
+
+    def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
+        """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
+        total = 0.0
+        with evaluating(self.model):
+            for number, (_, tokens, mask) in enumerate(self._batches()):
+                with _replayed(self._before, number):
+                    total += _cross_entropy(self._logits(tokens, mask, replace), tokens, mask)
+        return total / self.predicted_tokens
+
+    def loss_and_divergence(self, replace: Callable[[Tensor], Tensor]) -> tuple[float, float]:
+        """`loss`, and the KL divergence, in nats a token, of next-token distributions with hidden states replaced from
+        the clean ones; both from one pass with ``replace``. After `clean_loss` what that pass gave is not run again.
+
+        ``sum_v p(v) log(p(v) / q(v))`` with p the clean and q the spliced distribution, mean over every position of
+        the first held-out contexts: at most `divergence_tokens` of them, one context at least.
+        """
+        first, loss, divergence = len(self._divergence_contexts()), 0.0, 0.0
+        with evaluating(self.model):
+            for number, (chosen, tokens, mask) in enumerate(self._batches()):
+                with _replayed(self._before, number):
+                    logits = self._logits(tokens, mask, replace)
+                loss += _cross_entropy(logits, tokens, mask)
+                rows = torch.tensor([i < first for i in chosen], device=tokens.device)
+                if rows.any():
+                    q = logits[rows].float().log_softmax(-1)[mask[rows]]
+                    del logits  # as large as all that follows
+                    with _replayed(self._whole, number, rows):
+                        p = self._logits(tokens[rows], mask[rows], None).float().log_softmax(-1)[mask[rows]]
+                    divergence += (p.exp() * (p - q)).sum().item()
+        return loss / self.predicted_tokens, divergence / self.divergence_tokens
+
+    @property
+    def divergence_tokens(self) -> int:
+        """Over how many positions `divergence` is a mean."""
+        return sum(map(len, self._divergence_contexts()))
+
+    def _divergence_contexts(self) -> list[Sequence[int]]:
+        chosen: list[Sequence[int]] = []
+        for context in self.contexts:
+            if chosen and sum(map(len, chosen)) + len(context) > _KL_TOKENS:
+                break
+            chosen.append(context)
+        return chosen
+
+    def _batches(self) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Indices, tokens and masks of the contexts, in batches whose logits fit into memory."""
+        if not self.contexts:
+            raise ValueError("the host has no held-out contexts to measure a loss on; harvest with held_out above 0")
+        vocabulary = self.model.get_input_embeddings().weight.shape[0]
+        batch_size = max(1, min(16, _LOGITS_AT_ONCE // (vocabulary * max(map(len, self.contexts)))))
+        yield from batched(self.contexts, batch_size, self.device)
+
+    def _logits(self, tokens: Tensor, mask: Tensor, replace: Callable[[Tensor], Tensor] | None) -> Tensor:
+        with self._spliced(replace, mask):
+            logits: Tensor = self.model(input_ids=tokens, use_cache=False).logits
+        return logits
+
+    def _spliced(self, replace: Callable[[Tensor], Tensor] | None, mask: Tensor) -> AbstractContextManager[None]:
+        if replace is None:
+            return nullcontext()
+
+        def spliced(hidden: Tensor) -> Tensor:
+            chosen = mask & self.inside(hidden)
+            chosen[:, 0] = False
+            new = hidden.clone()
+            new[chosen] = replace(hidden[chosen]).to(hidden)
+            return new
+
+        return replacing(self.model, self.hook, spliced)
+
+    def clean_loss(self) -> float:
+        """Cross-entropy of the untouched model, in nats a token; measured once."""
+        if "clean" not in self._known:
+            replays = self._replays()
+            with ExitStack() as noting:
+                for replay in replays:
+                    if replay is not None:
+                        noting.enter_context(replay.noting())
+                self._known["clean"] = self.loss()
+            self._before, self._whole = replays
+            if self._whole is not None:  # only the divergence reads it
+                first = len(self._divergence_contexts())
+                for number, (chosen, _, _) in enumerate(self._batches()):
+                    if min(chosen) >= first:
+                        self._whole.outputs[number] = None
+        return self._known["clean"]
+
+    def zero_ablated_loss(self) -> float:
+        """Cross-entropy with zeros at the hook, in nats a token; measured once."""
+        if "zero" not in self._known:
+            self._known["zero"] = self.loss(torch.zeros_like)
+        return self._known["zero"]
+
+    def mean_ablated_loss(self) -> float:
+        """Cross-entropy with the mean hidden state of the held-out contexts at the hook, in nats a token; once."""
+        if "mean" not in self._known:
+            total, count = torch.zeros(self.d_in, dtype=torch.float64), 0
+            for _, hidden in self.held_out_states():
+                kept = hidden[1:][self.inside(hidden[1:])].double().cpu()
+                total, count = total + kept.sum(0), count + len(kept)
+            mean = (total / max(count, 1)).float()
+            self._known["mean"] = self.loss(lambda hidden: mean.to(hidden).expand_as(hidden))
+        return self._known["mean"]
+
+    def _replays(self) -> tuple[Replay | None, Replay | None]:
+        """Of the layers before the hook, and of all of them, where this model's passes can begin there."""
+        if sum(map(len, self.contexts)) > _KEPT_TOKENS:
+            return None, None
+        with evaluating(self.model):
+            _, tokens, _ = next(self._batches())
+            before, whole = Replay(layers_before(self.model, self.hook)), Replay(layers_of(self.model))
+
+            def run(few: Tensor) -> Tensor:
+                return self._logits(few, torch.ones_like(few, dtype=torch.bool), None)
+
+            return before if before.agrees(run, tokens) else None, whole if whole.agrees(run, tokens) else None
+
+    def inside(self, hidden: Tensor) -> Tensor:
+        """Which hidden states [..., d_in] are no outliers."""
+        norms = hidden.float().norm(dim=-1)
+        return norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
+
+    def spliced_loss(self, sae: nn.Module) -> float:
+        """Cross-entropy with the reconstruction of ``sae`` at the hook, in nats a token."""
+        return self.loss(_reconstruction(sae))
+
+    def spliced(self, sae: nn.Module) -> tuple[float, float]:
+        """`loss_and_divergence` with the reconstruction of ``sae`` at the hook, in nats a token."""
+        return self.loss_and_divergence(_reconstruction(sae))
+
+
+def _replayed(replay: Replay | None, batch: int, rows: Tensor | None = None) -> AbstractContextManager[None]:
+    return nullcontext() if replay is None else replay.of(batch, rows)
+
+
+def _cross_entropy(logits: Tensor, tokens: Tensor, mask: Tensor) -> float:
+    targets = tokens[:, 1:].masked_fill(~mask[:, 1:], -100)
+    return nn.functional.cross_entropy(
+        logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
+    ).item()
+
+
+def _reconstruction(sae: nn.Module) -> Callable[[Tensor], Tensor]:
+    home = next(sae.parameters()).device
+
+    def reconstruct(hidden: Tensor) -> Tensor:
+        reconstruction: Tensor = sae(hidden.to(home, torch.float32)).reconstruction
+        return reconstruction
+
+    return reconstruct

@@ -1,0 +1,203 @@
+"""The pictures of a report, as SVG inside data addresses: no file beside the page, and no network."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rsae.report.wording import spoken
+
+if TYPE_CHECKING:
+    from rsae.report.report import Report
+
+__all__ = [
+    "COLOURS",
+    "Picture",
+    "draw_activation",
+    "draw_columns",
+    "draw_frontier",
+    "draw_training",
+    "of_report",
+    "svg",
+]
+
+
+# Okabe and Ito's colours, which colour-blind readers tell apart.
+COLOURS = {
+    "teacher": "#555555",
+    "initialised": "#999999",
+    "upgraded": "#0072B2",
+    "control": "#D55E00",
+    "threshold": "#009E73",
+    "control_twice": "#E69F00",
+    "scale": "#CC79A7",
+    "polynomial": "#56B4E9",
+}
+_OTHERS = ("#000000", "#8C510A", "#5AAE61", "#762A83")
+_CERTAIN = 0.9  # a gate without a threshold has every ratio at 0: such a histogram would only hide the other
+FRONTIER_CAPTIONS = {
+    "mse": "MSE against L0 at several sparsities, on held-out vectors; lower and further left is better.",
+    "delta_ce": "What splicing costs in cross-entropy against L0; lower and further left is better.",
+}
+_MARKERS = {"teacher": "s", "initialised": "x", "upgraded": "o", "control": "D"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a data address, and what it shows."""
+
+    uri: str
+    caption: str
+
+
+def of_report(report: Report) -> dict[str, list[Picture]]:
+    """The pictures for which a report has data, by the part of the page: ``columns``, ``frontier``, ``curve``."""
+    parts: dict[str, list[Picture]] = {"columns": [], "frontier": [], "curve": []}
+
+    def add(part: str, caption: str, draw: Callable[..., None], *data: Any) -> None:
+        image = base64.b64encode(svg(draw, *data).encode()).decode("ascii")
+        parts[part].append(Picture("data:image/svg+xml;base64," + image, caption))
+
+    points = {
+        name: (column["l0"].value, column["mse"].value)
+        for name, column in report.columns.items()
+        if "l0" in column and "mse" in column and math.isfinite(column["mse"].value)
+    }
+    if points:
+        caption = "MSE against L0 on held-out vectors, one point a column; lower and further left is better."
+        add("columns", caption, draw_columns, points)
+    histories = {name: entry for name, entry in report.curves.items() if isinstance(entry, list | tuple) and entry}
+    if histories:
+        caption = "Squared error of single training batches while fine-tuning; the same batches in every arm."
+        add("columns", caption, draw_training, histories)
+    for metric in ("mse", "delta_ce"):
+        if any(metric in point for series in report.frontier.get("series", []) for point in series["points"]):
+            add("frontier", FRONTIER_CAPTIONS[metric], draw_frontier, report.frontier["series"], metric)
+    activation = report.curves.get("activation") or {}
+    if activation.get("ratio"):
+        caption = (
+            "What the rational does to a code (lines, left): its factor against the ratio of the threshold to the "
+            "pre-activation (1: the latent barely passed), before and after fine-tuning."
+        )
+        shares = report.histograms.get("ratio")
+        if shares and max(shares["after"]) < _CERTAIN:
+            caption += " Behind it (right): where the codes of held-out tokens lie."
+        add("curve", caption, draw_activation, activation, shares)
+    if activation.get("pre_activation"):
+        caption = "The code of a pre-activation, before and after fine-tuning; it is exactly 0 nearly nowhere."
+        add("curve", caption, draw_activation, activation)
+    if report.histograms:
+        caption = "Pre-activations of the codes that are not 0, on held-out tokens, before and after fine-tuning."
+        add("curve", caption, draw_histogram, report.histograms["pre_activation"], "pre-activation")
+    return parts
+
+
+def draw_columns(axes: Any, points: Mapping[str, tuple[float, float]]) -> None:
+    """Draw one labelled point (L0, MSE) a column."""
+    for index, (name, (l0, mse)) in enumerate(points.items()):
+        marker = _MARKERS.get(name, "v")
+        axes.plot([l0], [mse], marker, color=_colour(name, index), label=spoken(name), markersize=8)
+    axes.set(xlabel="L0 (codes that are not 0, a token)", ylabel="MSE (summed over dimensions)")
+    width = max(l0 for l0, _ in points.values()) - min(l0 for l0, _ in points.values())
+    if width < 0.1:  # equal L0 is the usual case: without room the axis would show rounding
+        middle = sum(l0 for l0, _ in points.values()) / len(points)
+        axes.set_xlim(middle - 1, middle + 1)
+    axes.ticklabel_format(useOffset=False)
+    axes.legend(frameon=False)
+
+
+def draw_frontier(axes: Any, series: Sequence[Mapping[str, Any]], metric: str) -> None:
+    """Draw a metric against L0, one line a family and column, on logarithmic axes where all values are positive."""
+    lines = {"topk": "-", "jumprelu": "--", "relu": ":", "groupmax": "-."}
+    families = {entry["family"] for entry in series}
+    values = []
+    for index, entry in enumerate(series):
+        points = [(point["l0"], point[metric]) for point in entry["points"] if point.get(metric) is not None]
+        if not points:
+            continue
+        name = spoken(entry["column"]) if len(families) == 1 else f"{entry['family']}, {spoken(entry['column'])}"
+        style = {"color": _colour(entry["column"], index), "marker": _MARKERS.get(entry["column"], "v")}
+        axes.plot(*zip(*points, strict=True), lines.get(entry["family"], "-"), label=name, markersize=6, **style)
+        values += [value for point in points for value in point]
+    if values and min(values) > 0:
+        axes.set(xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:.3g}")
+            axis.set_minor_formatter("{x:.3g}")
+        axes.tick_params(which="minor", labelsize=8)
+    label = {"mse": "MSE (summed over dimensions)", "delta_ce": "delta-CE (nats a token)"}.get(metric, metric)
+    axes.set(xlabel="L0 (codes that are not 0, a token)", ylabel=label)
+    axes.legend(frameon=False, fontsize=9)
+
+
+def draw_activation(
+    axes: Any, activation: Mapping[str, Sequence[float]], shares: Mapping[str, Sequence[float]] | None = None
+) -> None:
+    """Draw every curve of ``activation`` over its ``ratio`` (or ``pre_activation``), and behind them the ``shares``."""
+    over = "ratio" if "ratio" in activation else "pre_activation"
+    if shares and max(shares["after"]) < _CERTAIN:
+        behind = axes.twinx()
+        draw_histogram(behind, shares, None)
+        behind.set_ylabel("share of the codes")
+        behind.spines["top"].set_visible(False)
+        axes.set_zorder(behind.get_zorder() + 1)
+        axes.patch.set_visible(False)
+    styles = iter(("-", "--", ":", "-."))
+    for name, values in activation.items():
+        if name == "before":
+            axes.plot(activation[over], values, color=COLOURS["teacher"], linewidth=1, label="before")
+        elif name != over:
+            axes.plot(activation[over], values, next(styles, "-"), color=COLOURS["upgraded"], label=name)
+    labels = ("threshold / pre-activation", "factor of the code") if over == "ratio" else ("pre-activation", "code")
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    # Above the axes: curves may run anywhere inside.
+    axes.legend(frameon=False, fontsize=9, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+
+
+def draw_histogram(axes: Any, shares: Mapping[str, Sequence[float]], label: str | None) -> None:
+    """Draw the shares before (filled) and after (a line) over their common bins."""
+    if max(shares["before"]) < _CERTAIN:
+        axes.stairs(shares["before"], shares["edges"], fill=True, color="#d9d9d9", label="before")
+    axes.stairs(shares["after"], shares["edges"], color="#56B4E9", linewidth=1.2, label="after")
+    axes.set_ylim(bottom=0)
+    if label is not None:
+        axes.set(xlabel=label, ylabel="share of the codes")
+        axes.legend(frameon=False)
+
+
+def draw_training(axes: Any, histories: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Draw the loss of each arm over its steps; all seeds of an arm in one colour, named once."""
+    arms = list(dict.fromkeys(name.split(",")[0] for name in histories))
+    seen = set()
+    for name, history in histories.items():
+        arm = name.split(",")[0]
+        steps, losses = [entry["step"] for entry in history], [entry["loss"] for entry in history]
+        label = None if arm in seen else spoken(arm)
+        axes.plot(steps, losses, color=_colour(arm, arms.index(arm)), linewidth=1.2, label=label)
+        seen.add(arm)
+    axes.set(xlabel="step", ylabel="squared error of a batch")
+    axes.legend(frameon=False)
+
+
+def _colour(name: str, index: int) -> str:
+    return COLOURS.get(name, _OTHERS[index % len(_OTHERS)])
+
+
+def svg(draw: Callable[..., None], *data: Any) -> str:
+    """What ``draw(axes, *data)`` draws, as SVG; the same input gives the same bytes, and no display is needed."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"svg.hashsalt": "rsae", "svg.fonttype": "path", "font.size": 11}):
+        figure = Figure(figsize=(5.6, 4.0), layout="constrained")
+        axes = figure.subplots()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        draw(axes, *data)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue().decode("utf-8")

@@ -1,0 +1,271 @@
+"""`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax in one class, with the teacher's gate or a rational one."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from rsae.activations.paper import PaperActivation
+from rsae.activations.ratio import RationalActivation
+from rsae.sae.groupmax import group_maxima
+
+__all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "least_squares_gain"]
+
+Family = Literal["relu", "jumprelu", "topk", "groupmax"]
+FAMILIES = ("relu", "jumprelu", "topk", "groupmax")
+NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale")
+REFINEMENTS = ("none", "gain", "residual")
+
+
+class SAEOutput(NamedTuple):
+    """What one forward pass gives: codes [..., d_sae], reconstruction [..., d_in], pre_activations [..., d_sae]."""
+
+    codes: Tensor
+    reconstruction: Tensor
+    pre_activations: Tensor
+
+
+class SparseAutoencoder(nn.Module):
+    """A sparse autoencoder, as its equations::
+
+        h     = W_enc^T (x - b_dec) + b_enc        (without "- b_dec" where apply_b_dec_to_input is False)
+        S     = {j : h_j > 0}                      relu
+                {j : h_j > threshold_j}            jumprelu
+                the k largest h_j, if positive     topk   (h_j |W_dec_j| decides with rescale_by_decoder_norm)
+                the largest h_j of each of k groups of neighbours, if positive   groupmax
+        z_j   = h_j on S, or h_j rho(tau / h_j) with a `RationalActivation`; exactly 0 elsewhere
+        x_hat = W_dec^T z + b_dec                  (rows divided by their norm with rescale_by_decoder_norm)
+
+    with ``tau`` the threshold that the gate uses: 0, threshold_j, the (k+1)-th largest pre-activation of the token, or
+    the second largest of the group.
+
+    Parameters
+    ----------
+    W_enc, b_enc, W_dec, b_dec:
+        Arrays or tensors [d_in, d_sae], [d_sae], [d_sae, d_in], [d_in]; copied to float32 parameters.
+    family:
+        ``"relu"``, ``"jumprelu"``, ``"topk"`` or ``"groupmax"``.
+    k:
+        Number of codes a token may keep; topk and groupmax only.
+    threshold:
+        [d_sae], or one number for all; jumprelu only.
+    activation:
+        ``None`` for the teacher's own gate, a `RationalActivation` on its exact support, or a `PaperActivation`.
+    apply_b_dec_to_input, rescale_by_decoder_norm:
+        As in the equations; the second is for topk (sae-lens ``rescale_acts_by_decoder_norm``).
+    normalise:
+        ``"none"``, ``"layer_norm"`` (each token centred and divided by its unbiased standard deviation + 1e-5) or
+        ``"constant_norm_rescale"`` (each token scaled to norm sqrt(d_in)); undone after the decoder.
+    refine:
+        ``"none"``; ``"gain"``: the codes of a token are scaled by the least-squares gain, held in [0.5, 2];
+        ``"residual"``: one step ``z <- max(z + eta W_dec (x - x_hat), 0)`` on the support. Not activations: they read
+        the other codes, and cost one more decode.
+    metadata:
+        Free form (hook name, source, the config as read).
+
+    Raises
+    ------
+    ValueError
+        for shapes that do not fit together, values that are not finite, or options that the family does not have.
+
+    >>> eye = torch.eye(2)
+    >>> sae = SparseAutoencoder(W_enc=eye, b_enc=[0, 0], W_dec=eye, b_dec=[0, 0], family="topk", k=1)
+    >>> sae.encode(torch.tensor([[3.0, 2.0]])).tolist()
+    [[3.0, 0.0]]
+    """
+
+    threshold: nn.Parameter | None
+    residual_step: nn.Parameter | None
+
+    def __init__(
+        self,
+        *,
+        W_enc: Any,
+        b_enc: Any,
+        W_dec: Any,
+        b_dec: Any,
+        family: Family,
+        k: int | None = None,
+        threshold: Any = None,
+        activation: "RationalActivation | PaperActivation | None" = None,
+        apply_b_dec_to_input: bool = True,
+        rescale_by_decoder_norm: bool = False,
+        normalise: str = "none",
+        refine: str = "none",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if family not in FAMILIES:
+            raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
+        if normalise not in NORMALISATIONS:
+            raise ValueError(f"normalise must be one of {', '.join(NORMALISATIONS)}, not {normalise!r}")
+        if refine not in REFINEMENTS:
+            raise ValueError(f"refine must be one of {', '.join(REFINEMENTS)}, not {refine!r}")
+        encoder = _checked("W_enc", W_enc)
+        if encoder.ndim != 2 or 0 in encoder.shape:
+            raise ValueError(f"W_enc must have shape [d_in, d_sae], not {list(encoder.shape)}")
+        d_in, d_sae = encoder.shape
+        self.W_enc = nn.Parameter(encoder)
+        self.b_enc = nn.Parameter(_checked("b_enc", b_enc, (d_sae,)))
+        self.W_dec = nn.Parameter(_checked("W_dec", W_dec, (d_sae, d_in)))
+        self.b_dec = nn.Parameter(_checked("b_dec", b_dec, (d_in,)))
+        if (family == "jumprelu") != (threshold is not None):
+            raise ValueError("family 'jumprelu' needs a threshold [d_sae], and no other family takes one")
+        if (family in ("topk", "groupmax")) != (k is not None):
+            raise ValueError("family 'topk' (or 'groupmax') needs k, and no other family takes one")
+        if k is not None and (isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= d_sae):
+            raise ValueError(f"k must be an integer from 1 to d_sae = {d_sae}, not {k!r}")
+        if family == "groupmax" and k is not None and d_sae % k:
+            raise ValueError(f"groupmax needs k groups of equal size, but d_sae = {d_sae} is not a multiple of k = {k}")
+        if rescale_by_decoder_norm and family != "topk":
+            raise ValueError(
+                "rescale_by_decoder_norm is for family 'topk': fold the norms of others into their weights"
+            )
+        if threshold is not None:
+            values = torch.as_tensor(threshold, dtype=torch.float32)
+            threshold = nn.Parameter(
+                _checked("threshold", values.expand(d_sae) if values.ndim == 0 else values, (d_sae,))
+            )
+        self.register_parameter("threshold", threshold)
+        step = nn.Parameter(torch.zeros(())) if refine == "residual" else None
+        self.register_parameter("residual_step", step)
+        self.family: Family = family
+        self.k = k
+        self.activation = activation
+        self.apply_b_dec_to_input = bool(apply_b_dec_to_input)
+        self.rescale_by_decoder_norm = bool(rescale_by_decoder_norm)
+        self.normalise = normalise
+        self.refine = refine
+        self.metadata: dict[str, Any] = dict(metadata or {})
+
+    @property
+    def d_in(self) -> int:
+        """Width of the hidden states."""
+        return self.W_enc.shape[0]
+
+    @property
+    def d_sae(self) -> int:
+        """Number of latents."""
+        return self.W_enc.shape[1]
+
+    # -- the steps of the forward pass ------------------------------------------------------------------------------
+
+    def normalised(self, x: Tensor) -> tuple[Tensor, Tensor | float, Tensor | float]:
+        """The input [..., d_in] as the encoder takes it, and the shift and scale [..., 1] that undo it."""
+        if self.normalise == "layer_norm":
+            shift = x.mean(-1, keepdim=True)
+            # As in sae-lens: unbiased standard deviation, the epsilon outside the root, and only on the way in.
+            scale = x.std(-1, keepdim=True)
+            return (x - shift) / (scale + 1e-5), shift, scale
+        if self.normalise == "constant_norm_rescale":
+            scale = x.norm(dim=-1, keepdim=True).clamp_min(1e-12) / self.d_in**0.5
+            return x / scale, 0.0, scale
+        return x, 0.0, 1.0
+
+    def pre_activations(self, x: Tensor) -> Tensor:
+        """``h`` [..., d_sae] for normalised inputs [..., d_in], in units in which decoder rows decide the support."""
+        h = (x - self.b_dec if self.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
+        return h * self.W_dec.norm(dim=1) if self.rescale_by_decoder_norm else h
+
+    def _codes(self, h: Tensor, x: Tensor) -> Tensor:
+        if isinstance(self.activation, PaperActivation):
+            return cast(Tensor, self.activation(h))
+        if self.k is not None:
+            kept, tau, places = group_maxima(h, self.k) if self.family == "groupmax" else _largest(h, self.k)
+            positive = kept.clamp_min(0.0)
+            if self.activation is not None:
+                kept = self.activation.values(positive, tau, self._share(x, positive))
+            return torch.zeros_like(h).scatter(-1, places, kept if self.activation is not None else positive)
+        level = self.threshold if self.threshold is not None else torch.zeros((), device=h.device)
+        support = h > level
+        if self.activation is None:
+            return h * support
+        return cast(Tensor, self.activation(h, level, self._share(x, h * support)))
+
+    def _share(self, x: Tensor, supported: Tensor) -> Tensor | None:
+        """``q = |x - b_dec| / (|x - b_dec| + |h_S|)`` [..., 1], where the activation reads it."""
+        if self.activation is None or "norm" not in self.activation.inputs:
+            return None
+        size = (x - self.b_dec).norm(dim=-1, keepdim=True)
+        return size / (size + supported.norm(dim=-1, keepdim=True)).clamp_min(1e-12)
+
+    def _refined(self, codes: Tensor, x: Tensor) -> Tensor:
+        if self.refine == "none":
+            return codes
+        target = x - self.b_dec
+        image = codes @ self._rows()
+        if self.refine == "gain":
+            return codes * least_squares_gain(target, image)
+        assert self.residual_step is not None
+        correction = (target - image) @ self._rows().T
+        return torch.where(codes > 0, (codes + self.residual_step * correction).clamp_min(0.0), 0.0)
+
+    def _rows(self) -> Tensor:
+        """Decoder rows [d_sae, d_in] in the units of the codes."""
+        if not self.rescale_by_decoder_norm:
+            return self.W_dec
+        return self.W_dec / self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
+
+    # -- public passes ----------------------------------------------------------------------------------------------
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes [..., d_sae] of hidden states [..., d_in]; exactly zero off the support."""
+        self._check(x)
+        inputs = self.normalised(x)[0]
+        return self._refined(self._codes(self.pre_activations(inputs), inputs), inputs)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Reconstruction [..., d_in] of codes [..., d_sae], in normalised units where `normalise` is not "none"."""
+        return codes @ self._rows() + self.b_dec
+
+    def forward(self, x: Tensor) -> SAEOutput:
+        """Codes, reconstruction (in the units of ``x``) and pre-activations of hidden states [..., d_in].
+
+        Raises
+        ------
+        ValueError
+            if the last dimension of ``x`` is not d_in.
+        """
+        self._check(x)
+        inputs, shift, scale = self.normalised(x)
+        h = self.pre_activations(inputs)
+        codes = self._refined(self._codes(h, inputs), inputs)
+        return SAEOutput(codes, self.decode(codes) * scale + shift, h)
+
+    def _check(self, x: Tensor) -> None:
+        if x.ndim == 0 or x.shape[-1] != self.d_in:
+            raise ValueError(f"this SAE takes hidden states of width d_in = {self.d_in}, not of shape {list(x.shape)}")
+
+    def extra_repr(self) -> str:
+        """What `repr` shows."""
+        gate = f"k={self.k}" if self.k is not None else self.family
+        return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}"
+
+
+def _largest(h: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The k largest pre-activations [..., k], the next one [..., 1] (0 where there is none), and their columns."""
+    largest, order = h.topk(min(k + 1, h.shape[-1]), dim=-1)
+    tau = largest[..., k:] if largest.shape[-1] > k else torch.zeros_like(largest[..., :1])
+    return largest[..., :k], tau, order[..., :k]
+
+
+def least_squares_gain(target: Tensor, image: Tensor) -> Tensor:
+    """The gain [..., 1] in [0.5, 2] that brings ``gain * image`` [..., d_in] nearest to ``target``.
+
+    The squared error is convex in the gain and the interval holds 1, so no token's error rises.
+    """
+    power = image.square().sum(-1, keepdim=True)
+    gain = (target * image).sum(-1, keepdim=True) / power.clamp_min(1e-12)
+    return torch.where(power > 1e-12, gain.clamp(0.5, 2.0), 1.0)
+
+
+def _checked(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Tensor:
+    """A float32 copy of an array, of the given shape and without NaN or infinity."""
+    tensor = torch.as_tensor(values).detach().to(torch.float32).clone()
+    if shape is not None and tuple(tensor.shape) != shape:
+        raise ValueError(f"{name} must have shape {list(shape)} to fit W_enc, not {list(tensor.shape)}")
+    if not bool(torch.isfinite(tensor).all()):
+        bad = int((~torch.isfinite(tensor)).sum())
+        raise ValueError(f"{name} holds {bad} values that are NaN or infinite, so this SAE cannot be used")
+    return tensor

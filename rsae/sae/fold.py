@@ -1,0 +1,52 @@
+"""Decoder norms folded into the encoder: the same function with decoder rows of norm 1."""
+
+import torch
+
+from rsae.activations.paper import PaperActivation
+from rsae.sae.autoencoder import SparseAutoencoder
+
+__all__ = ["fold_decoder_norms"]
+
+
+@torch.no_grad()
+def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
+    """The same function with decoder rows of norm 1: encoder columns, biases and thresholds take the norms.
+
+    Exact because every gate here is homogeneous of degree one in (pre-activation, threshold). Rows of norm 0 stay.
+
+    Raises
+    ------
+    ValueError
+        for topk without rescale_by_decoder_norm, or groupmax, whose rows differ in norm (there the norm does not take
+        part in the selection, so folding would change the support), or for a `PaperActivation`, which is not
+        homogeneous.
+    """
+    raw = sae.W_dec.norm(dim=1)
+    norms = torch.where(raw > 0, raw, 1.0)
+    if isinstance(sae.activation, PaperActivation) and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
+        raise ValueError("decoder norms cannot be folded through the paper's dense activation: fold the teacher first")
+    low, high = float(norms.min()), float(norms.max())
+    if sae.k is not None and not sae.rescale_by_decoder_norm and high > 1.001 * low:
+        raise ValueError(
+            f"folding decoder norms from {low:.4g} to {high:.4g} would change which latents this SAE selects; "
+            "keep its decoder rows as they are"
+        )
+    folded = SparseAutoencoder(
+        # With rescale_by_decoder_norm a row of norm 0 also silences its latent, and has to go on doing so.
+        W_enc=sae.W_enc * (raw if sae.rescale_by_decoder_norm else norms),
+        b_enc=sae.b_enc * (raw if sae.rescale_by_decoder_norm else norms),
+        W_dec=sae.W_dec / norms[:, None],
+        b_dec=sae.b_dec,
+        family=sae.family,
+        k=sae.k,
+        threshold=None if sae.threshold is None else sae.threshold * norms,
+        activation=sae.activation,
+        apply_b_dec_to_input=sae.apply_b_dec_to_input,
+        rescale_by_decoder_norm=False,
+        normalise=sae.normalise,
+        refine=sae.refine,
+        metadata=sae.metadata,
+    )
+    if sae.residual_step is not None and folded.residual_step is not None:
+        folded.residual_step.copy_(sae.residual_step)
+    return folded.to(sae.W_enc.device)

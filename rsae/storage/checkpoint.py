@@ -1,0 +1,162 @@
+"""Unfinished work on disk: killed at any moment and started again, a run goes on where it was.
+
+A checkpoint is a folder. Each state in it is one safetensors file: tensors, and plain values as JSON in its header. A
+file is written under another name, to the disk, and renamed, so under its own name it is whole or absent. States belong
+to the questions that were agreed on; those of another question are never used. Nothing is unpickled.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors.torch import save
+from torch import Tensor
+
+from rsae import ranks
+from rsae.storage.reading import read_safetensors
+
+__all__ = ["Checkpoint", "State", "fingerprint", "unfinished"]
+
+
+class State(NamedTuple):
+    """What one step of a run left: tensors by name, and plain values."""
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+
+
+class Checkpoint:
+    """The states of one run in ``folder``, which is made if it is not there; ``every``: training steps between two.
+
+    With ``discard``, states of another question are removed instead of refused. Of several ranks only the first writes.
+    As a context manager it removes itself after an exception, if it holds no work.
+
+    Raises
+    ------
+    ValueError
+        if ``every`` is not a positive integer, or a state is no file of this module.
+
+    >>> import tempfile, torch
+    >>> folder = Path(tempfile.mkdtemp()) / "checkpoint"
+    >>> run = Checkpoint(folder)
+    >>> run.agree("upgrade", {"seed": 0})
+    >>> run.save("control", {"W": torch.ones(2)}, step=3)
+    >>> Checkpoint(folder).load("control").values
+    {'step': 3}
+    >>> run.finish()
+    >>> folder.exists()
+    False
+    """
+
+    def __init__(self, folder: str | Path, *, every: int = 250, discard: bool = False) -> None:
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise ValueError(f"a checkpoint is written every so many steps, a positive integer, not {every!r}")
+        self.folder, self.every, self.discard = Path(folder), every, discard
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if ranks.rank() == 0:
+            for path in self.folder.glob(".*.part"):  # a kill in the middle of a write
+                path.unlink()
+
+    def agree(self, name: str, question: Mapping[str, Any]) -> None:
+        """Go on only with states of this question; asked before any of them is read.
+
+        Raises
+        ------
+        ValueError
+            if they are of another one.
+        """
+        wanted = json.loads(json.dumps(question))
+        known = self.load(f"question {name}")
+        if known is not None and known.values != wanted:
+            held = known.values
+            different = ", ".join(sorted(k for k in held.keys() | wanted.keys() if held.get(k) != wanted.get(k)))
+            if not self.discard:
+                raise ValueError(
+                    f"{self.folder} holds an unfinished run that differs in: {different}. Give its own arguments to "
+                    "end it, another folder, or --overwrite (overwrite=True) to begin anew"
+                )
+            ranks.meet()
+            if ranks.rank() == 0:
+                for path in self.folder.glob("*.state"):
+                    if not path.name.startswith("question-"):
+                        path.unlink()
+        ranks.meet()
+        self.save(f"question {name}", {}, **wanted)
+
+    def __enter__(self) -> "Checkpoint":
+        return self
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        """After an exception, leave nothing behind where no work has been done yet."""
+        if kind is None or ranks.count() > 1:
+            return
+        if all(path.name.startswith("question-") for path in self.folder.iterdir()):
+            shutil.rmtree(self.folder)
+            if not any(self.folder.parent.iterdir()):
+                self.folder.parent.rmdir()
+
+    def load(self, name: str) -> State | None:
+        """The state saved last under a name, or None.  Raises ValueError for a file that is not one."""
+        path = self._path(name)
+        if not path.is_file():
+            return None
+        tensors = read_safetensors(path)
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return State(tensors, json.loads(header["__metadata__"]["values"]))
+
+    def save(self, name: str, tensors: Mapping[str, Tensor], **values: Any) -> None:
+        """Keep a state under a name, in the place of the one before."""
+        if ranks.rank() != 0:
+            return
+        plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+        _write(self._path(name), save(plain, {"values": json.dumps(values)}))
+
+    def finish(self) -> None:
+        """Remove the checkpoint in one step: its work is done."""
+        ranks.meet()
+        if ranks.rank() == 0:
+            gone = _finished(self.folder)
+            self.folder.rename(gone)
+            shutil.rmtree(gone)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / (re.sub(r"[^A-Za-z0-9]+", "-", name) + ".state")
+
+
+def unfinished(folder: str | Path) -> bool:
+    """Whether ``folder`` is a checkpoint; one that was killed while it was removed is removed, and none."""
+    shutil.rmtree(_finished(Path(folder)), ignore_errors=True)
+    return Path(folder).is_dir()
+
+
+def _finished(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.finished")
+
+
+def fingerprint(tensors: Iterable[Tensor]) -> str:
+    """SHA-256 of shapes, formats and bytes.
+
+    >>> import torch
+    >>> fingerprint([torch.zeros(2)]) == fingerprint([torch.zeros(2)]) != fingerprint([torch.zeros(1, 2)])
+    True
+    """
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,102 @@
+"""`Training`: an SAE, its optimiser and its pass between two batches, and all of it as tensors that can be kept."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.passes import Pass
+from rsae.training.sharded import ShardedAdam
+
+__all__ = ["Training", "schedule"]
+
+
+class Training:
+    """One arm in training: ``step`` takes a batch; ``state`` and ``restore`` carry it over a kill, to the bit.
+
+    Adam (0.9, 0.999) without weight decay, fused; decoder rows return to their norms after each step. Several ranks
+    average their gradients and share out the moments of Adam; each holds all the parameters.
+    With ``half`` dense products of the forward pass are in bfloat16; parameters, gradients and moments are float32.
+    """
+
+    def __init__(
+        self,
+        sae: SparseAutoencoder,
+        forward: Pass,
+        *,
+        steps: int,
+        warmup: int,
+        rate: float,
+        coefficient_rate: float,
+        half: bool = False,
+    ) -> None:
+        self.sae, self.forward, self.half = sae, forward, half
+        self.steps, self.warmup = steps, warmup
+        self.done = 0
+        weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, *forward.parameters()]
+        coefficients = [] if sae.activation is None else list(sae.activation.parameters())
+        if sae.residual_step is not None:
+            coefficients.append(sae.residual_step)
+        self.parameters: list[Tensor] = [p for p in [*weights, *coefficients] if p.numel()]
+        self._optimiser = ShardedAdam([(weights, rate), (coefficients, coefficient_rate)])
+        self._norms = sae.W_dec.detach().norm(dim=1, keepdim=True)
+
+    def step(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Learn from inputs [batch, d_in]; returns the squared error and L0 of this rank's part, unsynchronised."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half):
+            error, l0, penalty = self.forward(self.sae, x)
+        for parameter in self.parameters:
+            parameter.grad = None
+        (error if penalty is None else error + penalty).backward()
+        self._optimiser.step(schedule(self.done, self.steps, self.warmup))
+        with torch.no_grad():
+            rows = self.sae.W_dec
+            rows.mul_(self._norms / rows.norm(dim=1, keepdim=True).clamp_min(1e-12))
+        self.done += 1
+        return error.detach(), l0.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, but for its batch; after the last step, without the optimiser.
+
+        All ranks ask for it together; the moments, whole, reach the first alone. It fits any number of ranks.
+        """
+        kept = {f"pass.{name}": value for name, value in self.forward.state().items()}
+        for i, parameter in enumerate(self.parameters):
+            kept[f"parameter.{i}"] = parameter.detach()
+            moments = self._optimiser.moments(parameter) if self.done < self.steps else {}
+            kept |= {f"{name}.{i}": value for name, value in moments.items()}
+        return kept
+
+    @torch.no_grad()
+    def restore(self, kept: dict[str, Tensor], done: int) -> None:
+        """Go back to a `state` after ``done`` steps.  Raises ValueError for one of another shape."""
+        self.done = done
+        for i, parameter in enumerate(self.parameters):
+            _copy(parameter, kept, f"parameter.{i}")
+            if f"exp_avg.{i}" in kept:
+                moments = {name: torch.empty_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
+                for name, value in moments.items():
+                    _copy(value, kept, f"{name}.{i}")
+                self._optimiser.restore(parameter, moments, done)
+        self.forward.restore(
+            {n.removeprefix("pass."): v.to(self.sae.W_enc.device) for n, v in kept.items() if n.startswith("pass.")}
+        )
+
+
+def _copy(into: Tensor, kept: dict[str, Tensor], name: str) -> None:
+    value = kept.get(name)
+    if value is None or value.shape != into.shape:
+        raise ValueError(f"the checkpoint's {name} does not fit this training; start again without it")
+    into.copy_(value)
+
+
+def schedule(step: int, steps: int, warmup: int) -> float:
+    """Factor of the learning rate: linear over the warm-up, then half a cosine to zero.
+
+    >>> [round(schedule(step, 100, 10), 3) for step in (0, 9, 55, 99)]
+    [0.1, 1.0, 0.5, 0.0]
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

@@ -1,0 +1,1 @@
+"""`upgrade` and its steps."""

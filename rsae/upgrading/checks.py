@@ -1,0 +1,110 @@
+"""Is this teacher at home on these hidden states? Refusals with a reason, and remarks for the verdict."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from rsae.evaluation.comparison import token_errors
+from rsae.hosts.host import Host
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.l0 import mean_l0
+
+__all__ = ["checked_l0", "missed_l0", "remarks"]
+
+FITS = 0.65
+LITTLE = 0.75
+BAFFLED = 0.5
+SLACK = 0.005
+
+
+def checked_l0(teacher: SparseAutoencoder, x: Tensor) -> float:
+    """The teacher's mean L0 on calibration vectors [n, d_in], if they are such as it was trained on.
+
+    Raises
+    ------
+    ValueError
+        where it reconstructs them worse than their mean does: how far they are from what it takes, and which
+        normalisation would explain it; for values that are not finite; and where it never fires, or always.
+    """
+    broken = int((~torch.isfinite(x)).any(1).sum())
+    if broken:
+        raise ValueError(f"{broken} of {len(x)} calibration vectors hold NaN or infinite values: drop them first")
+    share = _unexplained(teacher, x)
+    if math.isnan(share):
+        raise ValueError("the teacher's codes on these hidden states are NaN or infinite, so it cannot be upgraded")
+    found = mean_l0(teacher, x)
+    if found == 0:
+        raise ValueError(
+            "the teacher fires on none of these hidden states: all of its latents are dead here, so there is no L0 to "
+            f"keep; are they of its layer and scale (mean norm {float(x.norm(dim=1).mean()):.4g})?"
+            f"{_explained(teacher, x)}"
+        )
+    if not share < 1:
+        raise ValueError(
+            f"the teacher reconstructs these hidden states worse than their mean does ({share:.3g} of the variance): "
+            f"are they of its layer and scale (mean norm {float(x.norm(dim=1).mean()):.4g}, norm of their mean "
+            f"{float(x.mean(0).norm()):.4g}, the teacher's b_dec {float(teacher.b_dec.detach().norm()):.4g}), is its "
+            f"normalisation {teacher.normalise!r} right?{_explained(teacher, x)}"
+        )
+    if not found < teacher.d_sae:
+        raise ValueError(f"the teacher's mean L0 on these hidden states is {found:g}, so there is no L0 to keep")
+    return found
+
+
+def _unexplained(teacher: SparseAutoencoder, x: Tensor) -> float:
+    """Squared error as a share of the variance."""
+    return float(token_errors(teacher, x).mean()) / max(float((x - x.mean(0)).square().sum(1).mean()), 1e-30)
+
+
+def _explained(teacher: SparseAutoencoder, x: Tensor) -> str:
+    """Which change of the hidden states would make them the teacher's, if one of the usual ones does."""
+    x = x[:4096]
+    root = teacher.d_in**0.5
+    norms = x.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    centre = teacher.b_dec.detach().to(x) - x.mean(0)
+    spread = x.std(1, keepdim=True).clamp_min(1e-12)
+    ways = {
+        f"multiplied by {root / float(norms.mean()):.4g} (to a mean norm of sqrt(d_in))": x * root / norms.mean(),
+        f"divided by {root:.4g} (sqrt(d_in))": x / root,
+        "each scaled to norm sqrt(d_in) (constant_norm_rescale)": x * root / norms,
+        "each centred and divided by its standard deviation (layer_norm)": (x - x.mean(1, keepdim=True)) / spread,
+        f"moved by {float(centre.norm()):.4g} to the teacher's centre": x + centre,
+    }
+    shares = {way: _unexplained(teacher, changed) for way, changed in ways.items()}
+    way = min(shares, key=lambda name: shares[name] if math.isfinite(shares[name]) else math.inf)
+    if not shares[way] < FITS:
+        return " No usual normalisation explains it."
+    return f" They fit if {way}: then {shares[way]:.3g} of the variance is left."
+
+
+def remarks(host: Host | None, teacher: SparseAutoencoder, x: Tensor) -> str:
+    """What a reader should know before the numbers: text that the host cannot predict, a teacher that explains little.
+
+    A language model that knows the language of a text has well under half the cross-entropy of a uniform guess.
+    """
+    found = ""
+    if host is not None:
+        chance, clean = math.log(host.model.get_input_embeddings().weight.shape[0]), host.clean_loss()
+        if clean > BAFFLED * chance:
+            found += f" The host predicts this text at {clean:.2f} nats a token, where guessing costs {chance:.2f}:"
+            found += " is it in another language, or of another kind, than what it was trained on?"
+    share = _unexplained(teacher, x)
+    if share > LITTLE:
+        found += (
+            f" The teacher leaves {share:.0%} of the variance of these hidden states unexplained: are they its own?"
+        )
+    return found.strip()
+
+
+def missed_l0(arms: Mapping[str, SparseAutoencoder], x: Tensor, wanted: float) -> str:
+    """Which arms do not keep the L0 that was asked for on calibration vectors [n, d_in]; empty where all do.
+
+    MSE falls steeply as L0 rises, so that columns at different L0 must not be compared as they stand.
+    """
+    found = {name: mean_l0(arm, x) for name, arm in arms.items()}
+    missed = [f"{name} {l0:.2f}" for name, l0 in found.items() if abs(l0 - wanted) > SLACK * wanted]
+    if not missed:
+        return ""
+    return f"L0 {wanted:.2f} could not be kept: on the calibration vectors {', '.join(missed)}. Compare MSE with care."

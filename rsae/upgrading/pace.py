@@ -1,0 +1,139 @@
+"""How long an upgrade takes: a step of each arm and a pass over held-out vectors are timed before it begins, and the
+expectation is corrected by what training really takes."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from rsae import ranks
+from rsae.data.hidden_states import HiddenStates
+from rsae.evaluation.comparison import token_errors
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.finetune import Progress
+from rsae.training.passes import choose_pass
+from rsae.training.prefetch import fetched
+from rsae.training.step import Training
+from rsae.training.units import input_scale, working_copy
+from rsae.upgrading.arms import Arm
+
+__all__ = ["Pace", "seconds_a_step", "seconds_at_the_end", "steps_within"]
+
+_WARM, _TIMED = 3, 12
+_RESERVE = 0.95
+_EVIDENCE = 4 * 16_384  # vectors through SAEs for histograms and continuity, at most
+_PROOFS, _FILES = 0.5, 1.0  # exact proofs, and pictures, hang on nothing that grows; as measured, on one core of 2026
+
+
+def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, target_l0: float) -> float:
+    """The median time of a training step of an arm, on a copy that is thrown away; the mean of all ranks."""
+    scale = input_scale(arm.sae, calibration)
+    work = working_copy(arm.sae, scale)
+    forward = choose_pass(work, arm.recipe.sparsity, arm.recipe.bandwidth, target_l0)
+    half = arm.recipe.precision == "bfloat16"
+    training = Training(work, forward, steps=10**6, warmup=10**6, rate=1e-6, coefficient_rate=1e-6, half=half)
+    part = (ranks.rank(), ranks.count())
+    device, seconds, began = work.W_enc.device, [], time.perf_counter()
+    for x in fetched(hidden_states.batches(arm.recipe.batch_size, 0, _WARM + _TIMED, device, part=part), device):
+        error, _ = training.step(work.normalised(x)[0] / scale)
+        float(error)  # waits for the device
+        seconds.append(time.perf_counter() - began)
+        began = time.perf_counter()
+    return float(ranks.mean(torch.tensor(statistics.median(seconds[_WARM:]))))
+
+
+def steps_within(seconds: float, costs: Iterable[float], measuring: float, most: int) -> int:
+    """How many steps each training may have, at most ``most``, so that all end within a time.
+
+    ``costs`` are seconds a step, one for each training; ``measuring`` is what all measurements take. A twentieth of the
+    time is kept in reserve.
+
+    Raises
+    ------
+    ValueError
+        if not even 50 steps fit.
+
+    >>> steps_within(100.0, [0.1, 0.1], measuring=15.0, most=2000)
+    400
+    """
+    costs = list(costs)
+    steps = int((_RESERVE * seconds - measuring) / sum(costs))
+    if steps < 50:
+        least = (50 * sum(costs) + measuring) / _RESERVE
+        raise ValueError(
+            f"{max(seconds, 0):.0f} s are left of the time budget, but 50 steps of each arm and their measurement take "
+            f"{least:.0f} s; give more time or fewer arms"
+        )
+    return min(steps, most)
+
+
+def seconds_at_the_end(
+    arms: int, seeds: int, hidden_states: HiddenStates, initialised: SparseAutoencoder, judges: Tensor, written: bool
+) -> float:
+    """What comes after the last measurement: paired comparisons of so many arms, evidence, proofs, and files if any.
+
+    Probing is not in it. What the SAE needs compiled is compiled before the clock starts.
+    """
+    float(token_errors(initialised, judges).sum())
+    began = time.perf_counter()
+    float(token_errors(initialised, judges).sum())  # waits for the device
+    a_vector = (time.perf_counter() - began) / len(judges)
+    # Comparisons over seeds read nothing again; the distances that certificates state take three passes.
+    passes = 3 + (arms + 1) * (seeds == 1)
+    fixed = _PROOFS + _FILES * written
+    return fixed + a_vector * (passes * len(hidden_states.held_out) + (arms + 3) * len(judges) + _EVIDENCE)
+
+
+class Pace:
+    """What a run will take. ``costs`` has the seconds a step of each training by its label, in order, budgets included.
+
+    ``tries`` are those of trials of the learning rate before them (an arm that they train costs nothing afterwards);
+    ``measuring`` says what one measurement takes as far as is known, and there is one for each label; ``ending`` is
+    what comes after them.
+    """
+
+    def __init__(
+        self,
+        costs: Mapping[str, float],
+        measuring: Callable[[], float],
+        tries: Sequence[float] = (),
+        ending: float = 0.0,
+    ) -> None:
+        self.costs, self.measuring, self.tries, self.ending = dict(costs), measuring, list(tries), ending
+
+    def steps(self, seconds: float, most: int) -> int:
+        """`steps_within` for all of it; the same on every rank."""
+        rest = self.measuring() * len(self.costs) + self.ending
+        seconds, rest = ranks.mean(torch.tensor([seconds, rest], dtype=torch.float64)).tolist()
+        return steps_within(seconds, [*self.costs.values(), *self.tries], rest, most)
+
+    def following(self, progress: Callable[[Progress], None], steps: int) -> Callable[[Progress], None]:
+        """``progress``, given each event with the seconds left of the whole run in the place of its training's."""
+        trials = [steps * cost for cost in self.tries]
+        left = {label: steps * cost for label, cost in self.costs.items()}
+        now, whole, slower, unmeasured = "", 0.0, 1.0, len(left)
+
+        def follow(event: Progress) -> None:
+            nonlocal now, whole, slower, unmeasured
+            if event.arm != now:
+                now = event.arm
+                if now in left:
+                    trials.clear()
+                    whole = left[now]
+                    for label in list(left):  # those before it are done
+                        del left[label]
+                        if label == now:
+                            break
+                    unmeasured = len(left) + 1
+                else:
+                    whole = trials.pop(0) if trials else 0.0
+            if event.step < event.steps and whole > 0:
+                slower = event.seconds_left / (whole * (1 - event.step / event.steps))
+            rest = slower * (sum(trials) + sum(left.values()))
+            rest += self.measuring() * unmeasured + self.ending
+            progress(replace(event, seconds_left=event.seconds_left + rest))
+
+        return follow
