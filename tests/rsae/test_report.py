@@ -213,7 +213,7 @@ def test_shown_gives_the_standard_error_beside_the_mean() -> None:
 
 def test_contrast_of_every_colour_of_text_meets_the_guideline() -> None:
     """WCAG 2.2, level AA: 4.5 to 1 against the lightest and the tinted ground."""
-    style = (files("rsae") / "templates" / "style.css").read_text()
+    style = (files("rsae.report") / "templates" / "style.css").read_text()
     colours = dict(part.split(": ") for part in style.split("{")[1].split("}")[0].strip(" ;").split("; "))
     for ink in ("--ink", "--soft", "--edge"):
         for ground in ("#ffffff", colours["--mark"], colours["--tint"]):
