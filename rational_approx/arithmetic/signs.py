@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import flint
 
-from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.domain import Domain, End
 from rational_approx.arithmetic.polynomials import exact, fmpq
 
-__all__ = ["Sign", "sign_on"]
+__all__ = ["Sign", "denominator_sign", "in_range", "sign_on"]
 
 MAX_DEPTH = 200
 MAX_PARTS = 4000
@@ -122,3 +122,38 @@ def sign_on(poly: flint.fmpq_poly, lower: End, upper: End) -> Sign:
         parts += [(right, middle, end, depth + 1), (left, start, middle, depth + 1)]
     weak = next(iter(signs)) if len(signs) == 1 else 0
     return Sign(weak if zero is None else 0, weak, zero)
+
+
+def denominator_sign(bottom: flint.fmpq_poly, domain: Domain) -> tuple[list[int], bool | None, Fraction | None]:
+    """The denominator's sign on each interval, whether it has no zero there, and a witness of a zero near by."""
+    signs = [sign_on(bottom, lower, upper) for lower, upper in domain.intervals]
+    witness = None
+    for (lower, _), sign in zip(domain.intervals, signs):
+        if witness is None and sign.sign == 0 and sign.witness is not None:
+            witness = _zero_near(bottom, lower if isinstance(lower, Fraction) else sign.witness, sign.witness)
+    free = True if all(sign.sign for sign in signs) else False if witness is not None else None
+    return [sign.sign for sign in signs], free, witness
+
+
+def _zero_near(poly: flint.fmpq_poly, start: Fraction, end: Fraction) -> Fraction:
+    # Within 2**-60 of a sign change between two points; the second one where there is none.
+    side = poly(fmpq(start))
+    if side == 0 or side * poly(fmpq(end)) >= 0:
+        return start if side == 0 else end
+    for _ in range(60):
+        middle = (start + end) / 2
+        start, end = (middle, end) if side * poly(fmpq(middle)) > 0 else (start, middle)
+    return end
+
+
+def in_range(p: flint.fmpq_poly, q: flint.fmpq_poly, domain: Domain, bounds: tuple[End, End]) -> bool:
+    """Whether ``lower <= p / q <= upper`` provably holds on the whole domain, decided in integers."""
+    for lower, upper in domain.intervals:
+        side = sign_on(q, lower, upper).sign
+        if not side:
+            return False
+        for b, sign in zip(bounds, (side, -side), strict=True):
+            above = (p - q * fmpq(b)) * sign if isinstance(b, Fraction) else flint.fmpq_poly([0])
+            if above != 0 and 1 not in sign_on(above, lower, upper)[:2]:
+                return False
+    return True

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from rational_approx.fitting.best import DidNotConverge
+from rational_approx.fitting.result import DidNotConverge
 from rational_approx.proof.certificate import Certificate
 from rational_approx.targets.target import Target
 

@@ -14,6 +14,7 @@ from rational_approx import Certificate, Fit, Rational
 from rational_approx.commands.console import claim, conditions_of, folder_exists, number, refusing, say, target_of
 from rational_approx.commands.prove import prove_command
 from rational_approx.commands.ship import export_command, round_command, verifier_command
+from rational_approx.fitting.error_curve import error_curve
 
 __all__ = ["main"]
 
@@ -176,9 +177,14 @@ def plot(file: Path, out: Path) -> None:
     """Draw the error curve of the fit or certificate in FILE."""
     console = Console()
     with refusing():
-        from rational_approx.plot import error_curve
-
-        error_curve(rational_approx.load(file), out)
+        value = rational_approx.load(file)
+        if isinstance(value, Certificate):
+            if value.lower is None:
+                raise ValueError("this certificate holds no bound of an error, so there is no curve to draw")
+            reference = sorted(point.x for point in value.reference)
+            error_curve(target_of(value, file), value.rational, reference, float(value.lower), out)
+        else:
+            value.plot(str(out))
         console.print(f"wrote {out}", soft_wrap=True, highlight=False)
 
 

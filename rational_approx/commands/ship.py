@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rational_approx.commands.console import claim, folder_exists, refusing, say, target_of
-from rational_approx.fitting.best import Fit
+from rational_approx.fitting.result import Fit
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate
 from rational_approx.proof.certify import certify

@@ -13,13 +13,14 @@ import numpy as np
 
 from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
+from rational_approx.exchange.equations import Equations
 from rational_approx.exchange.exploration import Explored, explored
 from rational_approx.exchange.extrema import looks
-from rational_approx.exchange.finish import Equations, Finished
 from rational_approx.exchange.levelled import Inadmissible
 from rational_approx.exchange.relaxed import sampled
 from rational_approx.exchange.start import spread_starts
 from rational_approx.exchange.stationary import Unfinished, error_jet, placed
+from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
 __all__ = ["Failure", "without_error"]

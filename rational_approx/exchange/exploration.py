@@ -13,8 +13,8 @@ import flint
 import numpy as np
 
 from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.exchange.equations import Equations
 from rational_approx.exchange.extrema import alternating
-from rational_approx.exchange.finish import Equations
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.stationary import Point, Unfinished, error_jet, moved, placed
 from rational_approx.problem.reduction import Reduced

@@ -25,10 +25,10 @@ import flint
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.exchange.envelopes import Envelopes, Failure, Settled
 from rational_approx.exchange.feasible import nearly_best
-from rational_approx.exchange.finish import Finished
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.stationary import Unfinished
 from rational_approx.exchange.touching import constant
+from rational_approx.problem.answer import Finished
 from rational_approx.problem.conditions import Bounds
 from rational_approx.problem.reduction import Reduced
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import flint
 
-from rational_approx.exchange.finish import Equations
+from rational_approx.exchange.equations import Equations
 from rational_approx.exchange.stationary import Point, Unfinished
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import number

@@ -13,13 +13,14 @@ import numpy as np
 import scipy.special
 
 from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.polynomials import fractions
 from rational_approx.arithmetic.precision import fraction, to_arb, working_bits
 from rational_approx.expressions import switches
 from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES
 from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
-from rational_approx.expressions.parser import parse_tree
+from rational_approx.expressions.parser import LIMIT_LENGTH, parse_tree
 
-__all__ = ["Expression", "ExpressionError", "from_sympy", "parse"]
+__all__ = ["Expression", "ExpressionError", "from_polynomials", "parse"]
 
 
 def _float(value: Fraction) -> float:
@@ -203,67 +204,25 @@ def parse(source: str, variable: str = "x") -> Expression:
     return Expression(parse_tree(source, variable), variable)
 
 
-_SYMPY = {
-    **{name: name for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc", "gamma")},
-    **{name: name for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
-    **{"log": "log", "loggamma": "loggamma", "Abs": "abs", "Min": "min", "Max": "max", "sign": "sign"},
-    **{"StrictLessThan": "<", "LessThan": "<=", "StrictGreaterThan": ">", "GreaterThan": ">="},
-    **{"Add": "+", "Mul": "*", "Pow": "^"},
-}
-
-
-def from_sympy(value: Any) -> Expression:
-    """Read a sympy expression with at most one symbol.
+def from_polynomials(top: flint.fmpq_poly, bottom: flint.fmpq_poly) -> Expression:
+    """A quotient of polynomials as an expression, exact, by Horner's rule: a target that can be proved.
 
     Raises
     ------
-    ExpressionError
-        where it holds something outside the language, or several symbols.
-
-    >>> import sympy
-    >>> from_sympy(sympy.tanh(2 * sympy.Symbol("t"))).text
-    'tanh(2 * t)'
+    ValueError
+        where the coefficients are too long to be written down in one.
     """
-    import sympy
 
-    symbols = sorted(value.free_symbols, key=str)
-    if len(symbols) > 1:
-        raise ExpressionError(f"one variable is allowed, and the sympy expression has {', '.join(map(str, symbols))}")
-    variable = str(symbols[0]) if symbols else "x"
+    def horner(coefficients: list[Fraction]) -> Node:
+        total = number(coefficients[-1])
+        for c in reversed(coefficients[:-1]):
+            total = build("*", Node("variable"), total)
+            total = build("+", number(c), total) if c else total
+        return total
 
-    def chosen(pairs: tuple[Any, ...]) -> Node:
-        (then, condition), *rest = pairs
-        if condition == True or not rest:  # noqa: E712  (sympy's own truth value)
-            return convert(then)
-        return under(condition, convert(then), chosen(tuple(rest)))
-
-    def under(condition: Any, yes: Node, no: Node) -> Node:
-        if isinstance(condition, sympy.And | sympy.Or):
-            for part in condition.args:
-                yes, no = (
-                    (under(part, yes, no), no) if isinstance(condition, sympy.And) else (yes, under(part, yes, no))
-                )
-            return yes if isinstance(condition, sympy.And) else no
-        return build("where", convert(condition), yes, no)
-
-    def convert(part: Any) -> Node:
-        if part.is_Symbol:
-            return Node("variable")
-        if part is sympy.pi or part is sympy.E:
-            return Node("pi" if part is sympy.pi else "e")
-        if part.is_Rational:
-            return number(Fraction(int(part.p), int(part.q)))
-        if part.is_Float:
-            return number(fraction(mpmath.mpf(part._mpf_)) if part._prec > 53 else fraction(float(part)))
-        name = type(part).__name__
-        if name == "Piecewise":
-            return chosen(part.args)
-        if name == "Heaviside":
-            return build("heaviside", convert(part.args[0]))
-        if name not in _SYMPY:
-            raise ExpressionError(
-                f"sympy's {name} is not in the language of expressions; {', '.join(sorted(_SYMPY))} are"
-            )
-        return build(_SYMPY[name], *(convert(argument) for argument in part.args))
-
-    return Expression(convert(value), variable)
+    found = Expression(build("/", *(horner(list(fractions(poly)) or [Fraction(0)]) for poly in (top, bottom))))
+    if len(found.text) > LIMIT_LENGTH:
+        raise ValueError(
+            "the coefficients of this rational are too long for an expression: round them to a format first"
+        )
+    return found

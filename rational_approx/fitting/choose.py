@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from math import inf, isfinite
-from typing import Any
 
 import numpy as np
 
-from rational_approx.fitting.best import DidNotConverge, Fit, fit
+from rational_approx.fitting.best import Question
 from rational_approx.fitting.cost import Type, doubled, halved, operations, symmetry
+from rational_approx.fitting.patterns import best
+from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.fitting.walsh import WalshTable, walsh_table
 from rational_approx.targets.target import Target
 
@@ -30,9 +31,10 @@ def _limit(target: Target) -> float:
 class _Search:
     """The fits of one target that a search has asked for, each made once."""
 
-    def __init__(self, target: Target, allowed: float, **conditions: Any) -> None:
-        self.target, self.allowed, self.conditions = target, allowed, conditions
-        self.free = not any(conditions.values())
+    def __init__(self, question: Question, denominator: str, allowed: float) -> None:
+        self.question, self.denominator, self.allowed = question, denominator, allowed
+        self.target = target = question.target
+        self.free = not question.interpolate and question.bounds == (-inf, inf) and denominator == "one sign"
         self.symmetry = symmetry(target) if self.free else "none"
         self.fits: dict[Type, Fit | None] = {}
         self.decays = target.domain.bounded or _limit(target) <= allowed
@@ -55,7 +57,7 @@ class _Search:
             return inf
         if degree not in self.fits:
             try:
-                self.fits[degree] = fit(self.target, degree, **self.conditions)
+                self.fits[degree] = best(self.question._replace(degree=degree, digits=None), self.denominator)
             except DidNotConverge:
                 self.fits[degree] = None
             except ValueError:  # too few coefficients for the conditions
@@ -83,15 +85,7 @@ class _Search:
         return min((found for found in self.fits.values() if found), key=lambda found: found.error, default=None)
 
 
-def cheapest(
-    target: object,
-    tolerance: float,
-    *,
-    digits: int | None = None,
-    interpolate: Any = (),
-    bounds: Any = None,
-    **denominator: Any,
-) -> Fit:
+def cheapest(question: Question, tolerance: float, denominator: str = "one sign") -> Fit:
     """The best approximant of the cheapest type whose error is at most ``tolerance``.
 
     The diagonal of the table of types is bisected for a first type that meets the tolerance. From there the search
@@ -102,14 +96,12 @@ def cheapest(
 
     Parameters
     ----------
-    target:
-        A :class:`~rational_approx.targets.target.Target`, or what makes one with its default domain (a gate).
+    question:
+        What is asked; its degree does not count, its digits for the answer alone.
     tolerance:
         The largest (weighted) error allowed.
-    digits:
-        As for :func:`~rational_approx.fitting.best.fit`, for the answer.
-    interpolate, bounds, denominator:
-        As for :func:`~rational_approx.fitting.best.fit`.
+    denominator:
+        As for :func:`~rational_approx.fitting.fit.fit`.
 
     Raises
     ------
@@ -118,21 +110,20 @@ def cheapest(
     DidNotConverge
         where no type tried meets the tolerance, with the best fit seen.
 
-    >>> cheapest(Target("exp(x)", (-1, 1)), 1e-6).degree
+    >>> cheapest(Question(Target("exp(x)", (-1, 1)), (0, 0), None, (), (-inf, inf)), 1e-6).degree
     (3, 3)
     """
-    target = target if isinstance(target, Target) else Target(target)
     try:
         allowed = float(tolerance)
     except (TypeError, ValueError):
         allowed = -1.0
     if isinstance(tolerance, bool) or not (isfinite(allowed) and allowed > 0):
         raise ValueError(f"tolerance must be a positive number, not {tolerance!r}: give the largest error allowed")
-    search = _Search(target, allowed, interpolate=interpolate, bounds=bounds, **denominator)
+    search = _Search(question, denominator, allowed)
     degree = doubled(*_descended(search, _corner(search)), search.symmetry)
-    found = search.fits[degree] if digits is None else fit(target, degree, digits=digits, **search.conditions)
+    found = search.fits[degree]
     assert found is not None
-    return found
+    return found if question.digits is None else best(question._replace(degree=degree), denominator)
 
 
 def _corner(search: _Search) -> Type:

@@ -22,8 +22,9 @@ import numpy as np
 
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.exchange.correction import PRECISE, orthonormal
+from rational_approx.exchange.equations import interpolated
 from rational_approx.exchange.extrema import looks
-from rational_approx.exchange.finish import Finished, interpolated
+from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
 __all__ = ["half_jump"]

@@ -24,19 +24,25 @@ from rational_approx.arithmetic.polynomials import fmpq
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.exchange.exact import Failure
 from rational_approx.exchange.extrema import looks, peaks
-from rational_approx.exchange.finish import Finished
 from rational_approx.exchange.stationary import moved, placed
-from rational_approx.fitting.best import DEFAULT_DIGITS, DidNotConverge, Fit, Question, fitted
+from rational_approx.fitting.best import DEFAULT_DIGITS, Question, fitted
+from rational_approx.fitting.result import DidNotConverge, Fit
+from rational_approx.problem.answer import Finished
 from rational_approx.problem.competitors import Pattern, Signs, marks, patterns, signs_of
 from rational_approx.problem.reduction import Reduced, reduced
 from rational_approx.targets.target import Target
 
-__all__ = ["best_of_patterns"]
+__all__ = ["best"]
 
 Type = tuple[int, int]
 
 
-def best_of_patterns(question: Question) -> Fit:
+def best(question: Question, denominator: str) -> Fit:
+    """The best fit in a class of competitors: "one sign", or "any" for all patterns of signs."""
+    return _of_patterns(question) if denominator == "any" else fitted(question)
+
+
+def _of_patterns(question: Question) -> Fit:
     """The best fit over all patterns of signs, with that of every pattern.
 
     Raises

@@ -11,11 +11,12 @@ from rational_approx.exchange.correction import corrected
 from rational_approx.exchange.exact import Failure, without_error
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
-from rational_approx.exchange.finish import Finished, finish
+from rational_approx.exchange.finish import finish
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts
 from rational_approx.fitting.jump import half_jump
+from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
 __all__ = ["Solution", "solve"]

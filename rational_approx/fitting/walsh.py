@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
-from rational_approx.fitting.best import DidNotConverge, fit
+from rational_approx.fitting.best import Question, fitted
 from rational_approx.fitting.cost import Type, doubled, halved, operations, symmetry
+from rational_approx.fitting.result import DidNotConverge
 from rational_approx.targets.target import Target
 
 __all__ = ["WalshTable", "walsh_table"]
@@ -103,7 +105,7 @@ def _error(target: Target, degree: Type) -> float | None:
     if target.samples is not None and sum(degree) + 2 > len(target.samples[0]):
         return None
     try:
-        return float(fit(target, degree).error)
+        return float(fitted(Question(target, degree, None, (), (-inf, inf))).error)
     except DidNotConverge:
         return None
 

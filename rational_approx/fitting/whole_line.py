@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
-from rational_approx.problem.answer import in_range
+from rational_approx.arithmetic.signs import in_range
 from rational_approx.targets.target import Target
 
 __all__ = ["on_line"]
@@ -62,7 +62,8 @@ def on_line(
             continue
         rational = replace(found.rational, domain=target.domain)
         attempt = replace(found, rational=rational, target=target, degree=degree, converged=False)
-        if in_range(rational, target.domain, found.bounds):
+        p, q = rational.polynomials
+        if in_range(p, q, target.domain, found.bounds):
             x = np.linspace(float(a), float(b), INSIDE)
             noise = 1e-14 * float(np.abs(attempt(x)).max())
             if np.abs(attempt.error_at(x)).max() <= float(found.error) * (1 + 1e-9) + noise:

@@ -1,6 +1,6 @@
 """From the polynomials of a finished exchange to the rational that is handed out, with exact side conditions."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import flint
@@ -8,16 +8,47 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import Domain, End
 from rational_approx.arithmetic.polynomials import as_chebyshev, exact, fmpq, fractions
-from rational_approx.arithmetic.signs import sign_on
-from rational_approx.exchange.finish import Finished
+from rational_approx.arithmetic.precision import to_fraction
 from rational_approx.problem.reduction import Reduced
 from rational_approx.rationals.rational import Rational
 
-__all__ = ["in_range", "restored"]
+__all__ = ["Finished", "restored"]
 
 
 SIMPLE = 100
 """Coefficients of a target that is a rational itself are kept as fractions with denominators of so few bits."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The best rational in powers of t, with the levelled error and the reference, all to ``bits`` bits."""
+
+    p: flint.fmpq_poly
+    q: flint.fmpq_poly
+    h: Fraction
+    reference: tuple[Fraction, ...]
+    deviation: float
+    bits: int
+    rounds: int
+
+    @classmethod
+    def of(
+        cls,
+        p: flint.arb_poly,
+        q: flint.arb_poly,
+        h: flint.arb,
+        reference: list[Fraction],
+        deviation: float,
+        bits: int,
+        rounds: int,
+    ) -> "Finished":
+        """From balls, of which the midpoints are kept."""
+        return cls(_exact_poly(p), _exact_poly(q), to_fraction(h), tuple(reference), deviation, bits, rounds)
+
+
+def _exact_poly(poly: flint.arb_poly) -> flint.fmpq_poly:
+    fractions = [to_fraction(c) for c in poly.coeffs()]
+    return flint.fmpq_poly([flint.fmpq(c.numerator, c.denominator) for c in fractions])
 
 
 def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[End]) -> Rational:
@@ -78,17 +109,3 @@ def _through(values: list[tuple[Fraction, Fraction]]) -> flint.fmpq_poly:
                 term = term * flint.fmpq_poly([-fmpq(b), 1]) * (1 / fmpq(a - b))
         total += term
     return total
-
-
-def in_range(rational: Rational, domain: Domain, bounds: tuple[End, End]) -> bool:
-    """Whether ``lower <= r <= upper`` provably holds on the whole domain, decided in integers."""
-    p, q = rational.polynomials
-    for lower, upper in domain.intervals:
-        side = sign_on(q, lower, upper).sign
-        if not side:
-            return False
-        for b, sign in zip(bounds, (side, -side), strict=True):
-            above = (p - q * fmpq(b)) * sign if isinstance(b, Fraction) else flint.fmpq_poly([0])
-            if above != 0 and 1 not in sign_on(above, lower, upper)[:2]:
-                return False
-    return True

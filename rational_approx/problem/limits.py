@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 
 from rational_approx.problem.change import HUGE
-from rational_approx.targets.target import Piece, Target
+from rational_approx.targets.piece import Piece
+from rational_approx.targets.target import Target
 
 __all__ = ["centre_of_variation", "check_bounded", "check_line"]
 

@@ -34,7 +34,8 @@ from rational_approx.problem.change import HUGE, Change
 from rational_approx.problem.conditions import Conditions, interpolant
 from rational_approx.problem.limits import centre_of_variation, check_bounded, check_line
 from rational_approx.problem.symmetry import symmetry_of
-from rational_approx.targets.target import Piece, Target
+from rational_approx.targets.piece import Piece
+from rational_approx.targets.target import Target
 
 __all__ = ["NoGap", "Reduced", "ReducedPiece", "reduced"]
 

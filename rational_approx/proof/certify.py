@@ -13,20 +13,21 @@ from flint import arb
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fmpq, fractions
 from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
-from rational_approx.arithmetic.signs import sign_on
+from rational_approx.arithmetic.signs import denominator_sign, sign_on
 from rational_approx.expressions.enclosures import Undecided
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, text
 from rational_approx.expressions.roots import quotient_of
 from rational_approx.proof.certificate import COMPETITORS, Certificate, Part, Point, Reference
-from rational_approx.proof.claims import decide, denominator_sign, read_claims
+from rational_approx.proof.claims import decide, read_claims
 from rational_approx.proof.error_models import ErrorCurve, curves, order_for
-from rational_approx.proof.lower_bound import alternating
+from rational_approx.proof.lower_bound import alternating, sample_errors
 from rational_approx.proof.shared_zeros import divided
 from rational_approx.proof.supremum import Sample, Search
 from rational_approx.rationals.rational import Rational
-from rational_approx.targets.samples import exact_samples, sample_errors
-from rational_approx.targets.target import Piece, Target
+from rational_approx.targets.piece import Piece
+from rational_approx.targets.samples import exact_samples
+from rational_approx.targets.target import Target
 
 __all__ = ["certify"]
 

@@ -13,14 +13,14 @@ import flint
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.polynomials import fmpq
 from rational_approx.arithmetic.precision import fraction
-from rational_approx.arithmetic.signs import sign_on
+from rational_approx.arithmetic.signs import denominator_sign, sign_on
 from rational_approx.proof.certificate import Claim
 from rational_approx.proof.code_claims import decide_format, decide_rounding, read_code_claim
 from rational_approx.proof.slopes import SlopeError, slope_error
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.target import Target
 
-__all__ = ["decide", "denominator_sign", "read_claims"]
+__all__ = ["decide", "read_claims"]
 
 _SHAPES = {
     "error": (1,),
@@ -78,28 +78,6 @@ def read_claims(claims: Sequence[Any]) -> list[tuple[str, tuple[Any, ...]]]:
         else:
             out.append((name, tuple(fraction(argument) for argument in arguments)))
     return out
-
-
-def denominator_sign(bottom: flint.fmpq_poly, domain: Domain) -> tuple[list[int], bool | None, Fraction | None]:
-    """The denominator's sign on each interval, whether it has no zero there, and a witness of a zero near by."""
-    signs = [sign_on(bottom, lower, upper) for lower, upper in domain.intervals]
-    witness = None
-    for (lower, _), sign in zip(domain.intervals, signs):
-        if witness is None and sign.sign == 0 and sign.witness is not None:
-            witness = _zero_near(bottom, lower if isinstance(lower, Fraction) else sign.witness, sign.witness)
-    free = True if all(sign.sign for sign in signs) else False if witness is not None else None
-    return [sign.sign for sign in signs], free, witness
-
-
-def _zero_near(poly: flint.fmpq_poly, start: Fraction, end: Fraction) -> Fraction:
-    # Within 2**-60 of a sign change between two points; the second one where there is none.
-    side = poly(fmpq(start))
-    if side == 0 or side * poly(fmpq(end)) >= 0:
-        return start if side == 0 else end
-    for _ in range(60):
-        middle = (start + end) / 2
-        start, end = (middle, end) if side * poly(fmpq(middle)) > 0 else (start, middle)
-    return end
 
 
 def _non_negative(poly: flint.fmpq_poly, domain: Domain, signs: list[int]) -> tuple[str, Fraction | None]:

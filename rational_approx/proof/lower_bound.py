@@ -4,9 +4,12 @@ from fractions import Fraction
 
 import flint
 
+from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.proof.certificate import Point
+from rational_approx.rationals.rational import Rational
+from rational_approx.targets.samples import Triple
 
-__all__ = ["alternating"]
+__all__ = ["alternating", "sample_errors"]
 
 
 def alternating(
@@ -61,3 +64,10 @@ def alternating(
             del runs[0 if runs[0][2] < runs[-1][2] else -1]
     places, signs = tuple(entry[0] for entry in runs), tuple(entry[1] for entry in runs)
     return min(entry[2] for entry in runs), places, signs
+
+
+def sample_errors(rational: Rational, samples: tuple[Triple, ...]) -> list[tuple[Point, int, Fraction]]:
+    """Every place, the sign of the weighted error there, and its size."""
+    top, bottom = rational.polynomials
+    errors = [(x, weight * (y - exact(top(fmpq(x))) / exact(bottom(fmpq(x))))) for x, y, weight in samples]
+    return [(Point(0, x), (error > 0) - (error < 0), abs(error)) for x, error in errors]

@@ -21,25 +21,26 @@ import numpy as np
 
 from rational_approx.arithmetic.polynomials import Root, common_factor_removed, exact, isolated_roots
 from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
-from rational_approx.rationals.rational import Rational
 
 __all__ = ["Antiderivative"]
 
 
 @dataclass(frozen=True)
 class Antiderivative:
-    """``F`` with ``F' = r``, and ``F = 0`` at the lowest finite end of the domain (0 on the whole line).
+    """``F`` with ``F' = top / bottom``, and ``F = 0`` at the origin.
 
     Differences ``F(b) - F(a)`` are integrals of r where no pole lies between a and b.
 
-    >>> from rational_approx import Domain
+    >>> from rational_approx import Domain, Rational
     >>> zero, one = Fraction(0), Fraction(1)
     >>> F = Rational((one,), (one, zero, one), Domain.of((0, 1)), "monomial").antiderivative()
     >>> 4 * F(1.0)
     3.141592653589793
     """
 
-    rational: Rational
+    top: flint.fmpq_poly
+    bottom: flint.fmpq_poly
+    origin: Fraction
 
     @cached_property
     def polynomial(self) -> tuple[Fraction, ...]:
@@ -61,7 +62,7 @@ class Antiderivative:
     def __call__(self, x: Any) -> Any:
         """``F(x)`` for a float, an array (float64 result), an mpmath number or a ball (same kind, rigorous)."""
         if isinstance(x, flint.arb):
-            return self._ball(x) - self._ball(to_arb(self._origin))
+            return self._ball(x) - self._ball(to_arb(self.origin))
         if isinstance(x, mpmath.mpf):
             return self._precise(fraction(x), mpmath.mp.prec)
         points = np.asarray(x, dtype=np.float64)
@@ -70,12 +71,7 @@ class Antiderivative:
 
     @cached_property
     def _reduced(self) -> tuple[flint.fmpq_poly, flint.fmpq_poly]:
-        return common_factor_removed(*self.rational.polynomials)
-
-    @property
-    def _origin(self) -> Fraction:
-        ends = [end for interval in self.rational.domain.intervals for end in interval if isinstance(end, Fraction)]
-        return ends[0] if ends else Fraction(0)
+        return common_factor_removed(self.top, self.bottom)
 
     def _precise(self, x: Fraction, wanted: int) -> mpmath.mpf:
         tiny = flint.arb(2) ** -(2 * wanted + 64)  # F may vanish at other points than its origin

@@ -4,21 +4,18 @@ Every conversion between them is exact in the coefficients. What is lost is lost
 calculating with them, and :func:`losses` measures it against the exact function.
 """
 
+from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import flint
 import numpy as np
 
+from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.polynomials import exact, fmpq, fractions, isolated_roots
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
-from rational_approx.expressions.expression import Expression
-from rational_approx.expressions.nodes import Node, build, number
-from rational_approx.expressions.parser import LIMIT_LENGTH
 
-if TYPE_CHECKING:
-    from rational_approx.rationals.rational import Rational
-
-__all__ = ["Barycentric", "SafePade", "as_expression", "losses", "safe_pade"]
+__all__ = ["Barycentric", "SafePade", "losses", "safe_pade"]
 
 Coefficients = tuple[Fraction, ...]
 
@@ -62,35 +59,27 @@ class Barycentric(NamedTuple):
         return out.reshape(points.shape) if points.ndim else float(out[0])
 
 
-def losses(rational: "Rational", points: int = 400) -> dict[str, float]:
+def losses(
+    forms: Mapping[str, Callable[[Any], Any]], function: Callable[[Any], Any], domain: Domain, points: int = 400
+) -> dict[str, float]:
     """The largest change of the values by each form in float64, over the largest value: measured, not proved.
 
-    At Chebyshev points of each interval (up to ``points``), against ball arithmetic with the exact coefficients. A form
-    that the rational does not have is left out: Chebyshev, safe-Padé and barycentric need a bounded domain.
-
-    >>> from rational_approx import fit
-    >>> found = losses(fit("abs(x)", (20, 20), (-1, 1)).rational)
-    >>> found["barycentric"] < 1e-14, found["chebyshev"] > 1  # Q falls by 34 orders at the kink
-    (True, True)
+    At Chebyshev points of each interval (up to ``points``), against ball arithmetic with the exact ``function``.
     """
-    forms: dict[str, Any] = {"monomial": rational.monomial().without_support()}
-    if rational.domain.bounded:
-        forms |= {"chebyshev": rational.chebyshev().without_support(), "safe_pade": rational.safe_pade()}
-        forms["barycentric"] = rational.barycentric()
     pieces = []
-    for lower, upper in rational.domain.intervals:
+    for lower, upper in domain.intervals:
         low, high = max(float(lower), -100.0), min(float(upper), 100.0)
-        t = (1 - np.cos(np.linspace(0, np.pi, max(2, points // len(rational.domain.intervals))))) / 2
+        t = (1 - np.cos(np.linspace(0, np.pi, max(2, points // len(domain.intervals))))) / 2
         pieces.append(np.clip(low + (high - low) * t, low, high))
     x = np.concatenate(pieces)
     with working_bits(2000):
-        exact = np.array([float(to_fraction(rational(to_arb(Fraction(v))))) for v in x])
+        exact = np.array([float(to_fraction(function(to_arb(Fraction(v))))) for v in x])
     size = float(np.abs(exact).max()) or 1.0
     return {name: float(np.abs(form(x) - exact).max()) / size for name, form in forms.items()}
 
 
-def safe_pade(rational: "Rational") -> SafePade:
-    """The equal form ``P / (1 + abs(S))`` on the domain, with a constant term in ``S``.
+def safe_pade(p: flint.fmpq_poly, q: flint.fmpq_poly, domain: Domain) -> SafePade:
+    """The form ``P / (1 + abs(S))`` that equals ``p / q`` on the domain, with a constant term in ``S``.
 
     Scaling both polynomials by ``1 / min Q`` makes ``S = Q - 1`` non-negative there, so that the absolute value
     changes nothing. It exists for every rational whose denominator has one sign on its domain.
@@ -100,14 +89,13 @@ def safe_pade(rational: "Rational") -> SafePade:
     ValueError
         if the denominator changes sign on the domain.
     """
-    p, q = rational.polynomials
-    if not rational.domain.bounded:
+    if not domain.bounded:
         raise ValueError("a safe-Padé form needs a bounded domain")
-    candidates = [end for interval in rational.domain.intervals for end in interval]
+    candidates = [end for interval in domain.intervals for end in interval]
     candidates += [
         Fraction(root.value.real)
         for root in isolated_roots(q.derivative())
-        if abs(root.value.imag) <= 1e-12 * max(1.0, abs(root.value)) and Fraction(root.value.real) in rational.domain
+        if abs(root.value.imag) <= 1e-12 * max(1.0, abs(root.value)) and Fraction(root.value.real) in domain
     ]
     values = [exact(q(fmpq(x))) for x in candidates]  # type: ignore[arg-type]
     if min(values) <= 0 <= max(values):
@@ -119,30 +107,3 @@ def safe_pade(rational: "Rational") -> SafePade:
         tuple(c * scale for c in fractions(p)),
         tuple(c * scale - (i == 0) for i, c in enumerate(fractions(q))),
     )
-
-
-def as_expression(rational: "Rational") -> Expression:
-    """The same function as an expression with exact coefficients, by Horner's rule in powers of x: a target that can be
-    proved.
-
-    Raises
-    ------
-    ValueError
-        where the coefficients are too long to be written down in one.
-    """
-
-    def horner(coefficients: list[Fraction]) -> Node:
-        total = number(coefficients[-1])
-        for c in reversed(coefficients[:-1]):
-            total = build("*", Node("variable"), total)
-            total = build("+", number(c), total) if c else total
-        return total
-
-    top, bottom = (horner(list(fractions(poly)) or [Fraction(0)]) for poly in rational.polynomials)
-    found = Expression(build("/", top, bottom))
-    if len(found.text) > LIMIT_LENGTH:
-        raise ValueError(
-            f"the coefficients of this rational of type {rational.type} are too long for an expression: round them to "
-            "a format first"
-        )
-    return found

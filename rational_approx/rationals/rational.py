@@ -4,12 +4,14 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
+from math import isinf
 from typing import Any
 
 import flint
 import mpmath
 import numpy as np
 
+from rational_approx import plot
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.floats import FORMATS, round_to
 from rational_approx.arithmetic.polynomials import (
@@ -26,7 +28,9 @@ from rational_approx.arithmetic.polynomials import (
     quotient_of_powers,
 )
 from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
-from rational_approx.rationals.forms import Barycentric, SafePade, safe_pade
+from rational_approx.rationals.antiderivative import Antiderivative
+from rational_approx.rationals.forms import Barycentric, SafePade, losses, safe_pade
+from rational_approx.rationals.saturation import Saturated, saturated
 
 __all__ = ["Rational"]
 
@@ -182,10 +186,13 @@ class Rational:
         return replace(self, numerator=top, denominator=bottom, basis="chebyshev", format="exact")
 
     def plot(self, path: str | None = None) -> Any:
-        """Draw the function on its domain (needs matplotlib); see :func:`rational_approx.plot.curve`."""
-        from rational_approx.plot import curve
-
-        return curve(self, path)
+        """Draw the function on each interval of its domain (needs matplotlib); an infinite end is one ten away."""
+        spans = []
+        for lower, upper in self.domain.intervals:
+            start = float(lower) if not isinf(lower) else min(-10.0, float(upper) - 10)
+            end = float(upper) if not isinf(upper) else max(10.0, float(lower) + 10)
+            spans.append((start, end, "-"))
+        return plot.values(self, spans, f"type {self.type} on {self.domain}", path)
 
     def without_support(self) -> "Rational":
         """The same coefficients, evaluated by Clenshaw's or Horner's rule and not by the barycentric formula."""
@@ -209,10 +216,20 @@ class Rational:
         return replace(self, support=tuple(Fraction(float(x)) for x in nodes))._barycentric
 
     def losses(self) -> dict[str, float]:
-        """What rounding to float64 costs in each form, measured; see :func:`rational_approx.rationals.forms.losses`."""
-        from rational_approx.rationals.forms import losses
+        """What rounding to float64 costs in each form, measured; see :func:`rational_approx.rationals.forms.losses`.
 
-        return losses(self)
+        A form that the rational does not have is left out: Chebyshev, safe-Padé and barycentric need a bounded domain.
+
+        >>> from rational_approx import fit
+        >>> found = fit("abs(x)", (20, 20), (-1, 1)).rational.losses()
+        >>> found["barycentric"] < 1e-14, found["chebyshev"] > 1  # Q falls by 34 orders at the kink
+        (True, True)
+        """
+        known: dict[str, Any] = {"monomial": self.monomial().without_support()}
+        if self.domain.bounded:
+            known |= {"chebyshev": self.chebyshev().without_support(), "safe_pade": self.safe_pade()}
+            known["barycentric"] = self.barycentric()
+        return losses(known, self, self.domain)
 
     def derivative(self) -> "Rational":
         """``r' = (P' Q - P Q') / Q**2``, with exact coefficients in the same basis.
@@ -229,11 +246,10 @@ class Rational:
         spread = np.round(np.linspace(0, len(points) - 1, max(slope.type) + 1)).astype(int)
         return replace(slope, support=tuple(points[k] for k in spread)) if len(points) >= spread.size else slope
 
-    def antiderivative(self) -> Any:
-        """A function whose derivative this is; see :class:`rational_approx.rationals.antiderivative.Antiderivative`."""
-        from rational_approx.rationals.antiderivative import Antiderivative
-
-        return Antiderivative(self)
+    def antiderivative(self) -> Antiderivative:
+        """``F`` with ``F' = r``, and ``F = 0`` at the lowest finite end of the domain (at 0 on the whole line)."""
+        ends = [end for interval in self.domain.intervals for end in interval if isinstance(end, Fraction)]
+        return Antiderivative(*self.polynomials, ends[0] if ends else Fraction(0))
 
     def poles(self) -> tuple[Root, ...]:
         """Zeros of the denominator after common factors are removed, each with multiplicity and error bound."""
@@ -245,13 +261,11 @@ class Rational:
 
     def safe_pade(self) -> SafePade:
         """The equal form ``P / (1 + abs(S))`` on the domain; see :func:`rational_approx.rationals.forms.safe_pade`."""
-        return safe_pade(self)
+        return safe_pade(*self.polynomials, self.domain)
 
-    def saturated(self, left: object = "constant", right: object = "constant") -> Any:
+    def saturated(self, left: object = "constant", right: object = "constant") -> "Saturated[Rational]":
         """The rational with a constant or linear continuation outside of its domain; see
         :func:`rational_approx.rationals.saturation.saturated`."""
-        from rational_approx.rationals.saturation import saturated
-
         return saturated(self, left, right)
 
     def rounded(self, format: str) -> "Rational":

@@ -3,22 +3,49 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from math import isinf
+from typing import Any, Generic, Protocol, TypeVar
 
 import flint
 import mpmath
 import numpy as np
 
+from rational_approx import plot
+from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.arithmetic.precision import fraction, to_arb
 from rational_approx.arithmetic.signs import sign_on
-from rational_approx.rationals.rational import Rational
 
-__all__ = ["Saturated", "saturated"]
+__all__ = ["Function", "Saturated", "saturated"]
+
+
+class Function(Protocol):
+    """What is continued: a `Rational`, of which only these are used."""
+
+    @property
+    def domain(self) -> Domain:
+        """Where it is what it should be."""
+
+    @property
+    def polynomials(self) -> tuple[flint.fmpq_poly, flint.fmpq_poly]:
+        """Numerator and denominator."""
+
+    @property
+    def type(self) -> tuple[int, int]:
+        """Their degrees."""
+
+    def __call__(self, x: Any) -> Any:
+        """The value."""
+
+    def derivative(self) -> "Function":
+        """Its derivative."""
+
+
+Continued = TypeVar("Continued", bound=Function)
 
 
 @dataclass(frozen=True)
-class Saturated:
+class Saturated(Generic[Continued]):
     """``r`` between the outer ends of its domain, and beyond them ``r(end) + slope (x - end)``.
 
     The value at an end is that of the rational itself, an exact number, so that nothing jumps there. Beyond an infinite
@@ -32,7 +59,7 @@ class Saturated:
         The exact slopes on the left and on the right; 0 for a constant.
     """
 
-    rational: Rational
+    rational: Continued
     slopes: tuple[Fraction, ...] = (Fraction(0), Fraction(0))
 
     def __post_init__(self) -> None:
@@ -111,10 +138,14 @@ class Saturated:
         return total
 
     def plot(self, path: str | None = None) -> Any:
-        """Draw the function and its continuations (needs matplotlib); see :func:`rational_approx.plot.value_curve`."""
-        from rational_approx.plot import value_curve
+        """Draw the function, and its continuations over half the length of the domain on each side (needs matplotlib).
 
-        return value_curve(self, path)
+        An infinite end is replaced by 10.
+        """
+        lower, upper = (float(end) if not isinf(end) else (-10.0 if end < 0 else 10.0) for end in self.ends)
+        reach, (p, q) = (upper - lower) / 2, self.rational.type
+        spans = [(lower - reach, lower, "--"), (lower, upper, "-"), (upper, upper + reach, "--")]
+        return plot.values(self, spans, f"type ({p}, {q}), continued outside [{lower:g}, {upper:g}]", path, self.ends)
 
     def __str__(self) -> str:
         lines = [str(self.rational)]
@@ -125,7 +156,7 @@ class Saturated:
         return "\n".join(lines)
 
 
-def saturated(rational: Rational, left: object = "constant", right: object = "constant") -> Saturated:
+def saturated(rational: Continued, left: object = "constant", right: object = "constant") -> Saturated[Continued]:
     """Continue a rational beyond the ends of its domain.
 
     Parameters
@@ -169,11 +200,11 @@ def saturated(rational: Rational, left: object = "constant", right: object = "co
     return Saturated(rational, (slopes[0], slopes[1]))
 
 
-def _ends(rational: Rational) -> tuple[Any, Any]:
+def _ends(rational: Function) -> tuple[Any, Any]:
     return rational.domain.lower, rational.domain.upper
 
 
-def _values(rational: Rational) -> tuple[Fraction | None, Fraction | None]:
+def _values(rational: Function) -> tuple[Fraction | None, Fraction | None]:
     top, bottom = rational.polynomials
 
     def value(end: Any) -> Fraction | None:

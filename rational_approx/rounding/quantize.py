@@ -17,9 +17,8 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.floats import FORMATS, round_to
-from rational_approx.problem.answer import in_range
+from rational_approx.arithmetic.signs import denominator_sign, in_range
 from rational_approx.programs.rounding_errors import evaluation_error
-from rational_approx.proof.claims import denominator_sign
 from rational_approx.rationals.rational import Rational
 from rational_approx.rounding.lattice import Lattice
 from rational_approx.rounding.sampling import Sampled, sampled
@@ -110,7 +109,7 @@ def _chosen(found: list["_Candidate"], format: str, bounds: tuple[End, End], thr
         answer = None if name in best else candidate.rational(format)
         if answer is None or (through_zero and answer.polynomials[0](0) != 0):
             continue
-        if bounds == (-inf, inf) or in_range(answer, answer.domain, bounds):
+        if bounds == (-inf, inf) or in_range(*answer.polynomials, answer.domain, bounds):
             best[name] = candidate.error, answer
     if not best:
         return None

@@ -12,7 +12,7 @@ from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fractions
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.rationals.rational import Rational
-from rational_approx.targets.target import Piece
+from rational_approx.targets.piece import Piece
 
 __all__ = ["Sampled", "sampled"]
 

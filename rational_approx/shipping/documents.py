@@ -16,7 +16,7 @@ import mpmath
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.polynomials import exact, fmpq, fractions
 from rational_approx.arithmetic.precision import fraction
-from rational_approx.fitting.best import Fit
+from rational_approx.fitting.result import Fit
 from rational_approx.problem.competitors import Pattern
 from rational_approx.proof.certificate import Certificate, Claim, Part, Point, Reference
 from rational_approx.rationals.rational import Rational

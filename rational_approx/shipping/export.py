@@ -27,7 +27,7 @@ _TAKEN = (
 
 
 def export(
-    rational: Rational | Saturated,
+    rational: Rational | Saturated[Rational],
     language: str,
     *,
     certificate: Any = None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -10,11 +10,9 @@ import numpy as np
 from rational_approx.arithmetic.domain import End
 from rational_approx.expressions import expression
 from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.from_sympy import from_sympy
 
-if TYPE_CHECKING:
-    from rational_approx.targets.target import Piece
-
-__all__ = ["as_expression", "check_piece", "multiprecision", "samples", "scan_points", "vectorised"]
+__all__ = ["as_expression", "multiprecision", "samples", "scan_points", "vectorised"]
 
 
 def as_expression(function: object) -> Expression | None:
@@ -24,7 +22,7 @@ def as_expression(function: object) -> Expression | None:
     if isinstance(function, str):
         return expression.parse(function)
     if type(function).__module__.split(".")[0] == "sympy":
-        return expression.from_sympy(function)
+        return from_sympy(function)
     return None
 
 
@@ -157,58 +155,3 @@ def scan_points(lower: End, upper: End, count: int) -> np.ndarray:
     if isinstance(upper, Fraction):
         return np.concatenate([float(upper) - (1 - t) / (1 + t), [float(upper)]])
     return t / (1 - t * t)
-
-
-def check_piece(piece: "Piece", zeros: tuple[Fraction, ...], jumps_allowed: bool) -> None:
-    """Refuse a piece on which the function or its weight is not finite, or on which an opaque function jumps."""
-    x = scan_points(piece.lower, piece.upper, 256)
-    with np.errstate(all="ignore"):
-        values, weights = piece.function(x), piece.weight(x)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        raise ValueError(
-            f"the target is {values[bad][0]} at x = {x[bad][0]:.6g}: it must be finite and real on its whole domain"
-        )
-    inner = (weights > 0) & np.isfinite(weights)
-    for zero in zeros:  # there the weight is infinite, and the approximant will be made to vanish
-        inner |= np.abs(x - float(zero)) <= 1e-9 * max(1.0, abs(float(zero)))
-    if not inner.all():
-        where = x[~inner][0]
-        raise ValueError(
-            f"the weight is {weights[~inner][0]:g} at x = {where:.6g}: it must be positive and finite on the domain; "
-            "with weight='relative' leave a gap around every zero of the target"
-        )
-    k = int(weights.argmin())
-    if weights[k] < 0.1 * weights.max():  # it may vanish between two points of the scan
-        at, around = x[max(k - 1, 0) : k + 2], float(weights[max(k - 1, 0) : k + 2].max())
-        for _ in range(6):
-            at = np.linspace(at[0], at[-1], 65)
-            with np.errstate(all="ignore"):
-                size = piece.weight(at)
-            k = int(size.argmin())
-            least, where = float(size[k]), float(at[k])
-            at = at[max(k - 1, 0) : k + 2]
-        if not least > 1e-8 * around and not any(abs(where - float(zero)) < 1e-9 for zero in zeros):
-            raise ValueError(f"the weight vanishes at x = {where:.6g}: it must be positive on the domain")
-    if jumps_allowed:
-        return
-    # A jump keeps its height however close two points around it come: bisect the steepest steps.
-    steps = np.abs(np.diff(values))
-    for k in np.argsort(steps)[-3:]:
-        left, right = x[k], x[k + 1]
-        height = steps[k]
-        if height <= 1e-6 * max(1.0, float(np.abs(values).max())):
-            continue
-        for _ in range(60):
-            middle = (left + right) / 2
-            f_left, f_middle, f_right = piece.function(np.array([left, middle, right]))
-            if abs(f_middle - f_left) > abs(f_right - f_middle):
-                right = middle
-            else:
-                left = middle
-        ends = piece.function(np.array([left, right]))
-        if abs(ends[1] - ends[0]) > 0.25 * height and right - left <= 1e-9 * max(1.0, abs(left)):
-            raise ValueError(
-                f"the target jumps at x = {left:.6g}: leave a gap around it in the domain, or give "
-                f"breakpoints=[{left:.6g}] to fit both one-sided limits"
-            )

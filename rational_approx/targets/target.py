@@ -1,24 +1,22 @@
 """`Target`: the function to approximate, where, and with which weight."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import isinf
 from typing import Any
 
 import flint
-import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.domain import Domain, End, finite
 from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
 from rational_approx.expressions import expression
-from rational_approx.expressions.expression import Expression
-from rational_approx.rationals.forms import as_expression
+from rational_approx.expressions.expression import Expression, from_polynomials
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets import callables, gates, torch_activations
+from rational_approx.targets.piece import Piece, check_piece
 
-__all__ = ["Piece", "Target"]
+__all__ = ["Target"]
 
 _FINITE = {
     "variable",
@@ -38,65 +36,6 @@ _FINITE = {
     "softplus",
 }
 """Operators whose value is finite wherever those of their arguments are."""
-FloatFunction = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One smooth piece of a target: values at its ends are the limits from inside.
-
-    ``expression`` and ``weight_expression`` are already resolved on the piece (no branch is left in them), and None
-    for an opaque callable, for which ``multiprecision`` may hold a function of mpmath numbers.
-    """
-
-    lower: End
-    upper: End
-    function: FloatFunction
-    weight: FloatFunction
-    expression: Expression | None = None
-    weight_expression: Expression | None = None
-    multiprecision: Callable[[mpmath.mpf], mpmath.mpf] | None = None
-    multiprecision_weight: Callable[[mpmath.mpf], mpmath.mpf] | None = None
-
-    @property
-    def precise(self) -> bool:
-        """Whether values to any number of digits are to be had."""
-        return (self.expression is not None or self.multiprecision is not None) and (
-            self.weight_expression is not None or self.multiprecision_weight is not None
-        )
-
-    def jets(self, x: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
-        """Taylor coefficients of the function and of the weight around a point, ``order`` of each.
-
-        Rigorous for expressions. For a multiprecision callable they are central differences, good enough to find
-        an extremum, with the value itself as precise as the callable.
-        """
-        variable = flint.arb_series([x, 1], prec=order) if order > 1 else x
-        return (
-            _jet(self.expression, self.multiprecision, self.function, variable, x, order),
-            _jet(self.weight_expression, self.multiprecision_weight, self.weight, variable, x, order),
-        )
-
-
-def _jet(
-    formula: Expression | None, callable_: Any, floats: FloatFunction, variable: Any, x: flint.arb, order: int
-) -> flint.arb_series:
-    if formula is not None:
-        value = formula.ball(variable)
-        return value if isinstance(value, flint.arb_series) else flint.arb_series([value], prec=order)
-    if callable_ is None:  # float64 values only; the caller knows and asks for no derivative
-        return flint.arb_series([flint.arb(float(floats(np.array([float(x)]))[0]))], prec=1)
-    centre = mpmath.mpf(x.mid().str(mpmath.mp.dps + 5, radius=False))
-
-    def value_at(point: mpmath.mpf) -> mpmath.mpf:
-        return mpmath.mpf(callable_(point))
-
-    values = [value_at(centre)]
-    if order > 1:
-        step = mpmath.mpf(2) ** (-(mpmath.mp.prec // 3)) * max(1, abs(centre))
-        left, right = value_at(centre - step), value_at(centre + step)
-        values += [(right - left) / (2 * step), (right - 2 * values[0] + left) / (2 * step**2)]
-    return flint.arb_series([to_arb(fraction(v)) for v in values[:order]], prec=order)
 
 
 class Target:
@@ -137,7 +76,7 @@ class Target:
     ) -> None:
         if isinstance(function, Rational):
             domain = function.domain if domain is None else domain
-            function = as_expression(function)
+            function = from_polynomials(*function.polynomials)
         gate = gates.find(function) or torch_activations.find(function)
         if gate is not None:
             function = gate.expression
@@ -184,7 +123,7 @@ class Target:
         if formula is not None and (relative or not self._bounded(formula)):
             self.relative_zeros = tuple(x for x in self._zeros() if relative or not self._weighs(formula, x))
         for piece in self.pieces:
-            callables.check_piece(piece, self.relative_zeros, jumps_allowed=self.expression is not None)
+            check_piece(piece, self.relative_zeros, jumps_allowed=self.expression is not None)
 
     def _from_samples(
         self, samples: tuple[np.ndarray, np.ndarray], order: np.ndarray, domain: object, weight: object

@@ -14,14 +14,14 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import Domain, End, finite
 from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.signs import denominator_sign, in_range
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import number
-from rational_approx.fitting.best import Fit
-from rational_approx.problem.answer import in_range
+from rational_approx.fitting.result import Fit
 from rational_approx.proof.certify import certify
-from rational_approx.proof.claims import denominator_sign
 from rational_approx.rationals.rational import Rational
-from rational_approx.targets.target import Piece, Target
+from rational_approx.targets.piece import Piece
+from rational_approx.targets.target import Target
 
 __all__ = ["assert_best", "assert_equioscillates", "assert_in_range", "assert_pole_free", "assert_within"]
 
@@ -53,7 +53,7 @@ def assert_in_range(rational: Rational, bounds: tuple[object, object], domain: D
     lower, upper = bounds
     pair = Domain.of((-inf if lower is None else lower, inf if upper is None else upper))
     where = rational.domain if domain is None else domain
-    if not in_range(rational, where, (pair.lower, pair.upper)):
+    if not in_range(*rational.polynomials, where, (pair.lower, pair.upper)):
         raise AssertionError(f"the rational leaves [{pair.lower}, {pair.upper}] on {where}, or has a pole there")
 
 

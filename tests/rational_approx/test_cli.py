@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 import rational_approx
 from rational_approx import Certificate, Fit
 from rational_approx.commands.main import main
-from rational_approx.plot import error_curve, sampled_error
+from rational_approx.fitting.error_curve import sampled_error
 
 
 def run(*words: object) -> Result:
@@ -156,11 +156,9 @@ def test_a_picture_of_an_unknown_format_is_refused_and_leaves_nothing(tmp_path: 
     best = rational_approx.fit("exp(x)", (2, 2), (-1, 1))
     for name in ("picture.docx", "picture"):
         with pytest.raises(ValueError, match=r"\.png, \.svg or \.pdf"):
-            error_curve(best, tmp_path / name)
+            best.plot(str(tmp_path / name))
     with pytest.raises(FileNotFoundError, match="does not exist"):
-        error_curve(best, tmp_path / "absent" / "picture.png")
-    with pytest.raises(TypeError, match="a fit or a certificate"):
-        error_curve(best.rational)  # type: ignore[arg-type]
+        best.plot(str(tmp_path / "absent" / "picture.png"))
     assert not list(tmp_path.iterdir())
 
 

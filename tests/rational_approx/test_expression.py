@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.expressions.enclosures import Undecided
-from rational_approx.expressions.expression import ExpressionError, from_sympy, parse
+from rational_approx.expressions.expression import ExpressionError, parse
+from rational_approx.expressions.from_sympy import from_sympy
 
 X = st.fractions(min_value=Fraction(1, 8), max_value=Fraction(7, 8), max_denominator=1000)
 

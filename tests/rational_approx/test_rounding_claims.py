@@ -10,9 +10,10 @@ import pytest
 
 from rational_approx import Domain, Rational, Target, evaluation_error, export, fit
 from rational_approx.arithmetic.floats import FORMATS, round_to
+from rational_approx.arithmetic.signs import denominator_sign
 from rational_approx.expressions.expression import parse
 from rational_approx.programs.program import Constant, Input, program
-from rational_approx.proof.claims import decide, denominator_sign, read_claims
+from rational_approx.proof.claims import decide, read_claims
 from rational_approx.proof.code_claims import decide_format, decide_rounding
 from rational_approx.verifier import steps
 from rational_approx.verifier.code import is_format_number, rounding_below, weight_on

@@ -1,0 +1,84 @@
+"""`fit`: the best uniform rational approximation of a target. Its arguments are checked here, and nothing is solved."""
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any
+
+from rational_approx.fitting.best import Question
+from rational_approx.fitting.choose import cheapest
+from rational_approx.fitting.patterns import best
+from rational_approx.fitting.result import Fit
+from rational_approx.problem.competitors import checked_class
+from rational_approx.problem.conditions import checked_bounds, checked_conditions, checked_degree, checked_digits
+from rational_approx.targets.target import Target
+
+__all__ = ["fit"]
+
+
+def fit(
+    target: object,
+    degree: Sequence[int] | None = None,
+    domain: object = None,
+    *,
+    weight: object = None,
+    breakpoints: Sequence[object] = (),
+    digits: int | None = None,
+    tolerance: float | None = None,
+    interpolate: Sequence[object] | Mapping[Any, Any] = (),
+    bounds: Sequence[object] | None = None,
+    denominator: str = "one sign",
+) -> Fit:
+    """Best uniform approximation ``min max |w (f - P/Q)|`` with ``deg P <= p`` and ``deg Q <= q``.
+
+    A relaxed Remez exchange in float64 (see :mod:`exchange.levelled` and :mod:`exchange.relaxed`),
+    finished in multiprecision arithmetic (:mod:`rational_approx.exchange.finish`).
+
+    Parameters
+    ----------
+    target, domain, weight, breakpoints:
+        See :class:`~rational_approx.targets.target.Target`, which may also be given itself.
+    degree:
+        The type ``(p, q)``.
+    digits:
+        Correct digits of the error; without it the error is a correctly rounded float.
+    tolerance:
+        In place of a degree: the cheapest type whose error is at most this.
+    interpolate:
+        Points at which ``r = f`` exactly, for example ``(0,)`` for a gate that must vanish at 0; or a mapping from
+        points to the values of r there, for example ``{-8: 0, 8: 1}``, None for that of f. (An irrational ``f(a)`` is
+        met within 2**-500.)
+    bounds:
+        ``(lower, upper)``, None for an open side: the best among the rationals whose values lie between them on the
+        whole domain, for example ``(0, None)`` or ``(-1, 1)``. That they do is proved before the fit is returned. See
+        :mod:`rational_approx.exchange.restricted`.
+    denominator:
+        ``"one sign"`` on the whole domain, or ``"any"`` on each interval of it. See :mod:`fitting.patterns`.
+
+    Raises
+    ------
+    ValueError
+        for a degree, domain, weight or target that makes no sense; the message says what to try.
+    DidNotConverge
+        where no best approximant was found, with the best attempt as its ``fit``.
+
+    >>> best = fit("exp(x)", (4, 4), (-1, 1))
+    >>> best.error, len(best.reference), best.converged
+    (1.5380550833437264e-10, 10, True)
+    """
+    if not isinstance(target, Target):
+        target = Target(target, domain, weight=weight, breakpoints=breakpoints)
+    elif domain is not None or weight is not None or breakpoints:
+        raise ValueError(
+            "a Target has its own domain, weight and breakpoints: give them to Target(...), not to fit(...)"
+        )
+    digits = checked_digits(digits, target)
+    conditions = checked_conditions(interpolate, target)
+    within = checked_bounds((None, None) if bounds is None else bounds, target, conditions)
+    checked_class(denominator, target, within != (-inf, inf))
+    if degree is not None and tolerance is not None:
+        raise ValueError("give a degree= or a tolerance=, not both: a degree has one best error")
+    if degree is None:
+        if tolerance is None:
+            raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
+        return cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
+    return best(Question(target, checked_degree(degree), digits, conditions, within), denominator)

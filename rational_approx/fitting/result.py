@@ -1,0 +1,111 @@
+"""`Fit`: the answer to a fit, with its question; `DidNotConverge`: that there is none."""
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from rational_approx.arithmetic.domain import End
+from rational_approx.exchange.relaxed import Record
+from rational_approx.fitting.error_curve import error_curve
+from rational_approx.problem.competitors import Pattern, marks, signs_of
+from rational_approx.problem.conditions import Bounds, Conditions
+from rational_approx.rationals.rational import Rational
+from rational_approx.rounding.quantize import quantize
+from rational_approx.targets.target import Target
+
+__all__ = ["DidNotConverge", "Fit"]
+
+
+@dataclass(frozen=True, repr=False)
+class Fit:
+    """The answer to a fit, with its question.
+
+    Attributes
+    ----------
+    rational:
+        The best approximant found, with exact coefficients.
+    error:
+        The levelled weighted error: a float, or an ``mpf`` where ``digits`` were asked for.
+    reference:
+        Points, increasing, at which the error alternates and is largest; with bounds, at some of them r touches a
+        bound instead.
+    converged:
+        Whether every peak of the error agrees with the levelled one.
+    target, degree, digits, interpolate, bounds:
+        The question; without a bound on a side, it is infinite.
+    history:
+        One record per exchange.
+    denominator, patterns:
+        The class of competitors, and for ``"any"`` the best of every pattern of signs on the intervals of the domain.
+    """
+
+    rational: Rational
+    error: Any
+    reference: tuple[End, ...]
+    converged: bool
+    target: Target
+    degree: tuple[int, int]
+    digits: int | None = None
+    interpolate: Conditions = ()
+    bounds: Bounds = (-inf, inf)
+    history: tuple[Record, ...] = field(default=(), repr=False)
+    denominator: str = "one sign"
+    patterns: tuple[Pattern, ...] = field(default=(), repr=False)
+
+    def __call__(self, x: Any) -> Any:
+        """The approximant at ``x``."""
+        return self.rational(x)
+
+    def error_at(self, x: np.ndarray) -> np.ndarray:
+        """The weighted error ``w (f - r)`` in float64; not a number outside the domain."""
+        x = np.asarray(x, dtype=np.float64)
+        out = np.full(x.shape, np.nan)
+        for piece in self.target.pieces:
+            here = (x >= float(piece.lower)) & (x <= float(piece.upper))
+            out[here] = piece.weight(x[here]) * (piece.function(x[here]) - self.rational(x[here]))
+        return out
+
+    def rounded(self, format: str, basis: str | None = None) -> Rational:
+        """Near-best coefficients in a floating-point format; see :func:`rational_approx.rounding.quantize.quantize`."""
+        return quantize(self, format, basis)
+
+    def plot(self, path: str | None = None) -> Any:
+        """Draw the error curve with its reference (needs matplotlib); see `error_curve`."""
+        return error_curve(self.target, self.rational, self.reference, float(self.error), path)
+
+    def __repr__(self) -> str:
+        state = f"error {mpmath.nstr(mpmath.mpf(self.error), 10)}{'' if self.converged else ', NOT converged'}"
+        return f"Fit({self.target.name} on {self.target.domain}, type {self.degree}, {state})"
+
+    def __str__(self) -> str:
+        state = "best approximation" if self.converged else "NOT converged"
+        lines = [
+            f"{self.target.name} on {self.target.domain}",
+            f"  type {self.degree}, {state}, levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at "
+            f"{len(self.reference)} points",
+        ]
+        if len(self.target.domain.intervals) > 1 and self.denominator == "one sign":
+            # Two half-lines are one interval through infinity: a Q of odd degree has two signs there.
+            one = len(set(signs_of(self.rational, self.target.domain))) == 1
+            through = "" if one else " through infinity (as functions of x, of opposite signs on the two half-lines)"
+            lines.append(f"  among denominators of one sign{through}")
+        elif self.denominator == "any":
+            signs = marks(signs_of(self.rational, self.target.domain))
+            lines.append(f"  best among denominators of any sign on each interval; its own has the signs {signs}")
+        values = (f"r({float(a):g}) = {'f' if b is None else format(float(b), 'g')}" for a, b in self.interpolate)
+        if conditions := ", ".join(values):
+            lines.append(f"  with {conditions}")
+        if self.bounds != (-inf, inf):
+            lines.append(f"  with values in [{float(self.bounds[0]):g}, {float(self.bounds[1]):g}]: proved")
+        return "\n".join(lines)
+
+
+class DidNotConverge(ArithmeticError):
+    """No best approximant was found; ``fit`` is the best attempt, or None where there was none without a pole."""
+
+    def __init__(self, message: str, fit: Fit | None = None) -> None:
+        super().__init__(message)
+        self.fit = fit
