@@ -3,9 +3,14 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from rational_approx.files import replaced
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["error", "values"]
 
@@ -20,7 +25,7 @@ def values(
     title: str,
     path: Writable = None,
     marks: Sequence[Any] = (),
-) -> Any:
+) -> "Figure":
     """The values of a function on spans ``(start, end, line style)``, with marks at some points.
 
     Returns the matplotlib figure, and with ``path`` also writes it (the suffix gives the format: png, svg, pdf).
@@ -50,7 +55,7 @@ def error(
     title: str,
     label: str,
     path: Writable = None,
-) -> Any:
+) -> "Figure":
     """An error curve in parts ``(x, error)``, its reference points, and the two levels between which it alternates.
 
     Returns and raises as :func:`values` does.
@@ -68,7 +73,7 @@ def error(
     return _finished(figure, axes, {"xlabel": "x", "ylabel": label, "title": title}, path)
 
 
-def _figure() -> Any:
+def _figure() -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -76,7 +81,7 @@ def _figure() -> Any:
     return Figure(figsize=(7.2, 3.6), layout="constrained")
 
 
-def _finished(figure: Any, axes: Any, labels: dict[str, str], path: Writable) -> Any:
+def _finished(figure: "Figure", axes: Any, labels: dict[str, str], path: Writable) -> "Figure":
     axes.set(**labels)
     axes.spines[["top", "right"]].set_visible(False)
     if path is not None:
@@ -84,18 +89,12 @@ def _finished(figure: Any, axes: Any, labels: dict[str, str], path: Writable) ->
     return figure
 
 
-def _write(figure: Any, path: Path) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
+def _write(figure: "Figure", path: Path) -> None:
     known = figure.canvas.get_supported_filetypes()
-    if path.suffix.removeprefix(".") not in known:
-        raise ValueError(
-            f"pictures are not written as {path.suffix or 'a file without suffix'}: try .png, .svg or .pdf"
-        )
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    with replaced(path) as unfinished:
+        if path.suffix.removeprefix(".") not in known:
+            raise ValueError(
+                f"pictures are not written as {path.suffix or 'a file without suffix'}: try .png, .svg or .pdf"
+            )
         dateless = {"Date": None} if path.suffix == ".svg" else None  # the same fit gives the same picture
-        figure.savefig(temporary, format=path.suffix.removeprefix("."), dpi=160, metadata=dateless)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        figure.savefig(unfinished, format=path.suffix.removeprefix("."), dpi=160, metadata=dateless)

@@ -7,8 +7,9 @@ from rich.console import Console
 
 from rational_approx.commands.console import folder_exists, refusing, say
 from rational_approx.coq.machine_proof import machine_proof
+from rational_approx.files import write
 from rational_approx.proof.certificate import Certificate
-from rational_approx.shipping.storage import load, write
+from rational_approx.shipping.storage import load
 
 __all__ = ["prove_command"]
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rational_approx.commands.console import claim, folder_exists, refusing, say, target_of
+from rational_approx.files import write
 from rational_approx.fitting.result import Fit
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate
@@ -18,7 +19,7 @@ from rational_approx.rationals.saturation import Saturated
 from rational_approx.rounding.exhaustive import exhaustive_error
 from rational_approx.shipping.bundle import bundle
 from rational_approx.shipping.export import export
-from rational_approx.shipping.storage import load, save, write
+from rational_approx.shipping.storage import load, save
 
 __all__ = ["export_command", "round_command", "verifier_command"]
 
@@ -85,14 +86,11 @@ def export_command(
         certificate = value if isinstance(value, Certificate) else None
         rational = value if isinstance(value, Rational | Saturated) else value.rational
         if exhaustive is not None:
-            if isinstance(rational, Saturated):
-                raise ValueError(
-                    f"{file} holds a saturated rational, without its target: --exhaustive needs a certificate"
-                )
             if fma:
                 raise ValueError("--exhaustive runs the operations in NumPy, which has no fused multiply-add")
-            if isinstance(value, Rational):
-                raise ValueError(f"{file} holds a rational alone, without its target: --exhaustive needs a certificate")
+            if isinstance(value, Rational | Saturated):
+                kind = "saturated rational" if isinstance(value, Saturated) else "rational alone"
+                raise ValueError(f"{file} holds a {kind}, without its target: --exhaustive needs a certificate")
         code = export(
             rational, language, certificate=certificate, scheme=scheme, dtype=dtype, fma=fma, clamp=clamp, name=name
         )
@@ -100,7 +98,7 @@ def export_command(
             say(console, f"wrote {write(code, out)}")
         else:
             click.echo(code, nl=False)
-        if exhaustive is not None:
+        if exhaustive is not None and isinstance(value, Fit | Certificate):
             target = value.target if isinstance(value, Fit) else target_of(value, file)
             _try_all(console, value, value.rational, target, exhaustive, scheme, dtype)
 

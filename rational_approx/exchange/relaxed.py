@@ -14,6 +14,17 @@ __all__ = ["Exchange", "Record", "exchange", "from_coordinate", "to_coordinate"]
 NOISE = 1e-15
 """Rounding error of an error curve, as a share of the target's size."""
 
+PROGRESS, PATIENCE = 0.7, 5
+"""An exchange that brings the deviation down by less than a third is no progress (a healthy one squares it). So many of
+them in a row are the end: what is left is rounding, or another start is better."""
+
+FALLS = 0.999
+"""The level rises from step to step (de la Vallée-Poussin): a step that lowers it by more than this went too far."""
+
+NEAR, FAR = 1e-3, 0.1
+"""Deviations: below the first the level may fall by rounding alone, and the step is taken as it is; above the second
+peaks may grow on the way, since they still wander from gap to gap."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -127,11 +138,11 @@ def exchange(
         history.append(Record(degree, abs(current.h), largest, used))
         deviation = largest / abs(current.h) - 1 if current.h else np.inf
         if best is None or deviation < best[0]:
-            stalled = 0 if best is None or deviation < 0.7 * best[0] else stalled + 1
+            stalled = 0 if best is None or deviation < PROGRESS * best[0] else stalled + 1
             best = (deviation, current, largest)
         else:
             stalled += 1
-        if largest - abs(current.h) < tolerance * abs(current.h) + noise or stalled > 5:
+        if largest - abs(current.h) < tolerance * abs(current.h) + noise or stalled > PATIENCE:
             break
         chosen = alternating(t, e, count)
         if chosen is None:
@@ -141,9 +152,9 @@ def exchange(
                 moved = _levelled(problem, trial, degree, base)
             except (Inadmissible, np.linalg.LinAlgError):
                 continue
-            if abs(moved.h) >= 0.999 * abs(current.h) or deviation < 1e-3:
+            if abs(moved.h) >= FALLS * abs(current.h) or deviation < NEAR:
                 found = peaks(problem, moved, base)
-                if deviation > 0.1 or float(np.abs(found[1]).max()) < largest:
+                if deviation > FAR or float(np.abs(found[1]).max()) < largest:
                     used = damping
                     break
         else:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from math import isinf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 import numpy as np
@@ -13,6 +13,9 @@ from rational_approx.arithmetic.precision import working_precision
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["error_curve", "sampled_error"]
 
@@ -26,7 +29,7 @@ def error_curve(
     reference: Sequence[Any],
     level: float,
     path: str | os.PathLike[str] | None = None,
-) -> Any:
+) -> "Figure":
     """Draw the weighted error over the domain, with its reference points and the ``level`` that it reaches.
 
     Returns the matplotlib figure, and with ``path`` also writes it; raises as :func:`rational_approx.plot.values` does.

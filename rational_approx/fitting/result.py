@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 import numpy as np
@@ -15,6 +15,9 @@ from rational_approx.problem.conditions import Bounds, Conditions
 from rational_approx.rationals.rational import Rational
 from rational_approx.rounding.quantize import quantize
 from rational_approx.targets.target import Target
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["DidNotConverge", "Fit"]
 
@@ -72,7 +75,7 @@ class Fit:
         """Near-best coefficients in a floating-point format; see :func:`rational_approx.rounding.quantize.quantize`."""
         return quantize(self, format, basis)
 
-    def plot(self, path: str | None = None) -> Any:
+    def plot(self, path: str | None = None) -> "Figure":
         """Draw the error curve with its reference (needs matplotlib); see `error_curve`."""
         return error_curve(self.target, self.rational, self.reference, float(self.error), path)
 

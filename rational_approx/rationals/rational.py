@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from math import isinf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flint
 import mpmath
@@ -31,6 +31,9 @@ from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, 
 from rational_approx.rationals.antiderivative import Antiderivative
 from rational_approx.rationals.forms import Barycentric, SafePade, losses, safe_pade
 from rational_approx.rationals.saturation import Saturated, saturated
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Rational"]
 
@@ -185,7 +188,7 @@ class Rational:
         top, bottom = (as_chebyshev(poly, self.domain) for poly in self.polynomials)
         return replace(self, numerator=top, denominator=bottom, basis="chebyshev", format="exact")
 
-    def plot(self, path: str | None = None) -> Any:
+    def plot(self, path: str | None = None) -> "Figure":
         """Draw the function on each interval of its domain (needs matplotlib); an infinite end is one ten away."""
         spans = []
         for lower, upper in self.domain.intervals:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import isinf
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import flint
 import mpmath
@@ -15,6 +15,9 @@ from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.arithmetic.precision import fraction, to_arb
 from rational_approx.arithmetic.signs import sign_on
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Function", "Saturated", "saturated"]
 
@@ -137,7 +140,7 @@ class Saturated(Generic[Continued]):
             total = total.union(part)
         return total
 
-    def plot(self, path: str | None = None) -> Any:
+    def plot(self, path: str | None = None) -> "Figure":
         """Draw the function, and its continuations over half the length of the domain on each side (needs matplotlib).
 
         An infinite end is replaced by 10.

@@ -1,20 +1,20 @@
-"""`save` and `load`: rationals, fits and certificates as JSON files. Nothing is ever executed or pickled.
-
-Files are written under another name and renamed, so that no half-written file stays under its final name.
-"""
+"""`save` and `load`: rationals, fits and certificates as JSON files. Nothing is ever executed or pickled."""
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from rational_approx.files import write
+from rational_approx.fitting.result import Fit
 from rational_approx.proof.certificate import Certificate
+from rational_approx.rationals.rational import Rational
+from rational_approx.rationals.saturation import Saturated
 from rational_approx.shipping.documents import document, from_document
 from rational_approx.verifier import Verification
 from rational_approx.verifier import verify as verify_document
 
-__all__ = ["load", "save", "verify", "write"]
+__all__ = ["load", "save", "verify"]
 
 MAX_BYTES = 64 * 2**20
 
@@ -35,30 +35,6 @@ def save(value: Any, path: str | os.PathLike[str]) -> Path:
     return write(text, path)
 
 
-def write(text: str, path: str | os.PathLike[str]) -> Path:
-    """Write ASCII text to a file, replacing it in one step; returns the path.
-
-    Raises
-    ------
-    FileNotFoundError
-        where the folder does not exist.
-    """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out = dict(pairs)
     if len(out) != len(pairs):
@@ -70,7 +46,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not allowed")
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str]) -> Rational | Saturated[Rational] | Fit | Certificate:
     """Read what `save` wrote: a `Rational`, a `Saturated`, a `Fit` or a `Certificate`.
 
     Raises

@@ -77,9 +77,6 @@ def rationals(
     return Rational(tuple(top), (Fraction(1), *(b / size for b in rest)), where)
 
 
-# -- assertions ------------------------------------------------------------------------------------------------------
-
-
 @st.composite
 def saturated(draw: st.DrawFn, rational: st.SearchStrategy[Rational] | None = None) -> Saturated:
     """Rationals with a constant, the tangent, or a line of a drawn slope outside of their bounded domain."""
