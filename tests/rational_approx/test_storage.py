@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import os
 from fractions import Fraction
 from math import inf
 from pathlib import Path
@@ -94,11 +95,21 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     def broken(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("os.replace", broken)
+    monkeypatch.setattr("pathlib.Path.replace", broken)
     with pytest.raises(OSError, match="no space"):
         save(Rational((Fraction(5),), (Fraction(2),), value.domain), path)
     assert path.read_text() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_has_the_mode_that_the_user_asks_for(tmp_path: Path) -> None:
+    """Files written under another name once kept the mode 0600, so that nobody else could read them."""
+    before = os.umask(0o022)
+    try:
+        path = save(Rational((Fraction(1),), (Fraction(2),), Domain.of((-1, 1))), tmp_path / "r.json")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o644
 
 
 VALUE = Rational((Fraction(1, 3), Fraction(2)), (Fraction(1),), Domain.of((-1, 1)))
