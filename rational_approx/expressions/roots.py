@@ -13,7 +13,17 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bi
 from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, ball_between, series_variable
 from rational_approx.expressions.nodes import Node, evaluate
 
-__all__ = ["RESOLUTION", "inner_point", "polynomial", "proved_sign", "quotient_of", "roots", "sign_at", "value_at"]
+__all__ = [
+    "RESOLUTION",
+    "has_values",
+    "inner_point",
+    "polynomial",
+    "proved_sign",
+    "quotient_of",
+    "roots",
+    "sign_at",
+    "value_at",
+]
 
 MOST_ROOTS = 500
 """A tree with more roots, such as a sine on a half-line, has undecided ones."""
@@ -180,6 +190,19 @@ def _simplest(node: Node, root: Fraction) -> Fraction:
     simple = root.limit_denominator(10**6)
     with working_bits(128):
         return simple if value_at(node, simple).is_zero() else root
+
+
+def has_values(node: Node, lower: End, upper: End, boxes: int = 200) -> bool:
+    """Whether a tree provably has a value at every point of a closed bounded interval."""
+    if not (isinstance(lower, Fraction) and isinstance(upper, Fraction)):
+        return False
+    stack = [(lower, upper)]
+    with working_bits(128):
+        while stack and boxes:
+            (a, b), boxes = stack.pop(), boxes - 1
+            if not evaluate(node, ball_between(a, b), ENCLOSURES).is_finite():
+                stack += [(a, (a + b) / 2), ((a + b) / 2, b)]
+    return not stack
 
 
 def inner_point(lower: End, upper: End) -> Fraction:

@@ -12,7 +12,16 @@ import flint
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.nodes import Node, build, number
-from rational_approx.expressions.roots import RESOLUTION, inner_point, polynomial, proved_sign, roots, sign_at, value_at
+from rational_approx.expressions.roots import (
+    RESOLUTION,
+    has_values,
+    inner_point,
+    polynomial,
+    proved_sign,
+    roots,
+    sign_at,
+    value_at,
+)
 
 __all__ = ["at_least", "breakpoints", "decided", "jumps"]
 
@@ -52,17 +61,17 @@ def decided(node: Node, lower: End, upper: End) -> Node:
         sign = proved_sign(switch, lower, upper) if at_least(switch, lower, upper) else 0
         if sign:
             return _taken(node, sign)
-        if _vanishes(switch):
+        if _vanishes(switch, lower, upper):
             return _at_zero(node)
     return node
 
 
-def _vanishes(switch: Node) -> bool:
-    # Whether a switch is zero everywhere: as a polynomial, or as u - u.
+def _vanishes(switch: Node, lower: End, upper: End) -> bool:
+    # Whether a switch is zero everywhere: as a polynomial, or as u - u where u has a value at every point.
     if polynomial(switch) == 0:
         return True
     first, *rest = switch.arguments or (switch,)
-    return switch.operator == "+" and rest == [build("neg", first)]
+    return switch.operator == "+" and rest == [build("neg", first)] and has_values(first, lower, upper)
 
 
 def _first_open(node: Node) -> Node | None:
@@ -83,7 +92,7 @@ def _cuts(node: Node, lower: End, upper: End) -> list[Fraction]:
     if part is None:
         return []
     switch = _switch(part)
-    found, _ = roots(switch, lower, upper)
+    found = [] if _vanishes(switch, lower, upper) else roots(switch, lower, upper)[0]
     bounds: list[End] = [lower, *found, upper]
     for a, b in pairwise(bounds):
         sign = sign_at(switch, inner_point(a, b))

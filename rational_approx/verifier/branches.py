@@ -3,6 +3,7 @@
 Standard library only.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from math import inf
@@ -138,13 +139,40 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
 def sign_on(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> int | None:
     """The sign that a switch has inside a piece but for single points, 0 if it is zero on all of it, or None."""
     poly = polynomial(switch)
-    if (poly is not None and not any(poly)) or (switch[0] == "+" and switch[2] == fold(("neg", switch[1]))):
+    if poly is not None and not any(poly):
+        return 0
+    if switch[0] == "+" and switch[2] == fold(("neg", switch[1])) and has_values(switch[1], span, math):
         return 0
     if max(map(abs, span)) < inf:
         with suppress(Failure):
-            if math.evaluate(switch, [(math.exact(span[0])[0], math.exact(span[1])[1])])[0] == (0, 0):
+            if math.evaluate(switch, [box(math, *span)])[0] == (0, 0):
                 return 0
     return next((sign for sign, one in ((1, switch), (-1, ("neg", switch))) if positive(one, span, math)), None)
+
+
+def has_values(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> bool:
+    """Whether a tree has a value at every point of a bounded piece."""
+    return max(map(abs, span)) < inf and everywhere(lambda a, b: bool(math.evaluate(node, [box(math, a, b)])), span)
+
+
+def box(math: Arithmetic, a: Fraction, b: Fraction) -> tuple[int, int]:
+    """The interval between two numbers."""
+    return math.exact(a)[0], math.exact(b)[1]
+
+
+def everywhere(holds: Callable[[Fraction, Fraction], bool], span: tuple[Any, Any]) -> bool:
+    """Whether something holds on every box of a piece, halved up to two hundred times."""
+    stack, seen = [span], 0
+    while stack:
+        (a, b), seen = stack.pop(), seen + 1
+        try:
+            if not holds(a, b):
+                raise Failure("not decided")
+        except Failure:
+            if seen > 200:
+                return False
+            stack += [((a + b) / 2, b), (a, (a + b) / 2)]
+    return True
 
 
 def positive(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> bool:
@@ -152,19 +180,7 @@ def positive(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> bool:
     poly = polynomial(switch)
     if poly is not None:
         return any(poly) and bool(one_sign(poly, *span, False, math.deadline))
-    if max(map(abs, span)) == inf:
-        return False
-    stack, seen = [span], 0
-    while stack:
-        (a, b), seen = stack.pop(), seen + 1
-        try:
-            if not positive_on(switch, a, b, math):
-                raise Failure("not decided")
-        except Failure:
-            if seen > 200:
-                return False
-            stack += [((a + b) / 2, b), (a, (a + b) / 2)]
-    return True
+    return max(map(abs, span)) < inf and everywhere(lambda a, b: positive_on(switch, a, b, math), span)
 
 
 def positive_on(switch: tuple, a: Fraction, b: Fraction, math: Arithmetic) -> bool:

@@ -220,6 +220,10 @@ def text(node: tuple) -> str:
     """An expression as text, with all parentheses that it needs and some more."""
     kind, parts = node[0], [text(part) if isinstance(part, tuple) else "" for part in node[1:]]
     if kind == "number":
+        need(
+            max(node[1].numerator.bit_length(), node[1].denominator.bit_length()) < 12_000,
+            "a number is too long to show",
+        )
         return str(node[1]) if node[1] >= 0 and node[1].denominator == 1 else f"({node[1]})"
     if kind in ("x", "pi", "e"):
         return kind

@@ -37,10 +37,13 @@ def decimal(value: Any, up: bool | None = None) -> str:
     """A number as text: exact where it is short or may not be rounded, else with 10 digits, rounded up or down."""
     if not isinstance(value, Fraction):
         return "inf" if value > 0 else "-inf"
-    plain = str(value)
-    if len(plain) <= 10 or up is None:
-        return plain if len(plain) <= 40 else f"about {decimal(value, False)}"
-    exponent = len(str(abs(value.numerator))) - len(str(value.denominator))
+    bits = value.numerator.bit_length(), value.denominator.bit_length()
+    plain = str(value) if sum(bits) < 140 else ""  # Python writes no integer of more than some thousand digits
+    if plain and (len(plain) <= 10 or up is None):
+        return plain
+    if up is None:
+        return f"about {decimal(value, False)}"
+    exponent = (bits[0] - bits[1]) * 30103 // 100_000
     while abs(value) >= Fraction(10) ** (exponent + 1):
         exponent += 1
     while abs(value) < Fraction(10) ** exponent:
@@ -222,6 +225,8 @@ class Stated(ABC):
                 if sum(a != b for a, b in pairwise((1, *rest))) <= self.type[1]
             ]
             patterns = changes
+        known = all(each.signs in patterns or tuple(-s for s in each.signs) in patterns for each in self.references)
+        must(known, "a reference is for signs that no competitor of the class has")
         for pattern in patterns:
             found = [each for each in self.references if pattern in (each.signs, tuple(-s for s in each.signs))]
             need(found, f"no reference for the signs {pattern} of the denominator")

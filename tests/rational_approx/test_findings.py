@@ -314,3 +314,48 @@ def test_a_pole_at_a_zero_of_the_weight_is_no_competitor() -> None:
     assert verify_document(hashed(content)).ok  # true in its class, which the statement names
     old = as_schema_1(hashed(content))
     assert verify_document(old).outcome == "not decided"
+
+
+# -- found by the third opinion ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", ["where(x > atan(x), 1, 0)", "sign(min(sin(x), x))", "sign(min(x, tanh(x)))"])
+def test_the_value_at_an_isolated_end_is_no_error(expression: str) -> None:
+    """At 0 both sides of the switch are equal: that single value was once taken for an error of almost 1."""
+    found = certify(Rational((Fraction(1),), (Fraction(1),), Domain.of((0, 1)), "monomial"), Target(expression, (0, 1)))
+    assert found.lower == 0
+    assert found.status != "refuted"
+
+
+@pytest.mark.parametrize(
+    ("expression", "domain"),
+    [
+        *(("0*tan(2*x)", ("-2.4", "-1.3")), ("0*gamma(x)", ("-2.1", "0.6")), ("0*loggamma(x)", ("-2.7", "-0.2"))),
+        *(("tanh(1/(x - 0.3141))", (-1, 1)), ("tanh(0^x)", ("1.4", "2.4")), ("0*loggamma(sin(x))", ("0.6", "4.1"))),
+    ],
+)
+def test_a_factor_of_zero_or_a_bounded_function_hides_no_pole(expression: str, domain: Any) -> None:
+    """Ball arithmetic forgets it: zero times an infinite ball is zero, and its tanh lies between -1 and 1."""
+    rational = Rational((Fraction(0),), (Fraction(1),), Domain.of(domain), "monomial")
+    found = certify(rational, Target(expression, domain), claims=[("error", 10**6)])
+    assert found.status == "undecided"
+    assert found.upper is None
+    assert found.claims[0].status == "undecided"
+
+
+@pytest.mark.parametrize("weight", ["1", "where(x > 0, 1, 3)"])
+def test_a_jump_where_parts_meet_is_seen_from_both_sides(weight: str) -> None:
+    expression = "where(x > 0, 0, 1 + x)" if weight == "1" else "exp(x)"
+    upper = "1/1000" if weight == "1" else "29/10"
+    for parts in ([[0, "-1", "1"]], [[0, "-1", "0"], [0, "0", "1"]]):
+        content = written(expression, "0", upper, domain=(("-1", "1"),), parts=parts, target={"weight": weight})
+        assert not verify_document(content, 1).ok
+
+
+@pytest.mark.parametrize("u", ["sqrt(-1 - x^2)", "log(x - 1/3)", "1/(3*x - 1)"])
+def test_a_switch_without_a_value_is_no_switch(u: str) -> None:
+    """u >= u is true wherever u has a value."""
+    expression = f"where({u} >= {u}, 1, 2)"
+    assert not verify_document(written(expression, "1", "1/1000"), 1).ok
+    assert proves(expression, "1", (0, 1)) is None
+    assert proves("where(log(x + 2) >= log(x + 2), 1, 2)", "1", (0, 1)) == 0
