@@ -1,11 +1,11 @@
-"""A seeded slice of claims made false by a small change (``tests/benchmarks/false_proofs.py``)."""
+"""A seeded slice of claims made false by a small change (``tests/adversaries/false_proofs.py``)."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.benchmarks.false_proofs import CHANGES, MARGIN, Case, answer, case
+from tests.adversaries.false_proofs import CHANGES, MARGIN, Case, answer, case
 
 SEED, PROBLEMS = 2, 16
 

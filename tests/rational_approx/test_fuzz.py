@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from rational_approx import Target, fit
-from tests.benchmarks.formulas import precise
-from tests.benchmarks.fuzz import LIMIT, solve, wrong
-from tests.benchmarks.problems import Problem, problem
+from tests.adversaries.formulas import precise
+from tests.adversaries.fuzz import LIMIT, solve, wrong
+from tests.adversaries.problems import Problem, problem
 
 SEED, COUNT, BATCH = 7, 100, 10
 

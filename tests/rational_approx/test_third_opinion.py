@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.adversaries import polynomials
-from tests.adversaries.error import Ratio, largest
-from tests.adversaries.files import Malformed, document, statement_of
-from tests.adversaries.meaning import meaning
-from tests.adversaries.reader import Unreadable, read, shown
-from tests.adversaries.refuter import Statement, refute
-from tests.adversaries.trials import Answer, trial
+from tests.adversaries.third_opinion import polynomials
+from tests.adversaries.third_opinion.error import Ratio, largest
+from tests.adversaries.third_opinion.files import Malformed, document, statement_of
+from tests.adversaries.third_opinion.meaning import meaning
+from tests.adversaries.third_opinion.reader import Unreadable, read, shown
+from tests.adversaries.third_opinion.refuter import Statement, refute
+from tests.adversaries.third_opinion.trials import Answer, trial
 
 F = Fraction
 ONE = (F(1),)

@@ -24,9 +24,9 @@ from rational_approx.verifier import verify as verify_document
 from rational_approx.verifier.jets import Arithmetic
 from rational_approx.verifier.models import Curve
 from rational_approx.verifier.reading import read
-from tests.benchmarks import mutations
-from tests.benchmarks.hostile import HOSTILE
-from tests.benchmarks.mutations import CHANGES, HARMLESS, QUESTIONS, changed, contradicted, hashed, repinned
+from tests.adversaries import mutations
+from tests.adversaries.hostile import HOSTILE
+from tests.adversaries.mutations import CHANGES, HARMLESS, QUESTIONS, changed, contradicted, hashed, repinned
 
 HOME = Path(verify_document.__code__.co_filename).parent
 
