@@ -32,7 +32,7 @@ test-peers: $(STAMP)
 	SPARSIFY_DISABLE_TRITON=1 $(BIN)/python -m pytest -m peers  # its kernels are for CUDA devices alone
 
 test-coq: $(STAMP)
-	$(BIN)/python -m pytest -m coq tests/rational_approx/test_coq.py --durations=0
+	$(BIN)/python -m pytest -m coq tests/rational_approx/coq --durations=0
 
 # Writes again every page of docs/ that a program writes from this repository alone: hours, and not part of the tests.
 # tests/benchmarks/README.md and tests/adversaries/README.md say what each needs: shared data, Sollya, a C compiler.

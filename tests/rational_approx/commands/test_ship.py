@@ -8,7 +8,7 @@ import pytest
 
 import rational_approx
 from rational_approx import Certificate, Target
-from tests.rational_approx.test_cli import run, sentence
+from tests.rational_approx.command_line import run, sentence
 
 
 @pytest.fixture(scope="module")

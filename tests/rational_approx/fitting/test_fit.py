@@ -1,15 +1,13 @@
 """`fit`: known best errors, equioscillation, and what it refuses."""
 
 import math
-from fractions import Fraction
 
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from rational_approx import DidNotConverge, Fit, Target, certify, fit
+from rational_approx import DidNotConverge, Target, certify, fit
+from tests.rational_approx.dense import largest_error
 from tests.rational_approx.truths import best_errors, zolotarev_sign_error
 
 NAMES = [
@@ -41,16 +39,6 @@ NAMES = [
 
 
 SAMPLES = (np.linspace(-1, 1, 41), np.exp(np.linspace(-1, 1, 41)))
-
-
-def largest_error(found: Fit, count: int = 40_001) -> float:
-    """The largest error in float64 on a dense grid of each piece of the target."""
-    largest = 0.0
-    for piece in found.target.pieces:
-        lower, upper = max(float(piece.lower), -50.0), min(float(piece.upper), 50.0)
-        x = lower + (upper - lower) * (1 - np.cos(np.linspace(0, np.pi, count))) / 2
-        largest = max(largest, float(np.nanmax(np.abs(found.error_at(np.clip(x, lower, upper))))))
-    return largest
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,62 +95,8 @@ def test_a_target_that_is_a_rational_of_the_type_is_found_exactly(target, domain
     assert max(found.rational.type) >= max(true_type)
 
 
-@pytest.mark.parametrize(("target", "degree", "smaller"), [("abs(x)", (5, 5), (4, 4)), ("x^4", (3, 3), (2, 2))])
-def test_degenerate_best_approximants_are_the_smaller_ones(target, degree, smaller):
-    assert fit(target, degree, (-1, 1)).error == fit(target, smaller, (-1, 1)).error
-
-
-@pytest.mark.parametrize(
-    ("target", "degree", "domain", "breakpoints", "half"),
-    [
-        ("where(x > 0.1, x, -x - 1)", (4, 3), (-1, 1), ["0.1"], 0.6),
-        ("sign(x)", (3, 2), (-1, 1), [0], 1.0),
-        ("heaviside(x)", (0, 2), (-1, 2), [0], 0.5),
-    ],
-)
-def test_both_limits_at_a_jump_cost_half_of_it_and_no_more(target, degree, domain, breakpoints, half):
-    found = fit(target, degree, domain, breakpoints=breakpoints)
-    assert found.error == pytest.approx(half, rel=1e-15)
-    assert largest_error(found) <= half * (1 + 1e-12)
-
-
-@pytest.mark.parametrize(
-    ("target", "degree", "domain"),
-    [
-        ("where(x > 0.3, x, 0)", (9, 8), [(-1, "0.299"), ("0.301", 1)]),  # an unsymmetric narrow gap
-        ("sign(x - 1)", (9, 3), [(0, "0.98"), ("1.01", "1.4")]),  # degrees far apart
-        ("gelu", (0, 6), ("-0.5", "0.5")),  # a numerator that cannot change its sign
-        ("abs(sin(x))", (2, 2), ("-2.2", "3.12")),  # nearly degenerate: only one point at a time may move
-    ],
-)
-def test_fits_that_need_more_than_a_spread_start_are_best_ones(target, degree, domain):
-    proof = certify(fit(target, degree, domain))
-    assert proof.status == "proved"
-    assert proof.upper / proof.best_lower < 1 + 1e-12
-
-
-def test_a_constant_plus_an_odd_function_is_reduced():
-    assert fit("sigmoid(x)", (5, 5), (-8, 8)).error == fit("sigmoid(x)", (5, 4), (-8, 8)).error
-    assert len(fit("sigmoid(x)", (10, 7), ("-1.5", "1.5")).reference) == 18
-
-
 def test_a_flat_float64_callable_is_found_to_its_rounding_errors():
     assert fit(lambda x: np.maximum(x, 0), (5, 4), (-3, -1)).error == 0
-
-
-def test_errors_that_float64_cannot_see():
-    # Meinardus: the best error of exp on [-1, 1] of type (n, n) is n! n! / (2^2n (2n)! (2n + 1)!) times 1 + o(1).
-    found = fit("exp(x)", (9, 9), (-1, 1))
-    estimate = math.factorial(9) ** 2 / (2.0**18 * math.factorial(18) * math.factorial(19))
-    assert found.error == pytest.approx(estimate, rel=0.05)
-
-
-@pytest.mark.parametrize(("n", "better"), [(1, (5**0.5 - 2) / 2)])
-def test_linear_part_plus_even_is_divided_out_only_where_the_type_holds_it(n, better):
-    # x Q has degree n + 1, which a numerator of degree n cannot hold: relu of type (1, 1) is no half of abs (0, 0).
-    found = fit("relu", (n, n))
-    assert found.error == pytest.approx(better, rel=1e-12)
-    assert len(found.reference) >= 2 * n + 2
 
 
 def test_callables_of_three_kinds_agree_with_the_expression():
@@ -223,48 +157,9 @@ def test_interpolation_conditions_hold_exactly_and_cost_little():
     assert largest_error(bound) == pytest.approx(bound.error, rel=1e-6)
 
 
-def test_a_reference_point_at_the_end_of_a_gap_stays_on_its_side():
-    text = "1.25 * exp(-(1.85 * x + 1.7) ^ 2) - 1.75 * exp(-(1.25 * x + 1.25) ^ 2)"
-    found = fit(text, (3, 1), [("-3.8", "-3.4"), ("2.8", "3.5")])
-    assert {Fraction(-17, 5), Fraction(14, 5)} <= set(found.reference)
-    assert len(set(found.reference)) == 6
-
-
-@pytest.mark.parametrize(
-    ("right", "left"), [("1/(1+exp(x))", "sigmoid(x)"), ("atan(x)", "-atan(x)"), ("exp(-x)", "exp(x)")]
-)
-def test_a_half_line_and_its_mirror_image_have_the_same_error(right, left):
-    mirrored = fit(left, (4, 4), (-math.inf, 0), interpolate=(0,))
-    assert mirrored.error == pytest.approx(fit(right, (4, 4), (0, math.inf), interpolate=(0,)).error, rel=1e-12)
-    assert fit(left, (3, 3), (-math.inf, 0)).error == pytest.approx(fit(right, (3, 3), (0, math.inf)).error, rel=1e-12)
-
-
-def test_every_exchange_is_recorded():
-    found = fit("tanh(x)", (7, 6), (-8, 8))
-    assert found.history
-    assert all(record.levelled <= found.error * (1 + 1e-6) for record in found.history if record.degree == (3, 3))
-
-
 def test_a_float64_callable_beyond_its_noise_does_not_converge():
     with pytest.raises(DidNotConverge, match=r"\(9, 8\)"):
         fit(np.exp, (9, 8), (-1, 1))
-
-
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(
-    scale=st.floats(0.5, 4),
-    shift=st.floats(-1, 1),
-    degree=st.tuples(st.integers(1, 5), st.integers(0, 4)),
-    name=st.sampled_from(["tanh", "exp", "sigmoid", "abs"]),
-)
-def test_the_error_is_level_on_the_reference_and_nowhere_larger(name, scale, shift, degree):
-    found = fit(f"{name}({scale!r}*x - ({shift!r}))", degree, (-1, 1))
-    at_reference = found.error_at(np.array([float(x) for x in found.reference]))
-    size = np.abs(at_reference)
-    noise = 1e-13 * np.exp(scale + abs(shift))
-    assert size == pytest.approx(np.full(size.size, found.error), rel=1e-6, abs=noise)
-    assert (at_reference[1:] * at_reference[:-1] <= noise).all()
-    assert largest_error(found, 4001) <= found.error * (1 + 1e-6) + noise
 
 
 @pytest.mark.parametrize(
@@ -336,71 +231,9 @@ def test_what_is_no_function_is_a_type_error():
         fit(3.0, (1, 1), (0, 1))
 
 
-def test_a_numerator_that_cannot_follow_a_limit_at_infinity_is_said_not_to_converge():
-    with pytest.raises(DidNotConverge, match="another type"):  # r tends to 0 there and tanh to 1
-        fit("tanh(x)", (5, 6), (0, math.inf))
-
-
 def test_a_vanishing_best_constant_is_exactly_zero():
     found = fit("softsign", (0, 5), (-2, 2), weight="1/(1+x^2)")  # odd, and a numerator without zeros cannot follow
     assert not any(found.rational.numerator)
-
-
-def test_an_error_below_float64_is_that_of_the_whole_type():
-    found = fit("erf(x)", (7, 6), (2.7, 3.3), weight="relative")  # type (6, 5) has 1.1e-16, and 13 points
-    assert len(found.reference) == 15
-    assert found.error < 1e-18
-
-
-def test_a_narrow_peak_beside_nearby_poles_is_not_missed():
-    # In type (6, 6) the relative error of exp on [-20, 20] has a hump that no coarse look finds; by the symmetry
-    # r(-x) = 1 / r(x) of the problem the reference is symmetric.
-    found = fit("exp(20*x)", (6, 6), (-1, 1), weight="relative")
-    proof = certify(found)
-    assert proof.upper <= proof.best_lower * (1 + Fraction(1, 10**12))
-    assert [float(x) for x in found.reference] == pytest.approx(
-        [-float(x) for x in reversed(found.reference)], abs=1e-9
-    )
-
-
-def test_a_very_small_error_is_not_taken_for_zero():
-    # Meinardus (1967), section 9.3: the best error of exp is about n! m! / (2**(n+m) (n+m)! (n+m+1)!)
-    n, found = 20, fit("exp(x)", (20, 20), (-1, 1))
-    predicted = mpmath.factorial(n) ** 2 / (2 ** (2 * n) * mpmath.factorial(2 * n) * mpmath.factorial(2 * n + 1))
-    assert found.error == pytest.approx(float(predicted), rel=0.05)
-
-
-def test_two_half_lines_are_an_interval_through_infinity(shared):
-    # Under x -> 1/x a rational of type (n, n) keeps its type: this is exp on [-1, 1].
-    found = fit("exp(1/x)", (4, 4), [(-math.inf, -1), (1, math.inf)])
-    assert found.error == pytest.approx(float(best_errors(shared)["exp_4_4"]["error"]), rel=1e-12)
-    assert certify(found).status == "proved"
-
-
-def test_two_half_lines_and_a_limit_of_zero_beyond_which_the_factor_is_negative():
-    proof = certify(fit("exp(1/x) / x^3", (2, 5), [(-math.inf, -1), (2, math.inf)]))
-    assert proof.status == "proved"
-    # Best among denominators of one sign through infinity. Those of odd degree have two signs as functions of x, and
-    # what is proved is a bound for those of one.
-    assert 0 < proof.best_lower < proof.upper
-
-
-@pytest.mark.parametrize("target", ["exp(-(x - {0})^2)", "1 / cosh(x - {0})", "exp(-abs(x - {0}))"])
-@pytest.mark.parametrize("degree", [(4, 4), (2, 4), (3, 4)])
-def test_on_the_whole_line_a_shift_changes_nothing(target, degree):
-    # Centred, the target is even and half of the line is enough; shifted, the line is cut open.
-    line = (-math.inf, math.inf)
-    centred, shifted = (fit(target.format(at), degree, line) for at in ("0", "7/10"))
-    assert shifted.error == pytest.approx(centred.error, rel=1e-12)
-    proof = certify(shifted)
-    assert proof.status == "proved"
-    assert proof.upper <= proof.best_lower * (1 + Fraction(1, 10**10))
-
-
-def test_a_rational_on_the_whole_line_is_found_exactly():
-    found = fit("(x + 1) / (x^4 + 2)", (1, 4), (-math.inf, math.inf))
-    assert (found.error, found.rational.type) == (0, (1, 4))
-    assert found.rational(1) == pytest.approx(2 / 3, rel=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -417,21 +250,6 @@ def test_a_rational_target_comes_back_itself(target, degree, domain, true_type):
     found = fit(target, degree, domain)
     assert (found.error, found.rational.type) == (0, true_type)
     assert certify(found).upper == 0  # exactly
-
-
-@pytest.mark.parametrize(
-    ("target", "degree", "domain"),
-    [
-        ("log(1 + x)", (5, 5), (0, 1)),  # the peak is the limit at the zero
-        ("sin(x)", (8, 4), [(-1, "-0.3"), ("-0.1", 1)]),  # or beside it, on the other side
-        ("exp(x) - 1", (4, 4), (-1, 1)),
-        ("log(x)", (4, 4), (1, 2)),
-    ],
-)
-def test_a_peak_at_a_zero_of_the_target_is_found_to_all_digits(target, degree, domain):
-    proof = certify(fit(target, degree, domain, weight="relative"))
-    assert proof.status == "proved"
-    assert proof.upper <= proof.best_lower * (1 + Fraction(1, 10**12))
 
 
 def test_weights_of_samples_are_in_the_order_of_the_samples():

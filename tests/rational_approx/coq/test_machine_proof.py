@@ -21,7 +21,7 @@ from rational_approx.coq.boxes import Box, boxes, taylor
 from rational_approx.coq.errors import loosened
 from rational_approx.coq.machine_proof import machine_proof
 from rational_approx.expressions.expression import parse
-from tests.rational_approx.test_cli import run, sentence
+from tests.rational_approx.command_line import run, sentence
 
 
 def certificate(function: Any, degree: tuple[int, int], domain: Any, *, claims: Any = (), **more: Any) -> Certificate:

@@ -1,55 +1,38 @@
 """Certificates against independent truths, and no false proof."""
 
-import json
-import random
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from math import factorial, inf
+from math import inf
 from pathlib import Path
 
-import flint
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rational_approx import Domain, Rational, Target, fit
-from rational_approx.arithmetic.precision import to_arb, working_bits
-from rational_approx.arithmetic.signs import sign_on
-from rational_approx.expressions.expression import parse
 from rational_approx.proof.certify import certify
-from rational_approx.proof.error_models import ErrorCurve
 from rational_approx.shipping.storage import verify
-
-NAMES = {"x/2*(1+erf(x/sqrt2))": "gelu", "x*[x>0.3]": "where(x>0.3,x,0)", "x>0?x:exp(x)-1": "where(x>0,x,exp(x)-1)"}
-
-
-def powers(numerator: list[object], denominator: list[object], lower: object = -1, upper: object = 1) -> Rational:
-    top, bottom = (tuple(Fraction(str(c)) for c in side) for side in (numerator, denominator))
-    return Rational(top, bottom, Domain.of((lower, upper)), basis="monomial")
-
+from tests.rational_approx.powers import powers
+from tests.rational_approx.truths import best_errors
 
 PADE = powers([1, "1/2", "1/12"], [1, "-1/2", "1/12"])  # of exp
 
 
 def test_the_truths_are_proved_and_agree(shared: Path) -> None:
-    cases = json.loads((shared / "data" / "best_errors.json").read_text())["cases"]
-    for case in cases:
-        weight = {"1": None, "1/f": "relative"}.get(case["weight"], case["weight"])
-        if case["name"] == "abs_40_40":
+    for name, case in best_errors(shared).items():
+        if name == "abs_40_40":
             continue  # one second: in the slow tests
-        fitted = fit(NAMES.get(case["f"], case["f"]), (case["p"], case["q"]), case["domain"], weight=weight)
+        fitted = fit(case["target"], case["degree"], case["domain"], weight=case["weight"])
         certificate = certify(fitted)
-        truth = Fraction(case["E"])
-        assert certificate.status == "proved", case["name"]
-        assert certificate.pole_free, case["name"]
-        assert certificate.gap <= 1e-12, case["name"]
-        slack = Fraction(1, 10 ** (case["digits_sure"] - 2))
-        assert certificate.upper >= truth * (1 - slack), case["name"]
-        assert certificate.best_lower <= truth * (1 + slack), case["name"]
-        assert certificate.upper / certificate.best_lower - 1 < 1e-12, case["name"]
+        truth = Fraction(case["error"])
+        assert certificate.status == "proved", name
+        assert certificate.pole_free, name
+        assert certificate.gap <= 1e-12, name
+        slack = Fraction(1, 10 ** (case["digits"] - 2))
+        assert certificate.upper >= truth * (1 - slack), name
+        assert certificate.best_lower <= truth * (1 + slack), name
+        assert certificate.upper / certificate.best_lower - 1 < 1e-12, name
 
 
 def test_forty_digits() -> None:
@@ -201,79 +184,11 @@ def test_functions_that_are_not_defined_everywhere_are_not_proved() -> None:
     assert "defined" in certificate.reason
 
 
-@given(
-    st.lists(st.fractions(-9, 9, max_denominator=50), min_size=1, max_size=7), st.fractions(-3, 3), st.fractions(0.1, 4)
-)
-@settings(max_examples=150, deadline=None)
-def test_polynomial_signs_agree_with_the_roots(coefficients: list[Fraction], lower: Fraction, width: Fraction) -> None:
-    poly = flint.fmpq_poly([flint.fmpq(c.numerator, c.denominator) for c in coefficients])
-    upper = lower + width
-    found = sign_on(poly, lower, upper)
-
-    def value(x: Fraction) -> flint.fmpq:
-        return poly(flint.fmpq(x.numerator, x.denominator))
-
-    grid = [lower + width * k / 64 for k in range(65)]
-    if found.sign:
-        assert all(value(x) * found.sign > 0 for x in grid)
-    if found.weak:
-        assert all(value(x) * found.weak >= 0 for x in grid)
-    if any(value(x) * value(grid[0]) < 0 for x in grid):
-        assert found.sign == found.weak == 0
-    if all(value(x) > 0 for x in grid) and found.sign == 0 and poly != 0:
-        roots = [complex(float(r.real.mid()), float(r.imag.mid())) for r, _ in poly.numer().complex_roots()]
-        assert any(abs(r.imag) < 1e-3 and float(lower) - 1e-3 < r.real < float(upper) + 1e-3 for r in roots)
-
-
-def test_a_box_around_a_near_pole_has_no_taylor_model() -> None:
-    """A denominator of degree below the model's order, enclosed around zero, once left a remainder of zero."""
-    rng = random.Random(3)
-    for _ in range(30):
-        at, width = Fraction(rng.randrange(-90, 90), 100), Fraction(1, rng.choice([10, 100, 1000, 10**5]))
-        bottom = [at * at + width * width, -2 * at, 1]
-        r = powers([rng.randrange(-9, 9), rng.randrange(-9, 9), 1], bottom)
-        certificate = certify(r, Target("max(x, 0)", (-1, 1)))
-        assert certificate.status == "proved"
-
-        def error(x: Fraction, r: Rational = r) -> Fraction:
-            top, bottom = (sum(c * x**k for k, c in enumerate(side)) for side in (r.numerator, r.denominator))
-            return abs(max(x, Fraction(0)) - top / bottom)
-
-        near = [at + width * k / 16 for k in range(-64, 65)]
-        assert max(error(x) for x in near if -1 <= x <= 1) <= certificate.upper
-        assert verify(certificate).ok
-
-
 @pytest.mark.slow
 def test_abs_40_40() -> None:
     certificate = certify(fit("abs(x)", (40, 40), (-1, 1)))
     assert certificate.status == "proved"
     assert certificate.upper / Fraction("1.561328856994866816394441450908582777557e-8") - 1 < 1e-12
-
-
-@given(st.fractions(-1, 1), st.fractions(Fraction(1, 50), Fraction(1, 4)), st.integers(0, 3))
-@settings(max_examples=25, deadline=None)
-def test_taylor_models_bound_the_error_and_its_derivatives(at: Fraction, half: Fraction, case: int) -> None:
-    weight, bottom = [("1", [2, 1]), ("1 + x^2", [1, 0, 1]), ("exp(x)", [3, 1, 2]), ("1", [1, "1/3", 5, 0, 7])][case]
-    top, bottom = (
-        flint.fmpq_poly([1, 2, 0, 1]),
-        flint.fmpq_poly([flint.fmpq(*Fraction(c).as_integer_ratio()) for c in bottom]),
-    )
-    curve = ErrorCurve(parse("exp(sin(x))"), parse(weight), top, bottom, flint.arb(-2), flint.arb(2))
-    lower, upper = to_arb(at - half).mid(), to_arb(at + half).mid()
-    with working_bits(200):
-        jet = curve.jet(lower, upper)
-        for k in range(9):
-            x = (lower + (upper - lower) * k / 8).mid()
-            true = curve.at(x, 4)
-            model, t = jet, x - ((lower + upper) / 2).mid()
-            for order in range(4):
-                derivative = true[order] * factorial(order)
-                n = len(model.coefficients)
-                value = flint.arb_poly(model.coefficients)(t) + t**n * model.rest[0]
-                assert value.overlaps(derivative)
-                assert not abs(derivative) > model.bound()
-                model = model.derivative() if order < 3 else model
 
 
 def test_the_zero_function_is_proved_best_by_its_own_defect():

@@ -157,7 +157,7 @@ def test_bounds_hold_or_name_the_point():
 
 
 def test_the_ten_lines_of_the_documentation_run():
-    page = (Path(__file__).resolve().parents[2] / "docs" / "testing.md").read_text()
+    page = (Path(__file__).resolve().parents[3] / "docs" / "testing.md").read_text()
     code = page.split("```python\n")[1].split("```")[0]
     assert sum(bool(line) for line in code.splitlines()) <= 10
     names: dict = {}
