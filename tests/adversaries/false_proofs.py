@@ -1,6 +1,7 @@
 """Random claims about errors, half of them made false by a small change: is a false one ever proved?
 
-    python -m tests.adversaries.false_proofs [--seed 1] [--count 1000] [--results FILE] [--write docs/proofs.md]
+    python -m tests.adversaries.false_proofs [--seed 1] [--count 1000] [--results FILE]
+                                             [--write docs/measured/proofs.md]
 
 A problem of the fuzz (``problems.py``), a rational fitted to it or moved a little away from the fit, and its largest
 error T by a dense evaluation in 60 digits that shares nothing with the package. The claim is that the error is at most

@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--points", type=int, default=60, help="points of the check for each point of a reference")
     parser.add_argument("--record", type=Path, help="a file of outcomes, in which those of earlier runs are kept")
-    parser.add_argument("--write", type=Path, help="a page that has the marks of the counts, such as docs/fuzz.md")
+    parser.add_argument("--write", type=Path, help="a page that has the marks, such as docs/measured/fuzz.md")
     chosen = parser.parse_args()
     results = recorded(chosen.record, chosen.seed)
     for index in range(chosen.first, chosen.first + chosen.count):

@@ -1,6 +1,6 @@
 """Hostile files against the verifier: made to crash it, to exhaust it or to be run as code.
 
-    python -m tests.adversaries.hostile [--seed 1] [--count 200] [--write docs/proofs.md]
+    python -m tests.adversaries.hostile [--seed 1] [--count 200] [--write docs/measured/proofs.md]
 
 Each is checked by the stand-alone program in a process of its own, whose processor time and memory are measured.
 """

@@ -1,6 +1,6 @@
 """Changed certificates against the verifier.
 
-    python -m tests.adversaries.mutations [--seed 1] [--count 500] [--write docs/proofs.md]
+    python -m tests.adversaries.mutations [--seed 1] [--count 500] [--write docs/measured/proofs.md]
 
 Each certificate has one change, and its hash is computed again. Most changes make it false or incomplete, and the
 verifier must reject each. Some leave every statement true (a larger upper bound), and it should accept those. Of a

@@ -1,4 +1,6 @@
-"""Fit and certify every published best error: ``python -m tests.adversaries.truths`` writes ``docs/truths.md``.
+"""Fit and certify every published best error, and write ``docs/measured/truths.md``.
+
+    python -m tests.adversaries.truths
 
 Needs the table of best errors beside the checkout (``../shared/data/best_errors.json``).
 """
@@ -55,7 +57,7 @@ minus 1. Times in milliseconds, start included; median {1e3 * statistics.median(
 | case | error | off | off, 40 digits | certificate | gap | best | fit | certify |
 |---|---|---|---|---|---|---|---|---|
 """
-    (ROOT / "docs" / "truths.md").write_text(text + "\n".join(r[0] for r in rows) + "\n")
+    (ROOT / "docs" / "measured" / "truths.md").write_text(text + "\n".join(r[0] for r in rows) + "\n")
     print(text + "\n".join(r[0] for r in rows))
 
 

@@ -1,1 +1,1 @@
-"""A third opinion on what the prover and the verifier say, written from ``docs/semantics.md`` alone."""
+"""A third opinion on what the prover and the verifier say, written from ``docs/approximation/semantics.md`` alone."""

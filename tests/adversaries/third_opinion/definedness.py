@@ -1,4 +1,4 @@
-"""Whether a branch-free formula has a real value on a closed region, by the table of ``docs/semantics.md``."""
+"""Whether a branch-free formula has a real value on a closed region, from ``docs/approximation/semantics.md``."""
 
 from collections.abc import Iterator
 from fractions import Fraction

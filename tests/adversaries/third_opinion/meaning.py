@@ -1,5 +1,5 @@
-"""What a target means, from ``docs/semantics.md``: its pieces, the branch-free formula of every part, and whether it
-is defined there.
+"""What a target means, from ``docs/approximation/semantics.md``: its pieces, the branch-free formula of every part, and
+whether it is defined there.
 
 A switch whose argument is a quotient of polynomials is decided exactly. Of others the changes of sign are searched for,
 and where the search is not sure, ``doubt`` is set: then nothing is said about the target.
@@ -93,7 +93,7 @@ def _switch(node: Tree) -> Tree:
 
 
 def _branch(node: Tree, sign: int) -> Tree:
-    """The table of ``docs/semantics.md``."""
+    """The table of ``docs/approximation/semantics.md``."""
     kind = node[0]
     if kind == "where":
         taken = {">": sign > 0, ">=": sign >= 0, "<": sign < 0, "<=": sign <= 0}[node[1]]

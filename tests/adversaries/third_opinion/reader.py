@@ -1,4 +1,4 @@
-"""A reader of expression texts, from the table of ``docs/semantics.md``.
+"""A reader of expression texts, from the table of ``docs/approximation/semantics.md``.
 
 A tree is a Fraction, ``"x"``, ``"pi"``, ``"e"``, or a tuple of an operator and its operands; of ``where`` the operands
 are the comparison, its two sides and the two branches.

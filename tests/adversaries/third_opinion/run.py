@@ -1,7 +1,7 @@
 """Random statements, about half of them false, through the prover and the verifier: does a false one ever pass?
 
     python -m tests.adversaries.third_opinion [--count 100000] [--seed 1] [--seconds N] [--results FILE]
-                                              [--write docs/proofs.md] [--schema 0] [--workers 2]
+                                              [--write docs/measured/proofs.md] [--schema 0] [--workers 2]
 
 Prints every false statement that passed, and every call that raised or did not end. With ``--results`` the counts are
 kept in a file as they are found, and a run that was stopped goes on from there.

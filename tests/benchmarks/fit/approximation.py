@@ -1,6 +1,6 @@
 """`fit` side by side with SciPy's AAA, and baryrat's `brasil` and `brane`, on 19 realistic cases, in one run.
 
-    python -m tests.benchmarks.fit.approximation [NAME ...] [--write docs/benchmarks.md]
+    python -m tests.benchmarks.fit.approximation [NAME ...] [--write docs/measured/benchmarks.md]
 
 Prints the table, or writes it between the markers of a page. Peers that are not installed are left out; for baryrat:
 ``pip install --no-deps baryrat gmpy2 flamp``. Needs ``../shared/data/approx_peers.json`` beside the checkout.

@@ -1,4 +1,7 @@
-"""The figures of ``docs/choosing-a-type.md``: ``python -m tests.benchmarks.fit.choosing`` writes them there."""
+"""The figures of ``docs/approximation/choosing-a-type.md``, written into the page.
+
+python -m tests.benchmarks.fit.choosing
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,7 @@ from rational_approx import Target, certify, fit
 from rational_approx.fitting.choose import cheapest, operations, walsh_table
 from rational_approx.fitting.cost import symmetry
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "choosing-a-type.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "approximation" / "choosing-a-type.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 TYPES = ((3, 2), (5, 4), (7, 6), (9, 8))
 GATES = ("relu", "jumprelu", "gelu", "silu", "mish", "softplus", "tanh", "hardswish")

@@ -1,4 +1,4 @@
-"""How long a fit takes: ``OMP_NUM_THREADS=1 python -m tests.benchmarks.fit.times [--write docs/times.md]``.
+"""How long a fit takes: ``OMP_NUM_THREADS=1 python -m tests.benchmarks.fit.times [--write docs/measured/times.md]``.
 
 Every gate of the zoo on its usual domain, in all types ``(p, p - 1)`` up to (9, 8), once more to 50 digits, and
 ``abs(x)``. A first fit, of ``exp``, is not counted: it imports what is used.
@@ -70,7 +70,7 @@ def main() -> None:
     heads = " | ".join(f"({p}, {q})" for p, q in TYPES)
     text = f"""# How long a fit takes
 
-Written by `OMP_NUM_THREADS=1 python -m tests.benchmarks.fit.times --write docs/times.md`: milliseconds
+Written by `OMP_NUM_THREADS=1 python -m tests.benchmarks.fit.times --write docs/measured/times.md`: milliseconds
 by the clock, start included, one thread. {len(times)} fits of gates up to type (9, 8): median {middle:.3f} s, largest
 {max(times):.3f} s; to {DIGITS} digits at (9, 8): median {middle_precise:.3f} s, largest {max(precise):.3f} s.
 

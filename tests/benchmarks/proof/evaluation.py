@@ -1,4 +1,4 @@
-"""How tight the bound on rounding errors is, written into ``docs/evaluation.md``.
+"""How tight the bound on rounding errors is, written into ``docs/measured/evaluation.md``.
 
     python -m tests.benchmarks.proof.evaluation [NAME ...]
 
@@ -110,7 +110,7 @@ def main() -> None:
         return
     head = "| rational | scheme | calculates in | operations | error of the fit | proved | largest found | ratio |"
     table = "\n".join([head, "|---|---|---|---|---|---|---|---|", *lines])
-    page = ROOT / "docs" / "evaluation.md"
+    page = ROOT / "docs" / "measured" / "evaluation.md"
     marks = "<!-- measured: begin -->", "<!-- measured: end -->"
     text = re.sub(f"{marks[0]}.*{marks[1]}", f"{marks[0]}\n{table}\n{marks[1]}", page.read_text(), flags=re.DOTALL)
     page.write_text(text)

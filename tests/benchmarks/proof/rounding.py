@@ -1,4 +1,6 @@
-"""What coefficients of a format cost: ``python -m tests.benchmarks.proof.rounding`` writes ``docs/rounding.md``.
+"""What coefficients of a format cost, written to ``docs/measured/rounding.md``.
+
+    python -m tests.benchmarks.proof.rounding [NAME ...]
 
 Every published best error (``../shared/data/best_errors.json`` beside the checkout) in every format: the proved error
 of the near-best rounding over that of the fit, beside rounding each coefficient to the nearest number. Names of
@@ -83,7 +85,7 @@ as good and cheaper.
 | case | error of the fit | {heads} |
 |---|---|{"---|---|" * len(ORDER)}
 """
-    (ROOT / "docs" / "rounding.md").write_text(text + "\n".join(rows) + "\n")
+    (ROOT / "docs" / "measured" / "rounding.md").write_text(text + "\n".join(rows) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The proved gap of `certify` beside Sollya's `infnorm` on the same rationals.
 
-    python -m tests.benchmarks.proof.sollya [--repeats 3] [--write docs/proofs.md]
+    python -m tests.benchmarks.proof.sollya [--repeats 3] [--write docs/measured/proofs.md]
 
 The six rationals of ``../shared/data/approx_peers.json`` on which Sollya's `infnorm` was measured, fitted here at
 default settings. Both tools get the same exact coefficients, and piece by piece the same function without branches.

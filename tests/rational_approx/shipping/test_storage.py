@@ -148,7 +148,7 @@ def test_missing_and_huge_files(tmp_path: Path) -> None:
 
 
 def test_the_documented_example_runs() -> None:
-    page = Path(__file__).resolve().parents[3] / "docs" / "certificate.md"
+    page = Path(__file__).resolve().parents[3] / "docs" / "approximation" / "certificate.md"
     outcome = doctest.testfile(str(page), module_relative=False)
     assert outcome.attempted > 3
     assert outcome.failed == 0

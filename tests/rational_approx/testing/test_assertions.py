@@ -157,9 +157,9 @@ def test_bounds_hold_or_name_the_point():
 
 
 def test_the_ten_lines_of_the_documentation_run():
-    page = (Path(__file__).resolve().parents[3] / "docs" / "testing.md").read_text()
+    page = (Path(__file__).resolve().parents[3] / "docs" / "approximation" / "testing.md").read_text()
     code = page.split("```python\n")[1].split("```")[0]
     assert sum(bool(line) for line in code.splitlines()) <= 10
     names: dict = {}
-    exec(compile(code, "docs/testing.md", "exec"), names)
+    exec(compile(code, "docs/approximation/testing.md", "exec"), names)
     names["test_gate"]()
