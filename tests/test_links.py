@@ -48,6 +48,17 @@ def test_files_and_modules_that_are_named_exist() -> None:
     assert not missing, "\n".join(missing)
 
 
+def test_the_house_has_every_room_and_no_file_that_is_gone() -> None:
+    page = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
+    for package in ("rational_approx", "rsae"):
+        part = page.split(f"## The rooms of `{package}`")[1].split("## ")[0]
+        rooms = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+        assert set(re.findall(r"^\| `(\w+)/`", part, re.MULTILINE)) == rooms
+    named_files = re.findall(r"`(\w+/\w+\.py)`", page)
+    homes = [ROOT / "rational_approx", ROOT / "rsae"]
+    assert not [name for name in named_files if not any((home / name).exists() for home in homes)]
+
+
 def test_the_checks_find_what_they_look_for() -> None:
     assert len(PAGES) > 30
     assert LINK.findall("[a](b.md#c) [d](https://e)") == [("b.md", "c")]
