@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 HOST_STAMP := $(VENV)/.host
 WORKERS ?= 2
+PAGES := build/pages
 
-.PHONY: demo test lint types test-slow test-peers test-coq clean
+.PHONY: demo test lint types test-slow test-peers test-coq pages clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
@@ -31,7 +32,28 @@ test-peers: $(STAMP)
 	SPARSIFY_DISABLE_TRITON=1 $(BIN)/python -m pytest -m peers  # its kernels are for CUDA devices alone
 
 test-coq: $(STAMP)
-	$(BIN)/python -m pytest -m coq tests/rational_approx/test_coq.py --durations=0
+	$(BIN)/python -m pytest -m coq tests/rational_approx/coq --durations=0
+
+# Writes again every page of docs/ that a program writes from this repository alone: hours, and not part of the tests.
+# tests/benchmarks/README.md and tests/adversaries/README.md say what each needs: shared data, Sollya, a C compiler.
+# A run that was stopped goes on from $(PAGES). The cells of results.md come from `rsae reproduce`.
+pages: export OMP_NUM_THREADS := 1
+pages: $(STAMP)
+	mkdir -p $(PAGES)
+	$(BIN)/python -m tests.benchmarks.fit.approximation --write docs/measured/benchmarks.md
+	$(BIN)/python -m tests.benchmarks.fit.times --write docs/measured/times.md
+	$(BIN)/python -m tests.benchmarks.fit.choosing
+	$(BIN)/python -m tests.benchmarks.proof.sollya --write docs/measured/proofs.md
+	$(BIN)/python -m tests.benchmarks.proof.evaluation
+	$(BIN)/python -m tests.benchmarks.proof.rounding
+	$(BIN)/python -m tests.adversaries.truths
+	$(BIN)/python -m tests.adversaries.fuzz --count 1000 --record $(PAGES)/fuzz.jsonl --write docs/measured/fuzz.md
+	$(BIN)/python -m tests.adversaries.false_proofs --count 1000 --results $(PAGES)/false.jsonl --write docs/measured/proofs.md
+	$(BIN)/python -m tests.adversaries.mutations --count 500 --write docs/measured/proofs.md
+	$(BIN)/python -m tests.adversaries.hostile --count 200 --write docs/measured/proofs.md
+	$(BIN)/python -m tests.adversaries.rounding --count 4000 --write docs/measured/evaluation.md
+	$(BIN)/python -m tests.adversaries.third_opinion --count 100000 --results $(PAGES)/opinion.jsonl --write docs/measured/proofs.md
+	$(BIN)/python docs/make_pictures.py
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.11")'

@@ -227,7 +227,7 @@ def _abs(x: Any) -> Any:
 
 
 def _step(left: Fraction, right: Fraction, middle: Fraction | None = None) -> Callable[[Any], Any]:
-    # The value at a single point does not count (docs/semantics.md): a switch that is zero leaves both sides open.
+    # A value at a single point does not count (docs/approximation/semantics.md): a zero switch leaves both sides open.
     def function(x: Any) -> Any:
         start = constant(x)
         if start > 0 or start < 0:
@@ -273,8 +273,8 @@ def _where_at(operator: str, left: Any, right: Any, yes: Callable[[], Any], no: 
 
 
 def _strict(function: Callable[..., Any]) -> Callable[..., Any]:
-    # A part without a value leaves the whole without one (docs/semantics.md), also where ball arithmetic would forget
-    # it: an infinite ball times zero is zero, and its hyperbolic tangent lies between -1 and 1.
+    # A part without a value leaves the whole without one (docs/approximation/semantics.md), also where ball arithmetic
+    # would forget it: an infinite ball times zero is zero, and its hyperbolic tangent lies between -1 and 1.
     def checked(*parts: Any) -> Any:
         if all(constant(part).is_finite() for part in parts):
             value = function(*parts)

@@ -7,8 +7,8 @@ one eigenvector with these signs. So one pattern is solved after the other; q ch
 
 Where the best approximant has a smaller type (p - d, q - d), P and Q have been divided by a common factor of degree at
 most d, whose zeros may lie in gaps as well. The pattern then is that of the factor times that of its own Q, and what
-alternates, at ``p + q + 2 - d`` points, is the error times the signs of the factor (docs/semantics.md). So such
-approximants are looked for among the best of smaller types with *all* patterns.
+alternates, at ``p + q + 2 - d`` points, is the error times the signs of the factor (docs/approximation/semantics.md).
+So such approximants are looked for among the best of smaller types with *all* patterns.
 """
 
 from collections.abc import Iterator

@@ -29,8 +29,9 @@ def alternating(
     the difference of two of them vanishes: without these factors ``x - z`` its degree is lower by one for each, and so
     is the number of points, and the signs alternate once those of the factors are taken off.
 
-    ``flips`` has for each piece the sign of Q there times that of the competitors' Q (docs/semantics.md has the
-    theorem): where it is -1, the sign of the error counts as the other one. Without it, all are 1.
+    ``flips`` has for each piece the sign of Q there times that of the competitors' Q (its theorem:
+    docs/approximation/semantics.md): where it is -1, the sign of the error counts as the other one. Without it, all
+    are 1.
     """
 
     def side(entry: tuple[Point, int, Fraction]) -> int:

@@ -1,6 +1,6 @@
 """The verifier: the numbers of a format, and the operations of code that evaluates a rational.
 
-Standard library only. The operations of each scheme are those that ``docs/evaluation.md`` writes down.
+Standard library only. The operations of each scheme are those that ``docs/measured/evaluation.md`` writes down.
 """
 
 from fractions import Fraction

@@ -166,8 +166,8 @@ def _probing(found: Sequence[Row]) -> str:
     lines = [
         "### Sparse probing",
         "",
-        "Accuracy by k latents on labelled texts ([protocol](probing.md)), first seed. Differences are paired, in",
-        "points, with their 95% intervals.",
+        "Accuracy by k latents on labelled texts ([protocol](../upgrading/probing.md)), first seed. Differences are",
+        "paired, in points, with their 95% intervals.",
         "",
         "| teacher | tasks, k | teacher | control | upgraded | upgraded - teacher | upgraded - control |",
         "|---|---|---|---|---|---|---|",

@@ -13,7 +13,7 @@ def fetched(batches: Iterable[Tensor], device: torch.device) -> Iterable[Tensor]
     """The same batches, `ahead` for a device of its own, and between the steps for a CPU.
 
     There the fetching thread would take the cores that a step runs on: steps are up to half as slow again
-    (docs/performance.md).
+    (docs/measured/performance.md).
     """
     return batches if device.type == "cpu" else ahead(batches)
 

@@ -92,8 +92,8 @@ def arms_for(
 def curve_where_crowded(teacher: SparseAutoencoder, l0: float) -> float | None:
     """The rate of a curve that reads the ratio alone, where codes are so many that this is better; else None.
 
-    As measured (docs/results.md): a JumpReLU's thresholds lose by the norm share where codes are more than a quarter as
-    many as dimensions (jumprelu_0.06); above a half only a curve that moves slowly keeps up with the plain threshold,
+    As measured (docs/measured/results.md): a JumpReLU's thresholds lose by the norm share where codes exceed a quarter
+    of the dimensions (jumprelu_0.06); above a half only a curve that moves slowly keeps up with the plain threshold,
     that of a ReLU too (relu_0.25, jumprelu_0.02).
     """
     if teacher.family not in ("relu", "jumprelu"):

@@ -223,7 +223,7 @@ def upgrade(
         note = "On vectors set apart it is no better than the teacher, so the SAE returned is the initialised one."
     if teacher.family == "jumprelu" and wanted > teacher.d_in / 2 and support == "exact":
         note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over"
-        note += " its control where measured (docs/results.md)."
+        note += " its control where measured (docs/measured/results.md)."
     curves["activation"] = learned_curve(trained["upgraded"][0], initialised)
     first_runs = {name: runs[0] for name, runs in trained.items()}
     if support == "exact":

@@ -1,1 +1,1 @@
-"""A third opinion on what the prover and the verifier say, written from ``docs/semantics.md`` alone."""
+"""What tries to break the prover, the verifier, `fit` and the bounds of exported code."""

@@ -1,7 +1,7 @@
 """Try to exceed the proved bounds on rounding errors: exported code on random rationals, against exact arithmetic.
 
     python -m tests.adversaries.rounding [--count 20000] [--seed 1] [--first 0] [--jobs 1]
-                                       [--write docs/evaluation.md]
+                                       [--write docs/measured/evaluation.md]
 
 Each rational has one scheme, type and choice of fused multiply-add, and is run by everything that is installed: C by
 gcc and clang (as exported, and once more contracted by the compiler, once more with subnormal numbers flushed to zero),
@@ -112,7 +112,7 @@ def installed() -> list[str]:
 def batch(seed: int, indices: range, counts: Counter[str], languages: list[str]) -> Iterator[Outcome]:
     """The outcomes of some cases in all languages; ``counts`` of cases without a bound."""
     cases, sources, bounds = {}, {}, {}
-    with patch("rational_approx.export.evaluation_error", lru_cache(maxsize=4)(evaluation_error)):
+    with patch("rational_approx.shipping.export.evaluation_error", lru_cache(maxsize=4)(evaluation_error)):
         for index in indices:
             rng = np.random.default_rng([seed, index])
             while index not in cases:
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="batches that run at once")
-    parser.add_argument("--write", type=Path, help="a page that has the marks, such as docs/evaluation.md")
+    parser.add_argument("--write", type=Path, help="a page that has the marks, such as docs/measured/evaluation.md")
     chosen = parser.parse_args()
     counts: Counter[str] = Counter()
     outcomes: list[Outcome] = []

@@ -7,23 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import rational_approx
 from rational_approx import Certificate, Fit
-from rational_approx.commands.main import main
 from rational_approx.fitting.error_curve import sampled_error
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
-
-
-def sentence(result: Result) -> str:
-    """The one line of a refusal; fails where there is a traceback."""
-    assert result.exit_code == 2, result.output
-    assert isinstance(result.exception, SystemExit)
-    return result.stderr.strip().splitlines()[-1]
+from tests.rational_approx.command_line import run, sentence
 
 
 def test_fit_certify_save_verify_show_and_plot(tmp_path: Path) -> None:
@@ -37,8 +25,8 @@ def test_fit_certify_save_verify_show_and_plot(tmp_path: Path) -> None:
     assert isinstance(rational_approx.load(out), Certificate)
     told = run("verify", out).output
     assert told.endswith("\nverified\n")
-    for sentence in ("f(x) = exp(x)", "domain    [-1, 1]", "no pole", "de la Vallee-Poussin", "keeps one sign"):
-        assert sentence in told
+    for part in ("f(x) = exp(x)", "domain    [-1, 1]", "no pole", "de la Vallee-Poussin", "keeps one sign"):
+        assert part in told
     as_json = json.loads(run("verify", "--json", out).output)
     assert as_json["outcome"] == "verified"
     assert {each["outcome"] for each in as_json["statements"]} == {"verified"}

@@ -14,7 +14,7 @@ import pytest
 import rational_approx
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "worked-example.md").read_text()
+PAGE = (ROOT / "docs" / "approximation" / "worked-example.md").read_text()
 BLOCKS = re.findall(r"```(python|sh|text)\n(.*?)```", PAGE, re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 @pytest.fixture(scope="module")
 def states(shared):
     pytest.importorskip("sae_lens", exc_type=ImportError)
-    from tests.benchmarks.run_evals import stories
+    from tests.benchmarks.upgrade.run_evals import stories
 
     return stories(shared, 6)
 
@@ -19,7 +19,7 @@ def states(shared):
 @pytest.mark.parametrize("kind", ["teacher", "rational"])
 @pytest.mark.parametrize("name", ["topk_16", "jumprelu_0.06", "relu_0.25"])
 def test_the_same_numbers_where_the_definitions_agree(shared, states, tmp_path, name, kind):
-    from tests.benchmarks.run_evals import PAIRS, compare, rational
+    from tests.benchmarks.upgrade.run_evals import PAIRS, compare, rational
 
     sae = load_sae(shared / "data/teachers/stories260K_layer2" / name)
     found = compare(sae if kind == "teacher" else rational(sae, states), states, tmp_path / "sae")
@@ -31,7 +31,7 @@ def test_the_same_numbers_where_the_definitions_agree(shared, states, tmp_path, 
 @torch.no_grad()
 def test_the_losses_differ_by_what_the_table_says(shared, states, tmp_path):
     """SAELens leaves out what the first position predicts, and its zeros replace the first position as well."""
-    from tests.benchmarks.run_evals import Hooked, compare
+    from tests.benchmarks.upgrade.run_evals import Hooked, compare
 
     sae = load_sae(shared / "data/teachers/stories260K_layer2/topk_16")
     found = compare(sae, states, tmp_path / "sae")

@@ -1,0 +1,1 @@
+"""What is measured: fits, proofs and upgrades."""

@@ -1,0 +1,1 @@
+"""How tight what is proved is, and what it costs."""

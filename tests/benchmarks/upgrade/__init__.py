@@ -1,0 +1,1 @@
+"""What an upgrade of a sparse autoencoder costs, and that it survives."""

@@ -1,0 +1,1 @@
+"""Tests of numbers, polynomials and their signs."""

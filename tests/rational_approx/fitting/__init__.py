@@ -1,0 +1,1 @@
+"""Tests of `fit` and the choice of a type."""

@@ -1,0 +1,1 @@
+"""Tests of conditions, symmetry and half-lines."""

@@ -1,0 +1,1 @@
+"""Tests of rationals and what they give back."""

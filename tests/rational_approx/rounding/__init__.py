@@ -1,0 +1,1 @@
+"""Tests of coefficients in a format."""

@@ -1,0 +1,1 @@
+"""Tests of strategies and assertions for users."""
