@@ -57,12 +57,7 @@ class Comparison:
 @torch.no_grad()
 def token_errors(sae: SparseAutoencoder, x: Tensor) -> Tensor:
     """Squared error summed over d_in of each held-out vector [n, d_in], as float64 [n]."""
-    device = sae.W_enc.device
-    parts = []
-    for chunk in x.split(max(1, 2**22 // sae.d_sae)):
-        chunk = chunk.to(device, torch.float32)
-        parts.append((sae(chunk).reconstruction - chunk).double().square().sum(1))
-    return torch.cat(parts)
+    return torch.cat([(sae(chunk).reconstruction - chunk).double().square().sum(1) for chunk in sae.chunks(x)])
 
 
 def compare(other: str, ours: Tensor, theirs: Tensor) -> Comparison:
