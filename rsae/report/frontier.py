@@ -11,8 +11,9 @@ import numpy as np
 
 from rsae.evaluation.metrics import Metrics
 from rsae.report import pictures
-from rsae.report.report import Report, write_json, write_text
+from rsae.report.report import Report
 from rsae.report.wording import LABELS
+from rsae.storage.writing import write_json, write_text
 
 __all__ = ["check_same", "frontier", "read_runs", "save_frontier"]
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +11,9 @@ from typing import Any
 from rsae.evaluation.metrics import Metrics
 from rsae.report import page
 from rsae.report.rows import Row, read_columns, rows_of
-from rsae.storage.checkpoint import unfinished
+from rsae.storage.writing import plain, write_json, write_text
 
-__all__ = ["Report", "free_directory", "plain", "write_json", "write_text"]
+__all__ = ["Report"]
 
 FORMAT = "rsae report 1"
 
@@ -65,8 +62,7 @@ class Report:
             "curves": self.curves,
             **{name: part for name in page.EVIDENCE if (part := getattr(self, name))},
         }
-        whole: dict[str, Any] = plain(tree)
-        return whole
+        return {name: plain(part) for name, part in tree.items()}
 
     def to_html(self) -> str:
         """One page that needs neither a network nor JavaScript; pictures are inside it (needs matplotlib, jinja2)."""
@@ -97,52 +93,3 @@ class Report:
             return cls(read_columns(tree["columns"]), tree["question"], tree["verdict"], tree["curves"], **evidence)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError(f"{path} is not a report of the format {FORMAT!r}") from None
-
-
-def free_directory(directory: str | Path, overwrite: bool = False) -> Path:
-    """The directory as a path, if results may be written to it: it is absent, empty or unfinished, or ``overwrite``.
-
-    Raises FileExistsError otherwise, before any work.
-    """
-    target = Path(directory)
-    if target.exists() and not target.is_dir():
-        raise FileExistsError(f"{target} is a file; give a directory for the results")
-    goes_on = unfinished(target / "checkpoint")
-    if target.is_dir() and any(target.iterdir()) and not (overwrite or goes_on):
-        raise FileExistsError(
-            f"{target} is not empty: give another directory, or overwrite=True (--overwrite) to replace its results"
-        )
-    return target
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file under another name beside it and rename it.  Raises FileNotFoundError without its folder."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            os.fchmod(file.fileno(), 0o644)  # mkstemp makes files that only their owner reads
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, tree: Mapping[str, Any]) -> None:
-    """Write a tree as JSON, as `write_text` writes; what JSON has no form for becomes None or text (`plain`)."""
-    write_text(path, json.dumps(plain(tree), indent=1, allow_nan=False) + "\n")
-
-
-def plain(value: Any) -> Any:
-    """A tree of mappings, lists, numbers and strings: what is not finite becomes None, and anything else text."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    return str(value)

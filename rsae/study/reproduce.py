@@ -6,7 +6,6 @@ report is not run again; one that was killed goes on with the arms that it had t
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,7 +16,8 @@ import torch
 
 from rsae.data.hidden_states import HiddenStates
 from rsae.formats import load_sae
-from rsae.report.report import Report, write_text
+from rsae.report.report import Report
+from rsae.storage.writing import write_json
 from rsae.study.cells import STUDIES, Cell, Study, finished_cells
 from rsae.training.finetune import Progress
 from rsae.upgrading.upgrade import upgrade
@@ -122,4 +122,4 @@ def _run(
     if not resumed:
         extra = {"seconds": round(time.monotonic() - began, 1), "threads": torch.get_num_threads()}
         report = replace(done.report, question={**done.report.question, **extra})
-        write_text(place / "report.json", json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
+        write_json(place / "report.json", report.to_json())

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rsae.evaluation.comparison import Comparison
-from rsae.report.report import write_text
+from rsae.storage.writing import write_text
 from rsae.study.cells import STUDIES, Cell, Row, rows
 from rsae.study.claims import claims, counts, run_seconds
 

@@ -19,9 +19,9 @@ from rsae.evaluation.probing import Task
 from rsae.formats import load_sae, save_sae
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import pick_device
-from rsae.report.report import Report, free_directory
+from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.storage.checkpoint import Checkpoint, fingerprint
+from rsae.storage.checkpoint import Checkpoint, fingerprint, free_directory
 from rsae.training.finetune import Progress, check_trainable, finetune
 from rsae.upgrading.arms import Arm, arms_for, curve_where_crowded
 from rsae.upgrading.calibrate import calibrate

@@ -11,7 +11,8 @@ from sparse_data import sparse_states, teacher
 from rsae.commands.main import main
 from rsae.evaluation.metrics import Metric
 from rsae.formats import save_sae
-from rsae.report.report import Report, write_text
+from rsae.report.report import Report
+from rsae.storage.writing import write_text
 from rsae.study import cells as table
 from rsae.study import reproduce as module
 from rsae.study.cells import STUDIES, Study, finished_cells, rows
