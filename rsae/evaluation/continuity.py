@@ -125,7 +125,9 @@ def _strongest(sae: SparseAutoencoder, x: Tensor, top: int) -> tuple[Tensor, Ten
     return torch.where(values > tolerance, indices, -1), count / len(x)
 
 
-def in_contexts(found: Continuity, where: Places, host: Host, latents: int = _LATENTS) -> dict[str, list[Any]]:
+def in_contexts(
+    found: Continuity, where: Places, host: Host, latents: int = _LATENTS
+) -> dict[str, list[list[str | int | None]]]:
     """For each latent (the ``latents`` that changed most) the contexts of its strongest tokens, before and after.
 
     Keys are latents; an entry is ``[left, token, right, rank before, rank after]``, ranks from 1, None if not among the
