@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import time
 from pathlib import Path
@@ -83,8 +81,7 @@ def upgrade(
         import rsae
         from rsae import ranks
         from rsae.hosts.language_model import pick_device
-        from rsae.report.report import free_directory
-        from rsae.storage.checkpoint import Checkpoint
+        from rsae.storage.checkpoint import Checkpoint, free_directory
 
         free_directory(out, overwrite)
         place = pick_device(reading["device"])
@@ -136,7 +133,7 @@ def evaluate(
     with refusing("rsae evaluate"):
         import rsae
         from rsae.hosts.language_model import pick_device
-        from rsae.report.report import write_text
+        from rsae.storage.writing import write_json
 
         if out is not None and out.exists() and not overwrite:
             raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
@@ -148,10 +145,7 @@ def evaluate(
         console.print(metrics_table(metrics))
         if out is not None:
             plain = {name: metric.to_json() for name, metric in metrics.items()}
-            for entry in plain.values():
-                entry["value"] = entry["value"] if math.isfinite(entry["value"]) else None
-            tree = {"metrics": plain, "question": {"sae": sae, "hidden_states": states.question}}
-            write_text(out, json.dumps(tree, indent=1, allow_nan=False, default=str) + "\n")
+            write_json(out, {"metrics": plain, "question": {"sae": sae, "hidden_states": states.question}})
             console.print(f"wrote {out}", soft_wrap=True)
 
 
@@ -179,7 +173,7 @@ def frontier(
 
         import rsae
         from rsae.report import frontier as curves
-        from rsae.report.report import free_directory
+        from rsae.storage.checkpoint import free_directory
 
         free_directory(out, overwrite)
         reports, targets = curves.read_runs(runs), curves.read_runs(into) if into else {}
@@ -215,7 +209,7 @@ def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bo
     console = Console()
     with refusing("rsae demo"):
         from rsae.demo import run
-        from rsae.report.report import free_directory
+        from rsae.storage.checkpoint import free_directory
 
         began = time.monotonic()
         free_directory(out, overwrite)

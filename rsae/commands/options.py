@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+
+from rsae.commands.console import Bars
+from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.evaluation.probing import Task, read_labelled, tasks_of
+from rsae.sae.autoencoder import SparseAutoencoder
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 __all__ = ["OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states", "tasks"]
 
@@ -41,13 +48,13 @@ PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help=
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
 
 
-def reading(required: bool = True) -> Callable[[Any], Any]:
+def reading(required: bool = True) -> Callable[[_Command], _Command]:
     """The options of every command that reads a text with a host; they arrive together, as ``**reading``."""
     model = click.option("--model", required=required, help="Host model: a local folder, a .gguf file, or a hub name.")
     hook = click.option("--hook", required=required, help="Where its hidden states are read, e.g. model.layers.2.")
     text = click.option("--text", required=required, help="Text: UTF-8, .json or .jsonl (documents), or .parquet.")
 
-    def decorated(command: Any) -> Any:
+    def decorated(command: _Command) -> _Command:
         for option in (DEVICE, DTYPE, LOSSES, HELD_OUT, BOS, CONTEXT, TOKENS, text, hook, model):
             command = option(command)
         return command
@@ -55,13 +62,13 @@ def reading(required: bool = True) -> Callable[[Any], Any]:
     return decorated
 
 
-def states(reading: dict[str, Any], sae: Any, bars: Any, seed: int = 0, store: Path | None = None) -> Any:
+def states(
+    reading: dict[str, Any], sae: SparseAutoencoder, bars: Bars, seed: int = 0, store: Path | None = None
+) -> HiddenStates:
     """Hidden states as the options of `reading` ask for them, in contexts such as the SAE says it was trained on.
 
     Their length and whether they begin with a beginning-of-sequence token are the SAE's own where no option says else.
     """
-    import rsae
-
     own = sae.metadata.get("context_length")
     if reading["context_length"] is None:
         reading = reading | {"context_length": own if isinstance(own, int) and own >= 8 else 256}
@@ -71,13 +78,11 @@ def states(reading: dict[str, Any], sae: Any, bars: Any, seed: int = 0, store: P
         bars.note(f"Contexts {'' if begins else 'do not '}begin with a BOS token, as the SAE says it was trained.")
     rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
     source, text, hook = (reading[name] for name in ("model", "text", "hook"))
-    return rsae.hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, **rest)
+    return hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, **rest)
 
 
-def tasks(probe: Path | None, probe_test: Path | None) -> Any:
+def tasks(probe: Path | None, probe_test: Path | None) -> Sequence[Task]:
     """The probing tasks of a CSV file, if one is given."""
-    from rsae.evaluation.probing import read_labelled, tasks_of
-
     if probe is None:
         if probe_test is not None:
             raise ValueError("--probe-test is the test part of --probe; give both")

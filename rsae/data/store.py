@@ -7,11 +7,10 @@ SHA-256. A harvest that was killed goes on after its last whole shard and ends w
 import hashlib
 import json
 import math
-import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -22,6 +21,7 @@ from rsae import ranks
 from rsae.data.harvest import Harvest, harvest, windows
 from rsae.hosts.host import Host
 from rsae.storage.reading import read_json, read_safetensors, regular_file
+from rsae.storage.writing import new_file, write_text
 
 __all__ = ["Store", "is_store"]
 
@@ -116,7 +116,8 @@ class Store:
         """Read one shard and write it; the harvest, and the file's SHA-256."""
         found = harvest(host, contexts, size, progress)
         data = save({"states": found.states, "norms": found.norms, "first_norms": found.first_norms})
-        _write(self.folder / name, lambda file: file.write(data))
+        with new_file(self.folder / name) as file:
+            file.write(data)
         return found, hashlib.sha256(data).hexdigest()
 
     def finish(self, limit: float | None, statistics: dict[str, Any], d_in: int) -> None:
@@ -158,7 +159,7 @@ class Store:
         header += b" " * (-len(header) % 8)
         digest = hashlib.sha256()
 
-        def write(file: BinaryIO) -> None:
+        with new_file(self.folder / f"{part}.safetensors") as file:
             for piece in (struct.pack("<Q", len(header)), header):
                 digest.update(piece)
                 file.write(piece)
@@ -166,8 +167,6 @@ class Store:
                 data = states.contiguous().view(torch.uint8).numpy().data
                 digest.update(data)
                 file.write(data)
-
-        _write(self.folder / f"{part}.safetensors", write)
         return {"file": f"{part}.safetensors", "rows": rows, "sha256": digest.hexdigest()}
 
     def rows(self, part: str, wanted: Tensor) -> Tensor:
@@ -219,20 +218,9 @@ class Store:
     def _write_manifest(self) -> None:
         if ranks.rank() > 0:
             return
-        text = json.dumps(self.manifest, indent=1).encode()
-        _write(self.folder / "manifest.json", lambda file: file.write(text))
+        write_text(self.folder / "manifest.json", json.dumps(self.manifest, indent=1))
 
 
 def _unfinished(path: Path) -> bool:
     """Whether a file is what a kill has left of one that was being written."""
     return path.name.startswith(".") and path.name.endswith(".part")
-
-
-def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name, to the disk, and rename it: never half a file under its own name."""
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -4,9 +4,12 @@ import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow
 
 __all__ = ["TABLES", "column", "dataset_documents", "matrix"]
 
@@ -47,7 +50,7 @@ def _schema(path: Path) -> Any:
         return file.schema_arrow if path.suffix == ".parquet" else file.schema
 
 
-def column(path: Path, name: str) -> Iterator[Any]:
+def column(path: Path, name: str) -> Iterator["pyarrow.Array"]:
     """The pyarrow arrays of one column, chunk by chunk: the file is never whole in memory.
 
     Raises ImportError without pyarrow, ValueError for another file or a column that it does not have.
@@ -109,7 +112,7 @@ def _numbers(chunk: Any, path: Path, name: str) -> np.ndarray:
         raise ValueError(f"column {name!r} of {path} holds {chunk.type}, not numbers") from None
 
 
-def dataset_documents(name: str, text_field: str) -> list[Any]:
+def dataset_documents(name: str, text_field: str) -> list[object]:
     """The column ``text_field`` of ``datasets:name[/configuration][:split]``, read by the library datasets.
 
     A name may be a local folder. Raises ImportError without the library, and ValueError where it does not find the data

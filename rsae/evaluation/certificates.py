@@ -83,8 +83,7 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
         straight.activation = None
     mass = beyond = farthest = rounding = apart = 0.0
     others = 0
-    for chunk in x.split(4096):
-        chunk = chunk.to(device, torch.float32)
+    for chunk in teacher.chunks(x):
         ours, theirs = initialised(chunk), teacher(chunk)
         _, _, unit = teacher.normalised(chunk)
         size = torch.as_tensor(unit, device=device, dtype=torch.float64).reshape(-1)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
 from rsae.evaluation.metrics import Metric, Metrics
@@ -53,19 +54,10 @@ class Comparison:
         return {**asdict(self), "relative": self.relative, "certain": self.certain}
 
 
-# Two-sided 95% points of Student's t for 1, 2, ... degrees of freedom; the normal one beyond.
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-
-
 @torch.no_grad()
 def token_errors(sae: SparseAutoencoder, x: Tensor) -> Tensor:
     """Squared error summed over d_in of each held-out vector [n, d_in], as float64 [n]."""
-    device = sae.W_enc.device
-    parts = []
-    for chunk in x.split(max(1, 2**22 // sae.d_sae)):
-        chunk = chunk.to(device, torch.float32)
-        parts.append((sae(chunk).reconstruction - chunk).double().square().sum(1))
-    return torch.cat(parts)
+    return torch.cat([(sae(chunk).reconstruction - chunk).double().square().sum(1) for chunk in sae.chunks(x)])
 
 
 def compare(other: str, ours: Tensor, theirs: Tensor) -> Comparison:
@@ -88,8 +80,7 @@ def compare_runs(metric: str, other: str, ours: Sequence[float], theirs: Sequenc
     spread = math.inf
     if len(gaps) > 1:
         deviation = math.sqrt(sum((g - mean) ** 2 for g in gaps) / (len(gaps) - 1))
-        spread = STUDENT[len(gaps) - 2] if len(gaps) - 2 < len(STUDENT) else 1.96
-        spread *= deviation / math.sqrt(len(gaps))
+        spread = float(stdtrit(len(gaps) - 1, 0.975)) * deviation / math.sqrt(len(gaps))
     return Comparison(metric, other, mean, base, mean - spread, mean + spread, "seeds")
 
 

@@ -115,8 +115,8 @@ def _strongest(sae: SparseAutoencoder, x: Tensor, top: int) -> tuple[Tensor, Ten
     indices = torch.zeros(sae.d_sae, 0, dtype=torch.int64, device=sae.W_enc.device)
     tolerance = sae.activation.tolerance if isinstance(sae.activation, PaperActivation) else 0.0
     count, start = torch.zeros(sae.d_sae, device=sae.W_enc.device), 0
-    for chunk in x.split(max(256, 2**23 // sae.d_sae)):
-        codes = sae.encode(chunk.to(sae.W_enc.device, torch.float32)).T
+    for chunk in sae.chunks(x):
+        codes = sae.encode(chunk).T
         count += (codes.abs() > tolerance).sum(1)
         here = torch.arange(start, start + len(chunk), device=codes.device).expand_as(codes)
         values, order = torch.cat([values, codes], 1).topk(min(top, values.shape[1] + codes.shape[1]), dim=1)
@@ -125,7 +125,9 @@ def _strongest(sae: SparseAutoencoder, x: Tensor, top: int) -> tuple[Tensor, Ten
     return torch.where(values > tolerance, indices, -1), count / len(x)
 
 
-def in_contexts(found: Continuity, where: Places, host: Host, latents: int = _LATENTS) -> dict[str, list[Any]]:
+def in_contexts(
+    found: Continuity, where: Places, host: Host, latents: int = _LATENTS
+) -> dict[str, list[list[str | int | None]]]:
     """For each latent (the ``latents`` that changed most) the contexts of its strongest tokens, before and after.
 
     Keys are latents; an entry is ``[left, token, right, rank before, rank after]``, ranks from 1, None if not among the

@@ -27,8 +27,8 @@ def ratios(sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor]:
     [[4.0], [0.25]]
     """
     heights, shares = [], []
-    for chunk in x.split(max(1, 2**22 // sae.d_sae)):
-        codes, _, h = sae(chunk.to(sae.W_enc.device, torch.float32))
+    for chunk in sae.chunks(x):
+        codes, _, h = sae(chunk)
         if sae.family == "groupmax":
             assert sae.k is not None
             _, runners_up, columns = group_maxima(h, sae.k)

@@ -177,11 +177,9 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
 @torch.no_grad()
 def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tuple[dict[str, float], dict[str, float]]:
     """Every metric that needs no host, over chunks of bounded memory; and the standard errors of means over tokens."""
-    device = sae.W_enc.device
     total: _Sums | None = None
-    norms = torch.ones((), device=device) if sae.rescale_by_decoder_norm else sae.W_dec.norm(dim=1)
-    for chunk in x.split(max(1, 2**22 // sae.d_sae)):
-        chunk = chunk.to(device, torch.float32)
+    norms = torch.ones((), device=sae.W_enc.device) if sae.rescale_by_decoder_norm else sae.W_dec.norm(dim=1)
+    for chunk in sae.chunks(x):
         codes, reconstruction, _ = sae(chunk)
         fires = codes.abs() > tolerance
         each = torch.stack(

@@ -2,7 +2,8 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+
+from torch import nn
 
 from rsae.formats.writing import save_sae
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -10,7 +11,7 @@ from rsae.sae.autoencoder import SparseAutoencoder
 __all__ = ["fetch", "push_sae"]
 
 
-def fetch(release: str, sae_id: str) -> Any:
+def fetch(release: str, sae_id: str) -> nn.Module | Path:
     """A live ``sae_lens`` SAE of a listed release, or the folder of one downloaded from a hub repository.
 
     Raises ValueError, in one sentence, where neither gives it (a wrong name, or no connection).
@@ -26,7 +27,8 @@ def fetch(release: str, sae_id: str) -> Any:
             )
         else:
             try:
-                return SAE.from_pretrained(release, sae_id, device="cpu")
+                found: nn.Module = SAE.from_pretrained(release, sae_id, device="cpu")
+                return found
             except Exception as error:  # the library passes on whatever its downloads raise
                 reasons.append(_first_line(error))
     else:

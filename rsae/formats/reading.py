@@ -53,7 +53,7 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
     return _read(path)
 
 
-def _read(found: Any) -> SparseAutoencoder:
+def _read(found: nn.Module | Path) -> SparseAutoencoder:
     if not isinstance(found, Path):
         return from_live(found)
     sae = _read_directory(found) if found.is_dir() else _read_file(found)

@@ -1,10 +1,7 @@
 """`save_sae`, the SAELens layout, and `export_torch`, a module that needs torch alone: written whole or not at all."""
 
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from torch import Tensor
 from rsae.formats import standalone_module
 from rsae.formats.record import record_of
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.storage.writing import new_directory
 
 __all__ = ["export_torch", "save_sae"]
 
@@ -38,7 +36,7 @@ def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = Fals
         save_file(tensors, folder / "sae_weights.safetensors")
         (folder / "cfg.json").write_text(text, encoding="utf-8")
 
-    return _new_directory(Path(path), fill, {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}, overwrite)
+    return new_directory(Path(path), fill, {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}, overwrite)
 
 
 def export_torch(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -54,40 +52,12 @@ def export_torch(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = 
         (folder / "cfg.json").write_text(text, encoding="utf-8")
         shutil.copyfile(standalone_module.__file__, folder / "rational_sae.py")
 
-    return _new_directory(Path(path), fill, {"cfg.json", "weights.pt", "rational_sae.py", "__pycache__"}, overwrite)
+    return new_directory(Path(path), fill, {"cfg.json", "weights.pt", "rational_sae.py", "__pycache__"}, overwrite)
 
 
 def _weights(sae: SparseAutoencoder) -> dict[str, Tensor]:
     named = sae.named_parameters(recurse=False)
     return {n: value.detach().cpu().float().contiguous() for n, value in named if n != "residual_step"}
-
-
-def _new_directory(target: Path, fill: Callable[[Path], None], ours: set[str], overwrite: bool) -> Path:
-    """A directory that appears whole or not at all; one that is there is replaced if it holds only ``ours``."""
-    if target.exists() and not target.is_dir():
-        raise NotADirectoryError(f"{target} is a file; give the name of a new directory")
-    inside = {entry.name for entry in target.iterdir()} if target.exists() else set()
-    if inside and not overwrite:
-        raise FileExistsError(f"{target} is not empty; give a new directory, or overwrite=True")
-    if inside - ours:
-        raise FileExistsError(f"{target} holds more than an SAE ({sorted(inside - ours)[0]}), so it is not replaced")
-    if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no directory {target.absolute().parent} to put {target.name} into")
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.absolute().parent))
-    try:
-        new = staging / "new"
-        new.mkdir()
-        fill(new)
-        for written in new.iterdir():
-            descriptor = os.open(written, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)
-        if target.exists():
-            target.rename(staging / "old")
-        new.rename(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return target
 
 
 def configuration(sae: SparseAutoencoder) -> dict[str, Any]:

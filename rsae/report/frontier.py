@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from rsae.evaluation.metrics import Metrics
-from rsae.report.report import Report, write_json, write_text
+from rsae.report import pictures
+from rsae.report.report import Report
 from rsae.report.wording import LABELS
+from rsae.storage.writing import write_json, write_text
 
 __all__ = ["check_same", "frontier", "read_runs", "save_frontier"]
 
@@ -126,8 +128,6 @@ def _gap(
 
 def save_frontier(found: Mapping[str, Any], directory: str | Path) -> list[Path]:
     """Write ``frontier.json`` and a picture ``frontier-mse.svg`` (and ``-delta_ce``) into a directory that exists."""
-    from rsae.report import pictures
-
     directory = Path(directory)
     written = [directory / "frontier.json"]
     write_json(written[0], found)

@@ -1,4 +1,4 @@
-"""The page of a report: what `Report.to_html` shows, as words and numbers that a template lays out."""
+"""The page of a report: its plain tree (`Report.to_json`) as words and numbers that a template lays out."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rsae.evaluation.metrics import Metric
+from rsae.report import pictures
+from rsae.report.rows import read_columns, rows_of
 from rsae.report.wording import COLUMNS, LABELS, judged, number, one_line, percent, shown, spoken
 
-if TYPE_CHECKING:
-    from rsae.report.report import Report
+__all__ = ["EVIDENCE", "render"]
 
-__all__ = ["render"]
-
+EVIDENCE = ("certificates", "histograms", "probing", "continuity", "frontier")
 FIRST = 20  # latents that changed most, listed before all others
 GROUP = 100
 
 
-def render(report: Report, question: Mapping[str, Any]) -> str:
-    """The page of a report whose ``question`` is given as plain values (needs matplotlib, jinja2)."""
+def render(tree: Mapping[str, Any]) -> str:
+    """The page of a report given as plain values; of ``EVIDENCE`` parts may be absent (needs matplotlib, jinja2)."""
     import jinja2
 
-    from rsae.report import pictures
-
+    report: dict[str, Any] = {**{name: {} for name in EVIDENCE}, **tree}
+    columns, question = read_columns(report["columns"]), report["question"]
+    rows = rows_of(columns)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rsae.report"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"cell": _cell, "percent": percent, "name": spoken, "number": number, "line": one_line}
     return environment.get_template("report.html").render(
         report=report,
-        rows=report.rows(),
-        against=[_against(report.columns, row.name) for row in report.rows()],
+        rows=rows,
+        against=[_against(columns, row.name) for row in rows],
         meanings=COLUMNS,
         comparisons=[_comparison(entry) for entry in question.get("comparisons", [])],
-        certificates={name: _certificate(entry) for name, entry in report.certificates.items()},
-        continuity=_continuity(report.continuity),
+        certificates={name: _certificate(entry) for name, entry in report["certificates"].items()},
+        continuity=_continuity(report["continuity"]),
         question=_flat({name: entry for name, entry in question.items() if name != "comparisons"}),
         pictures=pictures.of_report(report),
     )

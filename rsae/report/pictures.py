@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rsae.report.wording import spoken
-
-if TYPE_CHECKING:
-    from rsae.report.report import Report
 
 __all__ = [
     "COLOURS",
@@ -54,45 +50,46 @@ class Picture:
     caption: str
 
 
-def of_report(report: Report) -> dict[str, list[Picture]]:
-    """The pictures for which a report has data, by the part of the page: ``columns``, ``frontier``, ``curve``."""
+def of_report(tree: Mapping[str, Any]) -> dict[str, list[Picture]]:
+    """The pictures for which a report's tree has data, by part of the page: ``columns``, ``frontier``, ``curve``."""
     parts: dict[str, list[Picture]] = {"columns": [], "frontier": [], "curve": []}
+    frontier, histograms = tree.get("frontier", {}), tree.get("histograms", {})
 
     def add(part: str, caption: str, draw: Callable[..., None], *data: Any) -> None:
         image = base64.b64encode(svg(draw, *data).encode()).decode("ascii")
         parts[part].append(Picture("data:image/svg+xml;base64," + image, caption))
 
     points = {
-        name: (column["l0"].value, column["mse"].value)
-        for name, column in report.columns.items()
-        if "l0" in column and "mse" in column and math.isfinite(column["mse"].value)
+        name: (column["l0"]["value"], column["mse"]["value"])
+        for name, column in tree["columns"].items()
+        if "l0" in column and "mse" in column and column["mse"]["value"] is not None
     }
     if points:
         caption = "MSE against L0 on held-out vectors, one point a column; lower and further left is better."
         add("columns", caption, draw_columns, points)
-    histories = {name: entry for name, entry in report.curves.items() if isinstance(entry, list | tuple) and entry}
+    histories = {name: entry for name, entry in tree["curves"].items() if isinstance(entry, list | tuple) and entry}
     if histories:
         caption = "Squared error of single training batches while fine-tuning; the same batches in every arm."
         add("columns", caption, draw_training, histories)
     for metric in ("mse", "delta_ce"):
-        if any(metric in point for series in report.frontier.get("series", []) for point in series["points"]):
-            add("frontier", FRONTIER_CAPTIONS[metric], draw_frontier, report.frontier["series"], metric)
-    activation = report.curves.get("activation") or {}
+        if any(metric in point for series in frontier.get("series", []) for point in series["points"]):
+            add("frontier", FRONTIER_CAPTIONS[metric], draw_frontier, frontier["series"], metric)
+    activation = tree["curves"].get("activation") or {}
     if activation.get("ratio"):
         caption = (
             "What the rational does to a code (lines, left): its factor against the ratio of the threshold to the "
             "pre-activation (1: the latent barely passed), before and after fine-tuning."
         )
-        shares = report.histograms.get("ratio")
+        shares = histograms.get("ratio")
         if shares and max(shares["after"]) < _CERTAIN:
             caption += " Behind it (right): where the codes of held-out tokens lie."
         add("curve", caption, draw_activation, activation, shares)
     if activation.get("pre_activation"):
         caption = "The code of a pre-activation, before and after fine-tuning; it is exactly 0 nearly nowhere."
         add("curve", caption, draw_activation, activation)
-    if report.histograms:
+    if histograms:
         caption = "Pre-activations of the codes that are not 0, on held-out tokens, before and after fine-tuning."
-        add("curve", caption, draw_histogram, report.histograms["pre_activation"], "pre-activation")
+        add("curve", caption, draw_histogram, histograms["pre_activation"], "pre-activation")
     return parts
 
 

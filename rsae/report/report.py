@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rsae.evaluation.metrics import Metric, Metrics
-from rsae.report.wording import LABELS, spoken
-from rsae.storage.checkpoint import unfinished
+from rsae.evaluation.metrics import Metrics
+from rsae.report import page
+from rsae.report.rows import Row, read_columns, rows_of
+from rsae.storage.writing import plain, write_json, write_text
 
-__all__ = ["Report", "Row", "free_directory", "plain", "write_json", "write_text"]
+__all__ = ["Report"]
 
 FORMAT = "rsae report 1"
-EVIDENCE = ("certificates", "histograms", "probing", "continuity", "frontier")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One metric over all columns: its name, label, definition, and a `Metric` (or None) for each column."""
-
-    name: str
-    label: str
-    definition: str
-    metrics: tuple[Metric | None, ...]
 
 
 @dataclass(frozen=True)
@@ -41,6 +28,7 @@ class Report:
     of plain values, empty where nothing of the kind was done: what was proved (``certificates``), histograms of
     pre-activations and codes, sparse probing, feature continuity, and a frontier over several sparsities.
 
+    >>> from rsae.evaluation.metrics import Metric
     >>> mse = Metric(1.25, "squared error")
     >>> report = Report({"teacher": {"mse": mse}}, {"seed": 0}, "Nothing was trained.")
     >>> report.to_json()["columns"]["teacher"]["mse"]
@@ -59,14 +47,7 @@ class Report:
 
     def rows(self) -> list[Row]:
         """The metrics that any column has, the usual ones first."""
-        present = {name for column in self.columns.values() for name in column}
-        names = [name for name in LABELS if name in present] + sorted(present - set(LABELS))
-        rows = []
-        for name in names:
-            metrics = tuple(column.get(name) for column in self.columns.values())
-            definition = next(metric.definition for metric in metrics if metric is not None)
-            rows.append(Row(name, LABELS.get(name, spoken(name)), definition, metrics))
-        return rows
+        return rows_of(self.columns)
 
     def to_json(self) -> dict[str, Any]:
         """A tree of plain values; numbers that are not finite become None."""
@@ -79,16 +60,13 @@ class Report:
             "columns": columns,
             "question": self.question,
             "curves": self.curves,
-            **{name: part for name in EVIDENCE if (part := getattr(self, name))},
+            **{name: part for name in page.EVIDENCE if (part := getattr(self, name))},
         }
-        whole: dict[str, Any] = plain(tree)
-        return whole
+        return {name: plain(part) for name, part in tree.items()}
 
     def to_html(self) -> str:
         """One page that needs neither a network nor JavaScript; pictures are inside it (needs matplotlib, jinja2)."""
-        from rsae.report import page
-
-        return page.render(self, plain(self.question))
+        return page.render(self.to_json())
 
     def save(self, directory: str | Path) -> None:
         """Write ``report.json`` and ``report.html`` into a directory, each in one step, so that neither is ever half.
@@ -96,9 +74,10 @@ class Report:
         Raises FileNotFoundError where the directory does not exist.
         """
         directory = Path(directory)
-        page = self.to_html()
-        write_json(directory / "report.json", self.to_json())
-        write_text(directory / "report.html", page)
+        tree = self.to_json()
+        text = page.render(tree)
+        write_json(directory / "report.json", tree)
+        write_text(directory / "report.html", text)
 
     @classmethod
     def load(cls, path: str | Path) -> Report:
@@ -110,67 +89,7 @@ class Report:
             tree = json.loads(path.read_text(encoding="utf-8"))
             if tree["format"] != FORMAT:
                 raise ValueError(tree["format"])
-            columns = {
-                name: {
-                    key: Metric(math.nan if entry["value"] is None else entry["value"], *_rest(entry))
-                    for key, entry in column.items()
-                }
-                for name, column in tree["columns"].items()
-            }
-            evidence = {name: dict(tree.get(name, {})) for name in EVIDENCE}
-            return cls(columns, tree["question"], tree["verdict"], tree["curves"], **evidence)
+            evidence = {name: dict(tree.get(name, {})) for name in page.EVIDENCE}
+            return cls(read_columns(tree["columns"]), tree["question"], tree["verdict"], tree["curves"], **evidence)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError(f"{path} is not a report of the format {FORMAT!r}") from None
-
-
-def _rest(entry: Mapping[str, Any]) -> tuple[str, float | None, float | None]:
-    return entry["definition"], entry.get("standard_error"), entry.get("token_error")
-
-
-def free_directory(directory: str | Path, overwrite: bool = False) -> Path:
-    """The directory as a path, if results may be written to it: it is absent, empty or unfinished, or ``overwrite``.
-
-    Raises FileExistsError otherwise, before any work.
-    """
-    target = Path(directory)
-    if target.exists() and not target.is_dir():
-        raise FileExistsError(f"{target} is a file; give a directory for the results")
-    goes_on = unfinished(target / "checkpoint")
-    if target.is_dir() and any(target.iterdir()) and not (overwrite or goes_on):
-        raise FileExistsError(
-            f"{target} is not empty: give another directory, or overwrite=True (--overwrite) to replace its results"
-        )
-    return target
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file under another name beside it and rename it.  Raises FileNotFoundError without its folder."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            os.fchmod(file.fileno(), 0o644)  # mkstemp makes files that only their owner reads
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, tree: Mapping[str, Any]) -> None:
-    """Write a tree as JSON, as `write_text` writes; what JSON has no form for becomes None or text (`plain`)."""
-    write_text(path, json.dumps(plain(tree), indent=1, allow_nan=False) + "\n")
-
-
-def plain(value: Any) -> Any:
-    """A tree of mappings, lists, numbers and strings: what is not finite becomes None, and anything else text."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    return str(value)

@@ -1,6 +1,6 @@
 """`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax in one class, with the teacher's gate or a rational one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
@@ -16,6 +16,7 @@ Family = Literal["relu", "jumprelu", "topk", "groupmax"]
 FAMILIES = ("relu", "jumprelu", "topk", "groupmax")
 NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale")
 REFINEMENTS = ("none", "gain", "residual")
+_ENTRIES = 2**22  # of a matrix [tokens, d_sae] at once: 16 MiB in float32
 
 
 class SAEOutput(NamedTuple):
@@ -232,6 +233,14 @@ class SparseAutoencoder(nn.Module):
         h = self.pre_activations(inputs)
         codes = self._refined(self._codes(h, inputs), inputs)
         return SAEOutput(codes, self.decode(codes) * scale + shift, h)
+
+    def chunks(self, x: Tensor) -> Iterator[Tensor]:
+        """Hidden states [n, d_in] in pieces, in float32 on this SAE's device, few enough that their codes stay small.
+
+        The one rule for the memory of whatever is measured over many tokens. Rows are computed alike in any piece.
+        """
+        for chunk in x.split(max(1, _ENTRIES // self.d_sae)):
+            yield chunk.to(self.W_enc.device, torch.float32)
 
     def _check(self, x: Tensor) -> None:
         if x.ndim == 0 or x.shape[-1] != self.d_in:

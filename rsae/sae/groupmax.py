@@ -3,10 +3,7 @@
 import torch
 from torch import Tensor
 
-from rsae.activations.ratio import RationalActivation
-from rsae.training.active import Active
-
-__all__ = ["active_groupmax", "group_maxima"]
+__all__ = ["group_maxima"]
 
 
 def group_maxima(h: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -22,18 +19,3 @@ def group_maxima(h: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     largest, order = groups.topk(min(2, size), dim=-1)
     tau = largest[..., 1] if size > 1 else torch.zeros_like(largest[..., 0])
     return largest[..., 0], tau, order[..., 0] + size * torch.arange(k, device=h.device)
-
-
-def active_groupmax(h: Tensor, k: int, activation: RationalActivation | None, size: Tensor | None) -> Active:
-    """The codes of a training batch as entries, as `rsae.training.active.active_topk` gives them for TopK."""
-    largest, tau, columns = group_maxima(h, k)
-    kept = largest.clamp_min(0.0)
-    codes = kept
-    if activation is not None:
-        share = None
-        if "norm" in activation.inputs:
-            assert size is not None
-            share = size / (size + kept.square().sum(1, keepdim=True).clamp_min(1e-24).sqrt()).clamp_min(1e-12)
-        codes = activation.values(kept, tau, share)
-    rows = torch.arange(len(h), device=h.device)[:, None].expand_as(codes)
-    return Active(codes.reshape(-1), columns.reshape(-1), rows.reshape(-1), len(h), (kept > 0).sum() / len(h))

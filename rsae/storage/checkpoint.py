@@ -7,7 +7,6 @@ to the questions that were agreed on; those of another question are never used. 
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -19,8 +18,9 @@ from torch import Tensor
 
 from rsae import ranks
 from rsae.storage.reading import read_safetensors
+from rsae.storage.writing import new_file
 
-__all__ = ["Checkpoint", "State", "fingerprint", "unfinished"]
+__all__ = ["Checkpoint", "State", "fingerprint", "free_directory", "unfinished"]
 
 
 class State(NamedTuple):
@@ -115,7 +115,8 @@ class Checkpoint:
         if ranks.rank() != 0:
             return
         plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-        _write(self._path(name), save(plain, {"values": json.dumps(values)}))
+        with new_file(self._path(name)) as file:
+            file.write(save(plain, {"values": json.dumps(values)}))
 
     def finish(self) -> None:
         """Remove the checkpoint in one step: its work is done."""
@@ -135,6 +136,22 @@ def unfinished(folder: str | Path) -> bool:
     return Path(folder).is_dir()
 
 
+def free_directory(directory: str | Path, overwrite: bool = False) -> Path:
+    """The directory as a path, if results may be written to it: it is absent, empty or unfinished, or ``overwrite``.
+
+    Raises FileExistsError otherwise, before any work.
+    """
+    target = Path(directory)
+    if target.exists() and not target.is_dir():
+        raise FileExistsError(f"{target} is a file; give a directory for the results")
+    goes_on = unfinished(target / "checkpoint")
+    if target.is_dir() and any(target.iterdir()) and not (overwrite or goes_on):
+        raise FileExistsError(
+            f"{target} is not empty: give another directory, or overwrite=True (--overwrite) to replace its results"
+        )
+    return target
+
+
 def _finished(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.finished")
 
@@ -151,12 +168,3 @@ def fingerprint(tensors: Iterable[Tensor]) -> str:
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

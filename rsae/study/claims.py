@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from rsae.study.reproduce import STUDIES
-
-if TYPE_CHECKING:
-    from rsae.study.results import Row
+from rsae.study.cells import STUDIES, Row
 
 __all__ = ["claims", "counts", "run_seconds"]
 

@@ -6,120 +6,23 @@ report is not run again; one that was killed goes on with the arms that it had t
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-from rsae.data.hidden_states import HiddenStates, hidden_states
-from rsae.demo.host import HOOK, gguf_path
-from rsae.evaluation.probing import Task, read_labelled, tasks_of
+from rsae.data.hidden_states import HiddenStates
 from rsae.formats import load_sae
-from rsae.report.report import Report, write_text
+from rsae.report.report import Report
+from rsae.storage.writing import write_json
+from rsae.study.cells import STUDIES, Cell, Study, finished_cells
 from rsae.training.finetune import Progress
 from rsae.upgrading.upgrade import upgrade
 
-__all__ = ["STUDIES", "Cell", "Study", "finished_cells", "reproduce"]
-
-
-@dataclass(frozen=True)
-class Study:
-    """A host model, where it is read, and its teachers; paths are relative to the data folder.
-
-    ``source`` names the folder of the teachers, and of the hidden states; ``name`` that of the cells. ``held_out``
-    counts documents: those that the teachers' training left out. ``steps`` is None for the recipe's own. ``probing``:
-    labelled texts, ``<probing>_train.csv`` and ``<probing>_test.csv``, on which the first seed's codes are probed.
-    """
-
-    name: str
-    source: str
-    model: str | None
-    hook: str
-    text: str
-    held_out: int
-    teachers: tuple[str, ...]
-    max_tokens: int | None = None
-    loss_tokens: int | None = None
-    steps: int | None = None
-    batch_size: int | None = None
-    refine: Literal["none", "gain", "residual"] = "none"
-    seeds: int = 3
-    probing: str | None = None
-
-    def states(self, data: Path, out: Path, progress: Callable[[int, int], None] | None = None) -> HiddenStates:
-        """Its hidden states, harvested once into a folder of their own."""
-        return hidden_states(
-            gguf_path() if self.model is None else str(data / self.model),
-            str(data / self.text),
-            self.hook,
-            held_out=self.held_out,
-            max_tokens=self.max_tokens,
-            loss_tokens=self.loss_tokens,
-            store=out / self.source / "hidden_states",
-            progress=progress,
-        )
-
-    def tasks(self, data: Path) -> list[Task]:
-        """Its probing tasks; none where it has no labelled texts."""
-        if self.probing is None:
-            return []
-        return tasks_of(
-            *(part for name in ("train", "test") for part in read_labelled(data / f"{self.probing}_{name}.csv"))
-        )
-
-
-_STORIES = Study(
-    name="stories260K_layer2",
-    source="stories260K_layer2",
-    model="hosts/stories260K",
-    hook="model.layers.2",
-    text="text/tinystories_1000.json",
-    held_out=72,
-    loss_tokens=32_768,
-    teachers=(
-        *("topk_8", "topk_16", "topk_32"),
-        *("jumprelu_0.15", "jumprelu_0.06", "jumprelu_0.02"),
-        *("relu_0.5", "relu_0.25", "relu_0.1"),
-    ),
-)
-_SMOLLM2 = Study(
-    name="smollm2_layer10",
-    source="smollm2_layer10",
-    model=None,
-    hook=HOOK,
-    text="text/wikitext2_valid_test.json",
-    held_out=16,
-    loss_tokens=4_096,
-    teachers=("topk_32", "jumprelu", "relu"),
-    probing="probing/banking77",
-)
-_REFINED = ("topk_16", "jumprelu_0.06")
-STUDIES = (
-    _STORIES,
-    _SMOLLM2,
-    replace(_STORIES, name="stories260K_layer2_residual", teachers=_REFINED, refine="residual", seeds=1),
-    replace(_STORIES, name="stories260K_layer2_gain", teachers=_REFINED, refine="gain", seeds=1),
-)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A finished cell: where it belongs, and its report."""
-
-    study: str
-    teacher: str
-    seed: int
-    report: Report
-
-    def value(self, column: str, metric: str) -> float:
-        """One number of its report; not a number where it is missing."""
-        found = self.report.columns.get(column, {}).get(metric)
-        return math.nan if found is None else found.value
+__all__ = ["reproduce"]
 
 
 def reproduce(
@@ -219,15 +122,4 @@ def _run(
     if not resumed:
         extra = {"seconds": round(time.monotonic() - began, 1), "threads": torch.get_num_threads()}
         report = replace(done.report, question={**done.report.question, **extra})
-        write_text(place / "report.json", json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n")
-
-
-def finished_cells(out: str | Path) -> list[Cell]:
-    """All finished cells under a folder, in the order of `STUDIES`."""
-    found = []
-    for study in STUDIES:
-        for teacher in study.teachers:
-            for path in sorted((Path(out) / study.name / teacher).glob("seed_*/report.json")):
-                seed = int(path.parent.name.removeprefix("seed_"))
-                found.append(Cell(study.name, teacher, seed, Report.load(path)))
-    return found
+        write_json(place / "report.json", report.to_json())

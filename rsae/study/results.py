@@ -4,68 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-from rsae.evaluation.comparison import Comparison, compare_runs
-from rsae.report.report import write_text
+from rsae.evaluation.comparison import Comparison
+from rsae.storage.writing import write_text
+from rsae.study.cells import STUDIES, Cell, Row, rows
 from rsae.study.claims import claims, counts, run_seconds
-from rsae.study.reproduce import STUDIES, Cell
 
-__all__ = ["Row", "fill", "page", "rows"]
+__all__ = ["fill", "page"]
 
 BEGIN, END = "<!-- begin: rsae reproduce -->", "<!-- end: rsae reproduce -->"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One teacher: its cells, one a seed."""
-
-    cells: tuple[Cell, ...]
-
-    @property
-    def name(self) -> str:
-        """Study and teacher."""
-        return f"{self.cells[0].study}/{self.cells[0].teacher}"
-
-    @property
-    def family(self) -> str:
-        """Of the teacher."""
-        return str(self.cells[0].report.question["family"])
-
-    def has(self, column: str) -> bool:
-        """Whether its reports have a column."""
-        return column in self.cells[0].report.columns
-
-    def probed(self) -> Sequence[Mapping[str, Any]]:
-        """The probing rows (`evaluation.probing.sparse_probing`) of its first cell; empty where none was probed."""
-        return cast(Sequence[Mapping[str, Any]], self.cells[0].report.probing.get("rows", ()))
-
-    def mean(self, column: str, metric: str) -> float:
-        """Mean over seeds of one number."""
-        return sum(cell.value(column, metric) for cell in self.cells) / len(self.cells)
-
-    def against(self, other: str, metric: str = "mse") -> Comparison:
-        """Upgraded minus another column: paired by seed, or with one seed by held-out token (an interval for MSE)."""
-        if len(self.cells) == 1:
-            for kept in self.cells[0].report.question["comparisons"]:
-                if kept["metric"] == metric and kept["other"] == other:
-                    names = ("metric", "other", "difference", "base", "low", "high", "over")
-                    return Comparison(**{name: kept[name] for name in names})
-        ours, theirs = ([cell.value(column, metric) for cell in self.cells] for column in ("upgraded", other))
-        return compare_runs(metric, other, ours, theirs)
-
-
-def rows(cells: Sequence[Cell]) -> list[Row]:
-    """Cells gathered by teacher, in the order of `STUDIES`."""
-    found = []
-    for study in STUDIES:
-        for teacher in study.teachers:
-            same = tuple(cell for cell in cells if (cell.study, cell.teacher) == (study.name, teacher))
-            if same:
-                found.append(Row(same))
-    return found
 
 
 def page(cells: Sequence[Cell]) -> str:

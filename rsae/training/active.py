@@ -12,10 +12,11 @@ from torch import Tensor
 
 from rsae import ranks
 from rsae.activations.ratio import RationalActivation
+from rsae.sae.groupmax import group_maxima
 from rsae.training import entries
 from rsae.training.entries import Places
 
-__all__ = ["Active", "active_above", "active_jump", "active_topk", "batch_level", "decode"]
+__all__ = ["Active", "active_above", "active_groupmax", "active_jump", "active_topk", "batch_level", "decode"]
 
 
 class Active(NamedTuple):
@@ -61,6 +62,17 @@ def active_topk(h: Tensor, k: int, activation: RationalActivation | None, size: 
     rows = rows.view(len(h), count)[:, : codes.shape[1]].reshape(-1)
     places = Places(rows, order[:, :k].reshape(-1), *h.shape)
     return Active(codes.reshape(-1), places.columns, rows, len(h), l0, places)
+
+
+def active_groupmax(h: Tensor, k: int, activation: RationalActivation | None, size: Tensor | None) -> Active:
+    """The largest pre-activation of each of k groups, where positive; tau is the group's runner-up."""
+    largest, tau, columns = group_maxima(h, k)
+    kept = largest.clamp_min(0.0)
+    codes = kept
+    if activation is not None:
+        codes = activation.values(kept, tau, _share(activation, size, kept.square().sum(1, keepdim=True)))
+    rows = torch.arange(len(h), device=h.device)[:, None].expand_as(codes)
+    return Active(codes.reshape(-1), columns.reshape(-1), rows.reshape(-1), len(h), (kept > 0).sum() / len(h))
 
 
 def active_above(h: Tensor, tau: Tensor, activation: RationalActivation | None, size: Tensor | None) -> Active:

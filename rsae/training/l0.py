@@ -11,8 +11,6 @@ from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["L0Controller", "match_l0", "mean_l0"]
 
-CHUNK = 4096
-
 
 class L0Controller:
     """The penalty's weight, moved each step by how far a moving average of L0 is from its target.
@@ -36,7 +34,7 @@ class L0Controller:
 @torch.no_grad()
 def mean_l0(sae: SparseAutoencoder, x: Tensor) -> float:
     """Mean count of codes != 0 over hidden states [n, d_in]."""
-    total = sum(float((sae.encode(chunk) != 0).sum()) for chunk in x.split(CHUNK))
+    total = sum(float((sae.encode(chunk) != 0).sum()) for chunk in sae.chunks(x))
     return total / len(x)
 
 
@@ -76,7 +74,7 @@ def match_l0(sae: SparseAutoencoder, x: Tensor, target: float, rounds: int = 5) 
 def _quantile(sae: SparseAutoencoder, x: Tensor, target: float) -> float:
     """The level of ``h / theta`` (ReLU: of h) that ``target`` entries a token exceed."""
     margins, keep = [], math.ceil(1.0 + 3.0 * target)
-    for chunk in x.split(CHUNK):
+    for chunk in sae.chunks(x):
         h = sae.pre_activations(sae.normalised(chunk)[0])
         if sae.threshold is not None:
             h = h / sae.threshold.clamp_min(1e-12)

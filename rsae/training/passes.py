@@ -9,8 +9,7 @@ from rsae import ranks
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder, least_squares_gain
-from rsae.sae.groupmax import active_groupmax
-from rsae.training.active import Active, active_above, active_jump, active_topk, batch_level, decode
+from rsae.training.active import Active, active_above, active_groupmax, active_jump, active_topk, batch_level, decode
 from rsae.training.entries import dots, encode
 from rsae.training.l0 import L0Controller
 from rsae.training.revival import Revival

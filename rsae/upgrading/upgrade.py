@@ -16,11 +16,12 @@ from rsae.evaluation.certificates import certificates
 from rsae.evaluation.comparison import Comparison, mean_metrics, paired_comparisons, token_errors, verdict
 from rsae.evaluation.metrics import Metrics
 from rsae.evaluation.probing import Task
+from rsae.formats import load_sae, save_sae
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import pick_device
-from rsae.report.report import Report, free_directory
+from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.storage.checkpoint import Checkpoint, fingerprint
+from rsae.storage.checkpoint import Checkpoint, fingerprint, free_directory
 from rsae.training.finetune import Progress, check_trainable, finetune
 from rsae.upgrading.arms import Arm, arms_for, curve_where_crowded
 from rsae.upgrading.calibrate import calibrate
@@ -253,8 +254,6 @@ def _label(arm: str, seed: int, seeds: int) -> str:
 def _loaded(sae: SparseAutoencoder | str | Path) -> SparseAutoencoder:
     if isinstance(sae, SparseAutoencoder):
         return sae
-    from rsae.formats import load_sae
-
     return load_sae(sae)
 
 
@@ -278,8 +277,6 @@ def _asked(
 
 def _save(upgraded: Upgrade, target: Path, work: Checkpoint) -> None:
     """Write everything inside the checkpoint, and move it into place."""
-    from rsae.formats import save_sae
-
     if ranks.rank() == 0:
         staging = work.folder / "results"
         shutil.rmtree(staging, ignore_errors=True)

@@ -6,7 +6,8 @@ import torch
 from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
-from rsae.sae.groupmax import active_groupmax, group_maxima
+from rsae.sae.groupmax import group_maxima
+from rsae.training.active import active_groupmax
 from rsae.training.finetune import finetune, recipe_for
 from rsae.upgrading.calibrate import calibrate
 from rsae.upgrading.upgrade import upgrade

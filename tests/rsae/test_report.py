@@ -11,8 +11,9 @@ import pytest
 
 from rsae.evaluation.comparison import Comparison
 from rsae.evaluation.metrics import Metric
-from rsae.report.report import Report, write_text
+from rsae.report.report import Report
 from rsae.report.wording import shown
+from rsae.storage.writing import write_text
 
 NAMES = ("teacher", "initialised", "upgraded", "control")
 
@@ -187,7 +188,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rsae.report.report.os.replace", interrupted)
+    monkeypatch.setattr("rsae.storage.writing.os.replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Report(report().columns, {}, "another").save(tmp_path)
     assert (tmp_path / "report.json").read_bytes() == before

@@ -11,10 +11,13 @@ from sparse_data import sparse_states, teacher
 from rsae.commands.main import main
 from rsae.evaluation.metrics import Metric
 from rsae.formats import save_sae
-from rsae.report.report import Report, write_text
+from rsae.report.report import Report
+from rsae.storage.writing import write_text
+from rsae.study import cells as table
 from rsae.study import reproduce as module
-from rsae.study.reproduce import STUDIES, Study, finished_cells, reproduce
-from rsae.study.results import BEGIN, END, fill, page, rows
+from rsae.study.cells import STUDIES, Study, finished_cells, rows
+from rsae.study.reproduce import reproduce
+from rsae.study.results import BEGIN, END, fill, page
 from rsae.training.finetune import recipe_for
 
 NAMES = [(study.name, name) for study in STUDIES for name in study.teachers if study.refine == "none"]
@@ -120,7 +123,8 @@ def test_the_page_is_written_between_its_marks_only(tmp_path: Path) -> None:
 
 def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = Study("small", "small", "hosts/none", "h.0", "text", 1, ("topk_4", "relu_1"), seeds=2)
-    monkeypatch.setattr(module, "STUDIES", (study,))
+    for place in (module, table):
+        monkeypatch.setattr(place, "STUDIES", (study,))
     states = sparse_states(3000)
     monkeypatch.setattr(Study, "states", lambda *_: states)
     (tmp_path / "data" / "teachers" / "small").mkdir(parents=True)

@@ -15,6 +15,7 @@ from rational_approx.rationals.rational import Rational
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.formats import export_torch, load_sae, save_sae, standalone_module, writing
+from rsae.storage.writing import write_text
 from tests.rsae.layouts import CASES, X
 from tests.rsae.saes import random_sae
 
@@ -163,3 +164,16 @@ def test_the_export_runs_where_rsae_is_not(tmp_path):
     script += "print(load()(torch.ones(2, 8)).shape)"
     run = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True)
     assert run.stdout.strip() == "torch.Size([2, 8])", run.stderr
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_are_as_readable_as_the_umask_says(tmp_path, umask, mode):
+    """safetensors makes files that only their owner reads, which no colleague could load."""
+    before = os.umask(umask)
+    try:
+        save_sae(random_sae("topk"), tmp_path / "sae")
+        export_torch(random_sae("topk"), tmp_path / "module")
+        write_text(tmp_path / "text", "")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_file()} == {mode}

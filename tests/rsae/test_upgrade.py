@@ -178,6 +178,13 @@ def test_comparisons_are_paired() -> None:
     assert float(errors.mean()) == pytest.approx(evaluate(teacher("topk"), STATES)["mse"].value)
 
 
+def test_an_interval_over_twelve_seeds_is_students() -> None:
+    values = [float(value) for value in range(12)]  # of standard deviation sqrt(13)
+    found = compare_runs("mse", "control", values, [1.0] * 12)
+    # 2.201: Student's t at 11 degrees of freedom. The normal distribution's 1.96 was taken from 11 on.
+    assert (found.high - found.difference) / (13 / 12) ** 0.5 == pytest.approx(2.201, abs=5e-4)
+
+
 def test_the_verdict_says_what_the_interval_does_not_show() -> None:
     def column(mse: float) -> dict[str, Metric]:
         return {"mse": Metric(mse, ""), "l0": Metric(4.0, "")}

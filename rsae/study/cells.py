@@ -1,0 +1,173 @@
+"""The cells of the published comparison: which there are, and what finished ones say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.demo.host import HOOK, gguf_path
+from rsae.evaluation.comparison import Comparison, compare_runs
+from rsae.evaluation.probing import Task, read_labelled, tasks_of
+from rsae.report.report import Report
+
+__all__ = ["STUDIES", "Cell", "Row", "Study", "finished_cells", "rows"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A host model, where it is read, and its teachers; paths are relative to the data folder.
+
+    ``source`` names the folder of the teachers, and of the hidden states; ``name`` that of the cells. ``held_out``
+    counts documents: those that the teachers' training left out. ``steps`` is None for the recipe's own. ``probing``:
+    labelled texts, ``<probing>_train.csv`` and ``<probing>_test.csv``, on which the first seed's codes are probed.
+    """
+
+    name: str
+    source: str
+    model: str | None
+    hook: str
+    text: str
+    held_out: int
+    teachers: tuple[str, ...]
+    max_tokens: int | None = None
+    loss_tokens: int | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    refine: Literal["none", "gain", "residual"] = "none"
+    seeds: int = 3
+    probing: str | None = None
+
+    def states(self, data: Path, out: Path, progress: Callable[[int, int], None] | None = None) -> HiddenStates:
+        """Its hidden states, harvested once into a folder of their own."""
+        return hidden_states(
+            gguf_path() if self.model is None else str(data / self.model),
+            str(data / self.text),
+            self.hook,
+            held_out=self.held_out,
+            max_tokens=self.max_tokens,
+            loss_tokens=self.loss_tokens,
+            store=out / self.source / "hidden_states",
+            progress=progress,
+        )
+
+    def tasks(self, data: Path) -> list[Task]:
+        """Its probing tasks; none where it has no labelled texts."""
+        if self.probing is None:
+            return []
+        return tasks_of(
+            *(part for name in ("train", "test") for part in read_labelled(data / f"{self.probing}_{name}.csv"))
+        )
+
+
+_STORIES = Study(
+    name="stories260K_layer2",
+    source="stories260K_layer2",
+    model="hosts/stories260K",
+    hook="model.layers.2",
+    text="text/tinystories_1000.json",
+    held_out=72,
+    loss_tokens=32_768,
+    teachers=(
+        *("topk_8", "topk_16", "topk_32"),
+        *("jumprelu_0.15", "jumprelu_0.06", "jumprelu_0.02"),
+        *("relu_0.5", "relu_0.25", "relu_0.1"),
+    ),
+)
+_SMOLLM2 = Study(
+    name="smollm2_layer10",
+    source="smollm2_layer10",
+    model=None,
+    hook=HOOK,
+    text="text/wikitext2_valid_test.json",
+    held_out=16,
+    loss_tokens=4_096,
+    teachers=("topk_32", "jumprelu", "relu"),
+    probing="probing/banking77",
+)
+_REFINED = ("topk_16", "jumprelu_0.06")
+STUDIES = (
+    _STORIES,
+    _SMOLLM2,
+    replace(_STORIES, name="stories260K_layer2_residual", teachers=_REFINED, refine="residual", seeds=1),
+    replace(_STORIES, name="stories260K_layer2_gain", teachers=_REFINED, refine="gain", seeds=1),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A finished cell: where it belongs, and its report."""
+
+    study: str
+    teacher: str
+    seed: int
+    report: Report
+
+    def value(self, column: str, metric: str) -> float:
+        """One number of its report; not a number where it is missing."""
+        found = self.report.columns.get(column, {}).get(metric)
+        return math.nan if found is None else found.value
+
+
+def finished_cells(out: str | Path) -> list[Cell]:
+    """All finished cells under a folder, in the order of `STUDIES`."""
+    found = []
+    for study in STUDIES:
+        for teacher in study.teachers:
+            for path in sorted((Path(out) / study.name / teacher).glob("seed_*/report.json")):
+                seed = int(path.parent.name.removeprefix("seed_"))
+                found.append(Cell(study.name, teacher, seed, Report.load(path)))
+    return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """One teacher: its cells, one a seed."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def name(self) -> str:
+        """Study and teacher."""
+        return f"{self.cells[0].study}/{self.cells[0].teacher}"
+
+    @property
+    def family(self) -> str:
+        """Of the teacher."""
+        return str(self.cells[0].report.question["family"])
+
+    def has(self, column: str) -> bool:
+        """Whether its reports have a column."""
+        return column in self.cells[0].report.columns
+
+    def probed(self) -> Sequence[Mapping[str, Any]]:
+        """The probing rows (`evaluation.probing.sparse_probing`) of its first cell; empty where none was probed."""
+        return cast(Sequence[Mapping[str, Any]], self.cells[0].report.probing.get("rows", ()))
+
+    def mean(self, column: str, metric: str) -> float:
+        """Mean over seeds of one number."""
+        return sum(cell.value(column, metric) for cell in self.cells) / len(self.cells)
+
+    def against(self, other: str, metric: str = "mse") -> Comparison:
+        """Upgraded minus another column: paired by seed, or with one seed by held-out token (an interval for MSE)."""
+        if len(self.cells) == 1:
+            for kept in self.cells[0].report.question["comparisons"]:
+                if kept["metric"] == metric and kept["other"] == other:
+                    names = ("metric", "other", "difference", "base", "low", "high", "over")
+                    return Comparison(**{name: kept[name] for name in names})
+        ours, theirs = ([cell.value(column, metric) for cell in self.cells] for column in ("upgraded", other))
+        return compare_runs(metric, other, ours, theirs)
+
+
+def rows(cells: Sequence[Cell]) -> list[Row]:
+    """Cells gathered by teacher, in the order of `STUDIES`."""
+    found = []
+    for study in STUDIES:
+        for teacher in study.teachers:
+            same = tuple(cell for cell in cells if (cell.study, cell.teacher) == (study.name, teacher))
+            if same:
+                found.append(Row(same))
+    return found
