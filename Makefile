@@ -8,12 +8,12 @@ HOST_STAMP := $(VENV)/.host
 WORKERS ?= 2
 PAGES := build/pages
 
-.PHONY: demo test lint types test-slow test-peers test-coq pages clean
+.PHONY: demo test lint types layers test-slow test-peers test-coq pages clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
 
-test: lint types
+test: lint types layers
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(STAMP)
@@ -22,6 +22,9 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu and not network and not peers and not coq"
