@@ -24,6 +24,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from math import inf
+from typing import NamedTuple
 
 import flint
 import numpy as np
@@ -204,9 +205,29 @@ def reduced(
     NoGap
         where the domain is the whole line, and there is no symmetry.
     """
-    p, q = degree
     if isinstance(target.domain.lower, float) and isinstance(target.domain.upper, float):
         check_line(target)
+    core = _core(target, degree, conditions, symmetries)
+    change, p = _mapped(target, degree, core)
+    points = None
+    if target.samples is not None:
+        points = (target.samples[0] - float(change.origin)) / float(change.scale)
+    return Reduced(_in_order(target, core.pieces, change, signs), (p, core.q), change, points)
+
+
+class _Core(NamedTuple):
+    """What is left once conditions and a symmetry are divided out: ``r = offset + (factors at roots) P/Q``."""
+
+    kind: str
+    offset: tuple[Fraction, ...]
+    roots: tuple[Fraction, ...]
+    p: int
+    q: int
+    pieces: list[Piece]
+
+
+def _core(target: Target, degree: tuple[int, int], conditions: Conditions, symmetries: tuple[str, ...]) -> _Core:
+    p, q = degree
     roots = tuple(sorted({*dict(conditions), *target.relative_zeros}))
     kind, part = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
     if kind not in symmetries:
@@ -233,6 +254,12 @@ def reduced(
         pieces = [part for piece in pieces for part in _split(piece, roots)]
     if kind != "none":
         pieces = [replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0]
+    return _Core(kind, offset, roots, p, q, pieces)
+
+
+def _mapped(target: Target, degree: tuple[int, int], core: _Core) -> tuple[Change, int]:
+    # The change of variable to a bounded interval, and the degree of the numerator that is of use there.
+    kind, offset, roots, p, q, pieces = core
     lower, upper = pieces[0].lower, pieces[-1].upper
     gap = None
     if isinstance(lower, float) and isinstance(upper, float):
@@ -250,30 +277,24 @@ def reduced(
         scale = centre_of_variation(target, origin, mirrored) if gap is None else (gap[1] - gap[0]) / 2
         if kind != "none":
             origin, scale = origin * origin, scale * scale
-        change = Change(origin, scale, True, mirrored, kind != "none", offset, roots, q - p)
-    elif kind != "none":
-        change = Change(Fraction(0), upper * upper, symmetric=True, offset=offset, roots=roots)
-    else:
-        inner = target.breakpoints
-        origin = inner[0] if len(inner) == 1 else (lower + upper) / 2
-        change = Change(origin, max(upper - origin, origin - lower), offset=offset, roots=roots)
-    ordered = sorted(
-        (
-            ReducedPiece(
-                *_ordered(change.t_of(s.lower), change.t_of(s.upper)), s, change, change.sign_on(s.lower, s.upper)
-            )
-            for s in pieces
-        ),
-        key=lambda piece: piece.lower,
+        return Change(origin, scale, True, mirrored, kind != "none", offset, roots, q - p), p
+    if kind != "none":
+        return Change(Fraction(0), upper * upper, symmetric=True, offset=offset, roots=roots), p
+    inner = target.breakpoints
+    origin = inner[0] if len(inner) == 1 else (lower + upper) / 2
+    return Change(origin, max(upper - origin, origin - lower), offset=offset, roots=roots), p
+
+
+def _in_order(target: Target, pieces: list[Piece], change: Change, signs: tuple[int, ...]) -> tuple[ReducedPiece, ...]:
+    # The pieces in the new variable, in its order; which of them meet; and the signs of Q on them.
+    made = (
+        ReducedPiece(*_ordered(change.t_of(s.lower), change.t_of(s.upper)), s, change, change.sign_on(s.lower, s.upper))
+        for s in pieces
     )
+    ordered = sorted(made, key=lambda piece: piece.lower)
     for k, (before, piece) in enumerate(pairwise(ordered), start=1):
         ordered[k] = replace(piece, meets=before.upper == piece.lower)
-    if signs:
-        ordered = [replace(piece, q_sign=_q_sign(piece, target, signs)) for piece in ordered]
-    points = None
-    if target.samples is not None:
-        points = (target.samples[0] - float(change.origin)) / float(change.scale)
-    return Reduced(tuple(ordered), (p, q), change, points)
+    return tuple(replace(piece, q_sign=_q_sign(piece, target, signs)) for piece in ordered) if signs else tuple(ordered)
 
 
 def _q_sign(piece: ReducedPiece, target: Target, signs: tuple[int, ...]) -> int:

@@ -90,29 +90,13 @@ def certify(
     if any(n < m for n, m in zip(degree, rational.type)):
         raise ValueError(f"the rational has type {rational.type} and is no competitor of type {degree}")
     any_sign = getattr(source, "denominator", "one sign") == "any" and len(target.domain.intervals) > 1
-    competitors = COMPETITORS[any_sign]
     top, bottom = rational.polynomials
     signs, free, zero = denominator_sign(bottom, target.domain)
-    found = _Findings()
-    if zero is not None and free is False:
-        found.status, found.witness = "refuted", Point(0, zero)
-        found.reason = f"the denominator has a zero on the domain, at or next to x = {float(zero):.6g}"
-    elif target.samples is not None:
-        _from_samples(found, rational, target, degree)
-    elif any(piece.expression is None or piece.weight_expression is None for piece in target.pieces):
-        _sampled(found, rational, target)
-    elif free is None:
-        found.reason = "the denominator comes too close to zero to decide whether it has a zero"
-    else:
-        near = getattr(source, "reference", ())
-        rivals: tuple[Any, ...] = tuple(getattr(source, "patterns", ())) if any_sign else ()
-        if against is not None and not any_sign:
-            rivals = (_Rival((1,) * len(signs), against.rational, against.reference),)
-        asked = _Asked(target, top, bottom, degree, near, wanted, competitors, signs, rivals)
-        try:
-            _enclosed(found, asked)
-        except OverflowError as problem:
-            found.status, found.reason = "undecided", str(problem)
+    near, rivals = getattr(source, "reference", ()), tuple(getattr(source, "patterns", ())) if any_sign else ()
+    if against is not None and not any_sign:
+        rivals = (_Rival((1,) * len(signs), against.rational, against.reference),)
+    asked = _Asked(target, top, bottom, degree, near, wanted, COMPETITORS[any_sign], signs, rivals)
+    found = _found(asked, rational, free, zero)
     bounds, worst = (found.lower, found.upper, found.best_lower), found.witness and found.witness.x
     decided = tuple(
         decide(name, values, top, bottom, target, signs, bounds, worst, rational=rational) for name, values in stated
@@ -139,8 +123,28 @@ def certify(
         degree,
         found.reason,
         exact_samples(target),
-        competitors,
+        asked.competitors,
     )
+
+
+def _found(asked: "_Asked", rational: Rational, free: bool | None, zero: Fraction | None) -> "_Findings":
+    # By the kind of the target, unless there is a pole.
+    found, target = _Findings(), asked.target
+    if zero is not None and free is False:
+        found.status, found.witness = "refuted", Point(0, zero)
+        found.reason = f"the denominator has a zero on the domain, at or next to x = {float(zero):.6g}"
+    elif target.samples is not None:
+        _from_samples(found, rational, target, asked.degree)
+    elif any(piece.expression is None or piece.weight_expression is None for piece in target.pieces):
+        _sampled(found, rational, target)
+    elif free is None:
+        found.reason = "the denominator comes too close to zero to decide whether it has a zero"
+    else:
+        try:
+            _enclosed(found, asked)
+        except OverflowError as problem:
+            found.status, found.reason = "undecided", str(problem)
+    return found
 
 
 def _weight(target: Target) -> str:
