@@ -13,13 +13,14 @@ from rsae.report.report import Report
 from rsae.sae.autoencoder import SAEOutput, SparseAutoencoder
 from rsae.training.finetune import finetune
 from rsae.upgrading.calibrate import calibrate
-from rsae.upgrading.upgrade import Upgrade, upgrade
+from rsae.upgrading.upgrade import Settings, Upgrade, upgrade
 
 __all__ = [
     "HiddenStates",
     "RationalActivation",
     "Report",
     "SAEOutput",
+    "Settings",
     "SparseAutoencoder",
     "Upgrade",
     "calibrate",
