@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from rsae.data.hidden_states import hidden_states
+from rsae.data.hidden_states import Reading, hidden_states
 from rsae.demo import synthetic
 from rsae.demo.host import HOOK, gguf_path
 from rsae.demo.text import documents
@@ -50,10 +50,10 @@ def on_language_model(
         text,
         HOOK,
         max_tokens=_TOKENS,
-        loss_tokens=_LOSS_TOKENS,
         dtype=_faster_dtype(),
         seed=seed,
         progress=bars.harvest,
+        reading=Reading(loss_tokens=_LOSS_TOKENS),
     )
     teacher = load_sae(TEACHER)
     say(f"Teacher: TopK {teacher.k} of {teacher.d_sae}; {len(states.train)} vectors, {len(states.held_out)} held out")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.data.hidden_states import HiddenStates, Reading, hidden_states
 from rsae.demo.host import HOOK, gguf_path
 from rsae.evaluation.comparison import Comparison, compare_runs
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
@@ -49,9 +49,9 @@ class Study:
             self.hook,
             held_out=self.held_out,
             max_tokens=self.max_tokens,
-            loss_tokens=self.loss_tokens,
             store=out / self.source / "hidden_states",
             progress=progress,
+            reading=Reading(loss_tokens=self.loss_tokens),
         )
 
     def tasks(self, data: Path) -> list[Task]:
