@@ -6,20 +6,22 @@ One way through it: :func:`load_sae`, :func:`hidden_states`, :func:`upgrade`; ea
 # Modules and functions share names (rsae.upgrade, rsae.hidden_states, ...): imported here, the function wins. A module
 # of the same name is still reached by `from rsae.upgrading.upgrade import ...`.
 from rsae.activations.ratio import RationalActivation
-from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.data.hidden_states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.metrics import evaluate
 from rsae.formats import load_sae, save_sae
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SAEOutput, SparseAutoencoder
 from rsae.training.finetune import finetune
 from rsae.upgrading.calibrate import calibrate
-from rsae.upgrading.upgrade import Upgrade, upgrade
+from rsae.upgrading.upgrade import Settings, Upgrade, upgrade
 
 __all__ = [
     "HiddenStates",
     "RationalActivation",
+    "Reading",
     "Report",
     "SAEOutput",
+    "Settings",
     "SparseAutoencoder",
     "Upgrade",
     "calibrate",

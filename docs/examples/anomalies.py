@@ -34,7 +34,7 @@ def detect(anomaly: int, *, steps: int = 150, seed: int = 0) -> dict[str, tuple[
     normal, strange = table(anomaly, seed)
     states = rsae.hidden_states(normal, held_out=0.3)
     teacher = small_teacher(states, d_sae=128, k=8, steps=4 * steps, seed=seed)
-    done = rsae.upgrade(teacher, states, steps=steps, batch_size=256, seed=seed, device="cpu")
+    done = rsae.upgrade(teacher, states, steps=steps, seed=seed, device="cpu", settings=rsae.Settings(batch_size=256))
     saes = {"teacher": teacher, "control": done.arms["control"], "upgraded": done.arms["upgraded"]}
     rows = torch.cat([states.held_out, torch.from_numpy(strange)])
     truth = np.repeat([0, 1], [len(states.held_out), len(strange)])

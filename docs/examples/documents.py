@@ -79,7 +79,7 @@ def classify(
     shuffled = train[np.random.default_rng(seed).permutation(len(train))]
     states = rsae.hidden_states(shuffled, held_out=0.1)
     teacher = small_teacher(states, d_sae=d_sae, k=k, steps=3 * steps, seed=seed)
-    done = rsae.upgrade(teacher, states, steps=steps, batch_size=256, seed=seed, device="cpu")
+    done = rsae.upgrade(teacher, states, steps=steps, seed=seed, device="cpu", settings=rsae.Settings(batch_size=256))
     saes = {"teacher": teacher, "control": done.arms["control"], "upgraded": done.arms["upgraded"]}
     found, x = {}, torch.from_numpy(test)
     variance = (x - x.mean(0)).square().sum()

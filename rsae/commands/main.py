@@ -60,15 +60,11 @@ def upgrade(
     steps: int | None,
     seed: int,
     seeds: int,
-    refine: Any,
-    ablations: tuple[str, ...],
     probe: Path | None,
     probe_test: Path | None,
     time_budget: float | None,
-    checkpoint_every: int,
-    precision: Any,
     overwrite: bool,
-    **reading: Any,
+    **rest: Any,
 ) -> None:
     """Upgrade an SAE: report.json, report.html and the new SAE go to --out.
 
@@ -84,6 +80,8 @@ def upgrade(
         from rsae.storage.checkpoint import Checkpoint, free_directory
 
         free_directory(out, overwrite)
+        settings = {name: rest.pop(name) for name in ("refine", "ablations", "checkpoint_every", "precision")}
+        reading = rest
         place = pick_device(reading["device"])
         tasks = options.tasks(probe, probe_test)
         teacher = rsae.load_sae(sae)
@@ -103,12 +101,8 @@ def upgrade(
                 device=reading["device"],
                 out=out,
                 overwrite=overwrite,
-                refine=refine,
-                ablations=ablations,
                 progress=bars.training,
-                probe=tasks,
-                checkpoint_every=checkpoint_every,
-                precision=precision,
+                settings=rsae.Settings(probe=tasks, **settings),
                 time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
             )
         console.print(report_table(done.report))
@@ -184,7 +178,7 @@ def frontier(
             loaded = {name: rsae.load_sae(name) for name in saes}
             with Bars(console) as bars:
                 states = options.states(reading, next(iter(loaded.values())), bars)
-            curves.check_same(str(runs[0]), next(iter(reports.values())).question, "--sae", states.question)
+            curves.check_same(str(runs[0]), next(iter(reports.values())).asked.hidden_states, "--sae", states.question)
             measured = {name: (sae.family, rsae.evaluate(sae, states)) for name, sae in loaded.items()}
         found = curves.frontier(reports, measured)
         out.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from rsae.commands.console import Bars
-from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.data.hidden_states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
 from rsae.sae.autoencoder import SparseAutoencoder
 
@@ -76,9 +76,11 @@ def states(
     if reading["prepend_bos"] is None and isinstance(begins, bool):
         reading = reading | {"prepend_bos": begins}
         bars.note(f"Contexts {'' if begins else 'do not '}begin with a BOS token, as the SAE says it was trained.")
-    rest = {name: value for name, value in reading.items() if name not in ("model", "text", "hook")}
     source, text, hook = (reading[name] for name in ("model", "text", "hook"))
-    return hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, **rest)
+    kept = Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"])
+    names = ("context_length", "max_tokens", "held_out", "device", "dtype")
+    rest = {name: reading[name] for name in names}
+    return hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, reading=kept, **rest)
 
 
 def tasks(probe: Path | None, probe_test: Path | None) -> Sequence[Task]:

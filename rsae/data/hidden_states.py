@@ -17,7 +17,7 @@ from rsae.data.text import Contexts, pack, read_documents
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 
-__all__ = ["HiddenStates", "hidden_states"]
+__all__ = ["HiddenStates", "Reading", "hidden_states"]
 
 _NOT_STORED = {"text", "loss_tokens", "calibration", "seed"}  # what does not change the vectors on disk
 
@@ -105,27 +105,65 @@ class HiddenStates:
         )
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a text is read, and what is kept of it, besides its length; the defaults suit most hosts.
+
+    batch_size:
+        Contexts at once; default: 16 on a CPU, 64 elsewhere.
+    tokenizer:
+        In the place of the model's own.
+    calibration:
+        Training vectors in the calibration sample, at most.
+    prepend_bos:
+        Whether every context begins with a beginning-of-sequence token; default: as the tokenizer does.
+    outlier_medians:
+        Vectors whose norm exceeds so many times the median norm of the training vectors are dropped; None: none.
+    loss_tokens:
+        Held-out tokens on which the host measures losses, at most; None: all.
+    text_field:
+        The field or column of a file that holds its texts.
+    shuffle_buffer:
+        How many vectors are shuffled at a time (`HiddenStates.batches`); None: all.
+    """
+
+    batch_size: int | None = None
+    tokenizer: Any = None
+    calibration: int = 65_536
+    prepend_bos: bool | None = None
+    outlier_medians: float | None = 5.0
+    loss_tokens: int | None = 32_768
+    text_field: str = "text"
+    shuffle_buffer: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.shuffle_buffer is not None and self.shuffle_buffer < 16:
+            raise ValueError(f"shuffle_buffer must be at least 16 vectors (None: all), not {self.shuffle_buffer}")
+        if self.calibration < 1:
+            raise ValueError(f"calibration needs at least 1 vector, not {self.calibration}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
+        if self.outlier_medians is not None and not 1 < self.outlier_medians < math.inf:
+            raise ValueError(f"outlier_medians must be above 1 (None: drop none), not {self.outlier_medians}")
+
+
+_DEFAULT = Reading()
+
+
 def hidden_states(
     source: Any,
     text: str | Path | Iterable[str] | None = None,
     hook: str | None = None,
     *,
     context_length: int = 256,
-    batch_size: int | None = None,
     max_tokens: int | None = None,
+    held_out: float | int = 0.1,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     seed: int = 0,
-    tokenizer: Any = None,
-    held_out: float | int = 0.1,
-    calibration: int = 65_536,
-    prepend_bos: bool | None = None,
-    outlier_medians: float | None = 5.0,
-    loss_tokens: int | None = 32_768,
-    text_field: str = "text",
     store: str | Path | None = None,
-    shuffle_buffer: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    reading: Reading = _DEFAULT,
 ) -> HiddenStates:
     """Hidden states from a language model reading a text, or from an array.
 
@@ -135,13 +173,11 @@ def hidden_states(
 
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
     is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
-    first position is dropped, and then every vector whose norm exceeds ``outlier_medians`` times the median norm of the
-    training vectors; ``statistics`` counts both. Of an array nothing is dropped. At most ``max_tokens`` vectors are
-    harvested, shared between the parts. ``host`` measures losses on at most ``loss_tokens`` held-out tokens.
+    first position is dropped, and then every outlier; ``statistics`` counts both. Of an array nothing is dropped. At
+    most ``max_tokens`` vectors are harvested, shared between the parts. ``reading`` holds everything else: `Reading`.
 
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
-    one that has ended is read back. Such a folder is a source of its own, too (without a host). With a
-    ``shuffle_buffer`` training draws from so many vectors at a time (`HiddenStates.batches`).
+    one that has ended is read back. Such a folder is a source of its own, too (without a host).
 
     ``progress(done, total)`` is called after every batch. Raises ValueError, TypeError or FileNotFoundError for what
     cannot be used, before the model reads anything.
@@ -152,61 +188,69 @@ def hidden_states(
     >>> [tuple(batch.shape) for batch in vectors.batches(size=8, seed=0, steps=3)]
     [(8, 2), (8, 2), (8, 2)]
     """
-    if shuffle_buffer is not None and shuffle_buffer < 16:
-        raise ValueError(f"shuffle_buffer must be at least 16 vectors (None: all of them), not {shuffle_buffer}")
-    if calibration < 1:
-        raise ValueError(f"calibration needs at least 1 vector, not {calibration}")
-    if isinstance(source, str | Path) and is_store(Path(source)):
+    stored = isinstance(source, str | Path) and is_store(Path(source))
+    if stored or not _is_model(source):
         if hook is not None or text is not None:
-            raise ValueError(f"{source} holds hidden states already; leave out text and hook")
-        saved = Store(source)
-        train, kept_out, counts = saved.load()
-        sample = _sample(train, calibration, seed, saved)
-        return HiddenStates(train, sample, kept_out, saved.manifest["question"], counts, buffer=shuffle_buffer)
-    if not _is_model(source):
-        if hook is not None or text is not None:
-            raise ValueError("text and hook belong to a language model, but the source is an array; leave them out")
-        return _from_array(source, held_out, calibration, max_tokens, seed, shuffle_buffer)
+            said = f"{source} holds hidden states already" if stored else "the source is an array"
+            raise ValueError(f"{said}, and text and hook belong to a language model; leave them out")
+        if stored:
+            return _from_store(source, seed, reading)
+        return _from_array(source, held_out, max_tokens, seed, reading)
     if text is None or hook is None:
         raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     if context_length < 8:
         raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
-    if outlier_medians is not None and not 1 < outlier_medians < math.inf:
-        raise ValueError(f"outlier_medians must be above 1 (None: drop none), not {outlier_medians}")
-    documents = read_documents(text, text_field)
-    if isinstance(source, tuple):
-        model, own_tokenizer = source
-        if dtype is not None:
-            model = model.to(pick_dtype(dtype))
-        if device is not None:
-            model = model.to(pick_device(device))
-    else:
-        model, own_tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
-    tokenizer = own_tokenizer if tokenizer is None else tokenizer
-    host = Host(model, tokenizer, hook)
-    _check_length(model, context_length)
-    contexts = pack(documents, tokenizer, context_length, prepend_bos)
+    documents = read_documents(text, reading.text_field)
+    host = _host(source, hook, device, dtype, reading)
+    _check_length(host.model, context_length)
+    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos)
     question = {
-        "source": str(source) if isinstance(source, str | Path) else type(model).__name__,
-        "model_type": getattr(model.config, "model_type", None),
+        "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
+        "model_type": getattr(host.model.config, "model_type", None),
         "text": str(text) if isinstance(text, str | Path) else f"a list of {len(documents)} documents",
         "text_sha256": _digest(documents),
         "hook": hook,
         "module": host.hook.module,
         "context_length": context_length,
         "prepend_bos": contexts.starts_with_bos,
-        "dtype": str(model.dtype).removeprefix("torch."),
+        "dtype": str(host.model.dtype).removeprefix("torch."),
         "held_out": held_out,
         "max_tokens": max_tokens,
-        "outlier_medians": outlier_medians,
-        "loss_tokens": loss_tokens,
-        "calibration": calibration,
+        "outlier_medians": reading.outlier_medians,
+        "loss_tokens": reading.loss_tokens,
+        "calibration": reading.calibration,
         "seed": seed,
     }
+    size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
+    held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
     first, last = split(contexts, held_out, max_tokens)
-    total, read = sum(map(len, first)) + sum(map(len, last)), 0
+    folder = None if store is None else Store(store, held)
+    advance = _counted(progress, sum(map(len, first)) + sum(map(len, last)))
+    train, kept_out, counts = _read(host, contexts, first, last, size, reading.outlier_medians, folder, advance)
+    losses = up_to(last, reading.loss_tokens)
+    host = Host(host.model, host.tokenizer, host.hook, losses, outlier_norm=counts["outlier_norm"])
+    sample = _sample(train, reading.calibration, seed, folder)
+    return HiddenStates(train, sample, kept_out, question, counts, host, reading.shuffle_buffer)
+
+
+def _host(
+    source: Any, hook: str, device: str | torch.device | None, dtype: str | torch.dtype | None, reading: Reading
+) -> Host:
+    """The model of a source, at its hook."""
+    if isinstance(source, tuple):
+        model, tokenizer = source
+        if dtype is not None:
+            model = model.to(pick_dtype(dtype))
+        if device is not None:
+            model = model.to(pick_device(device))
+    else:
+        model, tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
+    return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, hook)
+
+
+def _counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None]:
+    """A function that is told of so many more tokens, and tells ``progress`` of all."""
+    read = 0
 
     def advance(tokens: int) -> None:
         nonlocal read
@@ -214,13 +258,7 @@ def hidden_states(
         if progress is not None:
             progress(read, total)
 
-    size = batch_size or (16 if host.device.type == "cpu" else 64)
-    held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
-    folder = None if store is None else Store(store, held)
-    train, kept_out, counts = _read(host, contexts, first, last, size, outlier_medians, folder, advance)
-    host = Host(model, tokenizer, host.hook, up_to(last, loss_tokens), outlier_norm=counts["outlier_norm"])
-    sample = _sample(train, calibration, seed, folder)
-    return HiddenStates(train, sample, kept_out, question, counts, host, shuffle_buffer)
+    return advance
 
 
 def _read(
@@ -276,9 +314,14 @@ def _sample(train: Tensor, count: int, seed: int, folder: Store | None = None) -
     return train[rows].float() if folder is None else folder.rows("train", rows)
 
 
-def _from_array(
-    source: Any, held_out: float | int, calibration: int, limit: int | None, seed: int, buffer: int | None
-) -> HiddenStates:
+def _from_store(source: str | Path, seed: int, reading: Reading) -> HiddenStates:
+    saved = Store(source)
+    train, kept_out, counts = saved.load()
+    sample = _sample(train, reading.calibration, seed, saved)
+    return HiddenStates(train, sample, kept_out, saved.manifest["question"], counts, buffer=reading.shuffle_buffer)
+
+
+def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int, reading: Reading) -> HiddenStates:
     array = read_array(source)[:limit]
     last = count_held_out(held_out, len(array))
     train, kept_out = array[: len(array) - last], array[len(array) - last :]
@@ -287,8 +330,9 @@ def _from_array(
         "source": str(source) if isinstance(source, str | Path) else f"an array of shape {tuple(array.shape)}",
         "held_out": held_out,
         "max_tokens": limit,
-        "calibration": calibration,
+        "calibration": reading.calibration,
         "seed": seed,
     }
     counts = {"train": len(train), "held_out": last, "median_norm": norms.median().item()}
-    return HiddenStates(train, _sample(train, calibration, seed), kept_out, question, counts, buffer=buffer)
+    sample = _sample(train, reading.calibration, seed)
+    return HiddenStates(train, sample, kept_out, question, counts, buffer=reading.shuffle_buffer)

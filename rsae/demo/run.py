@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import torch
 
-from rsae.data.hidden_states import hidden_states
+from rsae.data.hidden_states import Reading, hidden_states
 from rsae.demo import synthetic
 from rsae.demo.host import HOOK, gguf_path
 from rsae.demo.text import documents
 from rsae.formats import load_sae
 from rsae.training.finetune import Progress
-from rsae.upgrading.upgrade import Upgrade, upgrade
+from rsae.upgrading.upgrade import Settings, Upgrade, upgrade
 
 __all__ = ["TEACHER", "on_language_model", "on_synthetic"]
 
@@ -28,7 +28,7 @@ _STEPS = 300
 # The demo's teacher is finished and its data few: at the recipe's rates both arms overfit and end 3% worse than the
 # teacher. Low rates for the weights and a high one for the curve keep what there is to gain. Chosen among six settings
 # on held-out vectors of the same text.
-_RATES = {"learning_rate": 2e-5, "coefficient_rate": 3e-2, "batch_size": 512}
+_SETTINGS = Settings(learning_rate=2e-5, coefficient_rate=3e-2, batch_size=512)
 _SYNTHETIC_STEPS = 1_500
 
 
@@ -50,10 +50,10 @@ def on_language_model(
         text,
         HOOK,
         max_tokens=_TOKENS,
-        loss_tokens=_LOSS_TOKENS,
         dtype=_faster_dtype(),
         seed=seed,
         progress=bars.harvest,
+        reading=Reading(loss_tokens=_LOSS_TOKENS),
     )
     teacher = load_sae(TEACHER)
     say(f"Teacher: TopK {teacher.k} of {teacher.d_sae}; {len(states.train)} vectors, {len(states.held_out)} held out")
@@ -66,9 +66,7 @@ def on_language_model(
         out=out,
         overwrite=overwrite,
         progress=bars.training,
-        learning_rate=_RATES["learning_rate"],
-        coefficient_rate=_RATES["coefficient_rate"],
-        batch_size=int(_RATES["batch_size"]),
+        settings=_SETTINGS,
     )
     return done, ""
 

@@ -36,13 +36,12 @@ def read_runs(paths: Sequence[str | Path]) -> dict[str, Report]:
         raise ValueError("a frontier needs the folders of finished upgrades; give two or more")
     first, *others = reports
     for other in others:
-        check_same(first, reports[first].question, other, reports[other].question.get("hidden_states", {}))
+        check_same(first, reports[first].asked.hidden_states, other, reports[other].asked.hidden_states)
     return reports
 
 
-def check_same(first: str, question: Mapping[str, Any], other: str, states: Mapping[str, Any]) -> None:
+def check_same(first: str, mine: Mapping[str, Any], other: str, states: Mapping[str, Any]) -> None:
     """Refuse hidden states that are not those a report was made on: their points lie on no common frontier."""
-    mine = question.get("hidden_states", {})
     different = [key for key in _SAME if mine.get(key) != states.get(key)]
     if different:
         differ = ", ".join(f"{key} ({mine.get(key)} and {states.get(key)})" for key in different)
@@ -92,7 +91,7 @@ def _columns(
     for column in COLUMNS:
         for name, report in reports.items():
             if column in report.columns:
-                yield str(report.question.get("family", "unknown")), column, name, report.columns[column]
+                yield report.asked.family or "unknown", column, name, report.columns[column]
     for name, (family, metrics) in measured.items():
         yield family, "as given", name, metrics
 

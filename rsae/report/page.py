@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rsae.evaluation.comparison import Comparison
 from rsae.evaluation.metrics import Metric
 from rsae.report import pictures
+from rsae.report.question import Question
 from rsae.report.rows import read_columns, rows_of
 from rsae.report.wording import COLUMNS, LABELS, judged, number, one_line, percent, shown, spoken
 
@@ -25,7 +27,7 @@ def render(tree: Mapping[str, Any]) -> str:
     import jinja2
 
     report: dict[str, Any] = {**{name: {} for name in EVIDENCE}, **tree}
-    columns, question = read_columns(report["columns"]), report["question"]
+    columns, asked = read_columns(report["columns"]), Question.from_json(report["question"])
     rows = rows_of(columns)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rsae.report"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -33,13 +35,14 @@ def render(tree: Mapping[str, Any]) -> str:
     environment.filters |= {"cell": _cell, "percent": percent, "name": spoken, "number": number, "line": one_line}
     return environment.get_template("report.html").render(
         report=report,
+        asked=asked,
         rows=rows,
         against=[_against(columns, row.name) for row in rows],
         meanings=COLUMNS,
-        comparisons=[_comparison(entry) for entry in question.get("comparisons", [])],
+        comparisons=[_comparison(found) for found in asked.comparisons],
         certificates={name: _certificate(entry) for name, entry in report["certificates"].items()},
         continuity=_continuity(report["continuity"]),
-        question=_flat({name: entry for name, entry in question.items() if name != "comparisons"}),
+        question=_flat({name: entry for name, entry in report["question"].items() if name != "comparisons"}),
         pictures=pictures.of_report(report),
     )
 
@@ -67,22 +70,21 @@ def _against(columns: Mapping[str, Any], name: str) -> str:
     return f"{words}: {verdict}" if verdict else words
 
 
-def _comparison(entry: Mapping[str, Any]) -> dict[str, str]:
+def _comparison(found: Comparison) -> dict[str, str]:
     """A comparison as the cells of a table row; differences are upgraded minus other, in percent of the other."""
-    base = entry["base"]
 
     def share(value: float) -> str:
-        part = 100 * value / base if base else math.nan
+        part = 100 * value / found.base if found.base else math.nan
         return f"{part:+.2f}%" if math.isfinite(part) else "unknown"
 
-    verdict = judged(entry["metric"], entry["difference"]) or "different"
+    verdict = judged(found.metric, found.difference) or "different"
     return {
-        "metric": LABELS.get(entry["metric"], entry["metric"]),
-        "other": spoken(entry["other"]),
-        "difference": share(entry["difference"]),
-        "interval": f"{share(entry['low'])} to {share(entry['high'])}",
-        "over": entry["over"],
-        "verdict": verdict if entry["certain"] else "not told apart",
+        "metric": LABELS.get(found.metric, found.metric),
+        "other": spoken(found.other),
+        "difference": share(found.difference),
+        "interval": f"{share(found.low)} to {share(found.high)}",
+        "over": found.over,
+        "verdict": verdict if found.certain else "not told apart",
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rsae.evaluation.metrics import Metrics
 from rsae.report import page
+from rsae.report.question import Question
 from rsae.report.rows import Row, read_columns, rows_of
 from rsae.storage.writing import plain, write_json, write_text
 
@@ -44,6 +45,11 @@ class Report:
     probing: Mapping[str, Any] = field(default_factory=dict)
     continuity: Mapping[str, Any] = field(default_factory=dict)
     frontier: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> Question:
+        """``question``, the plain values of the report, as a record."""
+        return Question.from_json(self.question)
 
     def rows(self) -> list[Row]:
         """The metrics that any column has, the usual ones first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.data.hidden_states import HiddenStates, Reading, hidden_states
 from rsae.demo.host import HOOK, gguf_path
 from rsae.evaluation.comparison import Comparison, compare_runs
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
@@ -49,9 +49,9 @@ class Study:
             self.hook,
             held_out=self.held_out,
             max_tokens=self.max_tokens,
-            loss_tokens=self.loss_tokens,
             store=out / self.source / "hidden_states",
             progress=progress,
+            reading=Reading(loss_tokens=self.loss_tokens),
         )
 
     def tasks(self, data: Path) -> list[Task]:
@@ -137,7 +137,7 @@ class Row:
     @property
     def family(self) -> str:
         """Of the teacher."""
-        return str(self.cells[0].report.question["family"])
+        return self.cells[0].report.asked.family
 
     def has(self, column: str) -> bool:
         """Whether its reports have a column."""
@@ -154,10 +154,9 @@ class Row:
     def against(self, other: str, metric: str = "mse") -> Comparison:
         """Upgraded minus another column: paired by seed, or with one seed by held-out token (an interval for MSE)."""
         if len(self.cells) == 1:
-            for kept in self.cells[0].report.question["comparisons"]:
-                if kept["metric"] == metric and kept["other"] == other:
-                    names = ("metric", "other", "difference", "base", "low", "high", "over")
-                    return Comparison(**{name: kept[name] for name in names})
+            for kept in self.cells[0].report.asked.comparisons:
+                if (kept.metric, kept.other) == (metric, other):
+                    return kept
         ours, theirs = ([cell.value(column, metric) for cell in self.cells] for column in ("upgraded", other))
         return compare_runs(metric, other, ours, theirs)
 

@@ -64,7 +64,7 @@ def counts(found: Sequence[Row]) -> str:
 
 def _fewer(row: Row, other: str) -> bool:
     """Whether latents fell silent: beyond one latent in the mean, which is within what a held-out sample decides."""
-    slack = 1.0 / float(row.cells[0].report.question["d_sae"])
+    slack = 1.0 / row.cells[0].report.asked.d_sae
     return row.mean("upgraded", "alive_fraction") < row.mean(other, "alive_fraction") - slack
 
 
@@ -119,7 +119,7 @@ def _probing_claim(found: Sequence[Row]) -> str:
 
 def run_seconds(found: Sequence[Row]) -> list[float]:
     """Of the cells that were run in one piece."""
-    kept = (cell.report.question.get("seconds") for row in found for cell in row.cells)
+    kept = (cell.report.asked.seconds for row in found for cell in row.cells)
     return [seconds for seconds in kept if seconds is not None]
 
 

@@ -20,7 +20,7 @@ from rsae.report.report import Report
 from rsae.storage.writing import write_json
 from rsae.study.cells import STUDIES, Cell, Study, finished_cells
 from rsae.training.finetune import Progress
-from rsae.upgrading.upgrade import upgrade
+from rsae.upgrading.upgrade import Settings, upgrade
 
 __all__ = ["reproduce"]
 
@@ -77,7 +77,7 @@ def reproduce(
     for study, teacher, seed in chosen:
         place = out / study.name / teacher / f"seed_{seed}"
         if (place / "report.json").is_file():
-            held = Report.load(place / "report.json").question["steps"]
+            held = Report.load(place / "report.json").asked.steps
             if steps is not None and held != steps:
                 raise ValueError(f"{place} was run for {held} steps, not {steps}: give another folder")
             continue
@@ -105,21 +105,23 @@ def _run(
     resumed, began = (place / "checkpoint").exists(), time.monotonic()
     place.mkdir(parents=True, exist_ok=True)
     first = place.parent / "seed_0" / "report.json"
-    tuning = Report.load(first).question.get("tuning") if seed and first.is_file() else None
+    factor = Report.load(first).asked.rate_factor if seed and first.is_file() else None
     done = upgrade(
         load_sae(data / "teachers" / study.source / teacher),
         states,
-        rate_factor=tuning and tuning["factor"],  # tuned once, on the control of the first seed
         steps=study.steps if steps is None else steps,
-        batch_size=study.batch_size,
-        refine=study.refine,
         seed=seed,
         device="cpu",
         out=place,
         progress=progress,
-        probe=[] if seed else study.tasks(data),
+        settings=Settings(
+            rate_factor=factor,  # tuned once, on the control of the first seed
+            batch_size=study.batch_size,
+            refine=study.refine,
+            probe=[] if seed else study.tasks(data),
+        ),
     )
     if not resumed:
-        extra = {"seconds": round(time.monotonic() - began, 1), "threads": torch.get_num_threads()}
-        report = replace(done.report, question={**done.report.question, **extra})
-        write_json(place / "report.json", report.to_json())
+        seconds, threads = round(time.monotonic() - began, 1), torch.get_num_threads()
+        asked = replace(done.report.asked, seconds=seconds, threads=threads)
+        write_json(place / "report.json", replace(done.report, question=asked.to_json()).to_json())

@@ -33,7 +33,7 @@ def page(cells: Sequence[Cell]) -> str:
         ),
     ]
     parts += [_probing(probed)] if (probed := [row for row in found if row.probed()]) else []
-    default = [row for row in found if row.cells[0].report.question.get("refine", "none") == "none"]
+    default = [row for row in found if row.cells[0].report.asked.refine == "none"]
     return "\n\n".join([*parts, *((counts(default), claims(default)) if default else ())]) + "\n"
 
 
@@ -57,15 +57,14 @@ def _settings(found: Sequence[Row]) -> str:
     lines.append("|---|---|---|---|---|---|---|")
     seen = set()
     for row in found:
-        question = row.cells[0].report.question
-        recipe = question["recipes"]["upgraded"]
-        control = question["recipes"]["control"]
-        rate = f"{recipe['learning_rate']:.2g}"
-        if control["learning_rate"] != recipe["learning_rate"]:
-            rate += f" (control {control['learning_rate']:.2g})"
+        asked = row.cells[0].report.asked
+        recipe, control = asked.recipes["upgraded"], asked.recipes["control"]
+        rate = f"{recipe.learning_rate:.2g}"
+        if control.learning_rate != recipe.learning_rate:
+            rate += f" (control {control.learning_rate:.2g})"
         line = (
-            f"| {row.cells[0].study} | {row.family} | {recipe['steps']} | {recipe['batch_size']} | {rate}, "
-            f"{recipe['coefficient_rate']:.2g} | {', '.join(question['inputs'])} | {len(row.cells)} |"
+            f"| {row.cells[0].study} | {row.family} | {recipe.steps} | {recipe.batch_size} | {rate}, "
+            f"{recipe.coefficient_rate:.2g} | {', '.join(asked.inputs)} | {len(row.cells)} |"
         )
         if line not in seen:
             seen.add(line)

@@ -19,8 +19,9 @@ from rsae.training.prefetch import fetched
 from rsae.training.step import Training
 from rsae.training.units import input_scale, working_copy
 from rsae.upgrading.arms import Arm
+from rsae.upgrading.plan import Plan
 
-__all__ = ["Pace", "seconds_a_step", "seconds_at_the_end", "steps_within"]
+__all__ = ["Pace", "pace_of", "seconds_a_step", "seconds_at_the_end", "steps_within"]
 
 _WARM, _TIMED = 3, 12
 _RESERVE = 0.95
@@ -137,3 +138,18 @@ class Pace:
             progress(replace(event, seconds_left=event.seconds_left + rest))
 
         return follow
+
+
+def pace_of(plan: Plan, measuring: Callable[[], float], ending: float) -> Pace:
+    """The pace of a plan, by a step of each arm; what tuning trains costs nothing afterwards."""
+    costs = {
+        name: seconds_a_step(arm, plan.states, plan.calibration, plan.target_l0) for name, arm in plan.arms.items()
+    }
+    tuned, first = plan.settings.tuned, ("control", plan.seeds[0])
+    each = {
+        plan.label(name, seed): costs[name] * arm.budget * (not tuned or (name, seed) != first)
+        for seed in plan.seeds
+        for name, arm in plan.arms.items()
+    }
+    tries = (1 if plan.trusted else 2) if tuned else 0  # as a rule; more where the error goes on falling
+    return Pace(each, measuring, [costs["control"]] * tries, ending)

@@ -3,8 +3,7 @@
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,12 @@ import torch
 import rational_approx
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import RationalActivation
-from rsae.data.hidden_states import HiddenStates
 from rsae.evaluation.comparison import Comparison
+from rsae.report.question import Question
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import fingerprint
-from rsae.upgrading.arms import Arm
+from rsae.upgrading.plan import Plan
+from rsae.upgrading.tuning import Tuning
 
 __all__ = ["learned_curve", "question"]
 
@@ -55,50 +55,38 @@ def _paper_curve(after: PaperActivation, before: object) -> dict[str, Any]:
     return {"pre_activation": h.tolist(), **curves}
 
 
-def question(
-    source: Any,
-    teacher: SparseAutoencoder,
-    hidden_states: HiddenStates,
-    arms: Mapping[str, Arm],
-    steps: int,
-    seed: int,
-    seeds: int,
-    device: torch.device,
-    support: str,
-    refine: str,
-    target_l0: float,
-    comparisons: Sequence[Comparison],
-) -> dict[str, Any]:
-    """Everything needed to run it again, and the paired comparisons."""
-    activation = arms["upgraded"].sae.activation
-    return {
-        "sae": str(source) if isinstance(source, str | Path) else "a SparseAutoencoder in memory",
-        "family": teacher.family,
-        "d_in": teacher.d_in,
-        "d_sae": teacher.d_sae,
-        "k": teacher.k,
-        "weights_sha256": fingerprint(teacher.parameters()),
-        "metadata": {k: v for k, v in teacher.metadata.items() if isinstance(v, str | int | float | bool | None)},
-        "hidden_states": dict(hidden_states.question),
-        "statistics": dict(hidden_states.statistics),
-        "steps": steps,
-        "seed": seed,
-        "seeds": seeds,
-        "support": support,
-        "inputs": list(activation.inputs) if activation is not None else [],
-        "refine": refine,
-        "target_l0": target_l0,
-        "recipes": {name: {**asdict(arm.recipe), "steps": steps * arm.budget} for name, arm in arms.items()},
-        "device": str(device),
-        "versions": {
+def question(plan: Plan, tuning: Tuning | None, comparisons: tuple[Comparison, ...]) -> Question:
+    """Everything needed to run a plan again, and the paired comparisons."""
+    teacher, activation = plan.teacher, plan.arms["upgraded"].sae.activation
+    return Question(
+        sae=plan.source,
+        family=teacher.family,
+        d_in=teacher.d_in,
+        d_sae=teacher.d_sae,
+        k=teacher.k,
+        weights_sha256=fingerprint(teacher.parameters()),
+        metadata={k: v for k, v in teacher.metadata.items() if isinstance(v, str | int | float | bool | None)},
+        hidden_states=dict(plan.states.question),
+        statistics=dict(plan.states.statistics),
+        steps=plan.steps,
+        seed=plan.seeds[0],
+        seeds=len(plan.seeds),
+        support=plan.settings.support,
+        inputs=tuple(activation.inputs) if activation is not None else (),
+        refine=plan.settings.refine,
+        target_l0=plan.target_l0,
+        recipes={name: replace(arm.recipe, steps=plan.steps * arm.budget) for name, arm in plan.arms.items()},
+        device=str(plan.device),
+        versions={
             "python": platform.python_version(),
             "torch": torch.__version__,
             "rational_sae": rational_approx.__version__,
             **{name: metadata.version(name) for name in ("numpy", "transformers", "scikit-learn")},
         },
-        "command": _command(),
-        "comparisons": [found.to_json() for found in comparisons],
-    }
+        command=_command(),
+        comparisons=comparisons,
+        tuning=None if tuning is None else tuning.to_json(),
+    )
 
 
 def _command() -> str:

@@ -2,40 +2,34 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from rsae import ranks
 from rsae.data.hidden_states import HiddenStates
-from rsae.data.hidden_states import hidden_states as make_hidden_states
 from rsae.evaluation.certificates import certificates
 from rsae.evaluation.comparison import Comparison, mean_metrics, paired_comparisons, token_errors, verdict
 from rsae.evaluation.metrics import Metrics
-from rsae.evaluation.probing import Task
-from rsae.formats import load_sae, save_sae
+from rsae.formats import save_sae
 from rsae.hosts.host import Host
-from rsae.hosts.language_model import pick_device
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.storage.checkpoint import Checkpoint, fingerprint, free_directory
-from rsae.training.finetune import Progress, check_trainable, finetune
-from rsae.upgrading.arms import Arm, arms_for, curve_where_crowded
-from rsae.upgrading.calibrate import calibrate
-from rsae.upgrading.checks import checked_l0, missed_l0, remarks
+from rsae.storage.checkpoint import Checkpoint, free_directory
+from rsae.training.finetune import Progress, finetune
+from rsae.upgrading.checks import missed_l0, remarks
 from rsae.upgrading.evidence import evidence
 from rsae.upgrading.measured import Measured
-from rsae.upgrading.pace import Pace, seconds_a_step, seconds_at_the_end
+from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
+from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
 from rsae.upgrading.provenance import learned_curve, question
-from rsae.upgrading.tuning import Tuning, set_apart, tune
+from rsae.upgrading.tuning import Tuning, tune
 
-__all__ = ["Upgrade", "upgrade"]
+__all__ = ["Settings", "Upgrade", "upgrade"]
 
-WIDE = 1024
-"""Below this d_in learning rates are those measured at 64 and 576, unless the control ends worse than its teacher."""
 _SAE_FILES = {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}
 
 
@@ -49,39 +43,41 @@ class Upgrade:
     arms: Mapping[str, SparseAutoencoder] = field(default_factory=dict)
 
 
+@dataclass
+class _Runs:
+    """What training left: of every arm an SAE and its metrics, one a seed, and the history of each by its label."""
+
+    saes: dict[str, list[SparseAutoencoder]] = field(default_factory=dict)
+    metrics: dict[str, list[Metrics]] = field(default_factory=dict)
+    curves: dict[str, Any] = field(default_factory=dict)
+
+    def first(self) -> dict[str, SparseAutoencoder]:
+        return {name: runs[0] for name, runs in self.saes.items()}
+
+
 def upgrade(
     sae: SparseAutoencoder | str | Path,
     hidden_states: HiddenStates | Any,
     *,
     host: Host | None = None,
     steps: int | None = None,
+    time_budget: float | None = None,
     seed: int = 0,
     seeds: int = 1,
     device: str | torch.device = "auto",
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
-    support: Literal["exact", "paper"] = "exact",
-    inputs: Sequence[str] | None = None,
-    refine: Literal["none", "gain", "residual"] = "none",
-    ablations: Sequence[str] = (),
-    learning_rate: float | None = None,
-    coefficient_rate: float | None = None,
-    batch_size: int | None = None,
-    precision: Literal["float32", "bfloat16"] = "float32",
-    rate_factor: float | None = None,
-    checkpoint_every: int = 250,
-    time_budget: float | None = None,
-    probe: Sequence[Task] = (),
+    settings: Settings = DEFAULT,
 ) -> Upgrade:
     """Replace a teacher's gate by a trainable rational, fine-tune the whole SAE, and compare with an equal control.
 
     The report's columns are ``teacher``, ``initialised`` (the rational plugged in), ``upgraded`` and ``control``: the
     teacher itself, fine-tuned with the same batches, steps, objective, optimiser and rates. For ReLU a column
-    ``threshold`` says what a threshold alone gives. ``ablations`` adds columns: see `arms.arms_for`. All arms keep
-    the teacher's L0 on vectors set apart: the last quarter of the held-out ones, which goes into no column. Where the
-    upgraded SAE is not better than the teacher there, the initialised SAE is returned, and the verdict says so. With
-    ``seeds`` above 1 each arm is trained once a seed (data order), and columns hold means and standard errors.
+    ``threshold`` says what a threshold alone gives. All arms keep the teacher's L0 on vectors set apart: the last
+    quarter of the held-out ones, which goes into no column. Where the upgraded SAE is not better than the teacher
+    there, the initialised SAE is returned, and the verdict says so. With ``seeds`` above 1 each arm is trained once a
+    seed (data order), and columns hold means and standard errors.
 
     Parameters
     ----------
@@ -91,24 +87,16 @@ def upgrade(
         `HiddenStates`, or an array [n, d_in] whose last tenth is then held out.
     host:
         The model for cross-entropies; default: the one the hidden states came from.
-    steps, batch_size, learning_rate, coefficient_rate:
-        Default: `rsae.finetune.recipe_for`, as measured at d_in = 64 and 576. From d_in = 1024 on, and where the
-        control ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the control's
-        error on held-out vectors set apart, the same for all arms.
-    rate_factor:
-        A factor on every arm's learning rate in the place of tuning: another run's ``question["tuning"]["factor"]``.
-    precision:
-        ``"bfloat16"``: dense products of every arm's forward pass in half precision, for GPUs. Weights stay float32.
-    out:
-        A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
-        called again with the same arguments, an upgrade goes on there from the last checkpoint, ``checkpoint_every``
-        steps of an arm apart, and ends with the same bits (on one machine, with as many threads).
-    support, inputs, refine:
-        See `calibrate` and `SparseAutoencoder`.
+    steps:
+        Of each arm; default: those of `rsae.training.finetune.recipe_for`.
     time_budget:
         Seconds for all of it, in the place of ``steps``: as many steps as fit, at most the default.
-    probe:
-        Tasks of `rsae.evaluation.probing.tasks_of`, on which every column's codes are probed; they need a host.
+    out:
+        A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
+        called again with the same arguments, an upgrade goes on there from the last checkpoint, and ends with the same
+        bits (on one machine, with as many threads).
+    settings:
+        Everything else, with the defaults that were measured: `Settings`.
 
     Raises
     ------
@@ -116,38 +104,21 @@ def upgrade(
         for what cannot be used, before any work.
     """
     began = time.monotonic()
-    if steps is not None and time_budget is not None:
-        raise ValueError("give either steps or a time_budget, not both")
-    target = None if out is None else free_directory(out, overwrite)
-    if target is not None and {path.name for path in (target / "sae").glob("*")} - _SAE_FILES:
-        raise FileExistsError(f"{target / 'sae'} holds more than an SAE, so it is not replaced; give another directory")
-    place = pick_device(device)
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ValueError(f"seeds must be a positive integer, not {seeds!r}")
-    if not isinstance(hidden_states, HiddenStates):
-        hidden_states = make_hidden_states(hidden_states)
-    hidden_states, judges = set_apart(hidden_states)
-    teacher = _loaded(sae).to(place)
-    rates: dict[str, Any] = {"learning_rate": learning_rate, "coefficient_rate": coefficient_rate}
-    rates |= {"batch_size": batch_size, "precision": precision, "rate_factor": rate_factor}
-    initialised = calibrate(teacher, hidden_states, support=support, inputs=inputs if support == "exact" else None)
-    arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
-    first = arms["upgraded"]
-    count = first.recipe.steps if steps is None else steps
-    check_trainable(first.sae, hidden_states, count, first.recipe)
-    host = host or hidden_states.host
-    if probe and host is None:
-        raise ValueError("probing reads texts with a host, but these hidden states have none; give host=")
-    calibration = hidden_states.calibration.to(place, torch.float32)
-    wanted = checked_l0(teacher, calibration)
-    crowded = curve_where_crowded(teacher, wanted) if support == "exact" else None
-    if crowded is not None:
-        rates["coefficient_rate"] = coefficient_rate or crowded
-        initialised = calibrate(teacher, hidden_states, inputs=inputs or ("ratio",))
-        arms = arms_for(teacher, initialised, refine=refine, ablations=ablations, **rates)
-    tuned = learning_rate is None and rate_factor is None
+    target = None if out is None else _free(out, overwrite)
+    plan = planned(
+        sae,
+        hidden_states,
+        host=host,
+        steps=steps,
+        time_budget=time_budget,
+        seed=seed,
+        seeds=seeds,
+        device=device,
+        settings=settings,
+    )
     work = None
     if target is not None:
+<<<<<<< HEAD
         work = Checkpoint(target / "checkpoint", every=checkpoint_every, discard=overwrite)
         asked = _asked(teacher, hidden_states, host, arms, "within a budget" if time_budget else count)
         work.agree("upgrade", asked | {"seed": seed, "seeds": seeds, "support": support, "refine": refine})
@@ -242,37 +213,152 @@ def upgrade(
         **evidence({"teacher": teacher, "initialised": initialised, **first_runs}, hidden_states, host, probe),
     )
     upgraded = Upgrade(result, report, comparisons, first_runs)
+=======
+        work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
+        work.agree("upgrade", plan.agreed())
+    plan = replace(plan, states=plan.states.on(plan.device))
+    measuring = Measured(plan.states, plan.host, work)
+    columns, pace = _before(plan, measuring, progress is not None or time_budget is not None, target is not None)
+    if pace is not None:
+        plan = replace(plan, steps=_steps(plan, pace, began, work))
+        progress = progress and pace.following(progress, plan.steps)
+    plan, tuning = _tuned(plan, progress, work)
+    runs = _trained(plan, tuning, measuring, progress, work)
+    columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
+    comparisons = paired_comparisons(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
+    result, note = _judged(plan, runs)
+    report = _report(plan, tuning, columns, runs, comparisons, note)
+    upgraded = Upgrade(result, report, comparisons, runs.first())
+>>>>>>> house-rsae
     if work is not None and target is not None:
         _save(upgraded, target, work)
     return upgraded
 
 
-def _label(arm: str, seed: int, seeds: int) -> str:
-    return arm if seeds == 1 else f"{arm}, seed {seed}"
+def _free(out: str | Path, overwrite: bool) -> Path:
+    target = free_directory(out, overwrite)
+    if {path.name for path in (target / "sae").glob("*")} - _SAE_FILES:
+        raise FileExistsError(f"{target / 'sae'} holds more than an SAE, so it is not replaced; give another directory")
+    return target
 
 
-def _loaded(sae: SparseAutoencoder | str | Path) -> SparseAutoencoder:
-    if isinstance(sae, SparseAutoencoder):
-        return sae
-    return load_sae(sae)
+def _before(plan: Plan, measuring: Measured, timed: bool, written: bool) -> tuple[dict[str, Metrics], Pace | None]:
+    """The columns that need no training, and where time matters how long the rest takes."""
+    columns = {"teacher": measuring.metrics("teacher", plan.teacher)}
+    ending = 0.0
+    if timed:  # here, so that what the SAE needs compiled is not in the time of its measurement
+        ending = seconds_at_the_end(
+            len(plan.arms), len(plan.seeds), plan.states, plan.initialised, plan.judges, written
+        )
+    columns["initialised"] = measuring.metrics("initialised", plan.initialised)
+    return columns, pace_of(plan, lambda: measuring.seconds, ending) if timed else None
 
 
-def _asked(
-    teacher: SparseAutoencoder, states: HiddenStates, host: Host | None, arms: Mapping[str, Arm], steps: int | str
-) -> dict[str, Any]:
-    """What a checkpoint has to agree on; of the vectors that are trained on, a sample."""
-    sample = states.train[:: max(1, len(states.train) // 65_536)]
-    return {
-        "format": 2,
-        "teacher": fingerprint(teacher.parameters()),
-        "hidden states": fingerprint([states.calibration, states.held_out, sample.float()]),
-        "training vectors": len(states.train),
-        "host": None if host is None else host.definition,
-        "steps": steps,
-        "arms": {name: [asdict(arm.recipe), arm.budget, repr(arm.sae)] for name, arm in arms.items()},
-        "device": teacher.W_enc.device.type,
-        "torch": torch.__version__,
-    }
+def _steps(plan: Plan, pace: Pace, began: float, work: Checkpoint | None) -> int:
+    """The steps of the plan, or as many as are left time for; an upgrade that goes on keeps what it had."""
+    if plan.time_budget is None:
+        return plan.steps
+    kept = work and work.load("budget")
+    if kept:
+        count: int = kept.values["steps"]
+    else:
+        count = pace.steps(plan.time_budget - (time.monotonic() - began), plan.steps)
+    if work:
+        work.save("budget", {}, steps=count)
+    return count
+
+
+def _tuned(
+    plan: Plan, progress: Callable[[Progress], None] | None, work: Checkpoint | None
+) -> tuple[Plan, Tuning | None]:
+    """The plan with every arm's learning rate as it suits the control; unchanged where rates were given."""
+    if not plan.settings.tuned:
+        return plan, None
+    tuning = tune(
+        plan.arms["control"],
+        plan.states,
+        plan.judges,
+        steps=plan.steps,
+        seed=plan.seeds[0],
+        target_l0=plan.target_l0,
+        trusted=plan.trusted,
+        device=plan.device,
+        progress=progress,
+        checkpoint=work,
+    )
+    return replace(plan, arms={name: arm.slowed(tuning.factor) for name, arm in plan.arms.items()}), tuning
+
+
+def _trained(
+    plan: Plan,
+    tuning: Tuning | None,
+    measuring: Measured,
+    progress: Callable[[Progress], None] | None,
+    work: Checkpoint | None,
+) -> _Runs:
+    """Every arm, trained and measured once a seed; the control that tuning has trained is taken from there."""
+    runs = _Runs()
+    for seed in plan.seeds:
+        for name, arm in plan.arms.items():
+            history: list[dict[str, float]] = []
+            label = plan.label(name, seed)
+            if tuning is not None and (name, seed) == ("control", plan.seeds[0]):
+                done, history = tuning.control, tuning.history
+            else:
+                done = finetune(
+                    arm.sae,
+                    plan.states,
+                    steps=plan.steps * arm.budget,
+                    seed=seed,
+                    recipe=arm.recipe,
+                    target_l0=plan.target_l0,
+                    device=plan.device,
+                    arm=label,
+                    progress=progress,
+                    curve=history,
+                    checkpoint=work,
+                )
+            runs.saes.setdefault(name, []).append(done)
+            runs.curves[label] = history
+            runs.metrics.setdefault(name, []).append(measuring.metrics(label, done))
+    return runs
+
+
+def _judged(plan: Plan, runs: _Runs) -> tuple[SparseAutoencoder, str]:
+    """The SAE to return, and what the verdict has to say besides its numbers."""
+    result, note = runs.saes["upgraded"][0], ""
+    teacher, exact = plan.teacher, plan.settings.support == "exact"
+    if not float(token_errors(result, plan.judges).mean()) < float(token_errors(teacher, plan.judges).mean()):
+        result = plan.initialised
+        note = "On vectors set apart it is no better than the teacher, so the SAE returned is the initialised one."
+    if teacher.family == "jumprelu" and plan.target_l0 > teacher.d_in / 2 and exact:
+        note += f" At an L0 of {plan.target_l0:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over"
+        note += " its control where measured (docs/measured/results.md)."
+    if exact:
+        note += f" {missed_l0(runs.first(), plan.calibration, plan.target_l0)}"
+    note += f" {remarks(plan.host, teacher, plan.calibration)}"
+    return result, " ".join(note.split())
+
+
+def _report(
+    plan: Plan,
+    tuning: Tuning | None,
+    columns: Mapping[str, Metrics],
+    runs: _Runs,
+    comparisons: tuple[Comparison, ...],
+    note: str,
+) -> Report:
+    """All of it on paper, with the evidence and the proofs."""
+    trained = runs.saes["upgraded"][0]
+    saes = {"teacher": plan.teacher, "initialised": plan.initialised, **runs.first()}
+    return Report(
+        columns=columns,
+        question=question(plan, tuning, comparisons).to_json(),
+        curves=runs.curves | {"activation": learned_curve(trained, plan.initialised)},
+        verdict=verdict(columns, comparisons, note),
+        certificates=certificates(plan.teacher, plan.initialised, trained, plan.states.held_out),
+        **evidence(saes, plan.states, plan.host, plan.settings.probe),
+    )
 
 
 def _save(upgraded: Upgrade, target: Path, work: Checkpoint) -> None:

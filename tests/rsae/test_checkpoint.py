@@ -12,7 +12,7 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, unfinished
 from rsae.training.finetune import Progress, finetune, recipe_for
 from rsae.upgrading.calibrate import calibrate
-from rsae.upgrading.upgrade import upgrade
+from rsae.upgrading.upgrade import Settings, upgrade
 from tests.rsae import killing
 
 STATES = sparse_states()
@@ -61,11 +61,11 @@ def test_an_upgrade_in_memory_goes_on_too_and_measures_nothing_twice(
             raise Killed
 
     with pytest.raises(Killed):
-        upgrade(original, STATES, steps=12, out=out, checkpoint_every=5, progress=during_upgraded)
+        upgrade(original, STATES, steps=12, out=out, progress=during_upgraded, settings=Settings(checkpoint_every=5))
     with pytest.raises(ValueError, match=r"differs in: .*steps"):
         upgrade(original, STATES, steps=13, out=out)
     seen: list[Progress] = []
-    resumed = upgrade(original, STATES, steps=12, out=out, checkpoint_every=5, progress=seen.append)
+    resumed = upgrade(original, STATES, steps=12, out=out, progress=seen.append, settings=Settings(checkpoint_every=5))
     assert [event.step for event in seen] == list(range(6, 13))
     assert {event.arm for event in seen} == {"upgraded"}
     whole = upgrade(original, STATES, steps=12)
@@ -77,7 +77,7 @@ def test_an_upgrade_in_memory_goes_on_too_and_measures_nothing_twice(
 
 def test_overwriting_begins_anew_where_the_question_is_another(tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        upgrade(teacher("topk"), STATES, steps=9, out=tmp_path, checkpoint_every=2, progress=at(7))
+        upgrade(teacher("topk"), STATES, steps=9, out=tmp_path, progress=at(7), settings=Settings(checkpoint_every=2))
     done = upgrade(teacher("topk"), STATES, steps=6, out=tmp_path, overwrite=True)
     assert done.report.question["steps"] == 6
     assert not unfinished(tmp_path / "checkpoint")

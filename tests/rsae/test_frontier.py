@@ -67,7 +67,7 @@ def test_runs_on_other_hidden_states_are_refused(tmp_path: Path) -> None:
         read_runs([tmp_path / "a", tmp_path / "b" / "report.json"])
     with pytest.raises(FileNotFoundError, match="no report at"):
         read_runs([tmp_path / "c"])
-    check_same("a", {"hidden_states": STATES}, "b", dict(STATES))
+    check_same("a", STATES, "b", dict(STATES))
 
 
 def test_the_command_writes_pictures_and_puts_the_frontier_into_a_report(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rsae.data.hidden_states import hidden_states
+from rsae.data.hidden_states import Reading, hidden_states
 from rsae.data.text import pack, read_documents
 from rsae.hosts.hooks import capture, resolve_hook
 from tests.rsae.tiny import LAYER_NAMES, LAYERS, WIDTH, tiny_model, tiny_text, tiny_tokenizer
@@ -72,7 +72,9 @@ def test_special_tokens_in_a_text_are_plain_text():
 
 def test_states_are_those_of_a_plain_forward_pass_in_order():
     documents = tiny_text(12, 30) + tiny_text(12, 20, seed=1)
-    found = hidden_states(PAIR, documents, "model.layers.1", context_length=24, held_out=6, batch_size=5)
+    found = hidden_states(
+        PAIR, documents, "model.layers.1", context_length=24, held_out=6, reading=Reading(batch_size=5)
+    )
     rows = []
     for document in documents:
         tokens = torch.tensor([PAIR[1](document)["input_ids"][:24]])
@@ -106,9 +108,11 @@ def test_a_limit_is_shared_between_the_parts():
 
 
 def test_vectors_above_the_limit_are_dropped_and_counted():
-    everything = hidden_states(PAIR, tiny_text(20), "layers.2", context_length=40, outlier_medians=None)
+    everything = hidden_states(
+        PAIR, tiny_text(20), "layers.2", context_length=40, reading=Reading(outlier_medians=None)
+    )
     limit = 1.02
-    found = hidden_states(PAIR, tiny_text(20), "layers.2", context_length=40, outlier_medians=limit)
+    found = hidden_states(PAIR, tiny_text(20), "layers.2", context_length=40, reading=Reading(outlier_medians=limit))
     bound = limit * everything.train.norm(dim=1).median()
     kept = everything.train[everything.train.norm(dim=1) <= bound]
     assert 0 < len(kept) < len(everything.train)
@@ -158,7 +162,7 @@ def test_text_files_of_all_kinds(tmp_path):
 
 def test_a_shuffling_buffer_gives_every_vector_once_a_pass_and_the_same_again():
     vectors = torch.arange(1000.0)[:, None].expand(-1, 2)
-    states = hidden_states(vectors, held_out=0, shuffle_buffer=160)
+    states = hidden_states(vectors, held_out=0, reading=Reading(shuffle_buffer=160))
     rows = torch.cat([batch[:, 0] for batch in states.batches(50, 3, 40)]).long()
     for whole in (rows[:1000], rows[1000:]):
         assert torch.equal(whole.sort().values, torch.arange(1000))
@@ -170,11 +174,11 @@ def test_a_shuffling_buffer_gives_every_vector_once_a_pass_and_the_same_again():
     assert not torch.equal(rows, torch.cat([batch[:, 0] for batch in states.batches(50, 4, 40)]).long())
     tail = torch.cat([batch[:, 0] for batch in states.batches(50, 3, 40, first=20)]).long()
     assert torch.equal(tail, rows[1000:]), "a run that goes on sees what it would have seen"
-    whole = hidden_states(vectors, held_out=0, shuffle_buffer=1000)
+    whole = hidden_states(vectors, held_out=0, reading=Reading(shuffle_buffer=1000))
     plain = hidden_states(vectors, held_out=0)
     assert all(torch.equal(a, b) for a, b in zip(whole.batches(50, 3, 40), plain.batches(50, 3, 40)))
     with pytest.raises(ValueError, match="at least 16"):
-        hidden_states(vectors, shuffle_buffer=3)
+        hidden_states(vectors, reading=Reading(shuffle_buffer=3))
 
 
 def test_a_host_in_bfloat16_keeps_its_vectors_exactly(tmp_path):
@@ -197,9 +201,13 @@ def test_a_host_in_bfloat16_keeps_its_vectors_exactly(tmp_path):
 def test_what_is_dropped_is_counted_with_its_norms():
     model = tiny_model("llama")
     documents = tiny_text(30, 24)
-    plain = hidden_states((model, PAIR[1]), documents, "layers.1", context_length=24, outlier_medians=None)
+    plain = hidden_states(
+        (model, PAIR[1]), documents, "layers.1", context_length=24, reading=Reading(outlier_medians=None)
+    )
     limit = 1.05
-    found = hidden_states((model, PAIR[1]), documents, "layers.1", context_length=24, outlier_medians=limit)
+    found = hidden_states(
+        (model, PAIR[1]), documents, "layers.1", context_length=24, reading=Reading(outlier_medians=limit)
+    )
     norms = torch.cat([plain.train.norm(dim=1), plain.held_out.norm(dim=1)])
     above = norms[norms > limit * plain.train.norm(dim=1).median()]
     counts = found.statistics

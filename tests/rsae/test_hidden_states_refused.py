@@ -1,17 +1,19 @@
 """What a harvest refuses: one sentence that says what was given and what to try, before the model reads anything."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from rsae.data.hidden_states import hidden_states
+from rsae.data.hidden_states import Reading, hidden_states
 from tests.rsae.tiny import tiny_model, tiny_text, tiny_tokenizer
 
 PAIR = (tiny_model("llama"), tiny_tokenizer())
 TEXT = tiny_text(12)
+READING = {field.name for field in fields(Reading)}
 
 
 def _files(folder):
@@ -90,8 +92,9 @@ def test_arrays(tmp_path, name, words):
 )
 def test_options(options, words):
     arguments = {"text": TEXT, "hook": "model.layers.1", "context_length": 32} | options
+    kept = {name: arguments.pop(name) for name in READING if name in arguments}
     with pytest.raises(ValueError, match=words):
-        hidden_states(PAIR, **arguments)
+        hidden_states(PAIR, reading=Reading(**kept), **arguments)
 
 
 def test_sources_of_the_wrong_kind():

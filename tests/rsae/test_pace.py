@@ -1,6 +1,5 @@
 """The time left, and how many steps fit into a budget."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -61,10 +60,10 @@ def test_a_budget_decides_the_steps_once(tmp_path: Path, monkeypatch: pytest.Mon
     def dies(event: Progress) -> None:
         raise Killed
 
-    monkeypatch.setattr(sys.modules["rsae.upgrading.upgrade"], "seconds_a_step", lambda *_: 10.0)
+    monkeypatch.setattr("rsae.upgrading.pace.seconds_a_step", lambda *_: 10.0)
     with pytest.raises(Killed):
         upgrade(teacher("topk"), STATES, out=tmp_path, time_budget=1300.0, progress=dies)
-    monkeypatch.setattr(sys.modules["rsae.upgrading.upgrade"], "seconds_a_step", lambda *_: 5.0)
+    monkeypatch.setattr("rsae.upgrading.pace.seconds_a_step", lambda *_: 5.0)
     resumed = upgrade(teacher("topk"), STATES, out=tmp_path, time_budget=1300.0)
     assert 55 <= resumed.report.question["steps"] <= 61  # two trainings at 10 s a step, a twentieth in reserve
     with pytest.raises(ValueError, match="either steps or a time_budget"):

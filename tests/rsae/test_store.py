@@ -5,17 +5,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from rsae.data.hidden_states import hidden_states
+from rsae.data.hidden_states import Reading, hidden_states
 from tests.rsae.tiny import tiny_model, tiny_text, tiny_tokenizer
 
 PAIR = (tiny_model("llama"), tiny_tokenizer())
 TEXT = tiny_text(120, 40)
-OPTIONS = {"context_length": 40, "batch_size": 2, "outlier_medians": 1.05}
+READING = Reading(batch_size=2, outlier_medians=1.05)
+OPTIONS = {"context_length": 40, "reading": READING}
 
 
 def harvest(store=None, **changes):
@@ -76,7 +78,12 @@ harvest(sys.argv[1], progress=lambda done, total: os._exit(9) if done > total / 
 
 def test_an_ended_harvest_does_not_read_the_model_again(tmp_path):
     harvest(tmp_path / "store")
-    found = harvest(tmp_path / "store", progress=lambda *_: pytest.fail("read again"), seed=3, loss_tokens=100)
+    found = harvest(
+        tmp_path / "store",
+        progress=lambda *_: pytest.fail("read again"),
+        seed=3,
+        reading=replace(READING, loss_tokens=100),
+    )
     assert found.host.predicted_tokens <= 100
 
 
@@ -109,10 +116,10 @@ def edit(folder, change):
 def test_another_question_is_refused(tmp_path):
     harvest(tmp_path / "store")
     with pytest.raises(ValueError, match="differ in context_length, prepend_bos"):
-        harvest(tmp_path / "store", context_length=20, prepend_bos=True)
+        harvest(tmp_path / "store", context_length=20, reading=replace(READING, prepend_bos=True))
     (tmp_path / "full").mkdir()
     (tmp_path / "full/thesis.tex").write_text("all of it")
     with pytest.raises(ValueError, match="not empty"):
         harvest(tmp_path / "full")
-    with pytest.raises(ValueError, match="leave out"):
+    with pytest.raises(ValueError, match="leave them out"):
         hidden_states(tmp_path / "store", TEXT, "model.layers.1")

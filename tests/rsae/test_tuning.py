@@ -1,7 +1,6 @@
 """The rate is the control's own best, on vectors that no arm is trained on."""
 
 from dataclasses import replace
-from importlib import import_module
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from rsae.evaluation.comparison import token_errors
 from rsae.training.finetune import finetune, recipe_for
 from rsae.upgrading import tuning
 from rsae.upgrading.arms import Arm
-from rsae.upgrading.upgrade import upgrade
+from rsae.upgrading.upgrade import Settings, upgrade
 
 STATES = sparse_states(3000)
 
@@ -59,7 +58,7 @@ def test_a_trusted_rate_is_tuned_only_where_the_control_ends_worse_than_its_teac
 
 
 def test_wide_teachers_are_tuned_and_every_arm_takes_the_factor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("rsae.upgrade"), "WIDE", 16)
+    monkeypatch.setattr("rsae.upgrading.plan.WIDE", 16)
     result = upgrade(teacher("relu"), STATES, steps=12, device="cpu")
     question = result.report.question
     factor = question["tuning"]["factor"]
@@ -78,15 +77,19 @@ def test_wide_teachers_are_tuned_and_every_arm_takes_the_factor(monkeypatch: pyt
         target_l0=question["target_l0"],
     )
     torch.testing.assert_close(again.W_dec, result.arms["control"].W_dec)
-    explicit = upgrade(teacher("relu"), STATES, steps=2, learning_rate=1e-3, device="cpu")
+    explicit = upgrade(teacher("relu"), STATES, steps=2, device="cpu", settings=Settings(learning_rate=1e-3))
     assert explicit.report.question["tuning"] is None
 
 
 def test_the_factor_of_another_run_takes_the_place_of_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("rsae.upgrade"), "WIDE", 16)
+    monkeypatch.setattr("rsae.upgrading.plan.WIDE", 16)
     tuned = upgrade(teacher("relu"), STATES, steps=12, device="cpu")
     again = upgrade(
-        teacher("relu"), STATES, steps=12, device="cpu", rate_factor=tuned.report.question["tuning"]["factor"]
+        teacher("relu"),
+        STATES,
+        steps=12,
+        device="cpu",
+        settings=Settings(rate_factor=tuned.report.asked.rate_factor),
     )
     assert again.report.question["tuning"] is None
     assert again.report.question["recipes"] == tuned.report.question["recipes"]
@@ -94,7 +97,7 @@ def test_the_factor_of_another_run_takes_the_place_of_tuning(monkeypatch: pytest
         assert torch.equal(arm.W_dec, again.arms[name].W_dec), name
     for wrong in ({"rate_factor": 0.0}, {"rate_factor": 0.25, "learning_rate": 1e-3}):
         with pytest.raises(ValueError, match="rate_factor must be a positive number"):
-            upgrade(teacher("relu"), STATES, steps=2, device="cpu", **wrong)
+            upgrade(teacher("relu"), STATES, steps=2, device="cpu", settings=Settings(**wrong))
 
 
 @pytest.mark.parametrize("family", ["topk", "jumprelu", "relu"])

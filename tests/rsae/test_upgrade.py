@@ -14,7 +14,7 @@ from rsae.training.finetune import Progress
 from rsae.upgrading.arms import arms_for
 from rsae.upgrading.calibrate import calibrate
 from rsae.upgrading.tuning import set_apart
-from rsae.upgrading.upgrade import upgrade
+from rsae.upgrading.upgrade import Settings, upgrade
 
 STATES = sparse_states()
 FAMILIES = ("relu", "jumprelu", "topk")
@@ -55,7 +55,7 @@ def test_upgraded_and_control_share_data_steps_and_rates() -> None:
 
 def test_an_upgrade_that_is_worse_than_its_teacher_gives_the_teacher_back() -> None:
     # One step at a huge rate: certainly worse.
-    result = upgrade(teacher("topk"), STATES, steps=1, learning_rate=1e4, device="cpu")
+    result = upgrade(teacher("topk"), STATES, steps=1, device="cpu", settings=Settings(learning_rate=1e4))
     assert result.sae is not result.arms["upgraded"]
     assert evaluate(result.sae, STATES)["mse"].value == pytest.approx(evaluate(teacher("topk"), STATES)["mse"].value)
     assert "the SAE returned is the initialised one" in result.report.verdict
@@ -73,7 +73,7 @@ def test_seeds_give_means_with_standard_errors_and_paired_intervals() -> None:
 
 def test_ablations_add_columns_and_keep_their_restrictions() -> None:
     names = ("scale", "polynomial", "control_twice", "refine_only")
-    result = upgrade(teacher("topk"), STATES, steps=10, ablations=names, refine="gain", device="cpu")
+    result = upgrade(teacher("topk"), STATES, steps=10, device="cpu", settings=Settings(ablations=names, refine="gain"))
     assert {*names, "upgraded", "control"} == set(result.arms)
     scale = result.arms["scale"].activation
     cubic = result.arms["polynomial"].activation
@@ -86,15 +86,15 @@ def test_ablations_add_columns_and_keep_their_restrictions() -> None:
     recipes = result.report.question["recipes"]
     assert recipes["control_twice"]["steps"] == 2 * recipes["control"]["steps"]
     with pytest.raises(ValueError, match="is none of them"):
-        upgrade(teacher("topk"), STATES, ablations=("colour",))
+        upgrade(teacher("topk"), STATES, settings=Settings(ablations=("colour",)))
     with pytest.raises(ValueError, match="is for relu"):
-        upgrade(teacher("topk"), STATES, ablations=("threshold",))
+        upgrade(teacher("topk"), STATES, settings=Settings(ablations=("threshold",)))
     with pytest.raises(ValueError, match="needs refine"):
-        upgrade(teacher("topk"), STATES, ablations=("refine_only",))
+        upgrade(teacher("topk"), STATES, settings=Settings(ablations=("refine_only",)))
 
 
 def test_the_papers_support_is_its_own_mode() -> None:
-    result = upgrade(teacher("relu"), STATES, steps=20, support="paper", device="cpu")
+    result = upgrade(teacher("relu"), STATES, steps=20, device="cpu", settings=Settings(support="paper"))
     assert "threshold" not in result.report.columns
     assert "magnitude above" in result.report.columns["upgraded"]["l0"].definition
     assert (result.arms["upgraded"].encode(STATES.held_out) != 0).float().mean() > 0.99
@@ -151,9 +151,12 @@ def test_what_cannot_be_upgraded_is_refused_before_any_work() -> None:
         ({"device": "cuda:99"}, "not on this machine"),
         ({"steps": 0}, "steps must be"),
         ({"seeds": 0}, "seeds must be"),
-        ({"support": "soft"}, "support must be"),
-        ({"inputs": ("h",)}, "inputs must be"),
-        ({"learning_rate": -1.0}, "learning_rate must be"),
+        (
+            {"settings": Settings(support="soft")},  # type: ignore[arg-type]
+            "support must be",
+        ),
+        ({"settings": Settings(inputs=("h",))}, "inputs must be"),
+        ({"settings": Settings(learning_rate=-1.0)}, "learning_rate must be"),
         ({"hidden_states": HiddenStates(few, few, few)}, "fewer than one batch"),
         ({"hidden_states": HiddenStates(few[:, :3], few[:, :3], few[:, :3])}, "d_in = 16"),
         ({"hidden_states": HiddenStates(STATES.train, STATES.calibration, few[:0])}, "0 held-out vectors are too few"),

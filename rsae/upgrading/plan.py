@@ -1,0 +1,187 @@
+"""`Plan`: what an upgrade will run, decided and checked before anything is trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from rsae.data.hidden_states import HiddenStates
+from rsae.data.hidden_states import hidden_states as make_hidden_states
+from rsae.evaluation.probing import Task
+from rsae.formats import load_sae
+from rsae.hosts.host import Host
+from rsae.hosts.language_model import pick_device
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.storage.checkpoint import fingerprint
+from rsae.training.finetune import check_trainable
+from rsae.upgrading.arms import Arm, arms_for, curve_where_crowded
+from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.checks import checked_l0
+from rsae.upgrading.tuning import set_apart
+
+__all__ = ["DEFAULT", "Plan", "Settings", "planned"]
+
+WIDE = 1024
+"""Below this d_in learning rates are those measured at 64 and 576, unless the control ends worse than its teacher."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an upgrade is done, besides its length and its seeds; the defaults are what was measured to be best.
+
+    support, inputs, refine:
+        See `calibrate` and `SparseAutoencoder`.
+    ablations:
+        Further columns: see `rsae.upgrading.arms.arms_for`.
+    learning_rate, coefficient_rate, batch_size:
+        Default: `rsae.training.finetune.recipe_for`, as measured at d_in = 64 and 576. From d_in = 1024 on, and where
+        the control ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the
+        control's error on held-out vectors set apart, the same for all arms.
+    rate_factor:
+        A factor on every arm's learning rate in the place of tuning: another run's ``question["tuning"]["factor"]``.
+    precision:
+        ``"bfloat16"``: dense products of every arm's forward pass in half precision, for GPUs. Weights stay float32.
+    checkpoint_every:
+        Steps of an arm between two checkpoints.
+    probe:
+        Tasks of `rsae.evaluation.probing.tasks_of`, on which every column's codes are probed; they need a host.
+    """
+
+    support: Literal["exact", "paper"] = "exact"
+    inputs: Sequence[str] | None = None
+    refine: Literal["none", "gain", "residual"] = "none"
+    ablations: Sequence[str] = ()
+    learning_rate: float | None = None
+    coefficient_rate: float | None = None
+    batch_size: int | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    rate_factor: float | None = None
+    checkpoint_every: int = 250
+    probe: Sequence[Task] = ()
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the learning rate is tuned on the control."""
+        return self.learning_rate is None and self.rate_factor is None
+
+    def started(self, teacher: SparseAutoencoder, states: HiddenStates) -> tuple[SparseAutoencoder, dict[str, Arm]]:
+        """The initialised SAE, and the arms."""
+        inputs = self.inputs if self.support == "exact" else None
+        initialised = calibrate(teacher, states, support=self.support, inputs=inputs)
+        names = ("refine", "ablations", "learning_rate", "coefficient_rate", "batch_size", "precision", "rate_factor")
+        return initialised, arms_for(teacher, initialised, **{name: getattr(self, name) for name in names})
+
+
+DEFAULT = Settings()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an upgrade will run: each arm once a seed, for ``steps`` (times its budget), and what judges the result.
+
+    ``states`` are without the ``judges`` [n, d_in], held-out vectors that go into no column; ``target_l0`` is the L0
+    that all arms keep; ``source`` names the teacher. Within a ``time_budget`` (seconds) ``steps`` are the most.
+    """
+
+    source: str
+    teacher: SparseAutoencoder
+    initialised: SparseAutoencoder
+    arms: Mapping[str, Arm]
+    states: HiddenStates
+    judges: Tensor
+    host: Host | None
+    steps: int
+    time_budget: float | None
+    seeds: tuple[int, ...]
+    target_l0: float
+    device: torch.device
+    settings: Settings
+
+    @property
+    def calibration(self) -> Tensor:
+        """The calibration vectors [n, d_in] where arms are trained."""
+        return self.states.calibration.to(self.device, torch.float32)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether learning rates were measured for SAEs of this width."""
+        return self.teacher.d_in < WIDE
+
+    def label(self, arm: str, seed: int) -> str:
+        """What a training is called: its arm, and with several seeds its seed."""
+        return arm if len(self.seeds) == 1 else f"{arm}, seed {seed}"
+
+    def agreed(self) -> dict[str, Any]:
+        """What a checkpoint has to agree on; of the vectors that are trained on, a sample."""
+        states = self.states
+        sample = states.train[:: max(1, len(states.train) // 65_536)]
+        return {
+            "format": 2,
+            "teacher": fingerprint(self.teacher.parameters()),
+            "hidden states": fingerprint([states.calibration, states.held_out, sample.float()]),
+            "training vectors": len(states.train),
+            "host": None if self.host is None else self.host.definition,
+            "steps": self.steps if self.time_budget is None else "within a budget",
+            "arms": {name: [asdict(arm.recipe), arm.budget, repr(arm.sae)] for name, arm in self.arms.items()},
+            "device": self.device.type,
+            "torch": torch.__version__,
+            "seed": self.seeds[0],
+            "seeds": len(self.seeds),
+            "support": self.settings.support,
+            "refine": self.settings.refine,
+        }
+
+
+def planned(
+    sae: SparseAutoencoder | str | Path,
+    hidden_states: HiddenStates | Any,
+    *,
+    host: Host | None,
+    steps: int | None,
+    time_budget: float | None,
+    seed: int,
+    seeds: int,
+    device: str | torch.device,
+    settings: Settings,
+) -> Plan:
+    """The plan of an upgrade, for the arguments of `upgrade`.  Raises ValueError for what cannot be run."""
+    if steps is not None and time_budget is not None:
+        raise ValueError("give either steps or a time_budget, not both")
+    place = pick_device(device)
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise ValueError(f"seeds must be a positive integer, not {seeds!r}")
+    if not isinstance(hidden_states, HiddenStates):
+        hidden_states = make_hidden_states(hidden_states)
+    states, judges = set_apart(hidden_states)
+    teacher = load_sae(sae).to(place)
+    initialised, arms = settings.started(teacher, states)
+    first = arms["upgraded"]
+    count = first.recipe.steps if steps is None else steps
+    check_trainable(first.sae, states, count, first.recipe)
+    host = host or states.host
+    if settings.probe and host is None:
+        raise ValueError("probing reads texts with a host, but these hidden states have none; give host=")
+    wanted = checked_l0(teacher, states.calibration.to(place, torch.float32))
+    crowded = curve_where_crowded(teacher, wanted) if settings.support == "exact" else None
+    if crowded is not None:
+        rate = settings.coefficient_rate or crowded
+        settings = replace(settings, coefficient_rate=rate, inputs=settings.inputs or ("ratio",))
+        initialised, arms = settings.started(teacher, states)
+    return Plan(
+        source=str(sae) if isinstance(sae, str | Path) else "a SparseAutoencoder in memory",
+        teacher=teacher,
+        initialised=initialised,
+        arms=arms,
+        states=states,
+        judges=judges,
+        host=host,
+        steps=count,
+        time_budget=time_budget,
+        seeds=tuple(range(seed, seed + seeds)),
+        target_l0=wanted,
+        device=place,
+        settings=settings,
+    )
