@@ -118,102 +118,6 @@ def upgrade(
     )
     work = None
     if target is not None:
-<<<<<<< HEAD
-        work = Checkpoint(target / "checkpoint", every=checkpoint_every, discard=overwrite)
-        asked = _asked(teacher, hidden_states, host, arms, "within a budget" if time_budget else count)
-        work.agree("upgrade", asked | {"seed": seed, "seeds": seeds, "support": support, "refine": refine})
-    hidden_states = hidden_states.on(place)
-
-    measuring = Measured(hidden_states, host, work)
-    columns = {"teacher": measuring.metrics("teacher", teacher)}
-    timed = progress is not None or time_budget is not None
-    ending = 0.0
-    if timed:
-        ending = seconds_at_the_end(len(arms), seeds, hidden_states, initialised, judges, target is not None)
-    columns["initialised"] = measuring.metrics("initialised", initialised)
-    if timed:
-        costs = {name: seconds_a_step(arm, hidden_states, calibration, wanted) for name, arm in arms.items()}
-        each = {
-            _label(name, seed + run, seeds): costs[name] * arm.budget * (not tuned or (name, run) != ("control", 0))
-            for run in range(seeds)
-            for name, arm in arms.items()
-        }
-        tries = (2 if teacher.d_in >= WIDE else 1) if tuned else 0  # as a rule; more where the error goes on falling
-        pace = Pace(each, lambda: measuring.seconds, [costs["control"]] * tries, ending)
-        if time_budget is not None:
-            kept = work and work.load("budget")
-            count = kept.values["steps"] if kept else pace.steps(time_budget - (time.monotonic() - began), count)
-            if work:
-                work.save("budget", {}, steps=count)
-        progress = progress and pace.following(progress, count)
-    tuning: Tuning | None = None
-    if tuned:
-        tuning = tune(
-            arms["control"],
-            hidden_states,
-            judges,
-            steps=count,
-            seed=seed,
-            target_l0=wanted,
-            trusted=teacher.d_in < WIDE,
-            device=place,
-            progress=progress,
-            checkpoint=work,
-        )
-        arms = {name: arm.slowed(tuning.factor) for name, arm in arms.items()}
-    curves: dict[str, Any] = {}
-    trained: dict[str, list[SparseAutoencoder]] = {}
-    measured: dict[str, list[Metrics]] = {}
-    for run in range(seeds):
-        for name, arm in arms.items():
-            history: list[dict[str, float]] = []
-            label = _label(name, seed + run, seeds)
-            if tuning is not None and (name, run) == ("control", 0):
-                done, history = tuning.control, tuning.history
-            else:
-                done = finetune(
-                    arm.sae,
-                    hidden_states,
-                    steps=count * arm.budget,
-                    seed=seed + run,
-                    recipe=arm.recipe,
-                    target_l0=wanted,
-                    device=place,
-                    arm=label,
-                    progress=progress,
-                    curve=history,
-                    checkpoint=work,
-                )
-            trained.setdefault(name, []).append(done)
-            curves[label] = history
-            measured.setdefault(name, []).append(measuring.metrics(label, done))
-    columns |= {name: mean_metrics(runs) for name, runs in measured.items()}
-    comparisons = paired_comparisons(teacher, columns, trained, measured, hidden_states.held_out)
-    result, note = trained["upgraded"][0], ""
-    if not float(token_errors(result, judges).mean()) < float(token_errors(teacher, judges).mean()):
-        result = initialised
-        note = "On vectors set apart it is no better than the teacher, so the SAE returned is the initialised one."
-    if teacher.family == "jumprelu" and wanted > teacher.d_in / 2 and support == "exact":
-        note += f" At an L0 of {wanted:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over"
-        note += " its control where measured (docs/measured/results.md)."
-    curves["activation"] = learned_curve(trained["upgraded"][0], initialised)
-    first_runs = {name: runs[0] for name, runs in trained.items()}
-    if support == "exact":
-        note += f" {missed_l0(first_runs, calibration, wanted)}"
-    note += f" {remarks(host, teacher, calibration)}"
-    report = Report(
-        columns=columns,
-        question=question(
-            sae, teacher, hidden_states, arms, count, seed, seeds, place, support, refine, wanted, comparisons
-        )
-        | {"tuning": None if tuning is None else tuning.to_json()},
-        curves=curves,
-        verdict=verdict(columns, comparisons, " ".join(note.split())),
-        certificates=certificates(teacher, initialised, trained["upgraded"][0], hidden_states.held_out),
-        **evidence({"teacher": teacher, "initialised": initialised, **first_runs}, hidden_states, host, probe),
-    )
-    upgraded = Upgrade(result, report, comparisons, first_runs)
-=======
         work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
         work.agree("upgrade", plan.agreed())
     plan = replace(plan, states=plan.states.on(plan.device))
@@ -229,7 +133,6 @@ def upgrade(
     result, note = _judged(plan, runs)
     report = _report(plan, tuning, columns, runs, comparisons, note)
     upgraded = Upgrade(result, report, comparisons, runs.first())
->>>>>>> house-rsae
     if work is not None and target is not None:
         _save(upgraded, target, work)
     return upgraded
