@@ -69,15 +69,15 @@ def test_half_line():
 
 
 def test_a_type_that_is_not_found_is_passed_over(monkeypatch):
-    real = choose.fit
+    real = choose.best
     best = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6).degree
 
-    def without_the_best(target, degree, **options):
-        if degree == best:
+    def without_the_best(question, denominator):
+        if question.degree == best:
             raise DidNotConverge("not this one")
-        return real(target, degree, **options)
+        return real(question, denominator)
 
-    monkeypatch.setattr(choose, "fit", without_the_best)
+    monkeypatch.setattr(choose, "best", without_the_best)
     other = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6)
     assert other.degree != best
     assert other.error <= 1e-6
@@ -100,7 +100,7 @@ def test_a_tolerance_out_of_reach_is_said():
     assert caught.value.fit.converged
 
 
-@pytest.mark.parametrize("tolerance", [0, -1e-3, math.nan, math.inf, "small", True, None, [1e-3]])
+@pytest.mark.parametrize("tolerance", [0, -1e-3, math.nan, math.inf, "small", True, [1e-3]])
 def test_bad_tolerances(tolerance):
     with pytest.raises(ValueError, match="tolerance must be a positive number"):
         fit(Target("exp(x)", (-1, 1)), tolerance=tolerance)
