@@ -39,7 +39,7 @@ test-coq: $(STAMP)
 
 # Writes again every page of docs/ that a program writes from this repository alone: hours, and not part of the tests.
 # tests/benchmarks/README.md and tests/adversaries/README.md say what each needs: shared data, Sollya, a C compiler.
-# A run that was stopped goes on from $(PAGES). The cells of results.md come from `rsae reproduce`.
+# A run that was stopped goes on from $(PAGES). The cells of results.md come from `python -m tests.study`.
 pages: export OMP_NUM_THREADS := 1
 pages: $(STAMP)
 	mkdir -p $(PAGES)

@@ -1,4 +1,4 @@
-"""The command line: `rsae upgrade`, `rsae evaluate`, `rsae frontier`, `rsae reproduce`, `rsae demo`."""
+"""The command line: `rsae upgrade`, `rsae evaluate`, `rsae frontier`, `rsae demo`."""
 
 from __future__ import annotations
 
@@ -216,33 +216,6 @@ def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bo
         _say(console, done.report.verdict, out)
         minutes, seconds = divmod(round(time.monotonic() - began), 60)
         console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
-
-
-@main.command()
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder with hosts/, text/ and teachers/.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for cells; finished ones are kept.")
-@click.option("--page", type=click.Path(path_type=Path), help="Markdown file between whose marks the tables go.")
-@click.option("--only", multiple=True, help="Studies or teachers whose name contains this; may be repeated.")
-@click.option("--seeds", type=click.IntRange(min=1), help="Seeds of each teacher.  [default: each study's own]")
-@click.option("--limit", type=click.IntRange(min=0), help="Run at most that many cells now.")
-def reproduce(
-    data: Path, out: Path, page: Path | None, only: tuple[str, ...], seeds: int | None, limit: int | None
-) -> None:
-    """Upgrade the teachers of the published comparison, each with its control, and write the table of all cells."""
-    from rsae.commands.console import Bars, refusing
-
-    console = Console()
-    with refusing("rsae reproduce"):
-        from rsae.study import results
-        from rsae.study.reproduce import reproduce as run
-
-        with Bars(console) as bars:
-            cells = run(data, out, only=only, seeds=seeds, limit=limit, progress=bars.training, say=console.print)
-        if page is None:
-            click.echo(results.page(cells), nl=False)
-        else:
-            results.fill(page, cells)
-            console.print(f"wrote {page}", soft_wrap=True)
 
 
 def _peak_memory() -> str:

@@ -1,4 +1,4 @@
-"""The page of results, from cells whose numbers are known, and `rsae reproduce` itself on a small study."""
+"""The page of results, from cells whose numbers are known, and `python -m tests.study` itself on a small study."""
 
 import json
 from pathlib import Path
@@ -8,17 +8,17 @@ import pytest
 from click.testing import CliRunner
 from sparse_data import sparse_states, teacher
 
-from rsae.commands.main import main
 from rsae.evaluation.metrics import Metric
 from rsae.formats import save_sae
 from rsae.report.report import Report
 from rsae.storage.writing import write_text
-from rsae.study import cells as table
-from rsae.study import reproduce as module
-from rsae.study.cells import STUDIES, Study, finished_cells, rows
-from rsae.study.reproduce import reproduce
-from rsae.study.results import BEGIN, END, fill, page
 from rsae.training.finetune import recipe_for
+from tests.study import cells as table
+from tests.study import reproduce as module
+from tests.study.__main__ import main
+from tests.study.cells import STUDIES, Study, finished_cells, rows
+from tests.study.reproduce import reproduce
+from tests.study.results import BEGIN, END, fill, page
 
 NAMES = [(study.name, name) for study in STUDIES for name in study.teachers if study.refine == "none"]
 
@@ -155,7 +155,7 @@ def test_the_command_writes_the_page_of_what_is_there(tmp_path: Path) -> None:
     cell(tmp_path / "out", *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
     for study, name in NAMES:
         (tmp_path / "data" / "teachers" / study / name).mkdir(parents=True)
-    arguments = ["reproduce", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--limit", "0"]
+    arguments = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--limit", "0"]
     shown = CliRunner().invoke(main, arguments)
     assert shown.exit_code == 0, shown.output
     assert "### Counts" in shown.output

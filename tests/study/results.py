@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rsae.evaluation.comparison import Comparison
 from rsae.storage.writing import write_text
-from rsae.study.cells import STUDIES, Cell, Row, rows
-from rsae.study.claims import claims, counts, run_seconds
+from tests.study.cells import STUDIES, Cell, Row, rows
+from tests.study.claims import claims, counts, run_seconds
 
 __all__ = ["fill", "page"]
 
-BEGIN, END = "<!-- begin: rsae reproduce -->", "<!-- end: rsae reproduce -->"
+BEGIN, END = "<!-- begin: tests.study -->", "<!-- end: tests.study -->"
 
 
 def page(cells: Sequence[Cell]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from rsae.study.cells import STUDIES, Row
+from tests.study.cells import STUDIES, Row
 
 __all__ = ["claims", "counts", "run_seconds"]
 
