@@ -2,13 +2,13 @@
 
 import math
 
+import pure_metrics as metrics
 import pytest
 import torch
 from saes import random_sae
 from sparse_data import sparse_states, teacher
 from tiny import WIDTH, tiny_model
 
-from rsae.evaluation import metrics
 from rsae.evaluation.metrics import evaluate
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder

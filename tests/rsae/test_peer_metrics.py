@@ -9,11 +9,11 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
+import pure_metrics as metrics
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from rsae.evaluation import metrics
 from rsae.evaluation.metrics import evaluate
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
