@@ -2,11 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rsae import ranks
 from rsae.activations.ratio import RationalActivation
@@ -127,29 +128,14 @@ def finetune(
         target_l0 = mean_l0(sae.to(device), calibration)
     if not 0 < target_l0 < sae.d_sae:
         raise ValueError(f"the L0 target must lie between 0 and d_sae = {sae.d_sae}, not {target_l0!r}")
-    scale = input_scale(sae, calibration)
-    work = working_copy(sae.to(device), scale)
-    forward = choose_pass(work, recipe.sparsity, recipe.bandwidth, target_l0)
-    training = Training(
-        work,
-        forward,
-        steps=steps,
-        warmup=recipe.warmup,
-        rate=recipe.learning_rate,
-        coefficient_rate=recipe.coefficient_rate,
-        half=recipe.precision == "bfloat16",
-    )
+    training, scale = started(sae.to(device), recipe, calibration, target_l0, steps)
+    work = training.sae
     history: list[dict[str, float]] = []
     if checkpoint is not None and (kept := checkpoint.load(arm)) is not None:
         training.restore(kept.tensors, kept.values["step"])
         history = kept.values["history"]
-    place = work.W_enc.device  # with its number, which a thread that fetches does not know
-    inputs = hidden_states.batches(
-        recipe.batch_size, seed, steps, place, first=training.done, part=(ranks.rank(), ranks.count())
-    )
     began, first = time.monotonic(), training.done
-    for x in fetched(inputs, place):
-        error, l0 = training.step(work.normalised(x)[0] / scale)
+    for error, l0 in stepping(training, scale, hidden_states, recipe.batch_size, seed, steps):
         done = training.done
         if done % max(1, steps // 50) == 0 or done == steps:
             found = ranks.mean(torch.stack([error, l0])).tolist()
@@ -167,8 +153,36 @@ def finetune(
             checkpoint.save(arm, training.state(), step=done, history=history)
     if curve is not None:
         curve.extend(history)
-    forward.finish(work)
+    training.forward.finish(work)
     return match_l0(rescaled(work, scale), calibration, target_l0)
+
+
+def started(
+    sae: SparseAutoencoder, recipe: Recipe, calibration: Tensor, target_l0: float, steps: int
+) -> tuple[Training, float]:
+    """The training of a copy of an SAE, before its first step, and the scale of its inputs."""
+    scale = input_scale(sae, calibration)
+    work = working_copy(sae, scale)
+    training = Training(
+        work,
+        choose_pass(work, recipe.sparsity, recipe.bandwidth, target_l0),
+        steps=steps,
+        warmup=recipe.warmup,
+        rate=recipe.learning_rate,
+        coefficient_rate=recipe.coefficient_rate,
+        half=recipe.precision == "bfloat16",
+    )
+    return training, scale
+
+
+def stepping(
+    training: Training, scale: float, hidden_states: HiddenStates, batch_size: int, seed: int, steps: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Take the steps that are left, of this rank's parts of the batches; the squared error and L0 of each."""
+    place = training.sae.W_enc.device  # with its number, which a thread that fetches does not know
+    part = (ranks.rank(), ranks.count())
+    for x in fetched(hidden_states.batches(batch_size, seed, steps, place, first=training.done, part=part), place):
+        yield training.step(training.sae.normalised(x)[0] / scale)
 
 
 def check_trainable(sae: SparseAutoencoder, hidden_states: HiddenStates, steps: int, recipe: Recipe) -> None:
