@@ -8,7 +8,8 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
 from rsae.sae.groupmax import group_maxima
 from rsae.training.active import active_groupmax
-from rsae.training.finetune import finetune, recipe_for
+from rsae.training.finetune import finetune
+from rsae.training.recipe import recipe_for
 from rsae.upgrading.calibrate import calibrate
 from rsae.upgrading.upgrade import upgrade
 from tests.rsae.material.saes import random_sae, random_weights

@@ -9,7 +9,8 @@ import torch
 
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, unfinished
-from rsae.training.finetune import Progress, finetune, recipe_for
+from rsae.training.finetune import Progress, finetune
+from rsae.training.recipe import recipe_for
 from rsae.upgrading.calibrate import calibrate
 from rsae.upgrading.upgrade import Settings, upgrade
 from tests.rsae import killing

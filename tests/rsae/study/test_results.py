@@ -17,7 +17,7 @@ from rsae.study import reproduce as module
 from rsae.study.cells import STUDIES, Study, finished_cells, rows
 from rsae.study.reproduce import reproduce
 from rsae.study.results import BEGIN, END, fill, page
-from rsae.training.finetune import recipe_for
+from rsae.training.recipe import recipe_for
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 NAMES = [(study.name, name) for study in STUDIES for name in study.teachers if study.refine == "none"]

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from rsae.evaluation.comparison import token_errors
-from rsae.training.finetune import finetune, recipe_for
+from rsae.training.finetune import finetune
+from rsae.training.recipe import recipe_for
 from rsae.upgrading import tuning
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.upgrade import Settings, upgrade
