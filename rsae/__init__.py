@@ -3,8 +3,6 @@
 One way through it: :func:`load_sae`, :func:`hidden_states`, :func:`upgrade`; each step is a function of its own, too.
 """
 
-# Modules and functions share names (rsae.upgrade, rsae.hidden_states, ...): imported here, the function wins. A module
-# of the same name is still reached by `from rsae.upgrading.upgrade import ...`.
 from rsae.activations.ratio import RationalActivation
 from rsae.data.hidden_states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.metrics import evaluate

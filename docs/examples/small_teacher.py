@@ -3,7 +3,7 @@
 import torch
 
 import rsae
-from rsae.training.finetune import recipe_for
+from rsae.training.recipe import recipe_for
 
 
 def small_teacher(states: rsae.HiddenStates, d_sae: int, k: int, steps: int, seed: int = 0) -> rsae.SparseAutoencoder:

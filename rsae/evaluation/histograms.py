@@ -8,7 +8,6 @@ from torch import Tensor
 
 from rsae.activations.paper import PaperActivation
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.sae.groupmax import group_maxima
 
 __all__ = ["histograms", "ratios"]
 
@@ -29,17 +28,10 @@ def ratios(sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor]:
     heights, shares = [], []
     for chunk in sae.chunks(x):
         codes, _, h = sae(chunk)
-        if sae.family == "groupmax":
-            assert sae.k is not None
-            _, runners_up, columns = group_maxima(h, sae.k)
-            tau = torch.zeros_like(h).scatter(-1, columns, runners_up)
-        elif sae.k is not None:
-            tau = h.topk(min(sae.k + 1, sae.d_sae), dim=-1).values[..., -1:]
-        else:
-            tau = torch.zeros((), device=h.device) if sae.threshold is None else sae.threshold
-        support = (codes != 0) & (h > 0)
-        heights.append(h[support])
-        shares.append((tau.expand_as(h)[support] / h[support]).clamp(0, 1))
+        kept, tau, places = sae.select(h)
+        fires = ((codes if places is None else codes.gather(-1, places)) != 0) & (kept > 0)
+        heights.append(kept[fires])
+        shares.append((tau.expand_as(kept)[fires] / kept[fires]).clamp(0, 1))
     return torch.cat(heights), torch.cat(shares)
 
 

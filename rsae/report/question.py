@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rsae.evaluation.comparison import Comparison
-from rsae.training.finetune import Recipe
+from rsae.training.recipe import Recipe
 
 __all__ = ["Question"]
 

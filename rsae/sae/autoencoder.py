@@ -10,7 +10,7 @@ from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import RationalActivation
 from rsae.sae.groupmax import group_maxima
 
-__all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "least_squares_gain"]
+__all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "Support", "least_squares_gain"]
 
 Family = Literal["relu", "jumprelu", "topk", "groupmax"]
 FAMILIES = ("relu", "jumprelu", "topk", "groupmax")
@@ -25,6 +25,17 @@ class SAEOutput(NamedTuple):
     codes: Tensor
     reconstruction: Tensor
     pre_activations: Tensor
+
+
+class Support(NamedTuple):
+    """What a family keeps: pre-activations (0 off the support), the threshold ``tau`` of each, and their columns.
+
+    ``kept`` is [..., k] for topk and groupmax, else [..., d_sae] and ``places`` None; ``tau`` broadcasts against it.
+    """
+
+    kept: Tensor
+    tau: Tensor
+    places: Tensor | None
 
 
 class SparseAutoencoder(nn.Module):
@@ -169,20 +180,24 @@ class SparseAutoencoder(nn.Module):
         h = (x - self.b_dec if self.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
         return h * self.W_dec.norm(dim=1) if self.rescale_by_decoder_norm else h
 
+    def select(self, h: Tensor) -> Support:
+        """The support of pre-activations [..., d_sae], with the threshold that the gate uses: the family's rule."""
+        if self.k is not None:
+            kept, tau, places = group_maxima(h, self.k) if self.family == "groupmax" else _largest(h, self.k)
+            return Support(kept.clamp_min(0.0), tau, places)
+        tau = self.threshold if self.threshold is not None else torch.zeros((), device=h.device)
+        return Support(h * (h > tau), tau, None)
+
     def _codes(self, h: Tensor, x: Tensor) -> Tensor:
         if isinstance(self.activation, PaperActivation):
             return cast(Tensor, self.activation(h))
-        if self.k is not None:
-            kept, tau, places = group_maxima(h, self.k) if self.family == "groupmax" else _largest(h, self.k)
-            positive = kept.clamp_min(0.0)
-            if self.activation is not None:
-                kept = self.activation.values(positive, tau, self._share(x, positive))
-            return torch.zeros_like(h).scatter(-1, places, kept if self.activation is not None else positive)
-        level = self.threshold if self.threshold is not None else torch.zeros((), device=h.device)
-        support = h > level
-        if self.activation is None:
-            return h * support
-        return cast(Tensor, self.activation(h, level, self._share(x, h * support)))
+        kept, tau, places = self.select(h)
+        if self.activation is not None:
+            share = self._share(x, kept)
+            if places is None:
+                return cast(Tensor, self.activation(kept, tau, share))
+            kept = self.activation.values(kept, tau, share)
+        return kept if places is None else torch.zeros_like(h).scatter(-1, places, kept)
 
     def _share(self, x: Tensor, supported: Tensor) -> Tensor | None:
         """``q = |x - b_dec| / (|x - b_dec| + |h_S|)`` [..., 1], where the activation reads it."""

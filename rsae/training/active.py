@@ -55,10 +55,7 @@ def active_topk(h: Tensor, k: int, activation: RationalActivation | None, size: 
     kept = largest[:, :k].clamp_min(0.0)
     tau = largest[:, k:] if count > k else torch.zeros_like(largest[:, :1])
     l0 = (kept.detach() > 0).sum() / len(h)
-    codes = kept
-    if activation is not None:
-        share = _share(activation, size, kept.square().sum(1, keepdim=True))
-        codes = activation.values(kept, tau, share)
+    codes = _gated(kept, tau, activation, size)
     rows = rows.view(len(h), count)[:, : codes.shape[1]].reshape(-1)
     places = Places(rows, order[:, :k].reshape(-1), *h.shape)
     return Active(codes.reshape(-1), places.columns, rows, len(h), l0, places)
@@ -68,9 +65,7 @@ def active_groupmax(h: Tensor, k: int, activation: RationalActivation | None, si
     """The largest pre-activation of each of k groups, where positive; tau is the group's runner-up."""
     largest, tau, columns = group_maxima(h, k)
     kept = largest.clamp_min(0.0)
-    codes = kept
-    if activation is not None:
-        codes = activation.values(kept, tau, _share(activation, size, kept.square().sum(1, keepdim=True)))
+    codes = _gated(kept, tau, activation, size)
     rows = torch.arange(len(h), device=h.device)[:, None].expand_as(codes)
     return Active(codes.reshape(-1), columns.reshape(-1), rows.reshape(-1), len(h), (kept > 0).sum() / len(h))
 
@@ -172,6 +167,13 @@ def _chosen(x: Tensor, count: int) -> Tensor:
 def _where(mask: Tensor) -> Places:
     rows, columns = mask.nonzero(as_tuple=True)
     return Places(rows, columns, *mask.shape)
+
+
+def _gated(kept: Tensor, tau: Tensor, activation: RationalActivation | None, size: Tensor | None) -> Tensor:
+    """The codes [batch, k] of entries that a row keeps."""
+    if activation is None:
+        return kept
+    return activation.values(kept, tau, _share(activation, size, kept.square().sum(1, keepdim=True)))
 
 
 def _share(activation: RationalActivation, size: Tensor | None, power: Tensor) -> Tensor | None:

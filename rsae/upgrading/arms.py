@@ -14,7 +14,7 @@ from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.training.finetune import Recipe, recipe_for
+from rsae.training.recipe import Recipe, recipe_for
 
 __all__ = ["ABLATIONS", "Arm", "arms_for", "curve_where_crowded"]
 

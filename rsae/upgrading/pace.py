@@ -13,11 +13,7 @@ from rsae import ranks
 from rsae.data.hidden_states import HiddenStates
 from rsae.evaluation.comparison import token_errors
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.training.finetune import Progress
-from rsae.training.passes import choose_pass
-from rsae.training.prefetch import fetched
-from rsae.training.step import Training
-from rsae.training.units import input_scale, working_copy
+from rsae.training.finetune import Progress, started, stepping
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.plan import Plan
 
@@ -31,15 +27,10 @@ _PROOFS, _FILES = 0.5, 1.0  # exact proofs, and pictures, hang on nothing that g
 
 def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, target_l0: float) -> float:
     """The median time of a training step of an arm, on a copy that is thrown away; the mean of all ranks."""
-    scale = input_scale(arm.sae, calibration)
-    work = working_copy(arm.sae, scale)
-    forward = choose_pass(work, arm.recipe.sparsity, arm.recipe.bandwidth, target_l0)
-    half = arm.recipe.precision == "bfloat16"
-    training = Training(work, forward, steps=10**6, warmup=10**6, rate=1e-6, coefficient_rate=1e-6, half=half)
-    part = (ranks.rank(), ranks.count())
-    device, seconds, began = work.W_enc.device, [], time.perf_counter()
-    for x in fetched(hidden_states.batches(arm.recipe.batch_size, 0, _WARM + _TIMED, device, part=part), device):
-        error, _ = training.step(work.normalised(x)[0] / scale)
+    slow = replace(arm.recipe, warmup=10**6, learning_rate=1e-6, coefficient_rate=1e-6)
+    training, scale = started(arm.sae, slow, calibration, target_l0, steps=10**6)
+    seconds, began = [], time.perf_counter()
+    for error, _ in stepping(training, scale, hidden_states, slow.batch_size, 0, _WARM + _TIMED):
         float(error)  # waits for the device
         seconds.append(time.perf_counter() - began)
         began = time.perf_counter()

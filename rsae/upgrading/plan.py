@@ -16,7 +16,7 @@ from rsae.hosts.host import Host
 from rsae.hosts.language_model import pick_device
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import fingerprint
-from rsae.training.finetune import check_trainable
+from rsae.training.recipe import check_trainable
 from rsae.upgrading.arms import Arm, arms_for, curve_where_crowded
 from rsae.upgrading.calibrate import calibrate
 from rsae.upgrading.checks import checked_l0
@@ -37,7 +37,7 @@ class Settings:
     ablations:
         Further columns: see `rsae.upgrading.arms.arms_for`.
     learning_rate, coefficient_rate, batch_size:
-        Default: `rsae.training.finetune.recipe_for`, as measured at d_in = 64 and 576. From d_in = 1024 on, and where
+        Default: `rsae.training.recipe.recipe_for`, as measured at d_in = 64 and 576. From d_in = 1024 on, and where
         the control ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the
         control's error on held-out vectors set apart, the same for all arms.
     rate_factor:

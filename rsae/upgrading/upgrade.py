@@ -88,7 +88,7 @@ def upgrade(
     host:
         The model for cross-entropies; default: the one the hidden states came from.
     steps:
-        Of each arm; default: those of `rsae.training.finetune.recipe_for`.
+        Of each arm; default: those of `rsae.training.recipe.recipe_for`.
     time_budget:
         Seconds for all of it, in the place of ``steps``: as many steps as fit, at most the default.
     out:

@@ -20,7 +20,7 @@ import torch
 from rsae.data.hidden_states import hidden_states
 from rsae.formats import save_sae
 from rsae.sae.autoencoder import SparseAutoencoder
-from tests.rsae.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
+from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
 HOOK = "model.layers.2"
 _PRELOADED = [

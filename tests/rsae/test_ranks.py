@@ -14,8 +14,8 @@ from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
 from rsae.upgrading.calibrate import calibrate
-from tests.rsae import ranks_training
-from tests.rsae.sparse_data import sparse_states, teacher
+from tests.rsae.material import ranks_training
+from tests.rsae.material.sparse_data import sparse_states, teacher
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked, and talk through gloo")
 

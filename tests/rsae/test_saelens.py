@@ -9,7 +9,7 @@ import torch
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.formats import load_sae, save_sae
-from tests.rsae.saes import random_sae
+from tests.rsae.material.saes import random_sae
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 X = torch.randn(40, 8, generator=torch.Generator().manual_seed(5))

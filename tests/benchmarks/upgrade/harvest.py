@@ -22,7 +22,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, GPT2Config
 
 from rsae.data.harvest import harvest
-from rsae.data.hidden_states import hidden_states
+from rsae.data.hidden_states import Reading, hidden_states
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model
 
@@ -87,7 +87,9 @@ def memory(tokens: int, folder: str) -> None:
 
     text = ["x" * 256] * (tokens // 256)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    hidden_states((Embedding(), Words()), text, "blocks.0.hook_resid_post", store=folder, calibration=1000)
+    hidden_states(
+        (Embedding(), Words()), text, "blocks.0.hook_resid_post", store=folder, reading=Reading(calibration=1000)
+    )
     print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 

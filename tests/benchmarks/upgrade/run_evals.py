@@ -88,8 +88,7 @@ def stories(shared: Path, count: int = 48) -> HiddenStates:
         "model.layers.2",
         context_length=256,
         held_out=count,
-        outlier_medians=None,
-        loss_tokens=None,
+        reading=rsae.Reading(outlier_medians=None, loss_tokens=None),
     )
 
 

@@ -1,0 +1,87 @@
+"""`Recipe`: how an arm is trained, with the defaults that were measured, and what no training could use."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rsae import ranks
+from rsae.activations.ratio import RationalActivation
+from rsae.data.hidden_states import HiddenStates
+from rsae.sae.autoencoder import SparseAutoencoder
+
+__all__ = ["Recipe", "check_trainable", "recipe_for"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: everything that decides the result besides the data and the seed.
+
+    Rates are for weights and for the rational's coefficients; ``bandwidth`` is that of the straight-through gradient
+    of JumpReLU thresholds, relative to their median; ``sparsity`` says how a ReLU's L0 is held:
+    ``"l1"``, or ``"threshold"``: the support is the batch's largest pre-activations, and one threshold for all
+    replaces it afterwards. ``precision``: ``"float32"``, or ``"bfloat16"`` for the dense products of the forward pass.
+    """
+
+    learning_rate: float
+    coefficient_rate: float = 3e-3
+    steps: int = 2000
+    batch_size: int = 256
+    warmup: int = 50
+    bandwidth: float = 0.3
+    sparsity: str = "l1"
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "coefficient_rate", "bandwidth"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 < value < math.inf):
+                raise ValueError(f"{name} must be a positive number, not {value!r}")
+        for name, least in (("steps", 1), ("batch_size", 1), ("warmup", 0)):
+            count = getattr(self, name)
+            if isinstance(count, bool) or not isinstance(count, int) or count < least:
+                raise ValueError(f"{name} must be an integer of at least {least}, not {count!r}")
+        if self.sparsity not in ("l1", "threshold"):
+            raise ValueError(f"sparsity must be 'l1' or 'threshold', not {self.sparsity!r}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision must be 'float32' or 'bfloat16', not {self.precision!r}")
+
+
+def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes: Any) -> Recipe:
+    """The measured defaults for an SAE's family and size, with changes by keyword.
+
+    Weights learn at 6e-3 (topk, jumprelu), 2e-2 (relu with L1), 1.2e-2 (relu with a threshold), in 2000 batches of 256,
+    from d_in = 256 on of 1024: the best of several rates for the control at d_in = 64 and at d_in = 576. Inputs are
+    trained on in units of their own spread (`rsae.training.units`), so that rates do not depend on the width; relu's,
+    which are higher, are at most 2e-2 sqrt(64 / d_in). Curves learn at 3e-3, of jumprelu at 3e-4; from d_in = 256 on at
+    a third of that. Groupmax takes topk's rates, unmeasured.
+    """
+    if sparsity is None:
+        sparsity = "threshold" if sae.family == "relu" and sae.activation is not None else "l1"
+    rate = 6e-3 if sae.family != "relu" else 2e-2 if sparsity == "l1" else 1.2e-2
+    if sae.family == "relu":
+        rate = min(rate, 2e-2 * (64 / sae.d_in) ** 0.5)
+    # A JumpReLU's thresholds move with its curve, and one that moves fast leaves them behind.
+    base = Recipe(learning_rate=rate, sparsity=sparsity, coefficient_rate=3e-4 if sae.family == "jumprelu" else 3e-3)
+    if sae.d_in >= 256:
+        base = replace(base, batch_size=1024, coefficient_rate=base.coefficient_rate / 3)
+    return replace(base, **{name: value for name, value in changes.items() if value is not None})
+
+
+def check_trainable(sae: SparseAutoencoder, hidden_states: HiddenStates, steps: int, recipe: Recipe) -> None:
+    """Refuse, before any work, what no training could use."""
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps must be a positive integer, not {steps!r}")
+    if hidden_states.d_in != sae.d_in:
+        raise ValueError(
+            f"the hidden states have width {hidden_states.d_in}, but the SAE takes d_in = {sae.d_in}: "
+            "is it another layer or another model?"
+        )
+    if len(hidden_states.train) < recipe.batch_size:
+        raise ValueError(
+            f"{len(hidden_states.train)} training vectors are fewer than one batch of {recipe.batch_size}: "
+            "give more text, or a smaller batch_size"
+        )
+    if recipe.batch_size % ranks.count():
+        raise ValueError(f"a batch of {recipe.batch_size} cannot be shared evenly between {ranks.count()} processes")
+    if isinstance(sae.activation, RationalActivation) and sae.threshold is not None and bool((sae.threshold < 0).any()):
+        raise ValueError("some JumpReLU thresholds are negative, where the ratio tau / h has no meaning")

@@ -1,0 +1,190 @@
+"""The command line of rsae: what it writes, and how it refuses."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from rsae.commands.main import main
+from rsae.data.hidden_states import hidden_states
+from rsae.formats import load_sae, save_sae
+from rsae.sae.autoencoder import SparseAutoencoder
+from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
+
+HOOK = "model.layers.2"
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A tiny host, a text and an SAE that knows the host's hidden states roughly, as files."""
+    folder = tmp_path_factory.mktemp("inputs")
+    model, tokenizer = tiny_model("llama"), tiny_tokenizer()
+    model.save_pretrained(folder / "host")
+    tokenizer.save_pretrained(folder / "host")
+    documents = tiny_text(60)
+    (folder / "text.json").write_text(json.dumps(documents))
+    states = hidden_states((model, tokenizer), documents, HOOK, context_length=32).train
+    mean = states.mean(0)
+    _, _, directions = torch.linalg.svd(states - mean, full_matrices=False)
+    rows = torch.cat([directions, -directions])
+    teacher = SparseAutoencoder(W_enc=rows.T, b_enc=torch.zeros(2 * WIDTH), W_dec=rows, b_dec=mean, family="topk", k=8)
+    save_sae(teacher, folder / "sae")
+    return {
+        "--sae": str(folder / "sae"),
+        "--model": str(folder / "host"),
+        "--hook": HOOK,
+        "--text": str(folder / "text.json"),
+        "--context-length": "32",
+        "--device": "cpu",
+    }
+
+
+def run(command: str, options: dict[str, str], *flags: str) -> Result:
+    words = [word for pair in options.items() for word in pair]
+    return CliRunner().invoke(main, [command, *words, *flags])
+
+
+def sentence(result: Result) -> str:
+    """The one line of a refusal; fails where there is a traceback, or more than a line."""
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+    lines = result.stderr.strip().splitlines()
+    assert lines[-1].startswith("Error: ")
+    return lines[-1]
+
+
+def test_upgrade_writes_report_page_and_sae_and_prints_the_table(inputs: dict[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = run("upgrade", {**inputs, "--out": str(out), "--steps": "20"})
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "sae"]
+    tree = json.loads((out / "report.json").read_text())
+    assert list(tree["columns"]) == ["teacher", "initialised", "upgraded", "control"]
+    assert {"mse", "l0", "explained_variance", "alive_fraction", "delta_ce", "loss_recovered"} <= set(
+        tree["columns"]["upgraded"]
+    )
+    assert tree["question"]["steps"] == 20
+    for word in ("teacher", "initialised", "upgraded", "control", "MSE", "delta-CE", tree["verdict"][:30]):
+        assert word in result.output
+    assert str(out / "report.html") in result.output
+    assert load_sae(out / "sae").d_in == WIDTH
+
+
+def test_evaluate_prints_metrics_and_writes_them(inputs: dict[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "metrics.json"
+    result = run("evaluate", {**inputs, "--out": str(out)})
+    assert result.exit_code == 0, result.output
+    tree = json.loads(out.read_text())
+    assert tree["metrics"]["l0"]["value"] <= 8
+    assert tree["question"]["hidden_states"]["hook"] == HOOK
+    assert "explained variance" in result.output
+    assert "exists" in sentence(run("evaluate", {**inputs, "--out": str(out)}))
+    assert run("evaluate", {**inputs, "--out": str(out), "--loss-tokens": "40"}, "--overwrite").exit_code == 0
+    shorter = json.loads(out.read_text())["metrics"]["ce_spliced"]["definition"]
+    assert "over 31 next tokens of 1 held-out contexts" in shorter
+    assert shorter != tree["metrics"]["ce_spliced"]["definition"]
+
+
+def test_a_folder_with_results_is_refused_before_any_work_unless_overwrite(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "report.json").write_text("kept")
+    missing = {**inputs, "--out": str(tmp_path), "--sae": "no/such/folder"}
+    assert "is not empty" in sentence(run("upgrade", missing))
+    assert "no/such/folder" in sentence(run("upgrade", missing, "--overwrite"))
+    assert (tmp_path / "report.json").read_text() == "kept"
+    assert "is a file" in sentence(run("upgrade", {**inputs, "--out": str(tmp_path / "report.json")}))
+    assert "is not empty" in sentence(run("demo", {"--out": str(tmp_path)}, "--synthetic"))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "wanted"),
+    [
+        ("--sae", "no/such/sae", "no/such/sae"),
+        ("--model", "./no/such/model", "no model at"),
+        ("--hook", "model.layers.9", "model.layers."),
+        ("--text", "no/such/text.json", "no text file"),
+        ("--device", "abacus", "abacus"),
+        ("--max-tokens", "0", "max_tokens"),
+        ("--context-length", "2", "context_length"),
+        ("--held-out", "1.5", "held_out"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    inputs: dict[str, str], tmp_path: Path, option: str, value: str, wanted: str
+) -> None:
+    out = tmp_path / "run"
+    result = run("upgrade", {**inputs, "--out": str(out), option: value})
+    assert wanted in sentence(result)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"   \n", b"caf\xe9 in Latin-1 " * 9])
+def test_text_that_is_empty_or_not_utf8_is_refused(inputs: dict[str, str], tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "text.txt").write_bytes(content)
+    result = run("upgrade", {**inputs, "--out": str(tmp_path / "run"), "--text": str(tmp_path / "text.txt")})
+    assert str(tmp_path / "text.txt") in sentence(result).replace("\n", "")
+
+
+def test_an_interrupt_ends_without_traceback_and_without_results(
+    inputs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    # The module: as an attribute of the package, rsae.upgrade is the function.
+    monkeypatch.setattr(sys.modules["rsae.upgrading.upgrade"], "finetune", interrupted)
+    result = run("upgrade", {**inputs, "--out": str(tmp_path / "run")})
+    assert result.exit_code == 130
+    assert "was interrupted" in result.stderr
+    # No result, but the hidden states read so far: the same command goes on from there.
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint"]
+
+
+def test_help_and_version() -> None:
+    for words in (["--help"], ["upgrade", "--help"], ["demo", "--help"], ["--version"]):
+        assert CliRunner().invoke(main, words).exit_code == 0
+
+
+def test_contexts_are_as_long_as_the_sae_says_it_was_trained_on(inputs: dict[str, str], tmp_path: Path) -> None:
+    teacher = load_sae(inputs["--sae"])
+    teacher.metadata["context_length"] = 20
+    save_sae(teacher, tmp_path / "sae")
+    own = {name: value for name, value in inputs.items() if name != "--context-length"} | {
+        "--sae": str(tmp_path / "sae")
+    }
+    for number, (options, length) in enumerate(((own, 20), (own | {"--context-length": "32"}, 32))):
+        out = tmp_path / f"{number}.json"
+        result = run("evaluate", options | {"--out": str(out)})
+        assert result.exit_code == 0, result.output
+        assert json.loads(out.read_text())["question"]["hidden_states"]["context_length"] == length
+
+
+def test_contexts_begin_as_the_sae_says_it_was_trained_unless_an_option_says_else(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    def begins(name: str, *flags: str) -> tuple[bool, str]:
+        out = tmp_path / f"{name}{''.join(flags)}.json"
+        options = {**inputs, "--sae": str(tmp_path / name), "--out": str(out), "--max-tokens": "300"}
+        result = run("evaluate", options, *flags)
+        assert result.exit_code == 0, result.output
+        return json.loads(out.read_text())["question"]["hidden_states"]["prepend_bos"], result.output
+
+    for name, own in (("with", True), ("without", False)):
+        sae = load_sae(inputs["--sae"])
+        sae.metadata = {**sae.metadata, "prepend_bos": own}
+        save_sae(sae, tmp_path / name)
+    found, said = begins("with")
+    assert found is True
+    assert "Contexts begin with a BOS token, as the SAE says it was trained" in said
+    found, said = begins("without")
+    assert found is False
+    assert "Contexts do not begin with a BOS token" in said
+    found, said = begins("with", "--no-bos")
+    assert found is False
+    assert "BOS" not in said
+    assert begins("without", "--bos")[0] is True

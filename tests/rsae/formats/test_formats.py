@@ -1,0 +1,135 @@
+"""Every published format, read: outputs against the libraries' own, or against their equations."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from rsae.formats import load_sae
+from tests.rsae.material.layouts import CASES, THRESHOLD, B, E, W, X, relu
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_equations_of_each_library(tmp_path, name):
+    write, encode, decode = CASES[name]
+    write(tmp_path)
+    with torch.no_grad():
+        found, codes = load_sae(tmp_path)(X), encode(X)
+    assert 0 < (codes > 0).float().mean() < 1
+    torch.testing.assert_close(found.codes, codes, rtol=1e-5, atol=2e-6)
+    torch.testing.assert_close(found.reconstruction, decode(X, codes), rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_gemma_scope(tmp_path, version):
+    folder = tmp_path / "layer_3"
+    folder.mkdir()
+    arrays = W | {"threshold": THRESHOLD}
+    if version == 1:
+        np.savez(folder / "params.npz", **{name: value.numpy() for name, value in arrays.items()})
+    else:
+        save_file({name.lower(): value.contiguous() for name, value in arrays.items()}, folder / "params.safetensors")
+        config = {"architecture": "jump_relu", "hf_hook_point_in": "model.layers.3.output", "width": 24}
+        (folder / "config.json").write_text(json.dumps(config))
+    sae = load_sae(folder)
+    h = X @ E + B
+    torch.testing.assert_close(sae.encode(X), relu(h) * (h > THRESHOLD), rtol=1e-5, atol=2e-6)
+    assert sae.metadata["hook"] in {"blocks.3.hook_resid_post", "model.layers.3"}
+
+
+@pytest.mark.parametrize("said", [{"type": "transcoder"}, {"type": "crosscoder"}, {"hf_hook_point_out": "model.x"}])
+def test_transcoders_of_gemma_scope_are_refused_by_what_their_configuration_says(tmp_path, said):
+    arrays = {name.lower(): value.contiguous() for name, value in (W | {"threshold": THRESHOLD}).items()}
+    save_file(arrays, tmp_path / "params.safetensors")
+    config = {"architecture": "jump_relu", "type": "sae"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert load_sae(tmp_path).family == "jumprelu"
+    (tmp_path / "config.json").write_text(json.dumps({**config, "hf_hook_point_in": "model.y", **said}))
+    with pytest.raises(ValueError, match="is a transcoder"):
+        load_sae(tmp_path)
+
+
+def test_transcoders_of_gemma_scope_1_are_told_by_their_release(tmp_path):
+    folder = tmp_path / "gemma-scope-2b-pt-transcoders/layer_3"
+    folder.mkdir(parents=True)
+    np.savez(folder / "params.npz", **{name: value.numpy() for name, value in (W | {"threshold": THRESHOLD}).items()})
+    with pytest.raises(ValueError, match="is a transcoder"):
+        load_sae(folder)
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "ae._orig_mod.", "_orig_mod.ae.", "module.", "module._orig_mod."])
+def test_prefixes_of_wrapped_modules_are_not_part_of_a_name(tmp_path, prefix):
+    state = {"encoder.weight": E.T, "encoder.bias": B, "decoder.weight": W["W_dec"].T, "bias": W["b_dec"]}
+    torch.save(state, tmp_path / "ae.pt")
+    expected = load_sae(tmp_path).encode(X)
+    torch.save({prefix + name: value for name, value in state.items()}, tmp_path / "ae.pt")
+    assert torch.equal(load_sae(tmp_path).encode(X), expected)
+    torch.save(state | {prefix + "bias": W["b_dec"] + 1}, tmp_path / "ae.pt")
+    with pytest.raises(ValueError, match="the same weights twice"):
+        load_sae(tmp_path)
+
+
+def test_bfloat16_weights(tmp_path):
+    write, encode, _ = CASES["sae-lens standard"]
+    write(tmp_path)
+    save_file({name: value.bfloat16() for name, value in W.items()}, tmp_path / "sae_weights.safetensors")
+    found = load_sae(tmp_path).encode(X)
+    assert found.dtype == torch.float32
+    assert (found - encode(X)).norm() / encode(X).norm() < 1e-2
+
+
+TEACHERS = [
+    "dictionary_learning/relu",
+    "dictionary_learning/topk",
+    "gemma_scope/v1/layer_12/width_16k/average_l0_82",
+    "sae_lens/batchtopk",
+    "sae_lens/jumprelu",
+    "sae_lens/standard",
+    "sae_lens/topk",
+    "sparsify/topk/layers.8",
+]
+
+
+@pytest.mark.parametrize("name", TEACHERS)
+def test_teachers_reproduce_their_library(shared, name):
+    folder = shared / "data/teachers" / name
+    truth = np.load(folder / "io.npz")
+    sae = load_sae(folder)
+    with torch.no_grad():
+        found = sae(torch.from_numpy(truth["x"]))
+        decoded = sae.decode(torch.from_numpy(truth["encode"]))
+    for ours, theirs in ((found.codes, "encode"), (found.reconstruction, "decode"), (decoded, "decode")):
+        largest = np.abs(truth[theirs]).max()
+        assert np.abs(ours.numpy() - truth[theirs]).max() <= 1e-5 * largest
+    assert ((found.codes != 0).numpy() == (truth["encode"] != 0)).all()
+
+
+@pytest.mark.parametrize("name", ["standard", "topk", "batchtopk"])
+def test_training_checkpoints_equal_the_inference_files(shared, name):
+    """SAELens folds decoder norms when it saves for inference; both compute the same reconstruction."""
+    folder = shared / "data/teachers/sae_lens" / name
+    x = torch.from_numpy(np.load(folder / "io.npz")["x"])
+    with torch.no_grad():
+        one, two = load_sae(folder)(x), load_sae(folder / "training_checkpoint")(x)
+    torch.testing.assert_close(one.reconstruction, two.reconstruction, rtol=1e-4, atol=1e-4)
+
+
+def test_a_local_directory_stands_for_a_release(tmp_path):
+    (tmp_path / "release/layer_1").mkdir(parents=True)
+    CASES["sae-lens standard"][0](tmp_path / "release/layer_1")
+    assert load_sae(tmp_path / "release", "layer_1").family == "relu"
+    assert load_sae(tmp_path / "release/layer_1/sae_weights.safetensors").family == "relu"
+
+
+def test_a_hub_cache_with_links_is_read(tmp_path):
+    blobs, snapshot = tmp_path / "models--a--b/blobs", tmp_path / "models--a--b/snapshots/1/x"
+    blobs.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    CASES["sae-lens standard"][0](blobs)
+    for name in ("cfg.json", "sae_weights.safetensors"):
+        shutil.move(blobs / name, blobs / f"hash-{name}")
+        (snapshot / name).symlink_to(blobs / f"hash-{name}")
+    assert load_sae(snapshot).d_sae == 24

@@ -1,0 +1,90 @@
+"""What a teacher refuses, with a reason that helps."""
+
+import pytest
+import torch
+
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.l0 import mean_l0
+from rsae.upgrading.checks import checked_l0, missed_l0, remarks
+from tests.rsae.material.sparse_data import sparse_states, teacher
+
+X = sparse_states(1800).calibration
+
+
+def on_unit_norm() -> SparseAutoencoder:
+    """A teacher of vectors scaled to norm sqrt(d_in), each by itself."""
+    original = teacher("topk")
+    root, norm = X.shape[1] ** 0.5, float(X.norm(dim=1).mean())
+    factor = root / norm
+    with torch.no_grad():
+        original.b_enc.mul_(factor)
+        original.b_dec.mul_(factor)
+    return original
+
+
+def test_a_teacher_at_home_gives_its_l0() -> None:
+    assert checked_l0(teacher("relu"), X) == mean_l0(teacher("relu"), X)
+    assert remarks(None, teacher("relu"), X) == ""
+
+
+@pytest.mark.parametrize(
+    ("x", "way"),
+    [
+        (X * 40, r"sqrt\(d_in\)"),
+        (X * 4, r"divided by 4 \(sqrt\(d_in\)\)"),
+        (X - 20.0, "moved by .* to the teacher's centre"),
+    ],
+)
+def test_hidden_states_of_another_scale_are_refused_with_the_change_that_mends_them(x: torch.Tensor, way: str) -> None:
+    subject = on_unit_norm() if way.startswith("sqrt") else teacher("topk")
+    with pytest.raises(ValueError, match=f"They fit if .*{way}"):
+        checked_l0(subject, x)
+
+
+def test_what_nothing_explains_is_said_so() -> None:
+    noise = 30 + 0.01 * torch.randn(500, X.shape[1], generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match="No usual normalisation explains it"):
+        checked_l0(teacher("topk"), noise)
+
+
+def test_dead_latents_only_and_values_that_are_no_numbers() -> None:
+    dead = teacher("relu")
+    with torch.no_grad():
+        dead.b_enc.fill_(-1e3)
+    with pytest.raises(ValueError, match="all of its latents are dead here"):
+        checked_l0(dead, X)
+    broken = X.clone()
+    broken[3, 1] = torch.nan
+    with pytest.raises(ValueError, match="1 of 1500 calibration vectors hold NaN"):
+        checked_l0(teacher("relu"), broken)
+    huge = teacher("relu")
+    with torch.no_grad():
+        huge.W_enc.mul_(1e38)
+    with pytest.raises(ValueError, match="codes on these hidden states are NaN"):
+        checked_l0(huge, 1e3 * X)
+
+
+def test_a_host_that_cannot_predict_the_text_and_a_teacher_that_explains_little_are_remarked() -> None:
+    class Strange:
+        class model:
+            @staticmethod
+            def get_input_embeddings() -> torch.nn.Embedding:
+                return torch.nn.Embedding(1000, 2)
+
+        @staticmethod
+        def clean_loss() -> float:
+            return 5.0
+
+    assert "5.00 nats a token, where guessing costs 6.91" in remarks(Strange(), teacher("relu"), X)  # type: ignore[arg-type]
+    weak = teacher("relu")
+    with torch.no_grad():
+        weak.W_dec.mul_(0.1)
+    assert "of the variance of these hidden states unexplained" in remarks(None, weak, X)
+
+
+def test_an_l0_that_was_not_kept_is_said_with_its_arm() -> None:
+    kept, wanted = teacher("relu"), mean_l0(teacher("relu"), X)
+    assert missed_l0({"upgraded": kept}, X, wanted) == ""
+    assert missed_l0({"upgraded": kept, "control": teacher("topk")}, X, wanted).startswith(
+        f"L0 {wanted:.2f} could not be kept: on the calibration vectors control 3.99."
+    )

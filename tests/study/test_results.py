@@ -1,0 +1,167 @@
+"""The page of results, from cells whose numbers are known, and `python -m tests.study` itself on a small study."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from rsae.evaluation.metrics import Metric
+from rsae.formats import save_sae
+from rsae.report.report import Report
+from rsae.storage.writing import write_text
+from rsae.training.recipe import recipe_for
+from tests.rsae.material.sparse_data import sparse_states, teacher
+from tests.study import cells as table
+from tests.study import reproduce as module
+from tests.study.__main__ import main
+from tests.study.cells import STUDIES, Study, finished_cells, rows
+from tests.study.reproduce import reproduce
+from tests.study.results import BEGIN, END, fill, page
+
+NAMES = [(study.name, name) for study in STUDIES for name in study.teachers if study.refine == "none"]
+
+
+def cell(out: Path, study: str, name: str, seed: int, mse: dict[str, float], **more: dict[str, float]) -> None:
+    """A finished cell with these numbers."""
+    family = name.split("_")[0]
+    metrics = {"mse": mse, "l0": dict.fromkeys(mse, 16.0), "alive_fraction": dict.fromkeys(mse, 1.0)} | more
+    columns = {c: {m: Metric(values[c], "") for m, values in metrics.items()} for c in mse}
+    recipe = {"learning_rate": 6e-3, "coefficient_rate": 3e-3, "steps": 2000, "batch_size": 256}
+    compared = [
+        {"metric": "mse", "other": o, "difference": mse["upgraded"] - v, "base": v, "low": -0.2, "high": 0.1}
+        | {"over": "tokens"}
+        for o, v in mse.items()
+    ]
+    question: dict[str, Any] = {"family": family, "d_sae": 512, "steps": 2000, "inputs": ["ratio"], "seconds": 60.0}
+    question |= {"recipes": {"upgraded": recipe, "control": recipe}, "comparisons": compared}
+    folder = out / study / name / f"seed_{seed}"
+    folder.mkdir(parents=True)
+    write_text(folder / "report.json", json.dumps(Report(columns, question, "").to_json()))
+
+
+def test_cells_become_rows_with_intervals_over_seeds(tmp_path: Path) -> None:
+    study = STUDIES[0].name
+    ce = {"teacher": 0.2, "control": 0.1, "upgraded": 0.11}
+    for seed, (control, ours) in enumerate([(1.0, 0.90), (1.1, 0.99), (0.9, 0.82)]):
+        mse = {"teacher": 2.0, "control": control, "upgraded": ours}
+        cell(tmp_path, study, "topk_16", seed, mse, delta_ce=ce)
+        cell(tmp_path, study, "topk_8", seed, mse | {"upgraded": control + 0.01}, delta_ce=ce)
+    found = {row.cells[0].teacher: row for row in rows(finished_cells(tmp_path))}
+    better = found["topk_16"].against("control")
+    assert better.relative == pytest.approx(-0.29 / 3.0)
+    assert better.over == "seeds"
+    assert better.high < 0
+    text = page(finished_cells(tmp_path))
+    assert "| MSE better than the teacher | 2 of 2 | - |" in text
+    assert f"| MSE better than the control, interval excludes zero | 1 of 2 | {study}/topk_8 |" in text
+    assert f"| delta-CE better than the control | 0 of 2 | {study}/topk_8, {study}/topk_16 |" in text
+    assert "TopK: MSE below the control's by 2.5%, interval excludes zero | 1 of 2" in text
+    assert "2 of 2; than the equally trained control in 1 of 2 | reproduced against the teacher |" in text
+
+
+def test_one_seed_takes_its_interval_from_the_tokens(tmp_path: Path) -> None:
+    cell(tmp_path, STUDIES[1].name, "relu", 0, {"teacher": 2.0, "control": 1.0, "threshold": 0.8, "upgraded": 0.7})
+    (row,) = rows(finished_cells(tmp_path))
+    assert row.against("control").over == "tokens"
+    assert (row.against("control").low, row.against("control").high) == (-0.2, 0.1)
+    assert "0.8000" in page(finished_cells(tmp_path))
+
+
+def test_latents_that_fell_silent_are_counted(tmp_path: Path) -> None:
+    mse = {"teacher": 2.0, "control": 1.0, "upgraded": 0.7}
+    cell(tmp_path, *NAMES[0], 0, mse, alive_fraction={"teacher": 1.0, "control": 0.9, "upgraded": 0.95})
+    text = page(finished_cells(tmp_path))
+    assert "alive fraction not below the teacher's | 0 of 1" in text
+    assert "alive fraction not below the control's | 1 of 1" in text
+
+
+def test_probed_cells_get_a_table_and_a_verdict(tmp_path: Path) -> None:
+    cell(tmp_path, *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
+    assert "not run in these cells" in page(finished_cells(tmp_path))
+    (path,) = tmp_path.rglob("report.json")
+    report = json.loads(path.read_text())
+    apart = {"value": 0.02, "low": 0.01, "high": 0.03}
+    accuracy = {name: apart | {"value": 0.75} for name in ("teacher", "control", "upgraded")}
+    row = {
+        "group": "pairs",
+        "k": 5,
+        "tasks": 3,
+        "accuracy": accuracy,
+        "difference": {"teacher": apart, "control": apart},
+    }
+    report["probing"] = {"rows": [row]}
+    path.write_text(json.dumps(report))
+    text = page(finished_cells(tmp_path))
+    assert "| pairs (3), 5 | 75.0% | 75.0% | 75.0% | +2.0 [+1.0, +3.0] | +2.0 [+1.0, +3.0] |" in text
+    assert "of 1 accuracies 0 surely below the teacher's, 1 surely above | reproduced |" in text
+    row["difference"]["teacher"] = {"value": -0.02, "low": -0.03, "high": -0.01}
+    path.write_text(json.dumps(report))
+    assert "1 surely below the teacher's, 0 surely above | not reproduced |" in page(finished_cells(tmp_path))
+
+
+def test_the_page_is_written_between_its_marks_only(tmp_path: Path) -> None:
+    cell(tmp_path / "cells", *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
+    cells, target = finished_cells(tmp_path / "cells"), tmp_path / "results.md"
+    fill(target, cells)
+    first = target.read_text()
+    fill(target, cells)
+    assert target.read_text() == first
+    target.write_text(f"above\n{BEGIN}\nlast year\n{END}\nbelow\n")
+    fill(target, cells)
+    assert target.read_text().startswith(f"above\n{BEGIN}\n")
+    assert target.read_text().endswith(f"{END}\nbelow\n")
+    assert "last year" not in target.read_text()
+    target.write_text("no marks")
+    with pytest.raises(ValueError, match="has not the marks"):
+        fill(target, cells)
+    assert target.read_text() == "no marks"
+    with pytest.raises(ValueError, match="no finished cells"):
+        page([])
+
+
+def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study("small", "small", "hosts/none", "h.0", "text", 1, ("topk_4", "relu_1"), seeds=2)
+    for place in (module, table):
+        monkeypatch.setattr(place, "STUDIES", (study,))
+    states = sparse_states(3000)
+    monkeypatch.setattr(Study, "states", lambda *_: states)
+    (tmp_path / "data" / "teachers" / "small").mkdir(parents=True)
+    for name in study.teachers:
+        save_sae(teacher(name.split("_")[0]), tmp_path / "data" / "teachers" / "small" / name)
+    said: list[str] = []
+    out = tmp_path / "out"
+    assert len(reproduce(tmp_path / "data", out, steps=3, limit=1, say=said.append)) == 1
+    report = (out / "small" / "topk_4" / "seed_0" / "report.json").read_bytes()
+    cells = reproduce(tmp_path / "data", out, steps=3, say=said.append)
+    assert [(c.teacher, c.seed) for c in cells] == [("topk_4", 0), ("topk_4", 1), ("relu_1", 0), ("relu_1", 1)]
+    assert said == ["small/topk_4, seed 0", "small/relu_1, seed 0", "small/topk_4, seed 1", "small/relu_1, seed 1"]
+    assert (out / "small" / "topk_4" / "seed_0" / "report.json").read_bytes() == report
+    assert cells[0].report.question["recipes"]["control"]["batch_size"] == recipe_for(teacher("topk")).batch_size
+    for first, second in (cells[:2], cells[2:]):  # the rate is tuned once a teacher
+        assert first.report.question["tuning"] is not None
+        assert second.report.question["tuning"] is None
+        assert first.report.question["recipes"] == second.report.question["recipes"]
+    with pytest.raises(ValueError, match="was run for 3 steps, not 4"):
+        reproduce(tmp_path / "data", out, steps=4)
+    with pytest.raises(ValueError, match="names no cell"):
+        reproduce(tmp_path / "data", out, only=["gemma"])
+    with pytest.raises(FileNotFoundError, match="is it the folder with the data"):
+        reproduce(tmp_path / "nothing", out)
+
+
+def test_the_command_writes_the_page_of_what_is_there(tmp_path: Path) -> None:
+    cell(tmp_path / "out", *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
+    for study, name in NAMES:
+        (tmp_path / "data" / "teachers" / study / name).mkdir(parents=True)
+    arguments = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--limit", "0"]
+    shown = CliRunner().invoke(main, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "### Counts" in shown.output
+    written = CliRunner().invoke(main, [*arguments, "--page", str(tmp_path / "results.md")])
+    assert written.exit_code == 0
+    assert "### Counts" in (tmp_path / "results.md").read_text()
+    refused = CliRunner().invoke(main, [*arguments, "--only", "gemma"])
+    assert refused.exit_code == 2
+    assert "names no cell" in refused.output
