@@ -117,7 +117,9 @@ class Certificate:
         def shown(value: Fraction | None) -> str:
             return "none" if value is None else f"{float(value):.12g}"
 
-        against = "" if len(self.domain.intervals) == 1 else f" (denominators of {self.competitors})"
+        where = " at the samples" if self.samples else ""
+        plain = len(self.domain.intervals) == 1 and not self.samples
+        against = "" if plain else f" (denominators of {self.competitors}{where})"
         weighted = "" if self.weight == "1" else f", weighted by {self.weight},"
         lines = [
             f"{self.status}: error of type {self.type} for {self.target}{weighted} on {self.domain}",

@@ -98,7 +98,9 @@ def assert_equioscillates(fit: Fit, *, rtol: float = 1e-9) -> None:
 
 
 def assert_best(fit: Fit, *, rtol: float = 1e-9) -> None:
-    """No rational of this type has a smaller largest error (de la Vallée-Poussin), to a relative ``rtol``.
+    """No rational of this type has a smaller largest error (de la Vallée-Poussin), up to ``rtol``.
+
+    That is: none whose denominator has the signs of the fit's own, on one interval none without a pole there.
 
     The smallest alternating error at the reference bounds the best possible one from below, the largest error on the
     domain bounds it from above, and the two agree. Bounds and conditions of the fit hold: exactly, too.

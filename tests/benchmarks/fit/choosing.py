@@ -42,7 +42,7 @@ def main() -> None:
     """Write the figures."""
     table = str(walsh_table("abs", 6, 6))
     figures = [
-        "Best errors, proved from below (no rational of the type does better):\n",
+        "Best errors, proved from below (no rational of the type with a denominator of one sign does better):\n",
         *floors(),
         "\nThe cheapest type for a tolerance, and its operations:\n",
         *answers(),
