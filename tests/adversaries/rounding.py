@@ -188,8 +188,9 @@ def table(outcomes: list[Outcome], counts: Counter[str], seed: int) -> str:
     """What was tried, in Markdown."""
     cases = {outcome.index: outcome.case for outcome in outcomes}
     exceeded = sum(outcome.ratio > 1 for outcome in outcomes)
+    known = sum(index < len(fixed()) for index in cases)
     out = [
-        f"{len(cases)} rationals (seed {seed}; the first {len(fixed())} broke the bound once), each with one "
+        f"{len(cases)} rationals (seed {seed}; {known} of them broke the bound once), each with one "
         f"scheme, type and choice of fused multiply-add, in {len(outcomes)} runs: one rational in one language. "
         f"{counts['no bound']} more had no bound, and {counts['out of range']} a constant beyond the type. "
         f"{sum(o.points for o in outcomes)} evaluations. Bounds exceeded: **{exceeded}**. "
