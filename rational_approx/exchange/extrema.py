@@ -34,10 +34,10 @@ def spread(lower: float, upper: float, count: int) -> np.ndarray:
 
 
 def looks(problem: Reduced, count: int) -> list[np.ndarray]:
-    """The points of :func:`spread` on every piece; for samples the samples."""
+    """The points of :func:`spread` and the marks of every piece; for samples the samples."""
     if problem.points is not None:
         return [problem.points]
-    return [spread(piece.low, piece.high, count) for piece in problem.pieces]
+    return [np.union1d(spread(piece.low, piece.high, count), piece.marks) for piece in problem.pieces]
 
 
 def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:

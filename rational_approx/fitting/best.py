@@ -12,6 +12,7 @@ from rational_approx.arithmetic.signs import in_range
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.restricted import restricted
 from rational_approx.exchange.stationary import Unfinished
+from rational_approx.fitting.last_look import last_look
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.fitting.solve import Solution, solve
 from rational_approx.fitting.whole_line import on_line
@@ -26,6 +27,10 @@ DEFAULT_DIGITS = 18
 """Correct digits of the levelled error without ``digits=``: the float that is returned is then correctly rounded."""
 
 
+LOOKS = 8
+"""How often the proof's search may find a larger error than the exchange saw, before that is given up."""
+
+
 class Question(NamedTuple):
     """What is asked, for one class of competitors."""
 
@@ -38,9 +43,18 @@ class Question(NamedTuple):
     def solved(self, problem: Reduced) -> tuple[Solution | None, Fit | None]:
         """The solution of a reduced problem, and the fit that it makes."""
         history: list[Record] = []
-        solution = solve(problem, problem.degree, self.digits or DEFAULT_DIGITS, history)
-        done = None if solution is None else self.answer(problem, solution.done, solution.converged, history)
-        return solution, done
+        for _ in range(LOOKS):
+            solution = solve(problem, problem.degree, self.digits or DEFAULT_DIGITS, history)
+            if solution is None:
+                return None, None
+            found = self.answer(problem, solution.done, solution.converged, history)
+            if not solution.converged:
+                return solution, found
+            look = last_look(found)
+            if not look.missed:
+                return solution, replace(found, upper=look.upper)
+            problem = problem.marked(float(problem.change.t_of(x)) for x in look.missed)
+        return solution, replace(found, converged=False)
 
     def answer(self, problem: Reduced, done: Finished, converged: bool, history: Sequence[Record]) -> Fit:
         """The fit of a finished rational."""

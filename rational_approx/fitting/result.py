@@ -1,6 +1,7 @@
 """`Fit`: the answer to a fit, with its question; `DidNotConverge`: that there is none."""
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,9 @@ class Fit:
         One record per exchange.
     denominator, patterns:
         The class of competitors, and for ``"any"`` the best of every pattern of signs on the intervals of the domain.
+    upper:
+        A proved upper bound of the error on the whole domain; None where the target cannot be enclosed (a callable was
+        looked at in samples, and nothing is known between them).
     """
 
     rational: Rational
@@ -57,6 +61,7 @@ class Fit:
     history: tuple[Record, ...] = field(default=(), repr=False)
     denominator: str = "one sign"
     patterns: tuple[Pattern, ...] = field(default=(), repr=False)
+    upper: Fraction | None = field(default=None, repr=False)
 
     def __call__(self, x: Any) -> Any:
         """The approximant at ``x``."""

@@ -12,6 +12,7 @@ from rational_approx.exchange.exact import Failure, without_error
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.finish import finish
+from rational_approx.exchange.lawson import lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts
@@ -28,6 +29,9 @@ LARGEST_INVISIBLE = 17
 INVISIBLE = 1e-12
 """Errors below this share of the target's size are left to multiprecision arithmetic."""
 
+
+ROUNDS, LEVEL = 4, 1e-6
+"""How often a grid for differential correction is made finer, and the deviation from which that is of no use."""
 
 ROUGH = 1e-4
 """How uneven a reference may be for its own peaks to vouch for what is finished from it."""
@@ -104,19 +108,6 @@ def _first(
     return None
 
 
-def _exchanged(
-    problem: Reduced, degree: tuple[int, int], starts: Iterable[np.ndarray], history: list[Record]
-) -> Iterator[Candidate]:
-    for start in starts:
-        try:
-            found = exchange(problem, degree, start)
-        except Failure:
-            continue
-        history.extend(found.history)
-        if found.deviation < 0.01:
-            yield _candidate(found)
-
-
 def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:
     """Where the target is itself a rational of the type."""
     found = without_error(problem, degree, digits)
@@ -142,7 +133,8 @@ def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solutio
 def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Iterator[Candidate]:
     # Until an exchange shows an error that float64 can see. Of larger types a failed start says more about the start.
     invisible = sum(degree) <= LARGEST_INVISIBLE
-    for start in chain(spread_starts(problem, degree), apportioned(problem, degree) if problem.changes else ()):
+    further = apportioned if problem.changes else lawson
+    for start in chain(spread_starts(problem, degree), further(problem, degree)):
         try:
             found = exchange(problem, degree, start)
         except Failure:
@@ -160,14 +152,38 @@ def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history:
         pass
     else:
         yield _candidate(found)
-    last = []
+    last: list[np.ndarray] = []
     if sum(degree) <= LARGEST_CORRECTED:
-        for start in corrected(problem, degree):
-            last = [start]
-            yield from _exchanged(problem, degree, last, history)
+        yield from _corrected(problem, degree, history, last)
     if problem.precise:
-        starts = chain(last, () if invisible else spread_starts(problem, degree))
+        starts = chain(last[-1:], () if invisible else spread_starts(problem, degree))
         yield from _explored(problem, degree, starts, digits, history)
+
+
+def _corrected(
+    problem: Reduced, degree: tuple[int, int], history: list[Record], last: list[np.ndarray]
+) -> Iterator[Candidate]:
+    """Differential correction finds the best on a grid. Where the exchange from there shows larger peaks, the grid has
+    missed them: it gets them, and the next round starts from what the last one found."""
+    nearest: Exchange | None = None
+    for _ in range(ROUNDS):
+        round_best: Exchange | None = None
+        for start in corrected(problem, degree, nearest and nearest.level):
+            last.append(start)
+            try:
+                found = exchange(problem, degree, start)
+            except Failure:
+                continue
+            history.extend(found.history)
+            if found.deviation < 0.01:
+                yield _candidate(found)
+            if round_best is None or found.deviation < round_best.deviation:
+                round_best = found
+        if round_best is None or problem.points is not None or round_best.deviation < LEVEL:
+            return
+        nearest = round_best
+        missed, _ = peaks(problem, nearest.level, looks(problem, 16 * sum(degree) // len(problem.pieces) + 80))
+        problem = problem.marked(missed)
 
 
 def _explored(

@@ -44,6 +44,12 @@ class Change:
         y = self.y(t)
         return y if not self.symmetric else np.sqrt(np.maximum(y, 0.0))
 
+    def t(self, x: np.ndarray) -> np.ndarray:
+        """The points t of finite points x, in floats: the inverse of :meth:`x`."""
+        y = -x if self.mirrored else x * x if self.symmetric else x
+        z = (y - float(self.origin)) / float(self.scale)
+        return (z - 1) / (z + 1) if self.moebius else z
+
     def x_jet(self, t: flint.arb_series) -> flint.arb_series:
         if not self.moebius:
             y = t * to_arb(self.scale) + to_arb(self.origin)

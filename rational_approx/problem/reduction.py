@@ -35,12 +35,16 @@ from rational_approx.problem.change import HUGE, Change
 from rational_approx.problem.conditions import Conditions, interpolant
 from rational_approx.problem.limits import centre_of_variation, check_bounded, check_line
 from rational_approx.problem.symmetry import symmetry_of
+from rational_approx.targets.mesh import mesh
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
 __all__ = ["NoGap", "Reduced", "ReducedPiece", "reduced"]
 
 TINY = 2.0**-500
+VARIATION = 1e-4
+"""Target and weight are looked at as densely as polynomials of low degree need to follow them to this share."""
+
 NUDGE = 1e-9
 """How far from a root of the factor floats are evaluated where the weight is infinite in it; see ``ReducedPiece``."""
 
@@ -66,6 +70,14 @@ class ReducedPiece:
     sign: int = 1
     meets: bool = False
     q_sign: int = 1
+    missed: tuple[float, ...] = ()
+
+    @cached_property
+    def marks(self) -> np.ndarray:
+        """Points at which every look at the piece looks: where target and weight vary, and where peaks were missed."""
+        with np.errstate(all="ignore"):
+            found = np.r_[self.change.t(mesh(self.source, VARIATION)), self.missed]
+        return np.unique(np.clip(found[np.isfinite(found)], self.low, self.high))
 
     @cached_property
     def low(self) -> float:
@@ -171,6 +183,15 @@ class Reduced:
         at = np.maximum.accumulate(at - count) + count  # strictly increasing, from the left
         most = self.points.size - 1 - (t.size - 1 - count)
         return self.points[np.minimum(at, most)]
+
+    def marked(self, missed: Iterable[float]) -> "Reduced":
+        """The same problem, with further points at which every look looks."""
+        points = tuple(missed)
+
+        def within(piece: ReducedPiece) -> tuple[float, ...]:
+            return piece.missed + tuple(t for t in points if piece.low <= t <= piece.high)
+
+        return replace(self, pieces=tuple(replace(piece, missed=within(piece)) for piece in self.pieces))
 
     def points_in_x(self, reference: Iterable[Fraction]) -> list[End]:
         """Points in the user's variable, increasing, infinity included: the exact ends of pieces, and else floats that

@@ -1,0 +1,59 @@
+"""The largest error of a rational over its target's domain, enclosed from both sides, and where it is."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.arithmetic.domain import End
+from rational_approx.expressions.enclosures import Undecided
+from rational_approx.proof.certify import _PRECISIONS, _end_or_exact, _identical, _rounded, _seeded, order_for
+from rational_approx.rationals.rational import Rational
+from rational_approx.targets.target import Target
+
+__all__ = ["Largest", "largest_error"]
+
+
+class Largest(NamedTuple):
+    """A proved lower and upper bound of the largest error; each point that was looked at with a lower bound there."""
+
+    lower: Fraction
+    upper: Fraction | None
+    points: tuple[tuple[End, Fraction], ...]
+
+
+def largest_error(
+    target: Target, rational: Rational, reference: Sequence[Any], count: int, gap: Fraction
+) -> Largest | None:
+    """The bounds to a relative gap; None where nothing can be enclosed.
+
+    ``count`` points a piece are looked at to begin with, and the ``reference``.
+    """
+    top, bottom = rational.polynomials
+    for piece in target.pieces:
+        for formula in (piece.expression, piece.weight_expression):
+            if formula is None or not formula.defined(piece.lower, piece.upper):
+                return None
+    if _identical(target, top, bottom):
+        return Largest(Fraction(0), Fraction(0), ())
+    for bits in _PRECISIONS:
+        with working_bits(bits):
+            try:
+                search, origins = _seeded(target, top, bottom, reference, count, gap)
+            except Undecided:
+                return None
+            if not search.samples:
+                return None
+            widest = max((sample.value.rad() for sample in search.samples), key=float)
+            if bits < _PRECISIONS[-1] and not widest.upper() < search.lower * to_arb(gap / 16):
+                continue
+            for curve in search.curves:
+                curve.order = order_for(search.lower)
+            reached = search.run()
+            points = tuple(
+                (_end_or_exact(target, origins, search, sample.curve, sample.x), _rounded(abs(sample.value).lower(), -1))
+                for sample in search.samples
+            )
+            upper = _rounded(search.upper, 1) if reached and search.upper.is_finite() else None
+            return Largest(_rounded(search.lower, -1), upper, points)
+    return None
