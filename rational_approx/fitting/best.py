@@ -14,7 +14,7 @@ from rational_approx.exchange.restricted import restricted
 from rational_approx.exchange.stationary import Unfinished
 from rational_approx.fitting.last_look import last_look
 from rational_approx.fitting.result import DidNotConverge, Fit
-from rational_approx.fitting.solve import Solution, solve
+from rational_approx.fitting.solve import Seen, Solution, solve
 from rational_approx.fitting.whole_line import on_line
 from rational_approx.problem.answer import Finished, restored
 from rational_approx.problem.conditions import Bounds, Conditions, not_unique
@@ -25,10 +25,6 @@ __all__ = ["DEFAULT_DIGITS", "Question", "fitted"]
 
 DEFAULT_DIGITS = 18
 """Correct digits of the levelled error without ``digits=``: the float that is returned is then correctly rounded."""
-
-
-LOOKS = 8
-"""How often the proof's search may find a larger error than the exchange saw, before that is given up."""
 
 
 class Question(NamedTuple):
@@ -43,18 +39,16 @@ class Question(NamedTuple):
     def solved(self, problem: Reduced) -> tuple[Solution | None, Fit | None]:
         """The solution of a reduced problem, and the fit that it makes."""
         history: list[Record] = []
-        for _ in range(LOOKS):
-            solution = solve(problem, problem.degree, self.digits or DEFAULT_DIGITS, history)
-            if solution is None:
-                return None, None
-            found = self.answer(problem, solution.done, solution.converged, history)
-            if not solution.converged:
-                return solution, found
-            look = last_look(found)
-            if not look.missed:
-                return solution, replace(found, upper=look.upper)
-            problem = problem.marked(float(problem.change.t_of(x)) for x in look.missed)
-        return solution, replace(found, converged=False)
+
+        def look(done: Finished) -> Seen | None:
+            seen = last_look(self.answer(problem, done, True, history))
+            return seen and Seen(seen.upper, tuple(float(problem.change.t_of(x)) for x in seen.missed))
+
+        solution = solve(problem, problem.degree, self.digits or DEFAULT_DIGITS, history, look)
+        if solution is None:
+            return None, None
+        found = self.answer(problem, solution.done, solution.converged, history)
+        return solution, replace(found, upper=solution.upper)
 
     def answer(self, problem: Reduced, done: Finished, converged: bool, history: Sequence[Record]) -> Fit:
         """The fit of a finished rational."""

@@ -20,20 +20,20 @@ AGREED = Fraction(1, 10**9)
 
 
 class Look(NamedTuple):
-    """A proved upper bound of the error, or None; and the points at which it exceeds the levelled one."""
+    """A proved upper bound of the error; and points at which it exceeds the levelled one, infinity left out."""
 
     upper: Fraction | None
     missed: tuple[Fraction, ...]
 
 
-def last_look(found: Fit) -> Look:
-    """Where the error of a fit is larger than its levelled error; nothing where the target cannot be enclosed."""
+def last_look(found: Fit) -> Look | None:
+    """Where the error of a fit is larger than its levelled error; None where the target cannot be enclosed."""
     target = found.target
     if target.samples is not None or any(p.expression is None or p.weight_expression is None for p in target.pieces):
-        return Look(None, ())
-    level = fraction(found.error)
-    searched = largest_error(target, found.rational, found.reference, sum(found.degree) + 2, AGREED)
+        return None
+    allowed = fraction(found.error) * (1 + AGREED)
+    searched = largest_error(target, found.rational, found.reference, AGREED, allowed)
     if searched is None:
-        return Look(None, ())
-    allowed = level * (1 + AGREED)
-    return Look(searched.upper, tuple(x for x, size in searched.points if size > allowed and isinstance(x, Fraction)))
+        return None
+    above = (x for x, size in searched.points if size > allowed)
+    return Look(searched.upper, tuple(x for x in above if isinstance(x, Fraction)))

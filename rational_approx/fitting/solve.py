@@ -1,6 +1,7 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from itertools import chain
 from typing import NamedTuple
 
@@ -30,6 +31,12 @@ INVISIBLE = 1e-12
 """Errors below this share of the target's size are left to multiprecision arithmetic."""
 
 
+LOOKS = 8
+"""How often a look may find a larger error than the exchange saw, before other starts are tried."""
+
+NEAR = 0.01
+"""The deviation from which the finish may start."""
+
 ROUNDS, LEVEL = 4, 1e-6
 """How often a grid for differential correction is made finer, and the deviation from which that is of no use."""
 
@@ -38,11 +45,25 @@ ROUGH = 1e-4
 
 
 class Solution(NamedTuple):
-    """The finished rational, the type in which it was found, and whether all checks were passed."""
+    """The finished rational, the type in which it was found, whether all checks were passed, and a proved bound of its
+    error."""
 
     done: Finished
     degree: tuple[int, int]
     converged: bool
+    upper: Fraction | None = None
+
+
+class Seen(NamedTuple):
+    """What a look at the whole domain showed: a proved bound of the error, and points t where it is larger than the
+    levelled one."""
+
+    upper: Fraction | None
+    missed: tuple[float, ...]
+
+
+Look = Callable[[Finished], Seen | None]
+"""A look at a finished rational; None where the target cannot be enclosed."""
 
 
 class Candidate(NamedTuple):
@@ -55,149 +76,187 @@ class Candidate(NamedTuple):
     level: Level | None
 
 
-def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Solution | None:
+def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record], look: Look) -> Solution | None:
     """The best approximant of a type, or the best attempt (``converged`` False), or None.
 
-    A best approximant of smaller type (p - d, q - d) is also the best of type (p, q) if its error alternates
-    ``p + q + 2 - d`` times (the defect d; Cheney, section 5.5). Near such a degenerate case the level equations are
-    singular, so it is looked for last.
+    What an exchange ends with is best if its error is nowhere larger than on its reference: ``look`` says so of the
+    whole domain, or shows where it is not. Such points are marked, and the next exchange looks there too.
     """
-    if problem.changes > degree[1]:
-        return None
-    level = half_jump(problem, degree, digits)
-    if level is not None and not _pole(problem, level):
-        return Solution(level, degree, True)
-    best: list[tuple[float, Finished]] = []
-    found = _first(problem, degree, digits, _candidates(problem, degree, digits, history), best)
-    found = found or _exact(problem, degree, digits) or _constant(problem, degree, digits)
-    if found is not None:
+    return _Solver(problem, digits, history, look).best(degree)
+
+
+class _Solver:
+    """One problem, with what has been found out about it: the exchanges so far, and marks where peaks were missed."""
+
+    def __init__(self, problem: Reduced, digits: int, history: list[Record], look: Look) -> None:
+        self.problem, self.digits, self.history, self.look = problem, digits, history, look
+        self.missed: tuple[float, ...] = ()
+
+    def best(self, degree: tuple[int, int]) -> Solution | None:
+        """The best approximant of a type, or the best attempt, or None.
+
+        A best approximant of smaller type (p - d, q - d) is also the best of type (p, q) if its error alternates
+        ``p + q + 2 - d`` times (the defect d; Cheney, section 5.5). Near such a degenerate case the level equations are
+        singular, so it is looked for last.
+        """
+        if self.problem.changes > degree[1]:
+            return None
+        level = half_jump(self.problem, degree, self.digits)
+        found = None if level is None else self.accepted(degree, level)
+        if found is not None:
+            return found
+        failed: list[tuple[float, Finished]] = []
+        for round_ in range(LOOKS):
+            self.missed = ()
+            found = self.first(degree, self.candidates(degree), failed, patient=round_ == LOOKS - 1)
+            if not self.missed:
+                break
+            self.problem = self.problem.marked(self.missed)
+        found = found or self.exact(degree) or self.constant(degree)
+        if found is not None:
+            return found
+        if degree[1] > 0:
+            smaller = (max(0, degree[0] - 1), degree[1] - 1)
+            lower = self.best(smaller)
+            if lower is not None and lower.converged:
+                defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
+                if _alternations(self.problem, lower) >= sum(degree) + 2 - defect:
+                    return lower
+                if lower.degree == smaller:
+                    reference = np.array([float(t) for t in lower.done.reference])
+                    starts = beside_gap(self.problem, reference, sum(degree) + 2)
+                    found = self.first(degree, self.explored(degree, starts), failed)
+        if found is None and failed:
+            return Solution(min(failed, key=lambda item: item[0])[1], degree, False)
         return found
-    if degree[1] > 0:
-        smaller = (max(0, degree[0] - 1), degree[1] - 1)
-        lower = solve(problem, smaller, digits, history)
-        if lower is not None and lower.converged:
-            defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
-            if _alternations(problem, lower) >= sum(degree) + 2 - defect:
-                return lower
-            if lower.degree == smaller:
-                starts = beside_gap(problem, np.array([float(t) for t in lower.done.reference]), sum(degree) + 2)
-                found = _first(problem, degree, digits, _explored(problem, degree, starts, digits, history), best)
-    if found is None and best:
-        return Solution(min(best, key=lambda item: item[0])[1], degree, False)
-    return found
 
+    def first(
+        self,
+        degree: tuple[int, int],
+        candidates: Iterator[Candidate],
+        failed: list[tuple[float, Finished]],
+        patient: bool = True,
+    ) -> Solution | None:
+        """The first candidate that can be finished and is accepted; finished ones that are not join ``failed``. Without
+        patience a look that shows a missed peak is the end: the next candidates would miss it as well."""
+        for candidate in candidates:
+            try:
+                done = finish(
+                    self.problem, degree, candidate.reference, candidate.h, candidate.q_values, self.digits
+                )
+            except Failure:
+                continue
+            found = self.accepted(degree, done, candidate)
+            if found is not None:
+                return found
+            failed.append((candidate.deviation, done))
+            if self.missed and not patient:
+                return None
+        return None
 
-def _first(
-    problem: Reduced,
-    degree: tuple[int, int],
-    digits: int,
-    candidates: Iterator[Candidate],
-    best: list[tuple[float, Finished]],
-) -> Solution | None:
-    """The first candidate that can be finished and passes the checks; those that only fail the checks join ``best``."""
-    for candidate in candidates:
-        try:
-            done = finish(problem, degree, candidate.reference, candidate.h, candidate.q_values, digits)
-        except Failure:
-            continue
-        if _pole(problem, done):
-            continue
-        if _nothing_larger(problem, degree, candidate, done):
+    def accepted(self, degree: tuple[int, int], done: Finished, candidate: Candidate | None = None) -> Solution | None:
+        """The solution that a finished rational is, if it has no pole and no larger error."""
+        if _pole(self.problem, done):
+            return None
+        seen = self.look(done)
+        if seen is not None and seen.missed:
+            self.missed += seen.missed
+            return None
+        if seen is None or seen.upper is None:  # no proof: floats decide, as far as they see
+            if candidate is not None and not _nothing_larger(self.problem, degree, candidate, done):
+                return None
             return Solution(done, degree, True)
-        best.append((candidate.deviation, done))
-    return None
+        return Solution(done, degree, True, seen.upper)
 
+    def exact(self, degree: tuple[int, int]) -> Solution | None:
+        """Where the target is itself a rational of the type."""
+        found = without_error(self.problem, degree, self.digits)
+        return None if found is None else self.accepted(found[1], found[0])
 
-def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:
-    """Where the target is itself a rational of the type."""
-    found = without_error(problem, degree, digits)
-    return None if found is None or _pole(problem, found[0]) else Solution(*found, True)
+    def constant(self, degree: tuple[int, int]) -> Solution | None:
+        """The best constant, where its error alternates often enough for the type: the defect is min(p, q), and q if it
+        is zero (a target that swings evenly about zero, and a numerator too poor to follow)."""
+        if degree == (0, 0):
+            return None
+        constant = self.best((0, 0))
+        if constant is None or not constant.converged:
+            return None
+        if constant.done.h == 0:
+            return constant
+        p, q = constant.done.p, constant.done.q
+        vanishes = p.degree() < 0 or abs(float(p[0] / q[0])) < 1e-9 * abs(float(constant.done.h))
+        defect = degree[1] if vanishes else min(degree)
+        return constant if _alternations(self.problem, constant) >= sum(degree) + 2 - defect else None
 
+    def candidates(self, degree: tuple[int, int]) -> Iterator[Candidate]:
+        """One after another, the cheapest starts first."""
+        problem = self.problem
+        # Until an exchange shows an error that float64 can see. Of larger types a failed start says more of the start.
+        invisible = sum(degree) <= LARGEST_INVISIBLE
+        further = apportioned if problem.changes else lawson
+        for start in chain(spread_starts(problem, degree), further(problem, degree)):
+            found = self.exchanged(problem, degree, start)
+            if found is None:
+                continue
+            invisible = invisible and _is_invisible(problem, found)
+            if found.deviation < NEAR:
+                yield _candidate(found)
+        if problem.precise and invisible:
+            yield from self.explored(degree, spread_starts(problem, degree))
+        try:
+            for found in continued(problem, degree):
+                self.history.extend(found.history)
+        except Failure:
+            pass
+        else:
+            yield _candidate(found)
+        last: list[np.ndarray] = []
+        if sum(degree) <= LARGEST_CORRECTED:
+            yield from self.corrected(degree, last)
+        if problem.precise:
+            yield from self.explored(degree, chain(last[-1:], () if invisible else spread_starts(problem, degree)))
 
-def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:
-    """The best constant, where its error alternates often enough for the type: the defect is min(p, q), and q if it
-    is zero (a target that swings evenly about zero, and a numerator too poor to follow)."""
-    if degree == (0, 0):
-        return None
-    constant = solve(problem, (0, 0), digits, [])
-    if constant is None or not constant.converged:
-        return None
-    if constant.done.h == 0:
-        return constant
-    p, q = constant.done.p, constant.done.q
-    vanishes = p.degree() < 0 or abs(float(p[0] / q[0])) < 1e-9 * abs(float(constant.done.h))
-    defect = degree[1] if vanishes else min(degree)
-    return constant if _alternations(problem, constant) >= sum(degree) + 2 - defect else None
+    def corrected(self, degree: tuple[int, int], last: list[np.ndarray]) -> Iterator[Candidate]:
+        """Differential correction finds the best on a grid. Where the exchange from there shows larger peaks, the grid
+        has missed them: it gets them, and the next round starts from what the last one found."""
+        problem, nearest = self.problem, None
+        for _ in range(ROUNDS):
+            best: Exchange | None = None
+            for start in corrected(problem, degree, nearest):
+                last.append(start)
+                found = self.exchanged(problem, degree, start)
+                if found is None:
+                    continue
+                if found.deviation < NEAR:
+                    yield _candidate(found)
+                if best is None or found.deviation < best.deviation:
+                    best = found
+            if best is None or problem.points is not None or best.deviation < LEVEL:
+                return
+            nearest = best.level
+            missed, _ = peaks(problem, nearest, looks(problem, 16 * sum(degree) // len(problem.pieces) + 80))
+            problem = problem.marked(missed)
 
-
-def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Iterator[Candidate]:
-    # Until an exchange shows an error that float64 can see. Of larger types a failed start says more about the start.
-    invisible = sum(degree) <= LARGEST_INVISIBLE
-    further = apportioned if problem.changes else lawson
-    for start in chain(spread_starts(problem, degree), further(problem, degree)):
+    def exchanged(self, problem: Reduced, degree: tuple[int, int], start: np.ndarray) -> Exchange | None:
+        """Where the exchange from a start ends, if it begins."""
         try:
             found = exchange(problem, degree, start)
         except Failure:
-            continue
-        history.extend(found.history)
-        invisible = invisible and _is_invisible(problem, found)
-        if found.deviation < 0.01:
-            yield _candidate(found)
-    if problem.precise and invisible:
-        yield from _explored(problem, degree, spread_starts(problem, degree), digits, history)
-    try:
-        for found in continued(problem, degree):
-            history.extend(found.history)
-    except Failure:
-        pass
-    else:
-        yield _candidate(found)
-    last: list[np.ndarray] = []
-    if sum(degree) <= LARGEST_CORRECTED:
-        yield from _corrected(problem, degree, history, last)
-    if problem.precise:
-        starts = chain(last[-1:], () if invisible else spread_starts(problem, degree))
-        yield from _explored(problem, degree, starts, digits, history)
+            return None
+        self.history.extend(found.history)
+        return found
 
-
-def _corrected(
-    problem: Reduced, degree: tuple[int, int], history: list[Record], last: list[np.ndarray]
-) -> Iterator[Candidate]:
-    """Differential correction finds the best on a grid. Where the exchange from there shows larger peaks, the grid has
-    missed them: it gets them, and the next round starts from what the last one found."""
-    nearest: Exchange | None = None
-    for _ in range(ROUNDS):
-        round_best: Exchange | None = None
-        for start in corrected(problem, degree, nearest and nearest.level):
-            last.append(start)
+    def explored(self, degree: tuple[int, int], starts: Iterable[np.ndarray]) -> Iterator[Candidate]:
+        """Candidates in multiprecision arithmetic."""
+        for start in starts:
             try:
-                found = exchange(problem, degree, start)
+                found = explored(self.problem, degree, start, self.digits)
             except Failure:
                 continue
-            history.extend(found.history)
-            if found.deviation < 0.01:
-                yield _candidate(found)
-            if round_best is None or found.deviation < round_best.deviation:
-                round_best = found
-        if round_best is None or problem.points is not None or round_best.deviation < LEVEL:
-            return
-        nearest = round_best
-        missed, _ = peaks(problem, nearest.level, looks(problem, 16 * sum(degree) // len(problem.pieces) + 80))
-        problem = problem.marked(missed)
-
-
-def _explored(
-    problem: Reduced, degree: tuple[int, int], starts: Iterable[np.ndarray], digits: int, history: list[Record]
-) -> Iterator[Candidate]:
-    for start in starts:
-        try:
-            found = explored(problem, degree, start, digits)
-        except Failure:
-            continue
-        history.extend(found.history)
-        if found.exact:
-            return
-        yield Candidate(found.reference, found.h, found.q_values, found.deviation, None)
+            self.history.extend(found.history)
+            if found.exact:
+                return
+            yield Candidate(found.reference, found.h, found.q_values, found.deviation, None)
 
 
 def _candidate(found: Exchange) -> Candidate:

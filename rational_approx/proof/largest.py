@@ -23,11 +23,10 @@ class Largest(NamedTuple):
 
 
 def largest_error(
-    target: Target, rational: Rational, reference: Sequence[Any], count: int, gap: Fraction
+    target: Target, rational: Rational, reference: Sequence[Any], gap: Fraction, allowed: Fraction
 ) -> Largest | None:
-    """The bounds to a relative gap; None where nothing can be enclosed.
-
-    ``count`` points a piece are looked at to begin with, and the ``reference``.
+    """The bounds to a relative gap, or as far as they show that it exceeds ``allowed``; None where nothing can be
+    enclosed. As many points a piece are looked at to begin with as there are in the ``reference``, and these.
     """
     top, bottom = rational.polynomials
     for piece in target.pieces:
@@ -39,7 +38,7 @@ def largest_error(
     for bits in _PRECISIONS:
         with working_bits(bits):
             try:
-                search, origins = _seeded(target, top, bottom, reference, count, gap)
+                search, origins = _seeded(target, top, bottom, reference, len(reference), gap)
             except Undecided:
                 return None
             if not search.samples:
@@ -47,6 +46,7 @@ def largest_error(
             widest = max((sample.value.rad() for sample in search.samples), key=float)
             if bits < _PRECISIONS[-1] and not widest.upper() < search.lower * to_arb(gap / 16):
                 continue
+            search.allowed = to_arb(allowed)
             for curve in search.curves:
                 curve.order = order_for(search.lower)
             reached = search.run()

@@ -54,6 +54,8 @@ class Search:
     upper: arb = field(default_factory=arb.pos_inf)
     unbounded: Box | None = None
     """A box on which no bound was found."""
+    allowed: arb = field(default_factory=arb.pos_inf)
+    """An error above this one ends the search: it has answered what was asked."""
 
     def evaluate(self, curve: int, x: arb, order: int = 1) -> list[arb]:
         """Evaluate at a point, remember it, and raise the lower bound."""
@@ -114,7 +116,7 @@ class Search:
         # Without any error found there is no bound to meet: a few boxes say how small it must be.
         budget = MAX_BOXES if self.lower > 0 else FEW_BOXES
         while heap and next(order) < budget:
-            if self._enough(heap[0].bound):
+            if self._enough(heap[0].bound) or self.lower > self.allowed:
                 break
             if not heap[0].bound.is_finite() and len(self.boxes) + len(heap) > UNBOUNDED_BOXES:
                 self.unbounded = Box(heap[0].curve, heap[0].lower, heap[0].upper)
