@@ -13,19 +13,27 @@ cancel in it, and the tolerance of the linear programme is one relative to ``D_k
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
 from rational_approx.exchange.extrema import alternating, looks
-from rational_approx.exchange.levelled import Level
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["PRECISE", "corrected", "orthonormal"]
+__all__ = ["PRECISE", "Approximant", "corrected", "orthonormal"]
 
 STEPS = 120
 
 
-def corrected(problem: Reduced, degree: tuple[int, int], first: Level | None = None) -> Iterator[np.ndarray]:
+class Approximant(Protocol):
+    """A rational in floats, and its denominator up to a factor."""
+
+    def __call__(self, t: np.ndarray) -> np.ndarray: ...
+
+    def denominator(self, t: np.ndarray) -> np.ndarray: ...
+
+
+def corrected(problem: Reduced, degree: tuple[int, int], first: Approximant | None = None) -> Iterator[np.ndarray]:
     """References from the alternating peaks of better and better approximants, as soon as they are nearly level.
 
     The first of them is given, and of a smaller type, or it is a polynomial of least squares, over factors in gaps.

@@ -28,7 +28,7 @@ def error(problem: Reduced, k: int, r: Level, t: np.ndarray) -> np.ndarray:
 def spread(lower: float, upper: float, count: int) -> np.ndarray:
     """A fixed look at a piece: Chebyshev points, and geometric ones towards both ends, where kinks attract peaks."""
     v = (1 - np.cos(np.pi * np.arange(count + 1) / count)) / 2
-    close = np.geomspace(1e-15, 1e-2, 40)
+    close = np.geomspace(1e-15, 1e-1, 60)
     v = np.unique(np.concatenate([v, close, 1 - close]))
     return np.clip(lower + (upper - lower) * v, lower, upper)
 

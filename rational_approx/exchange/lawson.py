@@ -12,56 +12,77 @@ cluster of singularities costs it nothing, and its error's peaks are a reference
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from rational_approx.exchange.extrema import alternating, looks
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["lawson"]
+__all__ = ["Barycentric", "lawson"]
 
 STEPS = 24
 OFFERED = (4, 12, STEPS)
-"""Steps after which the peaks are offered: the later ones are more level where the iteration converges."""
+"""Steps after which a rational is offered: the later ones are more level where the iteration converges."""
+
+SMALLEST = 1e-30
+"""The least share of a weight: a point whose error is zero by chance must be able to come back."""
 
 
-def lawson(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndarray]:
-    """References from the alternating peaks of a nearly minimax rational of type (p, p) or of a lower one."""
-    p, q = degree
-    n = max(p, q)
-    grids = looks(problem, 8 * (p + q + 2) // len(problem.pieces) + 48)
+@dataclass(frozen=True)
+class Barycentric:
+    """``P/Q`` by values of its two sums, and a reference of alternating peaks where there is one."""
+
+    support: np.ndarray
+    alpha: np.ndarray
+    beta: np.ndarray
+    reference: np.ndarray | None
+    largest: float
+
+    def __call__(self, t: np.ndarray) -> np.ndarray:
+        """``P(t) / Q(t)``."""
+        cauchy = _cauchy(t, self.support)
+        with np.errstate(all="ignore"):
+            return (cauchy @ self.alpha) / (cauchy @ self.beta)
+
+    def denominator(self, t: np.ndarray) -> np.ndarray:
+        """``Q``, up to a factor that makes its largest value 1 in size."""
+        difference = t[:, None] - self.support
+        sums = _cauchy(t, self.support) @ self.beta
+        with np.errstate(divide="ignore"):
+            size = np.log(np.abs(sums)) + np.log(np.abs(np.where(difference == 0, 1.0, difference))).sum(axis=1)
+        sign = np.sign(sums) * np.prod(np.where(difference < 0, -1.0, 1.0), axis=1)
+        return sign * np.exp(size - size.max())
+
+
+def lawson(problem: Reduced, degree: tuple[int, int]) -> Iterator[Barycentric]:
+    """Nearly minimax rationals, of equal degrees the larger of both."""
+    n, count = max(degree), sum(degree) + 2
+    grids = looks(problem, 8 * count // len(problem.pieces) + 48)
     signals = [piece.floats(t) for piece, t in zip(problem.pieces, grids, strict=True)]
     t, s, w = (np.concatenate(part) for part in (grids, *zip(*signals, strict=True)))
-    used = w > 0
-    t, s, w = t[used], s[used], w[used]
-    t, first = np.unique(t, return_index=True)
-    s, w = s[first], w[first]
+    t, first = np.unique(t[w > 0], return_index=True)
+    s, w = s[w > 0][first], w[w > 0][first]
     f = s / w
     if t.size < 3 * (n + 1) or not np.isfinite(f).all():
         return
     support = _support(t, f, w, n + 1)
     cauchy = _cauchy(t, support)
-    # Rows at support points: there P/Q is the quotient of two coefficients.
-    rows = np.hstack([cauchy, -f[:, None] * cauchy]) * w[:, None]
-    rows /= np.abs(cauchy).max(axis=1)[:, None]
+    rows = np.hstack([cauchy, -f[:, None] * cauchy]) * (w / np.abs(cauchy).max(axis=1))[:, None]
     share = np.ones(t.size)
     for step in range(1, STEPS + 1):
-        try:
-            _, _, v = np.linalg.svd(np.sqrt(share)[:, None] * rows, full_matrices=False)
-        except np.linalg.LinAlgError:
-            return
-        top, bottom = cauchy @ v[-1, : n + 1], cauchy @ v[-1, n + 1 :]
+        v = np.linalg.svd(np.sqrt(share)[:, None] * rows, full_matrices=False)[2][-1]
         with np.errstate(all="ignore"):
-            error = w * (f - top / bottom)
+            error = w * (f - (cauchy @ v[: n + 1]) / (cauchy @ v[n + 1 :]))
         size = np.abs(error)
         if not np.isfinite(size).all() or size.max() == 0:
             return
         if step in OFFERED:
-            chosen = alternating(t, error, p + q + 2)
-            if chosen is not None:
-                yield chosen[0]
-        share = share * size / size.max()
-        share = np.maximum(share / share.max(), 1e-30)
+            chosen = alternating(t, error, count)
+            reference = None if chosen is None else chosen[0]
+            yield Barycentric(support, v[: n + 1], v[n + 1 :], reference, float(size.max()))
+        share = share * size
+        share = np.maximum(share / share.max(), SMALLEST)
 
 
 def _support(t: np.ndarray, f: np.ndarray, w: np.ndarray, count: int) -> np.ndarray:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
-from rational_approx.exchange.correction import corrected
+from rational_approx.exchange.correction import Approximant, corrected
 from rational_approx.exchange.exact import Failure, without_error
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.finish import finish
-from rational_approx.exchange.lawson import lawson
+from rational_approx.exchange.lawson import Barycentric, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts
@@ -193,8 +193,9 @@ class _Solver:
         problem = self.problem
         # Until an exchange shows an error that float64 can see. Of larger types a failed start says more of the start.
         invisible = sum(degree) <= LARGEST_INVISIBLE
-        further = apportioned if problem.changes else lawson
-        for start in chain(spread_starts(problem, degree), further(problem, degree)):
+        nearly: list[Barycentric] = []
+        further = apportioned(problem, degree) if problem.changes else _remembered(lawson(problem, degree), nearly)
+        for start in chain(spread_starts(problem, degree), further):
             found = self.exchanged(problem, degree, start)
             if found is None:
                 continue
@@ -212,14 +213,15 @@ class _Solver:
             yield _candidate(found)
         last: list[np.ndarray] = []
         if sum(degree) <= LARGEST_CORRECTED:
-            yield from self.corrected(degree, last)
+            seed = min(nearly, key=lambda each: each.largest, default=None)
+            yield from self.corrected(degree, seed, last)
         if problem.precise:
             yield from self.explored(degree, chain(last[-1:], () if invisible else spread_starts(problem, degree)))
 
-    def corrected(self, degree: tuple[int, int], last: list[np.ndarray]) -> Iterator[Candidate]:
+    def corrected(self, degree: tuple[int, int], nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
         """Differential correction finds the best on a grid. Where the exchange from there shows larger peaks, the grid
         has missed them: it gets them, and the next round starts from what the last one found."""
-        problem, nearest = self.problem, None
+        problem = self.problem
         for _ in range(ROUNDS):
             best: Exchange | None = None
             for start in corrected(problem, degree, nearest):
@@ -257,6 +259,13 @@ class _Solver:
             if found.exact:
                 return
             yield Candidate(found.reference, found.h, found.q_values, found.deviation, None)
+
+
+def _remembered(offered: Iterator[Barycentric], nearly: list[Barycentric]) -> Iterator[np.ndarray]:
+    for each in offered:
+        nearly.append(each)
+        if each.reference is not None:
+            yield each.reference
 
 
 def _candidate(found: Exchange) -> Candidate:
