@@ -35,15 +35,12 @@ from rational_approx.problem.change import HUGE, Change
 from rational_approx.problem.conditions import Conditions, interpolant
 from rational_approx.problem.limits import centre_of_variation, check_bounded, check_line
 from rational_approx.problem.symmetry import symmetry_of
-from rational_approx.targets.mesh import mesh
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
 __all__ = ["NoGap", "Reduced", "ReducedPiece", "reduced"]
 
 TINY = 2.0**-500
-VARIATION = 1e-4
-"""Target and weight are looked at as densely as polynomials of low degree need to follow them to this share."""
 
 NUDGE = 1e-9
 """How far from a root of the factor floats are evaluated where the weight is infinite in it; see ``ReducedPiece``."""
@@ -76,7 +73,7 @@ class ReducedPiece:
     def marks(self) -> np.ndarray:
         """Points at which every look at the piece looks: where target and weight vary, and where peaks were missed."""
         with np.errstate(all="ignore"):
-            found = np.r_[self.change.t(mesh(self.source, VARIATION)), self.missed]
+            found = np.r_[self.change.t(self.source.marks), self.missed]
         return np.unique(np.clip(found[np.isfinite(found)], self.low, self.high))
 
     @cached_property
@@ -301,9 +298,26 @@ def _mapped(target: Target, degree: tuple[int, int], core: _Core) -> tuple[Chang
         return Change(origin, scale, True, mirrored, kind != "none", offset, roots, q - p), p
     if kind != "none":
         return Change(Fraction(0), upper * upper, symmetric=True, offset=offset, roots=roots), p
-    inner = target.breakpoints
-    origin = inner[0] if len(inner) == 1 else (lower + upper) / 2
+    origin = _centre(target, lower, upper)
     return Change(origin, max(upper - origin, origin - lower), offset=offset, roots=roots), p
+
+
+def _centre(target: Target, lower: Fraction, upper: Fraction) -> Fraction:
+    """Where t is 0: floats lie densest there, so it is the end of a piece at which the target has a singularity that
+    draws peaks to it, the only breakpoint, or else the middle."""
+    gaps: dict[Fraction, float] = {}
+    for piece in target.pieces:
+        x = piece.marks
+        for end, gap in ((piece.lower, x[1] - x[0]), (piece.upper, x[-1] - x[-2])):
+            gaps[finite(end)] = min(float(gap), gaps.get(finite(end), inf))
+    drawn = min(gaps, key=lambda end: gaps[end])
+    if gaps[drawn] < DRAWN * float(upper - lower):
+        return drawn
+    return target.breakpoints[0] if len(target.breakpoints) == 1 else (lower + upper) / 2
+
+
+DRAWN = 1e-6
+"""Marks so near to an end, as a share of the domain, show a singularity there."""
 
 
 def _in_order(target: Target, pieces: list[Piece], change: Change, signs: tuple[int, ...]) -> tuple[ReducedPiece, ...]:

@@ -13,19 +13,21 @@ A half-line is looked at in ``v``, with ``x = end +- (1 + v) / (1 - v)``.
 """
 
 import heapq
+from collections.abc import Callable, Sequence
 from itertools import count
 from math import inf
 
 import flint
 import numpy as np
 
-from rational_approx.arithmetic.domain import finite
+from rational_approx.arithmetic.domain import End, finite
 from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.enclosures import Undecided
 from rational_approx.expressions.expression import Expression
-from rational_approx.targets.piece import FloatFunction, Piece
 
-__all__ = ["mesh"]
+__all__ = ["FloatFunction", "mesh"]
+
+FloatFunction = Callable[[np.ndarray], np.ndarray]
 
 ORDER = 8
 """Coefficients of the polynomial that shall follow the target on a box."""
@@ -39,33 +41,33 @@ _BETWEEN = np.cos(np.pi * np.arange(ORDER + 1) / ORDER)
 _POINTS = (1 - np.cos(np.pi * np.arange(ORDER + 1) / ORDER)) / 2
 
 
-def mesh(piece: Piece, tolerance: float, boxes: int = BOXES) -> np.ndarray:
-    """Points x, increasing, that sample target and weight on each box of a partition.
+def mesh(
+    lower: End, upper: End, sides: Sequence[tuple[Expression | None, FloatFunction]], tolerance: float
+) -> np.ndarray:
+    """Points x, increasing, that sample functions on each box of a partition of an interval.
 
-    ``tolerance`` is the share of the target's size to which a polynomial of degree ``ORDER - 1`` follows it on a box.
-    At most so many ``boxes`` are made, those first that are followed worst.
+    ``sides`` are an expression, where there is one, and a function of arrays for each. ``tolerance`` is the share of a
+    function's size to which a polynomial of degree ``ORDER - 1`` follows it on a box. At most ``BOXES`` are made, those
+    first that are followed worst.
 
     >>> from fractions import Fraction
-    >>> from rational_approx.targets.target import Target
-    >>> narrow = Target("exp(-((x - 1/3) * 1e6)^2)", (-1, 1)).pieces[0]
-    >>> bool(np.abs(mesh(narrow, 1e-3) - 1 / 3).min() < 1e-7)
+    >>> from rational_approx.expressions.expression import parse
+    >>> narrow = parse("exp(-((x - 1/3) * 1e6)^2)")
+    >>> x = mesh(Fraction(-1), Fraction(1), [(narrow, narrow)], 1e-3)
+    >>> bool(np.abs(x - 1 / 3).min() < 1e-7)
     True
     """
-    way = _Way(piece)
-    sides = [
-        (way, piece.expression, piece.function),
-        (way, piece.weight_expression, piece.weight),
-    ]
-    sides = [side for side in sides if side[1] is None or side[1].tree.value is None]  # a constant is followed
-    sizes = [_size(side[2], way) for side in sides]
+    way = _Way(lower, upper)
+    varying = [side for side in sides if side[0] is None or side[0].tree.value is None]  # a constant is followed
+    sizes = [_size(function, way) for _, function in varying]
 
     def unfollowed(low: float, high: float) -> float:
-        return max((_unfollowed(*side, low, high) / size for side, size in zip(sides, sizes, strict=True)), default=0.0)
+        return max((_unfollowed(way, *each, low, high) / n for each, n in zip(varying, sizes, strict=True)), default=0.0)
 
     number = count()
     queue = [(-unfollowed(way.low, way.high), next(number), way.low, way.high)]
     done = []
-    while queue and len(queue) + len(done) < boxes and -queue[0][0] > tolerance:
+    while queue and len(queue) + len(done) < BOXES and -queue[0][0] > tolerance:
         _, _, low, high = heapq.heappop(queue)
         middle = low / 2 + high / 2
         if not low < middle < high or high - low < NARROWEST * (way.high - way.low):
@@ -79,20 +81,13 @@ def mesh(piece: Piece, tolerance: float, boxes: int = BOXES) -> np.ndarray:
 
 
 class _Way:
-    """The variable v of a piece: x itself, or on a half-line one that is bounded."""
+    """The variable v on an interval: x itself, or on a half-line one that is bounded."""
 
-    def __init__(self, piece: Piece) -> None:
-        self.end, self.turn = 0.0, 0
-        if piece.upper == inf:
-            self.end, self.turn = (0.0 if piece.lower == -inf else float(finite(piece.lower))), 1
-        elif piece.lower == -inf:
-            self.end, self.turn = float(finite(piece.upper)), -1
-        whole = piece.lower == -inf and piece.upper == inf
-        self.whole = whole
-        if self.turn:
-            self.low, self.high = -1.0, 1.0
-        else:
-            self.low, self.high = float(piece.lower), float(piece.upper)
+    def __init__(self, lower: End, upper: End) -> None:
+        self.turn = 1 if upper == inf else -1 if lower == -inf else 0
+        self.whole = lower == -inf and upper == inf
+        self.end = 0.0 if self.whole or not self.turn else float(finite(lower if self.turn > 0 else upper))
+        self.low, self.high = (-1.0, 1.0) if self.turn else (float(lower), float(upper))
 
     def series(self, v: flint.arb_series) -> flint.arb_series:
         """x as a series in v."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import flint
@@ -13,10 +14,12 @@ from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import fraction, to_arb
 from rational_approx.expressions.expression import Expression
 from rational_approx.targets.callables import scan_points
+from rational_approx.targets.mesh import FloatFunction, mesh
 
-__all__ = ["FloatFunction", "Piece", "check_piece"]
+__all__ = ["Piece", "check_piece"]
 
-FloatFunction = Callable[[np.ndarray], np.ndarray]
+VARIATION = 1e-4
+"""The share of its size to which target and weight are followed between two points of :attr:`Piece.marks`."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,12 @@ class Piece:
     weight_expression: Expression | None = None
     multiprecision: Callable[[mpmath.mpf], mpmath.mpf] | None = None
     multiprecision_weight: Callable[[mpmath.mpf], mpmath.mpf] | None = None
+
+    @cached_property
+    def marks(self) -> np.ndarray:
+        """Points, increasing, that lie densely where target and weight vary: see :mod:`targets.mesh`."""
+        sides = (self.expression, self.function), (self.weight_expression, self.weight)
+        return mesh(self.lower, self.upper, sides, VARIATION)
 
     @property
     def precise(self) -> bool:
