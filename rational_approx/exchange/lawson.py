@@ -19,7 +19,7 @@ import numpy as np
 from rational_approx.exchange.extrema import alternating, looks
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["Barycentric", "lawson"]
+__all__ = ["Barycentric", "Invisible", "lawson"]
 
 STEPS = 24
 OFFERED = (4, 12, STEPS)
@@ -27,6 +27,14 @@ OFFERED = (4, 12, STEPS)
 
 SMALLEST = 1e-30
 """The least share of a weight: a point whose error is zero by chance must be able to come back."""
+
+
+INVISIBLE = 1e-13
+"""An error that is a smaller share of the target's size is rounding."""
+
+
+class Invisible(ArithmeticError):
+    """AAA already meets the target as far as float64 can tell: the error of the best approximant is not to be seen."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,13 @@ class Barycentric:
 
 
 def lawson(problem: Reduced, degree: tuple[int, int]) -> Iterator[Barycentric]:
-    """Nearly minimax rationals, of equal degrees the larger of both."""
+    """Nearly minimax rationals, of equal degrees the larger of both.
+
+    Raises
+    ------
+    Invisible
+        where float64 shows no error to make smaller.
+    """
     n, count = max(degree), sum(degree) + 2
     grids = looks(problem, 8 * count // len(problem.pieces) + 48)
     signals = [piece.floats(t) for piece, t in zip(problem.pieces, grids, strict=True)]
@@ -99,6 +113,8 @@ def _support(t: np.ndarray, f: np.ndarray, w: np.ndarray, count: int) -> np.ndar
         error = np.zeros(t.size)
         error[rest] = np.abs(w[rest] * (f[rest] - r))
         error[~np.isfinite(error)] = 0.0
+        if error.max() < INVISIBLE * np.abs(w * f).max() and np.isfinite(r).all():
+            raise Invisible
     return t[chosen]
 
 

@@ -13,7 +13,7 @@ from rational_approx.exchange.exact import Failure, without_error
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.finish import finish
-from rational_approx.exchange.lawson import Barycentric, lawson
+from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts
@@ -25,11 +25,6 @@ __all__ = ["Solution", "solve"]
 
 LARGEST_CORRECTED = 24
 """Linear programmes are slow, and in float64 of little use, for numerator and denominator degrees above this sum."""
-
-LARGEST_INVISIBLE = 17
-INVISIBLE = 1e-12
-"""Errors below this share of the target's size are left to multiprecision arithmetic."""
-
 
 LOOKS = 8
 """How often a look may find a larger error than the exchange saw, before other starts are tried."""
@@ -191,17 +186,16 @@ class _Solver:
     def candidates(self, degree: tuple[int, int]) -> Iterator[Candidate]:
         """One after another, the cheapest starts first."""
         problem = self.problem
-        # Until an exchange shows an error that float64 can see. Of larger types a failed start says more of the start.
-        invisible = sum(degree) <= LARGEST_INVISIBLE
         nearly: list[Barycentric] = []
         further = apportioned(problem, degree) if problem.changes else _remembered(lawson(problem, degree), nearly)
-        for start in chain(spread_starts(problem, degree), further):
-            found = self.exchanged(problem, degree, start)
-            if found is None:
-                continue
-            invisible = invisible and _is_invisible(problem, found)
-            if found.deviation < NEAR:
-                yield _candidate(found)
+        invisible = False
+        try:
+            for start in chain(spread_starts(problem, degree), further):
+                found = self.exchanged(problem, degree, start)
+                if found is not None and found.deviation < NEAR:
+                    yield _candidate(found)
+        except Invisible:
+            invisible = True
         if problem.precise and invisible:
             yield from self.explored(degree, spread_starts(problem, degree))
         last: list[np.ndarray] = []
@@ -271,11 +265,6 @@ def _remembered(offered: Iterator[Barycentric], nearly: list[Barycentric]) -> It
 def _candidate(found: Exchange) -> Candidate:
     level = found.level
     return Candidate(level.reference, level.h, level.q_values, found.deviation, level)
-
-
-def _is_invisible(problem: Reduced, found: Exchange) -> bool:
-    s, _ = sampled(problem, found.level.reference)
-    return found.largest < INVISIBLE * float(np.abs(s).max())
 
 
 def _pole(problem: Reduced, done: Finished) -> bool:
