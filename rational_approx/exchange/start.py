@@ -9,7 +9,7 @@ from rational_approx.exchange.levelled import Inadmissible, Level
 from rational_approx.exchange.relaxed import Exchange, exchange, from_coordinate, sampled, to_coordinate
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["apportioned", "beside_gap", "continued", "spread_starts", "stretched"]
+__all__ = ["apportioned", "beside_gap", "continued", "spread_starts", "stretched", "varied"]
 
 
 def usable(problem: Reduced, u: np.ndarray) -> np.ndarray:
@@ -42,6 +42,15 @@ def spread_starts(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndar
             if np.unique(drawn + whole).size == count
             else usable(problem, u)
         )
+
+
+def varied(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndarray]:
+    """References that lie where the target varies: evenly, and as Chebyshev extrema, along the marks of its pieces."""
+    marks = np.unique(np.concatenate([piece.marks for piece in problem.pieces]))
+    even = np.linspace(0, 1, sum(degree) + 2)
+    for share in (even, (1 - np.cos(np.pi * even)) / 2):
+        t = np.interp(share * (marks.size - 1), np.arange(marks.size), marks)
+        yield usable(problem, to_coordinate(problem, t))
 
 
 def apportioned(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndarray]:

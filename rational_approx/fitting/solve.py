@@ -16,7 +16,7 @@ from rational_approx.exchange.finish import finish
 from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
-from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts
+from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, varied
 from rational_approx.fitting.jump import half_jump
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
@@ -187,7 +187,9 @@ class _Solver:
         """One after another, the cheapest starts first."""
         problem = self.problem
         nearly: list[Barycentric] = []
-        further = apportioned(problem, degree) if problem.changes else _remembered(lawson(problem, degree), nearly)
+        further = apportioned(problem, degree)
+        if not problem.changes:
+            further = chain(varied(problem, degree), _remembered(lawson(problem, degree), nearly))
         invisible = False
         try:
             for start in chain(spread_starts(problem, degree), further):
