@@ -200,10 +200,6 @@ class _Solver:
             invisible = True
         if problem.precise and invisible:
             yield from self.explored(degree, spread_starts(problem, degree))
-        last: list[np.ndarray] = []
-        if sum(degree) <= LARGEST_CORRECTED:
-            seed = min(nearly, key=lambda each: each.largest, default=None)
-            yield from self.corrected(degree, seed, last)
         try:
             for found in continued(problem, degree):
                 self.history.extend(found.history)
@@ -211,6 +207,10 @@ class _Solver:
             pass
         else:
             yield _candidate(found)
+        last: list[np.ndarray] = []
+        if sum(degree) <= LARGEST_CORRECTED:
+            seed = min(nearly, key=lambda each: each.largest, default=None)
+            yield from self.corrected(degree, seed, last)
         if problem.precise:
             yield from self.explored(degree, chain(last[-1:], () if invisible else spread_starts(problem, degree)))
 

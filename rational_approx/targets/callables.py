@@ -11,6 +11,7 @@ from rational_approx.arithmetic.domain import End
 from rational_approx.expressions import expression
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.from_sympy import from_sympy
+from rational_approx.targets.interpolant import Interpolant
 
 __all__ = ["as_expression", "multiprecision", "samples", "scan_points", "vectorised"]
 
@@ -64,6 +65,10 @@ def sample_weights(weight: Any, x: np.ndarray, y: np.ndarray, order: np.ndarray)
     return weights
 
 
+MANY = 64
+"""So many points of a function of one number are worth an interpolant."""
+
+
 def vectorised(
     function: Callable[[Any], Any],
     lower: End,
@@ -79,14 +84,25 @@ def vectorised(
     low = float(np.nextafter(float(lower), np.inf)) if lower in breakpoints else float(lower)
     high = float(np.nextafter(float(upper), -np.inf)) if upper in breakpoints else float(upper)
 
+    asked: list[Interpolant] = []
+
+    def one_by_one(x: np.ndarray) -> np.ndarray:
+        if x.size < MANY or not np.isfinite([low, high]).all():
+            return np.array([_scalar(function, v, called) for v in x])
+        if not asked:
+            asked.append(Interpolant(lambda v: _scalar(function, v, called), low, high))
+        return asked[0](x)
+
     def call(x: np.ndarray) -> np.ndarray:
         inside = np.clip(np.asarray(x, dtype=np.float64), low, high)
         try:
+            if asked:
+                raise TypeError
             values = function(inside)
             if np.shape(values) != inside.shape:
                 raise TypeError
         except Exception:  # a scalar function may fail on arrays in any way; below it speaks for itself
-            values = [_scalar(function, v, called) for v in inside.ravel()]
+            values = one_by_one(inside.ravel())
         if np.iscomplexobj(values):
             raise ValueError(f"{called} is complex on its domain: give a real function, or another domain")
         return np.asarray(values, dtype=np.float64).reshape(inside.shape)
