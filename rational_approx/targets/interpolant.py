@@ -19,7 +19,7 @@ BOXES = 200
 ROUNDING = 4e-16
 """The size of coefficients that are rounding, as a share of the largest value on the box."""
 
-_POINTS = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))
+_POINTS = -np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))
 
 
 class Interpolant:
