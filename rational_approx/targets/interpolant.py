@@ -35,6 +35,7 @@ class Interpolant:
         self.function = function
         done: list[tuple[float, float, np.ndarray | None]] = []
         stack = [(lower, upper, 0)]
+        function(lower)  # what fails everywhere is said of the first point
         while stack:
             low, high, depth = stack.pop()
             middle, half = low / 2 + high / 2, (high - low) / 2
