@@ -89,7 +89,8 @@ def _check(problem: Problem, rational: Any, size: mpmath.mpf, count: int) -> Che
     given = [_mpf(b) for b in problem.given_breaks]
     for low, high in problem.domain:
         start, stop = _mpf(low), mpmath.inf if high == inf else _mpf(high)
-        ends = [start, *_kinks(problem, start, stop), stop]
+        marked = {_mpf(b) for b in problem.breaks if start < _mpf(b) < stop}
+        ends = [start, *sorted(marked.union(_kinks(problem, start, stop))), stop]
         for left, right in pairwise(ends):
             inwards = [tiny if any(abs(end - b) < tiny for b in given) else mpmath.mpf(0) for end in (left, right)]
             grid = _grid(left, right, inwards, max(120, count // (len(ends) - 1)))

@@ -1,6 +1,7 @@
 """Fuzz `fit` with random problems, and confirm every answer by an independent dense check in mpmath.
 
     python -m tests.adversaries.fuzz [--seed 1] [--count 200] [--first 0] [--points 60] [--record FILE] [--write PAGE]
+        [--narrow]
 
 Each problem has 10 s of processor time. The outcomes: ``solved`` (the levelled error is the largest one to 1e-9, and it
 alternates as often as the best approximant must), ``did not converge`` (said so), ``wrong``, ``too slow``, ``raised``
@@ -24,9 +25,10 @@ import mpmath
 from rational_approx import DidNotConverge, fit
 from tests.adversaries.dense_check import check
 from tests.adversaries.formulas import precise
-from tests.adversaries.problems import KINDS, Problem, problem
+from tests.adversaries.narrow import NARROW
+from tests.adversaries.problems import KINDS, Kinds, Problem, problem
 
-BEGIN, END = "<!-- counts: begin -->", "<!-- counts: end -->"
+MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"
 
 LIMIT = 10.0
 """Seconds of processor time for one problem."""
@@ -115,11 +117,11 @@ def half_jump(posed: Problem) -> float:
     return max(half)
 
 
-def summary(results: list[tuple[str, Outcome]]) -> str:
+def summary(results: list[tuple[str, Outcome]], kinds: Kinds = KINDS) -> str:
     """Counts by kind of problem in Markdown, and the times."""
     verdicts = ("solved", "did not converge", "wrong", "too slow", "raised")
     lines = ["| kind | " + " | ".join(verdicts) + " |", "|---|" + "---|" * len(verdicts)]
-    for shown in [*KINDS, "all"]:
+    for shown in [*kinds, "all"]:
         counts = Counter(outcome.verdict for kind, outcome in results if shown in (kind, "all"))
         lines.append(f"| {shown} | " + " | ".join(str(counts[verdict]) for verdict in verdicts) + " |")
     seconds = sorted(outcome.seconds for _, outcome in results)
@@ -148,12 +150,14 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=60, help="points of the check for each point of a reference")
     parser.add_argument("--record", type=Path, help="a file of outcomes, in which those of earlier runs are kept")
     parser.add_argument("--write", type=Path, help="a page that has the marks, such as docs/measured/fuzz.md")
+    parser.add_argument("--narrow", action="store_true", help="the kinds with narrow features")
     chosen = parser.parse_args()
+    kinds = NARROW if chosen.narrow else KINDS
     results = recorded(chosen.record, chosen.seed)
     for index in range(chosen.first, chosen.first + chosen.count):
         if index in results:
             continue
-        posed = problem(chosen.seed, index)
+        posed = problem(chosen.seed, index, kinds)
         outcome = solve(posed, chosen.points)
         results[index] = posed.kind, outcome
         if outcome.verdict != "solved":
@@ -162,14 +166,15 @@ def main() -> None:
             line = json.dumps({"seed": chosen.seed, "index": index, "kind": posed.kind, "outcome": outcome})
             with chosen.record.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
-    shown = summary([results[index] for index in range(chosen.first, chosen.first + chosen.count)])
+    shown = summary([results[index] for index in range(chosen.first, chosen.first + chosen.count)], kinds)
     print(shown)
     if chosen.write:
         page = chosen.write.read_text(encoding="utf-8")
         last = chosen.first + chosen.count - 1
         which = f"Seed {chosen.seed}, problems {chosen.first} to {last}, {chosen.points} points a reference point:"
-        inner = f"{BEGIN}\n{which}\n\n{shown}\n{END}"
-        chosen.write.write_text(page.split(BEGIN)[0] + inner + page.split(END)[1], encoding="utf-8")
+        begin, end = (mark.format("narrow" if chosen.narrow else "counts") for mark in MARKS)
+        inner = f"{begin}\n{which}\n\n{shown}\n{end}"
+        chosen.write.write_text(page.split(begin)[0] + inner + page.split(end)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":

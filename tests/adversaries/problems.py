@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.adversaries.formulas import KINKS, ZOO, Tree, X, floats, number, substitute, text
 
-__all__ = ["Problem", "problem"]
+__all__ = ["KINDS", "Kinds", "Problem", "interval", "problem", "ready", "smooth"]
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,15 @@ class Problem:
         )
 
 
-def problem(seed: int, index: int) -> Problem:
-    """The problem with this number of the stream with this seed."""
-    draw = random.Random(f"{seed}/{index}")
-    kind = draw.choices(list(KINDS), [share for _, share in KINDS.values()])[0]
-    return KINDS[kind][0](draw, kind)
+Kinds = dict[str, tuple[Callable[[random.Random, str], Problem], float]]
+"""Kinds of problems, each with what draws one and with its share."""
+
+
+def problem(seed: int, index: int, kinds: Kinds | None = None) -> Problem:
+    """The problem with this number of the stream with this seed, of the kinds below or of others."""
+    draw, kinds = random.Random(f"{seed}/{index}"), KINDS if kinds is None else kinds
+    kind = draw.choices(list(kinds), [share for _, share in kinds.values()])[0]
+    return kinds[kind][0](draw, kind)
 
 
 def _decimal(draw: random.Random, low: float, high: float, places: int = 2) -> Fraction:
@@ -65,7 +69,7 @@ def _degree(draw: random.Random, most: int = 10) -> tuple[int, int]:
     return draw.randint(0, most), draw.randint(0, most - 1)
 
 
-def _interval(draw: random.Random, reach: float = 4) -> tuple[Fraction, Fraction]:
+def interval(draw: random.Random, reach: float = 4) -> tuple[Fraction, Fraction]:
     if draw.random() < 0.4:
         size = _decimal(draw, 0.5, reach, 1)
         return -size, size
@@ -91,7 +95,7 @@ def _weight(draw: random.Random, tree: Tree, domain: Any, breaks: Any = ()) -> t
     return text(chosen), chosen
 
 
-def _ready(
+def ready(
     draw: random.Random, kind: str, tree: Tree, domain: Any, degree: Any, breaks: Any = (), **more: Any
 ) -> Problem:
     weight, weight_tree = _weight(draw, tree, domain)
@@ -103,8 +107,8 @@ def _ready(
 
 def _zoo(draw: random.Random, kind: str) -> Problem:
     name = draw.choice(sorted(ZOO))
-    domain = [_interval(draw, draw.choice((1.5, 4, 8)))]
-    return _ready(draw, kind, ZOO[name], domain, _degree(draw), KINKS.get(name, ()), target=name)
+    domain = [interval(draw, draw.choice((1.5, 4, 8)))]
+    return ready(draw, kind, ZOO[name], domain, _degree(draw), KINKS.get(name, ()), target=name)
 
 
 def _affine(draw: random.Random) -> tuple[Tree, Callable[[Any], Fraction]]:
@@ -119,12 +123,12 @@ def _shifted(draw: random.Random, kind: str) -> Problem:
     inner, back = _affine(draw)
     tree = substitute(ZOO[name], inner)
     if draw.random() < 0.5:
-        tree = (draw.choice("+*-"), tree, _smooth(draw))
-    return _ready(draw, kind, tree, [_interval(draw)], _degree(draw), [back(k) for k in KINKS.get(name, ())])
+        tree = (draw.choice("+*-"), tree, smooth(draw))
+    return ready(draw, kind, tree, [interval(draw)], _degree(draw), [back(k) for k in KINKS.get(name, ())])
 
 
-def _smooth(draw: random.Random, depth: int = 1) -> Tree:
-    inner = _affine(draw)[0] if depth <= 0 or draw.random() < 0.6 else _smooth(draw, depth - 1)
+def smooth(draw: random.Random, depth: int = 1) -> Tree:
+    inner = _affine(draw)[0] if depth <= 0 or draw.random() < 0.6 else smooth(draw, depth - 1)
     two = Fraction(2)
     return draw.choice(
         [
@@ -145,14 +149,14 @@ def _smooth(draw: random.Random, depth: int = 1) -> Tree:
 
 
 def _composition(draw: random.Random, kind: str) -> Problem:
-    tree = _smooth(draw, 2)
+    tree = smooth(draw, 2)
     for _ in range(draw.choice((0, 1, 1, 2))):
-        tree = (draw.choice("++-*"), tree, _smooth(draw, 1))
-    domain = [_interval(draw, 3)]
+        tree = (draw.choice("++-*"), tree, smooth(draw, 1))
+    domain = [interval(draw, 3)]
     if draw.random() < 0.2:
         low, high = domain[0]
         domain = [(low, low + (high - low) * 2 / 5), (low + (high - low) / 2, high)]
-    return _ready(draw, kind, tree, domain, _degree(draw))
+    return ready(draw, kind, tree, domain, _degree(draw))
 
 
 def _knots(draw: random.Random, domain: tuple[Fraction, Fraction], most: int = 3) -> list[Fraction]:
@@ -163,36 +167,36 @@ def _knots(draw: random.Random, domain: tuple[Fraction, Fraction], most: int = 3
 
 def _linear(draw: random.Random, kind: str) -> Problem:
     """A continuous piecewise linear function."""
-    domain = _interval(draw, 3)
+    domain = interval(draw, 3)
     tree: Tree = ("+", ("*", _decimal(draw, -1, 1), X), _decimal(draw, -1, 1))
     knots = _knots(draw, domain)
     for knot in knots:
         tree = ("+", tree, ("*", _decimal(draw, -2, 2), ("abs", ("-", X, knot))))
-    return _ready(draw, kind, tree, [domain], _degree(draw, 9), knots)
+    return ready(draw, kind, tree, [domain], _degree(draw, 9), knots)
 
 
 def _pieces(draw: random.Random, kind: str) -> Problem:
     """Smooth pieces that meet in kinks: a switch, a larger of two, or a kink inside a smooth function."""
-    domain = _interval(draw, 3)
+    domain = interval(draw, 3)
     knots = _knots(draw, domain, 2)
     style = draw.choice(("switch", "larger", "inside", "folded"))
-    f, g = _smooth(draw), _smooth(draw)
+    f, g = smooth(draw), smooth(draw)
     knot = knots[0]
     distance = ("-", X, knot)
     if style == "switch":  # f left of the knot, f + (x - knot) g right of it
         tree = ("where", X, knot, ("+", f, ("*", distance, g)), f)
-        return _ready(draw, kind, tree, [domain], _degree(draw, 9), [knot])
+        return ready(draw, kind, tree, [domain], _degree(draw, 9), [knot])
     if style == "larger":
-        return _ready(draw, kind, (draw.choice(("max", "min")), f, g), [domain], _degree(draw, 9))
+        return ready(draw, kind, (draw.choice(("max", "min")), f, g), [domain], _degree(draw, 9))
     if style == "inside":
         tree = ("+", substitute(f, ("abs", distance)), ("*", _decimal(draw, -1, 1), g))
-        return _ready(draw, kind, tree, [domain], _degree(draw, 9), [knot])
-    return _ready(draw, kind, ("abs", ("-", f, _decimal(draw, 0.2, 0.7))), [domain], _degree(draw, 9))
+        return ready(draw, kind, tree, [domain], _degree(draw, 9), [knot])
+    return ready(draw, kind, ("abs", ("-", f, _decimal(draw, 0.2, 0.7))), [domain], _degree(draw, 9))
 
 
 def _gap(draw: random.Random, kind: str) -> Problem:
     """A jump with a gap around it, or fitted with both one-sided limits."""
-    low, high = _interval(draw, 2)
+    low, high = interval(draw, 2)
     jump = _knots(draw, (low, high), 1)[0]
     style = draw.choice(("sign", "heaviside", "jumprelu", "switch", "limits"))
     step = ("-", X, jump)
@@ -201,13 +205,13 @@ def _gap(draw: random.Random, kind: str) -> Problem:
     elif style == "jumprelu":
         tree = ("where", X, jump, X, Fraction(0))
     else:
-        tree = ("where", X, jump, _smooth(draw), _smooth(draw))
+        tree = ("where", X, jump, smooth(draw), smooth(draw))
     if style == "limits":
         more = {"given_breaks": (jump,)}
-        return _ready(draw, kind, tree, [(low, high)], _degree(draw, 6), [jump], **more)
+        return ready(draw, kind, tree, [(low, high)], _degree(draw, 6), [jump], **more)
     width = number(draw.choice(("0.01", "0.03", "0.05", "0.1"))) * (high - low) / 4
     domain = [(low, max(jump - width, low + width / 2)), (min(jump + width, high - width / 2), high)]
-    return _ready(draw, kind, tree, domain, _degree(draw, 9), [jump])
+    return ready(draw, kind, tree, domain, _degree(draw, 9), [jump])
 
 
 def _halfline(draw: random.Random, kind: str) -> Problem:
@@ -241,10 +245,10 @@ def _singular(draw: random.Random, kind: str) -> Problem:
     high = _decimal(draw, 0.5, 4, 1)
     root: Tree = ("sqrt", X)
     tree = draw.choice(
-        [root, ("^", X, Fraction(3, 2)), ("exp", root), ("sqrt", ("sqrt", X)), ("*", root, _smooth(draw))]
+        [root, ("^", X, Fraction(3, 2)), ("exp", root), ("sqrt", ("sqrt", X)), ("*", root, smooth(draw))]
     )
     low = draw.choice((Fraction(0), number("0.001")))
-    return _ready(draw, kind, tree, [(low, high)], _degree(draw, 9))
+    return ready(draw, kind, tree, [(low, high)], _degree(draw, 9))
 
 
 def _opaque(draw: random.Random, kind: str) -> Problem:
@@ -263,7 +267,7 @@ def _opaque(draw: random.Random, kind: str) -> Problem:
     )
 
 
-KINDS: dict[str, tuple[Callable[[random.Random, str], Problem], float]] = {
+KINDS: Kinds = {
     "zoo": (_zoo, 0.22),
     "shifted gate": (_shifted, 0.14),
     "composition": (_composition, 0.2),
