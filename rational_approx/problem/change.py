@@ -21,12 +21,12 @@ HUGE = 2.0**500
 @dataclass(frozen=True)
 class Change:
     """``t -> y -> x``, with ``y`` affine or Möbius in t and ``x = y`` or ``sqrt(y)``; and the form of the approximant,
-    ``r(x) = offset(x) + prod (x - root) R``, with ``R`` the rational that is looked for."""
+    ``r(x) = offset(x) + prod (x - root) R``, with ``R`` the rational that is looked for. A half-line that goes to
+    minus infinity has a negative scale."""
 
     origin: Fraction
     scale: Fraction
     moebius: bool = False
-    mirrored: bool = False  # the half-line (-inf, upper]
     symmetric: bool = False  # y = x**2
     offset: tuple[Fraction, ...] = ()  # coefficients in powers of x
     roots: tuple[Fraction, ...] = ()
@@ -37,8 +37,7 @@ class Change:
             return float(self.origin) + float(self.scale) * t
         with np.errstate(divide="ignore"):
             far = np.clip((1 + t) / (1 - t), -HUGE, HUGE)
-        y = float(self.origin) + float(self.scale) * far
-        return -y if self.mirrored else y
+        return float(self.origin) + float(self.scale) * far
 
     def x(self, t: np.ndarray) -> np.ndarray:
         y = self.y(t)
@@ -48,10 +47,9 @@ class Change:
         if not self.moebius:
             y = t * to_arb(self.scale) + to_arb(self.origin)
         elif t[0] == 1:
-            y = flint.arb_series([flint.arb(2) ** 2000 * (-1 if self.mirrored else 1)], prec=1)
+            y = flint.arb_series([flint.arb(2) ** 2000 * (1 if self.scale > 0 else -1)], prec=1)
         else:
             y = (t + 1) / (1 - t) * to_arb(self.scale) + to_arb(self.origin)
-            y = -y if self.mirrored else y
         if not self.symmetric:
             return y
         if y[0] == 0:  # only the value is asked for at the end of a piece
@@ -64,10 +62,8 @@ class Change:
             return Fraction(1)
         x = finite(end)
         y = x if not self.symmetric else x * x
-        if not self.moebius:
-            return (y - self.origin) / self.scale
-        z = ((-y if self.mirrored else y) - self.origin) / self.scale
-        return (z - 1) / (z + 1)
+        z = (y - self.origin) / self.scale
+        return (z - 1) / (z + 1) if self.moebius else z
 
     def offset_at(self, x: Any, number: Any) -> Any:
         """``offset(x)``; ``number`` makes floats or balls of its coefficients."""
@@ -83,7 +79,7 @@ class Change:
         """
         total, falls = x * 0 + 1, []
         if self.drop:
-            y = x * x if self.symmetric else -x if self.mirrored else x
+            y = x * x if self.symmetric else x
             scale = number(self.scale)
             falls = [2 * scale / (y - number(self.origin) + scale)] * self.drop
         for root in self.roots:
@@ -97,8 +93,7 @@ class Change:
     def sign_on(self, lower: End, upper: End) -> int:
         """The sign of the factor between two ends, between which it has no root: ``1 - t`` is negative on the lower of
         two half-lines."""
-        beyond = self.moebius and not self.mirrored and not self.symmetric and upper < self.origin
-        negative = sum(1 for root in self.roots if root >= upper) + (self.drop if beyond else 0)
+        negative = sum(1 for root in self.roots if root >= upper) + (self.drop if self.t_of(upper) > 1 else 0)
         return -1 if negative % 2 else 1
 
     def restored(
@@ -113,9 +108,6 @@ class Change:
             top, bottom = flint.fmpq_poly([-origin - scale, 1]), flint.fmpq_poly([-origin + scale, 1])
             p = _homogeneous(p, top, bottom, degree[0]) * (2 * scale) ** self.drop
             q = _homogeneous(q, top, bottom, degree[1])
-            if self.mirrored:
-                flip = flint.fmpq_poly([0, -1])
-                p, q = p(flip), q(flip)
         if self.symmetric:
             square = flint.fmpq_poly([0, 0, 1])
             p, q = p(square), q(square)

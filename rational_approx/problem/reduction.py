@@ -103,7 +103,7 @@ class ReducedPiece:
         """Taylor coefficients in t of ``S`` and ``W``."""
         variable = flint.arb_series([t, 1], prec=order) if order > 1 else flint.arb_series([t], prec=1)
         x = self.change.x_jet(variable)
-        if t == 1 and self.source.lower == -inf and self.change.moebius and not self.change.mirrored:
+        if t == 1 and self.source.lower == -inf and x[0] > 0:
             x = -x
         f, weight = self.source.jets(x[0], order)
         if not f[0].is_finite() and self.change.moebius and t == 1:  # exp of 2**2000 is not a ball, exp of 2**62 is
@@ -268,16 +268,16 @@ def _mapped(target: Target, degree: tuple[int, int], core: _Core) -> tuple[Chang
         if gap[0] == gap[1]:
             raise NoGap("the whole line, and a target that is neither even nor odd, up to a constant")
     if isinstance(lower, float) or isinstance(upper, float):
-        mirrored = isinstance(lower, float) and isinstance(upper, Fraction)
-        check_bounded(pieces[0] if mirrored else pieces[-1], mirrored)
-        origin = -finite(upper) if mirrored else finite(lower) if gap is None else gap[1]
+        left = isinstance(upper, Fraction)
+        check_bounded(pieces[0] if left else pieces[-1], -1 if left else 1)
+        origin = gap[1] if gap is not None else finite(upper if left else lower)
         p = min(p, q - len(roots))  # a bounded target: a larger numerator cannot help
         if p < 0:
             raise ValueError(f"type {degree} has only constants that are bounded there: choose a larger denominator")
-        scale = centre_of_variation(target, origin, mirrored) if gap is None else (gap[1] - gap[0]) / 2
+        scale = centre_of_variation(target, origin, -1 if left else 1) if gap is None else (gap[1] - gap[0]) / 2
         if kind != "none":
             origin, scale = origin * origin, scale * scale
-        return Change(origin, scale, True, mirrored, kind != "none", offset, roots, q - p), p
+        return Change(origin, scale, True, kind != "none", offset, roots, q - p), p
     if kind != "none":
         return Change(Fraction(0), upper * upper, symmetric=True, offset=offset, roots=roots), p
     inner = target.breakpoints
