@@ -79,12 +79,12 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     if done.h != 0 or max(c.denominator for c in top + bottom) > 1 << SIMPLE:
         top, bottom = (tuple(Fraction(round(c * unit), unit) for c in side) for side in (top, bottom))
     rational = Rational(top, bottom, domain, basis)
-    if problem.change.roots:
-        offset = flint.fmpq_poly([fmpq(c) for c in problem.change.offset] or [0])
+    ansatz = problem.change.ansatz
+    if ansatz.roots:
         top_now, bottom_now = rational.polynomials
         # An odd target vanishes at 0 in a gap as well, unless P and Q shared the factor x.
-        inside = [a for a in problem.change.roots if a in domain]
-        missing = [(a, exact((offset * bottom_now - top_now)(fmpq(a)))) for a in inside]
+        inside = [a for a in ansatz.roots if a in domain]
+        missing = [(a, exact((ansatz.polynomial * bottom_now - top_now)(fmpq(a)))) for a in inside]
         if any(value for _, value in missing):
             corrected = _coefficients(top_now + _through(missing), domain)
             rational = Rational(corrected, rational.denominator, domain, basis)
