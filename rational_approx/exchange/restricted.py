@@ -23,8 +23,8 @@ from math import inf
 import flint
 
 from rational_approx.arithmetic.precision import to_fraction, working_bits
+from rational_approx.exchange.correction import nearly_best
 from rational_approx.exchange.envelopes import Envelopes, Failure, Settled
-from rational_approx.exchange.feasible import nearly_best
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.stationary import Unfinished
 from rational_approx.exchange.touching import constant
