@@ -3,6 +3,7 @@
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import click
 import mpmath
@@ -50,44 +51,18 @@ def main() -> None:
 @click.option("--gap", help="Relative gap between the proved bounds, e.g. 1e-9.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the fit or the certificate.")
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Picture of the error curve (png, svg, pdf).")
-def fit(
-    function: str,
-    domain: tuple[tuple[str, str], ...],
-    degree: tuple[int, int] | None,
-    tolerance: float | None,
-    weight: str | None,
-    breakpoints: tuple[str, ...],
-    conditions: tuple[str, ...],
-    bounds: tuple[str, str] | None,
-    denominator: str,
-    digits: int | None,
-    certified: bool,
-    gap: str | None,
-    out: Path | None,
-    picture: Path | None,
-) -> None:
+def fit(certified: bool, gap: str | None, out: Path | None, picture: Path | None, **question: Any) -> None:
     """Fit FUNCTION, an expression in x such as "tanh(x)" or a gate such as gelu."""
     console = Console()
     with refusing():
-        if (degree is None) == (tolerance is None):
+        if (question["degree"] is None) == (question["tolerance"] is None):
             raise ValueError("give either --degree P Q or --tolerance E")
         if gap is not None and not certified:
             raise ValueError("--gap belongs to --certify")
         for path in (out, picture):
             if path is not None:
                 folder_exists(path)
-        best = rational_approx.fit(
-            function,
-            degree,
-            list(domain) or None,
-            weight=weight,
-            breakpoints=[number(point) for point in breakpoints],
-            interpolate=conditions_of(conditions),
-            bounds=None if bounds is None else list(bounds),
-            denominator=denominator,
-            digits=digits,
-            tolerance=tolerance,
-        )
+        best = _best(**question)
         result: Fit | Certificate = best
         say(console, best)
         if certified:
@@ -100,6 +75,22 @@ def fit(
             console.print(f"wrote {picture}", soft_wrap=True, highlight=False)
         if isinstance(result, Certificate) and result.status != "proved":
             raise click.exceptions.Exit(1)
+
+
+def _best(
+    function: str,
+    domain: tuple[tuple[str, str], ...],
+    breakpoints: tuple[str, ...],
+    conditions: tuple[str, ...],
+    **others: Any,
+) -> Fit:
+    return rational_approx.fit(
+        function,
+        domain=list(domain) or None,
+        breakpoints=[number(point) for point in breakpoints],
+        interpolate=conditions_of(conditions),
+        **others,
+    )
 
 
 @main.command()

@@ -20,8 +20,8 @@ import flint
 import numpy as np
 
 from rational_approx.arithmetic.precision import to_fraction, working_bits
-from rational_approx.exchange.exact import Failure
 from rational_approx.exchange.extrema import looks, peaks
+from rational_approx.exchange.identity import Failure
 from rational_approx.exchange.stationary import moved, placed
 from rational_approx.fitting.best import DEFAULT_DIGITS, Question, fitted
 from rational_approx.fitting.result import DidNotConverge, Fit

@@ -8,10 +8,10 @@ import numpy as np
 
 from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
 from rational_approx.exchange.correction import corrected
-from rational_approx.exchange.exact import Failure, without_error
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.finish import finish
+from rational_approx.exchange.identity import Failure, without_error
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts
