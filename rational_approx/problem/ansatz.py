@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import flint
 
 from rational_approx.arithmetic.domain import End
-from rational_approx.arithmetic.polynomials import fmpq
+from rational_approx.arithmetic.polynomials import fmpq, horner
 
 __all__ = ["Ansatz", "Type"]
 
@@ -45,10 +45,7 @@ class Ansatz(NamedTuple):
 
     def offset_at(self, x: Any, number: Any) -> Any:
         """``offset(x)``; ``number`` makes floats or balls of its coefficients."""
-        total = x * 0
-        for c in reversed(self.offset):
-            total = total * x + number(c)
-        return total
+        return horner([number(c) for c in self.offset or (Fraction(0),)], x)
 
     def needed(self, q: int) -> int:
         """The degree that a numerator over a denominator of degree q has at least."""

@@ -22,7 +22,7 @@ from rational_approx.problem.ansatz import Ansatz, Type
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
-__all__ = ["HUGE", "Change", "NoGap", "change_for"]
+__all__ = ["HUGE", "Change", "NoGap", "change_for", "varying"]
 
 HUGE = 2.0**500
 """Where a half-line ends for floats: every function of the zoo has reached its limit long before."""
@@ -46,15 +46,12 @@ class Change:
         """Whether x is ``sqrt(y)``."""
         return self.ansatz.step == 2
 
-    def y(self, t: np.ndarray) -> np.ndarray:
-        if not self.moebius:
-            return float(self.origin) + float(self.scale) * t
-        with np.errstate(divide="ignore"):
-            far = np.clip((1 + t) / (1 - t), -HUGE, HUGE)
-        return float(self.origin) + float(self.scale) * far
-
     def x(self, t: np.ndarray) -> np.ndarray:
-        y = self.y(t)
+        """The points in floats, infinity at ``HUGE``."""
+        if self.moebius:
+            with np.errstate(divide="ignore"):
+                t = np.clip((1 + t) / (1 - t), -HUGE, HUGE)
+        y = float(self.origin) + float(self.scale) * t
         return y if not self.symmetric else np.sqrt(np.maximum(y, 0.0))
 
     def x_jet(self, t: flint.arb_series) -> flint.arb_series:
@@ -85,7 +82,7 @@ class Change:
         """
         total, falls = x * 0 + 1, []
         if self.drop:
-            y = x**self.ansatz.step
+            y = x * x if self.symmetric else x  # a power of a series that may be zero is no number
             scale = number(self.scale)
             falls = [2 * scale / (y - number(self.origin) + scale)] * self.drop
         for root in self.ansatz.roots:
@@ -167,7 +164,9 @@ def change_for(target: Target, degree: Type, ansatz: Ansatz, pieces: Sequence[Pi
     _check_limits(target)
     if isinstance(lower, Fraction) or isinstance(upper, Fraction):
         origin, side = (lower, 1) if isinstance(lower, Fraction) else (finite(upper), -1)
-        scale = side * _centre_of_variation(target, origin, side)
+        half = varying(target, float(origin) + side * np.geomspace(1e-3, 1e4, 400), 0.5)
+        # The distance within which half of the target's variation lies, or 1.
+        scale = side * (Fraction(2) ** round(float(np.log2(abs(half[0] - float(origin))))) if half else Fraction(1))
     else:
         between = ((finite(a.upper), finite(b.lower)) for a, b in pairwise(pieces))
         before, origin = max(between, key=lambda ends: ends[1] - ends[0], default=(Fraction(0), Fraction(0)))
@@ -204,15 +203,12 @@ def _limit(piece: Piece, far: float) -> float:
     return value
 
 
-def _centre_of_variation(target: Target, origin: Fraction, side: int) -> Fraction:
-    """The distance from the end, on a side of it, within which half of the total variation of the target lies."""
-    z = np.geomspace(1e-3, 1e4, 400)
-    x = float(origin) + side * z
-    values = np.concatenate([p.function(x[(x >= float(p.lower)) & (x <= float(p.upper))]) for p in target.pieces])[
-        : z.size
-    ]
+def varying(target: Target, x: np.ndarray, *shares: float) -> list[float]:
+    """The points on a way along which these shares of the target's variation lie; none where it is constant."""
+    values = np.full_like(x, np.nan)
+    for piece in target.pieces:
+        here = (x >= float(piece.lower)) & (x <= float(piece.upper))
+        values[here] = piece.function(x[here])
+    x, values = x[~np.isnan(values)], values[~np.isnan(values)]
     travelled = np.cumsum(np.abs(np.diff(values)))
-    if travelled[-1] == 0:
-        return Fraction(1)
-    half = z[int(np.searchsorted(travelled, travelled[-1] / 2))]
-    return Fraction(2) ** round(float(np.log2(half)))
+    return [float(x[np.searchsorted(travelled, share * travelled[-1])]) for share in shares if travelled[-1] > 0]

@@ -24,6 +24,7 @@ import flint
 import numpy as np
 
 from rational_approx.arithmetic.domain import Domain, End, finite
+from rational_approx.arithmetic.polynomials import horner
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.problem.ansatz import Ansatz, Type
 from rational_approx.problem.change import HUGE, Change, change_for
@@ -105,7 +106,7 @@ class ReducedPiece:
                 f, weight = self.source.jets(x[0], order)
         if order > 1:  # f(x(t)) from the Taylor series of f around x(t0)
             shift = x - x[0]
-            f, weight = _composed(f, shift), _composed(weight, shift)
+            f, weight = (horner([outer[k] for k in range(outer.prec)], shift) for outer in (f, weight))
         if self.change.ansatz.offset:
             f = f - self.change.ansatz.offset_at(x, to_arb)
         if self.change.ansatz.roots:
@@ -114,14 +115,6 @@ class ReducedPiece:
         for _ in range(self.change.drop):
             factor = factor * (1 - variable)
         return weight * f * self.sign, factor * self.sign
-
-
-def _composed(outer: flint.arb_series, shift: flint.arb_series) -> flint.arb_series:
-    coefficients = [outer[k] for k in range(outer.prec)]
-    total = shift * 0 + coefficients[-1]
-    for c in reversed(coefficients[:-1]):
-        total = total * shift + c
-    return total
 
 
 @dataclass(frozen=True)
