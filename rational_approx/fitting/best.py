@@ -39,7 +39,7 @@ class Question(NamedTuple):
     def solved(self, problem: Reduced) -> tuple[Solution | None, Fit | None]:
         """The solution of a reduced problem, and the fit that it makes."""
         history: list[Record] = []
-        solution = solve(problem, problem.degree, self.digits or DEFAULT_DIGITS, history)
+        solution = solve(problem, self.digits or DEFAULT_DIGITS, history)
         done = None if solution is None else self.answer(problem, solution.done, solution.converged, history)
         return solution, done
 

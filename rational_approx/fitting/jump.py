@@ -39,13 +39,14 @@ class Jump(NamedTuple):
     middle: flint.arb | None
 
 
-def half_jump(problem: Reduced, degree: tuple[int, int], digits: int) -> Finished | None:
+def half_jump(problem: Reduced, digits: int) -> Finished | None:
     """A rational whose largest error is half of the largest jump; None where there is no jump, or no such rational."""
     bits = int(3.33 * digits) + 256
     with working_bits(bits):
         jump = _largest(problem)
         if jump is None:
             return None
+        degree = problem.degree
         grid = Grid.of(problem, degree)
         found = _below(grid, degree, jump)
         if found is None:

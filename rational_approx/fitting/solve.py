@@ -1,6 +1,8 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -29,6 +31,9 @@ INVISIBLE = 1e-12
 """Errors below this share of the target's size are left to multiprecision arithmetic."""
 
 
+NEARLY_LEVEL = 0.01
+"""How uneven a reference may be for the finish to start from it."""
+
 ROUGH = 1e-4
 """How uneven a reference may be for its own peaks to vouch for what is finished from it."""
 
@@ -51,84 +56,77 @@ class Candidate(NamedTuple):
     level: Level | None
 
 
-def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Solution | None:
+def solve(problem: Reduced, digits: int, history: list[Record]) -> Solution | None:
     """The best approximant of a type, or the best attempt (``converged`` False), or None.
 
     A best approximant of smaller type (p - d, q - d) is also the best of type (p, q) if its error alternates
     ``p + q + 2 - d`` times (the defect d; Cheney, section 5.5). Near such a degenerate case the level equations are
     singular, so it is looked for last.
     """
+    degree = problem.degree
     if problem.changes > degree[1]:
         return None
-    level = half_jump(problem, degree, digits)
+    level = half_jump(problem, digits)
     if level is not None and not _pole(problem, level):
         return Solution(level, degree, True)
     best: list[tuple[float, Finished]] = []
-    found = _first(problem, degree, digits, _candidates(problem, degree, digits, history), best)
-    found = found or _exact(problem, degree, digits) or _constant(problem, degree, digits)
+    found = _first(problem, digits, _candidates(problem, digits, history), best)
+    found = found or _exact(problem, digits) or _constant(problem, digits)
     if found is not None:
         return found
     if degree[1] > 0:
         smaller = (max(0, degree[0] - 1), degree[1] - 1)
-        lower = solve(problem, smaller, digits, history)
+        lower = solve(replace(problem, degree=smaller), digits, history)
         if lower is not None and lower.converged:
             defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
             if _alternations(problem, lower) >= sum(degree) + 2 - defect:
                 return lower
             if lower.degree == smaller:
                 starts = beside_gap(problem, np.array([float(t) for t in lower.done.reference]), sum(degree) + 2)
-                found = _first(problem, degree, digits, _explored(problem, degree, starts, digits, history), best)
+                found = _first(problem, digits, _explored(problem, starts, digits, history), best)
     if found is None and best:
         return Solution(min(best, key=lambda item: item[0])[1], degree, False)
     return found
 
 
 def _first(
-    problem: Reduced,
-    degree: tuple[int, int],
-    digits: int,
-    candidates: Iterator[Candidate],
-    best: list[tuple[float, Finished]],
+    problem: Reduced, digits: int, candidates: Iterator[Candidate], best: list[tuple[float, Finished]]
 ) -> Solution | None:
     """The first candidate that can be finished and passes the checks; those that only fail the checks join ``best``."""
     for candidate in candidates:
         try:
-            done = finish(problem, degree, candidate.reference, candidate.h, candidate.q_values, digits)
+            done = finish(problem, problem.degree, candidate.reference, candidate.h, candidate.q_values, digits)
         except Failure:
             continue
         if _pole(problem, done):
             continue
-        if _nothing_larger(problem, degree, candidate, done):
-            return Solution(done, degree, True)
+        if _nothing_larger(problem, candidate, done):
+            return Solution(done, problem.degree, True)
         best.append((candidate.deviation, done))
     return None
 
 
-def _exchanged(
-    problem: Reduced, degree: tuple[int, int], starts: Iterable[np.ndarray], history: list[Record]
-) -> Iterator[Candidate]:
+def _exchanged(problem: Reduced, starts: Iterable[np.ndarray], history: list[Record]) -> Iterator[Exchange]:
     for start in starts:
-        try:
-            found = exchange(problem, degree, start)
-        except Failure:
-            continue
-        history.extend(found.history)
-        if found.deviation < 0.01:
-            yield _candidate(found)
+        with suppress(*Failure):
+            found = exchange(problem, problem.degree, start)
+            history.extend(found.history)
+            yield found
 
 
-def _exact(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:
+def _exact(problem: Reduced, digits: int) -> Solution | None:
     """Where the target is itself a rational of the type."""
-    found = without_error(problem, degree, digits)
+    found = without_error(problem, digits)
     return None if found is None or _pole(problem, found[0]) else Solution(*found, True)
 
 
-def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solution | None:
+def _constant(problem: Reduced, digits: int) -> Solution | None:
     """The best constant, where its error alternates often enough for the type: the defect is min(p, q), and q if it
     is zero (a target that swings evenly about zero, and a numerator too poor to follow)."""
+    degree = problem.degree
     if degree == (0, 0):
         return None
-    constant = solve(problem, (0, 0), digits, [])
+    constant = solve(replace(problem, degree=(0, 0)), digits, [])
     if constant is None or not constant.converged:
         return None
     if constant.done.h == 0:
@@ -139,20 +137,17 @@ def _constant(problem: Reduced, degree: tuple[int, int], digits: int) -> Solutio
     return constant if _alternations(problem, constant) >= sum(degree) + 2 - defect else None
 
 
-def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record]) -> Iterator[Candidate]:
+def _candidates(problem: Reduced, digits: int, history: list[Record]) -> Iterator[Candidate]:
+    degree = problem.degree
     # Until an exchange shows an error that float64 can see. Of larger types a failed start says more about the start.
     invisible = sum(degree) <= LARGEST_INVISIBLE
-    for start in chain(spread_starts(problem, degree), apportioned(problem, degree) if problem.changes else ()):
-        try:
-            found = exchange(problem, degree, start)
-        except Failure:
-            continue
-        history.extend(found.history)
+    starts = chain(spread_starts(problem, degree), apportioned(problem, degree) if problem.changes else ())
+    for found in _exchanged(problem, starts, history):
         invisible = invisible and _is_invisible(problem, found)
-        if found.deviation < 0.01:
+        if found.deviation < NEARLY_LEVEL:
             yield _candidate(found)
     if problem.precise and invisible:
-        yield from _explored(problem, degree, spread_starts(problem, degree), digits, history)
+        yield from _explored(problem, spread_starts(problem, degree), digits, history)
     try:
         for found in continued(problem, degree):
             history.extend(found.history)
@@ -164,18 +159,18 @@ def _candidates(problem: Reduced, degree: tuple[int, int], digits: int, history:
     if sum(degree) <= LARGEST_CORRECTED:
         for start in corrected(problem, degree):
             last = [start]
-            yield from _exchanged(problem, degree, last, history)
+            yield from (_candidate(f) for f in _exchanged(problem, last, history) if f.deviation < NEARLY_LEVEL)
     if problem.precise:
         starts = chain(last, () if invisible else spread_starts(problem, degree))
-        yield from _explored(problem, degree, starts, digits, history)
+        yield from _explored(problem, starts, digits, history)
 
 
 def _explored(
-    problem: Reduced, degree: tuple[int, int], starts: Iterable[np.ndarray], digits: int, history: list[Record]
+    problem: Reduced, starts: Iterable[np.ndarray], digits: int, history: list[Record]
 ) -> Iterator[Candidate]:
     for start in starts:
         try:
-            found = explored(problem, degree, start, digits)
+            found = explored(problem, problem.degree, start, digits)
         except Failure:
             continue
         history.extend(found.history)
@@ -207,7 +202,7 @@ def _pole(problem: Reduced, done: Finished) -> bool:
     )
 
 
-def _nothing_larger(problem: Reduced, degree: tuple[int, int], candidate: Candidate, done: Finished) -> bool:
+def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
     """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and the
     levelled one is no smaller than the candidate's.
 
@@ -224,7 +219,7 @@ def _nothing_larger(problem: Reduced, degree: tuple[int, int], candidate: Candid
     level, allowed = candidate.level, 1 + 2 * candidate.deviation + 1e-6
     if candidate.deviation > ROUGH:  # it says little of the finished one: that is levelled once more
         try:
-            level = exchange(problem, degree, np.array([float(t) for t in done.reference]), limit=1).level
+            level = exchange(problem, problem.degree, np.array([float(t) for t in done.reference]), limit=1).level
             allowed = 1 + ROUGH
         except Failure:
             pass
