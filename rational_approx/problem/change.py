@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from math import isinf
+from math import isinf, prod
 from typing import Any
 
 import flint
@@ -89,9 +89,7 @@ class Change:
             total = total * (x - number(root))
             if falls:
                 total = total * falls.pop()
-        for fall in falls:
-            total = total * fall
-        return total
+        return prod(falls, start=total)
 
     def sign_on(self, lower: End, upper: End) -> int:
         """The sign of the factor between two ends, between which it has no root: ``1 - t`` is negative on the lower of

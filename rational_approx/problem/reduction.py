@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from math import inf
+from math import inf, prod
 
 import flint
 import numpy as np
@@ -82,11 +82,9 @@ class ReducedPiece:
             x = np.where(np.isfinite(weight), x, x + inwards)
             weight = self.source.weight(x)
         f = self.source.function(x) - self.change.ansatz.offset_at(x, float)
-        if self.change.ansatz.roots:
-            factor = weight * self.change.factor_at(x, float) * self.sign
-        else:
-            factor = weight * (1 - t) ** self.change.drop * self.sign if self.change.drop else weight
-        return (weight * f * self.sign if self.sign < 0 else weight * f), factor
+        factor = self.change.factor_at(x, float) if self.change.ansatz.roots else (1 - t) ** self.change.drop
+        weight = weight * self.sign
+        return weight * f, weight * factor
 
     def jets(self, t: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
         """Taylor coefficients in t of ``S`` and ``W``."""
@@ -109,12 +107,10 @@ class ReducedPiece:
             f, weight = (horner([outer[k] for k in range(outer.prec)], shift) for outer in (f, weight))
         if self.change.ansatz.offset:
             f = f - self.change.ansatz.offset_at(x, to_arb)
+        weight = weight * self.sign
         if self.change.ansatz.roots:
-            return weight * f * self.sign, weight * self.change.factor_at(x, to_arb) * self.sign
-        factor = weight
-        for _ in range(self.change.drop):
-            factor = factor * (1 - variable)
-        return weight * f * self.sign, factor * self.sign
+            return weight * f, weight * self.change.factor_at(x, to_arb)
+        return weight * f, prod([1 - variable] * self.change.drop, start=weight)
 
 
 @dataclass(frozen=True)
