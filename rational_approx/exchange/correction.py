@@ -66,7 +66,7 @@ def improved(
     walls: Sequence[tuple[int, np.ndarray, np.ndarray]] = (),
     through: tuple[int, float] | None = None,
 ) -> Improved | None:
-    """One linear programme; None where it has no solution, or one without the signs of Q.
+    """One linear programme, on no fewer points than ``p + q + 2``; None where it has no solution with the signs of Q.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def improved(
     room:
         Factors of z in the rows of the grid; rows with the factor 0 are left out.
     walls:
-        Triples of a sign and of the values L and weights V of a bound: ``sign (L Q - V P) <= 0`` where L is finite.
+        Triples of a sign and of the values L and weights V of a bound: ``sign (L - V P/Q) <= 0`` where L is finite.
     through:
         Index of a point of the grid and the value that P/Q has there.
     """
@@ -96,7 +96,7 @@ def improved(
     for sign, values, weights in walls:
         here = np.isfinite(values)
         bound = np.hstack([values[here, None] * bottom[here], -weights[here, None] * top[here]])
-        rows.append(np.hstack([sign * bound @ coefficients, np.zeros((bound.shape[0], 1))]))
+        rows.append(np.hstack([(sign * sides[here])[:, None] * bound @ coefficients, np.zeros((len(bound), 1))]))
     equal = {}
     if through is not None:
         at, value = through
