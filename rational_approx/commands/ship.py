@@ -13,12 +13,12 @@ from rational_approx.files import write
 from rational_approx.fitting.result import Fit
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate
-from rational_approx.proof.certify import certify
+from rational_approx.proof.prover import certify
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.rounding.exhaustive import exhaustive_error
 from rational_approx.shipping.bundle import bundle
-from rational_approx.shipping.export import export
+from rational_approx.shipping.source_code import export
 from rational_approx.shipping.storage import load, save
 
 __all__ = ["export_command", "round_command", "verifier_command"]

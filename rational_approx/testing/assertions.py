@@ -18,7 +18,7 @@ from rational_approx.arithmetic.signs import denominator_sign, in_range
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import number
 from rational_approx.fitting.result import Fit
-from rational_approx.proof.certify import certify
+from rational_approx.proof.prover import certify
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
