@@ -115,19 +115,11 @@ class Rational:
         return [to_arb(c) for c in self.numerator], [to_arb(c) for c in self.denominator]
 
     def _mpf(self, x: mpmath.mpf) -> mpmath.mpf:
-        wanted, point = mpmath.mp.prec, fraction(x)
-        for bits in (2 * wanted + 64, 8 * wanted + 256, 64 * wanted + 4096):
-            with working_bits(bits):
-                value = self(to_arb(point))
-                if value.is_finite() and (value.rel_accuracy_bits() >= wanted or value == 0):
-                    found = to_fraction(value)
-                    break
-        else:  # a zero, or a pole: of balls none has a relative accuracy
-            top, bottom = (poly(fmpq(point)) for poly in self.polynomials)
-            if bottom == 0:
-                raise ZeroDivisionError(f"the rational has a pole at {mpmath.nstr(x)}")
-            found = exact(top / bottom)
-        return mpmath.mpf(found.numerator) / found.denominator
+        top, bottom = (poly(fmpq(fraction(x))) for poly in self.polynomials)
+        if bottom == 0:
+            raise ZeroDivisionError(f"the rational has a pole at {mpmath.nstr(x)}")
+        value = exact(top / bottom)
+        return mpmath.mpf(value.numerator) / value.denominator
 
     def _floats(self, x: np.ndarray) -> np.ndarray:
         if not self.support:
