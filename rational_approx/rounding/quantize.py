@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
-from rational_approx.arithmetic.floats import FORMATS, round_to
+from rational_approx.arithmetic.floats import FORMATS, in_format, last_place
 from rational_approx.arithmetic.signs import denominator_sign, in_range
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.rationals.rational import Rational
@@ -141,13 +141,8 @@ class _Candidate:
         values = [Fraction(0)] * len(exact.numerator + exact.denominator)
         for j, unit, k in zip(self.active, self.units, self.multiples):
             values[j] = int(k) * unit
-        try:
-            if any(round_to(value, format) != value for value in values):
-                return None
-        except ValueError:
-            return None
         cut = len(exact.numerator)
-        if not any(values[cut:]):
+        if not all(in_format(value, format) for value in values) or not any(values[cut:]):
             return None
         answer = Rational(tuple(values[:cut]), tuple(values[cut:]), exact.domain, exact.basis, format)
         return answer if denominator_sign(answer.polynomials[1], exact.domain)[1] else None
@@ -217,7 +212,7 @@ class _Problem:
         for j, value in enumerate(values):
             if abs(float(value)) * reach[j] >= 1e-6:
                 # Steps far below the error are of no use, and long ones keep the multiples small.
-                units.append(max(_last_place(value, format), _power(1e-4 / reach[j])))
+                units.append(max(last_place(value, format), _power(1e-4 / reach[j])))
             elif freed:
                 units.append(max(_power(0.05 / reach[j]), Fraction(2) ** FORMATS[format][1]))
             else:
@@ -282,15 +277,6 @@ class _Problem:
                 break
             place, value = place + moves[k], float(error[k])
         return place, value
-
-
-def _last_place(value: Fraction, format: str) -> Fraction:
-    bits, smallest, _ = FORMATS[format]
-    size = abs(value)
-    exponent = size.numerator.bit_length() - size.denominator.bit_length()
-    if Fraction(2) ** exponent > size:
-        exponent -= 1
-    return Fraction(2) ** max(exponent - bits + 1, smallest)
 
 
 def _power(value: float) -> Fraction:

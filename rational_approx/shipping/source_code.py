@@ -102,7 +102,6 @@ def export(
         raise ValueError(
             f"the certificate is for {certificate.domain} and the rational for {rational.domain}: certify it on its own"
         )
-    scheme = scheme or ("clenshaw" if rational.basis == "chebyshev" else "horner")
     bound = evaluation_error(rational, scheme, dtype, fma)
     code = program(rational, scheme, fma)
     notes, ends = _notes(rational, bound, certificate), None
