@@ -15,7 +15,7 @@ from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.coq.claims import claim_theorems, pole_theorems
 from rational_approx.coq.errors import ErrorProof
-from rational_approx.coq.formulas import OWN, integers, quotient
+from rational_approx.coq.formulas import OWN, integers, quotient, theorem
 from rational_approx.coq.lower_bound import lower_theorem
 from rational_approx.proof.certificate import Certificate, Claim
 from rational_approx.targets.target import Target
@@ -154,12 +154,12 @@ def _samples(certificate: Certificate) -> list[str]:
         "Definition samples : list (Z * Z * Z * Z * Z * Z) :=",
         f"  [{rows}]%Z.",
         "",
-        "Theorem error : Forall (fun '(a, b, c, d, m, n) =>",
-        f"  Rabs (IZR m / IZR n * (IZR c / IZR d - r (IZR a / IZR b))) <= {quotient(upper)}) samples.",
-        "Proof.",
-        f"  refine (samples_sound P Q ({upper.numerator}) {upper.denominator} samples _); compute_true.",
-        "Qed.",
-        "",
+        *theorem(
+            "error",
+            "Forall (fun '(a, b, c, d, m, n) =>\n"
+            f"  Rabs (IZR m / IZR n * (IZR c / IZR d - r (IZR a / IZR b))) <= {quotient(upper)}) samples",
+            f"  refine (samples_sound P Q ({upper.numerator}) {upper.denominator} samples _); compute_true.",
+        ),
     ]
 
 
@@ -172,7 +172,7 @@ def _pole_free(domain: Domain) -> str:
 
 
 def _error_text(error: ErrorProof) -> str:
-    names = "error" if error.shared else f"error_1 to error_{len(error.pieces)}, one for each piece"
+    names = "error" if error.shared else f"error_1 to error_{len(error.parts)}, one for each piece"
     bound = f"{names}: the error is at most {float(error.stated):.12g}"
     if error.stated == error.upper:
         return f"{bound}, exactly the certificate's upper bound"
