@@ -9,10 +9,8 @@ from typing import Any
 import click
 
 from rational_approx.fitting.result import DidNotConverge
-from rational_approx.proof.certificate import Certificate
-from rational_approx.targets.target import Target
 
-__all__ = ["NewFile", "claim", "conditions_of", "number", "refusing", "target_of"]
+__all__ = ["NewFile", "claim", "conditions_of", "number", "refusing"]
 
 
 class _Refused(click.ClickException):
@@ -66,14 +64,3 @@ class NewFile(click.Path):
         if not path.parent.is_dir():
             raise _Refused(f"the folder {path.parent} does not exist: make it first")
         return path
-
-
-def target_of(certificate: Certificate, file: Path) -> Target:
-    """The target that a certificate is about."""
-    intervals = list(certificate.domain.intervals)
-    if certificate.samples:
-        x, y, weight = ([float(v) for v in column] for column in zip(*certificate.samples))
-        return Target((x, y), intervals, weight=lambda _: weight)
-    if certificate.status == "sampled":
-        raise ValueError(f"the target of {file} was a Python function, of which the file holds only the name")
-    return Target(certificate.target, intervals, weight=certificate.weight, breakpoints=certificate.breakpoints)

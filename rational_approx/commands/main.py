@@ -11,10 +11,11 @@ from rich.table import Table
 
 import rational_approx
 from rational_approx import Certificate, Fit, Rational
-from rational_approx.commands.console import NewFile, claim, conditions_of, number, refusing, target_of
+from rational_approx.commands.console import NewFile, claim, conditions_of, number, refusing
 from rational_approx.commands.prove import prove_command
 from rational_approx.commands.ship import export_command, round_command, verifier_command
 from rational_approx.fitting.error_curve import error_curve
+from rational_approx.proof.certificate import target_of
 
 __all__ = ["main"]
 
@@ -115,7 +116,7 @@ def certify(file: Path, gap: str | None, claims: tuple[str, ...], out: Path | No
     if isinstance(value, Rational):
         raise ValueError(f"{file} holds a rational alone, without its target: save the fit instead")
     wanted, stated = None if gap is None else number(gap), [claim(words) for words in claims]
-    question = (value.rational, target_of(value, file)) if isinstance(value, Certificate) else (value,)
+    question = (value.rational, target_of(value)) if isinstance(value, Certificate) else (value,)
     again = rational_approx.certify(*question, claims=stated, gap=wanted)
     click.echo(again)
     if out is not None:
@@ -172,7 +173,7 @@ def plot(file: Path, out: Path) -> None:
         if value.lower is None:
             raise ValueError("this certificate holds no bound of an error, so there is no curve to draw")
         reference = sorted(point.x for point in value.reference)
-        error_curve(target_of(value, file), value.rational, reference, float(value.lower), out)
+        error_curve(target_of(value), value.rational, reference, float(value.lower), out)
     else:
         value.plot(str(out))
     click.echo(f"wrote {out}")

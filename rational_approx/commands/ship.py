@@ -8,11 +8,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from rational_approx.commands.console import NewFile, claim, refusing, target_of
+from rational_approx.commands.console import NewFile, claim, refusing
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
 from rational_approx.programs.rounding_errors import evaluation_error
-from rational_approx.proof.certificate import Certificate
+from rational_approx.proof.certificate import Certificate, target_of
 from rational_approx.proof.prover import certify
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
@@ -93,7 +93,7 @@ def export_command(
     else:
         click.echo(code, nl=False)
     if exhaustive is not None and isinstance(value, Fit | Certificate):
-        target = value.target if isinstance(value, Fit) else target_of(value, file)
+        target = value.target if isinstance(value, Fit) else target_of(value)
         _try_all(value, target, exhaustive, scheme, dtype, out is None)
 
 

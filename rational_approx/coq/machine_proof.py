@@ -17,8 +17,7 @@ from rational_approx.coq.claims import claim_theorems, pole_theorems
 from rational_approx.coq.errors import ErrorProof
 from rational_approx.coq.formulas import OWN, integers, quotient, theorem
 from rational_approx.coq.lower_bound import lower_theorem
-from rational_approx.proof.certificate import Certificate, Claim
-from rational_approx.targets.target import Target
+from rational_approx.proof.certificate import Certificate, Claim, target_of
 
 __all__ = ["MachineProof", "machine_proof"]
 
@@ -74,7 +73,7 @@ def machine_proof(certificate: Certificate, *, error: bool = True) -> MachinePro
         theorems += _samples(certificate)
         proved.append(f"error: at every sample at most {float(stated):.12g}, exactly the certificate's upper bound")
     else:
-        made = ErrorProof(_target(certificate), top, bottom, certificate.upper)
+        made = ErrorProof(target_of(certificate), top, bottom, certificate.upper)
         stated, interval, own = made.stated, made.smooth, list(made.own)
         theorems += made.lines
         proved.append(_error_text(made))
@@ -101,18 +100,6 @@ def machine_proof(certificate: Certificate, *, error: bool = True) -> MachinePro
 def _some_point(domain: Domain) -> Fraction:
     lower, upper = domain.intervals[0]
     return lower if isinstance(lower, Fraction) else upper if isinstance(upper, Fraction) else Fraction(0)
-
-
-def _target(certificate: Certificate) -> Target:
-    try:
-        return Target(
-            certificate.target,
-            list(certificate.domain.intervals),
-            weight=certificate.weight,
-            breakpoints=certificate.breakpoints,
-        )
-    except (ValueError, TypeError) as problem:
-        raise ValueError(f"the certificate's target {certificate.target} cannot be read: {problem}") from problem
 
 
 # -- definitions -----------------------------------------------------------------------------------------------------

@@ -136,37 +136,28 @@ def _notes(rational: Rational, bound: EvaluationError, certificate: Any) -> list
             f"{certificate.status}: error of r for {certificate.target}, weight {certificate.weight}: <= {shown}"
         )
         if certificate.status == "proved":
-            out.append(_total(rational, bound, certificate))
-            out += _verifiable(bound, certificate)
+            out += _totals(rational, bound, certificate)
         out.append(f"certificate: {document(certificate)['hash']}")
     return [line.replace("*/", "* /").replace("\n", " ") for line in out]
 
 
-def _total(rational: Rational, bound: EvaluationError, certificate: Any) -> str:
+def _totals(rational: Rational, bound: EvaluationError, certificate: Any) -> list[str]:
     # w (computed - f) = w (computed - r) + w (r - f): each part has its own bound.
+    name = "weight" if certificate.samples else f"({certificate.weight})"
+    difference = "computed - target" if certificate.weight == "1" else f"{name} * (computed - target)"
+    if any(round_to(x, bound.dtype) != x for x, _, _ in certificate.samples):
+        return [f"not proved: a total, since not every sample is at a number of {bound.dtype}"]
     if certificate.samples:
-        if any(round_to(x, bound.dtype) != x for x, _, _ in certificate.samples):
-            return f"not proved: a total, since not every sample is at a number of {bound.dtype}"
-        weight = max(weight for _, _, weight in certificate.samples)
-        difference = "computed - target" if certificate.weight == "1" else "weight * (computed - target)"
-        return f"proved: abs({difference}) <= {_upwards(certificate.upper + weight * bound.bound)} at the samples"
-    difference, weighted = "computed - target", bound
-    if certificate.weight != "1":
-        difference = f"({certificate.weight}) * (computed - target)"
+        rounding, where = max(weight for _, _, weight in certificate.samples) * bound.bound, " at the samples"
+    else:
         weighted = evaluation_error(rational, bound.scheme, bound.dtype, bound.fma, weight=certificate.weight)
-    return f"proved: abs({difference}) <= {_upwards(certificate.upper + weighted.bound)}"
-
-
-def _verifiable(bound: EvaluationError, certificate: Any) -> list[str]:
+        rounding, where = weighted.bound, ""
     # What the certificate itself states of this very code, so that its verifier confirms it.
-    code = (bound.dtype, bound.scheme, "fma" if bound.fma else "no fma")
-    stated = (
-        claim.arguments[3] for claim in certificate.claims if (claim.name, *claim.arguments[:3]) == ("rounding", *code)
-    )
-    difference = "computed - target" if certificate.weight == "1" else f"({certificate.weight}) * (computed - target)"
+    code = ("rounding", bound.dtype, bound.scheme, "fma" if bound.fma else "no fma")
+    stated = [claim.arguments[3] for claim in certificate.claims if (claim.name, *claim.arguments[:3]) == code]
     return [
-        f"stated in the certificate: abs({difference}) <= {_upwards(certificate.upper + rounding)}"
-        for rounding in stated
+        f"proved: abs({difference}) <= {_upwards(certificate.upper + rounding)}{where}",
+        *(f"stated in the certificate: abs({difference}) <= {_upwards(certificate.upper + own)}" for own in stated),
     ]
 
 
