@@ -168,14 +168,12 @@ def _error_text(error: ErrorProof) -> str:
 
 def _words(claim: Claim) -> str:
     words = [a if isinstance(a, str) else f"{float(a):.12g}" for a in claim.arguments]
-    text = " ".join([claim.name, *words])
-    if claim.name == "error":
-        return f"{text} (that the bound of the theorem about the error is not above it)"
-    if claim.name == "monotone":
-        return f"{text} (the sign of the slope, and the order of the values on each interval)"
-    if claim.name == "lipschitz":
-        return f"{text} (the size of the slope, and the distance of the values on each interval)"
-    return text
+    meant = {
+        "error": " (that the bound of the theorem about the error is not above it)",
+        "monotone": " (the sign of the slope, and the order of the values on each interval)",
+        "lipschitz": " (the size of the slope, and the distance of the values on each interval)",
+    }
+    return " ".join([claim.name, *words]) + meant.get(claim.name, "")
 
 
 def _head(certificate: Certificate, proved: list[str], left: list[str], interval: bool) -> str:

@@ -151,19 +151,14 @@ class _Candidate:
 def _searched(bases: list[Sampled], format: str, freed: bool, bounds: tuple[End, End]) -> list[_Candidate]:
     # The first scale in every basis, then the other scales in the basis that did best, until an error is good.
     rng = np.random.default_rng(0)
-    tries: list[_Candidate] = []
+    found: list[_Candidate] = []
     for points in bases:
-        tries += _stiffened(_Problem.at(points, Fraction(1), format, freed, bounds), rng)
-    if not tries:
-        return []
-    found = list(tries)
-    first = min(tries, key=lambda candidate: candidate.error)
-    error, points = first.error, first.points
+        found += _stiffened(_Problem.at(points, Fraction(1), format, freed, bounds), rng)
+    best = min(found, key=lambda candidate: candidate.error).points if found else None
     for step in range(1, _SCALES):
-        if error <= _GOOD:
+        if best is None or min(candidate.error for candidate in found) <= _GOOD:
             break
-        found += _stiffened(_Problem.at(points, Fraction(2 ** (step / _SCALES)), format, freed, bounds), rng)
-        error = min(candidate.error for candidate in found)
+        found += _stiffened(_Problem.at(best, Fraction(2 ** (step / _SCALES)), format, freed, bounds), rng)
     return found
 
 

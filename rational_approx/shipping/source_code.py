@@ -211,21 +211,6 @@ Ends = tuple[float, float] | None
 """To what the input is clamped."""
 
 
-def _c(code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
-    kind, suffix = ("float", "f") if dtype == "float32" else ("double", "")
-
-    def constant(value: Fraction, divided: bool) -> str:
-        return f"({float(round_to(value, dtype)).hex()}{suffix})"
-
-    comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
-    lines = _lines(code, constant, f"fma{suffix}({{}}, {{}}, {{}})")
-    body = "\n".join(f"    const {kind} {line};" for line in lines)
-    if ends is not None:
-        first, last = (constant(Fraction(end), False) for end in ends)
-        body = f"    x = x < {first} ? {first} : x > {last} ? {last} : x;\n{body}"
-    return f"{comment}\n{_GUARD}\n{kind} {name}({kind} x) {{\n{body}\n    return v{len(lines) - 1};\n}}\n"
-
-
 @dataclass(frozen=True)
 class _Python:
     """A language that is Python: how a module begins, how the argument and constants get their type.
@@ -260,10 +245,22 @@ class _Python:
         return f"{comment}\n{self.imports}\n\n\n{function}"
 
 
-@dataclass(frozen=True)
 class _C:
-    fma: str = "fma"
-    source: Callable[[Program, list[str], str, str, Ends], str] = _c
+    fma = "fma"
+
+    def source(self, code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
+        kind, suffix = ("float", "f") if dtype == "float32" else ("double", "")
+
+        def constant(value: Fraction, divided: bool) -> str:
+            return f"({float(round_to(value, dtype)).hex()}{suffix})"
+
+        comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
+        lines = _lines(code, constant, f"{self.fma}{suffix}({{}}, {{}}, {{}})")
+        body = "\n".join(f"    const {kind} {line};" for line in lines)
+        if ends is not None:
+            first, last = (constant(Fraction(end), False) for end in ends)
+            body = f"    x = x < {first} ? {first} : x > {last} ? {last} : x;\n{body}"
+        return f"{comment}\n{_GUARD}\n{kind} {name}({kind} x) {{\n{body}\n    return v{len(lines) - 1};\n}}\n"
 
 
 _LANGUAGES: dict[str, _C | _Python] = {

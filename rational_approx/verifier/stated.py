@@ -5,6 +5,7 @@ Each statement is a sentence, the name of its proof, and a function that confirm
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from itertools import pairwise, product
 from typing import Any, NamedTuple
@@ -42,18 +43,10 @@ def decimal(value: Any, up: bool | None = None) -> str:
         return plain
     if up is None:
         return f"about {decimal(value, False)}"
-    exponent = (bits[0] - bits[1]) * 30103 // 100_000
-    while abs(value) >= Fraction(10) ** (exponent + 1):
-        exponent += 1
-    while abs(value) < Fraction(10) ** exponent:
-        exponent -= 1
-    scaled = value / Fraction(10) ** (exponent - 9)
-    whole = -(-scaled.numerator // scaled.denominator) if up else scaled.numerator // scaled.denominator
-    if abs(whole) == 10**10:
-        whole, exponent = whole // 10, exponent + 1
-    digits = f"{abs(whole):010d}".rstrip("0")
-    body = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
-    return f"{'-' if whole < 0 else ''}{body}" + (f"e{exponent}" if exponent else "")
+    context = Context(prec=10, rounding=ROUND_CEILING if up else ROUND_FLOOR, Emin=MIN_EMIN, Emax=MAX_EMAX)
+    rounded = context.divide(Decimal(value.numerator), Decimal(value.denominator))
+    body, exponent = f"{rounded.normalize(context):e}".split("e")
+    return body + (f"e{int(exponent)}" if int(exponent) else "")
 
 
 def within(value: Any, kind: Any, message: str) -> Any:
