@@ -105,7 +105,7 @@ def _chosen(found: list["_Candidate"], format: str, bounds: tuple[End, End], thr
     # The best of each basis; where both are near-best, the one that code evaluates with the smaller proved error.
     best: dict[str, tuple[float, Rational]] = {}
     for candidate in sorted(found, key=lambda candidate: candidate.error):
-        name = candidate.points.rational.basis
+        name = candidate.problem.points.rational.basis
         answer = None if name in best else candidate.rational(format)
         if answer is None or (through_zero and answer.polynomials[0](0) != 0):
             continue
@@ -130,16 +130,14 @@ class _Candidate:
     """Integer multiples of units, and the largest error relative to the best one."""
 
     error: float
-    points: Sampled
-    units: tuple[Fraction, ...]
-    active: tuple[int, ...]
+    problem: "_Problem"
     multiples: np.ndarray
 
     def rational(self, format: str) -> Rational | None:
         """The rational, or None where a coefficient is not in the format or the denominator may vanish."""
-        exact = self.points.rational
+        exact = self.problem.points.rational
         values = [Fraction(0)] * len(exact.numerator + exact.denominator)
-        for j, unit, k in zip(self.active, self.units, self.multiples):
+        for j, unit, k in zip(self.problem.active, self.problem.units, self.multiples):
             values[j] = int(k) * unit
         cut = len(exact.numerator)
         if not all(in_format(value, format) for value in values) or not any(values[cut:]):
@@ -154,7 +152,7 @@ def _searched(bases: list[Sampled], format: str, freed: bool, bounds: tuple[End,
     found: list[_Candidate] = []
     for points in bases:
         found += _stiffened(_Problem.at(points, Fraction(1), format, freed, bounds), rng)
-    best = min(found, key=lambda candidate: candidate.error).points if found else None
+    best = min(found, key=lambda candidate: candidate.error).problem.points if found else None
     for step in range(1, _SCALES):
         if best is None or min(candidate.error for candidate in found) <= _GOOD:
             break
@@ -262,7 +260,7 @@ class _Problem:
                 break
         if not np.isfinite(least):
             return None
-        return _Candidate(least, self.points, self.units, self.active, self.nearest + best)
+        return _Candidate(least, self, self.nearest + best)
 
     def _descended(self, place: np.ndarray, value: float, moves: np.ndarray) -> tuple[np.ndarray, float]:
         for _ in range(_STEPS):
