@@ -13,12 +13,12 @@ import flint
 import numpy as np
 
 from rational_approx.arithmetic.domain import Domain, End, finite
-from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.precision import fraction, to_accuracy, to_arb, to_fraction
 from rational_approx.arithmetic.signs import denominator_sign, in_range
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import number
 from rational_approx.fitting.result import Fit
-from rational_approx.proof.certify import certify
+from rational_approx.proof.prover import certify
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
@@ -181,16 +181,18 @@ def _error(rational: Rational, piece: Piece, x: End) -> float:
         one = np.array([float(x)])
         return float((piece.weight(one) * (piece.function(one) - rational(one)))[0])
     at = Fraction(2**400 if x > 0 else -(2**400)) if isinstance(x, float) else x
-    for bits in (256, 1024, 4096, 16384):
-        with working_bits(bits):
-            value = _ball(rational, piece, at)
-            if not value.is_finite() and not isinstance(x, float):
-                # A weight that is infinite where f and r vanish: the limit from inside, to half the precision.
-                end = piece.upper if x == piece.lower else piece.lower
-                value = _ball(rational, piece, at + (finite(end) - at) / 2 ** (bits // 3))
-            if value.is_finite() and (value.rel_accuracy_bits() > 60 or abs(value) < flint.arb("1e-60")):
-                return float(to_fraction(value))
-    raise AssertionError(f"the error at x = {float(x):.9g} cannot be computed: r has a pole there, or f is not finite")
+
+    def value() -> flint.arb:
+        found = _ball(rational, piece, at)
+        if not found.is_finite() and not isinstance(x, float):
+            # A weight that is infinite where f and r vanish: the limit from inside, to half the precision.
+            end = piece.upper if x == piece.lower else piece.lower
+            found = _ball(rational, piece, at + (finite(end) - at) / 2 ** (flint.ctx.prec // 3))
+        return found
+
+    error = to_accuracy(value, 200, flint.arb("1e-60"))
+    _hold(error.is_finite(), f"the error at x = {float(x):.9g} is not finite: r has a pole there, or f is not finite")
+    return float(to_fraction(error))
 
 
 def _ball(rational: Rational, piece: Piece, x: Fraction) -> flint.arb:
