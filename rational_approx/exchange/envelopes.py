@@ -9,10 +9,10 @@ from math import inf
 from typing import Any, NamedTuple
 
 import flint
-import numpy as np
 
+from rational_approx.arithmetic.alternation import alternating
 from rational_approx.arithmetic.precision import to_arb, to_fraction
-from rational_approx.exchange.extrema import alternating, looks
+from rational_approx.exchange.extrema import looks
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.stationary import Point, Unfinished, error_jet
 from rational_approx.exchange.touching import Touch, Touching, constant, with_new
@@ -112,12 +112,12 @@ class Envelopes:
             deviations.append(excess)
             if excess < tolerance or (not self.problem.precise and len(deviations) > 6 and excess < 1e-6):
                 return now._replace(deviation=excess)
-            sizes = np.array([(1 + excess) * touch.sign for touch, excess in peaks])
-            chosen = alternating(np.arange(len(peaks)), sizes, sum(self.degree) + 2)
+            sizes = [(1 + excess) * touch.sign for touch, excess in peaks]
+            chosen = alternating(sizes, sum(self.degree) + 2)
             if chosen is None:
                 raise Unfinished("fewer alternations than the type needs")
             try:
-                now = self.levelled([peaks[int(i)][0] for i in chosen[0]])
+                now = self.levelled([peaks[i][0] for i in chosen])
             except Failure:  # the classical exchange of one point is slower, and admissible more often
                 now = self.levelled(with_new(now.touches, max(peaks, key=lambda peak: peak[1])[0]))
         raise Unfinished("the peaks do not level out")

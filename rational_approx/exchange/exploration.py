@@ -12,9 +12,9 @@ from typing import NamedTuple
 import flint
 import numpy as np
 
+from rational_approx.arithmetic.alternation import alternating
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.exchange.equations import Equations
-from rational_approx.exchange.extrema import alternating
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.stationary import Point, Unfinished, error_jet, moved, placed
 from rational_approx.problem.reduction import Reduced
@@ -69,10 +69,10 @@ def _explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digi
                 raise Unfinished("the error has no peak")
             largest = max(abs(e) for _, e in peaks)
             history.append(Record(degree, abs(float(h)), largest * abs(float(h)), 1.0))
-            chosen = alternating(np.arange(len(peaks)), np.array([e for _, e in peaks]), len(points))
+            chosen = alternating([e for _, e in peaks], len(points))
             if chosen is None:
                 raise Unfinished("fewer peaks than points of the reference")
-            points = [peaks[int(k)][0] for k in chosen[0]]
+            points = [peaks[k][0] for k in chosen]
             if any(not a.t < b.t for a, b in pairwise(points)):
                 raise Unfinished("two points of the reference met")
             if largest < 1.001 and looks == LOOKS:

@@ -21,7 +21,7 @@ from rational_approx.expressions.roots import quotient_of
 from rational_approx.proof.certificate import COMPETITORS, Certificate, Part, Point, Reference
 from rational_approx.proof.claims import decide, read_claims
 from rational_approx.proof.error_models import ErrorCurve, curves, order_for
-from rational_approx.proof.lower_bound import alternating, sample_errors
+from rational_approx.proof.lower_bound import least_error, sample_errors
 from rational_approx.proof.shared_zeros import divided
 from rational_approx.proof.supremum import Sample, Search
 from rational_approx.rationals.rational import Rational
@@ -370,7 +370,7 @@ def _unbeaten(
     references = []
     for pattern in sorted(patterns, key=lambda each: each != own):
         flips = {piece: asked.signs[k] * pattern[k] for piece, k in enumerate(home)}
-        bound, places, sides = alternating(points, asked.degree, (asked.top, asked.bottom), turned, flips)
+        bound, places, sides = least_error(points, asked.degree, (asked.top, asked.bottom), turned, flips)
         found = Reference(pattern, places, sides)
         for rival in asked.rivals:
             if tuple(rival.signs) == pattern:
@@ -400,7 +400,7 @@ def _by_rival(
             if piece.lower <= x <= piece.upper and x not in zeros and curve.weight_positive(ball):
                 points.append(_sized(Point(index, x), curve.at(ball)[0]))
     flips = {piece: signs[k] * rival.signs[k] for piece, k in enumerate(home)}
-    bound, places, sides = alternating(points, asked.degree, (top, bottom), turned, flips)
+    bound, places, sides = least_error(points, asked.degree, (top, bottom), turned, flips)
     return bound, Reference(tuple(rival.signs), places, sides, plain)
 
 
@@ -425,7 +425,7 @@ def _from_samples(found: _Findings, rational: Rational, target: Target, degree: 
     found.lower = found.upper = largest
     weighted = {x for x, _, weight in exact_samples(target) if weight > 0}
     points = [point for point in points if point[0].x in weighted]
-    found.best_lower, places, sides = alternating(points, degree, rational.polynomials)
+    found.best_lower, places, sides = least_error(points, degree, rational.polynomials)
     found.references = (Reference((1,), places, sides),) if found.best_lower else ()
     found.status = "proved"
 
