@@ -25,7 +25,7 @@ from rational_approx.proof.lower_bound import least_error, sample_errors
 from rational_approx.proof.shared_zeros import divided
 from rational_approx.proof.supremum import Sample, Search
 from rational_approx.rationals.rational import Rational
-from rational_approx.targets.piece import Piece
+from rational_approx.targets.piece import Piece, largest_error
 from rational_approx.targets.samples import exact_samples
 from rational_approx.targets.target import Target
 
@@ -432,10 +432,5 @@ def _from_samples(found: _Findings, rational: Rational, target: Target, degree: 
 
 def _sampled(found: _Findings, rational: Rational, target: Target) -> None:
     found.status, found.reason = "sampled", "the target is an opaque callable: give it as an expression to have a proof"
-    for index, piece in enumerate(target.pieces):
-        lower, upper = max(float(piece.lower), -1e3), min(float(piece.upper), 1e3)
-        x = np.clip((lower + upper) / 2 - (upper - lower) / 2 * np.cos(np.linspace(0, np.pi, 4001)), lower, upper)
-        error = np.abs(piece.weight(x) * (piece.function(x) - rational(x)))
-        worst = int(np.nanargmax(error))
-        if found.lower is None or Fraction(float(error[worst])) > found.lower:
-            found.lower, found.witness = Fraction(float(error[worst])), Point(index, Fraction(float(x[worst])))
+    size, index, x = largest_error(target.pieces, rational, 4001)
+    found.lower, found.witness = Fraction(size), Point(index, Fraction(x))
