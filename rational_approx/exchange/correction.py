@@ -20,7 +20,8 @@ from typing import NamedTuple
 import flint
 import numpy as np
 
-from rational_approx.exchange.extrema import alternating, looks
+from rational_approx.arithmetic.alternation import alternating
+from rational_approx.exchange.extrema import looks
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import sampled
 from rational_approx.problem.reduction import Reduced, ReducedPiece
@@ -139,12 +140,12 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Level | None = N
             return
         q_now, error = step.q, step.error
         largest = float(np.abs(error).max())
-        chosen = alternating(t[w > 0], error[w > 0], sum(degree) + 2)
+        chosen = alternating(error[w > 0].tolist(), sum(degree) + 2)
         if chosen is not None:
-            unevenness = 1 - float(np.abs(chosen[1]).min()) / largest
+            unevenness = 1 - float(np.abs(error[w > 0][chosen]).min()) / largest
             if unevenness < 0.5 * offered:
                 offered = unevenness
-                yield chosen[0]
+                yield t[w > 0][chosen]
         if not largest < (1 - 1e-9) * best:
             return
 

@@ -22,11 +22,11 @@ from rational_approx.expressions.roots import quotient_of
 from rational_approx.proof.certificate import COMPETITORS, Certificate, Part, Point, Reference
 from rational_approx.proof.claims import decide, read_claims
 from rational_approx.proof.error_models import ErrorCurve, curves, order_for
-from rational_approx.proof.lower_bound import alternating, sample_errors
+from rational_approx.proof.lower_bound import least_error, sample_errors
 from rational_approx.proof.shared_zeros import divided
 from rational_approx.proof.supremum import Sample, Search
 from rational_approx.rationals.rational import Rational
-from rational_approx.targets.piece import Piece
+from rational_approx.targets.piece import Piece, largest_error
 from rational_approx.targets.samples import exact_samples
 from rational_approx.targets.target import Target
 
@@ -365,7 +365,7 @@ def _unbeaten(
     references = []
     for pattern in sorted(patterns, key=lambda each: each != own):
         flips = asked.flips(asked.signs, pattern)
-        bound, places, sides = alternating(points, asked.degree, (asked.top, asked.bottom), turned, flips)
+        bound, places, sides = least_error(points, asked.degree, (asked.top, asked.bottom), turned, flips)
         found = Reference(pattern, places, sides)
         for rival in asked.rivals:
             if tuple(rival.signs) == pattern:
@@ -393,7 +393,7 @@ def _by_rival(asked: _Asked, rival: Any, zeros: set[Fraction], turned: tuple[int
             if piece.lower <= x <= piece.upper and x not in zeros and curve.weight_positive(ball):
                 points.append(_sized(Point(index, x), curve.at(ball)[0]))
     flips = asked.flips(signs, rival.signs)
-    bound, places, sides = alternating(points, asked.degree, (top, bottom), turned, flips)
+    bound, places, sides = least_error(points, asked.degree, (top, bottom), turned, flips)
     return bound, Reference(tuple(rival.signs), places, sides, plain)
 
 
@@ -418,17 +418,12 @@ def _from_samples(found: _Findings, rational: Rational, target: Target, degree: 
     found.lower = found.upper = largest
     weighted = {x for x, _, weight in exact_samples(target) if weight > 0}
     points = [point for point in points if point[0].x in weighted]
-    found.best_lower, places, sides = alternating(points, degree, rational.polynomials)
+    found.best_lower, places, sides = least_error(points, degree, rational.polynomials)
     found.references = (Reference((1,), places, sides),) if found.best_lower else ()
     found.status = "proved"
 
 
 def _sampled(found: _Findings, rational: Rational, target: Target) -> None:
     found.status, found.reason = "sampled", "the target is an opaque callable: give it as an expression to have a proof"
-    for index, piece in enumerate(target.pieces):
-        lower, upper = max(float(piece.lower), -1e3), min(float(piece.upper), 1e3)
-        x = np.clip((lower + upper) / 2 - (upper - lower) / 2 * np.cos(np.linspace(0, np.pi, 4001)), lower, upper)
-        error = np.abs(piece.weight(x) * (piece.function(x) - rational(x)))
-        worst = int(np.nanargmax(error))
-        if found.lower is None or Fraction(float(error[worst])) > found.lower:
-            found.lower, found.witness = Fraction(float(error[worst])), Point(index, Fraction(float(x[worst])))
+    size, index, x = largest_error(target.pieces, rational, 4001)
+    found.lower, found.witness = Fraction(size), Point(index, Fraction(x))

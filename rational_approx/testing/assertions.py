@@ -20,7 +20,7 @@ from rational_approx.expressions.nodes import number
 from rational_approx.fitting.result import Fit
 from rational_approx.proof.prover import certify
 from rational_approx.rationals.rational import Rational
-from rational_approx.targets.piece import Piece
+from rational_approx.targets.piece import Piece, largest_error
 from rational_approx.targets.target import Target
 
 __all__ = ["assert_best", "assert_equioscillates", "assert_in_range", "assert_pole_free", "assert_within"]
@@ -74,7 +74,7 @@ def assert_within(rational: Rational, f: object, bound: float, *, weight: object
         _hold(certificate.lower <= limit, f"the error is {float(certificate.lower):.9g}{at}, above {float(bound):.9g}")
         if certificate.upper <= limit or certificate.status == "proved":  # a bound within the proved gap holds as well
             return
-    largest, x = _largest(rational, target)
+    largest, _, x = largest_error(target.pieces, rational, 20_001)
     _hold(largest <= float(bound) + _noise(target), f"the error is {largest:.9g} at x = {x:.9g}, above {bound:.9g}")
 
 
@@ -178,8 +178,7 @@ def _placed(x: End, domain: Domain) -> End:
 
 def _error(rational: Rational, piece: Piece, x: End) -> float:
     if not piece.precise:
-        one = np.array([float(x)])
-        return float((piece.weight(one) * (piece.function(one) - rational(one)))[0])
+        return float(piece.error(rational, np.array([float(x)]))[0])
     at = Fraction(2**400 if x > 0 else -(2**400)) if isinstance(x, float) else x
 
     def value() -> flint.arb:
@@ -198,22 +197,6 @@ def _error(rational: Rational, piece: Piece, x: End) -> float:
 def _ball(rational: Rational, piece: Piece, x: Fraction) -> flint.arb:
     f, weight = piece.jets(to_arb(x), 1)
     return weight[0] * (f[0] - rational(to_arb(x)))
-
-
-def _largest(rational: Rational, target: Target, count: int = 20_001) -> tuple[float, float]:
-    """The largest weighted error in float64 on Chebyshev points of each piece (or at the samples), and where."""
-    best = (-1.0, 0.0)
-    for piece in target.pieces:
-        lower, upper = max(float(piece.lower), -1e3), min(float(piece.upper), 1e3)
-        x = np.clip((lower + upper) / 2 - (upper - lower) / 2 * np.cos(np.linspace(0, np.pi, count)), lower, upper)
-        x = x if target.samples is None else target.samples[0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            weight = piece.weight(x)
-            e = np.abs(weight * (piece.function(x) - rational(x)))
-        e = np.where(np.isinf(weight) | np.isnan(e), 0.0, e)  # a relative error at a zero of the target
-        k = int(np.argmax(e))
-        best = max(best, (float(e[k]), float(x[k])))
-    return best
 
 
 def _noise(target: Target) -> float:
