@@ -165,12 +165,8 @@ def _tests(
 
 
 def _all_of(tests: list[tuple[flint.fmpq_poly, list[int]]], domain: Domain) -> tuple[str, Fraction | None]:
-    outcomes = [_non_negative(poly, domain, sides) for poly, sides in tests]
-    for status in ("refuted", "undecided"):
-        for state, witness in outcomes:
-            if state == status:
-                return status, witness
-    return "proved", None
+    outcomes = [_non_negative(poly, domain, sides) for poly, sides in tests] or [("proved", None)]
+    return min(outcomes, key=lambda outcome: ("refuted", "undecided", "proved").index(outcome[0]))
 
 
 def _derivative(arguments: tuple[Any, ...], found: SlopeError | None) -> Claim:
