@@ -8,9 +8,9 @@ import torch
 
 from rsae.demo import run, synthetic
 from rsae.demo.host import gguf_path
-from rsae.demo.make_teacher import save, train, unexplained_share
 from rsae.demo.text import docstrings, documents
 from rsae.formats import load_sae
+from tests.benchmarks.upgrade.demo_teacher import save, train, unexplained_share
 
 
 def test_the_two_parts_of_the_text_share_no_document_and_no_long_paragraph() -> None:
@@ -63,8 +63,8 @@ def test_a_missing_host_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_teacher_can_be_made_again_and_is_homogeneous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rsae.demo.make_teacher.K", 6)
-    monkeypatch.setattr("rsae.demo.make_teacher.D_SAE", 48)
+    monkeypatch.setattr("tests.benchmarks.upgrade.demo_teacher.K", 6)
+    monkeypatch.setattr("tests.benchmarks.upgrade.demo_teacher.D_SAE", 48)
     x = synthetic.states(vectors=3000).train
     tensors = train(x, passes=30, batch=256, rate=5e-3)
     assert unexplained_share(tensors, x) < 0.5  # the mean alone leaves 1

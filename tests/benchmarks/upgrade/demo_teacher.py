@@ -1,4 +1,6 @@
-"""Make the demo's teacher again: `python -m rsae.demo.make_teacher --out FOLDER` (about ten minutes on two cores).
+"""Make the demo's teacher again (about ten minutes on two cores).
+
+    python -m tests.benchmarks.upgrade.demo_teacher --out FOLDER
 
 Reads layer 10 of SmolLM2-135M-Instruct (Q4_1) on the "teacher" part of the docstrings and trains a TopK sparse
 autoencoder long enough that further training of the same kind brings little: otherwise the demo would mostly show that
