@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from rsae.commands.console import Bars
-from rsae.data.hidden_states import HiddenStates, Reading, hidden_states
+from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
 from rsae.sae.autoencoder import SparseAutoencoder
 

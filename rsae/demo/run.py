@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from rsae.data.hidden_states import Reading, hidden_states
+from rsae.data.states import Reading, hidden_states
 from rsae.demo import synthetic
 from rsae.demo.host import HOOK, gguf_path
 from rsae.demo.text import documents

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rsae.activations.paper import PaperActivation
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 

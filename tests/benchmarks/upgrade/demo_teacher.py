@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.demo.host import HOOK, gguf_path
 from rsae.demo.text import documents
 
