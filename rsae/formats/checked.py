@@ -8,14 +8,17 @@ from torch import Tensor
 
 __all__ = ["check_size", "float_tensor", "gated_as_jumprelu", "integer", "known_keys"]
 
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 def float_tensor(tensors: Mapping[str, Any], name: str, source: str, dimensions: int | None = None) -> Tensor:
     """The floating-point tensor ``name``, in float32.  Raises ValueError."""
     value = tensors.get(name)
     if not isinstance(value, Tensor):
         raise ValueError(f"{source} has no tensor {name!r}; it has {', '.join(map(str, list(tensors)[:12])) or 'none'}")
-    if not value.is_floating_point():
-        raise ValueError(f"tensor {name!r} of {source} has dtype {str(value.dtype)[6:]}; weights are floating point")
+    if value.dtype not in _FLOATS:
+        names = ", ".join(str(dtype)[6:] for dtype in _FLOATS)
+        raise ValueError(f"tensor {name!r} of {source} has dtype {str(value.dtype)[6:]}; weights are {names}")
     if dimensions is not None and value.dim() != dimensions:
         raise ValueError(f"tensor {name!r} of {source} has shape {list(value.shape)}, not {dimensions} dimensions")
     return value.detach().float()

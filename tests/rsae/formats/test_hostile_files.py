@@ -106,6 +106,7 @@ CASES = {
     "weights cut short": lens(data=ARCHIVE[:-10]),
     "dtype unknown": lens(data=entry("W_enc", dtype="F99")),
     "dtype of booleans": lens(data=entry("W_enc", dtype="BOOL")),
+    "dtype of four bits": lens(data=entry("W_enc", dtype="F4", shape=[8, 192])),
     "dtype that is a list": lens(data=entry("W_enc", dtype=["F32"])),
     "negative shape": lens(data=entry("W_enc", shape=[-8, -24])),
     "absurd shape": lens(data=entry("W_enc", shape=[2**40, 2**40])),
