@@ -69,7 +69,7 @@ def places(host: Host, limit: int = 16_384) -> Places:
     """The host's held-out hidden states, at most ``limit`` (one context at least), as the harvest keeps them."""
     states, numbers, positions = [], [], []
     for i, hidden in host.held_out_states(len(up_to(host.contexts, limit))):
-        kept = host.inside(hidden) & (torch.arange(len(hidden), device=hidden.device) > 0)
+        kept = host.kept(hidden)
         states.append(hidden[kept].float().cpu())
         positions.append(kept.nonzero().flatten().cpu())
         numbers.append(torch.full_like(positions[-1], i))

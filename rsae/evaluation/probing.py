@@ -236,7 +236,6 @@ def _pooled(
 
 
 def _kept(host: Host, hidden: Tensor) -> Tensor:
-    """Hidden states [n, d_in] without the first and without outliers, as the harvest drops them; at least one."""
-    states = hidden[1:].float()
-    inside = host.inside(states)
-    return states[inside] if bool(inside.any()) else states
+    """Hidden states [n, d_in] that the harvest keeps; all but the first where that is none."""
+    kept = hidden[host.kept(hidden)].float()
+    return kept if len(kept) else hidden[1:].float()

@@ -184,8 +184,7 @@ class Host:
             return nullcontext()
 
         def spliced(hidden: Tensor) -> Tensor:
-            chosen = mask & self.inside(hidden)
-            chosen[:, 0] = False
+            chosen = mask & self.kept(hidden)
             new = hidden.clone()
             new[chosen] = replace(hidden[chosen]).to(hidden)
             return new
@@ -220,7 +219,7 @@ class Host:
         if "mean" not in self._known:
             total, count = torch.zeros(self.d_in, dtype=torch.float64), 0
             for _, hidden in self.held_out_states():
-                kept = hidden[1:][self.inside(hidden[1:])].double().cpu()
+                kept = hidden[self.kept(hidden)].double().cpu()
                 total, count = total + kept.sum(0), count + len(kept)
             mean = (total / max(count, 1)).float()
             self._known["mean"] = self.loss(lambda hidden: mean.to(hidden).expand_as(hidden))
@@ -239,10 +238,12 @@ class Host:
 
             return before if before.agrees(run, tokens) else None, whole if whole.agrees(run, tokens) else None
 
-    def inside(self, hidden: Tensor) -> Tensor:
-        """Which hidden states [..., d_in] are no outliers."""
+    def kept(self, hidden: Tensor) -> Tensor:
+        """Which hidden states [..., position, d_in] the harvest keeps: no first position of a context, no outlier."""
         norms = hidden.float().norm(dim=-1)
-        return norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
+        kept = norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
+        kept[..., 0] = False
+        return kept
 
     def spliced_loss(self, sae: nn.Module) -> float:
         """Cross-entropy with the reconstruction of ``sae`` at the hook, in nats a token."""
