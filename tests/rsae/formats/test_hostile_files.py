@@ -166,6 +166,7 @@ CASES = {
     "npz with a bomb": archive(("W_enc.npy", npy(np.zeros((2**13, 2**13), np.float32))), kind=zipfile.ZIP_DEFLATED),
     "npz with a pickle": npz(W_enc=np.array([Payload(os.mkdir, str(CANARY))], dtype=object)),
     "npz with an absurd shape": archive(("W_enc.npy", npy(np.zeros((8, 24)), "(99999999, 9999999)"))),
+    "npz with a smaller shape": archive(("W_enc.npy", npy(np.zeros((8, 24)), "(8, 23)"))),
     "npz with a negative shape": archive(("W_enc.npy", npy(np.zeros((8, 24)), "(-8, -24)"))),
     "npz with double names": archive(("W_enc.npy", npy(np.zeros(3))), ("W_enc.npy", npy(np.zeros(3)))),
     "npz of text": npz(W_enc=np.array([["a"]])),
