@@ -105,7 +105,7 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
         found |= {"rounding": rounding, "other_support": others, "distance_of_other_support": apart}
     gate = initialised.activation
     if isinstance(gate, RationalActivation):
-        if gate.inputs != ("ratio",) and _reads_norm(gate):
+        if len({gate.rational(share) for share in SHARES}) > 1:
             return found | {"status": "undecided", "reason": "the curve reads a second input"}
         certificate = curve_certificate(gate.rational())
         bound = None if certificate.upper is None else float(certificate.upper) * mass
@@ -120,11 +120,6 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
         return found | {"status": "undecided", "reason": "no bound holds across the jump of this gate"}
     error = None if certificate.upper is None else float(certificate.upper)
     return found | {"status": certificate.status, "bound": bound, "curve_error": error, "hash": _hash(certificate)}
-
-
-def _reads_norm(gate: RationalActivation) -> bool:
-    """Whether the curve depends on its second input at all."""
-    return len({gate.rational(share) for share in SHARES}) > 1
 
 
 def certificates(
