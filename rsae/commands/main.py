@@ -185,8 +185,11 @@ def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bo
     console = Console()
     free_directory(out, overwrite)
     with Bars(console) as bars:
-        start = run.on_synthetic if synthetic else run.on_language_model
-        done, note = start(out, steps=steps, seed=seed, overwrite=overwrite, say=console.print, bars=bars)
+        asked: dict[str, Any] = {"steps": steps, "seed": seed, "say": console.print, "out": out, "overwrite": overwrite}
+        if synthetic:
+            done, note = run.on_synthetic(**asked, progress=bars.training)
+        else:
+            done, note = run.on_language_model(**asked, progress=bars.training, harvest=bars.harvest)
     _show(console, done.report, out, note)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)

@@ -81,9 +81,8 @@ def states(
         reading = reading | {"prepend_bos": begins}
         bars.note(f"Contexts {'' if begins else 'do not '}begin with a BOS token, as the SAE says it was trained.")
     source, text, hook = (reading[name] for name in ("model", "text", "hook"))
+    rest = {name: reading[name] for name in ("context_length", "max_tokens", "held_out", "device", "dtype")}
     kept = Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"])
-    names = ("context_length", "max_tokens", "held_out", "device", "dtype")
-    rest = {name: reading[name] for name in names}
     return hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, reading=kept, **rest)
 
 

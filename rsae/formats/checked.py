@@ -1,12 +1,13 @@
 """Shared by the readers: taking tensors and numbers out of what was read, and refusing what does not fit."""
 
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["check_size", "described", "float_tensor", "gated_as_jumprelu", "integer", "weights"]
+__all__ = ["check_size", "described", "float_tensor", "gated_as_jumprelu", "integer", "number", "weights"]
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -24,15 +25,21 @@ def float_tensor(tensors: Mapping[str, Any], name: str, source: str, dimensions:
     return value.detach().float()
 
 
-def integer(value: Any, name: str, source: str) -> int:
-    """``value`` as a positive integer (12.0 and a tensor of one element are fine).  Raises ValueError."""
+def number(value: Any, name: str) -> float:
+    """``value`` as a finite number (a tensor of one element is fine).  Raises ValueError."""
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} of {source} is {value!r}, not a positive integer")
-    return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise ValueError(f"{name} is {str(value)[:40]!r}, not a finite number")
+    return float(value)
+
+
+def integer(value: Any, name: str, source: str) -> int:
+    """``value`` as a positive integer (12.0 is fine, too).  Raises ValueError."""
+    found = number(value, f"{name} of {source}")
+    if found < 1 or not found.is_integer():
+        raise ValueError(f"{name} of {source} is {found:g}, not a positive integer")
+    return int(found)
 
 
 def check_size(claimed: Any, actual: int, name: str, source: str) -> None:

@@ -1,6 +1,5 @@
 """dictionary_learning: ``ae.pt`` + ``config.json`` (ReLU, April ReLU, TopK, BatchTopK, Matryoshka, JumpReLU, gated)."""
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.formats.checked import check_size, described, float_tensor, gated_as_jumprelu, integer, weights
+from rsae.formats.checked import check_size, described, float_tensor, gated_as_jumprelu, integer, number, weights
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["looks_like_dictionary", "read_dictionary", "unwrapped"]
@@ -58,7 +57,10 @@ def read_dictionary(config: Mapping[str, Any] | None, state: Mapping[str, Any], 
     trainer = (config or {}).get("trainer", beside.get("config"))
     trainer = trainer if isinstance(trainer, Mapping) else {}
     options = _options(state, trainer, source)
-    factor = _factor(beside.get("norm_factor"), source)
+    divided = beside.get("norm_factor")
+    factor = 1.0 if divided is None else number(divided, f"norm_factor of {source}")
+    if factor <= 0:
+        raise ValueError(f"norm_factor of {source} is {factor:g}, not a positive number")
     options |= {name: factor * options[name] for name in ("b_enc", "b_dec", "threshold") if name in options}
     d_in, d_sae = options["W_enc"].shape
     check_size(trainer.get("activation_dim"), d_in, "activation_dim", source)
@@ -105,17 +107,6 @@ def _matrices(state: dict[str, Any], source: str) -> dict[str, Any]:
     if not matryoshka and threshold.dim() == 0:
         raise ValueError(f"{source} is neither JumpReLU (a threshold a latent) nor Matryoshka (group_sizes)")
     return found | {"family": "jumprelu", "threshold": threshold, "apply_b_dec_to_input": matryoshka}
-
-
-def _factor(value: Any, source: str) -> float:
-    """By how much the inputs of a training were divided; 1 where nothing is said."""
-    if value is None:
-        return 1.0
-    if isinstance(value, Tensor) and value.numel() == 1:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"norm_factor of {source} is {str(value)[:40]}, not a positive number")
-    return float(value)
 
 
 def _threshold(state: dict[str, Any], source: str) -> Tensor:

@@ -117,9 +117,7 @@ def _scaled(config: Mapping[str, Any], tensors: Mapping[str, Tensor], W_dec: Ten
 
 def _normalisation(config: Mapping[str, Any], source: str) -> str:
     value = config.get("normalize_activations")
-    if value is None or value is False:
-        return "none"
-    if value is True or value in _SCALED_OUTSIDE:
+    if value is None or isinstance(value, bool) or value in _SCALED_OUTSIDE:
         return "none"  # as in SAELens: whoever feeds the SAE scales its inputs; the metadata keep the name
     if value not in _NORMALISATIONS:
         raise ValueError(f"normalize_activations of {source} is {value!r}; known are {', '.join(_NORMALISATIONS)}")

@@ -85,24 +85,17 @@ def test_the_synthetic_world_has_its_features_and_known_seeds() -> None:
 
 
 def test_the_synthetic_demo_writes_a_report_that_beats_the_teacher(tmp_path: Path) -> None:
-    class Bars:
-        def __init__(self) -> None:
-            self.arms: set[str] = set()
-
-        def training(self, event: object) -> None:
-            self.arms.add(event.arm)  # type: ignore[attr-defined]
-
-        def harvest(self, done: int, total: int) -> None: ...
-
+    arms: set[str] = set()
     said: list[str] = []
-    bars = Bars()
     out = tmp_path / "run"
-    done, note = run.on_synthetic(out, steps=300, seed=0, overwrite=False, say=said.append, bars=bars)
+    done, note = run.on_synthetic(
+        steps=300, seed=0, say=said.append, out=out, progress=lambda event: arms.add(event.arm)
+    )
     columns = json.loads((out / "report.json").read_text())["columns"]
     assert list(columns) == ["teacher", "initialised", "upgraded", "control"]
     assert columns["upgraded"]["mse"]["value"] < columns["teacher"]["mse"]["value"]
     assert columns["upgraded"]["l0"]["value"] <= columns["teacher"]["l0"]["value"] * 1.005
-    assert {arm.split(" at ")[0] for arm in bars.arms} == {"upgraded", "control"}
+    assert {arm.split(" at ")[0] for arm in arms} == {"upgraded", "control"}
     assert "known features" in said[0]
     assert "control" in done.report.verdict
     assert synthetic.recovered(done.sae) > 0.9

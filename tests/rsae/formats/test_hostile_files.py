@@ -140,6 +140,8 @@ CASES = {
     "architecture that is a list": lens(architecture=["standard"]),
     "topk without k": lens(architecture="topk"),
     "topk with k as text": lens(architecture="topk", k="__import__('os').abort()"),
+    "topk with k of four hundred digits": lens(architecture="topk", k=10**400),
+    "coefficients of four hundred digits": rational(numerator=[10**400]),
     "topk with k = -1": lens(architecture="topk", k=-1),
     "jumprelu without thresholds": lens(architecture="jumprelu"),
     "flag as text": lens(apply_b_dec_to_input="no"),
