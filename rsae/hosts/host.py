@@ -39,12 +39,9 @@ def batched(
     order = sorted(range(len(contexts)), key=lambda i: -len(contexts[i]))
     for first in range(0, len(order), batch_size):
         chosen = order[first : first + batch_size]
-        lengths = torch.tensor([len(contexts[i]) for i in chosen])
-        width = int(lengths.max())
-        tokens = torch.zeros(len(chosen), width, dtype=torch.int64)
-        for row, i in enumerate(chosen):
-            tokens[row, : len(contexts[i])] = torch.from_numpy(np.asarray(contexts[i], dtype=np.int64))
-        mask = torch.arange(width) < lengths[:, None]
+        rows = [torch.from_numpy(np.asarray(contexts[i], dtype=np.int64)) for i in chosen]
+        tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        mask = torch.arange(tokens.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
         yield chosen, tokens.to(device), mask.to(device)
 
 
@@ -159,12 +156,8 @@ class Host:
         return sum(map(len, self._divergence_contexts()))
 
     def _divergence_contexts(self) -> list[Sequence[int]]:
-        chosen: list[Sequence[int]] = []
-        for context in self.contexts:
-            if chosen and sum(map(len, chosen)) + len(context) > _KL_TOKENS:
-                break
-            chosen.append(context)
-        return chosen
+        ends = np.cumsum([len(context) for context in self.contexts])
+        return self.contexts[: max(1, int(np.searchsorted(ends, _KL_TOKENS, side="right")))]
 
     def _batches(self) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Indices, tokens and masks of the contexts, in batches whose logits fit into memory."""
