@@ -52,7 +52,7 @@ class Store:
         if is_store(self.folder):
             self.manifest = read_json(self.folder / "manifest.json")
             self._check(question)
-        elif self.folder.exists() and (not self.folder.is_dir() or not all(map(_unfinished, self.folder.iterdir()))):
+        elif self.folder.is_file() or set(self.folder.glob("*")) - set(self.folder.glob(".*.part")):
             raise ValueError(f"{self.folder} is no folder of hidden states and not empty; give a new one")
         elif question is None:
             raise ValueError(f"{self.folder} holds no hidden states: it has no manifest.json")
@@ -212,8 +212,3 @@ class Store:
         if ranks.rank() > 0:
             return
         write_text(self.folder / "manifest.json", json.dumps(self.manifest, indent=1))
-
-
-def _unfinished(path: Path) -> bool:
-    """Whether a file is what a kill has left of one that was being written."""
-    return path.name.startswith(".") and path.name.endswith(".part")
