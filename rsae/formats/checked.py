@@ -59,9 +59,9 @@ def weights(tensors: Mapping[str, Any], source: str, others: Collection[str] = (
         name = theirs.removesuffix(".T")
         value = float_tensor(tensors, name, source, 2 if ours.startswith("W_") else 1)
         found[ours] = value if name == theirs else value.T
-    unknown = sorted(set(tensors) - {name.removesuffix(".T") for name in names.values()} - set(others))
-    if unknown:
-        raise ValueError(f"{source} has weights that are not understood: {', '.join(map(str, unknown[:6]))}")
+    known = {name.removesuffix(".T") for name in names.values()} | set(others)
+    if unknown := sorted(map(str, set(tensors) - known)):
+        raise ValueError(f"{source} has weights that are not understood: {', '.join(unknown[:6])}")
     return found
 
 

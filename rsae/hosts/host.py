@@ -121,12 +121,7 @@ class Host:
 
     def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
         """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
-        total = 0.0
-        with evaluating(self.model):
-            for number, (_, tokens, mask) in enumerate(self._batches()):
-                with _replayed(self._before, number):
-                    total += _cross_entropy(self._logits(tokens, mask, replace), tokens, mask)
-        return total / self.predicted_tokens
+        return self._sums(replace, 0)[0] / self.predicted_tokens
 
     def loss_and_divergence(self, replace: Callable[[Tensor], Tensor]) -> tuple[float, float]:
         """`loss`, and the KL divergence, in nats a token, of next-token distributions with hidden states replaced from
@@ -135,7 +130,12 @@ class Host:
         ``sum_v p(v) log(p(v) / q(v))`` with p the clean and q the spliced distribution, mean over every position of
         the first held-out contexts: at most `divergence_tokens` of them, one context at least.
         """
-        first, loss, divergence = len(self._divergence_contexts()), 0.0, 0.0
+        loss, divergence = self._sums(replace, len(self._divergence_contexts()))
+        return loss / self.predicted_tokens, divergence / self.divergence_tokens
+
+    def _sums(self, replace: Callable[[Tensor], Tensor] | None, first: int) -> tuple[float, float]:
+        """Cross-entropy over all next tokens, and the divergence over all positions of the ``first`` contexts."""
+        loss = divergence = 0.0
         with evaluating(self.model):
             for number, (chosen, tokens, mask) in enumerate(self._batches()):
                 with _replayed(self._before, number):
@@ -148,7 +148,7 @@ class Host:
                     with _replayed(self._whole, number, rows):
                         p = self._logits(tokens[rows], mask[rows], None).float().log_softmax(-1)[mask[rows]]
                     divergence += (p.exp() * (p - q)).sum().item()
-        return loss / self.predicted_tokens, divergence / self.divergence_tokens
+        return loss, divergence
 
     @property
     def divergence_tokens(self) -> int:

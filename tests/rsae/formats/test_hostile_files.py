@@ -93,6 +93,7 @@ CASES = {
     "dictionary of another size": pt(RELU, {"trainer": {"dict_size": 10**9}}),
     "gates of another length": pt(GATED),
     "signed TopK of openai": pt(OPENAI | {"activation_state_dict": {"k": 3, "postact_fn": "Identity"}}),
+    "names that are numbers": pt(OPENAI | {"decoder.bias": W["b_dec"], 7: W["b_dec"]}),
     "unknown activation of openai": pt(OPENAI | {"activation": "os.system"}),
     # safetensors
     "empty safetensors": lens(data=b""),
