@@ -107,18 +107,17 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
     if isinstance(gate, RationalActivation):
         if len({gate.rational(share) for share in SHARES}) > 1:
             return found | {"status": "undecided", "reason": "the curve reads a second input"}
-        certificate = curve_certificate(gate.rational())
-        bound = None if certificate.upper is None else float(certificate.upper) * mass
+        certificate, factor, more = curve_certificate(gate.rational()), mass, 0.0
     elif isinstance(gate, PaperActivation) and teacher.family == "relu" and teacher.normalise == "none":
         ratio = Fraction(float(gate.output_scale)) / Fraction(inner)
         exact = gate.rational()
         scaled = Rational(tuple(c * ratio for c in exact.numerator), exact.denominator, Domain.of((-1, 1)))
         certificate = certify(scaled, Target("max(x, 0)", (-1, 1), breakpoints=(0,)))
-        every = inner * float(norms.double().sum())
-        bound = None if certificate.upper is None else float(certificate.upper) * every + beyond
+        factor, more = inner * float(norms.double().sum()), beyond
     else:
         return found | {"status": "undecided", "reason": "no bound holds across the jump of this gate"}
     error = None if certificate.upper is None else float(certificate.upper)
+    bound = None if error is None else error * factor + more
     return found | {"status": certificate.status, "bound": bound, "curve_error": error, "hash": _hash(certificate)}
 
 

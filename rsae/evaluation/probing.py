@@ -215,8 +215,7 @@ def _pooled(
     saes: Mapping[str, SparseAutoencoder], host: Host, texts: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Codes [n, d_sae] averaged over each text's tokens, as the harvest keeps them, and the texts that have any."""
-    longest = getattr(host.model.config, "max_position_embeddings", None) or 1024
-    packed = pack(texts, host.tokenizer, min(longest, 1024), minimum=2)
+    packed = pack(texts, host.tokenizer, min(host.longest or 1024, 1024), minimum=2)
     # Of a text longer than a context the beginning: backwards, so that the first of its contexts is what stays.
     begins = dict(zip(reversed(packed.document), reversed(packed.tokens), strict=True))
     usable = sorted(begins)

@@ -83,6 +83,12 @@ class Host:
             return capture(self.model, self.hook, torch.zeros(1, 1, dtype=torch.int64, device=self.device)).shape[-1]
 
     @property
+    def longest(self) -> int | None:
+        """How many positions the model has, where its configuration says."""
+        config = getattr(self.model.config, "text_config", None) or self.model.config
+        return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+
+    @property
     def predicted_tokens(self) -> int:
         """Over how many predicted tokens the losses are means."""
         return sum(len(context) - 1 for context in self.contexts)
