@@ -9,11 +9,11 @@ from rational_approx.fitting.fit import fit
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate
-from rational_approx.proof.certify import certify
+from rational_approx.proof.prover import certify
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.rounding.exhaustive import exhaustive_error
-from rational_approx.shipping.export import export
+from rational_approx.shipping.source_code import export
 from rational_approx.shipping.storage import load, save, verify
 from rational_approx.targets import gates
 from rational_approx.targets.target import Target

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from math import inf, isinf, isnan
+from math import inf
 
 import numpy as np
 
@@ -23,15 +23,10 @@ def finite(end: End) -> Fraction:
 
 
 def _end(value: object) -> End:
-    if isinstance(value, str) and value.strip().lower() in {"inf", "+inf", "-inf", "oo", "-oo"}:
-        return -inf if value.strip().startswith("-") else inf
-    try:
-        if isinf(value):  # type: ignore[arg-type]
-            return inf if value > 0 else -inf  # type: ignore[operator]
-        if isnan(value):  # type: ignore[arg-type]
-            raise ValueError("a domain end must be a number, and NaN was given")
-    except TypeError:
-        pass
+    word = value.strip().lower().removeprefix("+") if isinstance(value, str) else value
+    for infinite, words in ((inf, ("inf", "oo")), (-inf, ("-inf", "-oo"))):
+        if word in words or word == infinite:
+            return infinite
     return fraction(value)
 
 

@@ -1,5 +1,6 @@
 """Polynomials: evaluation, exact changes of basis, and isolated roots."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ __all__ = [
     "horner",
     "isolated_roots",
     "quotient_of_powers",
+    "through",
 ]
 
 Coefficients = tuple[Fraction, ...]
@@ -92,6 +94,18 @@ def exact(value: flint.fmpq) -> Fraction:
 
 def fractions(poly: flint.fmpq_poly) -> Coefficients:
     return tuple(exact(c) for c in poly.coeffs()) or (Fraction(0),)
+
+
+def through(points: Mapping[Fraction, Fraction]) -> flint.fmpq_poly:
+    """The polynomial of lowest degree with given values at points (Lagrange)."""
+    total = flint.fmpq_poly([0])
+    for a, value in points.items():
+        term = flint.fmpq_poly([fmpq(value)])
+        for b in points:
+            if b != a:
+                term = term * flint.fmpq_poly([-fmpq(b), 1]) * (1 / fmpq(a - b))
+        total += term
+    return total
 
 
 def affine(domain: Domain) -> tuple[flint.fmpq, flint.fmpq]:

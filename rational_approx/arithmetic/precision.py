@@ -1,6 +1,6 @@
 """Working precision: the only place that touches the global precision of mpmath and python-flint."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from math import ceil, log2
@@ -8,8 +8,7 @@ from math import ceil, log2
 import flint
 import mpmath
 
-__all__ = ["fraction", "to_arb", "to_fraction", "working_bits", "working_precision"]
-
+__all__ = ["fraction", "to_accuracy", "to_arb", "to_fraction", "working_bits", "working_precision"]
 
 LARGEST_EXPONENT = 1 << 22
 """No exact number has a binary exponent beyond this: half a megabyte for one coefficient."""
@@ -41,6 +40,22 @@ def working_precision(digits: int) -> Iterator[int]:
     """
     with working_bits(ceil(digits * log2(10)) + 2) as bits:
         yield bits
+
+
+def to_accuracy(function: Callable[[], flint.arb], bits: int, negligible: object = 0) -> flint.arb:
+    """A ball with so many correct bits, or within ``negligible`` of zero: the precision is raised until it suffices.
+
+    ``function`` calculates at the working precision. Where none suffices, its last ball is returned, finite or not.
+
+    >>> to_accuracy(lambda: 1 - flint.arb(20).erf(), 53).rel_accuracy_bits() >= 53
+    True
+    """
+    for working in (bits + 40, 2 * bits + 128, 8 * bits + 1024, 32 * bits + 8192):
+        with working_bits(working):
+            value = function()
+            if value.is_finite() and (value.rel_accuracy_bits() >= bits or abs(value) <= negligible):
+                break
+    return value
 
 
 def fraction(value: object) -> Fraction:

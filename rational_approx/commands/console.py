@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from rational_approx.fitting.result import DidNotConverge
-from rational_approx.proof.certificate import Certificate
-from rational_approx.targets.target import Target
 
-__all__ = ["claim", "conditions_of", "folder_exists", "number", "refusing", "say", "target_of"]
+__all__ = ["NewFile", "claim", "conditions_of", "number", "refusing"]
 
 
 class _Refused(click.ClickException):
@@ -29,11 +26,6 @@ def refusing() -> Iterator[None]:
         raise click.ClickException(" ".join(str(error).split())) from error
     except (ValueError, TypeError, ArithmeticError, ImportError, OSError) as error:
         raise _Refused(" ".join(str(error).split()) or type(error).__name__) from error
-
-
-def say(console: Console, value: Any) -> None:
-    """Print text as it is: no wrapping, no colours, no markup."""
-    console.print(str(value), soft_wrap=True, highlight=False, markup=False)
 
 
 def number(text: str) -> Fraction:
@@ -63,18 +55,12 @@ def claim(text: str) -> tuple[str, ...]:
     return words
 
 
-def folder_exists(path: Path) -> None:
-    """FileNotFoundError where the folder of a file to write is missing: said before any work."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist: make it first")
+class NewFile(click.Path):
+    """A file to write; that its folder is missing is said before any work."""
 
-
-def target_of(certificate: Certificate, file: Path) -> Target:
-    """The target that a certificate is about."""
-    intervals = list(certificate.domain.intervals)
-    if certificate.samples:
-        x, y, weight = ([float(v) for v in column] for column in zip(*certificate.samples))
-        return Target((x, y), intervals, weight=lambda _: weight)
-    if certificate.status == "sampled":
-        raise ValueError(f"the target of {file} was a Python function, of which the file holds only the name")
-    return Target(certificate.target, intervals, weight=certificate.weight, breakpoints=certificate.breakpoints)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path."""
+        path = Path(value)
+        if not path.parent.is_dir():
+            raise _Refused(f"the folder {path.parent} does not exist: make it first")
+        return path

@@ -3,6 +3,7 @@
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import click
 import mpmath
@@ -11,10 +12,11 @@ from rich.table import Table
 
 import rational_approx
 from rational_approx import Certificate, Fit, Rational
-from rational_approx.commands.console import claim, conditions_of, folder_exists, number, refusing, say, target_of
+from rational_approx.commands.console import NewFile, claim, conditions_of, number, refusing
 from rational_approx.commands.prove import prove_command
 from rational_approx.commands.ship import export_command, round_command, verifier_command
 from rational_approx.fitting.error_curve import error_curve
+from rational_approx.proof.certificate import target_of
 
 __all__ = ["main"]
 
@@ -48,58 +50,44 @@ def main() -> None:
     "--certify", "certified", is_flag=True, help="Prove the error (else exit code 1); --out then holds the certificate."
 )
 @click.option("--gap", help="Relative gap between the proved bounds, e.g. 1e-9.")
-@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the fit or the certificate.")
-@click.option("--plot", "picture", type=click.Path(path_type=Path), help="Picture of the error curve (png, svg, pdf).")
-def fit(
+@click.option("--out", type=NewFile(), help="JSON file for the fit or the certificate.")
+@click.option("--plot", "picture", type=NewFile(), help="Picture of the error curve (png, svg, pdf).")
+@refusing()
+def fit(certified: bool, gap: str | None, out: Path | None, picture: Path | None, **question: Any) -> None:
+    """Fit FUNCTION, an expression in x such as "tanh(x)" or a gate such as gelu."""
+    if (question["degree"] is None) == (question["tolerance"] is None):
+        raise ValueError("give either --degree P Q or --tolerance E")
+    if gap is not None and not certified:
+        raise ValueError("--gap belongs to --certify")
+    best = _best(**question)
+    result: Fit | Certificate = best
+    click.echo(best)
+    if certified:
+        result = rational_approx.certify(best, gap=None if gap is None else number(gap))
+        click.echo(result)
+    if out is not None:
+        click.echo(f"wrote {rational_approx.save(result, out)}")
+    if picture is not None:
+        best.plot(str(picture))
+        click.echo(f"wrote {picture}")
+    if isinstance(result, Certificate) and result.status != "proved":
+        raise click.exceptions.Exit(1)
+
+
+def _best(
     function: str,
     domain: tuple[tuple[str, str], ...],
-    degree: tuple[int, int] | None,
-    tolerance: float | None,
-    weight: str | None,
     breakpoints: tuple[str, ...],
     conditions: tuple[str, ...],
-    bounds: tuple[str, str] | None,
-    denominator: str,
-    digits: int | None,
-    certified: bool,
-    gap: str | None,
-    out: Path | None,
-    picture: Path | None,
-) -> None:
-    """Fit FUNCTION, an expression in x such as "tanh(x)" or a gate such as gelu."""
-    console = Console()
-    with refusing():
-        if (degree is None) == (tolerance is None):
-            raise ValueError("give either --degree P Q or --tolerance E")
-        if gap is not None and not certified:
-            raise ValueError("--gap belongs to --certify")
-        for path in (out, picture):
-            if path is not None:
-                folder_exists(path)
-        best = rational_approx.fit(
-            function,
-            degree,
-            list(domain) or None,
-            weight=weight,
-            breakpoints=[number(point) for point in breakpoints],
-            interpolate=conditions_of(conditions),
-            bounds=None if bounds is None else list(bounds),
-            denominator=denominator,
-            digits=digits,
-            tolerance=tolerance,
-        )
-        result: Fit | Certificate = best
-        say(console, best)
-        if certified:
-            result = rational_approx.certify(best, gap=None if gap is None else number(gap))
-            say(console, result)
-        if out is not None:
-            console.print(f"wrote {rational_approx.save(result, out)}", soft_wrap=True, highlight=False)
-        if picture is not None:
-            best.plot(str(picture))
-            console.print(f"wrote {picture}", soft_wrap=True, highlight=False)
-        if isinstance(result, Certificate) and result.status != "proved":
-            raise click.exceptions.Exit(1)
+    **others: Any,
+) -> Fit:
+    return rational_approx.fit(
+        function,
+        domain=list(domain) or None,
+        breakpoints=[number(point) for point in breakpoints],
+        interpolate=conditions_of(conditions),
+        **others,
+    )
 
 
 @main.command()
@@ -111,81 +99,75 @@ def fit(
     multiple=True,
     help="A further fact to prove, e.g. 'range 0 1', 'monotone increasing', 'saturation 8 inf 1 1e-4', 'derivative'.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the certificate.")
+@click.option("--out", type=NewFile(), help="JSON file for the certificate.")
+@refusing()
 def certify(file: Path, gap: str | None, claims: tuple[str, ...], out: Path | None) -> None:
     """Prove the error of the fit (or of the certificate's rational) in FILE; exit code 1 unless it is proved."""
-    console = Console()
-    with refusing():
-        if out is not None:
-            folder_exists(out)
-        value = rational_approx.load(file)
-        if isinstance(value, Rational):
-            raise ValueError(f"{file} holds a rational alone, without its target: save the fit instead")
-        wanted, stated = None if gap is None else number(gap), [claim(words) for words in claims]
-        question = (value.rational, target_of(value, file)) if isinstance(value, Certificate) else (value,)
-        again = rational_approx.certify(*question, claims=stated, gap=wanted)
-        say(console, again)
-        if out is not None:
-            console.print(f"wrote {rational_approx.save(again, out)}", soft_wrap=True, highlight=False)
-        if again.status != "proved":
-            raise click.exceptions.Exit(1)
+    value = rational_approx.load(file)
+    if isinstance(value, Rational):
+        raise ValueError(f"{file} holds a rational alone, without its target: save the fit instead")
+    wanted, stated = None if gap is None else number(gap), [claim(words) for words in claims]
+    question = (value.rational, target_of(value)) if isinstance(value, Certificate) else (value,)
+    again = rational_approx.certify(*question, claims=stated, gap=wanted)
+    click.echo(again)
+    if out is not None:
+        click.echo(f"wrote {rational_approx.save(again, out)}")
+    if again.status != "proved":
+        raise click.exceptions.Exit(1)
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome and every statement as JSON.")
 @click.option("--seconds", type=click.FloatRange(min=0), default=8.0, show_default=True, help="What it may take.")
+@refusing()
 def verify(file: Path, as_json: bool, seconds: float) -> None:
     """Check the certificate in FILE with the independent verifier, and print every statement that it checked.
 
     Exit code 0: verified; 1: refuted; 3: not decided.
     """
-    console = Console()
-    with refusing():
-        found = rational_approx.verify(file, seconds=seconds)
-        say(console, json.dumps(found.to_json(), indent=1) if as_json else found)
-        if not found.ok:
-            raise click.exceptions.Exit(1 if found.outcome == "refuted" else 3)
+    found = rational_approx.verify(file, seconds=seconds)
+    click.echo(json.dumps(found.to_json(), indent=1) if as_json else found)
+    if not found.ok:
+        raise click.exceptions.Exit(1 if found.outcome == "refuted" else 3)
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--digits", type=click.IntRange(min=1), default=17, show_default=True, help="Digits of the coefficients.")
+@refusing()
 def show(file: Path, digits: int) -> None:
     """Print what FILE holds, with its coefficients."""
-    console = Console()
-    with refusing():
-        value = rational_approx.load(file)
-        if not isinstance(value, Rational):
-            say(console, value)
-            value = value.rational
-        lower, upper = value.domain.lower, value.domain.upper
-        basis = f"Chebyshev polynomials on [{lower}, {upper}]" if value.basis == "chebyshev" else "powers of x"
-        console.print(f"coefficients: {basis}, {value.format}", soft_wrap=True, highlight=False)
-        table = Table("k")
-        table.add_column("numerator", justify="right")
-        table.add_column("denominator", justify="right")
-        for k in range(max(len(value.numerator), len(value.denominator))):
-            table.add_row(str(k), _coefficient(value.numerator, k, digits), _coefficient(value.denominator, k, digits))
-        console.print(table)
+    value = rational_approx.load(file)
+    if not isinstance(value, Rational):
+        click.echo(value)
+        value = value.rational
+    lower, upper = value.domain.lower, value.domain.upper
+    basis = f"Chebyshev polynomials on [{lower}, {upper}]" if value.basis == "chebyshev" else "powers of x"
+    click.echo(f"coefficients: {basis}, {value.format}")
+    table = Table("k")
+    table.add_column("numerator", justify="right")
+    table.add_column("denominator", justify="right")
+    for k in range(max(len(value.numerator), len(value.denominator))):
+        table.add_row(str(k), _coefficient(value.numerator, k, digits), _coefficient(value.denominator, k, digits))
+    Console().print(table)
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Picture (png, svg, pdf).")
+@click.option("--out", type=NewFile(), required=True, help="Picture (png, svg, pdf).")
+@refusing()
 def plot(file: Path, out: Path) -> None:
     """Draw the error curve of the fit or certificate in FILE."""
-    console = Console()
-    with refusing():
-        value = rational_approx.load(file)
-        if isinstance(value, Certificate):
-            if value.lower is None:
-                raise ValueError("this certificate holds no bound of an error, so there is no curve to draw")
-            reference = sorted(point.x for point in value.reference)
-            error_curve(target_of(value, file), value.rational, reference, float(value.lower), out)
-        else:
-            value.plot(str(out))
-        console.print(f"wrote {out}", soft_wrap=True, highlight=False)
+    value = rational_approx.load(file)
+    if isinstance(value, Certificate):
+        if value.lower is None:
+            raise ValueError("this certificate holds no bound of an error, so there is no curve to draw")
+        reference = sorted(point.x for point in value.reference)
+        error_curve(target_of(value), value.rational, reference, float(value.lower), out)
+    else:
+        value.plot(str(out))
+    click.echo(f"wrote {out}")
 
 
 def _coefficient(coefficients: tuple[Fraction, ...], k: int, digits: int) -> str:

@@ -8,17 +8,17 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from rational_approx.commands.console import claim, folder_exists, refusing, say, target_of
+from rational_approx.commands.console import NewFile, claim, refusing
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
 from rational_approx.programs.rounding_errors import evaluation_error
-from rational_approx.proof.certificate import Certificate
-from rational_approx.proof.certify import certify
+from rational_approx.proof.certificate import Certificate, target_of
+from rational_approx.proof.prover import certify
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.rounding.exhaustive import exhaustive_error
 from rational_approx.shipping.bundle import bundle
-from rational_approx.shipping.export import export
+from rational_approx.shipping.source_code import export
 from rational_approx.shipping.storage import load, save
 
 __all__ = ["export_command", "round_command", "verifier_command"]
@@ -29,28 +29,25 @@ __all__ = ["export_command", "round_command", "verifier_command"]
 @click.option("--format", "format_", required=True, help="float32, bfloat16, float16 or float64.")
 @click.option("--basis", help="chebyshev or monomial; without it the better one.")
 @click.option("--claim", "claims", multiple=True, help="A further fact to prove; see certify.")
-@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the certificate.")
+@click.option("--out", type=NewFile(), help="JSON file for the certificate.")
+@refusing()
 def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str, ...], out: Path | None) -> None:
     """Round the coefficients of the fit in FILE to a format, near-best, and prove the error they have then.
 
     Exit code 1 unless it is proved.
     """
-    console = Console()
-    with refusing():
-        if out is not None:
-            folder_exists(out)
-        value = load(file)
-        if not isinstance(value, Fit):
-            raise ValueError(f"{file} holds a {type(value).__name__}: near-best rounding starts from a fit, save that")
-        short = value.rounded(format_, basis)
-        found = certify(short, value.target, claims=[claim(words) for words in claims], against=value)
-        say(console, found)
-        if found.upper is not None:
-            say(console, f"  {float(found.upper) / float(value.error):.6g} times the error before rounding")
-        if out is not None:
-            say(console, f"wrote {save(found, out)}")
-        if found.status != "proved":
-            raise click.exceptions.Exit(1)
+    value = load(file)
+    if not isinstance(value, Fit):
+        raise ValueError(f"{file} holds a {type(value).__name__}: near-best rounding starts from a fit, save that")
+    short = value.rounded(format_, basis)
+    found = certify(short, value.target, claims=[claim(words) for words in claims], against=value)
+    click.echo(found)
+    if found.upper is not None:
+        click.echo(f"  {float(found.upper) / float(value.error):.6g} times the error before rounding")
+    if out is not None:
+        click.echo(f"wrote {save(found, out)}")
+    if found.status != "proved":
+        raise click.exceptions.Exit(1)
 
 
 @click.command("export")
@@ -62,7 +59,8 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
 @click.option("--clamp", is_flag=True, help="Move inputs beyond the domain to its ends.")
 @click.option("--name", default="rational", show_default=True, help="The function's name.")
 @click.option("--exhaustive", metavar="FORMAT", help="Run it at every number of float16, bfloat16 or float32 as well.")
-@click.option("--out", type=click.Path(path_type=Path), help="File for the code; without it the code is printed.")
+@click.option("--out", type=NewFile(), help="File for the code; without it the code is printed.")
+@refusing()
 def export_command(
     file: Path,
     language: str,
@@ -78,52 +76,48 @@ def export_command(
 
     A certificate gives the bound of code and approximation together; of a fit only the rounding error is stated.
     """
-    console = Console(stderr=out is None)
-    with refusing():
-        if out is not None:
-            folder_exists(out)
-        value = load(file)
-        certificate = value if isinstance(value, Certificate) else None
-        rational = value if isinstance(value, Rational | Saturated) else value.rational
-        if exhaustive is not None:
-            if fma:
-                raise ValueError("--exhaustive runs the operations in NumPy, which has no fused multiply-add")
-            if isinstance(value, Rational | Saturated):
-                kind = "saturated rational" if isinstance(value, Saturated) else "rational alone"
-                raise ValueError(f"{file} holds a {kind}, without its target: --exhaustive needs a certificate")
-        code = export(
-            rational, language, certificate=certificate, scheme=scheme, dtype=dtype, fma=fma, clamp=clamp, name=name
-        )
-        if out is not None:
-            say(console, f"wrote {write(code, out)}")
-        else:
-            click.echo(code, nl=False)
-        if exhaustive is not None and isinstance(value, Fit | Certificate):
-            target = value.target if isinstance(value, Fit) else target_of(value, file)
-            _try_all(console, value, value.rational, target, exhaustive, scheme, dtype)
+    value = load(file)
+    certificate = value if isinstance(value, Certificate) else None
+    rational = value if isinstance(value, Rational | Saturated) else value.rational
+    if exhaustive is not None:
+        if fma:
+            raise ValueError("--exhaustive runs the operations in NumPy, which has no fused multiply-add")
+        if isinstance(value, Rational | Saturated):
+            kind = "saturated rational" if isinstance(value, Saturated) else "rational alone"
+            raise ValueError(f"{file} holds a {kind}, without its target: --exhaustive needs a certificate")
+    code = export(
+        rational, language, certificate=certificate, scheme=scheme, dtype=dtype, fma=fma, clamp=clamp, name=name
+    )
+    if out is not None:
+        click.echo(f"wrote {write(code, out)}")
+    else:
+        click.echo(code, nl=False)
+    if exhaustive is not None and isinstance(value, Fit | Certificate):
+        target = value.target if isinstance(value, Fit) else target_of(value)
+        _try_all(value, target, exhaustive, scheme, dtype, out is None)
 
 
-def _try_all(
-    console: Console, value: Any, rational: Rational, target: Any, format_: str, scheme: str | None, dtype: str
-) -> None:
+def _try_all(value: Any, target: Any, format_: str, scheme: str | None, dtype: str, err: bool) -> None:
+    console = Console(stderr=err)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"every number of {format_}", total=None)
 
         def advance(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        found = exhaustive_error(rational, target, format_, scheme, dtype, progress=advance)
-    say(console, f"at all {found.inputs} inputs in {format_}: error <= {found.error:.6g}, reached at {found.worst!r}")
+        found = exhaustive_error(value.rational, target, format_, scheme, dtype, progress=advance)
+    click.echo(
+        f"at all {found.inputs} inputs in {format_}: error <= {found.error:.6g}, reached at {found.worst!r}", err=err
+    )
     if isinstance(value, Certificate) and value.status == "proved":
-        weighted = evaluation_error(rational, scheme, dtype, weight=value.weight)
+        weighted = evaluation_error(value.rational, scheme, dtype, weight=value.weight)
         total: Fraction = value.upper + weighted.bound  # type: ignore[operator]
-        say(console, f"proved at every number of {dtype} in the domain: error <= {float(total):.6g}")
+        click.echo(f"proved at every number of {dtype} in the domain: error <= {float(total):.6g}", err=err)
 
 
 @click.command("verifier")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="File, for example verify.pyz.")
+@click.option("--out", type=NewFile(), required=True, help="File, for example verify.pyz.")
+@refusing()
 def verifier_command(out: Path) -> None:
     """Write the independent verifier as one file: python verify.pyz proof.json, with Python 3.11 and nothing else."""
-    with refusing():
-        folder_exists(out)
-        say(Console(), f"wrote {bundle(out)}")
+    click.echo(f"wrote {bundle(out)}")

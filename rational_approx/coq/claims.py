@@ -9,17 +9,12 @@ import flint
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.signs import sign_on
-from rational_approx.coq.errors import inside
-from rational_approx.coq.formulas import hypothesis, number, quotient, region
+from rational_approx.coq.formulas import hypothesis, inside, number, on_interval, quotient, region, theorem
 from rational_approx.proof.certificate import Certificate, Claim
 
 __all__ = ["claim_theorems", "pole_theorems"]
 
 Interval = tuple[End, End]
-
-
-def _theorem(name: str, statement: str, *proof: str) -> list[str]:
-    return [f"Theorem {name} : {statement}.", "Proof.", *proof, "Qed.", ""]
 
 
 def _sign(bottom: flint.fmpq_poly, interval: Interval) -> int:
@@ -35,11 +30,10 @@ def pole_theorems(bottom: flint.fmpq_poly, intervals: tuple[Interval, ...], pref
     for i, interval in enumerate(intervals, 1):
         sign, g = _sign(bottom, interval), region(*interval)
         lemma = f"positive_sound Q {g} x" if sign > 0 else f"negative_sound Q {g} x"
-        lines += _theorem(
+        lines += on_interval(
             prefix + (f"_{i}" if len(intervals) > 1 else ""),
-            f"forall x : R, {hypothesis(*interval)} -> {'0 < value Q x' if sign > 0 else 'value Q x < 0'}",
-            "  intros x X.",
-            inside(*interval),
+            interval,
+            "0 < value Q x" if sign > 0 else "value Q x < 0",
             f"  refine ({lemma} _ GX); compute_true.",
         )
     return lines
@@ -58,15 +52,7 @@ def _range(name: str, sign: int, interval: Interval, bounds: Interval) -> list[s
         proof.append(f"apply Rle_trans with {quotient(bound)}; [{goals}].")
     proof = [f"  - {line}" for line in proof] if len(proof) > 1 else [f"  {line}" for line in proof]
     split = ["  split."] if len(proof) > 1 else []
-    statement = " /\\ ".join(statements)
-    return _theorem(
-        name,
-        f"forall x : R, {hypothesis(*interval)} -> {statement}",
-        "  intros x X.",
-        inside(*interval),
-        *split,
-        *proof,
-    )
+    return on_interval(name, interval, " /\\ ".join(statements), *split, *proof)
 
 
 def _saturation(name: str, bottom: flint.fmpq_poly, values: tuple[Any, ...]) -> list[str]:
@@ -75,7 +61,7 @@ def _saturation(name: str, bottom: flint.fmpq_poly, values: tuple[Any, ...]) -> 
     return [
         *pole_theorems(bottom, ((start, end),), f"{name}_pole_free"),
         *_range(f"{name}_range", sign, (start, end), (limit - tolerance, limit + tolerance)),
-        *_theorem(
+        *theorem(
             name,
             f"forall x : R, {hypothesis(start, end)} -> Rabs (r x - {number(limit)}) <= {number(tolerance)}",
             f"  intros x X; apply {name}_range in X; apply Rabs_le; lra.",
@@ -97,15 +83,14 @@ def _monotone(name: str, sign: int, interval: Interval, direction: str) -> list[
     lemma = f"({sign}) ({1 if up else -1}) P Q {g}"
     reach = [inside(*interval, x=x, given=x) for x in "xy"]
     return [
-        *_theorem(
+        *on_interval(
             f"{name}_slope",
-            f"forall x : R, {hypothesis(*interval)} -> has_slope r x (fun s => {'0 <= s' if up else 's <= 0'})",
-            "  intros x X.",
-            inside(*interval),
+            interval,
+            f"has_slope r x (fun s => {'0 <= s' if up else 's <= 0'})",
             f"  destruct (monotone_slope {lemma} x ltac:(compute_true) GX) as (s & D & S).",
             "  exists s; split; [exact D|lra].",
         ),
-        *_theorem(
+        *theorem(
             name,
             f"forall x y : R, {_pair(interval)} -> {'r x <= r y' if up else 'r y <= r x'}",
             "  intros x y; intros.",
@@ -120,15 +105,14 @@ def _lipschitz(name: str, sign: int, interval: Interval, bound: Fraction) -> lis
     g = region(*interval)
     lemma = f"({sign}) P Q ({bound.numerator}) {bound.denominator} {g}"
     return [
-        *_theorem(
+        *on_interval(
             f"{name}_slope",
-            f"forall x : R, {hypothesis(*interval)} -> has_slope r x (fun s => Rabs s <= {number(bound)})",
-            "  intros x X.",
-            inside(*interval),
+            interval,
+            f"has_slope r x (fun s => Rabs s <= {number(bound)})",
             f"  destruct (steep_has_slope {lemma} x ltac:(compute_true) GX) as (s & D & S).",
             "  exists s; split; [exact D|lra].",
         ),
-        *_theorem(
+        *theorem(
             name,
             f"forall x y : R, {hypothesis(*interval)} -> {hypothesis(*interval, x='y')} ->\n"
             f"  Rabs (r x - r y) <= {number(bound)} * Rabs (x - y)",
@@ -160,7 +144,7 @@ def claim_theorems(
         makers["range"] = lambda own, sign, pair: _range(own, sign, pair, values)
     if claim.name == "error" and stated is not None and stated <= values[0]:
         text = f"{number(stated)} <= {number(values[0])}"
-        return _theorem(name, text, "  lra.")
+        return theorem(name, text, "  lra.")
     if claim.name not in makers:
         return []
     intervals = certificate.domain.intervals

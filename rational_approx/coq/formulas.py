@@ -6,7 +6,20 @@ from math import lcm
 from rational_approx.arithmetic.domain import End
 from rational_approx.expressions.nodes import Node
 
-__all__ = ["OWN", "hypothesis", "integers", "number", "quotient", "rational_formula", "real", "region", "unfolded"]
+__all__ = [
+    "OWN",
+    "hypothesis",
+    "inside",
+    "integers",
+    "number",
+    "on_interval",
+    "quotient",
+    "rational_formula",
+    "real",
+    "region",
+    "theorem",
+    "unfolded",
+]
 
 OWN = {
     "sigmoid": "1 / (1 + exp (- u))",
@@ -68,6 +81,22 @@ def hypothesis(lower: End, upper: End, x: str = "x") -> str:
     if isinstance(lower, Fraction):
         return f"{number(lower)} <= {x}"
     return f"{x} <= {number(upper)}" if isinstance(upper, Fraction) else "True"
+
+
+def inside(lower: End, upper: End, x: str = "x", given: str = "X") -> str:
+    """A line of a proof: the point lies in the prelude's region."""
+    return f"  assert (G{given} : inside {region(lower, upper)} {x}) by (cbn [inside]; first [lra | trivial])."
+
+
+def theorem(name: str, statement: str, *proof: str, kind: str = "Theorem") -> list[str]:
+    """A theorem or lemma, with the lines of its proof."""
+    return [f"{kind} {name} : {statement}.", "Proof.", *proof, "Qed.", ""]
+
+
+def on_interval(name: str, interval: tuple[End, End], conclusion: str, *proof: str, kind: str = "Theorem") -> list[str]:
+    """A theorem about every point x of an interval, in whose proof GX says that x lies in the prelude's region."""
+    start = f"forall x : R, {hypothesis(*interval)} ->" + (" " if len(conclusion) < 80 else "\n  ")
+    return theorem(name, start + conclusion, "  intros x X.", inside(*interval), *proof, kind=kind)
 
 
 def _whole_power(node: Node) -> int | None:

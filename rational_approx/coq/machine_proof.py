@@ -15,10 +15,9 @@ from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.coq.claims import claim_theorems, pole_theorems
 from rational_approx.coq.errors import ErrorProof
-from rational_approx.coq.formulas import OWN, integers, quotient
+from rational_approx.coq.formulas import OWN, integers, quotient, theorem
 from rational_approx.coq.lower_bound import lower_theorem
-from rational_approx.proof.certificate import Certificate, Claim
-from rational_approx.targets.target import Target
+from rational_approx.proof.certificate import Certificate, Claim, target_of
 
 __all__ = ["MachineProof", "machine_proof"]
 
@@ -74,7 +73,7 @@ def machine_proof(certificate: Certificate, *, error: bool = True) -> MachinePro
         theorems += _samples(certificate)
         proved.append(f"error: at every sample at most {float(stated):.12g}, exactly the certificate's upper bound")
     else:
-        made = ErrorProof(_target(certificate), top, bottom, certificate.upper)
+        made = ErrorProof(target_of(certificate), top, bottom, certificate.upper)
         stated, interval, own = made.stated, made.smooth, list(made.own)
         theorems += made.lines
         proved.append(_error_text(made))
@@ -101,18 +100,6 @@ def machine_proof(certificate: Certificate, *, error: bool = True) -> MachinePro
 def _some_point(domain: Domain) -> Fraction:
     lower, upper = domain.intervals[0]
     return lower if isinstance(lower, Fraction) else upper if isinstance(upper, Fraction) else Fraction(0)
-
-
-def _target(certificate: Certificate) -> Target:
-    try:
-        return Target(
-            certificate.target,
-            list(certificate.domain.intervals),
-            weight=certificate.weight,
-            breakpoints=certificate.breakpoints,
-        )
-    except (ValueError, TypeError) as problem:
-        raise ValueError(f"the certificate's target {certificate.target} cannot be read: {problem}") from problem
 
 
 # -- definitions -----------------------------------------------------------------------------------------------------
@@ -154,12 +141,12 @@ def _samples(certificate: Certificate) -> list[str]:
         "Definition samples : list (Z * Z * Z * Z * Z * Z) :=",
         f"  [{rows}]%Z.",
         "",
-        "Theorem error : Forall (fun '(a, b, c, d, m, n) =>",
-        f"  Rabs (IZR m / IZR n * (IZR c / IZR d - r (IZR a / IZR b))) <= {quotient(upper)}) samples.",
-        "Proof.",
-        f"  refine (samples_sound P Q ({upper.numerator}) {upper.denominator} samples _); compute_true.",
-        "Qed.",
-        "",
+        *theorem(
+            "error",
+            "Forall (fun '(a, b, c, d, m, n) =>\n"
+            f"  Rabs (IZR m / IZR n * (IZR c / IZR d - r (IZR a / IZR b))) <= {quotient(upper)}) samples",
+            f"  refine (samples_sound P Q ({upper.numerator}) {upper.denominator} samples _); compute_true.",
+        ),
     ]
 
 
@@ -172,7 +159,7 @@ def _pole_free(domain: Domain) -> str:
 
 
 def _error_text(error: ErrorProof) -> str:
-    names = "error" if error.shared else f"error_1 to error_{len(error.pieces)}, one for each piece"
+    names = "error" if error.shared else f"error_1 to error_{len(error.parts)}, one for each piece"
     bound = f"{names}: the error is at most {float(error.stated):.12g}"
     if error.stated == error.upper:
         return f"{bound}, exactly the certificate's upper bound"
@@ -181,14 +168,12 @@ def _error_text(error: ErrorProof) -> str:
 
 def _words(claim: Claim) -> str:
     words = [a if isinstance(a, str) else f"{float(a):.12g}" for a in claim.arguments]
-    text = " ".join([claim.name, *words])
-    if claim.name == "error":
-        return f"{text} (that the bound of the theorem about the error is not above it)"
-    if claim.name == "monotone":
-        return f"{text} (the sign of the slope, and the order of the values on each interval)"
-    if claim.name == "lipschitz":
-        return f"{text} (the size of the slope, and the distance of the values on each interval)"
-    return text
+    meant = {
+        "error": " (that the bound of the theorem about the error is not above it)",
+        "monotone": " (the sign of the slope, and the order of the values on each interval)",
+        "lipschitz": " (the size of the slope, and the distance of the values on each interval)",
+    }
+    return " ".join([claim.name, *words]) + meant.get(claim.name, "")
 
 
 def _head(certificate: Certificate, proved: list[str], left: list[str], interval: bool) -> str:

@@ -1,28 +1,120 @@
-"""Differential correction: starts that are sure to be free of poles, by a sequence of linear programmes.
+"""Differential correction: rationals that are sure to be free of poles, by a sequence of linear programmes.
 
 On a grid, with an approximant ``P_k/Q_k`` of error ``D_k``, solve for new P, Q and z
 
     minimise z   subject to   abs(S Q - W P) - D_k Q <= z Q_k   on the grid,
 
-(Cheney & Loeb 1961; convergence, from any start and at last quadratic: Barrodale, Powell & Roberts 1972). Divided by
-``Q_k`` each row is of size one, and with P and Q in polynomials that are orthonormal with the weight ``1 / Q_k**2`` on
-the grid (by Arnoldi's process: Brubeck, Nakatsukasa & Trefethen 2021) so is each column, though Q may range over ten
-orders of magnitude. The unknowns are the coordinates of ``(S Q - W P) / (D_k Q_k)`` in its singular vectors: no digits
-cancel in it, and the tolerance of the linear programme is one relative to ``D_k``.
+(Cheney & Loeb 1961; convergence, from any start and at last quadratic: Barrodale, Powell & Roberts 1972). Where Q shall
+have other signs, its values times these stand for Q. Linear are also bounds of r, and a value of r at a point.
+
+Divided by ``Q_k`` each row is of size one, and with P and Q in polynomials that are orthonormal with the weight
+``1 / Q_k**2`` on the grid (by Arnoldi's process: Brubeck, Nakatsukasa & Trefethen 2021) so is each column, though Q may
+range over ten orders of magnitude. The unknowns are the coordinates of ``(S Q - W P) / (D_k Q_k)`` in its singular
+vectors: no digits cancel in it, and the tolerance of the linear programme is one relative to ``D_k``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+import flint
 import numpy as np
 
-from rational_approx.exchange.extrema import alternating, looks
-from rational_approx.problem.reduction import Reduced
+from rational_approx.arithmetic.alternation import alternating
+from rational_approx.exchange.extrema import looks
+from rational_approx.exchange.relaxed import sampled
+from rational_approx.problem.reduction import Reduced, ReducedPiece
 
-__all__ = ["PRECISE", "Approximant", "corrected", "orthonormal"]
+__all__ = ["Approximant", "Grid", "Improved", "corrected", "improved", "in_powers", "nearly_best"]
 
 STEPS = 120
+NEAR = 1e-3
+"""A step that lowers the error by less than this is the last, where a start is all that is wanted."""
+
+
+class Grid(NamedTuple):
+    """Points, increasing, with S and W and the sign that Q shall have there."""
+
+    t: np.ndarray
+    s: np.ndarray
+    w: np.ndarray
+    sides: np.ndarray
+
+    @classmethod
+    def of(cls, problem: Reduced, degree: tuple[int, int]) -> "Grid":
+        """A fixed look at every piece, with many points a coefficient; of samples, the samples."""
+        t = np.concatenate(looks(problem, 16 * (sum(degree) + 2) // len(problem.pieces) + 48))
+        return cls(t, *sampled(problem, t), problem.signs_at(t))
+
+
+class Improved(NamedTuple):
+    """P, Q (its largest value 1 in size) and ``S - W P/Q`` on the grid, and z: negative for a smaller error."""
+
+    p: np.ndarray
+    q: np.ndarray
+    error: np.ndarray
+    z: float
+
+
+def improved(
+    grid: Grid,
+    degree: tuple[int, int],
+    q_now: np.ndarray,
+    level: float,
+    *,
+    room: np.ndarray | None = None,
+    walls: Sequence[tuple[int, np.ndarray, np.ndarray]] = (),
+    through: tuple[int, float] | None = None,
+) -> Improved | None:
+    """One linear programme, on no fewer points than ``p + q + 2``; None where it has no solution with the signs of Q.
+
+    Parameters
+    ----------
+    grid, degree, q_now, level:
+        The grid, the type, and ``Q_k`` (of the grid's signs, or only its size) and ``D_k``.
+    room:
+        Factors of z in the rows of the grid; rows with the factor 0 are left out.
+    walls:
+        Triples of a sign and of the values L and weights V of a bound: ``sign (L - V P/Q) <= 0`` where L is finite.
+    through:
+        Index of a point of the grid and the value that P/Q has there.
+    """
+    from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
+
+    (t, s, w, sides), (p, q) = grid, degree
+    size_now = np.abs(q_now)
+    basis = _orthonormal(t, 1 / size_now, max(p, q))
+    top, bottom = basis[:, : p + 1], basis[:, : q + 1]
+    u, sizes, v = np.linalg.svd(np.hstack([s[:, None] * bottom, -w[:, None] * top]), full_matrices=False)
+    inverse = v.T / np.maximum(sizes, 1e-15 * sizes[0])
+    lower = level * (sides[:, None] * bottom) @ inverse[: q + 1]
+    scale = np.sqrt(t.size) / np.maximum(1.0, np.abs(lower).max(axis=0))
+    u, lower, coefficients = u * scale, lower * scale, level * inverse * scale
+    column = -np.ones((t.size, 1)) if room is None else -room[:, None]
+    used = column[:, 0] < 0
+    rows = [np.hstack([u - lower, column])[used], np.hstack([-u - lower, column])[used]]
+    for sign, values, weights in walls:
+        here = np.isfinite(values)
+        bound = np.hstack([values[here, None] * bottom[here], -weights[here, None] * top[here]])
+        rows.append(np.hstack([(sign * sides[here])[:, None] * bound @ coefficients, np.zeros((len(bound), 1))]))
+    equal = {}
+    if through is not None:
+        at, value = through
+        row = np.r_[-value * bottom[at], top[at]] @ coefficients
+        equal = {"A_eq": np.r_[row / np.abs(row).max(), 0.0][None, :], "b_eq": np.zeros(1)}
+    matrix = np.vstack(rows)
+    cost = np.r_[np.zeros(p + q + 2), 1.0]
+    bounds = [(-1.0, 1.0)] * (p + q + 2) + [(None, None)]
+    found = linprog(cost, matrix, np.zeros(len(matrix)), bounds=bounds, method="highs", options=PRECISE, **equal)
+    if found.status != 0:
+        return None
+    ratio = lower @ found.x[:-1]  # Q / Q_k, with the sizes of both
+    if not (ratio > 0).all():
+        return None
+    largest = (size_now * ratio).max()
+    p_now = size_now * (top @ (coefficients[q + 1 :] @ found.x[:-1])) / largest
+    error = sides * level * (u @ found.x[:-1]) / ratio
+    return Improved(p_now, sides * (size_now * ratio / largest), error, float(found.x[-1]))
 
 
 class Approximant(Protocol):
@@ -38,20 +130,10 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Approximant | No
 
     The first of them is given, and of a smaller type, or it is a polynomial of least squares, over factors in gaps.
     """
-    from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
-
-    p, q = degree
-    count = p + q + 2
-    grids = looks(problem, 16 * count // len(problem.pieces) + 48)
-    side = np.concatenate([np.full(t.size, piece.q_sign) for piece, t in zip(problem.pieces, grids, strict=True)])
-    signals = [piece.floats(t) for piece, t in zip(problem.pieces, grids, strict=True)]
-    t, s, w = (np.concatenate(part) for part in (grids, *zip(*signals, strict=True)))
-    cost = np.r_[np.zeros(p + q + 2), 1.0]
-    bounds = [(-1.0, 1.0)] * (p + q + 2) + [(None, None)]
-    column = np.full((t.size, 1), -1.0)
-    if first is None or not ((q_now := side * first.denominator(t)) > 0).all():
-        q_now = side * _changing(problem, t)
-        top = w[:, None] * orthonormal(t, side / q_now, p)
+    t, s, w, sides = grid = Grid.of(problem, degree)
+    if first is None or not (sides * (q_now := first.denominator(t)) > 0).all():
+        q_now = _changing(problem, t)
+        top = w[:, None] * _orthonormal(t, 1 / q_now, degree[0])
         error = s - top @ np.linalg.lstsq(top, s, rcond=None)[0]
     else:
         error = s - w * first(t)
@@ -60,30 +142,55 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Approximant | No
         best = float(np.abs(error).max())
         if best == 0:
             return
-        basis = orthonormal(t, 1 / q_now, max(p, q))
-        top, bottom = w[:, None] * basis[:, : p + 1], basis[:, : q + 1]
-        u, sizes, v = np.linalg.svd(np.hstack([s[:, None] * bottom, -top]), full_matrices=False)
-        lower = best * (side[:, None] * bottom) @ (v[:, : q + 1].T / np.maximum(sizes, 1e-15 * sizes[0]))
-        scale = np.maximum(1.0, np.abs(lower).max(axis=0))
-        u, lower = u * np.sqrt(t.size) / scale, lower * np.sqrt(t.size) / scale
-        rows = np.block([[u - lower, column], [-u - lower, column]])
-        found = linprog(cost, A_ub=rows, b_ub=np.zeros(2 * t.size), bounds=bounds, method="highs", options=PRECISE)
-        if found.status != 0 or found.x[-1] >= 0:
+        step = improved(grid, degree, q_now, best)
+        if step is None or step.z >= 0:
             return
-        ratio = lower @ found.x[:-1]  # Q / Q_k, with the sizes of both
-        if not (ratio > 0).all():
-            return
-        error = side * best * (u @ found.x[:-1]) / ratio
-        q_now = q_now * ratio / (q_now * ratio).max()
+        q_now, error = step.q, step.error
         largest = float(np.abs(error).max())
-        chosen = alternating(t[w > 0], error[w > 0], count)
+        chosen = alternating(error[w > 0].tolist(), sum(degree) + 2)
         if chosen is not None:
-            unevenness = 1 - float(np.abs(chosen[1]).min()) / largest
+            unevenness = 1 - float(np.abs(error[w > 0][chosen]).min()) / largest
             if unevenness < 0.5 * offered:
                 offered = unevenness
-                yield chosen[0]
+                yield t[w > 0][chosen]
         if not largest < (1 - 1e-9) * best:
             return
+
+
+def nearly_best(
+    problem: Reduced, degree: tuple[int, int], walls: Sequence[Sequence[ReducedPiece | None]]
+) -> tuple[flint.arb_poly, flint.arb_poly, float] | None:
+    """P and Q in powers of t within bounds, and their error, nearly the best; None where none is smaller than S itself.
+
+    ``walls`` has for each piece the bound below ``S - W R`` and the one above it, as a piece with the bound in place of
+    f.
+    """
+    grid = Grid.of(problem, degree)
+    limits = []
+    for k, sign in ((0, 1), (1, -1)):
+        values, weights = np.full_like(grid.t, np.inf), np.ones_like(grid.t)
+        for piece, pair in zip(problem.pieces, walls, strict=True):
+            here = (grid.t >= piece.low) & (grid.t <= piece.high)
+            if (wall := pair[k]) is not None:
+                values[here], weights[here] = wall.floats(grid.t[here])
+        limits.append((sign, values, weights))
+    found, q_now, h = None, np.ones_like(grid.t), 2 * float(np.abs(grid.s).max())
+    for _ in range(STEPS):
+        step = improved(grid, degree, q_now, h, walls=limits)
+        if step is None or step.z >= 0:
+            break
+        found, q_now, before, h = step, step.q, h, float(np.abs(step.error).max())
+        if not 1e-12 < h < (1 - NEAR) * before:
+            break
+    if found is None:
+        return None
+    return in_powers(grid.t, found.p, degree[0]), in_powers(grid.t, found.q, degree[1]), h
+
+
+def in_powers(t: np.ndarray, values: np.ndarray, degree: int) -> flint.arb_poly:
+    """The polynomial of a degree that has given values on a grid, in powers of t."""
+    found = np.polynomial.Chebyshev.fit(t, values, degree, domain=[t[0], t[-1]])
+    return flint.arb_poly([float(c) for c in found.convert(kind=np.polynomial.Polynomial).coef])
 
 
 def _changing(problem: Reduced, t: np.ndarray) -> np.ndarray:
@@ -98,7 +205,7 @@ def _changing(problem: Reduced, t: np.ndarray) -> np.ndarray:
 PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
 
 
-def orthonormal(t: np.ndarray, first: np.ndarray, degree: int) -> np.ndarray:
+def _orthonormal(t: np.ndarray, first: np.ndarray, degree: int) -> np.ndarray:
     """``first`` times polynomials of degree 0, 1, ... on a grid, orthonormal in the mean."""
     middle, half = (t[0] + t[-1]) / 2, (t[-1] - t[0]) / 2
     columns = [first / np.linalg.norm(first)]

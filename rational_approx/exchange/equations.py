@@ -1,4 +1,10 @@
-"""The level equations on a reference in multiprecision arithmetic: (2) of `levelled`, in the Lagrange basis of Q."""
+"""The level equations on a reference in multiprecision arithmetic: (2) of `levelled`, in the Lagrange basis of Q.
+
+Where a rational touches a bound of its range, ``S - W R = 0`` with the bound in place of f in S, and the level h does
+not occur: the point's row of B vanishes.
+"""
+
+from collections.abc import Sequence
 
 import flint
 import numpy as np
@@ -9,15 +15,22 @@ __all__ = ["Equations", "interpolated"]
 
 
 class Equations:
-    """The level equations on a reference in the Lagrange basis of Q: ``M v = h B v``."""
+    """The level equations on a reference in the Lagrange basis of Q: ``M v = h B v``.
 
-    def __init__(self, points: list[Point], degree: tuple[int, int]) -> None:
+    The error is h at the first point, or minus h for a ``first`` of -1, and alternates. At points that are not ``free``
+    it is 0.
+    """
+
+    def __init__(
+        self, points: list[Point], degree: tuple[int, int], first: int = 1, free: Sequence[bool] | None = None
+    ) -> None:
         n = len(points)
         self.points, self.degree = points, degree
         self.t = t = [point.t for point in points]
         values = [point.piece.jets(point.t, 1) for point in points]
         self.s, self.w = [value[0][0].mid() for value in values], [value[1][0].mid() for value in values]
-        self.signs = [(-1) ** i for i in range(n)]
+        self.signs = [first * (-1) ** i for i in range(n)]
+        self.levels = [sign * is_free for sign, is_free in zip(self.signs, free or [True] * n, strict=True)]
         self.sides = [point.piece.q_sign for point in points]
         d = [abs(1 / _product([t[i] - t[j] for j in range(n) if j != i])).mid() for i in range(n)]
         self.q_at = _every(n, degree[1] + 1)
@@ -32,10 +45,36 @@ class Equations:
             rows.append([(whole / ((t[i] - node) * slope)).mid() for node, slope in zip(nodes, slopes, strict=True)])
         self.lagrange = flint.arb_mat(rows)
         plain = [(d[i] / self.w[i]).mid() for i in range(n)]
-        weighted = flint.arb_mat([[plain[i] * x for x in rows[i]] for i in range(n)])
+        weighted = flint.arb_mat([[plain[i] * abs(self.levels[i]) * x for x in rows[i]] for i in range(n)])
         signed = flint.arb_mat([[(plain[i] * self.s[i] * self.signs[i]).mid() * x for x in rows[i]] for i in range(n)])
         self.m = (self.lagrange.transpose() * signed).mid()
         self.b = (self.lagrange.transpose() * weighted).mid()
+
+    def levelled(self) -> tuple[flint.arb, list[flint.arb]]:
+        """The smallest positive level whose Q has its signs on the reference, and this Q there.
+
+        At most one has where all points are free. B may be singular otherwise, so that the pencil is solved for
+        ``1 / h``.
+        """
+        unseen = flint.arb(2) ** (-4 * flint.ctx.prec)  # a shift that keeps M regular where the target is zero
+        quotient = (self.m + self.b * unseen).mid().solve(self.b, algorithm="approx").mid()
+        values, vectors = flint.acb_mat(quotient).eig(right=True, algorithm="approx")
+        best = flint.arb(2) ** (-flint.ctx.prec // 2)
+        found: list[flint.arb] = []
+        for k, value in enumerate(values):
+            if not value.real.mid() > best:
+                continue
+            column = [vectors[i, k] for i in range(quotient.nrows())]
+            largest = max(column, key=lambda z: float(abs(z).mid()))
+            v = flint.arb_mat([[(z / largest).real.mid()] for z in column])  # a complex factor is free
+            try:
+                found = self.signed([(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))])
+            except Unfinished:
+                continue
+            best = value.real.mid()
+        if not found:
+            raise Unfinished("no eigenvector of the level equations has the signs of the denominator on the reference")
+        return (1 / best - unseen).mid(), found
 
     def solve(self, h: flint.arb, q_start: list[flint.arb]) -> tuple[flint.arb, list[flint.arb]]:
         """The eigenvalue near ``h`` and ``Q`` on the reference, by Rayleigh quotient iteration."""
@@ -70,14 +109,14 @@ class Equations:
     def polynomials(self, h: flint.arb, q_values: list[flint.arb]) -> tuple[flint.arb_poly, flint.arb_poly]:
         """P and Q in powers of t from the values of Q on the reference."""
         p_at = _every(len(self.t), self.degree[0] + 1)
-        p_values = [((self.s[i] - self.signs[i] * h) / self.w[i] * q_values[i]).mid() for i in p_at]
+        p_values = [((self.s[i] - self.levels[i] * h) / self.w[i] * q_values[i]).mid() for i in p_at]
         p = interpolated([self.t[i] for i in p_at], p_values)
         return p, interpolated([self.t[i] for i in self.q_at], [q_values[i] for i in self.q_at])
 
     def residual(self, p: flint.arb_poly, q: flint.arb_poly, h: flint.arb) -> flint.arb:
-        """The largest relative difference between the error on the reference and ``h``: a check of the precision."""
+        """How far the error on the reference is from its level, as a share of ``h``: a check of the precision."""
         errors = [self.s[i] - self.w[i] * p(t) / q(t) for i, t in enumerate(self.t)]
-        return max((abs(e.mid() - sign * h) / abs(h) for e, sign in zip(errors, self.signs, strict=True)), key=float)
+        return max((abs(e.mid() - sign * h) / abs(h) for e, sign in zip(errors, self.levels, strict=True)), key=float)
 
 
 def _product(factors: list[flint.arb]) -> flint.arb:

@@ -1,11 +1,11 @@
-"""Alternating error peaks: where the error of an approximant is largest, and the next reference out of them."""
+"""The peaks of an error curve: where the error of an approximant is largest."""
 
 import numpy as np
 
 from rational_approx.exchange.levelled import Level
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["Peaks", "alternating", "looks", "peaks", "spread"]
+__all__ = ["Peaks", "looks", "peaks", "spread"]
 
 Peaks = tuple[np.ndarray, np.ndarray]
 """Points, increasing, and the signed error at each."""
@@ -78,29 +78,3 @@ def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
         found_t.append(at)
         found_e.append(best)
     return np.concatenate(found_t), np.concatenate(found_e)
-
-
-def alternating(t: np.ndarray, e: np.ndarray, count: int) -> Peaks | None:
-    """The ``count`` alternating peaks that hold the largest one and are large themselves; None if there are fewer.
-
-    From each run of one sign the largest peak is kept. A surplus is removed from the end with the smaller peak, or,
-    where the smallest peak is inside, together with its smaller neighbour, which keeps the alternation.
-    """
-    if not e.size:
-        return None
-    runs = np.cumsum(np.r_[0, np.sign(e[1:]) != np.sign(e[:-1])])
-    size = np.abs(e)
-    keep = [int(at) for at in (np.flatnonzero(runs == run)[size[runs == run].argmax()] for run in range(runs[-1] + 1))]
-    if len(keep) < count:
-        return None
-    while len(keep) > count:
-        sizes = size[keep]
-        surplus = len(keep) - count
-        smallest = int(sizes.argmin())
-        if surplus == 1 or smallest in (0, len(keep) - 1):
-            del keep[0 if sizes[0] < sizes[-1] else -1]
-        else:
-            neighbour = smallest - 1 if sizes[smallest - 1] < sizes[smallest + 1] else smallest + 1
-            for at in sorted((smallest, neighbour), reverse=True):
-                del keep[at]
-    return t[keep], e[keep]

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rational_approx.exchange.extrema import alternating, looks
+from rational_approx.arithmetic.alternation import alternating
+from rational_approx.exchange.extrema import looks
 from rational_approx.problem.reduction import Reduced
 
 __all__ = ["Barycentric", "Invisible", "lawson"]
@@ -92,8 +93,8 @@ def lawson(problem: Reduced, degree: tuple[int, int]) -> Iterator[Barycentric]:
         if not np.isfinite(size).all() or size.max() == 0:
             return
         if step in OFFERED:
-            chosen = alternating(t, error, count)
-            reference = None if chosen is None else chosen[0]
+            chosen = alternating(error.tolist(), count)
+            reference = None if chosen is None else t[chosen]
             yield Barycentric(support, v[: n + 1], v[n + 1 :], reference, float(size.max()))
         share = share * size
         share = np.maximum(share / share.max(), SMALLEST)

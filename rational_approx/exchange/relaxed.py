@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rational_approx.exchange.extrema import Peaks, alternating, looks, peaks
+from rational_approx.arithmetic.alternation import alternating
+from rational_approx.exchange.extrema import Peaks, looks, peaks
 from rational_approx.exchange.levelled import Inadmissible, Level, level
 from rational_approx.problem.reduction import Reduced
 
@@ -97,9 +98,7 @@ def sampled(problem: Reduced, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return s, w
 
 
-def _trials(
-    problem: Reduced, reference: np.ndarray, chosen: Peaks, t: np.ndarray, e: np.ndarray
-) -> Iterator[tuple[float, np.ndarray]]:
+def _trials(problem: Reduced, reference: np.ndarray, chosen: Peaks) -> Iterator[tuple[float, np.ndarray]]:
     """The way from a reference to its peaks: all of it, half of it, a quarter, ...; and the largest peak alone."""
     here, there = to_coordinate(problem, reference), to_coordinate(problem, chosen[0])
     yield 1.0, chosen[0]
@@ -144,10 +143,10 @@ def exchange(
             stalled += 1
         if largest - abs(current.h) < tolerance * abs(current.h) + noise or stalled > PATIENCE:
             break
-        chosen = alternating(t, e, count)
+        chosen = alternating(e.tolist(), count)
         if chosen is None:
             break
-        for damping, trial in _trials(problem, current.reference, chosen, t, e):
+        for damping, trial in _trials(problem, current.reference, (t[chosen], e[chosen])):
             try:
                 moved = _levelled(problem, trial, degree, base)
             except (Inadmissible, np.linalg.LinAlgError):

@@ -11,7 +11,7 @@ letters of :mod:`rational_approx.problem.reduction` with L and U the bounds in p
 
     E+ = max(S - W R, L - W R + h),        E- = min(S - W R, U - W R - h).
 
-The level equations are those of :mod:`exchange.touching`. The start is the reference of the best approximant
+The exchange is that of :mod:`exchange.sides`, and a bound is a side. The start is the reference of the best approximant
 without bounds: they are moved in from where it still fits, as far at a time as the exchange settles. All in balls.
 """
 
@@ -23,11 +23,11 @@ from math import inf
 import flint
 
 from rational_approx.arithmetic.precision import to_fraction, working_bits
-from rational_approx.exchange.envelopes import Envelopes, Failure, Settled
-from rational_approx.exchange.feasible import nearly_best
+from rational_approx.exchange.correction import nearly_best
+from rational_approx.exchange.envelopes import LOOKS, Envelopes
 from rational_approx.exchange.relaxed import Record
+from rational_approx.exchange.sides import Failure, Settled, constant
 from rational_approx.exchange.stationary import Unfinished
-from rational_approx.exchange.touching import constant
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.conditions import Bounds
 from rational_approx.problem.reduction import Reduced
@@ -62,7 +62,7 @@ def restricted(
             for near in _starts(curves, bounds, () if defect else start):
                 try:
                     now, history = near()
-                    found = curves.settled(now, bounds, tolerance, history)
+                    found = curves.settled(now, bounds, tolerance, LOOKS, history)
                 except Failure as found_wrong:
                     failure = failure if defect else found_wrong
                     continue
@@ -98,25 +98,15 @@ def _programmed(curves: Envelopes, bounds: Bounds) -> Near:
 def _moved_in(curves: Envelopes, bounds: Bounds, start: Sequence[Fraction]) -> Near:
     """Continuation in the bounds, from where the unrestricted approximant touches them to where they are to be."""
     history: list[Record] = []
-    for sign in (1, -1):  # which of the two envelopes comes first, one level equation tells
-        touches = [curves.placed(t, sign * (-1) ** i) for i, t in enumerate(start)]
-        try:
-            now = curves.levelled(touches)
-            break
-        except Failure:
-            continue
-    else:
-        raise Unfinished("the reference without bounds levels nothing")
+    now = curves.started(start)
     slack = curves.violation(now, bounds)
     reached, step = 0.0, 1.0
     while reached < 1:
         share = min(1.0, reached + step)
         rest = Fraction(1 - share)
-        moved = tuple(
-            b + side * rest * s if isinstance(b, Fraction) else None for b, side, s in zip(bounds, (-1, 1), slack)
-        )
+        moved = (bounds[0] - rest * slack[0], bounds[1] + rest * slack[1])
         try:
-            now = curves.settled(now, moved, ROUGH, history)
+            now = curves.settled(now, moved, ROUGH, LOOKS, history)
         except Failure:
             step /= 2
             if step < SMALLEST_STEP:

@@ -37,11 +37,8 @@ def spread_starts(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndar
         whole = np.minimum(np.floor(u), pieces - 1)
         v = 2 * (u - whole) - 1  # -1 and 1 at the ends of the piece
         drawn = np.sign(v) * (1 - (1 - np.abs(v)) ** power)
-        yield (
-            usable(problem, np.unique(whole + (drawn + 1) / 2))
-            if np.unique(drawn + whole).size == count
-            else usable(problem, u)
-        )
+        moved = np.unique(whole + (drawn + 1) / 2)
+        yield usable(problem, moved if moved.size == count else u)
 
 
 def varied(problem: Reduced, degree: tuple[int, int]) -> Iterator[np.ndarray]:

@@ -14,7 +14,7 @@ import scipy.special
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fractions
-from rational_approx.arithmetic.precision import fraction, to_arb, working_bits
+from rational_approx.arithmetic.precision import fraction, to_accuracy, to_arb
 from rational_approx.expressions import switches
 from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES
 from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
@@ -151,13 +151,8 @@ class Expression:
 
     def mpf(self, x: Any) -> mpmath.mpf:
         """The value at an exact point (mpf, Fraction, int, or a float read as its shortest decimal), to ``mp.prec``."""
-        wanted, point = mpmath.mp.prec, fraction(x)
-        value = flint.arb.nan()
-        for bits in (wanted + 40, 2 * wanted + 100, 6 * wanted + 600):
-            with working_bits(bits):
-                value = evaluate(self.tree, to_arb(point), AT_POINT)
-                if value.is_finite() and (value.rel_accuracy_bits() >= wanted or value.is_zero()):
-                    break
+        point = fraction(x)
+        value = to_accuracy(lambda: evaluate(self.tree, to_arb(point), AT_POINT), mpmath.mp.prec)
         if not value.is_finite():
             return mpmath.mpf("nan")
         # No fraction: pi^(-10^(e+10)) has an exponent of thirteen digits, which mpf holds and a fraction does not.

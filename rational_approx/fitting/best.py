@@ -17,8 +17,9 @@ from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.fitting.solve import Seen, Solution, solve
 from rational_approx.fitting.whole_line import on_line
 from rational_approx.problem.answer import Finished, restored
+from rational_approx.problem.change import NoGap
 from rational_approx.problem.conditions import Bounds, Conditions, not_unique
-from rational_approx.problem.reduction import NoGap, Reduced, reduced
+from rational_approx.problem.reduction import Reduced, reduced
 from rational_approx.targets.target import Target
 
 __all__ = ["DEFAULT_DIGITS", "Question", "fitted"]
@@ -44,7 +45,7 @@ class Question(NamedTuple):
             seen = last_look(self.answer(problem, done, True, history))
             return seen and Seen(seen.upper, tuple(float(problem.change.t_of(x)) for x in seen.missed))
 
-        solution = solve(problem, problem.degree, self.digits or DEFAULT_DIGITS, history, look)
+        solution = solve(problem, self.digits or DEFAULT_DIGITS, history, look)
         if solution is None:
             return None, None
         found = self.answer(problem, solution.done, solution.converged, history)
@@ -104,9 +105,7 @@ def fitted(question: Question) -> Fit:
         )
     if bounds == (-inf, inf) or in_range(*found.rational.polynomials, target.domain, bounds):
         return found
-    # A symmetry of the target is one of the best approximant only where the bounds have it as well.
-    kept = ("even", "odd", "constant") if sum(bounds) == 2 * sum(problem.change.offset[:1]) else ("even",)
-    walled = reduced(target, degree, question.interpolate, kept)
+    walled = reduced(target, degree, question.interpolate, bounds)
     start = solution.done.reference if solution is not None else ()
     if walled.change != problem.change:
         start = tuple(sorted({walled.change.t_of(x) for x in found.reference}))

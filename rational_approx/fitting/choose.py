@@ -6,13 +6,14 @@ from math import inf, isfinite
 import numpy as np
 
 from rational_approx.fitting.best import Question
-from rational_approx.fitting.cost import Type, doubled, halved, operations, symmetry
+from rational_approx.fitting.cost import operations
 from rational_approx.fitting.patterns import best
 from rational_approx.fitting.result import DidNotConverge, Fit
-from rational_approx.fitting.walsh import WalshTable, walsh_table
+from rational_approx.problem.ansatz import Ansatz, Type
+from rational_approx.problem.symmetry import symmetry_of
 from rational_approx.targets.target import Target
 
-__all__ = ["WalshTable", "cheapest", "operations", "walsh_table"]
+__all__ = ["cheapest"]
 
 SIZES = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Types (n, n) on the way up, in the variable that is left after symmetry; what needs more is given up."""
@@ -35,24 +36,24 @@ class _Search:
         self.question, self.denominator, self.allowed = question, denominator, allowed
         self.target = target = question.target
         self.free = not question.interpolate and question.bounds == (-inf, inf) and denominator == "one sign"
-        self.symmetry = symmetry(target) if self.free else "none"
+        self.symmetry = symmetry_of(target) if self.free else Ansatz()
         self.fits: dict[Type, Fit | None] = {}
         self.decays = target.domain.bounded or _limit(target) <= allowed
 
     def possible(self, m: int, n: int) -> bool:
         """Whether a type can be the answer to anything: other types are equal to smaller ones, or too large."""
-        p, q = doubled(m, n, self.symmetry)
+        p, q = self.symmetry.outer(m, n)
         if p < len(self.target.relative_zeros):
             return False
         if self.target.samples is not None:
             return p + q + 2 <= len(self.target.samples[0])
         if not self.target.domain.bounded:
             return m == n or (m < n and self.decays)
-        return m >= n or self.symmetry != "linear"
+        return self.symmetry.inner((p, q)) == (m, n)
 
     def error(self, m: int, n: int) -> float:
         """The best error of a type, infinite where none was found."""
-        degree = doubled(m, n, self.symmetry)
+        degree = self.symmetry.outer(m, n)
         if not self.possible(m, n):
             return inf
         if degree not in self.fits:
@@ -73,11 +74,11 @@ class _Search:
 
     def smallest(self, m: int, n: int) -> Type:
         """The smallest type that holds the best approximant of a type, which may be degenerate."""
-        found = self.fits[doubled(m, n, self.symmetry)]
+        found = self.fits[self.symmetry.outer(m, n)]
         if found is None:
             return m, n
         p, q = found.rational.type
-        lower = halved((max(p, 1) if self.symmetry == "odd" else p, q), self.symmetry)
+        lower = self.symmetry.inner((max(p, len(self.symmetry.roots)), q))
         return lower if self.possible(*lower) and lower <= (m, n) else (m, n)
 
     def best(self) -> Fit | None:
@@ -120,7 +121,7 @@ def cheapest(question: Question, tolerance: float, denominator: str = "one sign"
     if isinstance(tolerance, bool) or not (isfinite(allowed) and allowed > 0):
         raise ValueError(f"tolerance must be a positive number, not {tolerance!r}: give the largest error allowed")
     search = _Search(question, denominator, allowed)
-    degree = doubled(*_descended(search, _corner(search)), search.symmetry)
+    degree = search.symmetry.outer(*_descended(search, _corner(search)))
     found = search.fits[degree]
     assert found is not None
     return found if question.digits is None else best(question._replace(degree=degree), denominator)

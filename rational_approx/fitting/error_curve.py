@@ -58,7 +58,7 @@ def sampled_error(
     x = np.unique(np.concatenate([x, known]))
     f = piece.function(x)
     if level > _FLOAT_NOISE * max(1e-300, float(np.abs(f).max())) or piece.expression is None:
-        return x, piece.weight(x) * (f - rational(x))
+        return x, piece.error(rational, x)
     digits = 20 + max(0, round(-np.log10(max(level, 1e-300))))
     with working_precision(digits):
         exact = piece.expression

@@ -6,12 +6,11 @@ there, as an odd target with a jump at 0 has), ``S_1 - W_1 R(b)`` and ``S_2 - W_
     H = abs(S_1 W_2 - S_2 W_1) / (W_1 + W_2),      reached only by   R(b) = m = (S_1 + S_2) / (W_1 + W_2).
 
 So a rational with ``R(b) = m`` and no error above H is a best one, though it need not alternate and is not the only
-one. For a fixed level that is a linear problem,
+one. For a fixed level that is the linear programme of :mod:`exchange.correction`,
 
-    maximise z   subject to   abs(S Q - W P) + z g Q_k <= H abs(Q)   on a grid,   P(b) = m Q(b),   abs(q_j) <= 1,
+    minimise z   subject to   abs(S Q - W P) - H Q <= z g Q_k   on a grid,   P(b) = m Q(b),
 
-where ``g`` grows from 0 at b to 1, so that z > 0 means that the error falls from H on both sides of the jump. The signs
-of Q are given. ``Q_k`` only scales the rows, as in :mod:`exchange.correction`, and is Q of the step before.
+where ``g`` grows from 0 at b to 1, so that z < 0 means that the error falls from H on both sides of the jump.
 """
 
 from fractions import Fraction
@@ -21,9 +20,7 @@ import flint
 import numpy as np
 
 from rational_approx.arithmetic.precision import to_arb, working_bits
-from rational_approx.exchange.correction import PRECISE, orthonormal
-from rational_approx.exchange.equations import interpolated
-from rational_approx.exchange.extrema import looks
+from rational_approx.exchange.correction import Grid, Improved, improved, in_powers
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
@@ -42,21 +39,19 @@ class Jump(NamedTuple):
     middle: flint.arb | None
 
 
-def half_jump(problem: Reduced, degree: tuple[int, int], digits: int) -> Finished | None:
+def half_jump(problem: Reduced, digits: int) -> Finished | None:
     """A rational whose largest error is half of the largest jump; None where there is no jump, or no such rational."""
     bits = int(3.33 * digits) + 256
     with working_bits(bits):
         jump = _largest(problem)
         if jump is None:
             return None
-        found = _below(problem, degree, jump)
+        degree = problem.degree
+        grid = Grid.of(problem, degree)
+        found = _below(grid, degree, jump)
         if found is None:
             return None
-        t, p_values, q_values = found
-        p, q = (
-            interpolated([flint.arb(t[k]) for k in at], [flint.arb(values[k]) for k in at])
-            for at, values in ((_spread(t.size, degree[0] + 1), p_values), (_spread(t.size, degree[1] + 1), q_values))
-        )
+        p, q = in_powers(grid.t, found.p, degree[0]), in_powers(grid.t, found.q, degree[1])
         if jump.middle is not None:
             at = to_arb(jump.at)
             p = p + (jump.middle * q(at) - p(at)).mid()
@@ -83,45 +78,16 @@ def _largest(problem: Reduced) -> Jump | None:
     return largest if float(largest.h) > 1e-12 * size else None
 
 
-def _below(problem: Reduced, degree: tuple[int, int], jump: Jump) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """A grid with P and Q on it, of an error that is smaller than H everywhere but at the jump."""
-    from scipy.optimize import linprog
-
-    p, q = degree
-    grids = looks(problem, 16 * (p + q + 2) // len(problem.pieces) + 48)
-    signals = [piece.floats(t) for piece, t in zip(problem.pieces, grids, strict=True)]
-    t, s, w = (np.concatenate(part) for part in (grids, *zip(*signals, strict=True)))
-    side = np.concatenate([np.full(t.size, piece.q_sign) for piece, t in zip(problem.pieces, grids, strict=True)])
-    b, level = float(jump.at), float(jump.h)
-    at = int(np.argmin(np.abs(t - b)))
-    slack = np.minimum(1.0, np.abs(t - b) / (REACH * (t[-1] - t[0])))
-    used = slack > 1e-6
-    cost = np.r_[np.zeros(p + q + 2), -1.0]
-    bounds = [(None, None)] * (p + 1) + [(-1.0, 1.0)] * (q + 1) + [(None, None)]
+def _below(grid: Grid, degree: tuple[int, int], jump: Jump) -> Improved | None:
+    """A rational with an error that is smaller than H everywhere but at the jump."""
+    t = grid.t
+    distance = np.abs(t - float(jump.at))
+    slack = np.minimum(1.0, distance / (REACH * (t[-1] - t[0])))
+    through = None if jump.middle is None else (int(np.argmin(distance)), float(jump.middle))
     q_now = np.ones_like(t)
     for _ in range(STEPS):
-        basis = orthonormal(t, 1 / q_now, max(p, q))
-        top, bottom = basis[:, : p + 1], basis[:, : q + 1]
-        error = np.hstack([-w[:, None] * top / level, s[:, None] * bottom / level])[used]
-        room = np.hstack([np.zeros_like(top), side[:, None] * bottom])[used]
-        rows = np.block([[error - room, slack[used, None]], [-error - room, slack[used, None]]])
-        through = np.zeros((1, p + q + 3))
-        if jump.middle is not None:
-            through[0, :-1] = np.r_[top[at], -float(jump.middle) * bottom[at]]
-        zeros = np.zeros(rows.shape[0])
-        found = linprog(cost, rows, zeros, through, np.zeros(1), bounds, method="highs", options=PRECISE)
-        if found.status != 0:
-            return None
-        ratio = side * (bottom @ found.x[p + 1 : -1])
-        if not (ratio > 0).all():
-            return None
-        if found.x[-1] > 1e-7:
-            return t, (top @ found.x[: p + 1]) * q_now, side * ratio * q_now
-        q_now = q_now * ratio / (q_now * ratio).max()
+        step = improved(grid, degree, q_now, float(jump.h), room=np.where(slack > 1e-6, slack, 0.0), through=through)
+        if step is None or step.z < -1e-7:
+            return step
+        q_now = step.q
     return None
-
-
-def _spread(n: int, count: int) -> np.ndarray:
-    """``count`` of ``n`` indices, as a Chebyshev polynomial spreads its extrema."""
-    share = (1 - np.cos(np.pi * np.arange(count) / max(1, count - 1))) / 2
-    return np.unique(np.round(share * (n - 1)).astype(int))

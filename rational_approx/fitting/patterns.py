@@ -15,26 +15,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import flint
 import numpy as np
 
-from rational_approx.arithmetic.polynomials import fmpq
 from rational_approx.arithmetic.precision import to_fraction, working_bits
-from rational_approx.exchange.exact import Failure
 from rational_approx.exchange.extrema import looks, peaks
+from rational_approx.exchange.identity import Failure
 from rational_approx.exchange.stationary import moved, placed
 from rational_approx.fitting.best import DEFAULT_DIGITS, Question, fitted
 from rational_approx.fitting.result import DidNotConverge, Fit
+from rational_approx.problem.ansatz import Type
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.competitors import Pattern, Signs, marks, patterns, signs_of
 from rational_approx.problem.reduction import Reduced, reduced
-from rational_approx.targets.target import Target
 
 __all__ = ["best"]
-
-Type = tuple[int, int]
 
 
 def best(question: Question, denominator: str) -> Fit:
@@ -88,7 +84,7 @@ class _Search:
     def best(self, signs: Signs) -> Fit | None:
         """The best approximant of a pattern, or the best attempt (``converged`` False), or None."""
         degree = self.question.degree
-        problem = reduced(self.target, degree, self.question.interpolate, (), signs)
+        problem = reduced(self.target, degree, self.question.interpolate, signs=signs)
         for known in list(self.tried.values()):
             if known is not None and (again := self._as_degenerate(problem, known, signs)) is not None:
                 return again
@@ -112,7 +108,7 @@ class _Search:
         try:
             if -1 not in signs:  # here a symmetry of the target may be divided out
                 return fitted(asked)
-            return asked.solved(reduced(self.target, degree, asked.interpolate, (), signs))[1]
+            return asked.solved(reduced(self.target, degree, asked.interpolate, signs=signs))[1]
         except DidNotConverge as missed:
             return missed.fit
         except ValueError:  # a smaller type has too few coefficients for the conditions
@@ -137,10 +133,10 @@ class _Search:
             return None
         p, q = problem.degree
         top, bottom = found.rational.polynomials
-        top = top - bottom * flint.fmpq_poly([fmpq(c) for c in problem.change.offset] or [0])
-        defect = q if top == 0 else min(p + len(problem.change.roots) - top.degree(), q - bottom.degree())
+        top = top - bottom * problem.change.ansatz.polynomial
+        defect = q if top == 0 else min(p + len(problem.change.ansatz.roots) - top.degree(), q - bottom.degree())
         factor = [a * b for a, b in zip(signs_of(found.rational, self.target.domain), signs, strict=True)]
-        twisted = replace(problem, pieces=tuple(_with_sign(piece, factor, self.target) for piece in problem.pieces))
+        twisted = problem.with_signs(self.target.domain, factor)
         if defect < twisted.changes:
             return None
         if found.error == 0:
@@ -160,11 +156,6 @@ class _Search:
         return replace(found, reference=tuple(reference))
 
 
-def _with_sign(piece: Any, signs: list[int], target: Target) -> Any:
-    inside = [a <= piece.source.lower and piece.source.upper <= b for a, b in target.domain.intervals]
-    return replace(piece, q_sign=signs[inside.index(True)])
-
-
 def _size(problem: Reduced) -> float:
     grids = looks(problem, 16)
     return max(float(np.abs(piece.floats(t)[0]).max()) for piece, t in zip(problem.pieces, grids, strict=True))
@@ -180,9 +171,7 @@ class _Shown:
     def __call__(self, t: np.ndarray) -> np.ndarray:
         change = self.problem.change
         x = change.x(t)
-        value = self.found.rational(x)
-        if change.offset:
-            value = value - change.offset_at(x, float)
+        value = self.found.rational(x) - change.ansatz.offset_at(x, float)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(value / change.factor_at(x, float))
 

@@ -68,12 +68,12 @@ class Fit:
         return self.rational(x)
 
     def error_at(self, x: np.ndarray) -> np.ndarray:
-        """The weighted error ``w (f - r)`` in float64; not a number outside the domain."""
+        """The weighted error ``w (f - r)`` in float64; not a number outside the domain or where w is infinite."""
         x = np.asarray(x, dtype=np.float64)
         out = np.full(x.shape, np.nan)
         for piece in self.target.pieces:
             here = (x >= float(piece.lower)) & (x <= float(piece.upper))
-            out[here] = piece.weight(x[here]) * (piece.function(x[here]) - self.rational(x[here]))
+            out[here] = piece.error(self.rational, x[here])
         return out
 
     def rounded(self, format: str, basis: str | None = None) -> Rational:

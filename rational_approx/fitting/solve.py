@@ -1,6 +1,7 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from typing import NamedTuple
@@ -9,10 +10,10 @@ import numpy as np
 
 from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
 from rational_approx.exchange.correction import Approximant, corrected
-from rational_approx.exchange.exact import Failure, without_error
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.finish import finish
+from rational_approx.exchange.identity import Failure, without_error
 from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
@@ -71,13 +72,13 @@ class Candidate(NamedTuple):
     level: Level | None
 
 
-def solve(problem: Reduced, degree: tuple[int, int], digits: int, history: list[Record], look: Look) -> Solution | None:
+def solve(problem: Reduced, digits: int, history: list[Record], look: Look) -> Solution | None:
     """The best approximant of a type, or the best attempt (``converged`` False), or None.
 
     What an exchange ends with is best if its error is nowhere larger than on its reference: ``look`` says so of the
     whole domain, or shows where it is not. Such points are marked, and the next exchange looks there too.
     """
-    return _Solver(problem, digits, history, look).best(degree)
+    return _Solver(problem, digits, history, look).best()
 
 
 class _Solver:
@@ -86,33 +87,37 @@ class _Solver:
     def __init__(self, problem: Reduced, digits: int, history: list[Record], look: Look) -> None:
         self.problem, self.digits, self.history, self.look = problem, digits, history, look
         self.missed: tuple[float, ...] = ()
+        self.invisible = False
 
-    def best(self, degree: tuple[int, int]) -> Solution | None:
+    def best(self) -> Solution | None:
         """The best approximant of a type, or the best attempt, or None.
 
         A best approximant of smaller type (p - d, q - d) is also the best of type (p, q) if its error alternates
         ``p + q + 2 - d`` times (the defect d; Cheney, section 5.5). Near such a degenerate case the level equations are
         singular, so it is looked for last.
         """
+        degree = self.problem.degree
         if self.problem.changes > degree[1]:
             return None
-        level = half_jump(self.problem, degree, self.digits)
-        found = None if level is None else self.accepted(degree, level)
+        level = half_jump(self.problem, self.digits)
+        found = None if level is None else self.accepted(level)
         if found is not None:
             return found
         failed: list[tuple[float, Finished]] = []
         for round_ in range(LOOKS):
             self.missed = ()
-            found = self.first(degree, self.candidates(degree), failed, patient=round_ == LOOKS - 1)
+            found = self.first(self.candidates(), failed, patient=round_ == LOOKS - 1)
             if not self.missed:
                 break
             self.problem = self.problem.marked(self.missed)
-        found = found or self.exact(degree) or self.constant(degree)
+        if found is None and (self.invisible or self.problem.changes):
+            found = self.exact()
+        found = found or self.constant()
         if found is not None:
             return found
         if degree[1] > 0:
             smaller = (max(0, degree[0] - 1), degree[1] - 1)
-            lower = self.best(smaller)
+            lower = self.smaller(smaller)
             if lower is not None and lower.converged:
                 defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
                 if _alternations(self.problem, lower) >= sum(degree) + 2 - defect:
@@ -120,14 +125,17 @@ class _Solver:
                 if lower.degree == smaller:
                     reference = np.array([float(t) for t in lower.done.reference])
                     starts = beside_gap(self.problem, reference, sum(degree) + 2)
-                    found = self.first(degree, self.explored(degree, starts), failed)
+                    found = self.first(self.explored(starts), failed)
         if found is None and failed:
             return Solution(min(failed, key=lambda item: item[0])[1], degree, False)
         return found
 
+    def smaller(self, degree: tuple[int, int]) -> Solution | None:
+        """The best approximant of a smaller type, or the best attempt, or None."""
+        return solve(replace(self.problem, degree=degree), self.digits, self.history, self.look)
+
     def first(
         self,
-        degree: tuple[int, int],
         candidates: Iterator[Candidate],
         failed: list[tuple[float, Finished]],
         patient: bool = True,
@@ -137,11 +145,11 @@ class _Solver:
         for candidate in candidates:
             try:
                 done = finish(
-                    self.problem, degree, candidate.reference, candidate.h, candidate.q_values, self.digits
+                    self.problem, self.problem.degree, candidate.reference, candidate.h, candidate.q_values, self.digits
                 )
             except Failure:
                 continue
-            found = self.accepted(degree, done, candidate)
+            found = self.accepted(done, candidate)
             if found is not None:
                 return found
             failed.append((candidate.deviation, done))
@@ -149,8 +157,9 @@ class _Solver:
                 return None
         return None
 
-    def accepted(self, degree: tuple[int, int], done: Finished, candidate: Candidate | None = None) -> Solution | None:
+    def accepted(self, done: Finished, candidate: Candidate | None = None) -> Solution | None:
         """The solution that a finished rational is, if it has no pole and no larger error."""
+        degree = self.problem.degree
         if _pole(self.problem, done):
             return None
         seen = self.look(done)
@@ -158,22 +167,26 @@ class _Solver:
             self.missed += seen.missed
             return None
         if seen is None or seen.upper is None:  # no proof: floats decide, as far as they see
-            if candidate is not None and not _nothing_larger(self.problem, degree, candidate, done):
+            if candidate is not None and not _nothing_larger(self.problem, candidate, done):
                 return None
             return Solution(done, degree, True)
         return Solution(done, degree, True, seen.upper)
 
-    def exact(self, degree: tuple[int, int]) -> Solution | None:
+    def exact(self) -> Solution | None:
         """Where the target is itself a rational of the type."""
-        found = without_error(self.problem, degree, self.digits)
-        return None if found is None else self.accepted(found[1], found[0])
+        found = without_error(self.problem, self.digits)
+        if found is None:
+            return None
+        solution = self.accepted(found[0])
+        return solution and solution._replace(degree=found[1])
 
-    def constant(self, degree: tuple[int, int]) -> Solution | None:
+    def constant(self) -> Solution | None:
         """The best constant, where its error alternates often enough for the type: the defect is min(p, q), and q if it
         is zero (a target that swings evenly about zero, and a numerator too poor to follow)."""
+        degree = self.problem.degree
         if degree == (0, 0):
             return None
-        constant = self.best((0, 0))
+        constant = self.smaller((0, 0))
         if constant is None or not constant.converged:
             return None
         if constant.done.h == 0:
@@ -183,46 +196,45 @@ class _Solver:
         defect = degree[1] if vanishes else min(degree)
         return constant if _alternations(self.problem, constant) >= sum(degree) + 2 - defect else None
 
-    def candidates(self, degree: tuple[int, int]) -> Iterator[Candidate]:
+    def candidates(self) -> Iterator[Candidate]:
         """One after another, the cheapest starts first."""
-        problem = self.problem
+        problem, degree = self.problem, self.problem.degree
         nearly: list[Barycentric] = []
         further = apportioned(problem, degree)
         if not problem.changes:
             further = chain(varied(problem, degree), _remembered(lawson(problem, degree), nearly))
-        invisible = False
         try:
             for start in chain(spread_starts(problem, degree), further):
-                found = self.exchanged(problem, degree, start)
+                found = self.exchanged(problem, start)
                 if found is not None and found.deviation < NEAR:
                     yield _candidate(found)
         except Invisible:
-            invisible = True
-        if problem.precise and invisible:
-            yield from self.explored(degree, spread_starts(problem, degree))
+            self.invisible = True
+        if problem.precise and self.invisible:
+            yield from self.explored(spread_starts(problem, degree))
         try:
-            for found in continued(problem, degree):
-                self.history.extend(found.history)
+            for grown in continued(problem, degree):
+                self.history.extend(grown.history)
         except Failure:
             pass
         else:
-            yield _candidate(found)
+            yield _candidate(grown)
         last: list[np.ndarray] = []
         if sum(degree) <= LARGEST_CORRECTED:
             seed = min(nearly, key=lambda each: each.largest, default=None)
-            yield from self.corrected(degree, seed, last)
+            yield from self.corrected(seed, last)
         if problem.precise:
-            yield from self.explored(degree, chain(last[-1:], () if invisible else spread_starts(problem, degree)))
+            yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
 
-    def corrected(self, degree: tuple[int, int], nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
+    def corrected(self, nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
         """Differential correction finds the best on a grid. Where the exchange from there shows larger peaks, the grid
         has missed them: it gets them, and the next round starts from what the last one found."""
-        problem = self.problem
+        problem, degree = self.problem, self.problem.degree
         for _ in range(ROUNDS):
             best: Exchange | None = None
             for start in corrected(problem, degree, nearest):
                 last.append(start)
-                found = self.exchanged(problem, degree, start)
+                found = self.exchanged(problem, start)
                 if found is None:
                     continue
                 if found.deviation < NEAR:
@@ -235,20 +247,20 @@ class _Solver:
             missed, _ = peaks(problem, nearest, looks(problem, 16 * sum(degree) // len(problem.pieces) + 80))
             problem = problem.marked(missed)
 
-    def exchanged(self, problem: Reduced, degree: tuple[int, int], start: np.ndarray) -> Exchange | None:
+    def exchanged(self, problem: Reduced, start: np.ndarray) -> Exchange | None:
         """Where the exchange from a start ends, if it begins."""
         try:
-            found = exchange(problem, degree, start)
+            found = exchange(problem, problem.degree, start)
         except Failure:
             return None
         self.history.extend(found.history)
         return found
 
-    def explored(self, degree: tuple[int, int], starts: Iterable[np.ndarray]) -> Iterator[Candidate]:
+    def explored(self, starts: Iterable[np.ndarray]) -> Iterator[Candidate]:
         """Candidates in multiprecision arithmetic."""
         for start in starts:
             try:
-                found = explored(self.problem, degree, start, self.digits)
+                found = explored(self.problem, self.problem.degree, start, self.digits)
             except Failure:
                 continue
             self.history.extend(found.history)
@@ -282,7 +294,7 @@ def _pole(problem: Reduced, done: Finished) -> bool:
     )
 
 
-def _nothing_larger(problem: Reduced, degree: tuple[int, int], candidate: Candidate, done: Finished) -> bool:
+def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
     """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and the
     levelled one is no smaller than the candidate's.
 
@@ -299,7 +311,7 @@ def _nothing_larger(problem: Reduced, degree: tuple[int, int], candidate: Candid
     level, allowed = candidate.level, 1 + 2 * candidate.deviation + 1e-6
     if candidate.deviation > ROUGH:  # it says little of the finished one: that is levelled once more
         try:
-            level = exchange(problem, degree, np.array([float(t) for t in done.reference]), limit=1).level
+            level = exchange(problem, problem.degree, np.array([float(t) for t in done.reference]), limit=1).level
             allowed = 1 + ROUGH
         except Failure:
             pass

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from math import inf
 
 from rational_approx.fitting.best import Question, fitted
-from rational_approx.fitting.cost import Type, doubled, halved, operations, symmetry
+from rational_approx.fitting.cost import operations
 from rational_approx.fitting.result import DidNotConverge
+from rational_approx.problem.ansatz import Ansatz, Type
+from rational_approx.problem.symmetry import symmetry_of
 from rational_approx.targets.target import Target
 
 __all__ = ["WalshTable", "walsh_table"]
@@ -22,7 +24,7 @@ class WalshTable:
     """
 
     target: Target
-    symmetry: str
+    symmetry: Ansatz
     errors: dict[Type, float | None]
     blocks: dict[Type, Type]
 
@@ -35,8 +37,7 @@ class WalshTable:
 
     def __str__(self) -> str:
         most_p, most_q = max(self.errors)
-        title = {"none": "no symmetry", "linear": "c x + even"}.get(self.symmetry, self.symmetry)
-        lines = [f"{self.target.name} on {self.target.domain}: {title}"]
+        lines = [f"{self.target.name} on {self.target.domain}: {self.symmetry}"]
         lines.append("   p\\q" + "".join(f"{q:>10}" for q in range(most_q + 1)))
         for p in range(most_p + 1):
             lines.append(f"{p:>6}" + "".join(f"{self._entry(p, q):>10}" for q in range(most_q + 1)))
@@ -88,15 +89,15 @@ def walsh_table(
     for name, most in (("max_p", max_p), ("max_q", max_q)):
         if not isinstance(most, int) or isinstance(most, bool) or most < 0:
             raise ValueError(f"{name} must be an integer of at least 0, not {most!r}")
-    kind = symmetry(target)
+    symmetry = symmetry_of(target)
     types = [(p, q) for p in range(max_p + 1) for q in range(max_q + 1)]
-    blocks = {degree: _block(degree, kind) for degree in types}
+    blocks = {degree: _block(degree, symmetry) for degree in types}
     known: dict[Type, float | None] = {}
     for degree in types:
         smallest = blocks[degree]
         if smallest not in known:
             known[smallest] = _error(target, smallest)
-    return WalshTable(target, kind, {degree: known[blocks[degree]] for degree in types}, blocks)
+    return WalshTable(target, symmetry, {degree: known[blocks[degree]] for degree in types}, blocks)
 
 
 def _error(target: Target, degree: Type) -> float | None:
@@ -110,11 +111,10 @@ def _error(target: Target, degree: Type) -> float | None:
         return None
 
 
-def _block(degree: Type, kind: str) -> Type:
+def _block(degree: Type, symmetry: Ansatz) -> Type:
     """The smallest type with the same best approximant, by symmetry."""
     p, q = degree
-    if kind == "odd" and p == 0:  # the best one is odd and so zero
+    if p == 0 and symmetry.roots and not symmetry.offset:  # the best one is odd and so zero
         return 0, 0
-    if kind == "none" or (kind == "linear" and p <= q):  # c x + P/Q has type (q + 1, q) at least
-        return degree
-    return doubled(*halved(degree, kind), kind)
+    # c x + P/Q has type (q + 1, q) at least
+    return degree if p < symmetry.needed(q) else symmetry.outer(*symmetry.inner(degree))

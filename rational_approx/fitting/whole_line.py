@@ -19,6 +19,7 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.signs import in_range
+from rational_approx.problem.change import varying
 from rational_approx.targets.target import Target
 
 __all__ = ["on_line"]
@@ -82,16 +83,7 @@ class _Circle:
         """Half of the target's variation lies within ``scale`` of the middle."""
         z = np.geomspace(1e-3, 1e4, 400)
         x = np.concatenate([-z[::-1], [0.0], z])
-        values = np.empty_like(x)
-        for piece in target.pieces:
-            here = (x >= float(piece.lower)) & (x <= float(piece.upper))
-            values[here] = piece.function(x[here])
-        travelled = np.cumsum(np.abs(np.diff(values)))
-        if travelled[-1] == 0:
-            return cls(0.0, 1.0)
-        quarter, half, three = (
-            float(x[int(np.searchsorted(travelled, share * travelled[-1]))]) for share in (0.25, 0.5, 0.75)
-        )
+        quarter, half, three = varying(target, x, 0.25, 0.5, 0.75) or (-1.0, 0.0, 1.0)
         return cls(half, max((three - quarter) / 2, 1e-3))
 
     def angle(self, x: float) -> float:

@@ -7,7 +7,7 @@ import flint
 import numpy as np
 
 from rational_approx.arithmetic.domain import Domain, End
-from rational_approx.arithmetic.polynomials import as_chebyshev, exact, fmpq, fractions
+from rational_approx.arithmetic.polynomials import as_chebyshev, common_factor_removed, exact, fmpq, fractions, through
 from rational_approx.arithmetic.precision import to_fraction
 from rational_approx.problem.reduction import Reduced
 from rational_approx.rationals.rational import Rational
@@ -47,8 +47,7 @@ class Finished:
 
 
 def _exact_poly(poly: flint.arb_poly) -> flint.fmpq_poly:
-    fractions = [to_fraction(c) for c in poly.coeffs()]
-    return flint.fmpq_poly([flint.fmpq(c.numerator, c.denominator) for c in fractions])
+    return flint.fmpq_poly([fmpq(to_fraction(c)) for c in poly.coeffs()])
 
 
 def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[End]) -> Rational:
@@ -59,8 +58,7 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     """
     p, q = problem.change.restored(done.p, done.q, problem.degree)
     if done.h == 0:  # the target itself
-        common = p.gcd(q)
-        p, q = p // common, q // common
+        p, q = common_factor_removed(p, q)
     basis = "chebyshev" if domain.bounded else "monomial"
     top, bottom = _coefficients(p, domain), _coefficients(q, domain)
     if len(top) == len(bottom) == 1 and abs(top[0] / bottom[0]) < abs(done.h) / (1 << done.bits // 2):
@@ -79,14 +77,14 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
     if done.h != 0 or max(c.denominator for c in top + bottom) > 1 << SIMPLE:
         top, bottom = (tuple(Fraction(round(c * unit), unit) for c in side) for side in (top, bottom))
     rational = Rational(top, bottom, domain, basis)
-    if problem.change.roots:
-        offset = flint.fmpq_poly([fmpq(c) for c in problem.change.offset] or [0])
+    ansatz = problem.change.ansatz
+    if ansatz.roots:
         top_now, bottom_now = rational.polynomials
         # An odd target vanishes at 0 in a gap as well, unless P and Q shared the factor x.
-        inside = [a for a in problem.change.roots if a in domain]
-        missing = [(a, exact((offset * bottom_now - top_now)(fmpq(a)))) for a in inside]
-        if any(value for _, value in missing):
-            corrected = _coefficients(top_now + _through(missing), domain)
+        inside = [a for a in ansatz.roots if a in domain]
+        missing = {a: exact((ansatz.polynomial * bottom_now - top_now)(fmpq(a))) for a in inside}
+        if any(missing.values()):
+            corrected = _coefficients(top_now + through(missing), domain)
             rational = Rational(corrected, rational.denominator, domain, basis)
     # As many support points as the barycentric form needs, and no more: with a surplus its weights would cancel.
     wanted = max(rational.type) + 1
@@ -97,15 +95,3 @@ def restored(problem: Reduced, done: Finished, domain: Domain, reference: list[E
 
 def _coefficients(poly: flint.fmpq_poly, domain: Domain) -> tuple[Fraction, ...]:
     return as_chebyshev(poly, domain) if domain.bounded else fractions(poly)
-
-
-def _through(values: list[tuple[Fraction, Fraction]]) -> flint.fmpq_poly:
-    """The polynomial of lowest degree through points with these values."""
-    total = flint.fmpq_poly([0])
-    for a, value in values:
-        term = flint.fmpq_poly([fmpq(value)])
-        for b, _ in values:
-            if b != a:
-                term = term * flint.fmpq_poly([-fmpq(b), 1]) * (1 / fmpq(a - b))
-        total += term
-    return total

@@ -1,8 +1,15 @@
-"""The change of variable between the user's x and the t in which a problem is solved, and the form of its answer."""
+"""The change of variable between the user's x and the t in which a problem is solved: half-lines become intervals.
 
+A half-line is mapped by the Möbius map ``y = end + s (1 + t) / (1 - t)``, under which a rational of type (n, n) stays
+one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. Of two half-lines the lower one lies at
+t > 1, beyond infinity.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isinf
+from itertools import pairwise
+from math import inf, isinf, prod
 from typing import Any
 
 import flint
@@ -11,8 +18,11 @@ import numpy as np
 from rational_approx.arithmetic.domain import End, finite
 from rational_approx.arithmetic.polynomials import fmpq
 from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.problem.ansatz import Ansatz, Type
+from rational_approx.targets.piece import Piece
+from rational_approx.targets.target import Target
 
-__all__ = ["HUGE", "Change"]
+__all__ = ["HUGE", "Change", "NoGap", "change_for", "varying"]
 
 HUGE = 2.0**500
 """Where a half-line ends for floats: every function of the zoo has reached its limit long before."""
@@ -20,33 +30,33 @@ HUGE = 2.0**500
 
 @dataclass(frozen=True)
 class Change:
-    """``t -> y -> x``, with ``y`` affine or Möbius in t and ``x = y`` or ``sqrt(y)``; and the form of the approximant,
-    ``r(x) = offset(x) + prod (x - root) R``, with ``R`` the rational that is looked for."""
+    """``t -> y -> x``, with ``y`` affine or Möbius in t and ``y = x**step``; and the ansatz, whose ``R`` is wanted.
+
+    A half-line that goes to minus infinity has a negative scale.
+    """
 
     origin: Fraction
     scale: Fraction
+    ansatz: Ansatz
     moebius: bool = False
-    mirrored: bool = False  # the half-line (-inf, upper]
-    symmetric: bool = False  # y = x**2
-    offset: tuple[Fraction, ...] = ()  # coefficients in powers of x
-    roots: tuple[Fraction, ...] = ()
     drop: int = 0  # q - p in the variable t, the exponent of (1 - t)
 
-    def y(self, t: np.ndarray) -> np.ndarray:
-        if not self.moebius:
-            return float(self.origin) + float(self.scale) * t
-        with np.errstate(divide="ignore"):
-            far = np.clip((1 + t) / (1 - t), -HUGE, HUGE)
-        y = float(self.origin) + float(self.scale) * far
-        return -y if self.mirrored else y
+    @property
+    def symmetric(self) -> bool:
+        """Whether x is ``sqrt(y)``."""
+        return self.ansatz.step == 2
 
     def x(self, t: np.ndarray) -> np.ndarray:
-        y = self.y(t)
+        """The points in floats, infinity at ``HUGE``."""
+        if self.moebius:
+            with np.errstate(divide="ignore"):
+                t = np.clip((1 + t) / (1 - t), -HUGE, HUGE)
+        y = float(self.origin) + float(self.scale) * t
         return y if not self.symmetric else np.sqrt(np.maximum(y, 0.0))
 
     def t(self, x: np.ndarray) -> np.ndarray:
         """The points t of finite points x, in floats: the inverse of :meth:`x`."""
-        y = -x if self.mirrored else x * x if self.symmetric else x
+        y = x * x if self.symmetric else x
         z = (y - float(self.origin)) / float(self.scale)
         return (z - 1) / (z + 1) if self.moebius else z
 
@@ -54,10 +64,9 @@ class Change:
         if not self.moebius:
             y = t * to_arb(self.scale) + to_arb(self.origin)
         elif t[0] == 1:
-            y = flint.arb_series([flint.arb(2) ** 2000 * (-1 if self.mirrored else 1)], prec=1)
+            y = flint.arb_series([flint.arb(2) ** 2000 * (1 if self.scale > 0 else -1)], prec=1)
         else:
             y = (t + 1) / (1 - t) * to_arb(self.scale) + to_arb(self.origin)
-            y = -y if self.mirrored else y
         if not self.symmetric:
             return y
         if y[0] == 0:  # only the value is asked for at the end of a piece
@@ -69,18 +78,8 @@ class Change:
         if isinstance(end, float) and isinf(end):
             return Fraction(1)
         x = finite(end)
-        y = x if not self.symmetric else x * x
-        if not self.moebius:
-            return (y - self.origin) / self.scale
-        z = ((-y if self.mirrored else y) - self.origin) / self.scale
-        return (z - 1) / (z + 1)
-
-    def offset_at(self, x: Any, number: Any) -> Any:
-        """``offset(x)``; ``number`` makes floats or balls of its coefficients."""
-        total = x * 0
-        for c in reversed(self.offset):
-            total = total * x + number(c)
-        return total
+        z = (x**self.ansatz.step - self.origin) / self.scale
+        return (z - 1) / (z + 1) if self.moebius else z
 
     def factor_at(self, x: Any, number: Any) -> Any:
         """``prod (x - root) (1 - t)**drop``.
@@ -89,22 +88,19 @@ class Change:
         """
         total, falls = x * 0 + 1, []
         if self.drop:
-            y = x * x if self.symmetric else -x if self.mirrored else x
+            y = x * x if self.symmetric else x  # a power of a series that may be zero is no number
             scale = number(self.scale)
             falls = [2 * scale / (y - number(self.origin) + scale)] * self.drop
-        for root in self.roots:
+        for root in self.ansatz.roots:
             total = total * (x - number(root))
             if falls:
                 total = total * falls.pop()
-        for fall in falls:
-            total = total * fall
-        return total
+        return prod(falls, start=total)
 
     def sign_on(self, lower: End, upper: End) -> int:
         """The sign of the factor between two ends, between which it has no root: ``1 - t`` is negative on the lower of
         two half-lines."""
-        beyond = self.moebius and not self.mirrored and not self.symmetric and upper < self.origin
-        negative = sum(1 for root in self.roots if root >= upper) + (self.drop if beyond else 0)
+        negative = sum(1 for root in self.ansatz.roots if root >= upper) + (self.drop if self.t_of(upper) > 1 else 0)
         return -1 if negative % 2 else 1
 
     def restored(
@@ -119,17 +115,11 @@ class Change:
             top, bottom = flint.fmpq_poly([-origin - scale, 1]), flint.fmpq_poly([-origin + scale, 1])
             p = _homogeneous(p, top, bottom, degree[0]) * (2 * scale) ** self.drop
             q = _homogeneous(q, top, bottom, degree[1])
-            if self.mirrored:
-                flip = flint.fmpq_poly([0, -1])
-                p, q = p(flip), q(flip)
-        if self.symmetric:
-            square = flint.fmpq_poly([0, 0, 1])
-            p, q = p(square), q(square)
-        for root in self.roots:
+        power = flint.fmpq_poly([0, 1]) ** self.ansatz.step
+        p, q = p(power), q(power)
+        for root in self.ansatz.roots:
             p = p * flint.fmpq_poly([-fmpq(root), 1])
-        if self.offset:
-            p = p + q * flint.fmpq_poly([fmpq(c) for c in self.offset])
-        return p, q
+        return p + q * self.ansatz.polynomial, q
 
     def x_of(self, t: Fraction) -> Fraction:
         """The user's x at a point t that is not at infinity, to the precision of a float."""
@@ -141,8 +131,7 @@ class Change:
 
         An error that is even has the same sign at the innermost two mirrored points: one of them is left out.
         """
-        odd = len(self.roots) == 1
-        drop = 1 if points[0] == 0 or not odd else 0
+        drop = 1 if points[0] == 0 or not self.ansatz.roots else 0
         return [-x for x in reversed(points)][: len(points) - drop] + points
 
 
@@ -151,3 +140,96 @@ def _homogeneous(poly: flint.fmpq_poly, top: flint.fmpq_poly, bottom: flint.fmpq
     for k, c in enumerate(poly.coeffs()):
         total += top**k * bottom ** (n - k) * c
     return total
+
+
+DRAWN = 1e-6
+"""Marks so near to an end, as a share of the domain, show a singularity there."""
+
+
+def _centre(target: Target, lower: Fraction, upper: Fraction) -> Fraction:
+    """Where t is 0: floats lie densest there, so it is the end of a piece at which the target has a singularity that
+    draws peaks to it, the only breakpoint, or else the middle."""
+    gaps: dict[Fraction, float] = {}
+    for piece in target.pieces if target.samples is None else ():
+        x = piece.marks
+        for end, gap in ((piece.lower, x[1] - x[0]), (piece.upper, x[-1] - x[-2])):
+            gaps[finite(end)] = min(float(gap), gaps.get(finite(end), inf))
+    drawn = min(gaps, key=lambda end: gaps[end], default=lower)
+    if gaps.get(drawn, inf) < DRAWN * float(upper - lower):
+        return drawn
+    return target.breakpoints[0] if len(target.breakpoints) == 1 else (lower + upper) / 2
+
+
+class NoGap(ValueError):
+    """The whole line, and no symmetry that makes half of it enough."""
+
+
+def change_for(target: Target, degree: Type, ansatz: Ansatz, pieces: Sequence[Piece]) -> tuple[Change, Type]:
+    """The change of variable that takes pieces of a target to a bounded interval, and the type of ``R`` that is of use
+    there.
+
+    Raises
+    ------
+    ValueError
+        where no rational can follow the target to infinity.
+    NoGap
+        where the pieces are the whole line.
+    """
+    p, q = ansatz.inner(degree)
+    lower, upper = pieces[0].lower, pieces[-1].upper
+    if isinstance(lower, Fraction) and isinstance(upper, Fraction):
+        if ansatz.step == 2:
+            return Change(Fraction(0), upper * upper, ansatz), (p, q)
+        origin = _centre(target, lower, upper)
+        return Change(origin, max(upper - origin, origin - lower), ansatz), (p, q)
+    _check_limits(target)
+    if isinstance(lower, Fraction) or isinstance(upper, Fraction):
+        origin, side = (lower, 1) if isinstance(lower, Fraction) else (finite(upper), -1)
+        half = varying(target, float(origin) + side * np.geomspace(1e-3, 1e4, 400), 0.5)
+        # The distance within which half of the target's variation lies, or 1.
+        scale = side * (Fraction(2) ** round(float(np.log2(abs(half[0] - float(origin))))) if half else Fraction(1))
+    else:
+        between = ((finite(a.upper), finite(b.lower)) for a, b in pairwise(pieces))
+        before, origin = max(between, key=lambda ends: ends[1] - ends[0], default=(Fraction(0), Fraction(0)))
+        if before == origin:
+            raise NoGap("the whole line, and a target that is neither even nor odd, up to a constant")
+        scale = (origin - before) / 2
+    p = min(p, q - len(ansatz.roots))  # a bounded target: a larger numerator cannot help
+    if p < 0:
+        raise ValueError(f"type {degree} has only constants that are bounded there: choose a larger denominator")
+    return Change(origin**ansatz.step, scale**ansatz.step, ansatz, True, q - p), (p, q)
+
+
+def _check_limits(target: Target) -> None:
+    """A rational has one limit for both ends of the line, so the target must have."""
+    ends = (target.pieces[0], target.domain.lower), (target.pieces[-1], target.domain.upper)
+    limits = [_limit(piece, np.copysign(HUGE, end)) for piece, end in ends if isinstance(end, float)]
+    low, high = limits[0], limits[-1]
+    if abs(high - low) > 1e-9 * max(1.0, abs(low), abs(high)):
+        raise ValueError(
+            f"the target tends to {low:g} and to {high:g} at the two ends of the whole line, and a rational to one "
+            f"value at both, so that no error is below {abs(high - low) / 2:g}: choose a half-line or a bounded domain"
+        )
+
+
+def _limit(piece: Piece, far: float) -> float:
+    """The limit towards infinity, refused where there is none that a rational of a fixed type could follow."""
+    with np.errstate(all="ignore"):
+        value = float(piece.function(np.array([far]))[0])
+    if not abs(value) < 1e30:
+        raise ValueError(
+            f"the target does not stay bounded towards {'-' if far < 0 else ''}infinity, so no rational of a fixed "
+            "type is near it there: choose a bounded domain"
+        )
+    return value
+
+
+def varying(target: Target, x: np.ndarray, *shares: float) -> list[float]:
+    """The points on a way along which these shares of the target's variation lie; none where it is constant."""
+    values = np.full_like(x, np.nan)
+    for piece in target.pieces:
+        here = (x >= float(piece.lower)) & (x <= float(piece.upper))
+        values[here] = piece.function(x[here])
+    x, values = x[~np.isnan(values)], values[~np.isnan(values)]
+    travelled = np.cumsum(np.abs(np.diff(values)))
+    return [float(x[np.searchsorted(travelled, share * travelled[-1])]) for share in shares if travelled[-1] > 0]

@@ -5,11 +5,10 @@ from fractions import Fraction
 from math import inf
 from typing import Any
 
-import flint
 import numpy as np
 
 from rational_approx.arithmetic.domain import Domain, End
-from rational_approx.arithmetic.polynomials import exact, fmpq
+from rational_approx.arithmetic.polynomials import exact, through
 from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
 from rational_approx.targets.callables import scan_points
 from rational_approx.targets.target import Target
@@ -113,7 +112,7 @@ def interpolant(target: Target, roots: tuple[Fraction, ...], given: dict[Fractio
 
     Values of f are exact where they are rational numbers with denominators up to 2**60, and else within 2**-500.
     """
-    values = []
+    values = {}
     with working_bits(512):
         for root in roots:
             piece = next((s for s in target.pieces if s.lower <= root <= s.upper), None)
@@ -121,15 +120,8 @@ def interpolant(target: Target, roots: tuple[Fraction, ...], given: dict[Fractio
                 raise ValueError(f"the point {float(root):g} of interpolate= lies outside the domain {target.domain}")
             value = given[root] if root in given else to_fraction(piece.jets(to_arb(root), 1)[0][0])
             simple = value.limit_denominator(2**60)  # the value itself, where it is a rational number
-            values.append(simple if root not in given and abs(value - simple) < Fraction(1, 2**300) else value)
-    total = flint.fmpq_poly([0])
-    for root, value in zip(roots, values, strict=True):
-        term = flint.fmpq_poly([fmpq(value)])
-        for other in roots:
-            if other != root:
-                term = term * flint.fmpq_poly([-fmpq(other), 1]) * (1 / fmpq(root - other))
-        total += term
-    return tuple(exact(c) for c in total.coeffs())
+            values[root] = simple if root not in given and abs(value - simple) < Fraction(1, 2**300) else value
+    return tuple(exact(c) for c in through(values).coeffs())
 
 
 def checked_degree(degree: Any) -> tuple[int, int]:

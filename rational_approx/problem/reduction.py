@@ -1,53 +1,44 @@
 """From the user's problem to the one that is solved: symmetry divided out, half-lines mapped to [-1, 1].
 
-An even target on a symmetric domain has an even best approximant, by uniqueness, and in ``y = x**2`` its type is
-half as large; an odd one is ``x R(x**2)``; ``c + odd`` (the sigmoid) is ``c + x R(x**2)`` and ``c x + even`` (ReLU,
-GELU, SiLU, softplus) is ``c x + R(x**2)``. Left in place, symmetry breaks an exchange, because the error has more
-alternations than the type accounts for.
+A symmetry of the target gives the ansatz of its best approximant (:mod:`problem.ansatz`). Left in place, symmetry
+breaks an exchange, because the error has more alternations than the type accounts for.
 
-A half-line is mapped by the Möbius map ``y = lower + s (1 + t) / (1 - t)``, under which a rational of type (n, n)
-stays one; of type (p, q) with p < q it gains the known factor ``(1 - t)**(q - p)``. Of two half-lines the lower one
-lies at t > 1, beyond infinity. Together: the weighted problem
+Half-lines are mapped to intervals (:mod:`problem.change`). Together: the weighted problem
 
     minimise  max abs(S(t) - W(t) P(t) / Q(t)),     S = +-weight * (f - offset),   W = +-weight * factor >= 0.
 
-Conditions ``r(a) = f(a)``, which a relative error needs at every zero of f, take the same form:
-``r = offset + factor R`` with the factor ``prod (x - a)``, whose sign is taken into S and W piece by piece, so that
-the peaks alternate again.
+Conditions ``r(a) = f(a)``, which a relative error needs at every zero of f, give an ansatz as well, with the factor
+``prod (x - a)``: its sign is taken into S and W piece by piece, so that the peaks alternate again.
 
 A denominator with other signs on other intervals of a domain with one infinite end or none keeps them in t.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from math import inf
-from typing import NamedTuple
+from math import inf, prod
 
 import flint
 import numpy as np
 
-from rational_approx.arithmetic.domain import End, finite
+from rational_approx.arithmetic.domain import Domain, End, finite
+from rational_approx.arithmetic.polynomials import horner
 from rational_approx.arithmetic.precision import to_arb, working_bits
-from rational_approx.problem.change import HUGE, Change
-from rational_approx.problem.conditions import Conditions, interpolant
-from rational_approx.problem.limits import centre_of_variation, check_bounded, check_line
+from rational_approx.problem.ansatz import Ansatz, Type
+from rational_approx.problem.change import HUGE, Change, change_for
+from rational_approx.problem.conditions import Bounds, Conditions, interpolant
 from rational_approx.problem.symmetry import symmetry_of
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
-__all__ = ["NoGap", "Reduced", "ReducedPiece", "reduced"]
+__all__ = ["Reduced", "ReducedPiece", "reduced"]
 
 TINY = 2.0**-500
 
 NUDGE = 1e-9
 """How far from a root of the factor floats are evaluated where the weight is infinite in it; see ``ReducedPiece``."""
-
-
-class NoGap(ValueError):
-    """The whole line, and no symmetry that makes half of it enough."""
 
 
 @dataclass(frozen=True)
@@ -99,26 +90,28 @@ class ReducedPiece:
             inwards = NUDGE * min(1.0, high - low) * np.where(x - low < high - x, 1.0, -1.0)
             x = np.where(np.isfinite(weight), x, x + inwards)
             weight = self.source.weight(x)
-        f = self.source.function(x)
-        if self.change.offset:
-            f = f - self.change.offset_at(x, float)
-        if self.change.roots:
-            factor = weight * self.change.factor_at(x, float) * self.sign
-        else:
-            factor = weight * (1 - t) ** self.change.drop * self.sign if self.change.drop else weight
-        return (weight * f * self.sign if self.sign < 0 else weight * f), factor
+        f, change = (
+            self.source.function(x),
+            self.change,
+        )  # what changes nothing is left out: most of a fit is spent here
+        if change.ansatz.offset:
+            f = f - change.ansatz.offset_at(x, float)
+        weight = -weight if self.sign < 0 else weight
+        if change.ansatz.roots:
+            return weight * f, weight * change.factor_at(x, float)
+        return weight * f, weight * (1 - t) ** change.drop if change.drop else weight
 
     def jets(self, t: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
         """Taylor coefficients in t of ``S`` and ``W``."""
         variable = flint.arb_series([t, 1], prec=order) if order > 1 else flint.arb_series([t], prec=1)
         x = self.change.x_jet(variable)
-        if t == 1 and self.source.lower == -inf and self.change.moebius and not self.change.mirrored:
+        if t == 1 and self.source.lower == -inf and x[0] > 0:
             x = -x
         f, weight = self.source.jets(x[0], order)
         if not f[0].is_finite() and self.change.moebius and t == 1:  # exp of 2**2000 is not a ball, exp of 2**62 is
             x = x / abs(x[0]) * flint.arb(2) ** 62
             f, weight = self.source.jets(x[0], order)
-        if not weight[0].is_finite() and order == 1 and self.change.roots:
+        if not weight[0].is_finite() and order == 1 and self.change.ansatz.roots:
             # The limit at the root, from a point as near to it as the precision asked for, with as many digits more.
             with working_bits(2 * flint.ctx.prec):
                 inwards = 1 if x[0] == to_arb(finite(self.source.lower)) else -1
@@ -126,23 +119,13 @@ class ReducedPiece:
                 f, weight = self.source.jets(x[0], order)
         if order > 1:  # f(x(t)) from the Taylor series of f around x(t0)
             shift = x - x[0]
-            f, weight = _composed(f, shift), _composed(weight, shift)
-        if self.change.offset:
-            f = f - self.change.offset_at(x, to_arb)
-        if self.change.roots:
-            return weight * f * self.sign, weight * self.change.factor_at(x, to_arb) * self.sign
-        factor = weight
-        for _ in range(self.change.drop):
-            factor = factor * (1 - variable)
-        return weight * f * self.sign, factor * self.sign
-
-
-def _composed(outer: flint.arb_series, shift: flint.arb_series) -> flint.arb_series:
-    coefficients = [outer[k] for k in range(outer.prec)]
-    total = shift * 0 + coefficients[-1]
-    for c in reversed(coefficients[:-1]):
-        total = total * shift + c
-    return total
+            f, weight = (horner([outer[k] for k in range(outer.prec)], shift) for outer in (f, weight))
+        if self.change.ansatz.offset:
+            f = f - self.change.ansatz.offset_at(x, to_arb)
+        weight = weight * self.sign
+        if self.change.ansatz.roots:
+            return weight * f, weight * self.change.factor_at(x, to_arb)
+        return weight * f, prod([1 - variable] * self.change.drop, start=weight)
 
 
 @dataclass(frozen=True)
@@ -163,6 +146,14 @@ class Reduced:
     def changes(self) -> int:
         """How often Q changes its sign between the pieces."""
         return sum(before.q_sign != piece.q_sign for before, piece in pairwise(self.pieces))
+
+    def with_signs(self, domain: Domain, signs: Sequence[int]) -> "Reduced":
+        """The problem for a Q that has these signs on the intervals of the domain."""
+        made = []
+        for piece in self.pieces:
+            inside = [a <= piece.source.lower and piece.source.upper <= b for a, b in domain.intervals]
+            made.append(replace(piece, q_sign=signs[inside.index(True)]))
+        return replace(self, pieces=tuple(made))
 
     def signs_at(self, t: np.ndarray) -> np.ndarray:
         """The sign that Q has at points on any pieces."""
@@ -208,13 +199,13 @@ def reduced(
     target: Target,
     degree: tuple[int, int],
     conditions: Conditions = (),
-    symmetries: tuple[str, ...] = ("even", "odd", "constant", "linear"),
+    bounds: Bounds = (-inf, inf),
     signs: tuple[int, ...] = (),
 ) -> Reduced:
     """The reduced problem of a target and a type, with given values at some points (None for that of f).
 
-    Of the symmetries of the target only those named are divided out: bounds on r may not have the others. ``signs`` are
-    those of Q on the intervals of the domain; with other signs than one, no symmetry may be named.
+    A symmetry of the target is divided out where bounds on r have it as well. ``signs`` are those of Q on the intervals
+    of the domain; where they are given, no symmetry is.
 
     Raises
     ------
@@ -223,105 +214,43 @@ def reduced(
     NoGap
         where the domain is the whole line, and there is no symmetry.
     """
-    if isinstance(target.domain.lower, float) and isinstance(target.domain.upper, float):
-        check_line(target)
-    core = _core(target, degree, conditions, symmetries)
-    change, p = _mapped(target, degree, core)
+    symmetry = Ansatz() if signs else symmetry_of(target)
+    ansatz, degree, pieces = _looked_for(target, degree, conditions, symmetry if symmetry.keeps(bounds) else Ansatz())
+    change, inner = change_for(target, degree, ansatz, pieces)
     points = None
     if target.samples is not None:
         points = (target.samples[0] - float(change.origin)) / float(change.scale)
-    return Reduced(_in_order(target, core.pieces, change, signs), (p, core.q), change, points)
+    problem = Reduced(_in_order(pieces, change), inner, change, points)
+    return problem.with_signs(target.domain, signs) if signs else problem
 
 
-class _Core(NamedTuple):
-    """What is left once conditions and a symmetry are divided out: ``r = offset + (factors at roots) P/Q``."""
-
-    kind: str
-    offset: tuple[Fraction, ...]
-    roots: tuple[Fraction, ...]
-    p: int
-    q: int
-    pieces: list[Piece]
-
-
-def _core(target: Target, degree: tuple[int, int], conditions: Conditions, symmetries: tuple[str, ...]) -> _Core:
+def _looked_for(
+    target: Target, degree: Type, conditions: Conditions, ansatz: Ansatz
+) -> tuple[Ansatz, Type, list[Piece]]:
+    # The ansatz in which conditions or else a symmetry are divided out, the type of r in it, and the pieces that count.
     p, q = degree
     roots = tuple(sorted({*dict(conditions), *target.relative_zeros}))
-    kind, part = symmetry_of(target, degree) if target.samples is None else ("none", Fraction(0))
-    if kind not in symmetries:
-        kind = "none"
-    if kind in ("odd", "constant") and p == 0:  # the best approximant is odd, so it is also the best constant
-        kind, q = "none", 0
     given = {a: value for a, value in conditions if value is not None}
-    if roots and (given or kind not in ("odd", "constant") or roots != (Fraction(0),)):
-        kind = "none"
+    if p == 0 and ansatz.roots and not ansatz.offset:  # the best approximant is odd, so it is also the best constant
+        q = 0
+    if p < ansatz.needed(q) or (roots and (given or roots != ansatz.roots)):
+        ansatz = Ansatz()
     pieces = list(target.pieces)
-    offset: tuple[Fraction, ...] = ()
-    if kind in ("odd", "constant"):
-        offset, roots, p, q = ((part,) if part else ()), (Fraction(0),), (p - 1) // 2, q // 2
-    elif kind != "none":
-        offset, p, q = ((Fraction(0), part) if part else ()), p // 2, q // 2
-    elif roots:
-        offset = interpolant(target, roots, given)
-        needed = max(len(roots), q + len(offset) - 1 if offset else 0)
-        if p < needed:
-            raise ValueError(
-                f"type {degree} cannot meet {len(roots)} conditions r(a) = value: the numerator needs degree {needed}"
-            )
-        p -= len(roots)
-        pieces = [part for piece in pieces for part in _split(piece, roots)]
-    if kind != "none":
+    if ansatz.step == 2:
         pieces = [replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0]
-    return _Core(kind, offset, roots, p, q, pieces)
+    elif roots:
+        ansatz = Ansatz(1, roots, interpolant(target, roots, given))
+        if p < ansatz.needed(q):
+            raise ValueError(
+                f"type {degree} cannot meet {len(roots)} conditions r(a) = value: the numerator needs degree "
+                f"{ansatz.needed(q)}"
+            )
+        pieces = [part for piece in pieces for part in _split(piece, roots)]
+    return ansatz, (p, q), pieces
 
 
-def _mapped(target: Target, degree: tuple[int, int], core: _Core) -> tuple[Change, int]:
-    # The change of variable to a bounded interval, and the degree of the numerator that is of use there.
-    kind, offset, roots, p, q, pieces = core
-    lower, upper = pieces[0].lower, pieces[-1].upper
-    gap = None
-    if isinstance(lower, float) and isinstance(upper, float):
-        between = ((finite(a.upper), finite(b.lower)) for a, b in pairwise(pieces))
-        gap = max(between, key=lambda ends: ends[1] - ends[0], default=(Fraction(0), Fraction(0)))
-        if gap[0] == gap[1]:
-            raise NoGap("the whole line, and a target that is neither even nor odd, up to a constant")
-    if isinstance(lower, float) or isinstance(upper, float):
-        mirrored = isinstance(lower, float) and isinstance(upper, Fraction)
-        check_bounded(pieces[0] if mirrored else pieces[-1], mirrored)
-        origin = -finite(upper) if mirrored else finite(lower) if gap is None else gap[1]
-        p = min(p, q - len(roots))  # a bounded target: a larger numerator cannot help
-        if p < 0:
-            raise ValueError(f"type {degree} has only constants that are bounded there: choose a larger denominator")
-        scale = centre_of_variation(target, origin, mirrored) if gap is None else (gap[1] - gap[0]) / 2
-        if kind != "none":
-            origin, scale = origin * origin, scale * scale
-        return Change(origin, scale, True, mirrored, kind != "none", offset, roots, q - p), p
-    if kind != "none":
-        return Change(Fraction(0), upper * upper, symmetric=True, offset=offset, roots=roots), p
-    origin = _centre(target, lower, upper)
-    return Change(origin, max(upper - origin, origin - lower), offset=offset, roots=roots), p
-
-
-def _centre(target: Target, lower: Fraction, upper: Fraction) -> Fraction:
-    """Where t is 0: floats lie densest there, so it is the end of a piece at which the target has a singularity that
-    draws peaks to it, the only breakpoint, or else the middle."""
-    gaps: dict[Fraction, float] = {}
-    for piece in target.pieces:
-        x = piece.marks
-        for end, gap in ((piece.lower, x[1] - x[0]), (piece.upper, x[-1] - x[-2])):
-            gaps[finite(end)] = min(float(gap), gaps.get(finite(end), inf))
-    drawn = min(gaps, key=lambda end: gaps[end])
-    if gaps[drawn] < DRAWN * float(upper - lower):
-        return drawn
-    return target.breakpoints[0] if len(target.breakpoints) == 1 else (lower + upper) / 2
-
-
-DRAWN = 1e-6
-"""Marks so near to an end, as a share of the domain, show a singularity there."""
-
-
-def _in_order(target: Target, pieces: list[Piece], change: Change, signs: tuple[int, ...]) -> tuple[ReducedPiece, ...]:
-    # The pieces in the new variable, in its order; which of them meet; and the signs of Q on them.
+def _in_order(pieces: list[Piece], change: Change) -> tuple[ReducedPiece, ...]:
+    # The pieces in the new variable, in its order, and which of them meet.
     made = (
         ReducedPiece(*_ordered(change.t_of(s.lower), change.t_of(s.upper)), s, change, change.sign_on(s.lower, s.upper))
         for s in pieces
@@ -329,12 +258,7 @@ def _in_order(target: Target, pieces: list[Piece], change: Change, signs: tuple[
     ordered = sorted(made, key=lambda piece: piece.lower)
     for k, (before, piece) in enumerate(pairwise(ordered), start=1):
         ordered[k] = replace(piece, meets=before.upper == piece.lower)
-    return tuple(replace(piece, q_sign=_q_sign(piece, target, signs)) for piece in ordered) if signs else tuple(ordered)
-
-
-def _q_sign(piece: ReducedPiece, target: Target, signs: tuple[int, ...]) -> int:
-    inside = [a <= piece.source.lower and piece.source.upper <= b for a, b in target.domain.intervals]
-    return signs[inside.index(True)]
+    return tuple(ordered)
 
 
 def _split(piece: Piece, roots: tuple[Fraction, ...]) -> list[Piece]:

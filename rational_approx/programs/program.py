@@ -50,6 +50,7 @@ class Program:
     steps: tuple[Step, ...]
     top: Operand
     bottom: Operand
+    scheme: str
 
 
 class _Writer:
@@ -99,10 +100,10 @@ class _Writer:
         return lead if _zero(further) else self.do("sub", lead, further)
 
 
-def program(rational: Rational, scheme: str = "horner", fma: bool = False) -> Program:
+def program(rational: Rational, scheme: str | None = None, fma: bool = False) -> Program:
     """The operations of Horner's or Estrin's scheme (powers of x), or of Clenshaw's (Chebyshev polynomials).
 
-    A polynomial without odd or without even powers is evaluated in ``x * x``.
+    Without a scheme it is Horner's or Clenshaw's. A polynomial without odd or even powers is evaluated in ``x * x``.
 
     Raises
     ------
@@ -115,13 +116,15 @@ def program(rational: Rational, scheme: str = "horner", fma: bool = False) -> Pr
     >>> [step.op for step in program(r).steps]
     ['mul', 'add', 'mul', 'mul', 'add', 'div']
     """
+    usual = "clenshaw" if rational.basis == "chebyshev" else "horner"
+    scheme = scheme or usual
     wanted = "chebyshev" if scheme == "clenshaw" else "monomial"
     if scheme not in ("horner", "estrin", "clenshaw"):
         raise ValueError(f"scheme must be 'horner', 'estrin' or 'clenshaw', not {scheme!r}")
     if rational.basis != wanted:
         raise ValueError(
             f"{scheme} evaluates the {wanted} basis and this rational is in the {rational.basis} basis: take "
-            f"scheme={'clenshaw' if rational.basis == 'chebyshev' else 'horner'!r}, or convert it before rounding"
+            f"scheme={usual!r}, or convert it before rounding"
         )
     writer = _Writer(fma)
     # Coefficients may be given as integers.
@@ -144,7 +147,7 @@ def program(rational: Rational, scheme: str = "horner", fma: bool = False) -> Pr
                 done.append(rule(side, INPUT))
         top, bottom = done
     writer.do("div", top, bottom)
-    return Program(tuple(writer.steps), top, bottom)
+    return Program(tuple(writer.steps), top, bottom, scheme)
 
 
 def _zero(operand: Operand) -> bool:

@@ -97,17 +97,16 @@ def evaluation_error(
     domain = rational.domain if domain is None else domain
     if not domain.bounded:
         raise ValueError("the rounding error is bounded on a bounded domain only: give the rational such a domain")
-    scheme = scheme or ("clenshaw" if rational.basis == "chebyshev" else "horner")
     formula = parse(weight) if isinstance(weight, str) else weight
     code = program(rational, scheme, fma)
     with working_bits(BITS):
         bound, boxes = _supremum(_Analysis(rational, code, dtype), domain, formula)
     if bound is None:
         raise ArithmeticError(
-            f"no bound was found for {scheme} in {dtype}: its denominator may vanish, a step may overflow, or the "
+            f"no bound was found for {code.scheme} in {dtype}: its denominator may vanish, a step may overflow, or the "
             "weight is not bounded; take float64, the other basis, or another weight"
         )
-    return EvaluationError(bound, scheme, dtype, fma, len(code.steps), boxes, formula.text)
+    return EvaluationError(bound, code.scheme, dtype, fma, len(code.steps), boxes, formula.text)
 
 
 class _Analysis:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from rational_approx.arithmetic.domain import Domain, End
 from rational_approx.rationals.rational import Rational
+from rational_approx.targets.target import Target
 
-__all__ = ["COMPETITORS", "Certificate", "Claim", "Part", "Point", "Reference"]
+__all__ = ["COMPETITORS", "Certificate", "Claim", "Part", "Point", "Reference", "target_of"]
 
 COMPETITORS = ("one sign", "any sign")
 """The classes of competitors: Q keeps one sign on the whole domain, or one on each of its intervals."""
@@ -132,3 +133,14 @@ class Certificate:
             where = "" if claim.witness is None else f" at x = {float(claim.witness):.12g}"
             lines.append(f"  {' '.join([claim.name, *words])}: {claim.status}{where}")
         return "\n".join([*lines, f"  {self.reason}"] if self.reason else lines)
+
+
+def target_of(certificate: Certificate) -> Target:
+    """The target that a certificate is about; ValueError for a Python function, of which it holds only the name."""
+    intervals = list(certificate.domain.intervals)
+    if certificate.samples:
+        x, y, weight = ([float(v) for v in column] for column in zip(*certificate.samples))
+        return Target((x, y), intervals, weight=weight)
+    if certificate.status == "sampled":
+        raise ValueError(f"the target was the Python function {certificate.target}, of which the file holds the name")
+    return Target(certificate.target, intervals, weight=certificate.weight, breakpoints=certificate.breakpoints)

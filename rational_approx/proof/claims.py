@@ -100,35 +100,27 @@ def _non_negative(poly: flint.fmpq_poly, domain: Domain, signs: list[int]) -> tu
 def decide(
     name: str,
     arguments: tuple[Any, ...],
-    top: flint.fmpq_poly,
-    bottom: flint.fmpq_poly,
+    rational: Rational,
     target: Target,
     signs: list[int],
     bounds: tuple[Fraction | None, Fraction | None, Fraction],
     worst: Any = None,
-    *,
-    rational: Rational | None = None,
 ) -> Claim:
-    """Prove or refute one claim about ``top / bottom``, whose denominator has the given signs on the target's domain.
+    """Prove or refute one claim about a rational whose denominator has the given signs on the target's domain.
 
     ``bounds`` are the proved lower and upper bound of the error and the lower bound for the best possible; ``worst`` is
-    where the error reaches the first of them; ``rational`` holds the coefficients as they are written.
+    where the error reaches the first of them.
     """
-    lower, upper, best = bounds
+    (lower, upper, best), (top, bottom) = bounds, rational.polynomials
     if name == "error":
-        met = upper is not None and upper <= arguments[0]
-        missed = lower is not None and lower > arguments[0]
-        return Claim(
-            name, arguments, "proved" if met else "refuted" if missed else "undecided", worst if missed else None
-        )
+        return _at_most(name, arguments, arguments[0], lower, upper, worst)
     if name == "best":
-        met = upper is not None and upper <= arguments[0] * best
-        return Claim(name, arguments, "proved" if met else "undecided")
-    if name == "format" and rational is not None:
+        return _at_most(name, arguments, arguments[0] * best, None, upper)
+    if name == "format":
         return Claim(name, arguments, decide_format(arguments, rational))
-    if not all(signs) or (name in ("format", "rounding") and rational is None):
+    if not all(signs):
         return Claim(name, arguments, "undecided")
-    if name == "rounding" and rational is not None:
+    if name == "rounding":
         weight = None if target.samples is not None else target.weight_expression
         status, filled = decide_rounding(arguments, rational, weight, target.domain)
         return Claim(name, filled, status)
@@ -147,6 +139,16 @@ def decide(
     return Claim(name, arguments, *_all_of(tests, domain))
 
 
+def _at_most(
+    name: str, arguments: tuple[Any, ...], bound: Any, lower: Any, upper: Any, worst: Fraction | None = None
+) -> Claim:
+    # Of a number between two others, of which either may be unknown, that it is at most a bound.
+    if upper is not None and upper <= bound:
+        return Claim(name, arguments, "proved")
+    missed = lower is not None and lower > bound
+    return Claim(name, arguments, "refuted" if missed else "undecided", worst if missed else None)
+
+
 def _tests(
     name: str, arguments: tuple[Any, ...], top: flint.fmpq_poly, bottom: flint.fmpq_poly, signs: list[int]
 ) -> list[tuple[flint.fmpq_poly, list[int]]]:
@@ -163,12 +165,8 @@ def _tests(
 
 
 def _all_of(tests: list[tuple[flint.fmpq_poly, list[int]]], domain: Domain) -> tuple[str, Fraction | None]:
-    outcomes = [_non_negative(poly, domain, sides) for poly, sides in tests]
-    for status in ("refuted", "undecided"):
-        for state, witness in outcomes:
-            if state == status:
-                return status, witness
-    return "proved", None
+    outcomes = [_non_negative(poly, domain, sides) for poly, sides in tests] or [("proved", None)]
+    return min(outcomes, key=lambda outcome: ("refuted", "undecided", "proved").index(outcome[0]))
 
 
 def _derivative(arguments: tuple[Any, ...], found: SlopeError | None) -> Claim:
@@ -178,7 +176,4 @@ def _derivative(arguments: tuple[Any, ...], found: SlopeError | None) -> Claim:
         # A bound with few digits, and far enough above the proved one for whoever checks it in another arithmetic.
         unit = Fraction(2) ** (found.upper.numerator.bit_length() - found.upper.denominator.bit_length() - 40)
         return Claim("derivative", (ceil(found.upper / unit + 1) * unit,), "proved")
-    if found.upper <= arguments[0]:
-        return Claim("derivative", arguments, "proved")
-    missed = found.lower > arguments[0]
-    return Claim("derivative", arguments, "refuted" if missed else "undecided", found.witness if missed else None)
+    return _at_most("derivative", arguments, arguments[0], *found)

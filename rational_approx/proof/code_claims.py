@@ -5,7 +5,7 @@ from math import ceil
 from typing import Any
 
 from rational_approx.arithmetic.domain import Domain
-from rational_approx.arithmetic.floats import FORMATS, round_to
+from rational_approx.arithmetic.floats import FORMATS, in_format
 from rational_approx.arithmetic.precision import fraction
 from rational_approx.expressions.expression import Expression
 from rational_approx.programs.rounding_errors import evaluation_error
@@ -36,14 +36,8 @@ def read_code_claim(name: str, arguments: list[Any]) -> tuple[Any, ...]:
 
 def decide_format(arguments: tuple[Any, ...], rational: Rational) -> str:
     """Whether every coefficient, in the basis in which it is written, is a number of the format."""
-
-    def held(c: Fraction) -> bool:
-        try:
-            return round_to(c, arguments[0]) == c
-        except ValueError:  # too large
-            return False
-
-    return "proved" if all(map(held, rational.numerator + rational.denominator)) else "refuted"
+    held = (in_format(c, arguments[0]) for c in rational.numerator + rational.denominator)
+    return "proved" if all(held) else "refuted"
 
 
 def decide_rounding(

@@ -120,8 +120,9 @@ class ErrorCurve:
         zeros: tuple[Fraction, ...] = (),
     ) -> None:
         self.formula, self.weight, self.lower, self.upper, self.inverted = formula, weight, lower, upper, inverted
-        self.zeros = zeros
-        self.order = LEAST_ORDER
+        self.zeros, self.order = zeros, LEAST_ORDER
+        self.piece = 0
+        """Which piece of the target."""
         self.polynomials = arb_poly(top), arb_poly(bottom)
         constant = isinstance(weight, arb) or weight.tree.value is not None
         self._constant = (weight if isinstance(weight, arb) else to_arb(weight.tree.value)) if constant else None

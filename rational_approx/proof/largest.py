@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import inf
 from typing import Any, NamedTuple
 
-from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.precision import fraction, to_arb, working_bits
 from rational_approx.expressions.enclosures import Undecided
-from rational_approx.proof.certify import _PRECISIONS, _end_or_exact, _identical, _rounded, _seeded, order_for
+from rational_approx.proof.certificate import COMPETITORS
+from rational_approx.proof.error_models import order_for
+from rational_approx.proof.prover import _PRECISIONS, _Asked, _identical, _place, _rounded, _seeded
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.target import Target
 
@@ -26,19 +29,22 @@ def largest_error(
     target: Target, rational: Rational, reference: Sequence[Any], gap: Fraction, allowed: Fraction
 ) -> Largest | None:
     """The bounds to a relative gap, or as far as they show that it exceeds ``allowed``; None where nothing can be
-    enclosed. As many points a piece are looked at to begin with as there are in the ``reference``, and these.
+    enclosed. The ``reference`` is looked at first, and as many points a piece.
     """
     top, bottom = rational.polynomials
+    known = sorted({fraction(x) for x in reference if not (isinstance(x, float) and abs(x) == inf)})
+    degree = (max(0, len(reference) - 2), 0)
+    asked = _Asked(target, top, bottom, degree, known, gap, COMPETITORS[False], [], ())
     for piece in target.pieces:
         for formula in (piece.expression, piece.weight_expression):
             if formula is None or not formula.defined(piece.lower, piece.upper):
                 return None
-    if _identical(target, top, bottom):
+    if _identical(asked):
         return Largest(Fraction(0), Fraction(0), ())
     for bits in _PRECISIONS:
         with working_bits(bits):
             try:
-                search, origins = _seeded(target, top, bottom, reference, len(reference), gap)
+                search = _seeded(asked)
             except Undecided:
                 return None
             if not search.samples:
@@ -51,7 +57,7 @@ def largest_error(
                 curve.order = order_for(search.lower)
             reached = search.run()
             points = tuple(
-                (_end_or_exact(target, origins, search, sample.curve, sample.x), _rounded(abs(sample.value).lower(), -1))
+                (_place(target, search.curves[sample.curve], sample.x), _rounded(abs(sample.value).lower(), -1))
                 for sample in search.samples
             )
             upper = _rounded(search.upper, 1) if reached and search.upper.is_finite() else None

@@ -4,15 +4,16 @@ from fractions import Fraction
 
 import flint
 
+from rational_approx.arithmetic.alternation import alternating
 from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.proof.certificate import Point
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.samples import Triple
 
-__all__ = ["alternating", "sample_errors"]
+__all__ = ["least_error", "sample_errors"]
 
 
-def alternating(
+def least_error(
     points: list[tuple[Point, int, Fraction]],
     degree: tuple[int, ...],
     polynomials: tuple[flint.fmpq_poly, flint.fmpq_poly],
@@ -38,33 +39,16 @@ def alternating(
         flip = 1 if flips is None else flips[entry[0].piece]
         return entry[1] * flip * (-1) ** sum(piece <= entry[0].piece for piece in turned)
 
-    runs: list[tuple[Point, int, Fraction]] = []
-    for entry in sorted(points, key=lambda entry: (entry[0].piece, entry[0].x)):
-        if entry[1] == 0:
-            continue
-        if runs and side(runs[-1]) == side(entry):
-            if entry[2] > runs[-1][2]:
-                runs[-1] = entry
-        else:
-            runs.append(entry)
+    ordered = sorted(points, key=lambda entry: (entry[0].piece, entry[0].x))
+    shown = [entry for entry in ordered if entry[1] and entry[2]]
     top, bottom = polynomials
     defect = max(0, min(degree[0] - top.degree(), degree[1] - bottom.degree())) if top != 0 else degree[1]
     count = degree[0] + degree[1] + 2 - len(turned) - defect
-    if len(runs) < count or count < 1:
+    chosen = alternating([side(entry) * entry[2] for entry in shown], count) if count > 0 else None
+    if chosen is None:
         return Fraction(0), (), ()
-    while len(runs) > count:
-        # Drop what is smallest and keep the signs alternating: an end alone, or an inner point with a neighbour.
-        smallest = min(range(len(runs)), key=lambda i: runs[i][2])
-        if smallest in (0, len(runs) - 1):
-            del runs[smallest]
-        elif len(runs) - count >= 2:
-            other = min(smallest - 1, smallest + 1, key=lambda i: runs[i][2])
-            for i in sorted((smallest, other), reverse=True):
-                del runs[i]
-        else:
-            del runs[0 if runs[0][2] < runs[-1][2] else -1]
-    places, signs = tuple(entry[0] for entry in runs), tuple(entry[1] for entry in runs)
-    return min(entry[2] for entry in runs), places, signs
+    reference = [shown[k] for k in chosen]
+    return min(entry[2] for entry in reference), *zip(*(entry[:2] for entry in reference))
 
 
 def sample_errors(rational: Rational, samples: tuple[Triple, ...]) -> list[tuple[Point, int, Fraction]]:

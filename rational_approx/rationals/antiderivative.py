@@ -20,7 +20,7 @@ import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.polynomials import Root, common_factor_removed, exact, isolated_roots
-from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.precision import fraction, to_accuracy, to_arb, to_fraction, working_bits
 
 __all__ = ["Antiderivative"]
 
@@ -75,14 +75,10 @@ class Antiderivative:
 
     def _precise(self, x: Fraction, wanted: int) -> mpmath.mpf:
         tiny = flint.arb(2) ** -(2 * wanted + 64)  # F may vanish at other points than its origin
-        for bits in (2 * wanted + 128, 8 * wanted + 1024, 32 * wanted + 8192):
-            with working_bits(bits):
-                value = self(to_arb(x))
-                if value.is_finite() and (value.rel_accuracy_bits() >= wanted + 4 or abs(value) < tiny):
-                    found = to_fraction(value)
-                    break
-        else:
+        value = to_accuracy(lambda: self(to_arb(x)), wanted + 4, tiny)
+        if not value.is_finite():
             raise ZeroDivisionError(f"the rational has a pole at {float(x)}, or within rounding of it")
+        found = to_fraction(value)
         return mpmath.mpf(found.numerator) / found.denominator
 
     def _ball(self, x: flint.arb) -> flint.arb:
@@ -106,19 +102,9 @@ class Antiderivative:
         rest = top % bottom
         out = []
         for z, multiplicity in bottom.numer().complex_roots():
-            # Around z the denominator is (x - z)**m times a series; its first m coefficients are zero.
-            n = int(multiplicity)
-            numerator, denominator = _taylor(rest, z, 0, n), _taylor(bottom, z, n, n)
-            quotient = flint.acb_series(numerator, prec=n) / flint.acb_series(denominator, prec=n)
+            n, around = int(multiplicity), flint.acb_poly([z, 1])
+            numerator, denominator = (flint.acb_poly(side)(around).coeffs() for side in (rest, bottom))
+            # Around z the denominator is (x - z)**n times a series; its first n coefficients are zero.
+            quotient = flint.acb_series(numerator, prec=n) / flint.acb_series(denominator[n:], prec=n)
             out.append((z, [quotient[n - j] for j in range(1, n + 1)]))
         return out
-
-
-def _taylor(poly: flint.fmpq_poly, z: flint.acb, first: int, count: int) -> list[flint.acb]:
-    """``count`` Taylor coefficients of a polynomial at a point, from the one of order ``first``."""
-    out, factor = [], 1
-    for k in range(first + count):
-        if k >= first:
-            out.append(flint.acb_poly([flint.acb(flint.arb(c)) for c in poly.coeffs()] or [0])(z) / factor)
-        poly, factor = poly.derivative(), factor * (k + 1)
-    return out

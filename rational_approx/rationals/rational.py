@@ -12,7 +12,7 @@ import mpmath
 import numpy as np
 
 from rational_approx import plot
-from rational_approx.arithmetic.domain import Domain
+from rational_approx.arithmetic.domain import Domain, finite
 from rational_approx.arithmetic.floats import FORMATS, round_to
 from rational_approx.arithmetic.polynomials import (
     Root,
@@ -103,31 +103,20 @@ class Rational:
 
     def parts(self, x: Any) -> tuple[Any, Any]:
         """Enclosures of ``P(x)`` and ``Q(x)`` for a ball or a power series over balls."""
-        if self.basis == "monomial":
-            return horner(self._balls[0], x), horner(self._balls[1], x)
-        lower, upper = to_arb(self.domain.lower), to_arb(self.domain.upper)  # type: ignore[arg-type]
-        t = (x * 2 - (lower + upper)) / (upper - lower)
-        return clenshaw(self._balls[0], t), clenshaw(self._balls[1], t)
-
-    @property
-    def _balls(self) -> tuple[list[flint.arb], list[flint.arb]]:
         # Not cached: balls carry the working precision at which they were made.
-        return [to_arb(c) for c in self.numerator], [to_arb(c) for c in self.denominator]
+        top, bottom = (list(map(to_arb, side)) for side in (self.numerator, self.denominator))
+        if self.basis == "monomial":
+            return horner(top, x), horner(bottom, x)
+        lower, upper = to_arb(finite(self.domain.lower)), to_arb(finite(self.domain.upper))
+        t = (x * 2 - (lower + upper)) / (upper - lower)
+        return clenshaw(top, t), clenshaw(bottom, t)
 
     def _mpf(self, x: mpmath.mpf) -> mpmath.mpf:
-        wanted, point = mpmath.mp.prec, fraction(x)
-        for bits in (2 * wanted + 64, 8 * wanted + 256, 64 * wanted + 4096):
-            with working_bits(bits):
-                value = self(to_arb(point))
-                if value.is_finite() and (value.rel_accuracy_bits() >= wanted or value == 0):
-                    found = to_fraction(value)
-                    break
-        else:  # a zero, or a pole: of balls none has a relative accuracy
-            top, bottom = (poly(fmpq(point)) for poly in self.polynomials)
-            if bottom == 0:
-                raise ZeroDivisionError(f"the rational has a pole at {mpmath.nstr(x)}")
-            found = exact(top / bottom)
-        return mpmath.mpf(found.numerator) / found.denominator
+        top, bottom = (poly(fmpq(fraction(x))) for poly in self.polynomials)
+        if bottom == 0:
+            raise ZeroDivisionError(f"the rational has a pole at {mpmath.nstr(x)}")
+        value = exact(top / bottom)
+        return mpmath.mpf(value.numerator) / value.denominator
 
     def _floats(self, x: np.ndarray) -> np.ndarray:
         if not self.support:
@@ -143,9 +132,8 @@ class Rational:
     @cached_property
     def _float_coefficients(self) -> tuple[np.ndarray, np.ndarray]:
         largest = max(map(abs, self.denominator)) if self.format == "exact" else Fraction(1)
-        return np.array([float(c / largest) for c in self.numerator]), np.array(
-            [float(c / largest) for c in self.denominator]
-        )
+        top, bottom = (np.array([float(c / largest) for c in side]) for side in (self.numerator, self.denominator))
+        return top, bottom
 
     @cached_property
     def _barycentric(self) -> Barycentric:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, reduce
 from math import isinf
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 
 from rational_approx import plot
-from rational_approx.arithmetic.domain import Domain
+from rational_approx.arithmetic.domain import Domain, End
 from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.arithmetic.precision import fraction, to_arb
 from rational_approx.arithmetic.signs import sign_on
@@ -80,7 +80,8 @@ class Saturated(Generic[Continued]):
     @cached_property
     def values(self) -> tuple[Fraction | None, Fraction | None]:
         """The exact values at the ends, from which the continuations start; None at an infinite end."""
-        return _values(self.rational)
+        left, right = (_value(self.rational, end) for end in self.ends)
+        return left, right
 
     def __call__(self, x: Any) -> Any:
         """The value at a float, an array (float64 result), an mpmath number or a ball (same kind, rigorous)."""
@@ -118,27 +119,18 @@ class Saturated(Generic[Continued]):
         return mpmath.mpf(total.numerator) / total.denominator
 
     def _ball(self, x: flint.arb) -> flint.arb:
-        parts = []
-        inside = x
+        parts, inside, outside = [], x, False
         for side, (end, value) in enumerate(zip(self.ends, self.values)):
             if value is None:
                 continue
             at = to_arb(end)
-            if not (x > at if side == 0 else x < at):  # some of the ball may lie beyond this end, or on it
-                beyond = x.min(at) if side == 0 else x.max(at)
-                parts.append(to_arb(value) + to_arb(self.slopes[side]) * (beyond - at))
+            within, beyond = (x > at, x < at) if side == 0 else (x < at, x > at)
+            if not within:  # some of the ball may lie beyond this end, or on it
+                rest = x.min(at) if side == 0 else x.max(at)
+                parts.append(to_arb(value) + to_arb(self.slopes[side]) * (rest - at))
                 inside = inside.max(at) if side == 0 else inside.min(at)
-        lower, upper = self.ends
-        below, above = (
-            isinstance(lower, Fraction) and x < to_arb(lower),
-            isinstance(upper, Fraction) and x > to_arb(upper),
-        )
-        if not (below or above):
-            parts.append(self.rational(inside))
-        total = parts[0]
-        for part in parts[1:]:
-            total = total.union(part)
-        return total
+            outside = outside or beyond
+        return reduce(flint.arb.union, parts if outside else [*parts, self.rational(inside)])
 
     def plot(self, path: str | None = None) -> "Figure":
         """Draw the function, and its continuations over half the length of the domain on each side (needs matplotlib).
@@ -180,18 +172,14 @@ def saturated(rational: Continued, left: object = "constant", right: object = "c
     >>> f(-1e9), f(1e9), f.values
     (0.0, 1.0, (Fraction(0, 1), Fraction(1, 1)))
     """
-    slopes = []
-    values = _values(rational)
-    derivative = rational.derivative() if "linear" in (left, right) else None
-    for name, how, end, value in zip(("left", "right"), (left, right), _ends(rational), values):
+    slopes, plain = [], Saturated(rational)
+    for name, how, end, value in zip(("left", "right"), (left, right), plain.ends, plain.values):
         slope = Fraction(0)
         if value is None or how == "constant":
             if how not in ("constant", "linear") and value is None:
                 raise ValueError(f"the domain has no end on the {name}: leave {name}= out")
         elif how == "linear":
-            assert derivative is not None
-            top, bottom = derivative.polynomials
-            slope = exact(top(fmpq(end)) / bottom(fmpq(end)))
+            slope = _value(rational.derivative(), end) or slope
         else:
             wanted, slope = map(fraction, how) if isinstance(how, tuple | list) else (fraction(how), slope)
             if wanted != value:
@@ -203,15 +191,6 @@ def saturated(rational: Continued, left: object = "constant", right: object = "c
     return Saturated(rational, (slopes[0], slopes[1]))
 
 
-def _ends(rational: Function) -> tuple[Any, Any]:
-    return rational.domain.lower, rational.domain.upper
-
-
-def _values(rational: Function) -> tuple[Fraction | None, Fraction | None]:
+def _value(rational: Function, end: End) -> Fraction | None:
     top, bottom = rational.polynomials
-
-    def value(end: Any) -> Fraction | None:
-        return exact(top(fmpq(end)) / bottom(fmpq(end))) if isinstance(end, Fraction) and bottom(fmpq(end)) else None
-
-    lower, upper = _ends(rational)
-    return value(lower), value(upper)
+    return exact(top(fmpq(end)) / bottom(fmpq(end))) if isinstance(end, Fraction) else None

@@ -1,5 +1,6 @@
 """`exhaustive_error`: the error of exported code at every number of a format, by running it at all of them."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rational_approx.arithmetic.floats import FORMATS, round_to
-from rational_approx.programs.program import Constant, Input, Operand, program
+from rational_approx.programs.program import Constant, Input, Operand, Program, program
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.target import Target
 
@@ -75,8 +76,8 @@ def exhaustive_error(
         raise ValueError("every input can be tried on a bounded domain only: give the target such a domain")
     if target.samples is not None:
         raise ValueError("a target given as samples has no value at other inputs: give it as a function")
-    scheme = scheme or ("clenshaw" if rational.basis == "chebyshev" else "horner")
-    code = _runner(rational, scheme, dtype)
+    steps = program(rational, scheme)
+    code = _runner(steps, dtype)
     parts = [
         (piece, sign, _code_range(piece, sign, format)) for piece in target.pieces for sign in (-1, 1)
     ]  # numbers of one sign are consecutive codes
@@ -96,7 +97,7 @@ def exhaustive_error(
             done += x.size
             if progress is not None:
                 progress(done, total)
-    return Exhaustive(total, largest if np.isfinite(largest) else float("nan"), worst, format, scheme, dtype)
+    return Exhaustive(total, largest if np.isfinite(largest) else float("nan"), worst, format, steps.scheme, dtype)
 
 
 def _code_range(piece: Any, sign: int, format: str) -> range:
@@ -104,16 +105,13 @@ def _code_range(piece: Any, sign: int, format: str) -> range:
     lower, upper = (piece.lower, piece.upper) if sign > 0 else (-piece.upper, -piece.lower)
     if upper < 0 or (sign < 0 and upper == 0):
         return range(0)
-    first = 0 if lower <= 0 else _code_at_least(lower, format)
-    last = _code_at_least(upper, format)
-    if last < _infinity(format) and _value(last, format) == upper:
-        last += 1
-    return range(max(first, 1 if sign < 0 else 0), last)
-
-
-def _infinity(format: str) -> int:
     bits, _, _ = FORMATS[format]
-    return ((1 << (_WIDTHS[format] - bits)) - 1) << (bits - 1)
+    finite = range(((1 << (_WIDTHS[format] - bits)) - 1) << (bits - 1))  # codes are in the order of their numbers
+    first, last = (
+        place(finite, end, key=lambda code: _value(code, format))
+        for place, end in ((bisect_left, max(lower, 0)), (bisect_right, upper))
+    )
+    return range(max(first, 1 if sign < 0 else 0), last)
 
 
 def _value(code: int, format: str) -> Fraction:
@@ -122,18 +120,6 @@ def _value(code: int, format: str) -> Fraction:
     if exponent:
         mantissa += 1 << (bits - 1)
     return mantissa * Fraction(2) ** (max(exponent, 1) - 1 + smallest)
-
-
-def _code_at_least(bound: Fraction, format: str) -> int:
-    # The first code whose number is at least a bound; that of infinity where there is none. Codes are in order.
-    low, high = 0, _infinity(format)
-    while low < high:
-        middle = (low + high) // 2
-        if _value(middle, format) >= bound:
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 def _numbers(codes: range, sign: int, format: str) -> Iterator[np.ndarray]:
@@ -146,9 +132,8 @@ def _numbers(codes: range, sign: int, format: str) -> Iterator[np.ndarray]:
         yield numbers if sign > 0 else -numbers
 
 
-def _runner(rational: Rational, scheme: str, dtype: str) -> Callable[[np.ndarray], np.ndarray]:
+def _runner(code: Program, dtype: str) -> Callable[[np.ndarray], np.ndarray]:
     # The steps of the exported NumPy code: constants rounded to the type, one rounding each.
-    code = program(rational, scheme)
     kind = np.float32 if dtype == "float32" else np.float64
     operations: dict[str, Any] = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide}
 

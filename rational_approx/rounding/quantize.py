@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
-from rational_approx.arithmetic.floats import FORMATS, round_to
+from rational_approx.arithmetic.floats import FORMATS, in_format, last_place
 from rational_approx.arithmetic.signs import denominator_sign, in_range
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.rationals.rational import Rational
@@ -105,7 +105,7 @@ def _chosen(found: list["_Candidate"], format: str, bounds: tuple[End, End], thr
     # The best of each basis; where both are near-best, the one that code evaluates with the smaller proved error.
     best: dict[str, tuple[float, Rational]] = {}
     for candidate in sorted(found, key=lambda candidate: candidate.error):
-        name = candidate.points.rational.basis
+        name = candidate.problem.points.rational.basis
         answer = None if name in best else candidate.rational(format)
         if answer is None or (through_zero and answer.polynomials[0](0) != 0):
             continue
@@ -130,24 +130,17 @@ class _Candidate:
     """Integer multiples of units, and the largest error relative to the best one."""
 
     error: float
-    points: Sampled
-    units: tuple[Fraction, ...]
-    active: tuple[int, ...]
+    problem: "_Problem"
     multiples: np.ndarray
 
     def rational(self, format: str) -> Rational | None:
         """The rational, or None where a coefficient is not in the format or the denominator may vanish."""
-        exact = self.points.rational
+        exact = self.problem.points.rational
         values = [Fraction(0)] * len(exact.numerator + exact.denominator)
-        for j, unit, k in zip(self.active, self.units, self.multiples):
+        for j, unit, k in zip(self.problem.active, self.problem.units, self.multiples):
             values[j] = int(k) * unit
-        try:
-            if any(round_to(value, format) != value for value in values):
-                return None
-        except ValueError:
-            return None
         cut = len(exact.numerator)
-        if not any(values[cut:]):
+        if not all(in_format(value, format) for value in values) or not any(values[cut:]):
             return None
         answer = Rational(tuple(values[:cut]), tuple(values[cut:]), exact.domain, exact.basis, format)
         return answer if denominator_sign(answer.polynomials[1], exact.domain)[1] else None
@@ -156,19 +149,14 @@ class _Candidate:
 def _searched(bases: list[Sampled], format: str, freed: bool, bounds: tuple[End, End]) -> list[_Candidate]:
     # The first scale in every basis, then the other scales in the basis that did best, until an error is good.
     rng = np.random.default_rng(0)
-    tries: list[_Candidate] = []
+    found: list[_Candidate] = []
     for points in bases:
-        tries += _stiffened(_Problem.at(points, Fraction(1), format, freed, bounds), rng)
-    if not tries:
-        return []
-    found = list(tries)
-    first = min(tries, key=lambda candidate: candidate.error)
-    error, points = first.error, first.points
+        found += _stiffened(_Problem.at(points, Fraction(1), format, freed, bounds), rng)
+    best = min(found, key=lambda candidate: candidate.error).problem.points if found else None
     for step in range(1, _SCALES):
-        if error <= _GOOD:
+        if best is None or min(candidate.error for candidate in found) <= _GOOD:
             break
-        found += _stiffened(_Problem.at(points, Fraction(2 ** (step / _SCALES)), format, freed, bounds), rng)
-        error = min(candidate.error for candidate in found)
+        found += _stiffened(_Problem.at(best, Fraction(2 ** (step / _SCALES)), format, freed, bounds), rng)
     return found
 
 
@@ -217,7 +205,7 @@ class _Problem:
         for j, value in enumerate(values):
             if abs(float(value)) * reach[j] >= 1e-6:
                 # Steps far below the error are of no use, and long ones keep the multiples small.
-                units.append(max(_last_place(value, format), _power(1e-4 / reach[j])))
+                units.append(max(last_place(value, format), _power(1e-4 / reach[j])))
             elif freed:
                 units.append(max(_power(0.05 / reach[j]), Fraction(2) ** FORMATS[format][1]))
             else:
@@ -272,7 +260,7 @@ class _Problem:
                 break
         if not np.isfinite(least):
             return None
-        return _Candidate(least, self.points, self.units, self.active, self.nearest + best)
+        return _Candidate(least, self, self.nearest + best)
 
     def _descended(self, place: np.ndarray, value: float, moves: np.ndarray) -> tuple[np.ndarray, float]:
         for _ in range(_STEPS):
@@ -282,15 +270,6 @@ class _Problem:
                 break
             place, value = place + moves[k], float(error[k])
         return place, value
-
-
-def _last_place(value: Fraction, format: str) -> Fraction:
-    bits, smallest, _ = FORMATS[format]
-    size = abs(value)
-    exponent = size.numerator.bit_length() - size.denominator.bit_length()
-    if Fraction(2) ** exponent > size:
-        exponent -= 1
-    return Fraction(2) ** max(exponent - bits + 1, smallest)
 
 
 def _power(value: float) -> Fraction:

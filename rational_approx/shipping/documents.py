@@ -13,7 +13,7 @@ from typing import Any
 
 import mpmath
 
-from rational_approx.arithmetic.domain import Domain
+from rational_approx.arithmetic.domain import Domain, finite
 from rational_approx.arithmetic.polynomials import exact, fmpq, fractions
 from rational_approx.arithmetic.precision import fraction
 from rational_approx.fitting.result import Fit
@@ -21,28 +21,22 @@ from rational_approx.problem.competitors import Pattern
 from rational_approx.proof.certificate import Certificate, Claim, Part, Point, Reference
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
-from rational_approx.shipping.texts import domain_text as _domain_text
+from rational_approx.shipping import texts
 from rational_approx.shipping.texts import number_text, read_number
-from rational_approx.shipping.texts import rational_text as _rational
-from rational_approx.shipping.texts import read_domain as _read_domain
-from rational_approx.shipping.texts import read_numbers as _numbers
-from rational_approx.shipping.texts import read_rational as _read_rational
-from rational_approx.shipping.texts import read_target as _read_target
-from rational_approx.shipping.texts import target_text as _target
 
 __all__ = ["SCHEMA", "canonical_hash", "document", "from_document", "number_text", "read_number"]
 
 
 def _fit(fit: Fit) -> dict[str, Any]:
     return {
-        "target": _target(fit.target),
-        "rational": _rational(fit.rational),
+        "target": texts.target_text(fit.target),
+        "rational": texts.rational_text(fit.rational),
         "degree": list(fit.degree),
         "digits": fit.digits,
         "error": _error_text(fit.error),
         "converged": fit.converged,
-        "reference": [number_text(x if x in (inf, -inf) else fraction(x)) for x in fit.reference],
-        "interpolate": [[number_text(a), None if b is None else number_text(b)] for a, b in fit.interpolate],
+        "reference": _points(fit.reference),
+        "interpolate": [[number_text(a), _optional(b)] for a, b in fit.interpolate],
         "bounds": [number_text(bound) for bound in fit.bounds],
         "denominator": fit.denominator,
         "patterns": [_pattern(pattern) for pattern in fit.patterns],
@@ -52,11 +46,27 @@ def _fit(fit: Fit) -> dict[str, Any]:
 def _pattern(value: Pattern) -> dict[str, Any]:
     return {
         "signs": list(value.signs),
-        "rational": _rational(value.rational),
+        "rational": texts.rational_text(value.rational),
         "error": _error_text(value.error),
-        "reference": [number_text(x if x in (inf, -inf) else fraction(x)) for x in value.reference],
+        "reference": _points(value.reference),
         "converged": value.converged,
     }
+
+
+def _points(reference: tuple[Any, ...]) -> list[str]:
+    return [number_text(x if x in (inf, -inf) else fraction(x)) for x in reference]
+
+
+def _optional(number: Fraction | None) -> str | None:
+    return None if number is None else number_text(number)
+
+
+def _read_optional(text: Any) -> Fraction | None:
+    return None if text is None else read_number(text)
+
+
+def _read_points(values: Any) -> tuple[Any, ...]:
+    return tuple(read_number(x, infinite=True) for x in values)
 
 
 def _error_text(error: Any) -> str:
@@ -72,54 +82,52 @@ def _read_error(text: Any, digits: int | None) -> Any:
 
 
 def _read_pattern(value: dict[str, Any], digits: int | None) -> Pattern:
-    reference = tuple(read_number(x, infinite=True) for x in value["reference"])
+    reference = _read_points(value["reference"])
     signs = tuple(1 if int(sign) > 0 else -1 for sign in value["signs"])
     error, converged = _read_error(value["error"], digits), value["converged"] is True
-    return Pattern(signs, _read_rational(value["rational"]), error, reference, converged)
+    return Pattern(signs, texts.read_rational(value["rational"]), error, reference, converged)
 
 
 def _read_fit(value: dict[str, Any]) -> Fit:
     digits = value["digits"]
     error = _read_error(value["error"], digits)
     p, q = value["degree"]
-    reference = tuple(read_number(x, infinite=True) for x in value["reference"])
+    reference = _read_points(value["reference"])
     converged = value["converged"] is True
-    asked = [(read_number(a), None if b is None else read_number(b)) for a, b in value.get("interpolate", [])]
-    lower, upper = (read_number(bound, infinite=True) for bound in value.get("bounds", ["-inf", "inf"]))
-    question = (_read_target(value["target"]), (int(p), int(q)), digits, tuple(asked), (lower, upper))
+    asked = [(read_number(a), _read_optional(b)) for a, b in value.get("interpolate", [])]
+    lower, upper = _read_points(value.get("bounds", ["-inf", "inf"]))
+    question = (texts.read_target(value["target"]), (int(p), int(q)), digits, tuple(asked), (lower, upper))
     denominator = str(value.get("denominator", "one sign"))
     if denominator not in ("one sign", "any"):
         raise ValueError(f"the class of competitors must be 'one sign' or 'any', not {denominator[:60]!r}")
     patterns = tuple(_read_pattern(pattern, digits) for pattern in value.get("patterns", []))
-    rational = _read_rational(value["rational"])
+    rational = texts.read_rational(value["rational"])
     return Fit(rational, error, reference, converged, *question, denominator=denominator, patterns=patterns)
 
 
 def _certificate(value: Certificate) -> dict[str, Any]:
-    def optional(number: Fraction | None) -> str | None:
-        return None if number is None else number_text(number)
-
     # The exact value at t = 1/3 of the hull: T_k(1/3) is zero for no k, so that every coefficient counts.
     hull, bounded = value.rational.domain, value.rational.domain.bounded
-    pinned = (2 * hull.upper + hull.lower) / 3 if bounded else Fraction(1, 3)
+    pinned = (2 * finite(hull.upper) + finite(hull.lower)) / 3 if bounded else Fraction(1, 3)
+    values = [exact(side(fmpq(pinned))) for side in value.rational.polynomials]
     target = {
         "expression": value.target,
         "weight": value.weight,
-        "domain": _domain_text(value.domain),
+        "domain": texts.domain_text(value.domain),
         "breakpoints": [number_text(b) for b in value.breakpoints],
     }
     if value.samples:  # a certificate of samples names no function
         samples = [[number_text(v) for v in sample] for sample in value.samples]
-        target = {"samples": samples, "domain": _domain_text(value.domain)}
+        target = {"samples": samples, "domain": texts.domain_text(value.domain)}
     return {
         "target": target,
-        "rational": _rational(value.rational),
+        "rational": texts.rational_text(value.rational),
         "type": list(value.type),
         "competitors": value.competitors,
         "status": value.status,
         "reason": value.reason,
-        "lower": optional(value.lower),
-        "upper": optional(value.upper),
+        "lower": _optional(value.lower),
+        "upper": _optional(value.upper),
         "best_lower": number_text(value.best_lower),
         "pole_free": value.pole_free,
         "witness": None if value.witness is None else [value.witness.piece, number_text(value.witness.x)],
@@ -130,11 +138,11 @@ def _certificate(value: Certificate) -> dict[str, Any]:
                 "name": c.name,
                 "arguments": [a if isinstance(a, str) else number_text(a) for a in c.arguments],
                 "status": c.status,
-                "witness": optional(c.witness),
+                "witness": _optional(c.witness),
             }
             for c in value.claims
         ],
-        "value": [number_text(number) for number in (pinned, *_values(value.rational, pinned))],  # type: ignore[arg-type]
+        "value": [number_text(number) for number in (pinned, *values)],
         "made_with": {name: _version(name) for name in ("rational-sae", "python-flint")},
     }
 
@@ -151,15 +159,11 @@ def _reference(value: Reference) -> dict[str, Any]:
 def _read_reference(value: dict[str, Any], domain: Domain) -> Reference:
     rational = None
     if "numerator" in value:
-        rational = Rational(_numbers(value["numerator"]), _numbers(value["denominator"]), domain, "monomial")
+        top, bottom = (texts.read_numbers(value[side]) for side in ("numerator", "denominator"))
+        rational = Rational(top, bottom, domain, "monomial")
     points = tuple(Point(int(piece), read_number(x, infinite=True)) for piece, x, _ in value["points"])
     sides = tuple(int(side) for _, _, side in value["points"])
     return Reference(tuple(int(sign) for sign in value["signs"]), points, sides, rational)
-
-
-def _values(rational: Rational, x: Fraction) -> tuple[Fraction, Fraction]:
-    top, bottom = rational.polynomials
-    return exact(top(fmpq(x))), exact(bottom(fmpq(x)))
 
 
 def _version(name: str) -> str:
@@ -170,38 +174,32 @@ def _version(name: str) -> str:
 
 
 def _read_certificate(value: dict[str, Any]) -> Certificate:
-    def optional(text: Any) -> Fraction | None:
-        return None if text is None else read_number(text)
-
-    target, witness, domain = value["target"], value["witness"], _read_domain(value["target"]["domain"])
+    target, witness, domain = value["target"], value["witness"], texts.read_domain(value["target"]["domain"])
     p, q = value["type"]
     claims = []
     for claim in value["claims"]:
-        texts, words = claim["arguments"], {"monotone": 1, "format": 1, "rounding": 3}.get(claim["name"], 0)
-        arguments = (*map(str, texts[:words]), *(read_number(a, infinite=True) for a in texts[words:]))
-        claims.append(Claim(str(claim["name"]), arguments, str(claim["status"]), optional(claim["witness"])))
-    samples = tuple(_sample(sample) for sample in target.get("samples", []))
+        given, words = claim["arguments"], {"monotone": 1, "format": 1, "rounding": 3}.get(claim["name"], 0)
+        arguments = (*map(str, given[:words]), *_read_points(given[words:]))
+        claims.append(Claim(str(claim["name"]), arguments, str(claim["status"]), _read_optional(claim["witness"])))
+    samples = tuple((x, y, weight) for x, y, weight in map(texts.read_numbers, target.get("samples", [])))
     weighted = any(weight != 1 for _, _, weight in samples)
     # Schema 1 had one reference, of the certified rational, and named samples.
-    given = value.get("references", [{"signs": [1] * len(domain.intervals), "points": value.get("reference", [])}])
+    references = value.get("references", [{"signs": [1] * len(domain.intervals), "points": value.get("reference", [])}])
     return Certificate(
         str(value["status"]),
-        optional(value["lower"]),
-        optional(value["upper"]),
+        _read_optional(value["lower"]),
+        _read_optional(value["upper"]),
         read_number(value["best_lower"]),
         value["pole_free"] if value["pole_free"] in (True, False) else None,
-        _read_rational(value["rational"]),
+        texts.read_rational(value["rational"]),
         domain,
         f"{len(samples)} samples" if samples else str(target["expression"]),
         ("samples" if weighted else "1") if samples else str(target["weight"]),
-        () if samples else _numbers(target["breakpoints"]),
+        () if samples else texts.read_numbers(target["breakpoints"]),
         tuple(claims),
         None if witness is None else Point(int(witness[0]), read_number(witness[1], infinite=True)),
-        tuple(_read_reference(entry, domain) for entry in given if entry["points"]),
-        tuple(
-            Part(int(part[0]), *(read_number(end, infinite=True) for end in part[1:3]))
-            for part in (() if samples else value["parts"])
-        ),
+        tuple(_read_reference(entry, domain) for entry in references if entry["points"]),
+        tuple(Part(int(piece), *_read_points(ends[:2])) for piece, *ends in (() if samples else value["parts"])),
         (int(p), int(q)),
         str(value["reason"]),
         samples,
@@ -209,21 +207,16 @@ def _read_certificate(value: dict[str, Any]) -> Certificate:
     )
 
 
-def _sample(value: Any) -> tuple[Fraction, Fraction, Fraction]:
-    x, y, weight = _numbers(value)
-    return x, y, weight
-
-
 _KINDS: dict[str, tuple[type, Any, Any]] = {
-    "rational": (Rational, _rational, _read_rational),
+    "rational": (Rational, texts.rational_text, texts.read_rational),
     "fit": (Fit, _fit, _read_fit),
     "saturated": (
         Saturated,
         lambda value: {
-            "rational": _rational(value.rational),
+            "rational": texts.rational_text(value.rational),
             "slopes": [number_text(slope) for slope in value.slopes],
         },
-        lambda value: Saturated(_read_rational(value["rational"]), _numbers(value["slopes"], 2)),
+        lambda value: Saturated(texts.read_rational(value["rational"]), texts.read_numbers(value["slopes"], 2)),
     ),
     "certificate": (Certificate, _certificate, _read_certificate),
 }

@@ -27,8 +27,8 @@ def as_expression(function: object) -> Expression | None:
     return None
 
 
-def samples(function: object) -> tuple[np.ndarray, np.ndarray] | None:
-    """Samples ``(x, y)`` sorted by x, or None where the argument is not a pair of arrays."""
+def samples(function: object) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Samples ``(x, y)`` sorted by x and the order that sorts them, or None for what is not a pair of arrays."""
     if not isinstance(function, tuple | list) or len(function) != 2 or callable(function[0]):
         return None
     if any(np.iscomplexobj(side) for side in function):
@@ -41,7 +41,7 @@ def samples(function: object) -> tuple[np.ndarray, np.ndarray] | None:
     order = np.argsort(x, kind="stable")
     if (np.diff(x[order]) == 0).any():
         raise ValueError("samples must have distinct x: average the y of equal ones")
-    return x[order], y[order]
+    return x[order], y[order], order
 
 
 def sample_weights(weight: Any, x: np.ndarray, y: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -8,39 +8,8 @@ from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.precision import fraction
 from rational_approx.expressions.expression import parse
 
-__all__ = [
-    "NAMES",
-    "Gate",
-    "abs_",
-    "around",
-    "celu",
-    "elu",
-    "erf",
-    "find",
-    "gelu",
-    "gelu_tanh",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "heaviside",
-    "jumprelu",
-    "leaky_relu",
-    "logsigmoid",
-    "made",
-    "mish",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "sign",
-    "silu",
-    "softplus",
-    "softshrink",
-    "softsign",
-    "tanh",
-    "tanhshrink",
-    "topk",
-]
+__all__ = ["NAMES", "Gate", "around", "find", "made"]
+"""And every gate of ``NAMES``."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +23,23 @@ class Gate:
 
 
 def made(name: str, text: str, *intervals: tuple[object, object]) -> Gate:
-    """A gate from its expression and the intervals of its usual domain."""
+    """A gate from its expression and the intervals of its usual domain.
+
+    >>> made("relu", "max(x, 0)", (-1, 1))
+    Gate(name='relu', expression='max(x, 0)', domain=Domain([-1, 1]), breakpoints=(Fraction(0, 1),))
+    """
     formula, domain = parse(text), Domain.of(list(intervals))
     return Gate(name, formula.text, domain, formula.breakpoints(domain.lower, domain.upper))
+
+
+def _fixed(name: str, text: str, reach: int, source: str = "") -> Callable[[], Gate]:
+    # A gate without parameters; its usual domain is [-reach, reach].
+    def gate() -> Gate:
+        return made(name, text, (-reach, reach))
+
+    gate.__name__ = gate.__qualname__ = name
+    gate.__doc__ = f"``{text}`` on [{-reach}, {reach}]{source and f' ({source})'}."
+    return gate
 
 
 def _number(value: object) -> str:
@@ -72,13 +55,24 @@ def around(jump: object, gap: object, name: str) -> tuple[tuple[Fraction, Fracti
     return (-reach, at - half), (at + half, reach)
 
 
-def relu() -> Gate:
-    """``max(x, 0)`` on [-1, 1].
-
-    >>> relu()
-    Gate(name='relu', expression='max(x, 0)', domain=Domain([-1, 1]), breakpoints=(Fraction(0, 1),))
-    """
-    return made("relu", "max(x, 0)", (-1, 1))
+relu = _fixed("relu", "max(x, 0)", 1)
+abs_ = _fixed("abs", "abs(x)", 1, "Newman's problem")
+gelu = _fixed("gelu", "x / 2 * (1 + erf(x / sqrt(2)))", 8, "Hendrycks & Gimpel 2016")
+gelu_tanh = _fixed("gelu_tanh", "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))", 8, "the tanh form of GELU")
+silu = _fixed("silu", "x * sigmoid(x)", 8)
+sigmoid = _fixed("sigmoid", "sigmoid(x)", 8, "1 / (1 + exp(-x))")
+tanh = _fixed("tanh", "tanh(x)", 8)
+erf = _fixed("erf", "erf(x)", 4)
+softplus = _fixed("softplus", "softplus(x)", 8, "log(1 + exp(x))")
+mish = _fixed("mish", "x * tanh(softplus(x))", 8, "Misra 2019")
+# The self-normalising ELU with its two constants.
+_SCALE, _ALPHA = "1.0507009873554804934193349852946", "1.6732632423543772848170429916717"
+selu = _fixed("selu", f"{_SCALE} * where(x > 0, x, {_ALPHA} * expm1(x))", 4, "Klambauer et al. 2017")
+hardswish = _fixed("hardswish", "x * clip(x + 3, 0, 6) / 6", 6, "Howard et al. 2019")
+hardsigmoid = _fixed("hardsigmoid", "clip(x + 3, 0, 6) / 6", 6)
+tanhshrink = _fixed("tanhshrink", "x - tanh(x)", 8)
+logsigmoid = _fixed("logsigmoid", "-softplus(-x)", 8, "log(sigmoid(x))")
+softsign = _fixed("softsign", "x / (1 + abs(x))", 8)
 
 
 def leaky_relu(slope: object = 0.01) -> Gate:
@@ -110,51 +104,6 @@ def sign(gap: object = 0.05) -> Gate:
     return made("sign", "sign(x)", *around(0, gap, "sign"))
 
 
-def abs_() -> Gate:
-    """``abs(x)`` on [-1, 1] (Newman's problem)."""
-    return made("abs", "abs(x)", (-1, 1))
-
-
-def gelu() -> Gate:
-    """``x/2 (1 + erf(x / sqrt 2))`` (Hendrycks & Gimpel 2016)."""
-    return made("gelu", "x / 2 * (1 + erf(x / sqrt(2)))", (-8, 8))
-
-
-def gelu_tanh() -> Gate:
-    """The tanh form of GELU, a function of its own: ``x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))``."""
-    return made("gelu_tanh", "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))", (-8, 8))
-
-
-def silu() -> Gate:
-    """``x * sigmoid(x)``."""
-    return made("silu", "x * sigmoid(x)", (-8, 8))
-
-
-def sigmoid() -> Gate:
-    """``1 / (1 + exp(-x))``."""
-    return made("sigmoid", "sigmoid(x)", (-8, 8))
-
-
-def tanh() -> Gate:
-    """``tanh(x)``."""
-    return made("tanh", "tanh(x)", (-8, 8))
-
-
-def erf() -> Gate:
-    """The error function."""
-    return made("erf", "erf(x)", (-4, 4))
-
-
-def softplus() -> Gate:
-    """``log(1 + exp(x))``."""
-    return made("softplus", "softplus(x)", (-8, 8))
-
-
-def mish() -> Gate:
-    """``x * tanh(softplus(x))`` (Misra 2019)."""
-    return made("mish", "x * tanh(softplus(x))", (-8, 8))
-
-
 def elu(alpha: object = 1) -> Gate:
     """``x`` for positive ``x``, ``alpha (exp(x) - 1)`` otherwise (Clevert et al. 2015)."""
     return made("elu", f"where(x > 0, x, {_number(alpha)} * expm1(x))", (-4, 4))
@@ -165,22 +114,6 @@ def celu(alpha: object = 1) -> Gate:
     if fraction(alpha) == 0:
         raise ValueError("alpha of celu must not be zero")
     return made("celu", f"where(x > 0, x, {_number(alpha)} * expm1(x / {_number(alpha)}))", (-4, 4))
-
-
-def selu() -> Gate:
-    """The self-normalising ELU with its two constants (Klambauer et al. 2017)."""
-    scale, alpha = "1.0507009873554804934193349852946", "1.6732632423543772848170429916717"
-    return made("selu", f"{scale} * where(x > 0, x, {alpha} * expm1(x))", (-4, 4))
-
-
-def hardswish() -> Gate:
-    """``x * clip(x + 3, 0, 6) / 6`` (Howard et al. 2019)."""
-    return made("hardswish", "x * clip(x + 3, 0, 6) / 6", (-6, 6))
-
-
-def hardsigmoid() -> Gate:
-    """``clip(x + 3, 0, 6) / 6``."""
-    return made("hardsigmoid", "clip(x + 3, 0, 6) / 6", (-6, 6))
 
 
 def hardtanh(lower: object = -1, upper: object = 1) -> Gate:
@@ -213,23 +146,8 @@ def softshrink(threshold: object = 0.5) -> Gate:
     return made("softshrink", f"x - clip(x, -{at}, {at})", (-2, 2))
 
 
-def tanhshrink() -> Gate:
-    """``x - tanh(x)``."""
-    return made("tanhshrink", "x - tanh(x)", (-8, 8))
-
-
-def logsigmoid() -> Gate:
-    """``log(sigmoid(x))``."""
-    return made("logsigmoid", "-softplus(-x)", (-8, 8))
-
-
-def softsign() -> Gate:
-    """``x / (1 + abs(x))``."""
-    return made("softsign", "x / (1 + abs(x))", (-8, 8))
-
-
 NAMES: dict[str, Callable[[], Gate]] = {
-    ("abs" if gate is abs_ else gate.__name__): gate
+    gate.__name__: gate
     for gate in (
         *(relu, leaky_relu, jumprelu, topk, heaviside, sign, abs_, gelu, gelu_tanh, silu, sigmoid, tanh),
         *(erf, softplus, mish, elu, celu, selu, hardswish, hardsigmoid, hardtanh, softsign),

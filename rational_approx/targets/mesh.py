@@ -62,11 +62,12 @@ def mesh(
     sizes = [_size(function, way) for _, function in varying]
 
     def unfollowed(low: float, high: float) -> float:
-        return max((_unfollowed(way, *each, low, high) / n for each, n in zip(varying, sizes, strict=True)), default=0.0)
+        shares = (_unfollowed(way, *each, low, high) / size for each, size in zip(varying, sizes, strict=True))
+        return max(shares, default=0.0)
 
     number = count()
     queue = [(-unfollowed(way.low, way.high), next(number), way.low, way.high)]
-    done = []
+    done: list[tuple[float, float]] = []
     while queue and len(queue) + len(done) < BOXES and -queue[0][0] > tolerance:
         _, _, low, high = heapq.heappop(queue)
         middle = low / 2 + high / 2

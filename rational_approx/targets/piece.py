@@ -1,6 +1,6 @@
-"""`Piece`: one smooth piece of a target, and what is refused of one."""
+"""`Piece`: one smooth piece of a target, the weighted error on it, and what is refused of one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,7 +16,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.targets.callables import scan_points
 from rational_approx.targets.mesh import FloatFunction, mesh
 
-__all__ = ["Piece", "check_piece"]
+__all__ = ["Piece", "check_piece", "largest_error"]
 
 VARIATION = 1e-4
 """The share of its size to which target and weight are followed between two points of :attr:`Piece.marks`."""
@@ -52,6 +52,12 @@ class Piece:
             self.weight_expression is not None or self.multiprecision_weight is not None
         )
 
+    def error(self, r: FloatFunction, x: np.ndarray) -> np.ndarray:
+        """``w (f - r)`` in float64; not a number where w is infinite, at a zero that f and r share."""
+        with np.errstate(all="ignore"):
+            weight = self.weight(x)
+            return np.where(np.isinf(weight), np.nan, weight * (self.function(x) - r(x)))
+
     def jets(self, x: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
         """Taylor coefficients of the function and of the weight around a point, ``order`` of each.
 
@@ -84,6 +90,19 @@ def _jet(
         left, right = value_at(centre - step), value_at(centre + step)
         values += [(right - left) / (2 * step), (right - 2 * values[0] + left) / (2 * step**2)]
     return flint.arb_series([to_arb(fraction(v)) for v in values[:order]], prec=order)
+
+
+def largest_error(pieces: Sequence[Piece], r: FloatFunction, count: int) -> tuple[float, int, float]:
+    """The largest size of the error on so many Chebyshev points of each piece; which piece, and where."""
+    best = (-1.0, 0, 0.0)
+    for k, piece in enumerate(pieces):
+        lower, upper = max(float(piece.lower), -1e3), min(float(piece.upper), 1e3)
+        x = np.clip((lower + upper) / 2 - (upper - lower) / 2 * np.cos(np.linspace(0, np.pi, count)), lower, upper)
+        size = np.nan_to_num(np.abs(piece.error(r, x)), nan=0.0, posinf=np.inf)
+        worst = int(size.argmax())
+        if size[worst] > best[0]:
+            best = float(size[worst]), k, float(x[worst])
+    return best
 
 
 def check_piece(piece: Piece, zeros: tuple[Fraction, ...], jumps_allowed: bool) -> None:

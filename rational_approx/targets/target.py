@@ -84,7 +84,7 @@ class Target:
         function = torch_activations.as_function(function)
         samples = callables.samples(function)
         if samples is not None:
-            self._from_samples(samples, np.argsort(function[0], kind="stable"), domain, weight)  # type: ignore[index]
+            self._from_samples(*samples, domain, weight)
             return
         if domain is None and isinstance(function, str) and function.isidentifier() and function != "x":
             raise ValueError(f"there is no gate named {function!r}; there are {', '.join(gates.NAMES)}")
@@ -125,18 +125,15 @@ class Target:
         for piece in self.pieces:
             check_piece(piece, self.relative_zeros, jumps_allowed=self.expression is not None)
 
-    def _from_samples(
-        self, samples: tuple[np.ndarray, np.ndarray], order: np.ndarray, domain: object, weight: object
-    ) -> None:
+    def _from_samples(self, x: np.ndarray, y: np.ndarray, order: np.ndarray, domain: object, weight: object) -> None:
         """Samples sorted by x, and the ``order`` that sorted them: an array of weights is in the order given."""
-        x, y = samples
         self.domain = Domain.of((float(x[0]), float(x[-1])) if domain is None else domain)
         outside = (x < float(self.domain.lower)) | (x > float(self.domain.upper))
         if outside.any() or len(self.domain.intervals) > 1:
             raise ValueError(f"the domain of samples is one interval that holds all of them, not {self.domain}")
-        self.samples = samples
+        self.samples = self.function = (x, y)
         self.expression = self.weight_expression = None
-        self.function, self.breakpoints = samples, ()
+        self.breakpoints = ()
         weights = callables.sample_weights(weight, x, y, order)
         self.weight, self.relative_zeros = weights, ()
         middles = (x[1:] + x[:-1]) / 2  # the sample nearest to t, so that rounding in t does no harm

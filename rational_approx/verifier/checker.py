@@ -7,6 +7,7 @@ much. The page on semantics says what each of them means.
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,22 +89,11 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
     path = None if isinstance(source, dict) else Path(source)
     if path is not None and not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    try:
-        content = source if path is None else read_file(path)
-        return judged(normal(content), deadline)
-    except Refuted as problem:
-        return Verification("refuted", (str(problem),))
-    except (Failure, Late) as problem:
-        return Verification("not decided", (str(problem),))
-    except (RecursionError, MemoryError):
-        return Verification("not decided", ("the certificate is too large for the verifier",))
-    except MALFORMED as problem:
-        return Verification("refuted", (malformed(problem),))
-
-
-def malformed(problem: Exception) -> str:
-    """What is said of a file that is not built as it should be."""
-    return f"the certificate is malformed: {type(problem).__name__}: {shown(problem, 100)}"
+    found: list[Verification] = []
+    became, reason = outcome(
+        lambda: found.append(judged(normal(source if path is None else read_file(path)), deadline))
+    )
+    return found[0] if found else Verification(became, (reason,))
 
 
 def judged(content: dict[str, Any], deadline: float) -> Verification:
@@ -130,8 +120,8 @@ def judged(content: dict[str, Any], deadline: float) -> Verification:
     return Verification(worst, failures, (*heading, content["hash"]), found, tuple(unchecked(content)))
 
 
-def outcome(check: Any) -> tuple[str, str]:
-    """What becomes of one statement, and why."""
+def outcome(check: Callable[[], None]) -> tuple[str, str]:
+    """What becomes of one statement or of the whole file, and why."""
     try:
         check()
     except Refuted as problem:
@@ -139,9 +129,9 @@ def outcome(check: Any) -> tuple[str, str]:
     except (Failure, Late) as problem:
         return "not decided", str(problem)
     except (RecursionError, MemoryError):
-        return "not decided", "too large for the verifier"
+        return "not decided", "the certificate is too large for the verifier"
     except MALFORMED as problem:
-        return "refuted", malformed(problem)
+        return "refuted", f"the certificate is malformed: {type(problem).__name__}: {shown(problem, 100)}"
     return "verified", ""
 
 

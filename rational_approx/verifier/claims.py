@@ -6,6 +6,7 @@ from typing import Any
 
 from . import polynomials
 from .reading import must, need, number
+from .steps import FORMATS
 
 __all__ = ["SHAPES", "arguments", "holds", "worded"]
 
@@ -23,7 +24,7 @@ SHAPES = {
 """The claims, and how many arguments each has."""
 WORDS = {
     "monotone": (("increasing", "decreasing"),),
-    "format": (("float64", "float32", "bfloat16", "float16"),),
+    "format": (tuple(FORMATS),),
     "rounding": (("float64", "float32"), ("horner", "estrin", "clenshaw"), ("fma", "no fma")),
 }
 

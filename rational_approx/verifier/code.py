@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from . import polynomials
+from .intervals import Interval, Intervals, size
 from .reading import Failure, in_time, need
 from .steps import FORMATS, Operand, X, exact, is_format_number, rounded, splits, written
 
@@ -15,37 +16,14 @@ __all__ = ["is_format_number", "rounding_below", "weight_on"]
 
 DEEPEST = 60
 """So often a box is halved at most."""
-Interval = tuple[int, int]
-
-
-def times(x: Interval, y: Interval, bits: int) -> Interval:
-    """The product of two intervals of numbers times ``2**bits``, rounded outwards."""
-    (a, b), (c, d) = x, y
-    if a >= 0 and c >= 0:
-        return a * c >> bits, -(-b * d >> bits)
-    products = (a * c, a * d, b * c, b * d)
-    return min(products) >> bits, -(-max(products) >> bits)
-
-
-def over(x: Interval, y: Interval, bits: int) -> Interval:
-    """The quotient of two intervals, the second without 0."""
-    pairs = [(a << bits, b) for a in x for b in y]
-    return min(a // b for a, b in pairs), max(-(-a // b) for a, b in pairs)
-
-
-def size(x: Interval) -> int:
-    return max(-x[0], x[1])
 
 
 def wider(x: Interval, by: int) -> Interval:
     return x[0] - by, x[1] + by
 
 
-class Analysis:
-    """The steps of one code in one type, with all that does not depend on the box.
-
-    Numbers are integers, for them times ``2**bits``; lower bounds are rounded down and upper bounds up.
-    """
+class Analysis(Intervals):
+    """The steps of one code in one type, with all that does not depend on the box."""
 
     def __init__(
         self,
@@ -63,31 +41,20 @@ class Analysis:
         normal = Fraction(2) ** (smallest + self.digits - 1)
         gaps = {c: abs(c - rounded(c, dtype)) + (normal if 0 < abs(c) < normal else 0) for c in constants}
         whole = [polynomials.powers(side, basis, hull) for side in sides]
-        self.bits = precision(whole, [*constants, bound], hull)
-        self.tiny = self.up(normal)
-        self.constants = {c: ((self.down(c), self.up(c)), self.up(gap)) for c, gap in gaps.items()}
-        self.sides = [[(self.down(c), self.up(c)) for c in side] for side in whole]
-        self.sharp = dict(zip(ends, self.sides))
-        self.exact = [exact(step) for step in self.steps]
+        super().__init__(precision(whole, [*constants, bound], hull))
+        self.tiny = self.exact(normal)[1]
+        self.constants = {c: (self.exact(c), self.exact(gap)[1]) for c, gap in gaps.items()}
+        self.sharp = dict(zip(ends, ([self.exact(c) for c in side] for side in whole)))
+        self.unrounded = [exact(step) for step in self.steps]
         self.split = [splits(number, self.steps) for number in range(len(self.steps))]
-
-    def down(self, value: Fraction) -> int:
-        return (value.numerator << self.bits) // value.denominator
-
-    def up(self, value: Fraction) -> int:
-        return -(-(value.numerator << self.bits) // value.denominator)
 
     def polynomial(self, side: list[Interval], low: int, high: int) -> Interval:
         """A polynomial on a box: its value in the middle, and the sum of the sizes of the other Taylor terms."""
-        c, bits, middle = list(side), self.bits, low + high >> 1
-        centre, reach, more = (middle, middle), max(high - middle, middle - low), 0
-        for i in range(len(c) - 1):
-            for j in range(len(c) - 2, i - 1, -1):
-                a, b = times(c[j + 1], centre, bits)
-                c[j] = c[j][0] + a, c[j][1] + b
-        for term in c[:0:-1]:
-            more = ((more + size(term)) * reach >> bits) + 1
-        return wider(c[0], more)
+        middle, more = low + high >> 1, 0
+        value, *terms = self.shifted(side, (middle, middle), len(side))
+        for term in reversed(terms):
+            more = ((more + size(term)) * max(high - middle, middle - low) >> self.bits) + 1
+        return wider(value, more)
 
     def half(self, largest: int) -> int:
         """Half a last place of the largest number: with ``2**e <= largest < 2**(e + 1)`` it is ``2**(e - digits)``."""
@@ -117,10 +84,10 @@ class Analysis:
                 free = max(b[0], -b[1]) - db
                 if free <= 0:
                     return None
-                value = over(a, b, bits)
+                value = self.div(a, b)
                 error = -(-((da << bits) + size(value) * db) // free)
             elif kind in ("mul", "fma"):
-                value = times(a, b, bits)
+                value = self.mul(a, b)
                 if names[0] == names[1]:
                     value = max(value[0], 0), value[1]
                 error = -(-(size(a) * db + size(b) * da + da * db) >> bits)
@@ -134,7 +101,7 @@ class Analysis:
             if side is not None:
                 known = self.polynomial(side, low, high)
                 value = max(value[0], known[0]), min(value[1], known[1])
-            own = 0 if self.exact[number] else self.half(size(value) + error)
+            own = 0 if self.unrounded[number] else self.half(size(value) + error)
             error += own + self.tiny
             if size(value) + error >= 1 << bits + self.top - 1:
                 return None
@@ -148,10 +115,8 @@ class Analysis:
         result on several ways counts with the sum of the slopes, unless it may differ from way to way: for a product
         that a compiler may contract into one sum and not another, and where subnormal numbers are flushed.
         """
-        bits = self.bits
-        one = 1 << bits
-        slopes: dict[Operand, Interval] = {("result", len(values) - 1): (one, one)}
-        sizes: dict[Operand, int] = {("result", len(values) - 1): one}
+        slopes: dict[Operand, Interval] = {("result", len(values) - 1): (self.one, self.one)}
+        sizes: dict[Operand, int] = {("result", len(values) - 1): self.one}
         computed = [wider(value, error) for value, error, _ in values]
 
         def at(which: Operand) -> Interval:
@@ -172,12 +137,12 @@ class Analysis:
             total += (whole if self.split[number] else size(slope)) * values[number][2] + whole * self.tiny
             a, b, *rest = names
             if kind == "div":
-                send(a, over(slope, at(b), bits))
-                down, up = over(computed[number], at(b), bits)
+                send(a, self.div(slope, at(b)))
+                down, up = self.div(computed[number], at(b))
                 send(b, (-up, -down))
             elif kind in ("mul", "fma"):
-                send(a, times(slope, at(b), bits))
-                send(b, times(slope, at(a), bits))
+                send(a, self.mul(slope, at(b)))
+                send(b, self.mul(slope, at(a)))
                 for c in rest:
                     send(c, slope)
             else:
@@ -186,7 +151,7 @@ class Analysis:
         for which, slope in slopes.items():
             if which[0] == "constant":
                 total += size(slope) * self.constants[which[1]][1]
-        return (total + sizes.get(X, 0) * self.tiny >> bits) + 1
+        return (total + sizes.get(X, 0) * self.tiny >> self.bits) + 1
 
 
 def precision(sides: list[list[Fraction]], numbers: list[Fraction], hull: list[Any]) -> int:
@@ -227,7 +192,7 @@ def rounding_below(
     ends = [domain[0][0], domain[-1][1]] if basis == "monomial" else hull
     need(all(abs(end) < float("inf") for end in ends) and ends[0] < ends[1], "the hull is no interval")
     analysis = Analysis([numerator, denominator], basis, ends, dtype, scheme, fma, bound)
-    unit = Fraction(1, 1 << analysis.bits)
+    unit = Fraction(1, analysis.one)
 
     def below(low: int, high: int, pair: tuple[Any, Any]) -> bool:
         found = analysis.bound(low, high)
@@ -237,7 +202,7 @@ def rounding_below(
             return False
         return found is not None and found * unit * weight <= bound
 
-    stack = [(analysis.down(pair[0]), analysis.up(pair[1]), 0, pair) for pair in domain]
+    stack = [(analysis.exact(pair[0])[0], analysis.exact(pair[1])[1], 0, pair) for pair in domain]
     while stack:
         in_time(deadline)
         low, high, depth, pair = stack.pop()
@@ -255,7 +220,7 @@ def weight_on(arithmetic: Any, tree: tuple) -> Callable[[Fraction, Fraction], Fr
     """The upper bound of ``abs(weight)`` on a box that `rounding_below` asks for, from a tree."""
 
     def bound(lower: Fraction, upper: Fraction) -> Fraction:
-        low, high = arithmetic.evaluate(tree, [(arithmetic.exact(lower)[0], arithmetic.exact(upper)[1])])[0]
-        return Fraction(max(-low, high), 1 << arithmetic.bits)
+        box = arithmetic.exact(lower)[0], arithmetic.exact(upper)[1]
+        return Fraction(size(arithmetic.evaluate(tree, [box])[0]), arithmetic.one)
 
     return bound

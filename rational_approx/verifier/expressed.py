@@ -8,15 +8,15 @@ from math import inf
 from typing import Any
 
 from . import branches, code, models, polynomials, rays, zeros
-from .jets import Arithmetic, Interval
-from .reading import Failure, Refuted, must, need, number, read, text
+from .intervals import Interval
+from .jets import Arithmetic
+from .reading import ONE, Failure, Refuted, must, need, number, read, text
 from .stated import Reference, Stated, To_check, decimal
 
 __all__ = ["Expressed"]
 
 MOST_BITS = 6000
 MOST_BOXES = 20_000
-ONE = ("number", Fraction(1))
 
 
 class Expressed(Stated):

@@ -1,4 +1,4 @@
-"""intervals of scaled integers, and the elementary functions of one of them.
+"""elementary functions of intervals of scaled integers.
 
 Standard library only.
 """
@@ -6,43 +6,22 @@ Standard library only.
 from fractions import Fraction
 from math import comb, isqrt
 
+from .intervals import Interval, Intervals
 from .reading import Failure, need
 
-__all__ = ["Functions", "Interval"]
-
-Interval = tuple[int, int]
-"""``(a, b)`` stands for the numbers from ``a / 2**bits`` to ``b / 2**bits``."""
+__all__ = ["Functions"]
 
 
-class Functions:
-    """Intervals with fixed fractional bits; every operation rounds outwards.
-
-    Elementary functions work on single numbers with 64 more bits; their slack is far above their summed rounding.
-    """
+class Functions(Intervals):
+    """Elementary functions of single numbers, with 64 more bits; their slack is far above their summed rounding."""
 
     def __init__(self, bits: int) -> None:
-        self.bits, self.one = bits, 1 << bits
+        super().__init__(bits)
         g = self.guard = bits + 64
         self.log2 = sum((1 << g) // (n << n) for n in range(1, g + 1))
         arctan = [sum((-1) ** k * ((1 << g) // ((2 * k + 1) * n ** (2 * k + 1))) for k in range(g)) for n in (5, 239)]
         self.pi = self.settle(16 * arctan[0] - 4 * arctan[1])  # Machin
         self.stirling: dict[int, tuple[Functions, list[list[Fraction]]]] = {}
-
-    def exact(self, value: Fraction) -> Interval:
-        scaled = value.numerator << self.bits
-        return scaled // value.denominator, -(-scaled // value.denominator)
-
-    def mul(self, x: Interval, y: Interval) -> Interval:
-        (a, b), (c, d) = x, y
-        if a >= 0 and c >= 0:
-            return a * c >> self.bits, -(-b * d >> self.bits)
-        products = (a * c, a * d, b * c, b * d)
-        return min(products) >> self.bits, -(-max(products) >> self.bits)
-
-    def div(self, x: Interval, y: Interval) -> Interval:
-        need(y[0] > 0 or y[1] < 0, "a denominator may vanish")
-        pairs = [(a << self.bits, b) for a in x for b in y]
-        return min(a // b for a, b in pairs), max(-(-a // b) for a, b in pairs)
 
     def settle(self, value: int) -> Interval:
         slack = (1 << 40) + (abs(value) >> self.bits + 30)

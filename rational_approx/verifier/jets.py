@@ -7,10 +7,11 @@ import operator
 from fractions import Fraction
 from math import comb, inf
 
-from .functions import Functions, Interval
+from .functions import Functions
+from .intervals import Interval, size
 from .reading import CONTINUOUS, SWITCHED, chosen, in_time, need, read, switch
 
-__all__ = ["TEMPLATES", "Arithmetic", "Interval", "Jet"]
+__all__ = ["TEMPLATES", "Arithmetic", "Jet"]
 
 Jet = list[Interval]
 TEMPLATES = {
@@ -49,18 +50,9 @@ class Arithmetic(Functions):
         self.deadline = deadline
         self.tables: dict[int, list[list[int]]] = {}
 
-    def shifted(self, poly: Jet, centre: Interval, count: int) -> Jet:
-        """The first coefficients in powers of ``x - centre``, by repeated synthetic division."""
-        c = list(poly)
-        for i in range(min(len(c) - 1, count)):
-            for j in range(len(c) - 2, i - 1, -1):
-                step = self.mul(c[j + 1], centre)
-                c[j] = c[j][0] + step[0], c[j][1] + step[1]
-        return [*c, *[(0, 0)] * count][:count]
-
     def over(self, poly: Jet, count: int) -> Jet:
         """The first Taylor coefficients of a polynomial at every point of [-1, 1]."""
-        sizes, out = [max(abs(low), abs(high)) for low, high in poly], []
+        sizes, out = list(map(size, poly)), []
         for k in range(count):
             more = sum(comb(j, k) * sizes[j] for j in range(k + 1, len(poly)))
             low, high = poly[k] if k < len(poly) else (0, 0)

@@ -10,20 +10,15 @@ from fractions import Fraction
 from math import comb
 from typing import Any
 
-from .jets import Arithmetic, Interval, Jet
-from .reading import Failure
+from .intervals import Interval, size
+from .jets import Arithmetic, Jet
+from .reading import ONE, Failure
 
 __all__ = ["Curve"]
 
 BEYOND = 4
 """How many Taylor coefficients of V are kept: enough for three derivatives of the error."""
-ONE = ("number", Fraction(1))
 Model = tuple[Jet, Jet]
-
-
-def largest(interval: Interval) -> int:
-    """The largest absolute value."""
-    return max(abs(interval[0]), abs(interval[1]))
 
 
 class Curve:
@@ -53,10 +48,6 @@ class Curve:
             out.append(m.mul(c, power))
             power = m.mul(power, (h, h))
         return out
-
-    def size(self, x: Fraction, half: int) -> int:
-        """The largest absolute value at a point."""
-        return largest(self.at(x, 1, half)[0])
 
     def defined(self, lower: Fraction, upper: Fraction) -> bool:
         """Whether the weight has a value at every point of a box."""
@@ -139,7 +130,7 @@ class Curve:
             if self.modelled(at, (lower, upper), (centre, h), bound):
                 return True
         with suppress(Failure):  # far out the values alone tell more
-            return not self.slopes and largest(self.values(centre, h)) <= bound
+            return not self.slopes and size(self.values(centre, h)) <= bound
         return False
 
     def modelled(self, at: Fraction, box: tuple[Fraction, Fraction], ball: tuple[Interval, int], bound: int) -> bool:
@@ -147,7 +138,7 @@ class Curve:
         (lower, upper), (centre, h) = box, ball
         points, rest = self.model(centre, h)
         n = len(points)
-        sizes, beyond = [largest(c) for c in points], [largest(c) for c in rest]
+        sizes, beyond = list(map(size, points)), list(map(size, rest))
 
         def tail(start: int, derivative: int) -> int:
             """A bound of the terms from degree ``start`` on, of the scaled derivative."""
@@ -164,7 +155,7 @@ class Curve:
         least = 2 * (min(map(abs, bend)) - tail(3, 2)) if bend[0] * bend[1] > 0 else 0
         if not monotone and least <= 0:
             return False
-        if max(self.size(lower, h), self.size(upper, h)) > bound:
+        if max(size(self.at(end, 1, h)[0]) for end in (lower, upper)) > bound:
             return False
         return monotone or self.peak(at, (lower, upper), h, least, bound)
 
@@ -172,8 +163,8 @@ class Curve:
         """Whether the stationary value is below a bound, where ``abs(e'') >= least``: by the tangent at a point z."""
         for _ in range(5):
             value, slope, bend = self.at(z, 3, h)
-            steep = largest(slope)
-            if largest(value) + steep * steep // (2 * least) + 1 <= bound:
+            steep = size(slope)
+            if size(value) + steep * steep // (2 * least) + 1 <= bound:
                 return True
             step = Fraction(sum(slope), 2 * sum(bend) or 1) * h
             z = min(max(Fraction(round(z * self.math.one - step), self.math.one), box[0]), box[1])

@@ -8,14 +8,15 @@ from fractions import Fraction
 from math import inf
 from typing import Any
 
-from .jets import TEMPLATES, Arithmetic, Interval
-from .reading import CONTINUOUS, SWITCHED, chosen, in_time, need, switch
+from .intervals import Interval
+from .jets import TEMPLATES, Arithmetic
+from .reading import CONTINUOUS, ONE, SWITCHED, chosen, in_time, need, switch
 
 __all__ = ["bounds", "substituted"]
 
 Ray = tuple[Any, Any, Fraction]
 """Bounds of c, which may be infinite, and the power of y."""
-NONE, ONE = Fraction(0), ("number", Fraction(1))
+NONE = Fraction(0)
 LARGEST = 2000
 """An exponential of more than this is bounded from below by that of this."""
 

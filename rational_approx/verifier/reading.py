@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = [
     "CONTINUOUS",
+    "ONE",
     "SWITCHED",
     "Failure",
     "Late",
@@ -33,6 +34,7 @@ SMOOTH = (
 )
 ARGUMENTS = {"min": 2, "max": 2, "where": 3}
 DEEPEST = 120
+ONE = ("number", Fraction(1))
 
 
 class Failure(Exception):

@@ -5,13 +5,14 @@ Each statement is a sentence, the name of its proof, and a function that confirm
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 from . import claims, polynomials
 from .reading import Failure, Refuted, must, need, number, shown
-from .steps import is_format_number
+from .steps import FORMATS, is_format_number
 
 __all__ = ["Reference", "Stated", "To_check", "decimal"]
 
@@ -20,7 +21,6 @@ CLASSES = {
     "one sign": "whose Q keeps one sign on the whole domain",
     "any sign": "whose Q keeps one sign on each interval of the domain (any sign: it may differ between intervals)",
 }
-FORMATS = ("exact", "float64", "float32", "bfloat16", "float16")
 To_check = tuple[str, str, Callable[[], None]]
 
 
@@ -43,18 +43,10 @@ def decimal(value: Any, up: bool | None = None) -> str:
         return plain
     if up is None:
         return f"about {decimal(value, False)}"
-    exponent = (bits[0] - bits[1]) * 30103 // 100_000
-    while abs(value) >= Fraction(10) ** (exponent + 1):
-        exponent += 1
-    while abs(value) < Fraction(10) ** exponent:
-        exponent -= 1
-    scaled = value / Fraction(10) ** (exponent - 9)
-    whole = -(-scaled.numerator // scaled.denominator) if up else scaled.numerator // scaled.denominator
-    if abs(whole) == 10**10:
-        whole, exponent = whole // 10, exponent + 1
-    digits = f"{abs(whole):010d}".rstrip("0")
-    body = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
-    return f"{'-' if whole < 0 else ''}{body}" + (f"e{exponent}" if exponent else "")
+    context = Context(prec=10, rounding=ROUND_CEILING if up else ROUND_FLOOR, Emin=MIN_EMIN, Emax=MAX_EMAX)
+    rounded = context.divide(Decimal(value.numerator), Decimal(value.denominator))
+    body, exponent = f"{rounded.normalize(context):e}".split("e")
+    return body + (f"e{int(exponent)}" if int(exponent) else "")
 
 
 def within(value: Any, kind: Any, message: str) -> Any:
@@ -86,7 +78,7 @@ class Stated(ABC):
         own = intervals(rational["domain"])
         self.hull = own[0][0], own[-1][1]
         self.basis, self.format = rational["basis"], rational["format"]
-        must(self.format in FORMATS, f"the format is none of {', '.join(FORMATS)}")
+        must(self.format in ("exact", *FORMATS), f"the format is none of exact, {', '.join(FORMATS)}")
         self.written = [coefficients(rational[key]) for key in ("numerator", "denominator")]
         self.top, self.bottom = (polynomials.powers(c, self.basis, self.hull, deadline) for c in self.written)
         must(any(self.bottom), "the denominator is zero")
@@ -219,18 +211,16 @@ class Stated(ABC):
         patterns = [(1,) * len(self.domain)]
         if self.competitors == "any sign":
             need(len(self.domain) <= MOST_GAPS + 1, f"more than {MOST_GAPS} gaps")
-            changes = [
-                (1, *rest)
-                for rest in product((1, -1), repeat=len(self.domain) - 1)
-                if sum(a != b for a, b in pairwise((1, *rest))) <= self.type[1]
-            ]
-            patterns = changes
-        known = all(each.signs in patterns or tuple(-s for s in each.signs) in patterns for each in self.references)
-        must(known, "a reference is for signs that no competitor of the class has")
-        for pattern in patterns:
-            found = [each for each in self.references if pattern in (each.signs, tuple(-s for s in each.signs))]
-            need(found, f"no reference for the signs {pattern} of the denominator")
-            for each in found:
+            every = ((1, *rest) for rest in product((1, -1), repeat=len(self.domain) - 1))
+            patterns = [each for each in every if sum(a != b for a, b in pairwise(each)) <= self.type[1]]
+        found: dict[tuple[int, ...], list[Reference]] = {pattern: [] for pattern in patterns}
+        for each in self.references:  # P/Q is also (-P)/(-Q)
+            pattern = tuple(sign * each.signs[0] for sign in each.signs)
+            must(pattern in found, "a reference is for signs that no competitor of the class has")
+            found[pattern].append(each)
+        for pattern, references in found.items():
+            need(references, f"no reference for the signs {pattern} of the denominator")
+            for each in references:
                 self.alternates(each)
 
     def alternates(self, given: Reference) -> None:

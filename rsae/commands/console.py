@@ -35,42 +35,35 @@ def refusing(command: str) -> Iterator[None]:
         raise click.exceptions.Exit(130) from None
 
 
-class Bars:
+class Bars(Progress):
     """Progress bars, one for the harvest and one for each arm: steps, loss, L0 and the time left."""
 
     def __init__(self, console: Console):
-        self._bars = Progress(
+        super().__init__(
             TextColumn("{task.description:<16}"),
             BarColumn(bar_width=None),
             TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[detail]}"),
             console=console,
         )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Bars:
-        self._bars.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._bars.__exit__(*error)
+        self._by_name: dict[str, TaskID] = {}
 
     def training(self, event: Event) -> None:
         """Show one event of a training run."""
         detail = f"loss {event.loss:.4g}  L0 {event.l0:.2f}  {_time(event.seconds_left)} left"
-        self._update(event.arm, event.step, event.steps, detail)
+        self._show(event.arm, event.step, event.steps, detail)
 
     def harvest(self, done: int, total: int) -> None:
         """Show how many tokens the host has read."""
-        self._update("hidden states", done, total, "tokens")
+        self._show("hidden states", done, total, "tokens")
 
     def note(self, text: str) -> None:
         """A line of its own, above the bars."""
-        self._bars.console.print(text, soft_wrap=True, highlight=False)
+        self.console.print(text, soft_wrap=True, highlight=False)
 
-    def _update(self, name: str, done: float, total: float, detail: str) -> None:
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total, detail=detail)
-        self._bars.update(self._tasks[name], completed=done, total=total, detail=detail)
+    def _show(self, name: str, done: float, total: float, detail: str) -> None:
+        if name not in self._by_name:
+            self._by_name[name] = self.add_task(name, total=total, detail=detail)
+        self.update(self._by_name[name], completed=done, total=total, detail=detail)
 
 
 def _time(seconds: float) -> str:

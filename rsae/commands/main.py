@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+import rsae
+from rsae import ranks
 from rsae.commands import options
+from rsae.commands.console import Bars, frontier_table, metrics_table, refusing, report_table
+from rsae.demo import run
+from rsae.hosts.language_model import pick_device
+from rsae.report import frontier as curves
+from rsae.storage.checkpoint import Checkpoint, free_directory
+from rsae.storage.writing import write_json
 
 __all__ = ["main"]
 
@@ -24,7 +33,7 @@ def main() -> None:
 @main.command()
 @options.SAE
 @options.reading()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
+@options.OUT
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]")
 @options.SEED
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Train each arm so many times.")
@@ -54,6 +63,7 @@ def main() -> None:
     help="Of the dense products in training; weights stay float32.",
 )
 @options.OVERWRITE
+@refusing("rsae upgrade")
 def upgrade(
     sae: str,
     out: Path,
@@ -70,43 +80,34 @@ def upgrade(
 
     Killed and started again with the same arguments it goes on where it was. Under torchrun the processes share it.
     """
-    from rsae.commands.console import Bars, refusing, report_table
-
     began = time.monotonic()
-    with refusing("rsae upgrade"):
-        import rsae
-        from rsae import ranks
-        from rsae.hosts.language_model import pick_device
-        from rsae.storage.checkpoint import Checkpoint, free_directory
-
-        free_directory(out, overwrite)
-        settings = {name: rest.pop(name) for name in ("refine", "ablations", "checkpoint_every", "precision")}
-        reading = rest
-        place = pick_device(reading["device"])
-        tasks = options.tasks(probe, probe_test)
-        teacher = rsae.load_sae(sae)
-        with (
-            ranks.joined(place.type),
-            Checkpoint(out / "checkpoint", discard=overwrite) as work,
-            Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
-        ):
-            work.agree("command", {"sae": sae, "seed": seed, **reading})
-            states = options.states(reading, teacher, bars, seed, store=work.folder / "hidden_states")
-            done = rsae.upgrade(
-                teacher,
-                states,
-                steps=steps,
-                seed=seed,
-                seeds=seeds,
-                device=reading["device"],
-                out=out,
-                overwrite=overwrite,
-                progress=bars.training,
-                settings=rsae.Settings(probe=tasks, **settings),
-                time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
-            )
-        console.print(report_table(done.report))
-        _say(console, done.report.verdict, out)
+    free_directory(out, overwrite)
+    settings = {name: rest.pop(name) for name in ("refine", "ablations", "checkpoint_every", "precision")}
+    reading = rest
+    place = pick_device(reading["device"])
+    tasks = options.tasks(probe, probe_test)
+    teacher = rsae.load_sae(sae)
+    with (
+        ranks.joined(place.type),
+        Checkpoint(out / "checkpoint", discard=overwrite) as work,
+        Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
+    ):
+        work.agree("command", {"sae": sae, "seed": seed, **reading})
+        states = options.states(reading, teacher, bars, seed, store=work.folder / "hidden_states")
+        done = rsae.upgrade(
+            teacher,
+            states,
+            steps=steps,
+            seed=seed,
+            seeds=seeds,
+            device=reading["device"],
+            out=out,
+            overwrite=overwrite,
+            progress=bars.training,
+            settings=rsae.Settings(probe=tasks, **settings),
+            time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
+        )
+    _show(console, done.report, out)
 
 
 @main.command()
@@ -114,33 +115,22 @@ def upgrade(
 @options.reading()
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
 @options.OVERWRITE
-def evaluate(
-    sae: str,
-    out: Path | None,
-    overwrite: bool,
-    **reading: Any,
-) -> None:
+@refusing("rsae evaluate")
+def evaluate(sae: str, out: Path | None, overwrite: bool, **reading: Any) -> None:
     """Measure an SAE on the held-out part of a text."""
-    from rsae.commands.console import Bars, metrics_table, refusing
-
+    if out is not None and out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
     console = Console()
-    with refusing("rsae evaluate"):
-        import rsae
-        from rsae.hosts.language_model import pick_device
-        from rsae.storage.writing import write_json
-
-        if out is not None and out.exists() and not overwrite:
-            raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
-        place = pick_device(reading["device"])
-        subject = rsae.load_sae(sae).to(place)
-        with Bars(console) as bars:
-            states = options.states(reading, subject, bars)
-        metrics = rsae.evaluate(subject, states)
-        console.print(metrics_table(metrics))
-        if out is not None:
-            plain = {name: metric.to_json() for name, metric in metrics.items()}
-            write_json(out, {"metrics": plain, "question": {"sae": sae, "hidden_states": states.question}})
-            console.print(f"wrote {out}", soft_wrap=True)
+    place = pick_device(reading["device"])
+    subject = rsae.load_sae(sae).to(place)
+    with Bars(console) as bars:
+        states = options.states(reading, subject, bars)
+    metrics = rsae.evaluate(subject, states)
+    console.print(metrics_table(metrics))
+    if out is not None:
+        plain = {name: metric.to_json() for name, metric in metrics.items()}
+        write_json(out, {"metrics": plain, "question": {"sae": sae, "hidden_states": states.question}})
+        console.print(f"wrote {out}", soft_wrap=True)
 
 
 @main.command()
@@ -150,6 +140,7 @@ def evaluate(
 @click.option("--sae", "saes", multiple=True, help="Further SAE to measure; needs --model, --hook and --text.")
 @options.reading(required=False)
 @options.OVERWRITE
+@refusing("rsae frontier")
 def frontier(
     runs: tuple[Path, ...],
     out: Path,
@@ -159,63 +150,49 @@ def frontier(
     **reading: Any,
 ) -> None:
     """MSE and delta-CE against L0 over RUNS, the folders of finished upgrades at several sparsities."""
-    from rsae.commands.console import Bars, frontier_table, refusing
-
     console = Console()
-    with refusing("rsae frontier"):
-        from dataclasses import replace
-
-        import rsae
-        from rsae.report import frontier as curves
-        from rsae.storage.checkpoint import free_directory
-
-        free_directory(out, overwrite)
-        reports, targets = curves.read_runs(runs), curves.read_runs(into) if into else {}
-        measured = {}
-        if saes:
-            if missing := [name for name in ("model", "hook", "text") if not reading[name]]:
-                raise ValueError(f"--sae is measured on a text: give --{' and --'.join(missing)}, too")
-            loaded = {name: rsae.load_sae(name) for name in saes}
-            with Bars(console) as bars:
-                states = options.states(reading, next(iter(loaded.values())), bars)
-            curves.check_same(str(runs[0]), next(iter(reports.values())).asked.hidden_states, "--sae", states.question)
-            measured = {name: (sae.family, rsae.evaluate(sae, states)) for name, sae in loaded.items()}
-        found = curves.frontier(reports, measured)
-        out.mkdir(parents=True, exist_ok=True)
-        written = curves.save_frontier(found, out)
-        for folder, report in targets.items():
-            replace(report, frontier=found).save(folder)
-            written.append(Path(folder) / "report.html")
-        console.print(frontier_table(found))
-        console.print("wrote", ", ".join(map(str, written)), soft_wrap=True, highlight=False)
+    free_directory(out, overwrite)
+    reports, targets = curves.read_runs(runs), curves.read_runs(into) if into else {}
+    measured = {}
+    if saes:
+        if missing := [name for name in ("model", "hook", "text") if not reading[name]]:
+            raise ValueError(f"--sae is measured on a text: give --{' and --'.join(missing)}, too")
+        loaded = {name: rsae.load_sae(name) for name in saes}
+        with Bars(console) as bars:
+            states = options.states(reading, next(iter(loaded.values())), bars)
+        curves.check_same(str(runs[0]), next(iter(reports.values())).asked.hidden_states, "--sae", states.question)
+        measured = {name: (sae.family, rsae.evaluate(sae, states)) for name, sae in loaded.items()}
+    found = curves.frontier(reports, measured)
+    out.mkdir(parents=True, exist_ok=True)
+    written = curves.save_frontier(found, out)
+    for folder, report in targets.items():
+        replace(report, frontier=found).save(folder)
+        written.append(Path(folder) / "report.html")
+    console.print(frontier_table(found))
+    console.print("wrote", ", ".join(map(str, written)), soft_wrap=True, highlight=False)
 
 
 @main.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
+@options.OUT
 @click.option("--synthetic", is_flag=True, help="Synthetic hidden states with known features; needs no host model.")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: the demo's]")
 @options.SEED
 @options.OVERWRITE
+@refusing("rsae demo")
 def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bool) -> None:
     """Upgrade the teacher that comes with the package, on a real language model or on synthetic data."""
-    from rsae.commands.console import Bars, refusing, report_table
-
+    began = time.monotonic()
     console = Console()
-    with refusing("rsae demo"):
-        from rsae.demo import run
-        from rsae.storage.checkpoint import free_directory
-
-        began = time.monotonic()
-        free_directory(out, overwrite)
-        with Bars(console) as bars:
-            start = run.on_synthetic if synthetic else run.on_language_model
-            done, note = start(out, steps=steps, seed=seed, overwrite=overwrite, say=console.print, bars=bars)
-        console.print(report_table(done.report))
-        if note:
-            console.print(note)
-        _say(console, done.report.verdict, out)
-        minutes, seconds = divmod(round(time.monotonic() - began), 60)
-        console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
+    free_directory(out, overwrite)
+    with Bars(console) as bars:
+        asked: dict[str, Any] = {"steps": steps, "seed": seed, "say": console.print, "out": out, "overwrite": overwrite}
+        if synthetic:
+            done, note = run.on_synthetic(**asked, progress=bars.training)
+        else:
+            done, note = run.on_language_model(**asked, progress=bars.training, harvest=bars.harvest)
+    _show(console, done.report, out, note)
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
 
 
 def _peak_memory() -> str:
@@ -227,6 +204,7 @@ def _peak_memory() -> str:
     return f", peak memory {peak / 2**30:.1f} GiB"
 
 
-def _say(console: Console, verdict: str, out: Path) -> None:
-    console.print(verdict, soft_wrap=True, highlight=False)
-    console.print(f"Report: {(out / 'report.html').resolve()}", soft_wrap=True, highlight=False)
+def _show(console: Console, report: rsae.Report, out: Path, note: str = "") -> None:
+    console.print(report_table(report))
+    for line in filter(None, (note, report.verdict, f"Report: {(out / 'report.html').resolve()}")):
+        console.print(line, soft_wrap=True, highlight=False)

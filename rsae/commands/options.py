@@ -9,40 +9,17 @@ from typing import Any, TypeVar
 import click
 
 from rsae.commands.console import Bars
-from rsae.data.hidden_states import HiddenStates, Reading, hidden_states
+from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
 from rsae.sae.autoencoder import SparseAutoencoder
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-__all__ = ["OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states", "tasks"]
+__all__ = ["OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states", "tasks"]
 
 SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
-TOKENS = click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]")
-CONTEXT = click.option("--context-length", type=int, help="Tokens read at once.  [default: the SAE's own, or 256]")
-BOS = click.option(
-    "--bos/--no-bos",
-    "prepend_bos",
-    default=None,
-    help="Start every context with a beginning-of-sequence token.  [default: as the SAE says, else as the tokenizer]",
-)
-DTYPE = click.option(
-    "--dtype",
-    type=click.Choice(["float32", "bfloat16", "float16"]),
-    default="float32",
-    show_default=True,
-    help="Format of the host's weights.",
-)
-HELD_OUT = click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of documents held out.")
-LOSSES = click.option(
-    "--loss-tokens",
-    type=click.IntRange(min=1),
-    default=32_768,
-    show_default=True,
-    help="Held-out tokens on which cross-entropies are measured, at most.",
-)
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
-DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
 PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
 PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help="Test texts.  [default: a quarter]")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
@@ -50,12 +27,39 @@ OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results 
 
 def reading(required: bool = True) -> Callable[[_Command], _Command]:
     """The options of every command that reads a text with a host; they arrive together, as ``**reading``."""
-    model = click.option("--model", required=required, help="Host model: a local folder, a .gguf file, or a hub name.")
-    hook = click.option("--hook", required=required, help="Where its hidden states are read, e.g. model.layers.2.")
-    text = click.option("--text", required=required, help="Text: UTF-8, .json or .jsonl (documents), or .parquet.")
+    shared = (
+        click.option("--model", required=required, help="Host model: a local folder, a .gguf file, or a hub name."),
+        click.option("--hook", required=required, help="Where its hidden states are read, e.g. model.layers.2."),
+        click.option("--text", required=required, help="Text: UTF-8, .json or .jsonl (documents), or .parquet."),
+        click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]"),
+        click.option("--context-length", type=int, help="Tokens read at once.  [default: the SAE's own, or 256]"),
+        click.option(
+            "--bos/--no-bos",
+            "prepend_bos",
+            default=None,
+            help="Start every context with a beginning-of-sequence token.  [default: as the SAE says, else as the "
+            "tokenizer]",
+        ),
+        click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of documents held out."),
+        click.option(
+            "--loss-tokens",
+            type=click.IntRange(min=1),
+            default=32_768,
+            show_default=True,
+            help="Held-out tokens on which cross-entropies are measured, at most.",
+        ),
+        click.option(
+            "--dtype",
+            type=click.Choice(["float32", "bfloat16", "float16"]),
+            default="float32",
+            show_default=True,
+            help="Format of the host's weights.",
+        ),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+    )
 
     def decorated(command: _Command) -> _Command:
-        for option in (DEVICE, DTYPE, LOSSES, HELD_OUT, BOS, CONTEXT, TOKENS, text, hook, model):
+        for option in reversed(shared):
             command = option(command)
         return command
 
@@ -77,9 +81,8 @@ def states(
         reading = reading | {"prepend_bos": begins}
         bars.note(f"Contexts {'' if begins else 'do not '}begin with a BOS token, as the SAE says it was trained.")
     source, text, hook = (reading[name] for name in ("model", "text", "hook"))
+    rest = {name: reading[name] for name in ("context_length", "max_tokens", "held_out", "device", "dtype")}
     kept = Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"])
-    names = ("context_length", "max_tokens", "held_out", "device", "dtype")
-    rest = {name: reading[name] for name in names}
     return hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, reading=kept, **rest)
 
 

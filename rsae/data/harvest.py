@@ -39,12 +39,10 @@ def vectors_in(contexts: Sequence[Sequence[int]]) -> int:
 
 def up_to(contexts: list[Sequence[int]], limit: int | None) -> list[Sequence[int]]:
     """The first contexts that together give at most ``limit`` vectors (one context at least)."""
-    total = 0
-    for i, context in enumerate(contexts):
-        total += len(context) - 1
-        if limit is not None and total > limit:
-            return contexts[: max(i, 1)]
-    return contexts
+    if limit is None:
+        return contexts
+    ends = np.cumsum([len(context) - 1 for context in contexts])
+    return contexts[: max(1, int(np.searchsorted(ends, limit, side="right")))]
 
 
 def split(

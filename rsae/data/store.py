@@ -52,7 +52,7 @@ class Store:
         if is_store(self.folder):
             self.manifest = read_json(self.folder / "manifest.json")
             self._check(question)
-        elif self.folder.exists() and (not self.folder.is_dir() or not all(map(_unfinished, self.folder.iterdir()))):
+        elif self.folder.is_file() or set(self.folder.glob("*")) - set(self.folder.glob(".*.part")):
             raise ValueError(f"{self.folder} is no folder of hidden states and not empty; give a new one")
         elif question is None:
             raise ValueError(f"{self.folder} holds no hidden states: it has no manifest.json")
@@ -148,25 +148,21 @@ class Store:
                 if part == "train":
                     dtype = file.get_slice("states")[:1].dtype
 
-        def kept() -> Iterator[Tensor]:
+        size = dtype.itemsize * rows * d_in
+        header = json.dumps({"states": {"dtype": _NAMES[dtype], "shape": [rows, d_in], "data_offsets": [0, size]}})
+        header = header.ljust(-(-len(header) // 8) * 8)
+
+        def pieces() -> Iterator[Any]:
+            yield struct.pack("<Q", len(header)) + header.encode()
             for name in names:
                 shard = read_safetensors(self._file(name))
-                yield shard["states"][shard["norms"] <= limit].to(dtype)
+                yield shard["states"][shard["norms"] <= limit].to(dtype).view(torch.uint8).numpy().data
 
-        size = dtype.itemsize * rows * d_in
-        entry = {"dtype": _NAMES[dtype], "shape": [rows, d_in], "data_offsets": [0, size]}
-        header = json.dumps({"states": entry}).encode()
-        header += b" " * (-len(header) % 8)
         digest = hashlib.sha256()
-
         with new_file(self.folder / f"{part}.safetensors") as file:
-            for piece in (struct.pack("<Q", len(header)), header):
+            for piece in pieces():
                 digest.update(piece)
                 file.write(piece)
-            for states in kept():
-                data = states.contiguous().view(torch.uint8).numpy().data
-                digest.update(data)
-                file.write(data)
         return {"file": f"{part}.safetensors", "rows": rows, "sha256": digest.hexdigest()}
 
     def rows(self, part: str, wanted: Tensor) -> Tensor:
@@ -209,18 +205,10 @@ class Store:
             return False
 
     def _digest(self, name: Any) -> str:
-        digest = hashlib.sha256()
         with self._file(name).open("rb") as file:
-            while piece := file.read(2**20):
-                digest.update(piece)
-        return digest.hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _write_manifest(self) -> None:
         if ranks.rank() > 0:
             return
         write_text(self.folder / "manifest.json", json.dumps(self.manifest, indent=1))
-
-
-def _unfinished(path: Path) -> bool:
-    """Whether a file is what a kill has left of one that was being written."""
-    return path.name.startswith(".") and path.name.endswith(".part")

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,27 +27,25 @@ def _pyarrow(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A reader of a Parquet file, of an Arrow file, or of an Arrow stream, whatever the file is."""
+def _opened(path: Path) -> Iterator[tuple[Any, Callable[[list[str]], Iterable[Any]]]]:
+    """The schema of a Parquet file, Arrow file or Arrow stream, and its record batches, with these columns at least."""
     arrow = _pyarrow(path)
     try:
         if path.suffix == ".parquet":
             with arrow.parquet.ParquetFile(path) as file:
-                yield file
-        else:
-            with arrow.memory_map(str(path)) as source:
-                magic = source.read(6)
-                source.seek(0)
-                reader = arrow.ipc.open_file if magic == b"ARROW1" else arrow.ipc.open_stream
-                with reader(source) as file:
-                    yield file
+                yield file.schema_arrow, lambda names: file.iter_batches(columns=names)
+            return
+        with arrow.memory_map(str(path)) as source:
+            magic = source.read(6)
+            source.seek(0)
+            if magic == b"ARROW1":
+                with arrow.ipc.open_file(source) as file:
+                    yield file.schema, lambda _: map(file.get_batch, range(file.num_record_batches))
+            else:
+                with arrow.ipc.open_stream(source) as stream:
+                    yield stream.schema, lambda _: stream
     except (arrow.ArrowException, OSError) as error:
         raise ValueError(f"{path} is not a readable {path.suffix} file: {str(error)[:200]}") from None
-
-
-def _schema(path: Path) -> Any:
-    with _opened(path) as file:
-        return file.schema_arrow if path.suffix == ".parquet" else file.schema
 
 
 def column(path: Path, name: str) -> Iterator["pyarrow.Array"]:
@@ -55,19 +53,12 @@ def column(path: Path, name: str) -> Iterator["pyarrow.Array"]:
 
     Raises ImportError without pyarrow, ValueError for another file or a column that it does not have.
     """
-    names = _schema(path).names
-    if name not in names:
-        raise ValueError(f"{path} has no column {name!r} (it has {', '.join(names[:6])}); name it with text_field=")
-    with _opened(path) as file:
-        if path.suffix == ".parquet":
-            for batch in file.iter_batches(columns=[name]):
-                yield batch.column(0)
-        elif hasattr(file, "num_record_batches"):
-            for i in range(file.num_record_batches):
-                yield file.get_batch(i).column(name)
-        else:
-            for batch in file:
-                yield batch.column(name)
+    with _opened(path) as (schema, batches):
+        if name not in schema.names:
+            known = ", ".join(schema.names[:6])
+            raise ValueError(f"{path} has no column {name!r} (it has {known}); name it with text_field=")
+        for batch in batches([name]):
+            yield batch.column(name)
 
 
 def matrix(path: Path) -> np.ndarray:
@@ -76,23 +67,24 @@ def matrix(path: Path) -> np.ndarray:
     Raises ImportError without pyarrow, ValueError for anything else, lists that differ in length, and missing values.
     """
     types = _pyarrow(path).types
-    fields = list(_schema(path))
-    lists = [field.name for field in fields if _is_list(types, field.type)]
-    if len(lists) == 1:
-        return np.concatenate([_rows(chunk, path, lists[0]) for chunk in column(path, lists[0])])
-    numbers = [f.name for f in fields if types.is_integer(f.type) or types.is_floating(f.type)]
-    if lists or not fields or len(numbers) < len(fields):
-        others = [field.name for field in fields if field.name not in numbers]
-        raise ValueError(
-            f"{path} must hold one column of lists of numbers, or numbers in every column; it has "
-            f"{', '.join(others[:6]) or 'no column'}: give an array of what is meant"
+    with _opened(path) as (schema, batches):
+        kinds = (types.is_list, types.is_large_list, types.is_fixed_size_list)
+        lists = [field.name for field in schema if any(is_kind(field.type) for is_kind in kinds)]
+        if len(lists) == 1:
+            return np.concatenate([_rows(batch.column(lists[0]), path, lists[0]) for batch in batches(lists)])
+        numbers = [f.name for f in schema if types.is_integer(f.type) or types.is_floating(f.type)]
+        if lists or not numbers or numbers != schema.names:
+            others = [name for name in schema.names if name not in numbers]
+            raise ValueError(
+                f"{path} must hold one column of lists of numbers, or numbers in every column; it has "
+                f"{', '.join(others[:6]) or 'no column'}: give an array of what is meant"
+            )
+        return np.concatenate(
+            [
+                np.stack([_numbers(batch.column(name), path, name) for name in numbers], axis=1)
+                for batch in batches(numbers)
+            ]
         )
-    columns = [np.concatenate([_numbers(chunk, path, name) for chunk in column(path, name)]) for name in numbers]
-    return np.stack(columns, axis=1)
-
-
-def _is_list(types: Any, kind: Any) -> bool:
-    return any(is_kind(kind) for is_kind in (types.is_list, types.is_large_list, types.is_fixed_size_list))
 
 
 def _rows(chunk: Any, path: Path, name: str) -> np.ndarray:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from rsae.data.hidden_states import Reading, hidden_states
+from rsae.data.states import Reading, hidden_states
 from rsae.demo import synthetic
 from rsae.demo.host import HOOK, gguf_path
 from rsae.demo.text import documents
 from rsae.formats import load_sae
-from rsae.training.finetune import Progress
 from rsae.upgrading.upgrade import Settings, Upgrade, upgrade
 
 __all__ = ["TEACHER", "on_language_model", "on_synthetic"]
@@ -32,15 +31,13 @@ _SETTINGS = Settings(learning_rate=2e-5, coefficient_rate=3e-2, batch_size=512)
 _SYNTHETIC_STEPS = 1_500
 
 
-class _Bars(Protocol):
-    def training(self, event: Progress) -> None: ...
-    def harvest(self, done: int, total: int) -> None: ...
-
-
 def on_language_model(
-    out: Path, *, steps: int | None, seed: int, overwrite: bool, say: Callable[[str], Any], bars: _Bars
+    *, steps: int | None, seed: int, say: Callable[[str], Any], harvest: Callable[[int, int], None], **writing: Any
 ) -> tuple[Upgrade, str]:
-    """Upgrade the teacher of the package on layer 10 of SmolLM2, with text that its training never saw."""
+    """Upgrade the teacher of the package on layer 10 of SmolLM2, with text that its training never saw.
+
+    ``writing`` is passed on to `upgrade`: ``out``, ``overwrite``, ``progress``.
+    """
     path = gguf_path()
     say("Text: docstrings of the installed numpy, scipy, sympy and torch")
     text = documents("demo")
@@ -52,45 +49,27 @@ def on_language_model(
         max_tokens=_TOKENS,
         dtype=_faster_dtype(),
         seed=seed,
-        progress=bars.harvest,
+        progress=harvest,
         reading=Reading(loss_tokens=_LOSS_TOKENS),
     )
     teacher = load_sae(TEACHER)
     say(f"Teacher: TopK {teacher.k} of {teacher.d_sae}; {len(states.train)} vectors, {len(states.held_out)} held out")
-    done = upgrade(
-        teacher,
-        states,
-        steps=steps or _STEPS,
-        seed=seed,
-        device="cpu",
-        out=out,
-        overwrite=overwrite,
-        progress=bars.training,
-        settings=_SETTINGS,
-    )
+    done = upgrade(teacher, states, steps=steps or _STEPS, seed=seed, device="cpu", settings=_SETTINGS, **writing)
     return done, ""
 
 
-def on_synthetic(
-    out: Path, *, steps: int | None, seed: int, overwrite: bool, say: Callable[[str], Any], bars: _Bars
-) -> tuple[Upgrade, str]:
-    """Upgrade a teacher of a synthetic world, and say how well the true features are recovered before and after."""
+def on_synthetic(*, steps: int | None, seed: int, say: Callable[[str], Any], **writing: Any) -> tuple[Upgrade, str]:
+    """Upgrade a teacher of a synthetic world, and say how well the true features are recovered before and after.
+
+    ``writing`` is passed on to `upgrade`: ``out``, ``overwrite``, ``progress``.
+    """
     say(f"Synthetic hidden states: {synthetic.D_SAE} known features in {synthetic.D_IN} dimensions")
     states = synthetic.states(seed=seed)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the matrices are so small that threads only wait for one another
     try:
         teacher = synthetic.teacher(synthetic.states(seed=1_000_000 + seed))
-        done = upgrade(
-            teacher,
-            states,
-            steps=steps or _SYNTHETIC_STEPS,
-            seed=seed,
-            device="cpu",
-            out=out,
-            overwrite=overwrite,
-            progress=bars.training,
-        )
+        done = upgrade(teacher, states, steps=steps or _SYNTHETIC_STEPS, seed=seed, device="cpu", **writing)
     finally:
         torch.set_num_threads(threads)
     before, after = synthetic.recovered(teacher), synthetic.recovered(done.arms["upgraded"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.finetune import finetune
 from rsae.training.recipe import recipe_for

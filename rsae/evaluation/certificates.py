@@ -105,26 +105,20 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
         found |= {"rounding": rounding, "other_support": others, "distance_of_other_support": apart}
     gate = initialised.activation
     if isinstance(gate, RationalActivation):
-        if gate.inputs != ("ratio",) and _reads_norm(gate):
+        if len({gate.rational(share) for share in SHARES}) > 1:
             return found | {"status": "undecided", "reason": "the curve reads a second input"}
-        certificate = curve_certificate(gate.rational())
-        bound = None if certificate.upper is None else float(certificate.upper) * mass
+        certificate, factor, more = curve_certificate(gate.rational()), mass, 0.0
     elif isinstance(gate, PaperActivation) and teacher.family == "relu" and teacher.normalise == "none":
         ratio = Fraction(float(gate.output_scale)) / Fraction(inner)
         exact = gate.rational()
         scaled = Rational(tuple(c * ratio for c in exact.numerator), exact.denominator, Domain.of((-1, 1)))
         certificate = certify(scaled, Target("max(x, 0)", (-1, 1), breakpoints=(0,)))
-        every = inner * float(norms.double().sum())
-        bound = None if certificate.upper is None else float(certificate.upper) * every + beyond
+        factor, more = inner * float(norms.double().sum()), beyond
     else:
         return found | {"status": "undecided", "reason": "no bound holds across the jump of this gate"}
     error = None if certificate.upper is None else float(certificate.upper)
+    bound = None if error is None else error * factor + more
     return found | {"status": certificate.status, "bound": bound, "curve_error": error, "hash": _hash(certificate)}
-
-
-def _reads_norm(gate: RationalActivation) -> bool:
-    """Whether the curve depends on its second input at all."""
-    return len({gate.rational(share) for share in SHARES}) > 1
 
 
 def certificates(

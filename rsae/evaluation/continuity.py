@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rsae.activations.paper import PaperActivation
+from rsae.data.harvest import up_to
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 
@@ -66,16 +67,9 @@ class Places(NamedTuple):
 
 def places(host: Host, limit: int = 16_384) -> Places:
     """The host's held-out hidden states, at most ``limit`` (one context at least), as the harvest keeps them."""
-    chosen: list[Sequence[int]] = []
-    total = 0
-    for context in host.contexts:
-        total += len(context) - 1
-        if chosen and total > limit:
-            break
-        chosen.append(context)
     states, numbers, positions = [], [], []
-    for i, hidden in host.held_out_states(len(chosen)):
-        kept = host.inside(hidden) & (torch.arange(len(hidden), device=hidden.device) > 0)
+    for i, hidden in host.held_out_states(len(up_to(host.contexts, limit))):
+        kept = host.kept(hidden)
         states.append(hidden[kept].float().cpu())
         positions.append(kept.nonzero().flatten().cpu())
         numbers.append(torch.full_like(positions[-1], i))

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rsae.activations.paper import PaperActivation
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 
@@ -64,16 +64,6 @@ def loss_recovered(clean: float, spliced: float, ablated: float) -> float:
     return (ablated - spliced) / (ablated - clean) if ablated != clean else float("nan")
 
 
-class _Sums(NamedTuple):
-    """What one chunk of tokens adds."""
-
-    per_token: Tensor  # [4, 2]: sums of squared error, cosine, L0 and L1, and of their squares
-    firing: Tensor
-
-    def plus(self, other: "_Sums") -> "_Sums":
-        return _Sums(*(a + b for a, b in zip(self, other, strict=True)))
-
-
 def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host: Host | None = None) -> Metrics:
     """All metrics of an SAE on held-out vectors; with a host (or hidden states that have one) also in cross-entropy.
 
@@ -112,7 +102,7 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
 @torch.no_grad()
 def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tuple[dict[str, float], dict[str, float]]:
     """Every metric that needs no host, over chunks of bounded memory; and the standard errors of means over tokens."""
-    total: _Sums | None = None
+    sums, firing = torch.zeros(()), torch.zeros((), dtype=torch.int64)
     norms = torch.ones((), device=sae.W_enc.device) if sae.rescale_by_decoder_norm else sae.W_dec.norm(dim=1)
     for chunk in sae.chunks(x):
         codes, reconstruction, _ = sae(chunk)
@@ -125,11 +115,10 @@ def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tupl
                 (codes.abs() * norms).double().sum(1),
             ]
         )
-        sums = _Sums(torch.stack([each.sum(1), each.square().sum(1)], 1), fires.sum(0))
-        total = sums if total is None else total.plus(sums)
-    assert total is not None
+        sums = sums + torch.stack([each.sum(1), each.square().sum(1)])
+        firing = firing + fires.sum(0)
     n = len(x)
-    means, squares = (total.per_token / n).unbind(1)
+    means, squares = sums / n
     spread = ((squares - means.square()).clamp_min(0) / max(n - 1, 1)).sqrt()
     centred = x.double() - x.double().mean(0)
     variance = float(centred.square().sum())
@@ -138,7 +127,7 @@ def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tupl
     values = dict(zip(names, means.tolist(), strict=True)) | {
         "normalised_mse": share,
         "explained_variance": 1.0 - share,
-        "alive_fraction": float((total.firing > 0).double().mean()),
-        "dense_fraction": float((total.firing > DENSE * n).double().mean()),
+        "alive_fraction": float((firing > 0).double().mean()),
+        "dense_fraction": float((firing > DENSE * n).double().mean()),
     }
     return values, {name: error for name, error in zip(names, spread.tolist(), strict=True) if n > 1 and error}

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rsae.data.text import adds_bos
+from rsae.data.text import pack
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 
@@ -210,39 +210,31 @@ def _answers(pooled: np.ndarray, index: Mapping[str, int], task: Task, k: int) -
     return (probe.predict(pooled[rows][:, chosen]) == labels).astype(float)
 
 
+@torch.no_grad()
 def _pooled(
     saes: Mapping[str, SparseAutoencoder], host: Host, texts: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Codes [n, d_sae] averaged over each text's tokens, as the harvest keeps them, and the texts that have any."""
-    longest = getattr(host.model.config, "max_position_embeddings", None) or 1024
-    ids = host.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True, return_attention_mask=False)[
-        "input_ids"
-    ]
-    start = [host.tokenizer.bos_token_id] if adds_bos(host.tokenizer) else []
-    contexts = [(start + row)[: min(longest, 1024)] for row in ids]
-    usable = [i for i, context in enumerate(contexts) if len(context) > 1]
+    packed = pack(texts, host.tokenizer, min(host.longest or 1024, 1024), minimum=2)
+    # Of a text longer than a context the beginning: backwards, so that the first of its contexts is what stays.
+    begins = dict(zip(reversed(packed.document), reversed(packed.tokens), strict=True))
+    usable = sorted(begins)
     if not usable:
         raise ValueError("no probing text has two tokens or more")
     means: dict[str, list[Tensor]] = {name: [torch.empty(0)] * len(usable) for name in (*saes, HIDDEN)}
-    read = host.hidden_states([contexts[i] for i in usable], batch_size=32)
+    read = host.hidden_states([begins[i] for i in usable], batch_size=32)
     for group in iter(lambda: list(islice(read, 64)), []):
         states = [_kept(host, hidden) for _, hidden in group]
         lengths = [len(part) for part in states]
         together = torch.cat(states)
         for name, sae in (*saes.items(), (HIDDEN, None)):
-            codes = together if sae is None else _encoded(sae, together)
+            codes = together if sae is None else sae.encode(together.to(sae.W_enc.device))
             for (i, _), part in zip(group, codes.split(lengths), strict=True):
                 means[name][i] = part.mean(0).cpu()
     return {name: torch.stack(rows).double().numpy() for name, rows in means.items()}, [texts[i] for i in usable]
 
 
-@torch.no_grad()
-def _encoded(sae: SparseAutoencoder, states: Tensor) -> Tensor:
-    return sae.encode(states.to(sae.W_enc.device))
-
-
 def _kept(host: Host, hidden: Tensor) -> Tensor:
-    """Hidden states [n, d_in] without the first and without outliers, as the harvest drops them; at least one."""
-    states = hidden[1:].float()
-    inside = host.inside(states)
-    return states[inside] if bool(inside.any()) else states
+    """Hidden states [n, d_in] that the harvest keeps; all but the first where that is none."""
+    kept = hidden[host.kept(hidden)].float()
+    return kept if len(kept) else hidden[1:].float()

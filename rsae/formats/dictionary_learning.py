@@ -1,6 +1,5 @@
 """dictionary_learning: ``ae.pt`` + ``config.json`` (ReLU, April ReLU, TopK, BatchTopK, Matryoshka, JumpReLU, gated)."""
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.formats.checked import check_size, float_tensor, gated_as_jumprelu, integer, known_keys
+from rsae.formats.checked import check_size, described, float_tensor, gated_as_jumprelu, integer, number, weights
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["looks_like_dictionary", "read_dictionary", "unwrapped"]
 
-_LINEAR = {"encoder.weight", "encoder.bias", "decoder.weight"}
+_LINEAR = {"W_enc": "encoder.weight.T", "W_dec": "decoder.weight.T"}
 _PREFIXES = re.compile(r"^(?:(?:_orig_mod|module|ae)\.)+")
 
 
@@ -58,60 +57,41 @@ def read_dictionary(config: Mapping[str, Any] | None, state: Mapping[str, Any], 
     trainer = (config or {}).get("trainer", beside.get("config"))
     trainer = trainer if isinstance(trainer, Mapping) else {}
     options = _options(state, trainer, source)
-    factor = _factor(beside.get("norm_factor"), source)
+    divided = beside.get("norm_factor")
+    factor = 1.0 if divided is None else number(divided, f"norm_factor of {source}")
+    if factor <= 0:
+        raise ValueError(f"norm_factor of {source} is {factor:g}, not a positive number")
     options |= {name: factor * options[name] for name in ("b_enc", "b_dec", "threshold") if name in options}
     d_in, d_sae = options["W_enc"].shape
     check_size(trainer.get("activation_dim"), d_in, "activation_dim", source)
     check_size(trainer.get("dict_size"), d_sae, "dict_size", source)
     layer = trainer.get("layer")
-    metadata = {
-        "format": "dictionary_learning",
-        "source": source,
-        "model": trainer.get("lm_name"),
-        "hook": f"blocks.{layer}.hook_resid_post" if isinstance(layer, int) else None,
-    }
-    found = {key: value for key, value in metadata.items() if value is not None}
-    return SparseAutoencoder(**options, metadata=found | {"config": dict(config or {})})
+    hook = f"blocks.{layer}.hook_resid_post" if isinstance(layer, int) else None
+    about = described("dictionary_learning", source, config or {}, model=trainer.get("lm_name"), hook=hook)
+    return SparseAutoencoder(**options, metadata=about)
 
 
 def _options(state: dict[str, Any], trainer: Mapping[str, Any], source: str) -> dict[str, Any]:
-    names = set(state)
-    if {"r_mag", "gate_bias", "mag_bias"} <= names:
-        known_keys(
-            state, {"encoder.weight", "decoder.weight", "decoder_bias", "r_mag", "gate_bias", "mag_bias"}, source
-        )
-        gates = [float_tensor(state, name, source, 1) for name in ("gate_bias", "mag_bias", "r_mag")]
-        W_enc = float_tensor(state, "encoder.weight", source, 2).T
-        if any(len(gate) != W_enc.shape[1] for gate in gates):
-            raise ValueError(f"the gates of {source} have {[len(g) for g in gates]} entries, not {W_enc.shape[1]}")
-        return {
-            "W_dec": float_tensor(state, "decoder.weight", source, 2).T,
-            "b_dec": float_tensor(state, "decoder_bias", source, 1),
-        } | gated_as_jumprelu(W_enc, *gates)
-    if "W_enc" in names:
+    if {"r_mag", "gate_bias", "mag_bias"} <= set(state):
+        gates = {"b_gate": "gate_bias", "b_mag": "mag_bias", "r_mag": "r_mag"}
+        return gated_as_jumprelu(weights(state, source, **_LINEAR, **gates, b_dec="decoder_bias"), source)
+    if "W_enc" in state:
         return _matrices(state, source)
-    weights = {
-        "W_enc": float_tensor(state, "encoder.weight", source, 2).T,
-        "b_enc": float_tensor(state, "encoder.bias", source, 1),
-        "W_dec": float_tensor(state, "decoder.weight", source, 2).T,
-    }
-    if "bias" in names:
-        known_keys(state, _LINEAR | {"bias"}, source)
-        return _unit_rows(weights) | {"b_dec": float_tensor(state, "bias", source, 1), "family": "relu"}
-    if "decoder.bias" in names:
-        known_keys(state, _LINEAR | {"decoder.bias"}, source)
-        b_dec = float_tensor(state, "decoder.bias", source, 1)
-        return weights | {"b_dec": b_dec, "family": "relu", "apply_b_dec_to_input": False}
-    known_keys(state, _LINEAR | {"b_dec", "k", "threshold"}, source)
-    weights["b_dec"] = float_tensor(state, "b_dec", source, 1)
+    linear = _LINEAR | {"b_enc": "encoder.bias"}
+    if "bias" in state:
+        return _unit_rows(weights(state, source, **linear, b_dec="bias")) | {"family": "relu"}
+    if "decoder.bias" in state:
+        found = weights(state, source, **linear, b_dec="decoder.bias")
+        return found | {"family": "relu", "apply_b_dec_to_input": False}
+    found = weights(state, source, {"k", "threshold"}, **linear, b_dec="b_dec")
     kind = trainer.get("dict_class")
-    if kind == "AutoEncoderTopK" or (kind is None and "threshold" not in names):
+    if kind == "AutoEncoderTopK" or (kind is None and "threshold" not in state):
         k = integer(state.get("k", trainer.get("k")), "k", source)
         if trainer.get("k") is not None:
             check_size(trainer["k"], k, "k", source)
-        return weights | {"family": "topk", "k": k}
+        return found | {"family": "topk", "k": k}
     if kind == "BatchTopKSAE":
-        return weights | {"family": "jumprelu", "threshold": _threshold(state, source)}
+        return found | {"family": "jumprelu", "threshold": _threshold(state, source)}
     raise ValueError(
         f"{source} is TopK or BatchTopK, and only config.json beside it can tell (trainer.dict_class is {kind!r}, "
         "not AutoEncoderTopK or BatchTopKSAE)"
@@ -120,26 +100,13 @@ def _options(state: dict[str, Any], trainer: Mapping[str, Any], source: str) -> 
 
 def _matrices(state: dict[str, Any], source: str) -> dict[str, Any]:
     """Matryoshka BatchTopK (a scalar threshold, b_dec subtracted) and JumpReLU (one a latent, not subtracted)."""
-    names = {"W_enc", "W_dec", "b_enc", "b_dec"}
     matryoshka = "group_sizes" in state
-    known_keys(state, names | {"threshold"} | ({"k", "group_sizes"} if matryoshka else set()), source)
-    dimensions = {"W_enc": 2, "W_dec": 2, "b_enc": 1, "b_dec": 1}
-    weights: dict[str, Any] = {name: float_tensor(state, name, source, dimensions[name]) for name in sorted(names)}
+    names = {name: name for name in ("W_enc", "W_dec", "b_enc", "b_dec")}
+    found = weights(state, source, {"threshold", "k", "group_sizes"} if matryoshka else {"threshold"}, **names)
     threshold = _threshold(state, source)
     if not matryoshka and threshold.dim() == 0:
         raise ValueError(f"{source} is neither JumpReLU (a threshold a latent) nor Matryoshka (group_sizes)")
-    return weights | {"family": "jumprelu", "threshold": threshold, "apply_b_dec_to_input": matryoshka}
-
-
-def _factor(value: Any, source: str) -> float:
-    """By how much the inputs of a training were divided; 1 where nothing is said."""
-    if value is None:
-        return 1.0
-    if isinstance(value, Tensor) and value.numel() == 1:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"norm_factor of {source} is {str(value)[:40]}, not a positive number")
-    return float(value)
+    return found | {"family": "jumprelu", "threshold": threshold, "apply_b_dec_to_input": matryoshka}
 
 
 def _threshold(state: dict[str, Any], source: str) -> Tensor:
@@ -147,12 +114,11 @@ def _threshold(state: dict[str, Any], source: str) -> Tensor:
     return float_tensor(state, "threshold", source).clamp_min(0.0)
 
 
-def _unit_rows(weights: dict[str, Tensor]) -> dict[str, Any]:
-    norms = weights["W_dec"].norm(dim=1)
+def _unit_rows(found: dict[str, Any]) -> dict[str, Any]:
+    norms = found["W_dec"].norm(dim=1)
     if torch.allclose(norms, torch.ones_like(norms)) or bool((norms == 0).any()):
-        return dict(weights)
-    return {
-        "W_enc": weights["W_enc"] * norms if weights["W_enc"].shape[1:] == norms.shape else weights["W_enc"],
-        "b_enc": weights["b_enc"] * norms if weights["b_enc"].shape == norms.shape else weights["b_enc"],
-        "W_dec": weights["W_dec"] / norms[:, None],
-    }
+        return found
+    for name in ("W_enc", "b_enc"):
+        if found[name].shape[-1:] == norms.shape:  # the SAE says better what does not fit
+            found[name] = found[name] * norms
+    return found | {"W_dec": found["W_dec"] / norms[:, None]}

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from rsae.formats.checked import check_size, float_tensor, known_keys
+from rsae.formats.checked import check_size, described, weights
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["read_gemma_scope"]
 
-_NAMES = {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"}
+_NAMES = ("W_enc", "W_dec", "b_enc", "b_dec", "threshold")
 
 
 def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> SparseAutoencoder:
@@ -34,21 +34,12 @@ def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], s
     named = {("W_" + name[2:] if name.startswith("w_") else name): value for name, value in tensors.items()}
     if len(named) != len(tensors):
         raise ValueError(f"{source} holds the same weights twice, in upper and lower case")
-    known_keys(named, _NAMES, source)
-    W_enc = float_tensor(named, "W_enc", source, 2)
-    check_size(config.get("width"), W_enc.shape[1], "width", source)
+    found = weights(named, source, **{name: name for name in _NAMES})
+    check_size(config.get("width"), found["W_enc"].shape[1], "width", source)
     layer = re.search(r"layer_(\d+)", str(source))
     hook = f"blocks.{layer[1]}.hook_resid_post" if layer else None
     if isinstance(places[0], str):
         hook = places[0].removesuffix(".output")
-    metadata = {"format": "gemma-scope", "source": source, "hook": hook, "model": config.get("model_name")}
-    return SparseAutoencoder(
-        W_enc=W_enc,
-        b_enc=float_tensor(named, "b_enc", source, 1),
-        W_dec=float_tensor(named, "W_dec", source, 2),
-        b_dec=float_tensor(named, "b_dec", source, 1),
-        family="jumprelu",
-        threshold=float_tensor(named, "threshold", source, 1).clamp_min(0.0),
-        apply_b_dec_to_input=False,
-        metadata={key: value for key, value in metadata.items() if value is not None} | {"config": dict(config)},
-    )
+    found["threshold"] = found["threshold"].clamp_min(0.0)
+    about = described("gemma-scope", source, config, hook=hook, model=config.get("model_name"))
+    return SparseAutoencoder(**found, family="jumprelu", apply_b_dec_to_input=False, metadata=about)

@@ -17,31 +17,23 @@ def fetch(release: str, sae_id: str) -> nn.Module | Path:
     Raises ValueError, in one sentence, where neither gives it (a wrong name, or no connection).
     """
     _check_folder(sae_id)
-    reasons = []
-    if "/" not in release:
-        try:
+    try:
+        if "/" not in release:
             from sae_lens import SAE
-        except ImportError:
-            reasons.append(
-                'sae-lens, which knows releases by name, is not installed (pip install "rational-sae[saelens]")'
-            )
-        else:
-            try:
-                found: nn.Module = SAE.from_pretrained(release, sae_id, device="cpu")
-                return found
-            except Exception as error:  # the library passes on whatever its downloads raise
-                reasons.append(_first_line(error))
-    else:
-        try:
-            from huggingface_hub import snapshot_download
 
-            folder = Path(snapshot_download(release, allow_patterns=[f"{sae_id}/*", f"{sae_id}"])) / sae_id
-            if folder.exists():
-                return folder
-            reasons.append(f"the repository has no {sae_id!r}")
-        except Exception as error:  # connection, name and permission errors of several libraries
-            reasons.append(_first_line(error))
-    raise ValueError(f"no SAE {sae_id!r} of release {release!r}: {'; '.join(reasons)}; offline, give a local directory")
+            found: nn.Module = SAE.from_pretrained(release, sae_id, device="cpu")
+            return found
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(release, allow_patterns=[f"{sae_id}/*", f"{sae_id}"])) / sae_id
+        if folder.exists():
+            return folder
+        reason = f"the repository has no {sae_id!r}"
+    except ModuleNotFoundError:
+        reason = 'sae-lens, which knows releases by name, is not installed (pip install "rational-sae[saelens]")'
+    except Exception as error:  # connection, name and permission errors of several libraries
+        reason = _first_line(error)
+    raise ValueError(f"no SAE {sae_id!r} of release {release!r}: {reason}; offline, give a local directory")
 
 
 def _check_folder(folder: str) -> None:

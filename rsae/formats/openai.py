@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rsae.formats.checked import float_tensor, integer, known_keys
+from rsae.formats.checked import integer, weights
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["is_openai", "read_openai"]
 
-_BUFFERS = {"stats_last_nonzero", "latents_activation_frequency", "latents_mean_square"}
+_OTHERS = {"stats_last_nonzero", "latents_activation_frequency", "latents_mean_square"}
+_OTHERS |= {"activation", "activation_state_dict", "decoder.weight", "decoder.linear.weight"}
 
 
 def is_openai(state: Mapping[str, Any]) -> bool:
@@ -21,22 +22,14 @@ def read_openai(state: Mapping[str, Any], source: str) -> SparseAutoencoder:
 
     A tied decoder is the encoder's transpose. Raises ValueError for other activations.
     """
-    known = {"pre_bias", "latent_bias", "encoder.weight", "decoder.weight", "decoder.linear.weight"}
-    known_keys(state, known | _BUFFERS | {"activation", "activation_state_dict"}, source)
-    weight = float_tensor(state, "encoder.weight", source, 2)
     if "decoder.weight" in state:
-        W_dec = float_tensor(state, "decoder.weight", source, 2).T
+        W_dec = "decoder.weight.T"
     elif "decoder.linear.weight" in state:
-        W_dec = weight
+        W_dec = "encoder.weight"
     else:
         raise ValueError(f"{source} has no tensor 'decoder.weight', nor a decoder tied to the encoder")
-    options: dict[str, Any] = {
-        "W_enc": weight.T,
-        "b_enc": float_tensor(state, "latent_bias", source, 1),
-        "W_dec": W_dec,
-        "b_dec": float_tensor(state, "pre_bias", source, 1),
-        "metadata": {"format": "openai", "source": source},
-    }
+    names = {"W_enc": "encoder.weight.T", "b_enc": "latent_bias", "W_dec": W_dec, "b_dec": "pre_bias"}
+    options = weights(state, source, _OTHERS, **names) | {"metadata": {"format": "openai", "source": source}}
     activation = state.get("activation", "ReLU")
     if activation == "ReLU":
         return SparseAutoencoder(**options, family="relu")

@@ -4,18 +4,18 @@ The coefficients live in the configuration and not among the weights: tools cast
 bfloat16 would move coefficients by 4e-3. A float32 number survives JSON exactly.
 """
 
-import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import RationalActivation
+from rsae.formats.checked import number
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["activation_from", "record_of", "residual_step_from"]
@@ -30,7 +30,7 @@ def record_of(sae: SparseAutoencoder) -> dict[str, Any]:
     if sae.residual_step is not None:
         record["residual_step"] = sae.residual_step.item()
     if gate is not None:
-        entry: dict[str, Any] = {name: _numbers(getattr(gate, name)) for name in _COEFFICIENTS}
+        entry: dict[str, Any] = {name: getattr(gate, name).tolist() for name in _COEFFICIENTS}
         if isinstance(gate, PaperActivation):
             entry |= {
                 "kind": "paper",
@@ -59,7 +59,7 @@ def activation_from(record: Mapping[str, Any], source: str) -> RationalActivatio
         return RationalActivation.from_coefficients(lists[0], lists[1], lists[2], inputs)
     if entry.get("kind") == "paper":
         start = Rational((Fraction(1),), (Fraction(1),), Domain.of((-1, 1)))
-        scales = [_number(entry.get(n), f"{n} of {source}") for n in ("input_scale", "output_scale", "tolerance")]
+        scales = [number(entry.get(n), f"{n} of {source}") for n in ("input_scale", "output_scale", "tolerance")]
         gate = PaperActivation(start, *scales)
         for name, values in zip(_COEFFICIENTS, lists, strict=True):
             setattr(gate, name, nn.Parameter(torch.tensor(values)))
@@ -69,20 +69,10 @@ def activation_from(record: Mapping[str, Any], source: str) -> RationalActivatio
 
 def residual_step_from(record: Mapping[str, Any], source: str) -> float:
     """The step of the refinement ``residual``."""
-    return _number(record.get("residual_step", 0.0), f"residual_step of {source}")
-
-
-def _numbers(parameter: Tensor) -> list[float]:
-    return [float(value) for value in parameter.detach().cpu()]
-
-
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}, not a finite number")
-    return float(value)
+    return number(record.get("residual_step", 0.0), f"residual_step of {source}")
 
 
 def _list(value: Any, name: str) -> list[float]:
     if not isinstance(value, list) or len(value) > 1000:
         raise ValueError(f"{name} is not a list of at most 1000 numbers")
-    return [_number(entry, f"an entry of {name}") for entry in value]
+    return [number(entry, f"an entry of {name}") for entry in value]

@@ -6,13 +6,15 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from rsae.formats.checked import check_size, float_tensor, gated_as_jumprelu, integer, known_keys
+from rsae.formats.checked import check_size, described, float_tensor, gated_as_jumprelu, integer, weights
 from rsae.formats.record import activation_from, residual_step_from
 from rsae.sae.autoencoder import Family, SparseAutoencoder
 
 __all__ = ["from_live", "read_sae_lens"]
 
-_WEIGHTS = {"W_enc", "W_dec", "b_dec"}
+_BATCHTOPK = ("batchtopk", "matryoshka_batchtopk")
+_SCALES = ("scaling_factor", "finetuning_scaling_factor")
+_THRESHOLDS = {"jumprelu": ("threshold", "log_threshold")} | dict.fromkeys(_BATCHTOPK, ("topk_threshold",))
 _NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale")
 _SCALED_OUTSIDE = ("expected_average_only_in", "covariance_whitening")
 
@@ -24,53 +26,41 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     as SAELens itself saves them; a fine-tuning scale of codes goes into the decoder. Raises ValueError, by name, for
     architectures that are no SAE with one linear encoder (transcoders, AbsTopK, temporal, matching pursuit).
     """
-    tensors = dict(tensors)
     architecture = _architecture(config)
-    W_enc = float_tensor(tensors, "W_enc", source, 2)
-    W_dec = float_tensor(tensors, "W_dec", source, 2)
+    record = config.get("rational") if architecture == "rational" else {}
+    if not isinstance(record, Mapping):
+        raise ValueError(f"the configuration of {source} is of a rational SAE but has no entry 'rational'")
+    family = {"standard": "relu", "rational": str(record.get("family"))}.get(architecture, architecture)
+    names = ("W_enc", "W_dec", "b_dec", *(("b_gate", "b_mag", "r_mag") if architecture == "gated" else ("b_enc",)))
+    found = weights(tensors, source, (*_SCALES, *_THRESHOLDS.get(family, ())), **{name: name for name in names})
+    W_enc, W_dec = found["W_enc"], found["W_dec"]
     check_size(config.get("d_in"), W_enc.shape[0], "d_in", source)
     check_size(config.get("d_sae"), W_enc.shape[1], "d_sae", source)
     if W_dec.shape != W_enc.T.shape:
         raise ValueError(f"W_dec of {source} is {list(W_dec.shape)}, but W_enc is {list(W_enc.shape)}")
-    options: dict[str, Any] = {
-        "W_enc": W_enc,
+    options = found | {
         "W_dec": _scaled(config, tensors, W_dec, source),
-        "b_dec": float_tensor(tensors, "b_dec", source, 1),
         "apply_b_dec_to_input": _flag(config, "apply_b_dec_to_input", True, source),
         "normalise": _normalisation(config, source),
         "metadata": _metadata(config, source),
+        "refine": record.get("refine", "none"),
     }
-    used = _WEIGHTS | {"scaling_factor", "finetuning_scaling_factor"}
     rescale = _flag(config, "rescale_acts_by_decoder_norm", False, source)
     if architecture == "gated":
-        gates = [float_tensor(tensors, name, source, 1) for name in ("b_gate", "b_mag", "r_mag")]
-        known_keys(tensors, used | {"b_gate", "b_mag", "r_mag"}, source)
-        return SparseAutoencoder(**options | _sized(gated_as_jumprelu, W_enc, gates, source))
-    options["b_enc"] = float_tensor(tensors, "b_enc", source, 1)
-    used |= {"b_enc"}
-    if architecture in {"batchtopk", "matryoshka_batchtopk"}:
-        known_keys(tensors, used | {"topk_threshold"}, source)
+        return SparseAutoencoder(**gated_as_jumprelu(options, source))
+    if architecture in _BATCHTOPK:
         if rescale:
             norms = W_dec.norm(dim=1).clamp_min(1e-8)
             options |= {"W_enc": W_enc * norms, "b_enc": options["b_enc"] * norms, "W_dec": W_dec / norms[:, None]}
         threshold = float_tensor(tensors, "topk_threshold", source, 0)
         return SparseAutoencoder(**options, family="jumprelu", threshold=threshold.clamp_min(0.0))
-    record = config.get("rational")
-    if architecture == "rational":
-        if not isinstance(record, Mapping):
-            raise ValueError(f"the configuration of {source} is of a rational SAE but has no entry 'rational'")
-        options |= {"activation": activation_from(record, source), "refine": record.get("refine", "none")}
-    family = {"standard": "relu"}.get(architecture, architecture)
-    if architecture == "rational" and isinstance(record, Mapping):
-        family = str(record.get("family"))
     if family == "jumprelu":
         options["threshold"] = _threshold(tensors, source)
-        used |= {"threshold", "log_threshold"}
     if family in {"topk", "groupmax"}:
         options |= {"k": integer(_k(config), "k", source), "rescale_by_decoder_norm": rescale}
-    known_keys(tensors, used, source)
-    sae = SparseAutoencoder(**options, family=cast(Family, family))
-    if sae.residual_step is not None and isinstance(record, Mapping):
+    activation = activation_from(record, source)
+    sae = SparseAutoencoder(**options, family=cast(Family, family), activation=activation)
+    if sae.residual_step is not None:
         sae.residual_step.data.fill_(residual_step_from(record, source))
     return sae
 
@@ -112,9 +102,9 @@ def _threshold(tensors: Mapping[str, Tensor], source: str) -> Tensor:
     return float_tensor(tensors, "threshold", source, 1).clamp_min(0.0)
 
 
-def _scaled(config: Mapping[str, Any], tensors: dict[str, Tensor], W_dec: Tensor, source: str) -> Tensor:
+def _scaled(config: Mapping[str, Any], tensors: Mapping[str, Tensor], W_dec: Tensor, source: str) -> Tensor:
     """Version 3 to 5 could scale codes on their way into the decoder after a fine-tuning; the rows take it up."""
-    name = next((n for n in ("scaling_factor", "finetuning_scaling_factor") if n in tensors), None)
+    name = next((n for n in _SCALES if n in tensors), None)
     if name is None:
         return W_dec
     scale = float_tensor(tensors, name, source)
@@ -127,9 +117,7 @@ def _scaled(config: Mapping[str, Any], tensors: dict[str, Tensor], W_dec: Tensor
 
 def _normalisation(config: Mapping[str, Any], source: str) -> str:
     value = config.get("normalize_activations")
-    if value is None or value is False:
-        return "none"
-    if value is True or value in _SCALED_OUTSIDE:
+    if value is None or isinstance(value, bool) or value in _SCALED_OUTSIDE:
         return "none"  # as in SAELens: whoever feeds the SAE scales its inputs; the metadata keep the name
     if value not in _NORMALISATIONS:
         raise ValueError(f"normalize_activations of {source} is {value!r}; known are {', '.join(_NORMALISATIONS)}")
@@ -143,25 +131,18 @@ def _flag(config: Mapping[str, Any], name: str, default: bool, source: str) -> b
     return value
 
 
-def _sized(convert: Any, W_enc: Tensor, gates: list[Tensor], source: str) -> dict[str, Any]:
-    if any(len(gate) != W_enc.shape[1] for gate in gates):
-        raise ValueError(f"the gates of {source} have {[len(g) for g in gates]} entries, not {W_enc.shape[1]}")
-    return dict(convert(W_enc, *gates))
-
-
 def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
     nested = config.get("metadata")
     about = dict(nested) if isinstance(nested, Mapping) else dict(config)
-    hook = about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point")
-    found = {
-        "format": "sae-lens",
-        "source": source,
-        "hook": hook,
-        "model": about.get("model_name"),
-        "context_length": about.get("context_size"),
-        "prepend_bos": about.get("prepend_bos"),
-    }
-    value = config.get("normalize_activations")
-    if value is True or value in _SCALED_OUTSIDE:
-        found["inputs_scaled_outside"] = "expected_average_only_in" if value is True else value
-    return {key: entry for key, entry in found.items() if entry is not None} | {"config": dict(config)}
+    outside = config.get("normalize_activations")
+    outside = "expected_average_only_in" if outside is True else outside
+    return described(
+        "sae-lens",
+        source,
+        config,
+        hook=about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point"),
+        model=about.get("model_name"),
+        context_length=about.get("context_size"),
+        prepend_bos=about.get("prepend_bos"),
+        inputs_scaled_outside=outside if outside in _SCALED_OUTSIDE else None,
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rsae.formats.checked import check_size, float_tensor, integer, known_keys
+from rsae.formats.checked import check_size, described, integer, weights
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["read_sparsify"]
@@ -25,9 +25,9 @@ def read_sparsify(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     activation = config.get("activation", "topk")
     if activation not in ("topk", "groupmax"):
         raise ValueError(f"{source} has the activation {activation!r}, which cannot be upgraded; topk and groupmax can")
-    known_keys(tensors, {"encoder.weight", "encoder.bias", "W_dec", "b_dec"}, source)
-    weight = float_tensor(tensors, "encoder.weight", source, 2)
-    d_sae, d_in = weight.shape
+    names = {"W_enc": "encoder.weight.T", "b_enc": "encoder.bias", "W_dec": "W_dec", "b_dec": "b_dec"}
+    found = weights(tensors, source, **names)
+    d_in, d_sae = found["W_enc"].shape
     check_size(config.get("d_in"), d_in, "d_in", source)
     if config.get("num_latents"):
         check_size(config["num_latents"], d_sae, "num_latents", source)
@@ -35,14 +35,6 @@ def read_sparsify(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
         factor = integer(config["expansion_factor"], "expansion_factor", source)
         check_size(factor * d_in, d_sae, "expansion_factor * d_in", source)
     layer = re.search(r"layers[._](\d+)", Path(source).name)
-    return SparseAutoencoder(
-        W_enc=weight.T,
-        b_enc=float_tensor(tensors, "encoder.bias", source, 1),
-        W_dec=float_tensor(tensors, "W_dec", source, 2),
-        b_dec=float_tensor(tensors, "b_dec", source, 1),
-        family=activation,
-        k=integer(config.get("k"), "k", source),
-        apply_b_dec_to_input=True,
-        metadata={"format": "sparsify", "source": source, "config": dict(config)}
-        | ({"hook": f"blocks.{layer[1]}.hook_resid_post"} if layer else {}),
-    )
+    hook = f"blocks.{layer[1]}.hook_resid_post" if layer else None
+    about = described("sparsify", source, config, hook=hook)
+    return SparseAutoencoder(**found, family=activation, k=integer(config.get("k"), "k", source), metadata=about)

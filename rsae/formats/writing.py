@@ -12,7 +12,7 @@ from torch import Tensor
 from rsae.formats import standalone_module
 from rsae.formats.record import record_of
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.storage.writing import new_directory
+from rsae.storage.writing import new_directory, plain
 
 __all__ = ["export_torch", "save_sae"]
 
@@ -62,7 +62,7 @@ def _weights(sae: SparseAutoencoder) -> dict[str, Tensor]:
 
 def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
     """The SAELens configuration of an SAE."""
-    plain = sae.activation is None and sae.refine == "none" and sae.family in _ARCHITECTURES
+    ordinary = sae.activation is None and sae.refine == "none" and sae.family in _ARCHITECTURES
     read = sae.metadata.get("config")
     read = read if isinstance(read, dict) else {}
     nested = read.get("metadata")
@@ -74,7 +74,7 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
     about["sae_lens_version"] = "6.54.12"  # the layout that is written here
     rest = {k: v for k, v in sae.metadata.items() if k not in {"config", *names} and k not in about}
     config: dict[str, Any] = {
-        "architecture": _ARCHITECTURES[sae.family] if plain else "rational",
+        "architecture": _ARCHITECTURES[sae.family] if ordinary else "rational",
         "d_in": sae.d_in,
         "d_sae": sae.d_sae,
         "dtype": "float32",
@@ -82,23 +82,10 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
         "apply_b_dec_to_input": sae.apply_b_dec_to_input,
         "normalize_activations": sae.normalise,
         "reshape_activations": read.get("reshape_activations", "none"),
-        "metadata": _json_only(about | {"rsae": rest}),
+        "metadata": plain(about | {"rsae": rest}),
     }
     if sae.k is not None:
         config |= {"k": sae.k, "rescale_acts_by_decoder_norm": sae.rescale_by_decoder_norm}
-    if not plain:
+    if not ordinary:
         config["rational"] = record_of(sae)
     return config
-
-
-def _json_only(value: Any, depth: int = 0) -> Any:
-    """``value`` with what JSON cannot hold turned into text."""
-    if isinstance(value, dict) and depth < 8:
-        return {str(key): _json_only(entry, depth + 1) for key, entry in value.items()}
-    if isinstance(value, list | tuple) and depth < 8:
-        return [_json_only(entry, depth + 1) for entry in value]
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float) and value == value and abs(value) != float("inf"):
-        return value
-    return str(value)

@@ -39,12 +39,9 @@ def batched(
     order = sorted(range(len(contexts)), key=lambda i: -len(contexts[i]))
     for first in range(0, len(order), batch_size):
         chosen = order[first : first + batch_size]
-        lengths = torch.tensor([len(contexts[i]) for i in chosen])
-        width = int(lengths.max())
-        tokens = torch.zeros(len(chosen), width, dtype=torch.int64)
-        for row, i in enumerate(chosen):
-            tokens[row, : len(contexts[i])] = torch.from_numpy(np.asarray(contexts[i], dtype=np.int64))
-        mask = torch.arange(width) < lengths[:, None]
+        rows = [torch.from_numpy(np.asarray(contexts[i], dtype=np.int64)) for i in chosen]
+        tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        mask = torch.arange(tokens.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
         yield chosen, tokens.to(device), mask.to(device)
 
 
@@ -86,6 +83,12 @@ class Host:
             return capture(self.model, self.hook, torch.zeros(1, 1, dtype=torch.int64, device=self.device)).shape[-1]
 
     @property
+    def longest(self) -> int | None:
+        """How many positions the model has, where its configuration says."""
+        config = getattr(self.model.config, "text_config", None) or self.model.config
+        return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+
+    @property
     def predicted_tokens(self) -> int:
         """Over how many predicted tokens the losses are means."""
         return sum(len(context) - 1 for context in self.contexts)
@@ -124,12 +127,7 @@ class Host:
 
     def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
         """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
-        total = 0.0
-        with evaluating(self.model):
-            for number, (_, tokens, mask) in enumerate(self._batches()):
-                with _replayed(self._before, number):
-                    total += _cross_entropy(self._logits(tokens, mask, replace), tokens, mask)
-        return total / self.predicted_tokens
+        return self._sums(replace, 0)[0] / self.predicted_tokens
 
     def loss_and_divergence(self, replace: Callable[[Tensor], Tensor]) -> tuple[float, float]:
         """`loss`, and the KL divergence, in nats a token, of next-token distributions with hidden states replaced from
@@ -138,7 +136,12 @@ class Host:
         ``sum_v p(v) log(p(v) / q(v))`` with p the clean and q the spliced distribution, mean over every position of
         the first held-out contexts: at most `divergence_tokens` of them, one context at least.
         """
-        first, loss, divergence = len(self._divergence_contexts()), 0.0, 0.0
+        loss, divergence = self._sums(replace, len(self._divergence_contexts()))
+        return loss / self.predicted_tokens, divergence / self.divergence_tokens
+
+    def _sums(self, replace: Callable[[Tensor], Tensor] | None, first: int) -> tuple[float, float]:
+        """Cross-entropy over all next tokens, and the divergence over all positions of the ``first`` contexts."""
+        loss = divergence = 0.0
         with evaluating(self.model):
             for number, (chosen, tokens, mask) in enumerate(self._batches()):
                 with _replayed(self._before, number):
@@ -151,7 +154,7 @@ class Host:
                     with _replayed(self._whole, number, rows):
                         p = self._logits(tokens[rows], mask[rows], None).float().log_softmax(-1)[mask[rows]]
                     divergence += (p.exp() * (p - q)).sum().item()
-        return loss / self.predicted_tokens, divergence / self.divergence_tokens
+        return loss, divergence
 
     @property
     def divergence_tokens(self) -> int:
@@ -159,12 +162,8 @@ class Host:
         return sum(map(len, self._divergence_contexts()))
 
     def _divergence_contexts(self) -> list[Sequence[int]]:
-        chosen: list[Sequence[int]] = []
-        for context in self.contexts:
-            if chosen and sum(map(len, chosen)) + len(context) > _KL_TOKENS:
-                break
-            chosen.append(context)
-        return chosen
+        ends = np.cumsum([len(context) for context in self.contexts])
+        return self.contexts[: max(1, int(np.searchsorted(ends, _KL_TOKENS, side="right")))]
 
     def _batches(self) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Indices, tokens and masks of the contexts, in batches whose logits fit into memory."""
@@ -184,8 +183,7 @@ class Host:
             return nullcontext()
 
         def spliced(hidden: Tensor) -> Tensor:
-            chosen = mask & self.inside(hidden)
-            chosen[:, 0] = False
+            chosen = mask & self.kept(hidden)
             new = hidden.clone()
             new[chosen] = replace(hidden[chosen]).to(hidden)
             return new
@@ -220,7 +218,7 @@ class Host:
         if "mean" not in self._known:
             total, count = torch.zeros(self.d_in, dtype=torch.float64), 0
             for _, hidden in self.held_out_states():
-                kept = hidden[1:][self.inside(hidden[1:])].double().cpu()
+                kept = hidden[self.kept(hidden)].double().cpu()
                 total, count = total + kept.sum(0), count + len(kept)
             mean = (total / max(count, 1)).float()
             self._known["mean"] = self.loss(lambda hidden: mean.to(hidden).expand_as(hidden))
@@ -239,10 +237,12 @@ class Host:
 
             return before if before.agrees(run, tokens) else None, whole if whole.agrees(run, tokens) else None
 
-    def inside(self, hidden: Tensor) -> Tensor:
-        """Which hidden states [..., d_in] are no outliers."""
+    def kept(self, hidden: Tensor) -> Tensor:
+        """Which hidden states [..., position, d_in] the harvest keeps: no first position of a context, no outlier."""
         norms = hidden.float().norm(dim=-1)
-        return norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
+        kept = norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
+        kept[..., 0] = False
+        return kept
 
     def spliced_loss(self, sae: nn.Module) -> float:
         """Cross-entropy with the reconstruction of ``sae`` at the hook, in nats a token."""

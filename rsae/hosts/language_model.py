@@ -108,11 +108,9 @@ def load_language_model(
             model = AutoModelForCausalLM.from_pretrained(place, dtype=chosen, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if options:
-            raise ValueError(f"{source} does not load as a causal language model: {reason}") from error
-        raise ValueError(
-            f"no model {place!r}: it is not a local directory, and the hub did not give it ({reason})"
-        ) from error
+        local = f"{source} does not load as a causal language model"
+        absent = f"no model {place!r}: it is not a local directory, and the hub did not give it"
+        raise ValueError(f"{local if options else absent}: {reason}") from error
     if "gguf_file" in options:  # the weights are now plain ones; with the mark left on, saving the model is refused
         model.config.__dict__.pop("quantization_config", None)
         model.hf_quantizer = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,15 @@ def frontier(
     >>> [(gap["against"], round(gap["percent"], 6)) for gap in found["gaps"]]
     [('control', -10.0)]
     """
+    columns = [
+        (report.asked.family or "unknown", column, name, report.columns[column])
+        for column in COLUMNS
+        for name, report in reports.items()
+        if column in report.columns
+    ]
+    columns += [(family, "as given", name, metrics) for name, (family, metrics) in (measured or {}).items()]
     points: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for family, column, name, metrics in _columns(reports, measured or {}):
+    for family, column, name, metrics in columns:
         point = {key: metrics[key].value for key in ("l0", *METRICS) if key in metrics}
         points.setdefault((family, column), []).append({"run": name, **point})
     series: list[dict[str, Any]] = [
@@ -83,17 +90,6 @@ def frontier(
         if (gap := _gap(points, family, against, metric)) is not None
     ]
     return {"series": series, "gaps": gaps, "runs": list(reports)}
-
-
-def _columns(
-    reports: Mapping[str, Report], measured: Mapping[str, tuple[str, Metrics]]
-) -> Iterator[tuple[str, str, str, Metrics]]:
-    for column in COLUMNS:
-        for name, report in reports.items():
-            if column in report.columns:
-                yield report.asked.family or "unknown", column, name, report.columns[column]
-    for name, (family, metrics) in measured.items():
-        yield family, "as given", name, metrics
 
 
 def _gap(

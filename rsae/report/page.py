@@ -13,7 +13,7 @@ from rsae.evaluation.metrics import Metric
 from rsae.report import pictures
 from rsae.report.question import Question
 from rsae.report.rows import read_columns, rows_of
-from rsae.report.wording import COLUMNS, LABELS, judged, number, one_line, percent, shown, spoken
+from rsae.report.wording import COLUMNS, LABELS, judged, number, percent, shown, spoken
 
 __all__ = ["EVIDENCE", "render"]
 
@@ -32,7 +32,7 @@ def render(tree: Mapping[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rsae.report"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"cell": _cell, "percent": percent, "name": spoken, "number": number, "line": one_line}
+    environment.filters |= {"cell": _cell, "percent": percent, "name": spoken, "number": number}
     return environment.get_template("report.html").render(
         report=report,
         asked=asked,

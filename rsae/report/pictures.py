@@ -10,17 +10,7 @@ from typing import Any
 
 from rsae.report.wording import spoken
 
-__all__ = [
-    "COLOURS",
-    "Picture",
-    "draw_activation",
-    "draw_columns",
-    "draw_frontier",
-    "draw_training",
-    "of_report",
-    "svg",
-]
-
+__all__ = ["COLOURS", "Picture", "draw_frontier", "of_report", "svg"]
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 COLOURS = {
@@ -66,11 +56,11 @@ def of_report(tree: Mapping[str, Any]) -> dict[str, list[Picture]]:
     }
     if points:
         caption = "MSE against L0 on held-out vectors, one point a column; lower and further left is better."
-        add("columns", caption, draw_columns, points)
+        add("columns", caption, _draw_columns, points)
     histories = {name: entry for name, entry in tree["curves"].items() if isinstance(entry, list | tuple) and entry}
     if histories:
         caption = "Squared error of single training batches while fine-tuning; the same batches in every arm."
-        add("columns", caption, draw_training, histories)
+        add("columns", caption, _draw_training, histories)
     for metric in ("mse", "delta_ce"):
         if any(metric in point for series in frontier.get("series", []) for point in series["points"]):
             add("frontier", FRONTIER_CAPTIONS[metric], draw_frontier, frontier["series"], metric)
@@ -83,17 +73,17 @@ def of_report(tree: Mapping[str, Any]) -> dict[str, list[Picture]]:
         shares = histograms.get("ratio")
         if shares and max(shares["after"]) < _CERTAIN:
             caption += " Behind it (right): where the codes of held-out tokens lie."
-        add("curve", caption, draw_activation, activation, shares)
+        add("curve", caption, _draw_activation, activation, shares)
     if activation.get("pre_activation"):
         caption = "The code of a pre-activation, before and after fine-tuning; it is exactly 0 nearly nowhere."
-        add("curve", caption, draw_activation, activation)
+        add("curve", caption, _draw_activation, activation)
     if histograms:
         caption = "Pre-activations of the codes that are not 0, on held-out tokens, before and after fine-tuning."
-        add("curve", caption, draw_histogram, histograms["pre_activation"], "pre-activation")
+        add("curve", caption, _draw_histogram, histograms["pre_activation"], "pre-activation")
     return parts
 
 
-def draw_columns(axes: Any, points: Mapping[str, tuple[float, float]]) -> None:
+def _draw_columns(axes: Any, points: Mapping[str, tuple[float, float]]) -> None:
     """Draw one labelled point (L0, MSE) a column."""
     for index, (name, (l0, mse)) in enumerate(points.items()):
         marker = _MARKERS.get(name, "v")
@@ -131,14 +121,14 @@ def draw_frontier(axes: Any, series: Sequence[Mapping[str, Any]], metric: str) -
     axes.legend(frameon=False, fontsize=9)
 
 
-def draw_activation(
+def _draw_activation(
     axes: Any, activation: Mapping[str, Sequence[float]], shares: Mapping[str, Sequence[float]] | None = None
 ) -> None:
     """Draw every curve of ``activation`` over its ``ratio`` (or ``pre_activation``), and behind them the ``shares``."""
     over = "ratio" if "ratio" in activation else "pre_activation"
     if shares and max(shares["after"]) < _CERTAIN:
         behind = axes.twinx()
-        draw_histogram(behind, shares, None)
+        _draw_histogram(behind, shares, None)
         behind.set_ylabel("share of the codes")
         behind.spines["top"].set_visible(False)
         axes.set_zorder(behind.get_zorder() + 1)
@@ -155,7 +145,7 @@ def draw_activation(
     axes.legend(frameon=False, fontsize=9, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
 
 
-def draw_histogram(axes: Any, shares: Mapping[str, Sequence[float]], label: str | None) -> None:
+def _draw_histogram(axes: Any, shares: Mapping[str, Sequence[float]], label: str | None) -> None:
     """Draw the shares before (filled) and after (a line) over their common bins."""
     if max(shares["before"]) < _CERTAIN:
         axes.stairs(shares["before"], shares["edges"], fill=True, color="#d9d9d9", label="before")
@@ -166,7 +156,7 @@ def draw_histogram(axes: Any, shares: Mapping[str, Sequence[float]], label: str 
         axes.legend(frameon=False)
 
 
-def draw_training(axes: Any, histories: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+def _draw_training(axes: Any, histories: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
     """Draw the loss of each arm over its steps; all seeds of an arm in one colour, named once."""
     arms = list(dict.fromkeys(name.split(",")[0] for name in histories))
     seen = set()

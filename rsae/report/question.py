@@ -13,9 +13,6 @@ from rsae.training.recipe import Recipe
 __all__ = ["Question"]
 
 _LATER = ("seconds", "threads")  # only a study knows them
-_COMPARED = tuple(entry.name for entry in fields(Comparison))
-_NUMBERS = ("difference", "base", "low", "high")
-_RECIPE = frozenset(entry.name for entry in fields(Recipe))
 
 
 @dataclass(frozen=True)
@@ -80,10 +77,10 @@ class Question:
 
 
 def _recipe(entry: Mapping[str, Any]) -> Recipe:
-    return Recipe(**{name: value for name, value in entry.items() if name in _RECIPE})
+    return Recipe(**{part.name: entry[part.name] for part in fields(Recipe) if part.name in entry})
 
 
 def _comparison(entry: Mapping[str, Any]) -> Comparison:
     """JSON has None for what is not a number."""
-    numbers = {name: math.nan if entry[name] is None else entry[name] for name in _NUMBERS}
-    return Comparison(**{name: entry[name] for name in _COMPARED} | numbers)
+    values: dict[str, Any] = {part.name: entry[part.name] for part in fields(Comparison)}
+    return Comparison(**values | {name: math.nan for name, value in values.items() if value is None})

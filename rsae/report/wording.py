@@ -6,7 +6,7 @@ import math
 
 from rsae.evaluation.metrics import Metric
 
-__all__ = ["COLUMNS", "DIRECTION", "LABELS", "judged", "number", "one_line", "percent", "shown", "spoken"]
+__all__ = ["COLUMNS", "DIRECTION", "LABELS", "judged", "number", "percent", "shown", "spoken"]
 
 LABELS = {
     "mse": "MSE",
@@ -93,11 +93,6 @@ def percent(share: float | None, digits: int = 1) -> str:
 def number(value: float | None) -> str:
     """A number between -1 and 1 with three decimals."""
     return "none" if value is None or not math.isfinite(value) else f"{value:.3f}"
-
-
-def one_line(text: str) -> str:
-    """Text with its line breaks shown."""
-    return text.replace("\n", "⏎ ")
 
 
 def judged(name: str, difference: float) -> str:

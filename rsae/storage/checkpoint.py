@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -106,9 +107,8 @@ class Checkpoint:
         if not path.is_file():
             return None
         tensors = read_safetensors(path)
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return State(tensors, json.loads(header["__metadata__"]["values"]))
+        with safe_open(path, "pt") as file:
+            return State(tensors, json.loads(file.metadata()["values"]))
 
     def save(self, name: str, tensors: Mapping[str, Tensor], **values: Any) -> None:
         """Keep a state under a name, in the place of the one before."""

@@ -47,12 +47,15 @@ def write_json(path: Path, tree: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(plain(tree), indent=1, allow_nan=False) + "\n")
 
 
-def plain(value: object) -> object:
-    """A tree of mappings, lists, numbers and strings: what is not finite becomes None, and anything else text."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
+def plain(value: object, depth: int = 0) -> object:
+    """A tree of mappings, lists, numbers and strings: what is not finite becomes None, and anything else text.
+
+    So does what lies more than 50 levels deep: a configuration may be nested as deep as its reader can stand.
+    """
+    if isinstance(value, Mapping) and depth < 50:
+        return {str(key): plain(entry, depth + 1) for key, entry in value.items()}
+    if isinstance(value, list | tuple) and depth < 50:
+        return [plain(entry, depth + 1) for entry in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):

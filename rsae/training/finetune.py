@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rsae import ranks
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
 from rsae.training.l0 import match_l0, mean_l0

@@ -6,7 +6,7 @@ from typing import Any
 
 from rsae import ranks
 from rsae.activations.ratio import RationalActivation
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["Recipe", "check_trainable", "recipe_for"]

@@ -12,7 +12,7 @@ from rational_approx.rationals.rational import Rational
 from rational_approx.targets import gates
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import IDENTITY, RationalActivation
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
 

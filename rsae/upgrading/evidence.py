@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.evaluation.continuity import Places, continuity, in_contexts, places
 from rsae.evaluation.histograms import histograms
 from rsae.evaluation.probing import Task, sparse_probing

@@ -2,7 +2,7 @@
 
 import time
 
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.evaluation.metrics import Metric, Metrics, evaluate
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rsae import ranks
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import token_errors
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.finetune import Progress, started, stepping

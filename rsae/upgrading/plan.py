@@ -8,8 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from rsae.data.hidden_states import HiddenStates
-from rsae.data.hidden_states import hidden_states as make_hidden_states
+from rsae.data.states import HiddenStates
+from rsae.data.states import hidden_states as make_hidden_states
 from rsae.evaluation.probing import Task
 from rsae.formats import load_sae
 from rsae.hosts.host import Host

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rsae.data.harvest import up_to
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import token_errors
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder

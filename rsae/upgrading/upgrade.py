@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from rsae import ranks
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.evaluation.certificates import certificates
 from rsae.evaluation.comparison import Comparison, mean_metrics, paired_comparisons, token_errors, verdict
 from rsae.evaluation.metrics import Metrics

@@ -112,7 +112,7 @@ def installed() -> list[str]:
 def batch(seed: int, indices: range, counts: Counter[str], languages: list[str]) -> Iterator[Outcome]:
     """The outcomes of some cases in all languages; ``counts`` of cases without a bound."""
     cases, sources, bounds = {}, {}, {}
-    with patch("rational_approx.shipping.export.evaluation_error", lru_cache(maxsize=4)(evaluation_error)):
+    with patch("rational_approx.shipping.source_code.evaluation_error", lru_cache(maxsize=4)(evaluation_error)):
         for index in indices:
             rng = np.random.default_rng([seed, index])
             while index not in cases:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.formats import load_sae
 from rsae.report.report import Report
 from rsae.storage.writing import write_json

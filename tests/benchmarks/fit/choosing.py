@@ -6,8 +6,9 @@ python -m tests.benchmarks.fit.choosing
 from pathlib import Path
 
 from rational_approx import Target, certify, fit
-from rational_approx.fitting.choose import cheapest, operations, walsh_table
-from rational_approx.fitting.cost import symmetry
+from rational_approx.fitting.cost import operations
+from rational_approx.fitting.walsh import walsh_table
+from rational_approx.problem.symmetry import symmetry_of
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "approximation" / "choosing-a-type.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -32,8 +33,8 @@ def answers() -> list[str]:
     lines = ["| gate |" + "".join(f" {t:g} |" for t in TOLERANCES), "|---|" + "---|" * len(TOLERANCES)]
     for name in GATES:
         target = Target(name)
-        found = [cheapest(target, t) for t in TOLERANCES]
-        kind = symmetry(target)
+        found = [fit(target, tolerance=t) for t in TOLERANCES]
+        kind = symmetry_of(target)
         lines.append(f"| {name} |" + "".join(f" {f.degree}: {operations(f.degree, kind)} |" for f in found))
     return lines
 

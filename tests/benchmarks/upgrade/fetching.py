@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from rsae.activations.ratio import IDENTITY
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.training.prefetch import ahead
 from tests.benchmarks.upgrade.training import decoder, ours
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 import rsae
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.hosts.hooks import capture, replacing
 from rsae.upgrading.calibrate import calibrate
 

@@ -15,7 +15,7 @@ from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.enclosures import Undecided
 from rational_approx.expressions.expression import parse
 from rational_approx.expressions.rays import beyond
-from rational_approx.proof.certify import certify
+from rational_approx.proof.prover import certify
 from rational_approx.shipping.documents import document
 from rational_approx.verifier import verify
 from rational_approx.verifier.jets import Arithmetic

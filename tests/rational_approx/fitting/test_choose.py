@@ -7,7 +7,9 @@ import pytest
 
 import rational_approx.fitting.choose as choose
 from rational_approx import DidNotConverge, Target, fit
-from rational_approx.fitting.choose import operations, walsh_table
+from rational_approx.fitting.cost import operations
+from rational_approx.fitting.walsh import walsh_table
+from rational_approx.problem.symmetry import symmetry_of
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_symmetry_leaves_no_useless_degree():
     assert [n % 2 for n in odd.degree] == [1, 0]
     linear = fit(Target("relu"), tolerance=0.005)
     assert linear.degree == (5, 4)
-    assert operations(linear.degree, "linear") == 3 + 2 * (2 + 2) + 1
+    assert operations(linear.degree, symmetry_of(linear.target)) == 3 + 2 * (2 + 2) + 1
 
 
 def test_digits_are_those_of_the_answer():
@@ -111,6 +113,15 @@ def test_blocks_of_the_table():
     assert {pair for pair, block in table.blocks.items() if block == (2, 2)} == {(2, 2), (3, 2), (2, 3), (3, 3)}
     assert table.errors[4, 2] == fit("abs(x)", (4, 2), (-1, 1)).error
     assert len(str(table).splitlines()) == 2 + 5
+
+
+def test_blocks_of_a_constant_plus_an_odd_function():
+    table = walsh_table("1/(1+exp(-x))", 4, 3, (-2, 2))
+    assert "c + odd" in str(table)
+    for degree in ((1, 0), (2, 0), (3, 0), (2, 1), (2, 2), (3, 2), (3, 3), (1, 2)):
+        assert table.errors[degree] == pytest.approx(fit("1/(1+exp(-x))", degree, (-2, 2)).error, rel=1e-12)
+    assert table.blocks[2, 1] == (1, 0)
+    assert table.cheapest(table.errors[3, 0]) == (3, 0)
 
 
 def test_errors_fall_along_rows_and_columns():

@@ -193,7 +193,7 @@ def test_bounds_of_random_problems(name, scale, shift, degree):
         (("tanh", (4, 4)), {"bounds": (1, -1)}, "reversed"),
         (("tanh", (4, 4)), {"bounds": 1}, "bounds must be"),
         (("tanh", (4, 4)), {"bounds": (0, 1, 2)}, "bounds must be"),
-        (("tanh", (4, 4)), {"bounds": (math.nan, 1)}, "NaN"),
+        (("tanh", (4, 4)), {"bounds": (math.nan, 1)}, "nan"),
         (("relu", (4, 4)), {"bounds": (0, None), "interpolate": (0,)}, "a value on a bound is required"),
         (("tanh", None), {"bounds": (1, -1), "tolerance": 1e-3}, "bounds"),
         (("tanh", None), {"interpolate": (100,), "tolerance": 1e-3}, "domain"),

@@ -31,6 +31,13 @@ def test_a_half_line_and_its_mirror_image_have_the_same_error(right, left):
     assert fit(left, (3, 3), (-math.inf, 0)).error == pytest.approx(fit(right, (3, 3), (0, math.inf)).error, rel=1e-12)
 
 
+def test_a_half_line_beside_an_interval_and_its_mirror_image_have_the_same_error():
+    left = fit("x*exp(x)", (2, 3), [(-math.inf, -1), (0, 1)], interpolate=(0,))
+    right = fit("-x*exp(-x)", (2, 3), [(-1, 0), (1, math.inf)], interpolate=(0,))
+    assert left.rational.polynomials[0](0) == right.rational.polynomials[0](0) == 0
+    assert left.error == pytest.approx(right.error, rel=1e-12)
+
+
 def test_a_numerator_that_cannot_follow_a_limit_at_infinity_is_said_not_to_converge():
     with pytest.raises(DidNotConverge, match="another type"):  # r tends to 0 there and tanh to 1
         fit("tanh(x)", (5, 6), (0, math.inf))

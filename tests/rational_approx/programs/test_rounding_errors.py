@@ -11,7 +11,7 @@ from rational_approx import Domain, Rational, fit
 from rational_approx.arithmetic.floats import round_to
 from rational_approx.programs.program import Constant, Input, Operand, Result, program
 from rational_approx.programs.rounding_errors import evaluation_error
-from rational_approx.shipping.export import export
+from rational_approx.shipping.source_code import export
 
 
 def computed(rational: Rational, scheme: str, dtype: str, x: np.ndarray) -> np.ndarray:

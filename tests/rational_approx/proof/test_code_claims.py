@@ -204,21 +204,19 @@ def test_claims_are_read_and_decided() -> None:
     ]
     best = fit("exp(x)", (2, 2), (-1, 1))
     rational = best.rational.monomial().rounded("float32")
-    top, bottom = rational.polynomials
     bounds = (None, None, Fraction(0))
 
-    def status(name: str, arguments: tuple[Any, ...], target: Target = best.target, given: Any = rational) -> str:
-        return decide(name, arguments, top, bottom, target, [1], bounds, rational=given).status
+    def status(name: str, arguments: tuple[Any, ...], target: Target = best.target) -> str:
+        return decide(name, arguments, rational, target, [1], bounds).status
 
     assert status("format", ("float32",)) == "proved"
     assert status("format", ("float16",)) == "refuted"
-    assert status("format", ("float32",), given=None) == "undecided"
     assert [status(*claim) for claim in read_ones[1:]] == ["proved", "proved"]
     assert status("rounding", ("float32", "horner", "no fma", Fraction(1, 10**9))) == "undecided"
     assert status("rounding", ("float32", "clenshaw", "no fma")) == "undecided"
     x = np.linspace(-1, 1, 33)
     assert status("rounding", ("float32", "horner", "no fma"), Target((x, np.exp(x)))) == "undecided"
-    (claim,) = [decide(*read_ones[1], top, bottom, best.target, [1], bounds, rational=rational)]
+    (claim,) = [decide(*read_ones[1], rational, best.target, [1], bounds)]
     assert claim.arguments[:3] == ("float32", "horner", "no fma")
     assert confirmed(rational, "horner", "float32", "no fma", claim.arguments[3])
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rational_approx import Rational, Target
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.expressions.expression import parse
-from rational_approx.proof.certify import certify
 from rational_approx.proof.error_models import ErrorCurve
+from rational_approx.proof.prover import certify
 from rational_approx.shipping.storage import verify
 from tests.rational_approx.powers import powers
 

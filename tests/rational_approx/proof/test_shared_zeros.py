@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rational_approx import Domain, Rational, Target, fit
 from rational_approx.arithmetic.precision import to_arb
 from rational_approx.expressions.expression import parse
-from rational_approx.proof.certify import certify
+from rational_approx.proof.prover import certify
 from rational_approx.proof.shared_zeros import Divided, taylor
 from rational_approx.shipping.documents import canonical_hash, document
 from rational_approx.verifier import verify

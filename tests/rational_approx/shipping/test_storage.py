@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rational_approx import Domain, Rational, Target, fit
-from rational_approx.proof.certify import certify
+from rational_approx.proof.prover import certify
 from rational_approx.shipping.documents import canonical_hash, document, from_document, number_text, read_number
 from rational_approx.shipping.storage import load, save
 

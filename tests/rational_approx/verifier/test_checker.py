@@ -17,7 +17,7 @@ import mpmath
 import pytest
 
 from rational_approx import fit
-from rational_approx.proof.certify import certify
+from rational_approx.proof.prover import certify
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.storage import verify
 from rational_approx.verifier import verify as verify_document

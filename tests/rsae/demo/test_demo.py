@@ -8,9 +8,9 @@ import torch
 
 from rsae.demo import run, synthetic
 from rsae.demo.host import gguf_path
-from rsae.demo.make_teacher import save, train, unexplained_share
 from rsae.demo.text import docstrings, documents
 from rsae.formats import load_sae
+from tests.benchmarks.upgrade.demo_teacher import save, train, unexplained_share
 
 
 def test_the_two_parts_of_the_text_share_no_document_and_no_long_paragraph() -> None:
@@ -63,8 +63,8 @@ def test_a_missing_host_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_teacher_can_be_made_again_and_is_homogeneous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rsae.demo.make_teacher.K", 6)
-    monkeypatch.setattr("rsae.demo.make_teacher.D_SAE", 48)
+    monkeypatch.setattr("tests.benchmarks.upgrade.demo_teacher.K", 6)
+    monkeypatch.setattr("tests.benchmarks.upgrade.demo_teacher.D_SAE", 48)
     x = synthetic.states(vectors=3000).train
     tensors = train(x, passes=30, batch=256, rate=5e-3)
     assert unexplained_share(tensors, x) < 0.5  # the mean alone leaves 1
@@ -85,24 +85,17 @@ def test_the_synthetic_world_has_its_features_and_known_seeds() -> None:
 
 
 def test_the_synthetic_demo_writes_a_report_that_beats_the_teacher(tmp_path: Path) -> None:
-    class Bars:
-        def __init__(self) -> None:
-            self.arms: set[str] = set()
-
-        def training(self, event: object) -> None:
-            self.arms.add(event.arm)  # type: ignore[attr-defined]
-
-        def harvest(self, done: int, total: int) -> None: ...
-
+    arms: set[str] = set()
     said: list[str] = []
-    bars = Bars()
     out = tmp_path / "run"
-    done, note = run.on_synthetic(out, steps=300, seed=0, overwrite=False, say=said.append, bars=bars)
+    done, note = run.on_synthetic(
+        steps=300, seed=0, say=said.append, out=out, progress=lambda event: arms.add(event.arm)
+    )
     columns = json.loads((out / "report.json").read_text())["columns"]
     assert list(columns) == ["teacher", "initialised", "upgraded", "control"]
     assert columns["upgraded"]["mse"]["value"] < columns["teacher"]["mse"]["value"]
     assert columns["upgraded"]["l0"]["value"] <= columns["teacher"]["l0"]["value"] * 1.005
-    assert {arm.split(" at ")[0] for arm in bars.arms} == {"upgraded", "control"}
+    assert {arm.split(" at ")[0] for arm in arms} == {"upgraded", "control"}
     assert "known features" in said[0]
     assert "control" in done.report.verdict
     assert synthetic.recovered(done.sae) > 0.9

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rsae.data.hidden_states import hidden_states
+from rsae.data.states import hidden_states
 from rsae.evaluation.continuity import continuity, in_contexts, places
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms

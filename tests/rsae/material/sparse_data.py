@@ -2,7 +2,7 @@
 
 import torch
 
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 
 D_IN, D_SAE = 16, 48

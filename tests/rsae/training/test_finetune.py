@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsae.activations.ratio import RationalActivation
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.evaluation.metrics import evaluate
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.active import Active, active_above, active_jump, active_topk, batch_level, decode

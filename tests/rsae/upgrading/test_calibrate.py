@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rsae.activations.paper import PaperActivation
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0
 from rsae.upgrading.calibrate import calibrate

@@ -35,7 +35,7 @@ def test_a_teacher_at_home_gives_its_l0() -> None:
         (X - 20.0, "moved by .* to the teacher's centre"),
     ],
 )
-def test_hidden_states_of_another_scale_are_refused_with_the_change_that_mends_them(x: torch.Tensor, way: str) -> None:
+def test_states_of_another_scale_are_refused_with_the_change_that_mends_them(x: torch.Tensor, way: str) -> None:
     subject = on_unit_norm() if way.startswith("sqrt") else teacher("topk")
     with pytest.raises(ValueError, match=f"They fit if .*{way}"):
         checked_l0(subject, x)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rsae.data.hidden_states import HiddenStates
+from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import compare, compare_runs, token_errors, verdict
 from rsae.evaluation.metrics import Metric, evaluate
 from rsae.training.finetune import Progress

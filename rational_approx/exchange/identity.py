@@ -29,9 +29,10 @@ __all__ = ["Failure", "without_error"]
 Failure = (Inadmissible, Unfinished, ArithmeticError, ValueError, np.linalg.LinAlgError)
 
 
-def without_error(problem: Reduced, degree: tuple[int, int], digits: int) -> tuple[Finished, tuple[int, int]] | None:
+def without_error(problem: Reduced, digits: int) -> tuple[Finished, tuple[int, int]] | None:
     """The target as a rational, in the smallest type that still holds it, where P and Q have no common factor and so
     are unique; and that type. None where the target is no rational of the type."""
+    degree = problem.degree
     if not problem.precise:
         return _polynomial(problem, degree)
     for k in range(min(degree), -1, -1):

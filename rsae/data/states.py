@@ -202,7 +202,8 @@ def hidden_states(
         raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
     documents = read_documents(text, reading.text_field)
     host = _host(source, hook, device, dtype, reading)
-    _check_length(host.model, context_length)
+    if host.longest is not None and context_length > host.longest:
+        raise ValueError(f"context_length {context_length} is beyond the {host.longest} positions of this model")
     contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos)
     question = {
         "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
@@ -300,13 +301,6 @@ def _is_model(source: Any) -> bool:
     if isinstance(source, torch.nn.Module):
         raise TypeError("a model alone cannot read text; give the pair (model, tokenizer)")
     return isinstance(source, str | Path) and Path(source).suffix not in ARRAYS
-
-
-def _check_length(model: Any, context_length: int) -> None:
-    config = getattr(model.config, "text_config", None) or model.config
-    longest = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    if longest is not None and context_length > longest:
-        raise ValueError(f"context_length {context_length} is beyond the {longest} positions of this model")
 
 
 def _sample(train: Tensor, count: int, seed: int, folder: Store | None = None) -> Tensor:

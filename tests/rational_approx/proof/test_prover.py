@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rational_approx import Domain, Rational, Target, fit
-from rational_approx.proof.certify import certify
+from rational_approx.proof.prover import certify
 from rational_approx.shipping.storage import verify
 from tests.rational_approx.powers import powers
 from tests.rational_approx.truths import best_errors

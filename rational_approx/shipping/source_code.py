@@ -102,7 +102,6 @@ def export(
         raise ValueError(
             f"the certificate is for {certificate.domain} and the rational for {rational.domain}: certify it on its own"
         )
-    scheme = scheme or ("clenshaw" if rational.basis == "chebyshev" else "horner")
     bound = evaluation_error(rational, scheme, dtype, fma)
     code = program(rational, scheme, fma)
     notes, ends = _notes(rational, bound, certificate), None
@@ -137,37 +136,28 @@ def _notes(rational: Rational, bound: EvaluationError, certificate: Any) -> list
             f"{certificate.status}: error of r for {certificate.target}, weight {certificate.weight}: <= {shown}"
         )
         if certificate.status == "proved":
-            out.append(_total(rational, bound, certificate))
-            out += _verifiable(bound, certificate)
+            out += _totals(rational, bound, certificate)
         out.append(f"certificate: {document(certificate)['hash']}")
     return [line.replace("*/", "* /").replace("\n", " ") for line in out]
 
 
-def _total(rational: Rational, bound: EvaluationError, certificate: Any) -> str:
+def _totals(rational: Rational, bound: EvaluationError, certificate: Any) -> list[str]:
     # w (computed - f) = w (computed - r) + w (r - f): each part has its own bound.
+    name = "weight" if certificate.samples else f"({certificate.weight})"
+    difference = "computed - target" if certificate.weight == "1" else f"{name} * (computed - target)"
+    if any(round_to(x, bound.dtype) != x for x, _, _ in certificate.samples):
+        return [f"not proved: a total, since not every sample is at a number of {bound.dtype}"]
     if certificate.samples:
-        if any(round_to(x, bound.dtype) != x for x, _, _ in certificate.samples):
-            return f"not proved: a total, since not every sample is at a number of {bound.dtype}"
-        weight = max(weight for _, _, weight in certificate.samples)
-        difference = "computed - target" if certificate.weight == "1" else "weight * (computed - target)"
-        return f"proved: abs({difference}) <= {_upwards(certificate.upper + weight * bound.bound)} at the samples"
-    difference, weighted = "computed - target", bound
-    if certificate.weight != "1":
-        difference = f"({certificate.weight}) * (computed - target)"
+        rounding, where = max(weight for _, _, weight in certificate.samples) * bound.bound, " at the samples"
+    else:
         weighted = evaluation_error(rational, bound.scheme, bound.dtype, bound.fma, weight=certificate.weight)
-    return f"proved: abs({difference}) <= {_upwards(certificate.upper + weighted.bound)}"
-
-
-def _verifiable(bound: EvaluationError, certificate: Any) -> list[str]:
+        rounding, where = weighted.bound, ""
     # What the certificate itself states of this very code, so that its verifier confirms it.
-    code = (bound.dtype, bound.scheme, "fma" if bound.fma else "no fma")
-    stated = (
-        claim.arguments[3] for claim in certificate.claims if (claim.name, *claim.arguments[:3]) == ("rounding", *code)
-    )
-    difference = "computed - target" if certificate.weight == "1" else f"({certificate.weight}) * (computed - target)"
+    code = ("rounding", bound.dtype, bound.scheme, "fma" if bound.fma else "no fma")
+    stated = [claim.arguments[3] for claim in certificate.claims if (claim.name, *claim.arguments[:3]) == code]
     return [
-        f"stated in the certificate: abs({difference}) <= {_upwards(certificate.upper + rounding)}"
-        for rounding in stated
+        f"proved: abs({difference}) <= {_upwards(certificate.upper + rounding)}{where}",
+        *(f"stated in the certificate: abs({difference}) <= {_upwards(certificate.upper + own)}" for own in stated),
     ]
 
 
@@ -221,21 +211,6 @@ Ends = tuple[float, float] | None
 """To what the input is clamped."""
 
 
-def _c(code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
-    kind, suffix = ("float", "f") if dtype == "float32" else ("double", "")
-
-    def constant(value: Fraction, divided: bool) -> str:
-        return f"({float(round_to(value, dtype)).hex()}{suffix})"
-
-    comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
-    lines = _lines(code, constant, f"fma{suffix}({{}}, {{}}, {{}})")
-    body = "\n".join(f"    const {kind} {line};" for line in lines)
-    if ends is not None:
-        first, last = (constant(Fraction(end), False) for end in ends)
-        body = f"    x = x < {first} ? {first} : x > {last} ? {last} : x;\n{body}"
-    return f"{comment}\n{_GUARD}\n{kind} {name}({kind} x) {{\n{body}\n    return v{len(lines) - 1};\n}}\n"
-
-
 @dataclass(frozen=True)
 class _Python:
     """A language that is Python: how a module begins, how the argument and constants get their type.
@@ -270,10 +245,22 @@ class _Python:
         return f"{comment}\n{self.imports}\n\n\n{function}"
 
 
-@dataclass(frozen=True)
 class _C:
-    fma: str = "fma"
-    source: Callable[[Program, list[str], str, str, Ends], str] = _c
+    fma = "fma"
+
+    def source(self, code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
+        kind, suffix = ("float", "f") if dtype == "float32" else ("double", "")
+
+        def constant(value: Fraction, divided: bool) -> str:
+            return f"({float(round_to(value, dtype)).hex()}{suffix})"
+
+        comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
+        lines = _lines(code, constant, f"{self.fma}{suffix}({{}}, {{}}, {{}})")
+        body = "\n".join(f"    const {kind} {line};" for line in lines)
+        if ends is not None:
+            first, last = (constant(Fraction(end), False) for end in ends)
+            body = f"    x = x < {first} ? {first} : x > {last} ? {last} : x;\n{body}"
+        return f"{comment}\n{_GUARD}\n{kind} {name}({kind} x) {{\n{body}\n    return v{len(lines) - 1};\n}}\n"
 
 
 _LANGUAGES: dict[str, _C | _Python] = {

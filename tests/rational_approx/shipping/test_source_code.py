@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rational_approx import Domain, Rational, certify, fit
-from rational_approx.shipping.export import LANGUAGES, export
+from rational_approx.shipping.source_code import LANGUAGES, export
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")
 POINTS = 1_000_000

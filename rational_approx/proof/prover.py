@@ -1,6 +1,7 @@
 """`certify`: a rigorous two-sided bound of the error of a rational, the best possible, and exact facts about it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise, product
 from math import ceil, cos, inf, pi
@@ -21,11 +22,11 @@ from rational_approx.expressions.roots import quotient_of
 from rational_approx.proof.certificate import COMPETITORS, Certificate, Part, Point, Reference
 from rational_approx.proof.claims import decide, read_claims
 from rational_approx.proof.error_models import ErrorCurve, curves, order_for
-from rational_approx.proof.lower_bound import alternating, sample_errors
+from rational_approx.proof.lower_bound import least_error, sample_errors
 from rational_approx.proof.shared_zeros import divided
 from rational_approx.proof.supremum import Sample, Search
 from rational_approx.rationals.rational import Rational
-from rational_approx.targets.piece import Piece
+from rational_approx.targets.piece import Piece, largest_error
 from rational_approx.targets.samples import exact_samples
 from rational_approx.targets.target import Target
 
@@ -95,36 +96,31 @@ def certify(
     near, rivals = getattr(source, "reference", ()), tuple(getattr(source, "patterns", ())) if any_sign else ()
     if against is not None and not any_sign:
         rivals = (_Rival((1,) * len(signs), against.rational, against.reference),)
-    asked = _Asked(target, top, bottom, degree, near, wanted, COMPETITORS[any_sign], signs, rivals)
+    asked = _Asked(target, top, bottom, degree, _finite_points(near), wanted, COMPETITORS[any_sign], signs, rivals)
     found = _found(asked, rational, free, zero)
     bounds, worst = (found.lower, found.upper, found.best_lower), found.witness and found.witness.x
-    decided = tuple(
-        decide(name, values, top, bottom, target, signs, bounds, worst, rational=rational) for name, values in stated
-    )
+    decided = tuple(decide(name, values, rational, target, signs, bounds, worst) for name, values in stated)
     if any(claim.status == "refuted" for claim in decided):
         found.status = "refuted"
     elif found.status == "proved" and any(claim.status == "undecided" for claim in decided):
         found.status, found.reason = "undecided", "a claim could be neither proved nor refuted"
     return Certificate(
-        found.status,
-        found.lower,
-        found.upper,
-        found.best_lower,
-        free,
-        rational,
-        target.domain,
-        _name(target.expression, target.name),
-        _weight(target),
-        target.breakpoints,
-        decided,
-        found.witness,
-        found.references,
-        found.parts,
-        degree,
-        found.reason,
-        exact_samples(target),
-        asked.competitors,
+        pole_free=free,
+        rational=rational,
+        domain=target.domain,
+        target=_name(target.expression, target.name),
+        weight=_weight(target),
+        breakpoints=target.breakpoints,
+        claims=decided,
+        type=degree,
+        samples=exact_samples(target),
+        competitors=asked.competitors,
+        **vars(found),
     )
+
+
+def _finite_points(reference: Sequence[Any]) -> list[Fraction]:
+    return sorted({fraction(x) for x in reference if not (isinstance(x, float) and abs(x) == inf)})
 
 
 def _found(asked: "_Asked", rational: Rational, free: bool | None, zero: Fraction | None) -> "_Findings":
@@ -159,17 +155,18 @@ def _name(formula: Expression | None, other: Any) -> str:
     return named if formula is None else text(formula.tree)
 
 
+@dataclass
 class _Findings:
     """What is known so far; the fields are those of the certificate."""
 
-    def __init__(self) -> None:
-        self.status, self.reason = "undecided", ""
-        self.lower: Fraction | None = None
-        self.upper: Fraction | None = None
-        self.best_lower = Fraction(0)
-        self.witness: Point | None = None
-        self.references: tuple[Reference, ...] = ()
-        self.parts: tuple[Part, ...] = ()
+    status: str = "undecided"
+    reason: str = ""
+    lower: Fraction | None = None
+    upper: Fraction | None = None
+    best_lower: Fraction = Fraction(0)
+    witness: Point | None = None
+    references: tuple[Reference, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 class _Rival(NamedTuple):
@@ -187,25 +184,33 @@ class _Asked(NamedTuple):
     top: flint.fmpq_poly
     bottom: flint.fmpq_poly
     degree: tuple[int, ...]
-    reference: Sequence[Any]
+    reference: list[Fraction]
     gap: Fraction
     competitors: str
     signs: list[int]
     """Those of Q, one for each interval."""
     rivals: tuple[Any, ...]
 
+    def flips(self, signs: Sequence[int], pattern: Sequence[int]) -> dict[int, int]:
+        """For each piece the product of two patterns of signs, which have one for each interval."""
+        return {
+            index: signs[k] * pattern[k]
+            for index, piece in enumerate(self.target.pieces)
+            for k, (a, b) in enumerate(self.target.domain.intervals)
+            if a <= piece.lower and piece.upper <= b
+        }
+
 
 # -- targets given as expressions ------------------------------------------------------------------------------------
 
 
 def _enclosed(found: _Findings, asked: _Asked) -> None:
-    target, gap = asked.target, asked.gap
-    for piece in target.pieces:
+    for piece in asked.target.pieces:
         for formula in (piece.expression, piece.weight_expression):
             if not formula.defined(piece.lower, piece.upper):  # type: ignore[union-attr]
                 found.reason = f"it is not proved that {formula} is defined on all of [{piece.lower}, {piece.upper}]"
                 return
-    if _identical(target, asked.top, asked.bottom):
+    if _identical(asked):
         found.lower = found.upper = Fraction(0)
         found.status = "proved"
         return
@@ -213,7 +218,7 @@ def _enclosed(found: _Findings, asked: _Asked) -> None:
     for bits in _PRECISIONS:
         with working_bits(bits):
             try:
-                search, origins = _seeded(target, asked.top, asked.bottom, asked.reference, sum(asked.degree) + 2, gap)
+                search = _seeded(asked)
             except Undecided as problem:
                 found.reason = str(problem)
                 return
@@ -223,28 +228,28 @@ def _enclosed(found: _Findings, asked: _Asked) -> None:
             widest = max((sample.value.rad() for sample in search.samples), key=float, default=arb(0))
             # An error that stays below twice as many digits as the coefficients have is zero, or as good as zero.
             visible = search.lower > 0 or bits < 300 + 2 * digits
-            if bits < _PRECISIONS[-1] and visible and not widest.upper() < search.lower * to_arb(gap / 16):
+            if bits < _PRECISIONS[-1] and visible and not widest.upper() < search.lower * to_arb(asked.gap / 16):
                 continue
             order = order_for(search.lower)
             for curve in search.curves:
                 curve.order = order
             reached = search.run()
-            _record(found, asked, search, origins)
+            _record(found, asked, search)
         found.status = "proved" if reached else "undecided"
         found.reason = "" if reached else "the bounds did not meet within the wanted gap"
         if search.unbounded is not None:
-            at = float(_end_or_exact(target, origins, search, search.unbounded.curve, search.unbounded.lower))
+            at = float(_place(asked.target, search.curves[search.unbounded.curve], search.unbounded.lower))
             found.reason = f"the error has no finite bound near x = {at:.6g}: a pole of the target, or no value there"
         return
 
 
-def _identical(target: Target, top: flint.fmpq_poly, bottom: flint.fmpq_poly) -> bool:
+def _identical(asked: _Asked) -> bool:
     # Whether the target is the same rational function on every piece: enclosures never show a zero error. That it is
     # defined everywhere must be shown, too: x / x is not, at 0.
-    for piece in target.pieces:
+    for piece in asked.target.pieces:
         tree = piece.expression.tree  # type: ignore[union-attr]
         exactly = quotient_of(tree)
-        if exactly is None or exactly[0] * bottom != exactly[1] * top:
+        if exactly is None or exactly[0] * asked.bottom != exactly[1] * asked.top:
             return False
         if not all(_never_zero(below, piece) for below in _denominators(tree)):
             return False
@@ -280,60 +285,54 @@ def _finite(piece: Piece, boxes: int = 4000) -> bool:
     return not stack
 
 
-def _seeded(
-    target: Target, top: flint.fmpq_poly, bottom: flint.fmpq_poly, reference: Sequence[Any], count: int, gap: Fraction
-) -> tuple[Search, list[int]]:
-    # The curves of all pieces, evaluated at the reference and at Chebyshev points, and the piece of each curve.
-    parts: list[ErrorCurve] = []
-    origins: list[int] = []
+def _seeded(asked: _Asked) -> Search:
+    # The curves of all pieces, evaluated at the reference and at Chebyshev points.
     settled = arb(2) ** -(flint.ctx.prec // 2)
-    for index, piece in enumerate(target.pieces):
-        made = curves(piece.expression, piece.weight_expression, top, bottom, piece.lower, piece.upper, settled)
+    parts: list[ErrorCurve] = []
+    for index, piece in enumerate(asked.target.pieces):
+        formulas = piece.expression, piece.weight_expression
+        made = curves(*formulas, asked.top, asked.bottom, piece.lower, piece.upper, settled)
+        for curve in made:
+            curve.piece = index
         parts += made
-        origins += [index] * len(made)
-    search = Search(parts, to_arb(gap) / 2)
-    known = sorted({fraction(x) for x in reference if not (isinstance(x, float) and abs(x) == inf)})
+    search, count = Search(parts, to_arb(asked.gap) / 2), sum(asked.degree) + 2
+    nodes = [cos(pi * (k + 0.5) / count) for k in range(count)]
     for index, curve in enumerate(parts):
         middle, half = (curve.lower + curve.upper) / 2, (curve.upper - curve.lower) / 2
-        nodes = [cos(pi * (k + 0.5) / count) for k in range(count)]
         points = [(middle + half * node).mid() for node in nodes]
         if not curve.inverted:
-            points += [to_arb(x).mid() for x in known]
+            points += [to_arb(x).mid() for x in asked.reference]
             if half > 100:  # the peaks of an error on a half-line are where x is neither small nor large
-                piece = target.pieces[origins[index]]
+                piece = asked.target.pieces[curve.piece]
                 starts = [to_arb(end) if isinstance(end, Fraction) else arb(0) for end in (piece.lower, piece.upper)]
                 far = [arb((1 + node) / (1 - node)) for node in nodes]
                 points += [(starts[0] + t).mid() for t in far] + [(starts[1] - t).mid() for t in far]
         for x in points:
             if x > curve.lower and x < curve.upper:
                 search.evaluate(index, x)
-    return search, origins
+    return search
 
 
-def _end_or_exact(target: Target, origins: list[int], search: Search, curve: int, x: arb) -> End:
+def _place(target: Target, curve: ErrorCurve, x: arb) -> End:
     # The exact coordinate in the target's own variable of a point or box end on a curve.
-    made, piece = search.curves[curve], target.pieces[origins[curve]]
-    if made.inverted:
-        side = 1 if made.upper > 0 else -1
-        return Fraction(1) / to_fraction(x) if not x.is_zero() else side * inf
-    for ball, end in ((made.lower, piece.lower), (made.upper, piece.upper)):
+    piece = target.pieces[curve.piece]
+    if curve.inverted:
+        return (1 if curve.upper > 0 else -1) * inf if x.is_zero() else 1 / to_fraction(x)
+    for ball, end in ((curve.lower, piece.lower), (curve.upper, piece.upper)):
         if not x.is_exact() and x.mid() == ball.mid() and isinstance(end, Fraction):
             return end
     return to_fraction(x)
 
 
-def _record(found: _Findings, asked: _Asked, search: Search, origins: list[int]) -> None:
+def _record(found: _Findings, asked: _Asked, search: Search) -> None:
     target = asked.target
-
-    def place(curve: int, x: arb) -> End:
-        return _end_or_exact(target, origins, search, curve, x)
-
     found.lower = _rounded(search.lower, -1)
     if search.upper.is_finite():
         found.upper = _rounded(search.upper, 1)
     points: dict[Point, Sample] = {}
     for sample in search.samples:
-        points[Point(origins[sample.curve], place(sample.curve, sample.x))] = sample
+        curve = search.curves[sample.curve]
+        points[Point(curve.piece, _place(target, curve, sample.x))] = sample
     sizes = [_sized(point, sample.value) for point, sample in points.items()]
     found.witness = max(sizes, key=lambda entry: entry[2])[0]
     weighted = [entry for entry in sizes if search.weight_positive(points[entry[0]])]
@@ -343,8 +342,8 @@ def _record(found: _Findings, asked: _Asked, search: Search, origins: list[int])
     found.best_lower, found.references = _unbeaten(asked, weighted, zeros, turned)
     parts = []
     for box in search.boxes:
-        ends = sorted((place(box.curve, box.lower), place(box.curve, box.upper)))
-        parts.append(Part(origins[box.curve], ends[0], ends[1]))
+        curve = search.curves[box.curve]
+        parts.append(Part(curve.piece, *sorted(_place(target, curve, end) for end in (box.lower, box.upper))))
     found.parts = tuple(sorted(parts, key=lambda part: (part.piece, part.lower)))
 
 
@@ -361,20 +360,16 @@ def _unbeaten(
     if asked.competitors == "any sign":
         free = ((1, *rest) for rest in product((1, -1), repeat=len(intervals) - 1))
         patterns = [each for each in free if sum(a != b for a, b in pairwise(each)) <= q]
-    home = [
-        next(k for k, (a, b) in enumerate(intervals) if a <= piece.lower and piece.upper <= b)
-        for piece in asked.target.pieces
-    ]
     own = tuple(sign * asked.signs[0] for sign in asked.signs)
     best: Fraction | None = None
     references = []
     for pattern in sorted(patterns, key=lambda each: each != own):
-        flips = {piece: asked.signs[k] * pattern[k] for piece, k in enumerate(home)}
-        bound, places, sides = alternating(points, asked.degree, (asked.top, asked.bottom), turned, flips)
+        flips = asked.flips(asked.signs, pattern)
+        bound, places, sides = least_error(points, asked.degree, (asked.top, asked.bottom), turned, flips)
         found = Reference(pattern, places, sides)
         for rival in asked.rivals:
             if tuple(rival.signs) == pattern:
-                higher, found_by_rival = _by_rival(asked, rival, zeros, turned, home)
+                higher, found_by_rival = _by_rival(asked, rival, zeros, turned)
                 if higher > bound:
                     bound, found = higher, found_by_rival
         best = bound if best is None else min(best, bound)
@@ -382,11 +377,9 @@ def _unbeaten(
     return (best, tuple(references)) if best else (Fraction(0), ())
 
 
-def _by_rival(
-    asked: _Asked, rival: Any, zeros: set[Fraction], turned: tuple[int, ...], home: list[int]
-) -> tuple[Fraction, Reference]:
+def _by_rival(asked: _Asked, rival: Any, zeros: set[Fraction], turned: tuple[int, ...]) -> tuple[Fraction, Reference]:
     # The bound that the best fit of another pattern of signs gives, from its own error at its own reference.
-    above, below = (tuple(fractions(side)) for side in rival.rational.polynomials)
+    above, below = map(fractions, rival.rational.polynomials)
     plain = Rational(above, below, asked.target.domain, "monomial")
     top, bottom = plain.polynomials
     signs, free, _ = denominator_sign(bottom, asked.target.domain)
@@ -395,12 +388,12 @@ def _by_rival(
     points = []
     for index, piece in enumerate(asked.target.pieces):
         curve = ErrorCurve(piece.expression, piece.weight_expression, top, bottom, arb(0), arb(0))
-        for x in (fraction(x) for x in rival.reference if not (isinstance(x, float) and abs(x) == inf)):
+        for x in _finite_points(rival.reference):
             ball = to_arb(x)
             if piece.lower <= x <= piece.upper and x not in zeros and curve.weight_positive(ball):
                 points.append(_sized(Point(index, x), curve.at(ball)[0]))
-    flips = {piece: signs[k] * rival.signs[k] for piece, k in enumerate(home)}
-    bound, places, sides = alternating(points, asked.degree, (top, bottom), turned, flips)
+    flips = asked.flips(signs, rival.signs)
+    bound, places, sides = least_error(points, asked.degree, (top, bottom), turned, flips)
     return bound, Reference(tuple(rival.signs), places, sides, plain)
 
 
@@ -425,17 +418,12 @@ def _from_samples(found: _Findings, rational: Rational, target: Target, degree: 
     found.lower = found.upper = largest
     weighted = {x for x, _, weight in exact_samples(target) if weight > 0}
     points = [point for point in points if point[0].x in weighted]
-    found.best_lower, places, sides = alternating(points, degree, rational.polynomials)
+    found.best_lower, places, sides = least_error(points, degree, rational.polynomials)
     found.references = (Reference((1,), places, sides),) if found.best_lower else ()
     found.status = "proved"
 
 
 def _sampled(found: _Findings, rational: Rational, target: Target) -> None:
     found.status, found.reason = "sampled", "the target is an opaque callable: give it as an expression to have a proof"
-    for index, piece in enumerate(target.pieces):
-        lower, upper = max(float(piece.lower), -1e3), min(float(piece.upper), 1e3)
-        x = np.clip((lower + upper) / 2 - (upper - lower) / 2 * np.cos(np.linspace(0, np.pi, 4001)), lower, upper)
-        error = np.abs(piece.weight(x) * (piece.function(x) - rational(x)))
-        worst = int(np.nanargmax(error))
-        if found.lower is None or Fraction(float(error[worst])) > found.lower:
-            found.lower, found.witness = Fraction(float(error[worst])), Point(index, Fraction(float(x[worst])))
+    size, index, x = largest_error(target.pieces, rational, 4001)
+    found.lower, found.witness = Fraction(size), Point(index, Fraction(x))

@@ -1,4 +1,6 @@
-"""Make the demo's teacher again: `python -m rsae.demo.make_teacher --out FOLDER` (about ten minutes on two cores).
+"""Make the demo's teacher again (about ten minutes on two cores).
+
+    python -m tests.benchmarks.upgrade.demo_teacher --out FOLDER
 
 Reads layer 10 of SmolLM2-135M-Instruct (Q4_1) on the "teacher" part of the docstrings and trains a TopK sparse
 autoencoder long enough that further training of the same kind brings little: otherwise the demo would mostly show that
@@ -18,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rsae.data.hidden_states import HiddenStates, hidden_states
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.demo.host import HOOK, gguf_path
 from rsae.demo.text import documents
 
