@@ -143,6 +143,9 @@ class Sides:
             excess = max((excess for _, excess in peaks), default=-1.0)
             history.append(Record(self.degree, float(now.h), (1 + excess) * float(now.h), 1.0))
             if excess < tolerance or (not self.problem.precise and rounds > 5 and excess < 1e-6):
+                # Where W vanishes, at infinity, the error is S whatever R is.
+                if any(v.w == 0 and abs(v.s) > 1.01 * now.h for grid in self.looks for v in grid):
+                    raise Unfinished("the error at infinity exceeds the level, and no rational of the type changes it")
                 return now._replace(deviation=excess)
             chosen = alternating([(1 + excess) * touch.sign for touch, excess in peaks], sum(self.degree) + 2)
             if chosen is None:
@@ -210,7 +213,11 @@ def _excess(now: Settled, touch: Touch, v: Values, r: flint.arb) -> float:
     """``sign E / h - 1`` of the error or a bound at a point: a float holds it to many digits, unlike ``E / h``."""
     e = (v.signal(touch.bound) - v.weight(touch.bound) * r) * touch.sign
     excess = float(((e - now.h if touch.bound is None else e) / now.h).mid())
-    return excess if excess == excess else -inf  # a weight that is infinite where r = f is required
+    if excess == excess:
+        return excess
+    if touch.bound is None:
+        raise Unfinished("the error is not a number at a point that was looked at")
+    return -inf  # the weight is infinite where r = f is required
 
 
 def _with_new(touches: list[Touch], new: Touch) -> list[Touch]:

@@ -90,7 +90,8 @@ def assert_equioscillates(fit: Fit, *, rtol: float = 1e-9) -> None:
         _hold(e * d < 0 or abs(e) <= noise, f"the error does not change sign from x = {x:.9g} to x = {y:.9g}")
     for x, e in errors:
         gap = abs(abs(e) - float(fit.error))
-        _hold(gap <= rtol * float(fit.error) + noise, f"the error at x = {x:.9g} is {e:.12g}, not {fit.error:.12g}")
+        told = f"the error at x = {x:.9g} is {e:.12g}, not {float(fit.error):.12g}"
+        _hold(gap <= rtol * float(fit.error) + noise, told)
     wanted = _alternations(fit) - len({*dict(fit.interpolate), *fit.target.relative_zeros})
     found = len(errors)
     _hold(float(fit.error) <= noise or found >= wanted, f"{found} alternations, where {wanted} are needed")

@@ -1,8 +1,10 @@
 """The exchange over sides: bounds that a look at a few points does not see, and targets that leave nothing to level."""
 
+import math
+
 import pytest
 
-from rational_approx import fit
+from rational_approx import DidNotConverge, fit
 from rational_approx.testing import assert_best
 
 
@@ -21,3 +23,10 @@ def test_the_zero_function_is_found_whatever_the_type(degree):
     found = fit("max(0.5 * x - 2, 0)", degree, (-1, 1))
     assert found.error == 0
     assert found.rational(0.5) == 0
+
+
+@pytest.mark.parametrize("degree", [(7, 8), (7, 9)])
+def test_an_error_at_infinity_that_no_rational_changes_is_not_passed_over(degree):
+    """With p < q every r vanishes there, and erf does not: the level on a reference inside says nothing."""
+    with pytest.raises(DidNotConverge):
+        fit("erf(0.4 * x + 0.1)", degree, (0, math.inf), digits=25)
