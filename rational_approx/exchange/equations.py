@@ -5,6 +5,7 @@ not occur: the point's row of B vanishes.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import flint
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from rational_approx.exchange.stationary import Point, Unfinished
 
 __all__ = ["Equations", "interpolated"]
+
+POWERS = 40
 
 
 class Equations:
@@ -58,6 +61,11 @@ class Equations:
         """
         unseen = flint.arb(2) ** (-4 * flint.ctx.prec)  # a shift that keeps M regular where the target is zero
         quotient = (self.m + self.b * unseen).mid().solve(self.b, algorithm="approx").mid()
+        dominant = self.dominant(quotient)
+        if dominant is not None and dominant[0] > 0:
+            return (1 / dominant[0] - unseen).mid(), dominant[1]
+        if dominant is not None and all(self.levels):
+            raise Unfinished("the only Q without a zero belongs to an error of the other sign")
         values, vectors = flint.acb_mat(quotient).eig(right=True, algorithm="approx")
         best = flint.arb(2) ** (-flint.ctx.prec // 2)
         found: list[flint.arb] = []
@@ -75,6 +83,23 @@ class Equations:
         if not found:
             raise Unfinished("no eigenvector of the level equations has the signs of the denominator on the reference")
         return (1 / best - unseen).mid(), found
+
+    def dominant(self, quotient: flint.arb_mat) -> tuple[flint.arb, list[flint.arb]] | None:
+        """The eigenvalue of largest size, by powers, if its Q has the signs: so it is where few digits of f are
+        left, and to find all eigenvalues takes a hundred times as long."""
+        v, size = flint.arb_mat([[flint.arb(1)] for _ in range(quotient.nrows())]), flint.arb(0)
+        for _ in range(POWERS):
+            image = (quotient * v).mid()
+            k = max(range(image.nrows()), key=lambda i: float(abs(image[i, 0] / (abs(size) + abs(image[0, 0])))))
+            before, size = size, image[k, 0]
+            if not size.is_finite() or size == 0:
+                return None
+            v = (image * (1 / size)).mid()
+            if abs(size - before) < abs(size) * flint.arb(2) ** (-flint.ctx.prec // 3):
+                with suppress(Unfinished):
+                    return size.mid(), self.signed([(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))])
+                return None
+        return None
 
     def solve(self, h: flint.arb, q_start: list[flint.arb]) -> tuple[flint.arb, list[flint.arb]]:
         """The eigenvalue near ``h`` and ``Q`` on the reference, by Rayleigh quotient iteration."""

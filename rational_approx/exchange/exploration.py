@@ -39,15 +39,18 @@ def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digit
     """Exchange from a start until the peaks agree to a thousandth, which is where the finish takes over.
 
     An error of zero to many digits may still be one that is only very small, as that of ``exp`` is in type (20, 20):
-    the target counts as a rational of the type where four times as many digits show none either.
+    the target counts as a rational of the type where sixteen times as many digits show none either.
 
     Raises
     ------
     Unfinished
         where a reference levels no rational without a pole, or the peaks do not settle.
     """
-    found = _explored(problem, degree, start, digits)
-    return _explored(problem, degree, start, 4 * digits + 20) if found.exact else found
+    for more in (digits, 4 * digits + 20, 16 * digits + 80):
+        found = _explored(problem, degree, start, more)
+        if not found.exact:
+            break
+    return found
 
 
 def _explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digits: int) -> Explored:
