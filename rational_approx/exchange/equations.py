@@ -14,7 +14,7 @@ from rational_approx.exchange.stationary import Point, Unfinished
 
 __all__ = ["Equations", "interpolated"]
 
-POWERS = 40
+POWERS = 100
 
 
 class Equations:
@@ -88,6 +88,7 @@ class Equations:
         """The eigenvalue of largest size, by powers, if its Q has the signs: so it is where few digits of f are
         left, and to find all eigenvalues takes a hundred times as long."""
         v, size = flint.arb_mat([[flint.arb(1)] for _ in range(quotient.nrows())]), flint.arb(0)
+        largest = max((abs(s) for s in self.s), key=float)
         for _ in range(POWERS):
             image = (quotient * v).mid()
             k = max(range(image.nrows()), key=lambda i: float(abs(image[i, 0] / (abs(size) + abs(image[0, 0])))))
@@ -95,7 +96,7 @@ class Equations:
             if not size.is_finite() or size == 0:
                 return None
             v = (image * (1 / size)).mid()
-            if abs(size - before) < abs(size) * flint.arb(2) ** (-flint.ctx.prec // 3):
+            if abs(size - before) * largest < flint.arb(2) ** -40:  # what is left of Q's error is small beside h
                 with suppress(Unfinished):
                     return size.mid(), self.signed([(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))])
                 return None

@@ -27,7 +27,7 @@ from rational_approx.proof.shared_zeros import divided
 
 __all__ = ["ErrorCurve", "Formula", "Jet", "curves", "order_for"]
 
-LEAST_ORDER, LARGEST_ORDER = 9, 40
+LEAST_ORDER, LARGEST_ORDER = 9, 80
 BEYOND = 4
 """How many Taylor coefficients of V are kept: enough for three derivatives of the error."""
 Model = tuple[list[arb], arb_series]
