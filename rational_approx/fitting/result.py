@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.signs import denominator_sign
 from rational_approx.exchange.relaxed import Record
 from rational_approx.fitting.error_curve import error_curve
 from rational_approx.problem.competitors import Pattern, marks, signs_of
@@ -43,6 +44,9 @@ class Fit:
         One record per exchange.
     denominator, patterns:
         The class of competitors, and for ``"any"`` the best of every pattern of signs on the intervals of the domain.
+    infimum:
+        Of samples, where no rational of the type is best: what the errors of all of them exceed. That of this one
+        exceeds it by at most 1e-12 of it. Otherwise None.
     """
 
     rational: Rational
@@ -57,6 +61,7 @@ class Fit:
     history: tuple[Record, ...] = field(default=(), repr=False)
     denominator: str = "one sign"
     patterns: tuple[Pattern, ...] = field(default=(), repr=False)
+    infimum: float | None = None
 
     def __call__(self, x: Any) -> Any:
         """The approximant at ``x``."""
@@ -85,6 +90,7 @@ class Fit:
 
     def __str__(self) -> str:
         state = "best approximation" if self.converged else "NOT converged"
+        state = state if self.infimum is None else "within 1e-12 of the best error"
         lines = [
             f"{self.target.name} on {self.target.domain}",
             f"  type {self.degree}, {state}, levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at "
@@ -103,7 +109,24 @@ class Fit:
             lines.append(f"  with {conditions}")
         if self.bounds != (-inf, inf):
             lines.append(f"  with values in [{float(self.bounds[0]):g}, {float(self.bounds[1]):g}]: proved")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a user of samples must know: no best approximant, and a pole between samples."""
+        if self.target.samples is None:
+            return ()
+        remarks = []
+        if self.infimum is not None:
+            remarks.append(
+                f"no rational of this type is best: the infimum {self.infimum:.10g} is approached by rationals that "
+                "pass through an outlier by a zero and a pole beside it; leave it out, or lower the type"
+            )
+        signs, free, zero = denominator_sign(self.rational.polynomials[1], self.target.domain)
+        if not free:
+            at = "" if zero is None else f", the first at x = {float(zero):.6g}"
+            remarks.append(f"the denominator has zeros between samples{at}: lower its degree to have no pole there")
+        return tuple(remarks)
 
 
 class DidNotConverge(ArithmeticError):

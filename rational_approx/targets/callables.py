@@ -26,8 +26,13 @@ def as_expression(function: object) -> Expression | None:
     return None
 
 
-def samples(function: object) -> tuple[np.ndarray, np.ndarray] | None:
-    """Samples ``(x, y)`` sorted by x, or None where the argument is not a pair of arrays."""
+def samples(function: object) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Samples ``(x, y)`` sorted by x, and the order that sorts them; None where the argument is neither a pair of arrays
+    nor an array of shape (n, 2)."""
+    if isinstance(function, np.ndarray) and function.ndim > 0:
+        if function.ndim != 2 or function.shape[1] != 2:
+            raise ValueError(f"an array of samples has a row (x, y) for each, not the shape {function.shape}")
+        function = function[:, 0], function[:, 1]
     if not isinstance(function, tuple | list) or len(function) != 2 or callable(function[0]):
         return None
     if any(np.iscomplexobj(side) for side in function):
@@ -40,7 +45,7 @@ def samples(function: object) -> tuple[np.ndarray, np.ndarray] | None:
     order = np.argsort(x, kind="stable")
     if (np.diff(x[order]) == 0).any():
         raise ValueError("samples must have distinct x: average the y of equal ones")
-    return x[order], y[order]
+    return x[order], y[order], order
 
 
 def sample_weights(weight: Any, x: np.ndarray, y: np.ndarray, order: np.ndarray) -> np.ndarray:

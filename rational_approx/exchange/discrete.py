@@ -1,0 +1,387 @@
+"""The best rational on finitely many points, or the infimum where none is best, with a proof for either.
+
+Wanted is the smallest ``max u_i abs(f_i - P/Q)`` at points ``t_1 < ... < t_N`` among the P/Q of type (p, q) whose Q is
+positive *at the points*. Between points Q may do what it likes, so that P/Q may have poles there.
+
+**Lower bounds.** Let r = P_0/Q_0 be of type (p - d, q - d), with any signs of Q_0, none of them zero at the points of a
+reference. If the numbers ``sign(e_i Q_0(t_i))`` alternate on ``p + q + 2 - d`` points (``e = u (f - r)``), no P/Q has
+an error below the smallest ``abs(e_i)`` of these: otherwise ``P Q_0 - P_0 Q`` has that many signs in turn, and the
+degree ``p + q - d`` (de la Vallée-Poussin; docs/approximation/semantics.md).
+
+**Upper bounds.** Let F be a polynomial of degree at most d with ``F Q_0 > 0`` at all points but the set Z of its zeros
+there, and e small outside Z. Then ``(F P_0 + eps P_1) / (F Q_0 + eps)``, where P_1 takes the values f at Z, has errors
+zero on Z and, as eps falls to 0, elsewhere those of r. So with h the largest ``abs(e_i)`` outside of Z, the infimum is
+at most h. Where F is constant, r itself has the error h.
+
+**There the two meet.** The condition that no P/Q has an error of less than h is a linear one for given h: it has a proof
+by multipliers (Farkas), which say of a point that the error there is too large, too small, or, where both multipliers
+are positive, that P and Q vanish there together. These last are Z, one degree of d each. The others are points of
+level error: r of type (p - d, q - d) is levelled on them, and they alternate, together with Z, where e is larger than h.
+
+- Z is empty and F = 1: r is the best approximant, and the only one. (Also of smaller type: d > 0 is the degenerate case.)
+- Z is not empty: *the infimum is not attained*. Of noisy samples this is common: an outlier costs one degree of P and of
+  Q, which is less than it costs in error. What is returned has eps > 0 so small that its error is within 1e-12 of h; it
+  has a zero and a pole next to each point of Z. The same holds where F has zeros in gaps alone.
+
+The multipliers come from linear programmes (:mod:`exchange.discrete_correction`); r is levelled in multiprecision
+arithmetic, and both bounds are computed in fractions. So it does not matter how a reference was guessed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+import flint
+import numpy as np
+
+from rational_approx.arithmetic.polynomials import exact, fmpq
+from rational_approx.arithmetic.precision import to_fraction, working_bits
+from rational_approx.exchange.discrete_correction import Corrected, Table, corrected
+from rational_approx.exchange.equations import interpolated
+from rational_approx.proof.certificate import Point
+from rational_approx.proof.lower_bound import alternating
+
+__all__ = ["Discrete", "best_on_points"]
+
+FEW = 300
+"""So many points are all put into the programmes; of more, a part that grows."""
+PATIENCE = 4
+"""After so many guesses that were not proved, degenerate approximants are looked at."""
+NEAR = flint.fmpq(1, 10**12)
+"""A proved gap between the bounds that is taken for none, as a share of the error; and how much the error of an answer
+may exceed an infimum that is not attained."""
+SEEN = (1e-6, 1e-9, 1e-12)
+"""Multipliers above one of these shares of the largest are taken for positive."""
+ZERO = flint.fmpq(0)
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """P and Q in powers of t; a proved lower bound for all others, and the points that prove it.
+
+    ``vanishing`` are the points next to which P and Q have a zero because the infimum is not attained.
+    """
+
+    p: flint.fmpq_poly
+    q: flint.fmpq_poly
+    lower: Fraction
+    reference: tuple[Fraction, ...]
+    attained: bool
+    vanishing: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A proved r = P_0/Q_0: its largest error h outside of Z, the lower bound with its points, Z, and F."""
+
+    p: flint.fmpq_poly
+    q: flint.fmpq_poly
+    h: flint.fmpq
+    lower: Fraction
+    reference: tuple[Fraction, ...]
+    dropped: tuple[flint.fmpq, ...]
+    factor: flint.fmpq_poly
+
+
+def best_on_points(table: Table, degree: tuple[int, int], digits: int) -> Discrete | None:
+    """The best rational of a type on the points, or one whose error is near the infimum; None where neither is proved.
+
+    There must be at least ``p + q + 2`` points of positive weight. The values and the weights should be of size 1.
+    """
+    closest = min((b - a for a, b in pairwise(table.t)), default=flint.fmpq(1))
+    spread = max(1, int(1 / exact(closest)).bit_length())
+    chosen = _first(table, degree)
+    with working_bits(int(3.33 * digits) + 192 + (sum(degree) + 2) * (8 + 2 * spread)):
+        while True:
+            level = _levelled(table.at(chosen), degree)
+            if level is None:
+                return None
+            outside = _outside(level, table)
+            if not outside:
+                return _answer(level, table)
+            chosen = sorted({*chosen, *outside})
+
+
+def _first(table: Table, degree: tuple[int, int]) -> list[int]:
+    """The points with which the programmes start: all, or some that are denser towards the ends."""
+    size = len(table.t)
+    if size <= FEW:
+        return list(range(size))
+    count = 40 + 12 * sum(degree)
+    share = (1 - np.cos(np.pi * np.arange(count) / (count - 1))) / 2
+    silent = [k for k, weight in enumerate(table.u) if weight == 0]
+    return sorted({*silent, *np.round(share * (size - 1)).astype(int).tolist()})
+
+
+def _outside(level: _Level, table: Table) -> set[int]:
+    """Points outside of Z at which the error is larger than h, the peaks of them, or F Q_0 is not positive."""
+    found: dict[tuple[int, int], tuple[flint.fmpq, int]] = {}
+    run, before = 0, 0
+    for k, (t, f, u) in enumerate(zip(*table, strict=True)):
+        side, q = level.factor(t), level.q(t)
+        if t in level.dropped:
+            continue
+        if not side * q > 0:
+            kind, size = 2, -abs(side)
+        else:
+            e = u * (f - level.p(t) / q)
+            kind, size = (1 if e > 0 else -1) if abs(e) > level.h * (1 + NEAR) else 0, abs(e)
+        run += kind != before
+        before = kind
+        if kind and ((run, kind) not in found or size > found[run, kind][0]):
+            found[run, kind] = size, k
+    return {k for _, k in found.values()}
+
+
+def _levelled(table: Table, degree: tuple[int, int]) -> _Level | None:
+    """The proved level on few points."""
+    found = _without_error(table, degree)
+    if found is not None:
+        return found
+    tried: set[tuple[object, ...]] = set()
+    patience = PATIENCE
+    for state in corrected(table, degree):
+        for chosen, signs, dropped in _guesses(table, degree, state):
+            key = tuple(chosen), tuple(signs), tuple(dropped)
+            if key in tried:
+                continue
+            tried.add(key)
+            found = _proved(table, degree, *_equal(table, degree, state, chosen, signs, dropped))
+            if found is not None:
+                return found
+        patience -= 1
+        if patience == 0 and (found := _degenerate(table, degree)) is not None:
+            return found
+    return _degenerate(table, degree) if patience > 0 else None
+
+
+# -- guesses -----------------------------------------------------------------------------------------------------------
+
+Guess = tuple[list[int], list[int], list[int]]
+
+
+def _guesses(table: Table, degree: tuple[int, int], state: Corrected) -> Iterator[Guess]:
+    """Points of level error, the signs of the error there, and Z, as multipliers show them."""
+    largest = max(state.above.max(), state.below.max())
+    for share in SEEN:
+        above, below = state.above > share * largest, state.below > share * largest
+        dropped = np.flatnonzero(above & below).tolist()
+        chosen = np.flatnonzero(above ^ below).tolist()
+        if len(dropped) <= min(degree) and len(chosen) == sum(degree) + 2 - 2 * len(dropped):
+            yield chosen, [1 if above[k] else -1 for k in chosen], dropped
+    # Where some multipliers vanish: the highest peaks of the error that alternate.
+    errors = [float(u * (f - _ratio(state, t))) for t, f, u in zip(*table, strict=True)]
+    count = sum(degree) + 2
+    runs: list[int] = []
+    for k, e in enumerate(errors):
+        if e == 0:
+            continue
+        if runs and (errors[runs[-1]] > 0) == (e > 0):
+            runs[-1] = k if abs(e) > abs(errors[runs[-1]]) else runs[-1]
+        else:
+            runs.append(k)
+    while len(runs) > count:
+        ends = (0, len(runs) - 1)
+        k = min(range(len(runs)), key=lambda i: abs(errors[runs[i]]))
+        if k in ends or len(runs) == count + 1:
+            del runs[k if k in ends else min(ends, key=lambda i: abs(errors[runs[i]]))]
+        else:
+            other = min(k - 1, k + 1, key=lambda i: abs(errors[runs[i]]))
+            for i in sorted((k, other), reverse=True):
+                del runs[i]
+    if len(runs) == count:
+        yield runs, [1 if errors[k] > 0 else -1 for k in runs], []
+
+
+def _ratio(state: Corrected, t: flint.fmpq) -> flint.fmpq:
+    x = flint.arb(t)
+    return fmpq(to_fraction((state.p(x) / state.q(x)).mid()))
+
+
+def _equal(
+    table: Table, degree: tuple[int, int], state: Corrected, chosen: list[int], signs: list[int], dropped: list[int]
+) -> tuple[flint.fmpq_poly, flint.fmpq_poly] | tuple[None, None]:
+    """P_0 and Q_0 with errors of equal size and given signs at the points chosen.
+
+    ``f_i Q(t_i) - P(t_i) = h s_i / u_i Q(t_i)``. Divided differences with the weights ``d_i = 1 / prod (t_i - t_j)`` of
+    polynomials up to the degree of P take P away; in the Lagrange basis of Q, tested with itself, there is left
+
+        L^T diag(d f) L v = h L^T diag(d s / u) L v,
+
+    which inverse iteration solves from the Q and the h of the programme.
+    """
+    p, q = degree[0] - len(dropped), degree[1] - len(dropped)
+    t, f, u = ([flint.arb(column[k]) for k in chosen] for column in table)
+    if any(not weight > 0 for weight in u):
+        return None, None
+    size = len(chosen)
+    d = [(1 / _product([t[i] - t[j] for j in range(size) if j != i])).mid() for i in range(size)]
+    at = np.round(np.linspace(0, size - 1, q + 1)).astype(int).tolist()
+    nodes = [t[k] for k in at]
+    slopes = [_product([node - other for j, other in enumerate(nodes) if j != k]) for k, node in enumerate(nodes)]
+    lagrange = flint.arb_mat(
+        [
+            [_product([x - b for j, b in enumerate(nodes) if j != k]) / slope for k, slope in enumerate(slopes)]
+            for x in t
+        ]
+    ).mid()
+    sides = []
+    for values in (f, [s / weight for s, weight in zip(signs, u, strict=True)]):
+        rows = [[d[i] * values[i] * lagrange[i, k] for k in range(q + 1)] for i in range(size)]
+        sides.append((lagrange.transpose() * flint.arb_mat(rows)).mid())
+    taken = [state.q(x) / _product([x - flint.arb(table.t[k]) for k in dropped]) for x in nodes]
+    found = _eigenpair(*sides, state.error, flint.arb_mat([[value.mid()] for value in taken]))
+    if found is None:
+        return None, None
+    h, v = found
+    q_values = lagrange * v
+    p_values = [(f[i] - h * signs[i] / u[i]) * q_values[i, 0] for i in range(size)]
+    above = np.round(np.linspace(0, size - 1, p + 1)).astype(int).tolist()
+    top = interpolated([t[i] for i in above], [p_values[i].mid() for i in above])
+    bottom = interpolated(nodes, [v[k, 0].mid() for k in range(q + 1)])
+    return _dyadic(top), _dyadic(bottom)
+
+
+def _eigenpair(
+    m: flint.arb_mat, b: flint.arb_mat, h: flint.arb, v: flint.arb_mat
+) -> tuple[flint.arb, flint.arb_mat] | None:
+    """``M v = h B v`` by Rayleigh quotients; None where that leads nowhere."""
+    if m.nrows() == 1:
+        return ((m[0, 0] / b[0, 0]).mid(), flint.arb_mat([[1]])) if b[0, 0] != 0 else None
+    h = h.mid()
+    for _ in range(16):
+        before = h
+        try:
+            v = (m - b * h).mid().solve((b * v).mid(), algorithm="approx").mid()
+        except ZeroDivisionError:  # h is the eigenvalue to the last bit, and v its vector
+            break
+        size = max((abs(v[k, 0]) for k in range(v.nrows())), key=float)
+        if not (size.is_finite() and size > 0):
+            return None
+        v = (v * (1 / size)).mid()
+        below = (v.transpose() * b * v)[0, 0].mid()
+        if below == 0:
+            return None
+        h = ((v.transpose() * m * v)[0, 0] / below).mid()
+        if not h.is_finite():
+            return None
+        if abs(h - before) <= abs(h) * flint.arb(2) ** (16 - flint.ctx.prec):
+            break
+    return h, v
+
+
+def _without_error(table: Table, degree: tuple[int, int]) -> _Level | None:
+    """Samples of a rational of the type: P = f Q has a solution at all points."""
+    p, q = degree
+    known = [k for k, u in enumerate(table.u) if u > 0]
+    rows = []
+    for k in known[: p + q + 1]:
+        powers = [table.t[k] ** j for j in range(max(p, q) + 1)]
+        rows.append([-x for x in powers[: p + 1]] + [table.f[k] * x for x in powers[: q + 1]])
+    reduced, rank = flint.fmpq_mat(rows).rref()
+    leading = [next(j for j in range(p + q + 2) if reduced[i, j] != 0) for i in range(rank)]
+    free = next(j for j in range(p + q + 2) if j not in leading)
+    c = [ZERO] * (p + q + 2)
+    c[free] = flint.fmpq(1)
+    for i, j in enumerate(leading):
+        c[j] = -reduced[i, free]
+    top, bottom = flint.fmpq_poly(c[: p + 1]), flint.fmpq_poly(c[p + 1 :])
+    if any(top(table.t[k]) != table.f[k] * bottom(table.t[k]) for k in known) or bottom == 0:
+        return None
+    common = top.gcd(bottom)
+    return _proved(table, degree, top // common, bottom // common)
+
+
+def _degenerate(table: Table, degree: tuple[int, int]) -> _Level | None:
+    """The best of a smaller type, where its error alternates often enough for this one; and the zero function."""
+    found = _proved(table, degree, flint.fmpq_poly([0]), flint.fmpq_poly([1]))
+    if found is not None or min(degree) == 0:
+        return found
+    smaller = _levelled(table, (degree[0] - 1, degree[1] - 1))
+    return None if smaller is None or smaller.dropped else _proved(table, degree, smaller.p, smaller.q)
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+
+
+def _proved(
+    table: Table, degree: tuple[int, int], p: flint.fmpq_poly | None, q: flint.fmpq_poly | None
+) -> _Level | None:
+    """Both bounds that r = p/q gives, if they meet."""
+    if p is None or q is None or q == 0:
+        return None
+    defect = min(degree[0] - p.degree(), degree[1] - q.degree()) if p != 0 else degree[1]
+    entries, sizes = [], []
+    for k, (t, f, u) in enumerate(zip(*table, strict=True)):
+        below = q(t)
+        if below == 0:
+            sizes.append(None)
+            continue
+        e = u * (f - p(t) / below)
+        sizes.append(abs(e))
+        if e != 0:
+            side = (1 if e > 0 else -1) * (1 if below > 0 else -1)
+            entries.append((Point(0, exact(t)), side, exact(abs(e))))
+    lower, points, _ = alternating(entries, degree, (p, q))
+    most = fmpq(lower) * (1 + NEAR)
+    dropped = [k for k, size in enumerate(sizes) if size is None or size > most]
+    if len(dropped) > defect or len(dropped) == len(sizes):
+        return None
+    factor = _factor(table.t, [None if k in dropped else q(t) for k, t in enumerate(table.t)], defect)
+    if factor is None:
+        return None
+    h = max(size for k, size in enumerate(sizes) if k not in dropped)
+    reference = tuple(point.x for point in points)
+    return _Level(p, q, h, lower, reference, tuple(table.t[k] for k in dropped), factor)  # type: ignore[arg-type]
+
+
+def _factor(t: list[flint.fmpq], values: list[flint.fmpq | None], most: int) -> flint.fmpq_poly | None:
+    """F of degree at most ``most`` with zeros where a value is None, and elsewhere the signs of the values; its other
+    zeros are in gaps."""
+    factor = flint.fmpq_poly([1])
+    for x, value in zip(t, values, strict=True):
+        if value is None:
+            factor *= flint.fmpq_poly([-x, 1])
+    left = [k for k, value in enumerate(values) if value is not None]
+    sides = [factor(t[k]) * values[k] > 0 for k in left]
+    for k, (a, b) in enumerate(pairwise(sides)):
+        if a != b:
+            middle = (t[left[k]] + t[left[k] + 1]) / 2
+            factor *= flint.fmpq_poly([-middle, 1])
+    if factor.degree() > most:
+        return None
+    return factor if factor(t[left[0]]) * values[left[0]] > 0 else -factor
+
+
+def _answer(level: _Level, table: Table) -> Discrete:
+    """r, or where F is not constant, what is so near to it that its error is within :data:`NEAR` of h."""
+    vanishing = tuple(exact(t) for t in level.dropped)
+    if level.factor.degree() == 0:
+        side = level.factor[0]
+        return Discrete(level.p * side, level.q * side, level.lower, level.reference, True, ())
+    through = flint.fmpq_poly([0])
+    for t in level.dropped:
+        term = flint.fmpq_poly([table.f[table.t.index(t)]])
+        for other in level.dropped:
+            if other != t:
+                term *= flint.fmpq_poly([-other, 1]) * (1 / (t - other))
+        through += term
+    allowed = level.h * (1 + NEAR) if level.h else NEAR
+    eps = flint.fmpq(1, 2**20)
+    while True:
+        p, q = level.factor * level.p + eps * through, level.factor * level.q + eps
+        if all(u * abs(f - p(t) / q(t)) <= allowed for t, f, u in zip(*table, strict=True)):
+            return Discrete(p, q, level.lower, level.reference, False, vanishing)
+        eps /= 2**10
+
+
+def _dyadic(poly: flint.arb_poly) -> flint.fmpq_poly:
+    return flint.fmpq_poly([fmpq(to_fraction(c.mid())) for c in poly.coeffs()])
+
+
+def _product(factors: list[flint.arb]) -> flint.arb:
+    total = flint.arb(1)
+    for factor in factors:
+        total *= factor
+    return total

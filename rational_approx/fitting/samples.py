@@ -1,0 +1,141 @@
+"""The best approximant on samples: a `Question` about samples in, a `Fit` out.
+
+The class of competitors is *one sign at the samples* (docs/approximation/semantics.md): Q keeps one sign at all samples,
+and between them nothing is asked of it. So the best fit of noisy samples may have poles between them, and there may be
+none: then the infimum is approached by rationals that pass through an outlier by a zero and a pole next to it
+(:mod:`exchange.discrete`). Neither is hidden: the fit that is returned says so, and `fit` warns.
+
+Samples are floats, and floats are fractions: everything here is exact but the search.
+"""
+
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import mpmath
+import numpy as np
+
+from rational_approx.arithmetic.polynomials import as_chebyshev, exact, fmpq, fractions
+from rational_approx.arithmetic.precision import working_precision
+from rational_approx.exchange.discrete import Discrete, best_on_points
+from rational_approx.exchange.discrete_correction import Table
+from rational_approx.fitting.result import DidNotConverge, Fit
+from rational_approx.problem.change import Change
+from rational_approx.problem.conditions import interpolant
+from rational_approx.rationals.rational import Rational
+from rational_approx.targets.samples import Triple, exact_samples
+
+__all__ = ["fitted_to_samples"]
+
+
+class _Posed(NamedTuple):
+    """What is left once the conditions are divided out, ``r = offset + prod (x - root) R``: samples in t, with values
+    and weights of size 1; the type of R, the change from t to x, and the units of R and of the error."""
+
+    table: Table
+    degree: tuple[int, int]
+    change: Change
+    unit: Fraction
+    size: Fraction
+
+
+def fitted_to_samples(question: Any, digits: int) -> Fit:
+    """The best fit of samples, or one whose error is within 1e-12 of an infimum that is not attained.
+
+    Raises
+    ------
+    ValueError
+        where there are fewer samples than the type has coefficients and one more.
+    DidNotConverge
+        where neither is proved.
+    """
+    samples = exact_samples(question.target)
+    posed = _posed(question, samples)
+    found = best_on_points(posed.table, posed.degree, digits)
+    if found is None:
+        raise DidNotConverge(
+            f"no best approximant of type {question.degree} was found for {question.target!r}: try another type"
+        )
+    points = sorted(_in_x(posed, found.reference) or [samples[0][0]])
+    vanishing = _in_x(posed, found.vanishing)
+    rational = _rational(question, posed, found, [*vanishing, *points])
+    top, bottom = rational.polynomials
+    error = max(w * abs(y - exact(top(fmpq(x)) / bottom(fmpq(x)))) for x, y, w in samples)
+    infimum = None if found.attained else float(found.lower * posed.size)
+    value: Any = float(error)
+    if question.digits is not None:
+        with working_precision(question.digits):
+            value = mpmath.mpf(error.numerator) / error.denominator
+    made = Fit(rational, value, tuple(points), True, *question, infimum=infimum)
+    question.check_forced(made)
+    return made
+
+
+def _posed(question: Any, samples: tuple[Triple, ...]) -> _Posed:
+    p, q = question.degree
+    values = {float(x): (x, y) for x, y, _ in samples}
+    given: dict[Fraction, Fraction] = {}
+    for a, value in question.interpolate:  # at a sample, if there is one at the float that was written
+        x, y = values.get(float(a), (a, Fraction(0)))
+        given[x] = y if value is None else value
+    roots = tuple(sorted(given))
+    offset = interpolant(question.target, roots, given) if roots else ()
+    needed = max(len(roots), q + len(offset) - 1 if offset else 0)
+    if p < needed:
+        raise ValueError(
+            f"type {(p, q)} cannot meet {len(roots)} conditions r(a) = value: the numerator needs degree {needed}"
+        )
+    p -= len(roots)
+    counted = sum(x not in given for x, _, _ in samples)
+    if counted < p + q + 2:
+        raise ValueError(
+            f"type {question.degree} needs at least {p + q + 2 + len(roots)} samples, and there are {len(samples)}: "
+            f"lower the degree (a polynomial of degree {len(samples) - 1} passes through all of them)"
+        )
+    lower, upper = samples[0][0], samples[-1][0]
+    change = Change((lower + upper) / 2, (upper - lower) / 2, offset=offset, roots=roots)
+    rows = []
+    for x, y, w in samples:
+        factor, base = Fraction(1), Fraction(0)
+        for root in roots:
+            factor *= x - root
+        for c in reversed(offset):
+            base = base * x + c
+        weight = w * abs(factor)
+        rows.append((change.t_of(x), (y - base) / factor if weight else Fraction(0), weight))
+    # Where a value is required between samples, Q shall not vanish either.
+    rows += [(change.t_of(a), Fraction(0), Fraction(0)) for a in roots if a not in {x for x, _, _ in samples}]
+    rows.sort()
+    size = _power(max(abs(f) * u for _, f, u in rows))
+    heavy = _power(max(u for _, _, u in rows))
+    unit = size / heavy
+    columns = zip(*((fmpq(t), fmpq(f / unit), fmpq(u / heavy)) for t, f, u in rows), strict=True)
+    return _Posed(Table(*map(list, columns)), (p, q), change, unit, size)
+
+
+def _power(value: Fraction) -> Fraction:
+    """A power of two near a number that is not negative; 1 for zero."""
+    if value == 0:
+        return Fraction(1)
+    return Fraction(2) ** (value.numerator.bit_length() - value.denominator.bit_length())
+
+
+def _in_x(posed: _Posed, points: tuple[Fraction, ...]) -> list[Fraction]:
+    return [posed.change.origin + posed.change.scale * t for t in points]
+
+
+def _rational(question: Any, posed: _Posed, found: Discrete, nodes: list[Fraction]) -> Rational:
+    """The rational in the user's x, exactly. Floats are evaluated by the barycentric formula on the first of the nodes,
+    among them those at which P and Q nearly vanish."""
+    domain, change = question.target.domain, posed.change
+    sides = change.restored(found.p * fmpq(posed.unit), found.q, posed.degree)
+    top, bottom = (as_chebyshev(side, domain) if domain.bounded else fractions(side) for side in sides)
+    largest = max(map(abs, bottom))
+    if not (found.attained and found.lower == 0):
+        largest = _power(largest)  # dyadic numbers stay dyadic
+    top, bottom = tuple(c / largest for c in top), tuple(c / largest for c in bottom)
+    wanted = max(len(top), len(bottom))
+    first = nodes[: len(found.vanishing)]
+    others = [x for x in nodes if x not in first]
+    spread = np.unique(np.round(np.linspace(0, len(others) - 1, max(1, wanted - len(first)))).astype(int))
+    support = tuple(sorted({*first, *(others[k] for k in spread)}))
+    return Rational(top, bottom, domain, "chebyshev" if domain.bounded else "monomial", "exact", support if len(support) == wanted else ())
