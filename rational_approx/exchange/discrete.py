@@ -21,7 +21,8 @@ level error: r of type (p - d, q - d) is levelled on them, and they alternate, t
 - Z is empty and F = 1: r is the best approximant, and the only one. (Also of smaller type: d > 0 is the degenerate case.)
 - Z is not empty: *the infimum is not attained*. Of noisy samples this is common: an outlier costs one degree of P and of
   Q, which is less than it costs in error. What is returned has eps > 0 so small that its error is within 1e-12 of h; it
-  has a zero and a pole next to each point of Z. The same holds where F has zeros in gaps alone.
+  has a zero and a pole next to each point of Z. The same holds where F has zeros in gaps alone. (Of the zero function
+  d = q may exceed p; then Q_1 > 0 takes the place of 1, so that P_1/Q_1 takes the values f at Z.)
 
 The multipliers come from linear programmes (:mod:`exchange.discrete_correction`); r is levelled in multiprecision
 arithmetic, and both bounds are computed in fractions. So it does not matter how a reference was guessed.
@@ -53,7 +54,9 @@ NEAR = flint.fmpq(1, 10**12)
 may exceed an infimum that is not attained."""
 SEEN = (1e-6, 1e-9, 1e-12)
 """Multipliers above one of these shares of the largest are taken for positive."""
-ZERO = flint.fmpq(0)
+ZERO, ONE = flint.fmpq_poly([0]), flint.fmpq_poly([1])
+
+Quotient = tuple[flint.fmpq_poly, flint.fmpq_poly]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Discrete:
 
 @dataclass(frozen=True)
 class _Level:
-    """A proved r = P_0/Q_0: its largest error h outside of Z, the lower bound with its points, Z, and F."""
+    """A proved r = P_0/Q_0: its largest error h outside of Z, the lower bound with its points, Z, F, and P_1/Q_1."""
 
     p: flint.fmpq_poly
     q: flint.fmpq_poly
@@ -82,6 +85,7 @@ class _Level:
     reference: tuple[Fraction, ...]
     dropped: tuple[flint.fmpq, ...]
     factor: flint.fmpq_poly
+    beside: Quotient
 
 
 def best_on_points(table: Table, degree: tuple[int, int], digits: int) -> Discrete | None:
@@ -201,7 +205,7 @@ def _ratio(state: Corrected, t: flint.fmpq) -> flint.fmpq:
 
 def _equal(
     table: Table, degree: tuple[int, int], state: Corrected, chosen: list[int], signs: list[int], dropped: list[int]
-) -> tuple[flint.fmpq_poly, flint.fmpq_poly] | tuple[None, None]:
+) -> Quotient | tuple[None, None]:
     """P_0 and Q_0 with errors of equal size and given signs at the points chosen.
 
     ``f_i Q(t_i) - P(t_i) = h s_i / u_i Q(t_i)``. Divided differences with the weights ``d_i = 1 / prod (t_i - t_j)`` of
@@ -282,7 +286,7 @@ def _without_error(table: Table, degree: tuple[int, int]) -> _Level | None:
     reduced, rank = flint.fmpq_mat(rows).rref()
     leading = [next(j for j in range(p + q + 2) if reduced[i, j] != 0) for i in range(rank)]
     free = next(j for j in range(p + q + 2) if j not in leading)
-    c = [ZERO] * (p + q + 2)
+    c = [flint.fmpq(0)] * (p + q + 2)
     c[free] = flint.fmpq(1)
     for i, j in enumerate(leading):
         c[j] = -reduced[i, free]
@@ -295,7 +299,7 @@ def _without_error(table: Table, degree: tuple[int, int]) -> _Level | None:
 
 def _degenerate(table: Table, degree: tuple[int, int]) -> _Level | None:
     """The best of a smaller type, where its error alternates often enough for this one; and the zero function."""
-    found = _proved(table, degree, flint.fmpq_poly([0]), flint.fmpq_poly([1]))
+    found = _proved(table, degree, ZERO, ONE)
     if found is not None or min(degree) == 0:
         return found
     smaller = _levelled(table, (degree[0] - 1, degree[1] - 1))
@@ -312,7 +316,8 @@ def _proved(
     if p is None or q is None or q == 0:
         return None
     defect = min(degree[0] - p.degree(), degree[1] - q.degree()) if p != 0 else degree[1]
-    entries, sizes = [], []
+    entries: list[tuple[Point, int, Fraction]] = []
+    sizes: list[flint.fmpq | None] = []
     for k, (t, f, u) in enumerate(zip(*table, strict=True)):
         below = q(t)
         if below == 0:
@@ -328,12 +333,13 @@ def _proved(
     dropped = [k for k, size in enumerate(sizes) if size is None or size > most]
     if len(dropped) > defect or len(dropped) == len(sizes):
         return None
+    beside = _through([(table.t[k], table.f[k]) for k in dropped], degree[0])
     factor = _factor(table.t, [None if k in dropped else q(t) for k, t in enumerate(table.t)], defect)
-    if factor is None:
+    if factor is None or beside is None:
         return None
-    h = max(size for k, size in enumerate(sizes) if k not in dropped)
+    h = max(size for k, size in enumerate(sizes) if size is not None and k not in dropped)
     reference = tuple(point.x for point in points)
-    return _Level(p, q, h, lower, reference, tuple(table.t[k] for k in dropped), factor)  # type: ignore[arg-type]
+    return _Level(p, q, h, lower, reference, tuple(table.t[k] for k in dropped), factor, beside)
 
 
 def _factor(t: list[flint.fmpq], values: list[flint.fmpq | None], most: int) -> flint.fmpq_poly | None:
@@ -354,23 +360,42 @@ def _factor(t: list[flint.fmpq], values: list[flint.fmpq | None], most: int) -> 
     return factor if factor(t[left[0]]) * values[left[0]] > 0 else -factor
 
 
+def _through(points: list[tuple[flint.fmpq, flint.fmpq]], degree: int) -> Quotient | None:
+    """P_1/Q_1 with given values at points, where Q_1 is positive, and P_1 of at most the degree; None where it fails."""
+    if len(points) <= degree + 1:
+        return _interpolated(points), ONE
+    # The zero function has more outliers than P has coefficients: a P_1 of the right signs, and Q_1 through P_1 / f.
+    if any(f == 0 for _, f in points):
+        return None
+    top = ONE if points[0][1] > 0 else -ONE
+    for (a, before), (b, after) in pairwise(points):
+        if (before > 0) != (after > 0):
+            top *= flint.fmpq_poly([(a + b) / 2, -1])
+    return (top, _interpolated([(t, top(t) / f) for t, f in points])) if top.degree() <= degree else None
+
+
+def _interpolated(points: list[tuple[flint.fmpq, flint.fmpq]]) -> flint.fmpq_poly:
+    """The polynomial through points."""
+    total = ZERO
+    for t, value in points:
+        term = flint.fmpq_poly([value])
+        for other, _ in points:
+            if other != t:
+                term *= flint.fmpq_poly([-other, 1]) * (1 / (t - other))
+        total += term
+    return total
+
+
 def _answer(level: _Level, table: Table) -> Discrete:
     """r, or where F is not constant, what is so near to it that its error is within :data:`NEAR` of h."""
     vanishing = tuple(exact(t) for t in level.dropped)
     if level.factor.degree() == 0:
         side = level.factor[0]
         return Discrete(level.p * side, level.q * side, level.lower, level.reference, True, ())
-    through = flint.fmpq_poly([0])
-    for t in level.dropped:
-        term = flint.fmpq_poly([table.f[table.t.index(t)]])
-        for other in level.dropped:
-            if other != t:
-                term *= flint.fmpq_poly([-other, 1]) * (1 / (t - other))
-        through += term
     allowed = level.h * (1 + NEAR) if level.h else NEAR
     eps = flint.fmpq(1, 2**20)
     while True:
-        p, q = level.factor * level.p + eps * through, level.factor * level.q + eps
+        p, q = (level.factor * side + eps * other for side, other in zip((level.p, level.q), level.beside, strict=True))
         if all(u * abs(f - p(t) / q(t)) <= allowed for t, f, u in zip(*table, strict=True)):
             return Discrete(p, q, level.lower, level.reference, False, vanishing)
         eps /= 2**10
