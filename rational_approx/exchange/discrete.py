@@ -43,7 +43,7 @@ from rational_approx.exchange.equations import interpolated
 from rational_approx.proof.certificate import Point
 from rational_approx.proof.lower_bound import alternating
 
-__all__ = ["Discrete", "best_on_points"]
+__all__ = ["Discrete", "Quotient", "best_on_points"]
 
 FEW = 300
 """So many points are all put into the programmes; of more, a part that grows."""
@@ -63,15 +63,15 @@ Quotient = tuple[flint.fmpq_poly, flint.fmpq_poly]
 class Discrete:
     """P and Q in powers of t; a proved lower bound for all others, and the points that prove it.
 
-    ``vanishing`` are the points next to which P and Q have a zero because the infimum is not attained.
+    Where the infimum is not attained, ``limit`` is r with its error outside of Z, and ``vanishing`` is Z.
     """
 
     p: flint.fmpq_poly
     q: flint.fmpq_poly
     lower: Fraction
     reference: tuple[Fraction, ...]
-    attained: bool
-    vanishing: tuple[Fraction, ...]
+    limit: tuple[flint.fmpq_poly, flint.fmpq_poly, Fraction] | None = None
+    vanishing: tuple[Fraction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -388,16 +388,16 @@ def _interpolated(points: list[tuple[flint.fmpq, flint.fmpq]]) -> flint.fmpq_pol
 
 def _answer(level: _Level, table: Table) -> Discrete:
     """r, or where F is not constant, what is so near to it that its error is within :data:`NEAR` of h."""
-    vanishing = tuple(exact(t) for t in level.dropped)
+    vanishing, limit = tuple(exact(t) for t in level.dropped), (level.p, level.q, exact(level.h))
     if level.factor.degree() == 0:
         side = level.factor[0]
-        return Discrete(level.p * side, level.q * side, level.lower, level.reference, True, ())
+        return Discrete(level.p * side, level.q * side, level.lower, level.reference)
     allowed = level.h * (1 + NEAR) if level.h else NEAR
     eps = flint.fmpq(1, 2**20)
     while True:
         p, q = (level.factor * side + eps * other for side, other in zip((level.p, level.q), level.beside, strict=True))
         if all(u * abs(f - p(t) / q(t)) <= allowed for t, f, u in zip(*table, strict=True)):
-            return Discrete(p, q, level.lower, level.reference, False, vanishing)
+            return Discrete(p, q, level.lower, level.reference, limit, vanishing)
         eps /= 2**10
 
 

@@ -44,9 +44,8 @@ class Fit:
         One record per exchange.
     denominator, patterns:
         The class of competitors, and for ``"any"`` the best of every pattern of signs on the intervals of the domain.
-    infimum:
-        Of samples, where no rational of the type is best: what the errors of all of them exceed. That of this one
-        exceeds it by at most 1e-12 of it. Otherwise None.
+        Of samples, where no rational of the type is best: the rational that the best ones tend to away from outliers,
+        and the infimum as its error.
     """
 
     rational: Rational
@@ -61,7 +60,6 @@ class Fit:
     history: tuple[Record, ...] = field(default=(), repr=False)
     denominator: str = "one sign"
     patterns: tuple[Pattern, ...] = field(default=(), repr=False)
-    infimum: float | None = None
 
     def __call__(self, x: Any) -> Any:
         """The approximant at ``x``."""
@@ -112,6 +110,12 @@ class Fit:
         return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])
 
     @property
+    def infimum(self) -> Any:
+        """Of samples, where no rational of the type is best: what the errors of all of them exceed, and that of this one
+        by at most 1e-12 of it. Otherwise None."""
+        return self.patterns[0].error if self.target.samples is not None and self.patterns else None
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What a user of samples must know: no best approximant, and a pole between samples."""
         if self.target.samples is None:
@@ -119,7 +123,7 @@ class Fit:
         remarks = []
         if self.infimum is not None:
             remarks.append(
-                f"no rational of this type is best: the infimum {self.infimum:.10g} is approached by rationals that "
+                f"no rational of this type is best: the infimum {float(self.infimum):.10g} is approached by rationals that "
                 "pass through an outlier by a zero and a pole beside it; leave it out, or lower the type"
             )
         signs, free, zero = denominator_sign(self.rational.polynomials[1], self.target.domain)

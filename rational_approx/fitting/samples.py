@@ -16,15 +16,19 @@ import numpy as np
 
 from rational_approx.arithmetic.polynomials import as_chebyshev, exact, fmpq, fractions
 from rational_approx.arithmetic.precision import working_precision
-from rational_approx.exchange.discrete import Discrete, best_on_points
+from rational_approx.exchange.discrete import Quotient, best_on_points
 from rational_approx.exchange.discrete_correction import Table
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.problem.change import Change
+from rational_approx.problem.competitors import Pattern
 from rational_approx.problem.conditions import interpolant
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.samples import Triple, exact_samples
 
 __all__ = ["fitted_to_samples"]
+
+SIMPLE = 2**64
+"""Coefficients of samples that are those of a rational are kept as fractions, with the largest of Q as their unit."""
 
 
 class _Posed(NamedTuple):
@@ -55,19 +59,27 @@ def fitted_to_samples(question: Any, digits: int) -> Fit:
         raise DidNotConverge(
             f"no best approximant of type {question.degree} was found for {question.target!r}: try another type"
         )
-    points = sorted(_in_x(posed, found.reference) or [samples[0][0]])
+    points = tuple(sorted(_in_x(posed, found.reference))) or (samples[0][0],)
     vanishing = _in_x(posed, found.vanishing)
-    rational = _rational(question, posed, found, [*vanishing, *points])
+    rational = _rational(question, posed, (found.p, found.q), vanishing, points)
     top, bottom = rational.polynomials
     error = max(w * abs(y - exact(top(fmpq(x)) / bottom(fmpq(x)))) for x, y, w in samples)
-    infimum = None if found.attained else float(found.lower * posed.size)
-    value: Any = float(error)
-    if question.digits is not None:
-        with working_precision(question.digits):
-            value = mpmath.mpf(error.numerator) / error.denominator
-    made = Fit(rational, value, tuple(points), True, *question, infimum=infimum)
+    patterns: tuple[Pattern, ...] = ()
+    if found.limit is not None:
+        *sides, infimum = found.limit
+        limit = _rational(question, posed, (sides[0], sides[1]), [], points)
+        patterns = (Pattern((1,), limit, _shown(infimum * posed.size, question.digits), points, True),)
+    made = Fit(rational, _shown(error, question.digits), points, True, *question, patterns=patterns)
     question.check_forced(made)
     return made
+
+
+def _shown(error: Fraction, digits: int | None) -> Any:
+    """An error as a float, or with the digits asked for."""
+    if digits is None:
+        return float(error)
+    with working_precision(digits):
+        return mpmath.mpf(error.numerator) / error.denominator
 
 
 def _posed(question: Any, samples: tuple[Triple, ...]) -> _Posed:
@@ -123,19 +135,21 @@ def _in_x(posed: _Posed, points: tuple[Fraction, ...]) -> list[Fraction]:
     return [posed.change.origin + posed.change.scale * t for t in points]
 
 
-def _rational(question: Any, posed: _Posed, found: Discrete, nodes: list[Fraction]) -> Rational:
-    """The rational in the user's x, exactly. Floats are evaluated by the barycentric formula on the first of the nodes,
-    among them those at which P and Q nearly vanish."""
+def _rational(
+    question: Any, posed: _Posed, sides: Quotient, vanishing: list[Fraction], reference: tuple[Fraction, ...]
+) -> Rational:
+    """The rational in the user's x, exactly. Floats are evaluated by the barycentric formula on points of the reference,
+    and on those at which P and Q nearly vanish."""
     domain, change = question.target.domain, posed.change
-    sides = change.restored(found.p * fmpq(posed.unit), found.q, posed.degree)
-    top, bottom = (as_chebyshev(side, domain) if domain.bounded else fractions(side) for side in sides)
+    powers = change.restored(sides[0] * fmpq(posed.unit), sides[1], posed.degree)
+    top, bottom = (as_chebyshev(side, domain) if domain.bounded else fractions(side) for side in powers)
     largest = max(map(abs, bottom))
-    if not (found.attained and found.lower == 0):
+    if any(c.denominator > SIMPLE for c in (*top, *bottom)):
         largest = _power(largest)  # dyadic numbers stay dyadic
     top, bottom = tuple(c / largest for c in top), tuple(c / largest for c in bottom)
     wanted = max(len(top), len(bottom))
-    first = nodes[: len(found.vanishing)]
-    others = [x for x in nodes if x not in first]
-    spread = np.unique(np.round(np.linspace(0, len(others) - 1, max(1, wanted - len(first)))).astype(int))
-    support = tuple(sorted({*first, *(others[k] for k in spread)}))
-    return Rational(top, bottom, domain, "chebyshev" if domain.bounded else "monomial", "exact", support if len(support) == wanted else ())
+    others = [x for x in reference if x not in vanishing]
+    spread = np.unique(np.round(np.linspace(0, len(others) - 1, max(1, wanted - len(vanishing)))).astype(int))
+    support = tuple(sorted({*vanishing, *(others[k] for k in spread)})) if others else ()
+    basis = "chebyshev" if domain.bounded else "monomial"
+    return Rational(top, bottom, domain, basis, support=support if len(support) == wanted else ())

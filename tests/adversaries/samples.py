@@ -28,6 +28,8 @@ import numpy as np
 from scipy.optimize import linprog
 
 from rational_approx import DidNotConverge, Target, certify, fit
+from rational_approx.shipping.documents import document
+from rational_approx.verifier import verify
 
 BEGIN, END = "<!-- samples: begin -->", "<!-- samples: end -->"
 KINDS = ("noise", "smooth", "smooth with noise", "steps", "rounded", "outlier", "weighted")
@@ -176,7 +178,7 @@ def evaluated(problem: Posed, rational: Any) -> tuple[Fraction, bool]:
     return largest, signs in ({1}, {-1})
 
 
-def solve(problem: Posed, certified: bool = True) -> Outcome:
+def solve(problem: Posed) -> Outcome:
     """The outcome of a problem."""
     start = time.process_time()
     try:
@@ -200,9 +202,13 @@ def solve(problem: Posed, certified: bool = True) -> Outcome:
         verdict, reason = "wrong", f"{found.error!r}, and the programme has {independent!r}"
     elif independent > found.error * (1 + TOLERANCE) + rounding:
         verdict, reason = "programme behind", f"{found.error!r}, and the programme has {independent!r}"
-    certificate = certify(found) if certified else None
-    free = bool(certificate is not None and certificate.pole_free)
-    return Outcome(verdict, reason, seconds, found.infimum is None, free, certificate.status if certificate else "")
+    certificate = certify(found)
+    said = certificate.status
+    if said == "proved":
+        best = (certificate.best_lower or 0) * (1 + Fraction(TOLERANCE)) >= certificate.upper
+        said += ", best too" if best else ""
+        said += ", verified" if verify(document(certificate), 60).ok else ", not verified"
+    return Outcome(verdict, reason, seconds, found.infimum is None, bool(certificate.pole_free), said)
 
 
 def summary(kinds: list[str], outcomes: list[Outcome]) -> str:
@@ -215,7 +221,7 @@ def summary(kinds: list[str], outcomes: list[Outcome]) -> str:
         lines.append(f"| {kind} | {' | '.join(map(str, cells))} |")
     seconds = sorted(o.seconds for o in outcomes)
     certified = Counter(o.certified for o in outcomes)
-    said = ", ".join(f"{status or 'none'} {count}" for status, count in sorted(certified.items()))
+    said = "; ".join(f"{status or 'nothing'}: {count}" for status, count in sorted(certified.items()))
     times = [seconds[len(seconds) // 2], seconds[int(0.99 * len(seconds))], seconds[-1]]
     shown = "median {:.2f}, 99% {:.2f}, largest {:.2f}".format(*times)
     return "\n".join([*lines, "", f"`certify` says: {said}. Seconds of processor time for one fit: {shown}."])
