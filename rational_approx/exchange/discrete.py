@@ -47,13 +47,18 @@ __all__ = ["Discrete", "Quotient", "best_on_points"]
 
 FEW = 300
 """So many points are all put into the programmes; of more, a part that grows."""
-PATIENCE = 4
+MOST = 40
+"""So many points at most join the programmes at once."""
+PATIENCE = 12
 """After so many guesses that were not proved, degenerate approximants are looked at."""
 NEAR = flint.fmpq(1, 10**12)
 """A proved gap between the bounds that is taken for none, as a share of the error; and how much the error of an answer
 may exceed an infimum that is not attained."""
 SEEN = (1e-6, 1e-9, 1e-12)
 """Multipliers above one of these shares of the largest are taken for positive."""
+ROUNDING = flint.fmpq(1, 2**52)
+"""What rounding may have done to samples, as a share of the largest."""
+NONE = flint.fmpq(0)
 ZERO, ONE = flint.fmpq_poly([0]), flint.fmpq_poly([1])
 
 Quotient = tuple[flint.fmpq_poly, flint.fmpq_poly]
@@ -135,7 +140,8 @@ def _outside(level: _Level, table: Table) -> set[int]:
         before = kind
         if kind and ((run, kind) not in found or size > found[run, kind][0]):
             found[run, kind] = size, k
-    return {k for _, k in found.values()}
+    worst = sorted(found.values(), key=lambda entry: entry[0] if entry[0] > 0 else level.h - entry[0], reverse=True)
+    return {k for _, k in worst[:MOST]}
 
 
 def _levelled(table: Table, degree: tuple[int, int]) -> _Level | None:
@@ -153,7 +159,7 @@ def _levelled(table: Table, degree: tuple[int, int]) -> _Level | None:
             tried.add(key)
             found = _proved(table, degree, *_equal(table, degree, state, chosen, signs, dropped))
             if found is not None:
-                return found
+                return _simplest(found, table, degree)
         patience -= 1
         if patience == 0 and (found := _degenerate(table, degree)) is not None:
             return found
@@ -175,7 +181,8 @@ def _guesses(table: Table, degree: tuple[int, int], state: Corrected) -> Iterato
         if len(dropped) <= min(degree) and len(chosen) == sum(degree) + 2 - 2 * len(dropped):
             yield chosen, [1 if above[k] else -1 for k in chosen], dropped
     # Where some multipliers vanish: the highest peaks of the error that alternate.
-    errors = [float(u * (f - _ratio(state, t))) for t, f, u in zip(*table, strict=True)]
+    values = ([flint.arb(value) for value in column] for column in table)
+    errors = [float(u * (f - state.p(t) / state.q(t))) for t, f, u in zip(*values, strict=True)]
     count = sum(degree) + 2
     runs: list[int] = []
     for k, e in enumerate(errors):
@@ -196,11 +203,6 @@ def _guesses(table: Table, degree: tuple[int, int], state: Corrected) -> Iterato
                 del runs[i]
     if len(runs) == count:
         yield runs, [1 if errors[k] > 0 else -1 for k in runs], []
-
-
-def _ratio(state: Corrected, t: flint.fmpq) -> flint.fmpq:
-    x = flint.arb(t)
-    return fmpq(to_fraction((state.p(x) / state.q(x)).mid()))
 
 
 def _equal(
@@ -298,21 +300,45 @@ def _without_error(table: Table, degree: tuple[int, int]) -> _Level | None:
 
 
 def _degenerate(table: Table, degree: tuple[int, int]) -> _Level | None:
-    """The best of a smaller type, where its error alternates often enough for this one; and the zero function."""
-    found = _proved(table, degree, ZERO, ONE)
+    """The best of a smaller type, where its error alternates often enough for this one, but for the rounding of the
+    samples (which spoils the symmetry that makes a best approximant degenerate); and the zero function."""
+    slack = _rounding(table)
+    found = _proved(table, degree, ZERO, ONE, slack)
     if found is not None or min(degree) == 0:
         return found
     smaller = _levelled(table, (degree[0] - 1, degree[1] - 1))
-    return None if smaller is None or smaller.dropped else _proved(table, degree, smaller.p, smaller.q)
+    return None if smaller is None or smaller.dropped else _proved(table, degree, smaller.p, smaller.q, slack)
+
+
+def _rounding(table: Table) -> flint.fmpq:
+    return ROUNDING * max(abs(f * u) for _, f, u in zip(*table, strict=True))
+
+
+def _simplest(level: _Level, table: Table, degree: tuple[int, int]) -> _Level:
+    """Where the error is no larger than rounding may have made it, the smallest type of which that is true: samples of
+    x**2 in type (3, 3) are those of a polynomial, and its rounding errors are not worth a pole."""
+    p, q = degree
+    noise = _rounding(table)
+    if level.h == 0 or level.h > noise:
+        return level
+    for smaller in ((p - 1, q - 1), (p - 1, q), (p, q - 1)):
+        found = _levelled(table, smaller) if min(smaller) >= 0 else None
+        if found is not None and found.h <= noise:
+            return found
+    return level
 
 
 # -- bounds ------------------------------------------------------------------------------------------------------------
 
 
 def _proved(
-    table: Table, degree: tuple[int, int], p: flint.fmpq_poly | None, q: flint.fmpq_poly | None
+    table: Table,
+    degree: tuple[int, int],
+    p: flint.fmpq_poly | None,
+    q: flint.fmpq_poly | None,
+    slack: flint.fmpq = NONE,
 ) -> _Level | None:
-    """Both bounds that r = p/q gives, if they meet."""
+    """Both bounds that r = p/q gives, if they meet, or are no further apart than the slack."""
     if p is None or q is None or q == 0:
         return None
     defect = min(degree[0] - p.degree(), degree[1] - q.degree()) if p != 0 else degree[1]
@@ -329,7 +355,7 @@ def _proved(
             side = (1 if e > 0 else -1) * (1 if below > 0 else -1)
             entries.append((Point(0, exact(t)), side, exact(abs(e))))
     lower, points, _ = alternating(entries, degree, (p, q))
-    most = fmpq(lower) * (1 + NEAR)
+    most = fmpq(lower) * (1 + NEAR) + slack
     dropped = [k for k, size in enumerate(sizes) if size is None or size > most]
     if len(dropped) > defect or len(dropped) == len(sizes):
         return None

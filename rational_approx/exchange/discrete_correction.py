@@ -92,10 +92,12 @@ class _Rows:
         t, f, u = ([flint.arb(value) for value in column] for column in table)
         self.powers = _chebyshev(max(p, q))
         basis = [[poly(x).mid() for poly in self.powers] for x in t]
-        self.error = flint.arb_mat(
-            [[-w * b for b in at[: p + 1]] + [w * y * b for b in at[: q + 1]] for at, y, w in zip(basis, f, u)]
-        ).mid()
-        self.bottom = flint.arb_mat([[0] * (p + 1) + at[: q + 1] for at in basis])
+        self.errors = [
+            [(-w * b).mid() for b in at[: p + 1]] + [(w * y * b).mid() for b in at[: q + 1]]
+            for at, y, w in zip(basis, f, u, strict=True)
+        ]
+        self.bottoms = [[flint.arb(0)] * (p + 1) + at[: q + 1] for at in basis]
+        self.error, self.bottom = flint.arb_mat(self.errors), flint.arb_mat(self.bottoms)
         self.ones = [flint.arb(1)] * self.size
         self.now, self.q = flint.arb_mat([[int(k == p + 1)] for k in range(self.n)]), self.ones  # P = 0, Q = 1
         self.worst = max((abs(a * b).mid() for a, b in zip(u, f, strict=True)), key=float)
@@ -107,9 +109,9 @@ class _Rows:
         from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
 
         level, n, size = self.worst * share, self.n, self.size
-        scales = flint.arb_mat(size, size, [1 / normaliser[i] if i == j else 0 for i in range(size) for j in range(size)])
-        room = (scales * self.bottom).mid()
-        scaled = (scales * self.error * (1 / level)).mid()
+        scales = [(1 / value).mid() for value in normaliser]
+        room = flint.arb_mat([[a * b for b in row] for a, row in zip(scales, self.bottoms, strict=True)]).mid()
+        scaled = flint.arb_mat([[a / level * b for b in row] for a, row in zip(scales, self.errors, strict=True)]).mid()
         inverse = _inverse_factor(scaled)
         left, right = (scaled * inverse).mid(), (room * inverse).mid()
         lengths = [max(1.0, *(abs(float(right[i, j])) for i in range(size))) for j in range(n)]

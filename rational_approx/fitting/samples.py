@@ -56,6 +56,7 @@ def fitted_to_samples(question: Any, digits: int) -> Fit:
     posed = _posed(question, samples)
     found = best_on_points(posed.table, posed.degree, digits)
     if found is None:
+        question.check_forced(None)
         raise DidNotConverge(
             f"no best approximant of type {question.degree} was found for {question.target!r}: try another type"
         )
