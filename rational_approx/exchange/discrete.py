@@ -13,22 +13,22 @@ there, and e small outside Z. Then ``(F P_0 + eps P_1) / (F Q_0 + eps)``, where 
 zero on Z and, as eps falls to 0, elsewhere those of r. So with h the largest ``abs(e_i)`` outside of Z, the infimum is
 at most h. Where F is constant, r itself has the error h.
 
-**There the two meet.** The condition that no P/Q has an error of less than h is a linear one for given h: it has a proof
-by multipliers (Farkas), which say of a point that the error there is too large, too small, or, where both multipliers
-are positive, that P and Q vanish there together. These last are Z, one degree of d each. The others are points of
-level error: r of type (p - d, q - d) is levelled on them, and they alternate, together with Z, where e is larger than h.
+**There the two meet.** That no P/Q has an error of less than h is a linear condition for given h. It has a proof by
+multipliers (Farkas), which say of a point that the error there is too large, too small, or, where both multipliers are
+positive, that P and Q vanish there together. These last points are Z, one degree of d each. The others are points of
+level error: r of type (p - d, q - d) is levelled on them, and they alternate together with Z, where e is larger than h.
 
-- Z is empty and F = 1: r is the best approximant, and the only one. (Also of smaller type: d > 0 is the degenerate case.)
-- Z is not empty: *the infimum is not attained*. Of noisy samples this is common: an outlier costs one degree of P and of
-  Q, which is less than it costs in error. What is returned has eps > 0 so small that its error is within 1e-12 of h; it
-  has a zero and a pole next to each point of Z. The same holds where F has zeros in gaps alone. (Of the zero function
-  d = q may exceed p; then Q_1 > 0 takes the place of 1, so that P_1/Q_1 takes the values f at Z.)
+- Z is empty and F = 1: r is the best approximant, and the only one. (Where d > 0, it is degenerate.)
+- Z is not empty: *the infimum is not attained*. Of noisy samples this is common: an outlier costs one degree of P and
+  of Q, which is less than it costs in error. What is returned has eps > 0 so small that its error is within 1e-12 of h;
+  it has a zero and a pole next to each point of Z. The same holds where F has zeros in gaps alone. (Of the zero
+  function d = q may exceed p; then a Q_1 takes the place of 1, so that P_1/Q_1 takes the values f at Z.)
 
-The multipliers come from linear programmes (:mod:`exchange.discrete_correction`); r is levelled in multiprecision
-arithmetic, and both bounds are computed in fractions. So it does not matter how a reference was guessed.
+The multipliers come from linear programmes (:mod:`exchange.discrete_correction`), r is levelled in multiprecision
+arithmetic (:mod:`exchange.discrete_levels`), and both bounds are computed in fractions. So it does not matter how a
+reference was guessed.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -36,14 +36,15 @@ from itertools import pairwise
 import flint
 import numpy as np
 
+from rational_approx.arithmetic.domain import finite
 from rational_approx.arithmetic.polynomials import exact, fmpq
-from rational_approx.arithmetic.precision import to_fraction, working_bits
-from rational_approx.exchange.discrete_correction import Corrected, Table, corrected
-from rational_approx.exchange.equations import interpolated
+from rational_approx.arithmetic.precision import working_bits
+from rational_approx.exchange.discrete_correction import Table, corrected
+from rational_approx.exchange.discrete_levels import Guess, Quotient, guesses, levelled
 from rational_approx.proof.certificate import Point
 from rational_approx.proof.lower_bound import alternating
 
-__all__ = ["Discrete", "Quotient", "best_on_points"]
+__all__ = ["Discrete", "best_on_points"]
 
 FEW = 300
 """So many points are all put into the programmes; of more, a part that grows."""
@@ -54,14 +55,10 @@ PATIENCE = 12
 NEAR = flint.fmpq(1, 10**12)
 """A proved gap between the bounds that is taken for none, as a share of the error; and how much the error of an answer
 may exceed an infimum that is not attained."""
-SEEN = (1e-6, 1e-9, 1e-12)
-"""Multipliers above one of these shares of the largest are taken for positive."""
 ROUNDING = flint.fmpq(1, 2**52)
 """What rounding may have done to samples, as a share of the largest."""
 NONE = flint.fmpq(0)
 ZERO, ONE = flint.fmpq_poly([0]), flint.fmpq_poly([1])
-
-Quotient = tuple[flint.fmpq_poly, flint.fmpq_poly]
 
 
 @dataclass(frozen=True)
@@ -149,132 +146,21 @@ def _levelled(table: Table, degree: tuple[int, int]) -> _Level | None:
     found = _without_error(table, degree)
     if found is not None:
         return found
-    tried: set[tuple[object, ...]] = set()
+    tried: list[Guess] = []
     patience = PATIENCE
     for state in corrected(table, degree):
-        for chosen, signs, dropped in _guesses(table, degree, state):
-            key = tuple(chosen), tuple(signs), tuple(dropped)
-            if key in tried:
+        for guess in guesses(table, degree, state):
+            if guess in tried:
                 continue
-            tried.add(key)
-            found = _proved(table, degree, *_equal(table, degree, state, chosen, signs, dropped))
+            tried.append(guess)
+            quotient = levelled(table, degree, state, guess)
+            found = None if quotient is None else _proved(table, degree, quotient)
             if found is not None:
                 return _simplest(found, table, degree)
         patience -= 1
         if patience == 0 and (found := _degenerate(table, degree)) is not None:
             return found
     return _degenerate(table, degree) if patience > 0 else None
-
-
-# -- guesses -----------------------------------------------------------------------------------------------------------
-
-Guess = tuple[list[int], list[int], list[int]]
-
-
-def _guesses(table: Table, degree: tuple[int, int], state: Corrected) -> Iterator[Guess]:
-    """Points of level error, the signs of the error there, and Z, as multipliers show them."""
-    largest = max(state.above.max(), state.below.max())
-    for share in SEEN:
-        above, below = state.above > share * largest, state.below > share * largest
-        dropped = np.flatnonzero(above & below).tolist()
-        chosen = np.flatnonzero(above ^ below).tolist()
-        if len(dropped) <= min(degree) and len(chosen) == sum(degree) + 2 - 2 * len(dropped):
-            yield chosen, [1 if above[k] else -1 for k in chosen], dropped
-    # Where some multipliers vanish: the highest peaks of the error that alternate.
-    values = ([flint.arb(value) for value in column] for column in table)
-    errors = [float(u * (f - state.p(t) / state.q(t))) for t, f, u in zip(*values, strict=True)]
-    count = sum(degree) + 2
-    runs: list[int] = []
-    for k, e in enumerate(errors):
-        if e == 0:
-            continue
-        if runs and (errors[runs[-1]] > 0) == (e > 0):
-            runs[-1] = k if abs(e) > abs(errors[runs[-1]]) else runs[-1]
-        else:
-            runs.append(k)
-    while len(runs) > count:
-        ends = (0, len(runs) - 1)
-        k = min(range(len(runs)), key=lambda i: abs(errors[runs[i]]))
-        if k in ends or len(runs) == count + 1:
-            del runs[k if k in ends else min(ends, key=lambda i: abs(errors[runs[i]]))]
-        else:
-            other = min(k - 1, k + 1, key=lambda i: abs(errors[runs[i]]))
-            for i in sorted((k, other), reverse=True):
-                del runs[i]
-    if len(runs) == count:
-        yield runs, [1 if errors[k] > 0 else -1 for k in runs], []
-
-
-def _equal(
-    table: Table, degree: tuple[int, int], state: Corrected, chosen: list[int], signs: list[int], dropped: list[int]
-) -> Quotient | tuple[None, None]:
-    """P_0 and Q_0 with errors of equal size and given signs at the points chosen.
-
-    ``f_i Q(t_i) - P(t_i) = h s_i / u_i Q(t_i)``. Divided differences with the weights ``d_i = 1 / prod (t_i - t_j)`` of
-    polynomials up to the degree of P take P away; in the Lagrange basis of Q, tested with itself, there is left
-
-        L^T diag(d f) L v = h L^T diag(d s / u) L v,
-
-    which inverse iteration solves from the Q and the h of the programme.
-    """
-    p, q = degree[0] - len(dropped), degree[1] - len(dropped)
-    t, f, u = ([flint.arb(column[k]) for k in chosen] for column in table)
-    if any(not weight > 0 for weight in u):
-        return None, None
-    size = len(chosen)
-    d = [(1 / _product([t[i] - t[j] for j in range(size) if j != i])).mid() for i in range(size)]
-    at = np.round(np.linspace(0, size - 1, q + 1)).astype(int).tolist()
-    nodes = [t[k] for k in at]
-    slopes = [_product([node - other for j, other in enumerate(nodes) if j != k]) for k, node in enumerate(nodes)]
-    lagrange = flint.arb_mat(
-        [
-            [_product([x - b for j, b in enumerate(nodes) if j != k]) / slope for k, slope in enumerate(slopes)]
-            for x in t
-        ]
-    ).mid()
-    sides = []
-    for values in (f, [s / weight for s, weight in zip(signs, u, strict=True)]):
-        rows = [[d[i] * values[i] * lagrange[i, k] for k in range(q + 1)] for i in range(size)]
-        sides.append((lagrange.transpose() * flint.arb_mat(rows)).mid())
-    taken = [state.q(x) / _product([x - flint.arb(table.t[k]) for k in dropped]) for x in nodes]
-    found = _eigenpair(*sides, state.error, flint.arb_mat([[value.mid()] for value in taken]))
-    if found is None:
-        return None, None
-    h, v = found
-    q_values = lagrange * v
-    p_values = [(f[i] - h * signs[i] / u[i]) * q_values[i, 0] for i in range(size)]
-    above = np.round(np.linspace(0, size - 1, p + 1)).astype(int).tolist()
-    top = interpolated([t[i] for i in above], [p_values[i].mid() for i in above])
-    bottom = interpolated(nodes, [v[k, 0].mid() for k in range(q + 1)])
-    return _dyadic(top), _dyadic(bottom)
-
-
-def _eigenpair(
-    m: flint.arb_mat, b: flint.arb_mat, h: flint.arb, v: flint.arb_mat
-) -> tuple[flint.arb, flint.arb_mat] | None:
-    """``M v = h B v`` by Rayleigh quotients; None where that leads nowhere."""
-    if m.nrows() == 1:
-        return ((m[0, 0] / b[0, 0]).mid(), flint.arb_mat([[1]])) if b[0, 0] != 0 else None
-    h = h.mid()
-    for _ in range(16):
-        before = h
-        try:
-            v = (m - b * h).mid().solve((b * v).mid(), algorithm="approx").mid()
-        except ZeroDivisionError:  # h is the eigenvalue to the last bit, and v its vector
-            break
-        size = max((abs(v[k, 0]) for k in range(v.nrows())), key=float)
-        if not (size.is_finite() and size > 0):
-            return None
-        v = (v * (1 / size)).mid()
-        below = (v.transpose() * b * v)[0, 0].mid()
-        if below == 0:
-            return None
-        h = ((v.transpose() * m * v)[0, 0] / below).mid()
-        if not h.is_finite():
-            return None
-        if abs(h - before) <= abs(h) * flint.arb(2) ** (16 - flint.ctx.prec):
-            break
-    return h, v
 
 
 def _without_error(table: Table, degree: tuple[int, int]) -> _Level | None:
@@ -296,18 +182,18 @@ def _without_error(table: Table, degree: tuple[int, int]) -> _Level | None:
     if any(top(table.t[k]) != table.f[k] * bottom(table.t[k]) for k in known) or bottom == 0:
         return None
     common = top.gcd(bottom)
-    return _proved(table, degree, top // common, bottom // common)
+    return _proved(table, degree, (top // common, bottom // common))
 
 
 def _degenerate(table: Table, degree: tuple[int, int]) -> _Level | None:
     """The best of a smaller type, where its error alternates often enough for this one, but for the rounding of the
     samples (which spoils the symmetry that makes a best approximant degenerate); and the zero function."""
     slack = _rounding(table)
-    found = _proved(table, degree, ZERO, ONE, slack)
+    found = _proved(table, degree, (ZERO, ONE), slack)
     if found is not None or min(degree) == 0:
         return found
     smaller = _levelled(table, (degree[0] - 1, degree[1] - 1))
-    return None if smaller is None or smaller.dropped else _proved(table, degree, smaller.p, smaller.q, slack)
+    return None if smaller is None or smaller.dropped else _proved(table, degree, (smaller.p, smaller.q), slack)
 
 
 def _rounding(table: Table) -> flint.fmpq:
@@ -331,20 +217,15 @@ def _simplest(level: _Level, table: Table, degree: tuple[int, int]) -> _Level:
 # -- bounds ------------------------------------------------------------------------------------------------------------
 
 
-def _proved(
-    table: Table,
-    degree: tuple[int, int],
-    p: flint.fmpq_poly | None,
-    q: flint.fmpq_poly | None,
-    slack: flint.fmpq = NONE,
-) -> _Level | None:
-    """Both bounds that r = p/q gives, if they meet, or are no further apart than the slack."""
-    if p is None or q is None or q == 0:
+def _proved(table: Table, degree: tuple[int, int], quotient: Quotient, slack: flint.fmpq = NONE) -> _Level | None:
+    """Both bounds that r gives, if they meet, or are no further apart than the slack."""
+    p, q = quotient
+    if q == 0:
         return None
     defect = min(degree[0] - p.degree(), degree[1] - q.degree()) if p != 0 else degree[1]
     entries: list[tuple[Point, int, Fraction]] = []
     sizes: list[flint.fmpq | None] = []
-    for k, (t, f, u) in enumerate(zip(*table, strict=True)):
+    for t, f, u in zip(*table, strict=True):
         below = q(t)
         if below == 0:
             sizes.append(None)
@@ -364,7 +245,7 @@ def _proved(
     if factor is None or beside is None:
         return None
     h = max(size for k, size in enumerate(sizes) if size is not None and k not in dropped)
-    reference = tuple(point.x for point in points)
+    reference = tuple(finite(point.x) for point in points)
     return _Level(p, q, h, lower, reference, tuple(table.t[k] for k in dropped), factor, beside)
 
 
@@ -387,7 +268,7 @@ def _factor(t: list[flint.fmpq], values: list[flint.fmpq | None], most: int) -> 
 
 
 def _through(points: list[tuple[flint.fmpq, flint.fmpq]], degree: int) -> Quotient | None:
-    """P_1/Q_1 with given values at points, where Q_1 is positive, and P_1 of at most the degree; None where it fails."""
+    """P_1/Q_1 with given values at points, where Q_1 is positive, and P_1 of at most the degree; None without one."""
     if len(points) <= degree + 1:
         return _interpolated(points), ONE
     # The zero function has more outliers than P has coefficients: a P_1 of the right signs, and Q_1 through P_1 / f.
@@ -425,14 +306,3 @@ def _answer(level: _Level, table: Table) -> Discrete:
         if all(u * abs(f - p(t) / q(t)) <= allowed for t, f, u in zip(*table, strict=True)):
             return Discrete(p, q, level.lower, level.reference, limit, vanishing)
         eps /= 2**10
-
-
-def _dyadic(poly: flint.arb_poly) -> flint.fmpq_poly:
-    return flint.fmpq_poly([fmpq(to_fraction(c.mid())) for c in poly.coeffs()])
-
-
-def _product(factors: list[flint.arb]) -> flint.arb:
-    total = flint.arb(1)
-    for factor in factors:
-        total *= factor
-    return total

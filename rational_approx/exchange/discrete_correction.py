@@ -102,9 +102,7 @@ class _Rows:
         self.now, self.q = flint.arb_mat([[int(k == p + 1)] for k in range(self.n)]), self.ones  # P = 0, Q = 1
         self.worst = max((abs(a * b).mid() for a, b in zip(u, f, strict=True)), key=float)
 
-    def step(
-        self, share: float, normaliser: list[flint.arb]
-    ) -> tuple[np.ndarray | None, np.ndarray | None, bool]:
+    def step(self, share: float, normaliser: list[flint.arb]) -> tuple[np.ndarray | None, np.ndarray | None, bool]:
         """One programme at a share of the best error: its multipliers, and whether it found a better approximant."""
         from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
 

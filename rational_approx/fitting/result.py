@@ -111,8 +111,8 @@ class Fit:
 
     @property
     def infimum(self) -> Any:
-        """Of samples, where no rational of the type is best: what the errors of all of them exceed, and that of this one
-        by at most 1e-12 of it. Otherwise None."""
+        """Of samples, where no rational of the type is best: what the errors of all of them exceed, and that of this
+        one by at most 1e-12 of it. Otherwise None."""
         return self.patterns[0].error if self.target.samples is not None and self.patterns else None
 
     @property
@@ -123,8 +123,8 @@ class Fit:
         remarks = []
         if self.infimum is not None:
             remarks.append(
-                f"no rational of this type is best: the infimum {float(self.infimum):.10g} is approached by rationals that "
-                "pass through an outlier by a zero and a pole beside it; leave it out, or lower the type"
+                f"no rational of this type is best: the infimum {float(self.infimum):.10g} is approached by rationals "
+                "that pass through an outlier by a zero and a pole beside it; leave it out, or lower the type"
             )
         signs, free, zero = denominator_sign(self.rational.polynomials[1], self.target.domain)
         if not free:

@@ -8,6 +8,7 @@ none: then the infimum is approached by rationals that pass through an outlier b
 Samples are floats, and floats are fractions: everything here is exact but the search.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -16,8 +17,9 @@ import numpy as np
 
 from rational_approx.arithmetic.polynomials import as_chebyshev, exact, fmpq, fractions
 from rational_approx.arithmetic.precision import working_precision
-from rational_approx.exchange.discrete import Quotient, best_on_points
+from rational_approx.exchange.discrete import best_on_points
 from rational_approx.exchange.discrete_correction import Table
+from rational_approx.exchange.discrete_levels import Quotient
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.problem.change import Change
 from rational_approx.problem.competitors import Pattern
@@ -70,9 +72,9 @@ def fitted_to_samples(question: Any, digits: int) -> Fit:
         *sides, infimum = found.limit
         limit = _rational(question, posed, (sides[0], sides[1]), [], points)
         patterns = (Pattern((1,), limit, _shown(infimum * posed.size, question.digits), points, True),)
-    made = Fit(rational, _shown(error, question.digits), points, True, *question, patterns=patterns)
+    made = Fit(rational, _shown(error, question.digits), points, True, *question)
     question.check_forced(made)
-    return made
+    return replace(made, patterns=patterns)
 
 
 def _shown(error: Fraction, digits: int | None) -> Any:

@@ -127,7 +127,7 @@ class _Programme:
         self.normaliser, self.columns, basis = normaliser, [], []
         for error, bottom in zip(self.errors, self.bottoms, strict=True):
             unit = error / normaliser
-            for (other, *rest) in zip(basis, *zip(*self.columns, strict=True), strict=True) if basis else ():
+            for other, *rest in zip(basis, *zip(*self.columns, strict=True), strict=True) if basis else ():
                 share = (other @ unit) / len(unit)
                 unit, error, bottom = unit - share * other, error - share * rest[0], bottom - share * rest[1]
             size = mpmath.sqrt(unit @ unit / len(unit))
