@@ -123,7 +123,7 @@ def _first(table: Table, degree: tuple[int, int]) -> list[int]:
 def _outside(level: _Level, table: Table) -> set[int]:
     """Points outside of Z at which the error is larger than h, the peaks of them, or F Q_0 is not positive."""
     found: dict[tuple[int, int], tuple[flint.fmpq, int]] = {}
-    run, before = 0, 0
+    run, before, allowed = 0, 0, _allowed(level, table)
     for k, (t, f, u) in enumerate(zip(*table, strict=True)):
         side, q = level.factor(t), level.q(t)
         if t in level.dropped:
@@ -132,7 +132,7 @@ def _outside(level: _Level, table: Table) -> set[int]:
             kind, size = 2, -abs(side)
         else:
             e = u * (f - level.p(t) / q)
-            kind, size = (1 if e > 0 else -1) if abs(e) > level.h * (1 + NEAR) else 0, abs(e)
+            kind, size = (1 if e > 0 else -1) if abs(e) > allowed else 0, abs(e)
         run += kind != before
         before = kind
         if kind and ((run, kind) not in found or size > found[run, kind][0]):
@@ -196,6 +196,10 @@ def _degenerate(table: Table, degree: tuple[int, int]) -> _Level | None:
     return None if smaller is None or smaller.dropped else _proved(table, degree, (smaller.p, smaller.q), slack)
 
 
+def _allowed(level: _Level, table: Table) -> flint.fmpq:
+    return max(level.h * (1 + NEAR), _rounding(table))
+
+
 def _rounding(table: Table) -> flint.fmpq:
     return ROUNDING * max(abs(f * u) for _, f, u in zip(*table, strict=True))
 
@@ -219,7 +223,7 @@ def _simplest(level: _Level, table: Table, degree: tuple[int, int]) -> _Level:
 
 def _proved(table: Table, degree: tuple[int, int], quotient: Quotient, slack: flint.fmpq = NONE) -> _Level | None:
     """Both bounds that r gives, if they meet, or are no further apart than the slack."""
-    p, q = quotient
+    p, q = quotient if quotient[0] != 0 else (ZERO, ONE)
     if q == 0:
         return None
     defect = min(degree[0] - p.degree(), degree[1] - q.degree()) if p != 0 else degree[1]
@@ -299,7 +303,7 @@ def _answer(level: _Level, table: Table) -> Discrete:
     if level.factor.degree() == 0:
         side = level.factor[0]
         return Discrete(level.p * side, level.q * side, level.lower, level.reference)
-    allowed = level.h * (1 + NEAR) if level.h else NEAR
+    allowed = _allowed(level, table)
     eps = flint.fmpq(1, 2**20)
     while True:
         p, q = (level.factor * side + eps * other for side, other in zip((level.p, level.q), level.beside, strict=True))

@@ -4,13 +4,15 @@
                                                           [--write docs/measured/fuzz.md]
 
 The programme shares no code with the package. For a level h it asks SciPy's HiGHS for P and Q with
-``u abs(f Q - P) + delta N <= h Q`` at every sample and delta as large as it can be, in coordinates in which ``u (f Q - P)``
-has orthonormal columns (Gram-Schmidt in mpmath), with the Q of the step before for N. What it finds is evaluated in
-mpmath, and its largest error is the new upper end of a bisection; so it never claims more than it has. Of an answer of
-`fit` the largest error at the samples and the signs of Q are evaluated in fractions, from the coefficients.
+``u abs(f Q - P) + delta N <= h Q`` at every sample and delta as large as it can be, in coordinates in which
+``u (f Q - P)`` has orthonormal columns (Gram-Schmidt in mpmath), with the Q of the step before for N. What it finds is
+evaluated in mpmath, and its largest error is the new upper end of a bisection; so it never claims more than it has. Of
+an answer of `fit` the largest error at the samples and the signs of Q are evaluated in fractions, from the
+coefficients.
 
-*Agrees*: the two errors differ by less than 1e-9 of them. *Programme behind*: that of `fit` is smaller, as the fractions
-show. *Wrong*: that of the programme is smaller, or the fit's own figure is not its error, or Q has two signs at samples.
+*Agrees*: the two errors differ by less than 1e-9 of them, or by the rounding of the samples, 2**-52 of the largest.
+*Programme behind*: that of `fit` is smaller, as the fractions show. *Wrong*: that of the programme is smaller, or the
+fit's own figure is not its error, or Q has two signs at samples.
 """
 
 import argparse
