@@ -126,7 +126,7 @@ class Fit:
                 f"no rational of this type is best: the infimum {float(self.infimum):.10g} is approached by rationals "
                 "that pass through an outlier by a zero and a pole beside it; leave it out, or lower the type"
             )
-        signs, free, zero = denominator_sign(self.rational.polynomials[1], self.target.domain)
+        _, free, zero = denominator_sign(self.rational.polynomials[1], self.target.domain)
         if not free:
             at = "" if zero is None else f", the first at x = {float(zero):.6g}"
             remarks.append(f"the denominator has zeros between samples{at}: lower its degree to have no pole there")

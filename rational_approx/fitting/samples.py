@@ -1,9 +1,11 @@
 """The best approximant on samples: a `Question` about samples in, a `Fit` out.
 
-The class of competitors is *one sign at the samples* (docs/approximation/semantics.md): Q keeps one sign at all samples,
-and between them nothing is asked of it. So the best fit of noisy samples may have poles between them, and there may be
-none: then the infimum is approached by rationals that pass through an outlier by a zero and a pole next to it
-(:mod:`exchange.discrete`). Neither is hidden: the fit that is returned says so, and `fit` warns.
+The class of competitors is *one sign at the samples* (docs/approximation/semantics.md): Q keeps one sign at all
+samples, and between them nothing is asked of it. So the best fit of noisy samples may have poles between them, and
+there may be no best fit: then the infimum is approached by rationals that pass through an outlier by a zero and a pole
+next to it (:mod:`exchange.discrete`). Neither is hidden: the fit that is returned says so, and `fit` warns. Why not the
+best without a zero of Q on the whole interval? There is none either, as soon as that condition counts: its infimum is
+approached by a Q that tends to zero between two samples, a spike that is no better than a pole.
 
 Samples are floats, and floats are fractions: everything here is exact but the search.
 """
@@ -141,8 +143,8 @@ def _in_x(posed: _Posed, points: tuple[Fraction, ...]) -> list[Fraction]:
 def _rational(
     question: Any, posed: _Posed, sides: Quotient, vanishing: list[Fraction], reference: tuple[Fraction, ...]
 ) -> Rational:
-    """The rational in the user's x, exactly. Floats are evaluated by the barycentric formula on points of the reference,
-    and on those at which P and Q nearly vanish."""
+    """The rational in the user's x, exactly. Floats are evaluated by the barycentric formula on points of the
+    reference, and on those at which P and Q nearly vanish."""
     domain, change = question.target.domain, posed.change
     powers = change.restored(sides[0] * fmpq(posed.unit), sides[1], posed.degree)
     top, bottom = (as_chebyshev(side, domain) if domain.bounded else fractions(side) for side in powers)

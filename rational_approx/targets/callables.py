@@ -27,8 +27,8 @@ def as_expression(function: object) -> Expression | None:
 
 
 def samples(function: object) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Samples ``(x, y)`` sorted by x, and the order that sorts them; None where the argument is neither a pair of arrays
-    nor an array of shape (n, 2)."""
+    """Samples ``(x, y)`` sorted by x, and the order that sorts them; None where the argument is neither a pair of
+    arrays nor an array of shape (n, 2)."""
     if isinstance(function, np.ndarray) and function.ndim > 0:
         if function.ndim != 2 or function.shape[1] != 2:
             raise ValueError(f"an array of samples has a row (x, y) for each, not the shape {function.shape}")

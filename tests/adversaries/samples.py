@@ -204,7 +204,10 @@ def solve(problem: Posed) -> Outcome:
         verdict, reason = "wrong", f"{found.error!r}, and the programme has {independent!r}"
     elif independent > found.error * (1 + TOLERANCE) + rounding:
         verdict, reason = "programme behind", f"{found.error!r}, and the programme has {independent!r}"
-    certificate = certify(found)
+    try:
+        certificate = certify(found)
+    except Exception as reason:
+        return Outcome("raised", f"certify: {reason!r}", seconds, found.infimum is None, False, "")
     said = certificate.status
     if said == "proved":
         best = (certificate.best_lower or 0) * (1 + Fraction(TOLERANCE)) >= certificate.upper
