@@ -264,8 +264,9 @@ def _factor(t: list[flint.fmpq], values: list[flint.fmpq | None], most: int) -> 
     sides = [factor(t[k]) * values[k] > 0 for k in left]
     for k, (a, b) in enumerate(pairwise(sides)):
         if a != b:
-            middle = (t[left[k]] + t[left[k] + 1]) / 2
-            factor *= flint.fmpq_poly([-middle, 1])
+            following = t[left[k] + 1]  # a point of Z in between may be a double zero: then there is no pole in a gap
+            zero = following if left[k + 1] > left[k] + 1 else (t[left[k]] + following) / 2
+            factor *= flint.fmpq_poly([-zero, 1])
     if factor.degree() > most:
         return None
     return factor if factor(t[left[0]]) * values[left[0]] > 0 else -factor
