@@ -1,7 +1,7 @@
 """Random samples: does an independent linear programme ever find a better rational than `fit`?
 
     OMP_NUM_THREADS=1 python -m tests.adversaries.samples [--seed 1] [--count 1000] [--first 0]
-                                                          [--write docs/measured/fuzz.md]
+                                                          [--record FILE] [--write docs/measured/fuzz.md]
 
 The programme shares no code with the package. For a level h it asks SciPy's HiGHS for P and Q with
 ``u abs(f Q - P) + delta N <= h Q`` at every sample and delta as large as it can be, in coordinates in which
@@ -16,6 +16,7 @@ fit's own figure is not its error, or Q has two signs at samples.
 """
 
 import argparse
+import json
 import random
 import time
 import warnings
@@ -37,6 +38,8 @@ BEGIN, END = "<!-- samples: begin -->", "<!-- samples: end -->"
 KINDS = ("noise", "smooth", "smooth with noise", "steps", "rounded", "outlier", "weighted")
 VERDICTS = ("agrees", "programme behind", "did not converge", "wrong", "raised")
 TOLERANCE = 1e-9
+CLOSE = 1e-5
+"""How near to the end of a bisection a programme that finds nothing is repeated with another normaliser."""
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
@@ -106,7 +109,7 @@ def programme(problem: Posed) -> float:
         low = mpmath.mpf(0)
         while search.best > 0 and search.best - low > search.best * TOLERANCE / 20:
             level = (low + search.best) / 2 if low else search.best * mpmath.mpf(0.7)
-            if not search.better(level):
+            if not search.better(level) and not (low > search.best * (1 - CLOSE) and search.finer(level)):
                 low = level
         return float(search.best)
 
@@ -121,7 +124,7 @@ class _Programme:
         powers = [np.array([mpmath.chebyt(k, v) for v in t]) for k in range(max(p, q) + 1)]
         self.errors = [-w * b for b in powers[: p + 1]] + [w * y * b for b in powers[: q + 1]]
         self.bottoms = [0 * t] * (p + 1) + powers[: q + 1]
-        self.best = max(abs(w * y))
+        self.best, self.q = max(abs(w * y)), 0 * t + 1
         self.scaled_by(0 * t + 1)
 
     def scaled_by(self, normaliser: np.ndarray) -> None:
@@ -154,9 +157,17 @@ class _Programme:
         error, q = (sum(a * column[k] for a, column in zip(c, self.columns, strict=True)) for k in (0, 1))
         if not min(q) > 0 or not max(abs(error / q)) < self.best:
             return False
-        self.best = max(abs(error / q))
-        self.scaled_by(np.array([max(value / max(q), mpmath.mpf(10) ** -4) for value in q]))
+        self.best, self.q = max(abs(error / q)), q / max(q)
+        self.scaled_by(np.maximum(self.q, mpmath.mpf(10) ** -4))
         return True
+
+    def finer(self, level: mpmath.mpf) -> bool:
+        """The same with a normaliser that follows Q further down."""
+        self.scaled_by(np.maximum(self.q, mpmath.mpf(10) ** -8))
+        found = self.better(level)
+        if not found:
+            self.scaled_by(np.maximum(self.q, mpmath.mpf(10) ** -4))
+        return found
 
 
 # -- the answer of fit -------------------------------------------------------------------------------------------------
@@ -232,24 +243,37 @@ def summary(kinds: list[str], outcomes: list[Outcome]) -> str:
     return "\n".join([*lines, "", f"`certify` says: {said}. Seconds of processor time for one fit: {shown}."])
 
 
+def recorded(path: Path | None, seed: int) -> dict[int, Outcome]:
+    """The outcomes that a record keeps."""
+    if path is None or not path.exists():
+        return {}
+    lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return {line["index"]: Outcome(*line["outcome"]) for line in lines if line["seed"] == seed}
+
+
 def main() -> None:
     """Run the problems and print the failures and the counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--record", type=Path, help="a file of outcomes, in which those of earlier runs are kept")
     parser.add_argument("--write", type=Path, help="a page that has the marks, such as docs/measured/fuzz.md")
     chosen = parser.parse_args()
-    kinds, outcomes = [], []
-    for index in range(chosen.first, chosen.first + chosen.count):
+    results = recorded(chosen.record, chosen.seed)
+    indices = range(chosen.first, chosen.first + chosen.count)
+    for index in indices:
+        if index in results:
+            continue
         problem = posed(chosen.seed, index)
-        outcome = solve(problem)
-        kinds.append(problem.kind)
-        outcomes.append(outcome)
+        outcome = results[index] = solve(problem)
         if outcome.verdict != "agrees":
             size = f"{problem.x.size} samples, type {problem.degree}"
             print(f"({chosen.seed}, {index}, {problem.kind}, {size}: {outcome})", flush=True)
-    shown = summary(kinds, outcomes)
+        if chosen.record:
+            with chosen.record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"seed": chosen.seed, "index": index, "outcome": outcome}) + "\n")
+    shown = summary([KINDS[index % len(KINDS)] for index in indices], [results[index] for index in indices])
     print(shown)
     if chosen.write:
         page = chosen.write.read_text(encoding="utf-8")
