@@ -146,13 +146,14 @@ def _levelled(table: Table, degree: tuple[int, int]) -> _Level | None:
     found = _without_error(table, degree)
     if found is not None:
         return found
-    tried: list[Guess] = []
+    tried: list[tuple[str, Guess]] = []  # a guess is worth another trial from a start that is better by a digit
     patience = PATIENCE
     for state in corrected(table, degree):
         for guess in guesses(table, degree, state):
-            if guess in tried:
+            attempt = f"{float(state.error):.5e}", guess
+            if attempt in tried:
                 continue
-            tried.append(guess)
+            tried.append(attempt)
             quotient = levelled(table, degree, state, guess)
             found = None if quotient is None else _proved(table, degree, quotient)
             if found is not None:
