@@ -122,4 +122,5 @@ def _shown(end: End) -> str:
     # An end that only a float can have meant is shown as that float: 0.79, and not a fraction of two long numbers.
     if not isinstance(end, Fraction) or end.denominator.bit_length() + end.numerator.bit_length() <= 100:
         return str(end)
-    return repr(float(end)) if abs(end) < 2**1023 and Fraction(float(end)) == end else str(end)
+    value = float(end) if abs(end) < 2**1023 else inf
+    return repr(value) if value < inf and end in (Fraction(value), fraction(value)) else str(end)
