@@ -100,7 +100,7 @@ def best_on_points(table: Table, degree: tuple[int, int], digits: int) -> Discre
     chosen = _first(table, degree)
     with working_bits(int(3.33 * digits) + 192 + (sum(degree) + 2) * (8 + 2 * spread)):
         while True:
-            level = _levelled(table.at(chosen), degree)
+            level = _best(table.at(chosen), degree)
             if level is None:
                 return None
             outside = _outside(level, table)
@@ -141,7 +141,7 @@ def _outside(level: _Level, table: Table) -> set[int]:
     return {k for _, k in worst[:MOST]}
 
 
-def _levelled(table: Table, degree: tuple[int, int]) -> _Level | None:
+def _best(table: Table, degree: tuple[int, int]) -> _Level | None:
     """The proved level on few points."""
     found = _without_error(table, degree)
     if found is not None:
@@ -193,7 +193,7 @@ def _degenerate(table: Table, degree: tuple[int, int]) -> _Level | None:
     found = _proved(table, degree, (ZERO, ONE), slack)
     if found is not None or min(degree) == 0:
         return found
-    smaller = _levelled(table, (degree[0] - 1, degree[1] - 1))
+    smaller = _best(table, (degree[0] - 1, degree[1] - 1))
     return None if smaller is None or smaller.dropped else _proved(table, degree, (smaller.p, smaller.q), slack)
 
 
@@ -213,7 +213,7 @@ def _simplest(level: _Level, table: Table, degree: tuple[int, int]) -> _Level:
     if level.h == 0 or level.h > noise:
         return level
     for smaller in ((p - 1, q - 1), (p - 1, q), (p, q - 1)):
-        found = _levelled(table, smaller) if min(smaller) >= 0 else None
+        found = _best(table, smaller) if min(smaller) >= 0 else None
         if found is not None and found.h <= noise:
             return found
     return level
@@ -309,6 +309,6 @@ def _answer(level: _Level, table: Table) -> Discrete:
     eps = flint.fmpq(1, 2**20)
     while True:
         p, q = (level.factor * side + eps * other for side, other in zip((level.p, level.q), level.beside, strict=True))
-        if all(u * abs(f - p(t) / q(t)) <= allowed for t, f, u in zip(*table, strict=True)):
+        if all(q(t) > 0 and u * abs(f - p(t) / q(t)) <= allowed for t, f, u in zip(*table, strict=True)):
             return Discrete(p, q, level.lower, level.reference, limit, vanishing)
         eps /= 2**10
