@@ -10,7 +10,8 @@ evaluated in mpmath, and its largest error is the new upper end of a bisection; 
 an answer of `fit` the largest error at the samples and the signs of Q are evaluated in fractions, from the
 coefficients.
 
-*Agrees*: the two errors differ by less than 1e-9 of them, or by the rounding of the samples, 2**-52 of the largest.
+*Agrees*: the two errors differ by less than 1e-9 of them, or by the rounding of the samples, 2**-52 of the largest; or
+the infimum is zero, and they differ by less than 1e-9 of the largest sample.
 *Programme behind*: that of `fit` is smaller, as the fractions show. *Wrong*: that of the programme is smaller, or the
 fit's own figure is not its error, or Q has two signs at samples.
 """
@@ -206,7 +207,9 @@ def solve(problem: Posed) -> Outcome:
     largest, one_sign = evaluated(problem, found.rational)
     independent = programme(problem)
     verdict, reason = "agrees", ""
-    rounding = 2.0**-52 * float(np.abs(problem.weight * problem.y).max())
+    # An infimum of zero has no relative error: the programme's errors fall and fall.
+    share = TOLERANCE if found.infimum == 0 else 2.0**-52
+    rounding = share * float(np.abs(problem.weight * problem.y).max())
     if not one_sign:
         verdict, reason = "wrong", "Q has two signs at the samples, or a zero"
     elif abs(found.error - float(largest)) > 1e-12 * found.error:
