@@ -51,6 +51,7 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.proof.rounding
 	$(BIN)/python -m tests.adversaries.truths
 	$(BIN)/python -m tests.adversaries.fuzz --count 1000 --record $(PAGES)/fuzz.jsonl --write docs/measured/fuzz.md
+	$(BIN)/python -m tests.adversaries.samples --count 1000 --record $(PAGES)/samples.jsonl --write docs/measured/fuzz.md
 	$(BIN)/python -m tests.adversaries.false_proofs --count 1000 --results $(PAGES)/false.jsonl --write docs/measured/proofs.md
 	$(BIN)/python -m tests.adversaries.mutations --count 500 --write docs/measured/proofs.md
 	$(BIN)/python -m tests.adversaries.hostile --count 200 --write docs/measured/proofs.md

@@ -110,4 +110,12 @@ class Domain:
         return any(lower <= x <= upper for lower, upper in self.intervals)  # type: ignore[operator]
 
     def __repr__(self) -> str:
-        return "Domain(" + " u ".join(f"[{lower}, {upper}]" for lower, upper in self.intervals) + ")"
+        return "Domain(" + " u ".join(f"[{_shown(lower)}, {_shown(upper)}]" for lower, upper in self.intervals) + ")"
+
+
+def _shown(end: End) -> str:
+    # An end that only a float can have meant is shown as that float: 0.79, and not a fraction of two long numbers.
+    if not isinstance(end, Fraction) or end.denominator.bit_length() + end.numerator.bit_length() <= 100:
+        return str(end)
+    value = float(end) if abs(end) < 2**1023 else inf
+    return repr(value) if value < inf and end in (Fraction(value), fraction(value)) else str(end)

@@ -14,6 +14,7 @@ from rational_approx.exchange.restricted import restricted
 from rational_approx.exchange.stationary import Unfinished
 from rational_approx.fitting.last_look import last_look
 from rational_approx.fitting.result import DidNotConverge, Fit
+from rational_approx.fitting.samples import fitted_to_samples
 from rational_approx.fitting.solve import Seen, Solution, solve
 from rational_approx.fitting.whole_line import on_line
 from rational_approx.problem.answer import Finished, restored
@@ -86,15 +87,12 @@ def _on_line(question: Question) -> Fit:
 def fitted(question: Question) -> Fit:
     """The best fit among denominators of one sign."""
     target, degree, bounds = question.target, question.degree, question.bounds
+    if target.samples is not None:
+        return fitted_to_samples(question, question.digits or DEFAULT_DIGITS)
     try:
         problem = reduced(target, degree, question.interpolate)
     except NoGap:
         return _on_line(question)
-    if target.samples is not None and sum(problem.degree) + 2 > len(target.samples[0]):
-        raise ValueError(
-            f"type {degree} needs at least {sum(degree) + 2} samples, and there are {len(target.samples[0])}: "
-            "lower the degree"
-        )
     solution, found = question.solved(problem)
     question.check_forced(found)
     if found is None or not found.converged:

@@ -1,5 +1,6 @@
 """`fit`: the best uniform rational approximation of a target. Its arguments are checked here, and nothing is solved."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
@@ -61,6 +62,9 @@ def fit(
     DidNotConverge
         where no best approximant was found, with the best attempt as its ``fit``.
 
+    Of samples no rational may be best, and the best one may have poles between them: then there is a ``UserWarning``,
+    and ``Fit.remarks`` says the same. See :mod:`rational_approx.exchange.discrete`.
+
     >>> best = fit("exp(x)", (4, 4), (-1, 1))
     >>> best.error, len(best.reference), best.converged
     (1.5380550833437264e-10, 10, True)
@@ -80,5 +84,9 @@ def fit(
     if degree is None:
         if tolerance is None:
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
-        return cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
-    return best(Question(target, checked_degree(degree), digits, conditions, within), denominator)
+        found = cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
+    else:
+        found = best(Question(target, checked_degree(degree), digits, conditions, within), denominator)
+    for remark in found.remarks:
+        warnings.warn(f"{target!r}, type {found.degree}: {remark}", stacklevel=2)
+    return found

@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.signs import denominator_sign
 from rational_approx.exchange.relaxed import Record
 from rational_approx.fitting.error_curve import error_curve
 from rational_approx.problem.competitors import Pattern, marks, signs_of
@@ -44,6 +45,8 @@ class Fit:
         One record per exchange.
     denominator, patterns:
         The class of competitors, and for ``"any"`` the best of every pattern of signs on the intervals of the domain.
+        Of samples, where no rational of the type is best: the rational that the best ones tend to away from outliers,
+        and the infimum as its error.
     upper:
         A proved upper bound of the error on the whole domain; None where the target cannot be enclosed (a callable was
         looked at in samples, and nothing is known between them).
@@ -90,6 +93,7 @@ class Fit:
 
     def __str__(self) -> str:
         state = "best approximation" if self.converged else "NOT converged"
+        state = state if self.infimum is None else "within 1e-12 of the best error"
         lines = [
             f"{self.target.name} on {self.target.domain}",
             f"  type {self.degree}, {state}, levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at "
@@ -108,7 +112,30 @@ class Fit:
             lines.append(f"  with {conditions}")
         if self.bounds != (-inf, inf):
             lines.append(f"  with values in [{float(self.bounds[0]):g}, {float(self.bounds[1]):g}]: proved")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])
+
+    @property
+    def infimum(self) -> Any:
+        """Of samples, where no rational of the type is best: what the errors of all of them exceed, and that of this
+        one by at most 1e-12 of it. Otherwise None."""
+        return self.patterns[0].error if self.target.samples is not None and self.patterns else None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a user of samples must know: no best approximant, and a pole between samples."""
+        if self.target.samples is None:
+            return ()
+        remarks = []
+        if self.infimum is not None:
+            remarks.append(
+                f"no rational of this type is best: the infimum {float(self.infimum):.10g} is approached by rationals "
+                "that pass through an outlier by a zero and a pole beside it; leave it out, or lower the type"
+            )
+        _, free, zero = denominator_sign(self.rational.polynomials[1], self.target.domain)
+        if not free:
+            at = "" if zero is None else f", the first at x = {float(zero):.6g}"
+            remarks.append(f"the denominator has zeros between samples{at}: lower its degree to have no pole there")
+        return tuple(remarks)
 
 
 class DidNotConverge(ArithmeticError):

@@ -53,6 +53,8 @@ def forced_error(target: Target, conditions: Conditions) -> tuple[float, float]:
     found = [(0.0, 0.0)]
     for a, value in conditions:
         for piece in target.pieces:
+            if target.samples is not None and float(a) not in target.samples[0]:
+                continue  # f has no value there
             if value is not None and piece.lower <= a <= piece.upper:
                 x = np.array([float(a)])
                 found.append((float(piece.weight(x)[0] * abs(piece.function(x)[0] - float(value))), float(a)))

@@ -93,9 +93,10 @@ def certify(
     any_sign = getattr(source, "denominator", "one sign") == "any" and len(target.domain.intervals) > 1
     top, bottom = rational.polynomials
     signs, free, zero = denominator_sign(bottom, target.domain)
-    near, rivals = getattr(source, "reference", ()), tuple(getattr(source, "patterns", ())) if any_sign else ()
+    several = any_sign or target.samples is not None
+    near, rivals = getattr(source, "reference", ()), tuple(getattr(source, "patterns", ())) if several else ()
     if against is not None and not any_sign:
-        rivals = (_Rival((1,) * len(signs), against.rational, against.reference),)
+        rivals = (*rivals, _Rival((1,) * len(signs), against.rational, against.reference))
     asked = _Asked(target, top, bottom, degree, _finite_points(near), wanted, COMPETITORS[any_sign], signs, rivals)
     found = _found(asked, rational, free, zero)
     bounds, worst = (found.lower, found.upper, found.best_lower), found.witness and found.witness.x
@@ -126,11 +127,15 @@ def _finite_points(reference: Sequence[Any]) -> list[Fraction]:
 def _found(asked: "_Asked", rational: Rational, free: bool | None, zero: Fraction | None) -> "_Findings":
     # By the kind of the target, unless there is a pole.
     found, target = _Findings(), asked.target
-    if zero is not None and free is False:
+    if target.samples is not None and _one_sign_at(asked.bottom, target):
+        _from_samples(found, rational, asked)
+        if not free:
+            at = "" if zero is None else f", at or next to x = {float(zero):.6g}"
+            found.status = "undecided"
+            found.reason = f"the denominator has a zero between samples{at}: what is stated is about the samples alone"
+    elif zero is not None and free is False:
         found.status, found.witness = "refuted", Point(0, zero)
         found.reason = f"the denominator has a zero on the domain, at or next to x = {float(zero):.6g}"
-    elif target.samples is not None:
-        _from_samples(found, rational, target, asked.degree)
     elif any(piece.expression is None or piece.weight_expression is None for piece in target.pieces):
         _sampled(found, rational, target)
     elif free is None:
@@ -412,14 +417,27 @@ def _rounded(value: arb, side: int) -> Fraction:
 # -- samples and opaque callables ------------------------------------------------------------------------------------
 
 
-def _from_samples(found: _Findings, rational: Rational, target: Target, degree: tuple[int, ...]) -> None:
-    points = sample_errors(rational, exact_samples(target))
+def _one_sign_at(bottom: flint.fmpq_poly, target: Target) -> bool:
+    values = [bottom(fmpq(x)) for x, _, _ in exact_samples(target)]
+    return min(values) > 0 or max(values) < 0
+
+
+def _from_samples(found: _Findings, rational: Rational, asked: _Asked) -> None:
+    samples = exact_samples(asked.target)
+    points = sample_errors(rational, samples)
     found.witness, _, largest = max(points, key=lambda entry: entry[2])
     found.lower = found.upper = largest
-    weighted = {x for x, _, weight in exact_samples(target) if weight > 0}
-    points = [point for point in points if point[0].x in weighted]
-    found.best_lower, places, sides = least_error(points, degree, rational.polynomials)
+    weighted = tuple(sample for sample in samples if sample[2] > 0)
+    found.best_lower, places, sides = least_error(sample_errors(rational, weighted), asked.degree, rational.polynomials)
     found.references = (Reference((1,), places, sides),) if found.best_lower else ()
+    for rival in asked.rivals:  # the best of all samples but some, where no rational is the best of all
+        top, bottom = rival.rational.polynomials
+        if not denominator_sign(bottom, asked.target.domain)[1]:
+            continue
+        bound, places, sides = least_error(sample_errors(rival.rational, weighted), asked.degree, (top, bottom))
+        if bound > found.best_lower:
+            plain = Rational(fractions(top), fractions(bottom), asked.target.domain, "monomial")
+            found.best_lower, found.references = bound, (Reference((1,), places, sides, plain),)
     found.status = "proved"
 
 

@@ -28,7 +28,12 @@ def as_expression(function: object) -> Expression | None:
 
 
 def samples(function: object) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Samples ``(x, y)`` sorted by x and the order that sorts them, or None for what is not a pair of arrays."""
+    """Samples ``(x, y)`` sorted by x, and the order that sorts them; None where the argument is neither a pair of
+    arrays nor an array of shape (n, 2)."""
+    if isinstance(function, np.ndarray) and function.ndim > 0:
+        if function.ndim != 2 or function.shape[1] != 2:
+            raise ValueError(f"an array of samples has a row (x, y) for each, not the shape {function.shape}")
+        function = function[:, 0], function[:, 1]
     if not isinstance(function, tuple | list) or len(function) != 2 or callable(function[0]):
         return None
     if any(np.iscomplexobj(side) for side in function):

@@ -46,7 +46,7 @@ class Target:
     function:
         An expression string (``"tanh(x)"``), a gate (``gates.jumprelu(...)``) or a gate's name (``"gelu"``), a sympy
         expression, a ``torch.nn`` activation, a :class:`~rationals.rational.Rational`, a Python callable of
-        floats, arrays or mpmath numbers, or samples ``(x, y)``.
+        floats, arrays or mpmath numbers, or samples: ``(x, y)`` or an array of shape (n, 2).
     domain:
         A pair or a list of pairs; see :class:`~rational_approx.arithmetic.domain.Domain`. A gate brings a default.
     weight:
@@ -131,12 +131,15 @@ class Target:
         outside = (x < float(self.domain.lower)) | (x > float(self.domain.upper))
         if outside.any() or len(self.domain.intervals) > 1:
             raise ValueError(f"the domain of samples is one interval that holds all of them, not {self.domain}")
+        # Samples are floats, and the decimal that names a float may lie inside of it.
+        first, last = Fraction(float(x[0])), Fraction(float(x[-1]))
+        self.domain = Domain.of((min(self.domain.lower, first), max(self.domain.upper, last)))
         self.samples = self.function = (x, y)
         self.expression = self.weight_expression = None
         self.breakpoints = ()
         weights = callables.sample_weights(weight, x, y, order)
         self.weight, self.relative_zeros = weights, ()
-        middles = (x[1:] + x[:-1]) / 2  # the sample nearest to t, so that rounding in t does no harm
+        middles = x[1:] / 2 + x[:-1] / 2  # the sample nearest to t, so that rounding in t does no harm
         self.pieces = (
             Piece(
                 self.domain.lower,

@@ -267,7 +267,7 @@ def _samples_prover(draw: random.Random, base: Statement) -> list[Answer]:
         return [Answer("samples", "prover", "certify", "open", "late", shown(base))]
     except Exception:
         return [Answer("samples", "prover", "certify", "open", "crash", shown(base, traceback.format_exc()[-300:]))]
-    if certificate.upper is None:
+    if certificate.upper is None or certificate.status == "undecided":  # also: a pole between samples
         return [Answer("samples", "prover", "bounds", "true", "undecided")]
     stated = replace(
         base,
