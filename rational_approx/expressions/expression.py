@@ -14,7 +14,7 @@ import scipy.special
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fractions
-from rational_approx.arithmetic.precision import fraction, to_arb, working_bits
+from rational_approx.arithmetic.precision import fraction, held_precision, to_arb, working_bits
 from rational_approx.expressions import switches
 from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES
 from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
@@ -149,6 +149,7 @@ class Expression:
         value = evaluate(self.tree, x, ENCLOSURES)
         return x * 0 + value if isinstance(x, flint.arb_series) and isinstance(value, flint.arb) else value
 
+    @held_precision()
     def mpf(self, x: Any) -> mpmath.mpf:
         """The value at an exact point (mpf, Fraction, int, or a float read as its shortest decimal), to ``mp.prec``."""
         wanted, point = mpmath.mp.prec, fraction(x)

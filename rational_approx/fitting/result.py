@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.precision import held_precision
 from rational_approx.exchange.relaxed import Record
 from rational_approx.fitting.error_curve import error_curve
 from rational_approx.problem.competitors import Pattern, marks, signs_of
@@ -79,10 +80,12 @@ class Fit:
         """Draw the error curve with its reference (needs matplotlib); see `error_curve`."""
         return error_curve(self.target, self.rational, self.reference, float(self.error), path)
 
+    @held_precision()
     def __repr__(self) -> str:
         state = f"error {mpmath.nstr(mpmath.mpf(self.error), 10)}{'' if self.converged else ', NOT converged'}"
         return f"Fit({self.target.name} on {self.target.domain}, type {self.degree}, {state})"
 
+    @held_precision()
     def __str__(self) -> str:
         state = "best approximation" if self.converged else "NOT converged"
         lines = [

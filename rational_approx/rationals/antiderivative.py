@@ -20,7 +20,7 @@ import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.polynomials import Root, common_factor_removed, exact, isolated_roots
-from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.precision import fraction, held_precision, to_arb, to_fraction, working_bits
 
 __all__ = ["Antiderivative"]
 
@@ -59,6 +59,7 @@ class Antiderivative:
 
         return tuple((pole, residue(pole)) for pole in isolated_roots(self._reduced[1]))
 
+    @held_precision()
     def __call__(self, x: Any) -> Any:
         """``F(x)`` for a float, an array (float64 result), an mpmath number or a ball (same kind, rigorous)."""
         if isinstance(x, flint.arb):

@@ -27,7 +27,7 @@ from rational_approx.arithmetic.polynomials import (
     isolated_roots,
     quotient_of_powers,
 )
-from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.precision import fraction, held_precision, to_arb, to_fraction, working_bits
 from rational_approx.rationals.antiderivative import Antiderivative
 from rational_approx.rationals.forms import Barycentric, SafePade, losses, safe_pade
 from rational_approx.rationals.saturation import Saturated, saturated
@@ -114,6 +114,7 @@ class Rational:
         # Not cached: balls carry the working precision at which they were made.
         return [to_arb(c) for c in self.numerator], [to_arb(c) for c in self.denominator]
 
+    @held_precision()
     def _mpf(self, x: mpmath.mpf) -> mpmath.mpf:
         wanted, point = mpmath.mp.prec, fraction(x)
         for bits in (2 * wanted + 64, 8 * wanted + 256, 64 * wanted + 4096):

@@ -13,7 +13,7 @@ import numpy as np
 from rational_approx import plot
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.polynomials import exact, fmpq
-from rational_approx.arithmetic.precision import fraction, to_arb
+from rational_approx.arithmetic.precision import fraction, held_precision, to_arb
 from rational_approx.arithmetic.signs import sign_on
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class Saturated(Generic[Continued]):
     def _side(self, x: Fraction) -> int | None:
         return 0 if x < self.ends[0] else 1 if x > self.ends[1] else None
 
+    @held_precision()
     def _mpf(self, x: mpmath.mpf) -> Any:
         if mpmath.isnan(x):
             return x

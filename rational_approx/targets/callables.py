@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.precision import held_precision, working_precision
 from rational_approx.expressions import expression
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.from_sympy import from_sympy
@@ -79,6 +80,7 @@ def vectorised(
     low = float(np.nextafter(float(lower), np.inf)) if lower in breakpoints else float(lower)
     high = float(np.nextafter(float(upper), -np.inf)) if upper in breakpoints else float(upper)
 
+    @held_precision()  # it may calculate with mpmath, whose functions change the precision on their way
     def call(x: np.ndarray) -> np.ndarray:
         inside = np.clip(np.asarray(x, dtype=np.float64), low, high)
         try:
@@ -121,10 +123,10 @@ def multiprecision(function: Any, lower: End, upper: End) -> Callable[[mpmath.mp
     low, high = max(float(lower), -1e3), min(float(upper), 1e3)
     for share in (0.377, 0.619):
         try:
-            with mpmath.workdps(80):
+            with working_precision(80):
                 x = mpmath.mpf(low) + (mpmath.mpf(high) - low) * mpmath.mpf(share) + mpmath.mpf(10) ** -25
                 fine, moved = function(x), function(x + mpmath.mpf(10) ** -40)
-            with mpmath.workdps(40):
+            with working_precision(40):
                 coarse = function(x)
         except Exception:  # whatever it raises on an mpmath number, it is not a multiprecision function
             return None
