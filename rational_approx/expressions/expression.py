@@ -15,6 +15,7 @@ import scipy.special
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fractions
 from rational_approx.arithmetic.precision import fraction, held_precision, to_arb, working_bits
+from rational_approx.arithmetic.values import Value
 from rational_approx.expressions import switches
 from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES
 from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
@@ -95,7 +96,7 @@ def _stable(node: Node) -> Node:
 
 
 @dataclass(frozen=True)
-class Expression:
+class Expression(Value):
     """A function of one real variable, read by `parse`; immutable, and equal where the normal forms are equal.
 
     Calling it evaluates in float64 (a float, or an array element by element). Where a value does not exist, the

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import mpmath
@@ -80,20 +81,21 @@ def vectorised(
     low = float(np.nextafter(float(lower), np.inf)) if lower in breakpoints else float(lower)
     high = float(np.nextafter(float(upper), -np.inf)) if upper in breakpoints else float(upper)
 
-    @held_precision()  # it may calculate with mpmath, whose functions change the precision on their way
-    def call(x: np.ndarray) -> np.ndarray:
-        inside = np.clip(np.asarray(x, dtype=np.float64), low, high)
-        try:
-            values = function(inside)
-            if np.shape(values) != inside.shape:
-                raise TypeError
-        except Exception:  # a scalar function may fail on arrays in any way; below it speaks for itself
-            values = [_scalar(function, v, called) for v in inside.ravel()]
-        if np.iscomplexobj(values):
-            raise ValueError(f"{called} is complex on its domain: give a real function, or another domain")
-        return np.asarray(values, dtype=np.float64).reshape(inside.shape)
+    return partial(_values, function, low, high, called)
 
-    return call
+
+@held_precision()  # the function may calculate with mpmath, whose functions change the precision on their way
+def _values(function: Callable[[Any], Any], low: float, high: float, called: str, x: np.ndarray) -> np.ndarray:
+    inside = np.clip(np.asarray(x, dtype=np.float64), low, high)
+    try:
+        values = function(inside)
+        if np.shape(values) != inside.shape:
+            raise TypeError
+    except Exception:  # a scalar function may fail on arrays in any way; below it speaks for itself
+        values = [_scalar(function, v, called) for v in inside.ravel()]
+    if np.iscomplexobj(values):
+        raise ValueError(f"{called} is complex on its domain: give a real function, or another domain")
+    return np.asarray(values, dtype=np.float64).reshape(inside.shape)
 
 
 def _scalar(function: Callable[[Any], Any], x: float, called: str) -> float:

@@ -1,7 +1,8 @@
 """`Target`: the function to approximate, where, and with which weight."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import partial
 from math import isinf
 from typing import Any
 
@@ -104,7 +105,7 @@ class Target:
         if self.expression is not None and relative:
             weight = self.expression.reciprocal_size()
         elif relative:
-            weight = _relative(function)
+            weight = partial(_reciprocal_size, function)
         formula = expression.parse("1") if weight is None else callables.as_expression(weight)
         self.weight: Any = formula if formula is not None else weight
         self.weight_expression = formula
@@ -144,8 +145,8 @@ class Target:
             Piece(
                 self.domain.lower,
                 self.domain.upper,
-                lambda t: y[np.searchsorted(middles, t)],
-                lambda t: weights[np.searchsorted(middles, t)],
+                partial(_nearest, middles, y),
+                partial(_nearest, middles, weights),
             ),
         )
 
@@ -247,8 +248,12 @@ class Target:
         return f"Target({self.name} on {self.domain})"
 
 
-def _relative(function: Any) -> Callable[[Any], Any]:
-    def weight(x: Any) -> Any:
-        return 1 / abs(function(x))
+# Functions of their own and no closures, so that a target can be pickled where its callable can.
 
-    return weight
+
+def _reciprocal_size(function: Any, x: Any) -> Any:
+    return 1 / abs(function(x))
+
+
+def _nearest(middles: np.ndarray, values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return values[np.searchsorted(middles, x)]
