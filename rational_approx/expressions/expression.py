@@ -17,6 +17,7 @@ from rational_approx.arithmetic.polynomials import fractions
 from rational_approx.arithmetic.precision import fraction, held_precision, to_arb, working_bits
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions import switches
+from rational_approx.expressions.derivative import derivative
 from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES
 from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
 from rational_approx.expressions.parser import LIMIT_LENGTH, parse_tree
@@ -136,6 +137,10 @@ class Expression(Value):
     def reciprocal_size(self) -> "Expression":
         """``1 / abs(f)``, the weight of a relative error."""
         return replace(self, tree=build("/", number(1), build("abs", self.tree)))
+
+    def derivative(self) -> "Expression":
+        """``f'``; raises ``ExpressionError`` where it is not in the language."""
+        return replace(self, tree=derivative(self.tree))
 
     def ball(self, x: Any) -> Any:
         """A rigorous enclosure for a ball or a power series over balls (same kind), at the working precision.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import mpmath
 import numpy as np
 
+from rational_approx import plot
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import held_precision
 from rational_approx.exchange.relaxed import Record
@@ -79,6 +80,10 @@ class Fit:
     def plot(self, path: str | None = None) -> "Figure":
         """Draw the error curve with its reference (needs matplotlib); see `error_curve`."""
         return error_curve(self.target, self.rational, self.reference, float(self.error), path)
+
+    def _repr_html_(self) -> str:
+        """The fit and its error curve, for notebooks."""
+        return plot.in_notebook(str(self), self.plot)
 
     @held_precision()
     def __repr__(self) -> str:

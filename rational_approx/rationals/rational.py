@@ -209,6 +209,10 @@ class Rational(Algebra, Value):
             spans.append((start, end, "-"))
         return plot.values(self, spans, f"type {self.type} on {self.domain}", path)
 
+    def _repr_html_(self) -> str:
+        """The function and its picture, for notebooks."""
+        return plot.in_notebook(str(self), self.plot)
+
     def without_support(self) -> "Rational":
         """The same coefficients, evaluated by Clenshaw's or Horner's rule and not by the barycentric formula."""
         return replace(self, support=())

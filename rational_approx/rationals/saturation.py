@@ -153,6 +153,10 @@ class Saturated(Value, Generic[Continued]):
         spans = [(lower - reach, lower, "--"), (lower, upper, "-"), (upper, upper + reach, "--")]
         return plot.values(self, spans, f"type ({p}, {q}), continued outside [{lower:g}, {upper:g}]", path, self.ends)
 
+    def _repr_html_(self) -> str:
+        """The function and its picture, for notebooks."""
+        return plot.in_notebook(str(self), self.plot)
+
     def __str__(self) -> str:
         lines = [str(self.rational)]
         for name, end, value, slope in zip(("left", "right"), self.ends, self.values, self.slopes):

@@ -235,6 +235,21 @@ class Target:
         value = piece.jets(to_arb(x), 1)[0][0]
         return to_fraction(value) if value.is_finite() else Fraction(1)
 
+    def derivative(self) -> "Target":
+        """The derivative of an expression as a target on the same domain, with weight 1.
+
+        Raises
+        ------
+        ValueError
+            where the target is no expression, its derivative is not in the language, is infinite or jumps.
+
+        >>> Target("sin(x)", (0, 1)).derivative()
+        Target(cos(x) on Domain([0, 1]))
+        """
+        if self.expression is None:
+            raise ValueError(f"{self.name} is no expression: give its derivative as a function of its own")
+        return Target(self.expression.derivative(), self.domain)
+
     @property
     def name(self) -> str:
         """A short description: the expression, or the callable's own name."""
