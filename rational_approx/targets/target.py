@@ -259,6 +259,9 @@ class Target:
             return f"{len(self.samples[0])} samples"
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 
+    def __deepcopy__(self, memo: object) -> "Target":
+        return self  # it is never changed, and holds callables that may not copy
+
     def __repr__(self) -> str:
         return f"Target({self.name} on {self.domain})"
 
