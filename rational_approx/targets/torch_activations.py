@@ -86,11 +86,11 @@ def _module(value: object) -> bool:
 
 def _function(value: object) -> str | None:
     """The name of a function of torch, such as ``torch.tanh``; None for anything else."""
-    torch, name = sys.modules.get("torch"), str(getattr(value, "__name__", ""))
+    torch = sys.modules.get("torch")
     if torch is None or not callable(value) or isinstance(value, type):
         return None
-    places = torch, torch.nn.functional, torch.special
-    return name if any(getattr(place, name, None) is value for place in places) else None
+    places = torch.nn.functional, torch.special, torch
+    return next((name for place in places for name, known in vars(place).items() if known is value), None)
 
 
 def find(value: object) -> Gate | None:
