@@ -102,7 +102,7 @@ def differences(count: int, threads: int, first: int = 0) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=1000, help="jobs")
+    parser.add_argument("--count", type=int, default=100, help="jobs")
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     asked = parser.parse_args()

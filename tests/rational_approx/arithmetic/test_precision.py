@@ -36,12 +36,12 @@ print(stopped)
 
 
 def test_threads_give_the_answers_of_one_thread():
-    assert differences(10, threads=4) == []
+    assert differences(8, threads=4) == []
 
 
 @pytest.mark.slow
 def test_threads_give_the_answers_of_one_thread_for_many_jobs():
-    assert differences(300, threads=8, first=1000) == []
+    assert differences(60, threads=8, first=1000) == []
 
 
 def test_an_interrupt_leaves_precision_and_files_as_they_were(tmp_path):
