@@ -96,20 +96,11 @@ def expansions(top: flint.fmpq_poly, bottom: flint.fmpq_poly) -> list[Expansion]
     rest = top % bottom
     out = []
     for z, multiplicity in bottom.numer().complex_roots():
-        n = int(multiplicity)
-        numerator, denominator = _taylor(rest, z, 0, n), _taylor(bottom, z, n, n)
-        quotient = flint.acb_series(numerator, prec=n) / flint.acb_series(denominator, prec=n)
+        n, around = int(multiplicity), flint.acb_poly([z, 1])
+        numerator, denominator = (flint.acb_poly(side)(around).coeffs() for side in (rest, bottom))
+        # Around z the denominator is (x - z)**n times a series: its first n coefficients are zero.
+        quotient = flint.acb_series(numerator, prec=n) / flint.acb_series(denominator[n:], prec=n)
         out.append(Expansion(z, [quotient[n - j] for j in range(1, n + 1)]))
-    return out
-
-
-def _taylor(poly: flint.fmpq_poly, z: flint.acb, first: int, count: int) -> list[flint.acb]:
-    """``count`` Taylor coefficients of a polynomial at a point, from the one of order ``first``."""
-    out, factor = [], 1
-    for k in range(first + count):
-        if k >= first:
-            out.append(flint.acb_poly([flint.acb(flint.arb(c)) for c in poly.coeffs()] or [0])(z) / factor)
-        poly, factor = poly.derivative(), factor * (k + 1)
     return out
 
 

@@ -5,7 +5,10 @@ import copy
 import dataclasses
 import inspect
 import math
+import os
 import pickle
+import subprocess
+import sys
 
 import flint
 import mpmath
@@ -154,6 +157,20 @@ def test_an_exception_keeps_its_fit():
     found.rational.poles()
     again = pickle.loads(pickle.dumps(DidNotConverge("no", found)))
     assert (str(again), again.fit.rational) == ("no", found.rational)
+
+
+def test_an_expression_has_the_hash_of_the_process_that_reads_it(tmp_path):
+    formula = Target("max(x, sin(x)) + gelu(x)", (0, 1)).expression
+    hash(formula)
+    (tmp_path / "formula").write_bytes(pickle.dumps(formula))
+    program = (
+        "import pickle, sys; from rational_approx.expressions.expression import parse; "
+        "read = pickle.load(open(sys.argv[1], 'rb')); made = parse(read.text); print(read in {made})"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "formula")]
+    environment = {**os.environ, "PYTHONHASHSEED": "5"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_a_target_that_holds_a_lambda_says_so_when_pickled_and_is_copied():
