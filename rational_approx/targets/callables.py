@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.precision import held_precision, working_precision
 from rational_approx.expressions import expression
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.from_sympy import from_sympy
@@ -79,19 +81,21 @@ def vectorised(
     low = float(np.nextafter(float(lower), np.inf)) if lower in breakpoints else float(lower)
     high = float(np.nextafter(float(upper), -np.inf)) if upper in breakpoints else float(upper)
 
-    def call(x: np.ndarray) -> np.ndarray:
-        inside = np.clip(np.asarray(x, dtype=np.float64), low, high)
-        try:
-            values = function(inside)
-            if np.shape(values) != inside.shape:
-                raise TypeError
-        except Exception:  # a scalar function may fail on arrays in any way; below it speaks for itself
-            values = [_scalar(function, v, called) for v in inside.ravel()]
-        if np.iscomplexobj(values):
-            raise ValueError(f"{called} is complex on its domain: give a real function, or another domain")
-        return np.asarray(values, dtype=np.float64).reshape(inside.shape)
+    return partial(_values, function, low, high, called)
 
-    return call
+
+@held_precision()  # the function may calculate with mpmath, whose functions change the precision on their way
+def _values(function: Callable[[Any], Any], low: float, high: float, called: str, x: np.ndarray) -> np.ndarray:
+    inside = np.clip(np.asarray(x, dtype=np.float64), low, high)
+    try:
+        values = function(inside)
+        if np.shape(values) != inside.shape:
+            raise TypeError
+    except Exception:  # a scalar function may fail on arrays in any way; below it speaks for itself
+        values = [_scalar(function, v, called) for v in inside.ravel()]
+    if np.iscomplexobj(values):
+        raise ValueError(f"{called} is complex on its domain: give a real function, or another domain")
+    return np.asarray(values, dtype=np.float64).reshape(inside.shape)
 
 
 def _scalar(function: Callable[[Any], Any], x: float, called: str) -> float:
@@ -121,10 +125,10 @@ def multiprecision(function: Any, lower: End, upper: End) -> Callable[[mpmath.mp
     low, high = max(float(lower), -1e3), min(float(upper), 1e3)
     for share in (0.377, 0.619):
         try:
-            with mpmath.workdps(80):
+            with working_precision(80):
                 x = mpmath.mpf(low) + (mpmath.mpf(high) - low) * mpmath.mpf(share) + mpmath.mpf(10) ** -25
                 fine, moved = function(x), function(x + mpmath.mpf(10) ** -40)
-            with mpmath.workdps(40):
+            with working_precision(40):
                 coarse = function(x)
         except Exception:  # whatever it raises on an mpmath number, it is not a multiprecision function
             return None
