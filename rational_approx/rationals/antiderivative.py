@@ -19,7 +19,14 @@ import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.polynomials import Coefficients, common_factor_removed, fmpq, fractions
-from rational_approx.arithmetic.precision import fraction, held_precision, to_accuracy, to_arb, to_fraction
+from rational_approx.arithmetic.precision import (
+    fraction,
+    held_precision,
+    to_accuracy,
+    to_arb,
+    to_fraction,
+    working_bits,
+)
 from rational_approx.arithmetic.values import Value
 from rational_approx.rationals.partial_fractions import expansions
 
@@ -58,7 +65,8 @@ class Antiderivative(Value):
         if isinstance(x, mpmath.mpf):
             return self._precise(fraction(x), mpmath.mp.prec)
         points = np.asarray(x, dtype=np.float64)
-        values = [float(self._precise(Fraction(float(v)), 53)) for v in points.ravel()]
+        with working_bits(53):  # floats do not depend on the caller's precision
+            values = [float(self._precise(Fraction(float(v)), 53)) for v in points.ravel()]
         return np.array(values).reshape(points.shape) if points.ndim else values[0]
 
     @cached_property

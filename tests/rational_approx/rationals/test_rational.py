@@ -74,6 +74,9 @@ def test_antiderivatives_in_closed_form(r, truth):
     assert found(0.0) == 0
     np.testing.assert_allclose(found(np.array([0.5, 1.0])), [float(truth(mpmath.mpf(v))) for v in (0.5, 1)], rtol=1e-15)
     assert found(flint.arb("0.5")).overlaps(flint.arb(str(truth(mpmath.mpf("0.5"))), 1e-12))
+    at_half = found(0.5)
+    with mpmath.workprec(12):
+        assert found(0.5) == at_half
 
 
 def test_residues_and_polynomial_part():
