@@ -56,6 +56,7 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.adversaries.mutations --count 500 --write docs/measured/proofs.md
 	$(BIN)/python -m tests.adversaries.hostile --count 200 --write docs/measured/proofs.md
 	$(BIN)/python -m tests.adversaries.rounding --count 4000 --write docs/measured/evaluation.md
+	$(BIN)/python -m tests.adversaries.threads --count 100 --threads 8
 	$(BIN)/python -m tests.adversaries.third_opinion --count 100000 --results $(PAGES)/opinion.jsonl --write docs/measured/proofs.md
 	$(BIN)/python docs/make_pictures.py
 

@@ -1,5 +1,8 @@
 """Pictures of curves: functions and numbers in, a matplotlib figure out. Matplotlib is imported when one is drawn."""
 
+import base64
+import html
+import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +15,7 @@ from rational_approx.files import replaced
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["error", "values"]
+__all__ = ["error", "in_notebook", "values"]
 
 POINTS = 500
 CURVE, MARK, LEVEL = "#0072B2", "#D55E00", "#777777"
@@ -71,6 +74,19 @@ def error(
         axes.axhline(side, color=LEVEL, linewidth=0.8, linestyle="--")
     axes.margins(x=0.02)
     return _finished(figure, axes, {"xlabel": "x", "ylabel": label, "title": title}, path)
+
+
+def in_notebook(text: str, draw: Callable[[], "Figure"]) -> str:
+    """HTML for a notebook: a text, and below it a figure as a small picture (without matplotlib, the text alone)."""
+    shown = f"<pre>{html.escape(text)}</pre>"
+    try:
+        figure = draw()
+    except ImportError:
+        return shown
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=80)
+    encoded = base64.b64encode(picture.getvalue()).decode("ascii")
+    return f'{shown}<img alt="{html.escape(text.splitlines()[0])}" src="data:image/png;base64,{encoded}">'
 
 
 def _figure() -> "Figure":

@@ -37,15 +37,15 @@ class Domain:
     Parameters
     ----------
     intervals:
-        Pairs ``(lower, upper)``. Ends may be ints, floats (read as their shortest decimal), decimal strings,
-        fractions or mpmath numbers; the outermost ends may be infinite. A single pair is one interval.
+        Pairs ``(lower, upper)``, in any order. Ends may be ints, floats (read as their shortest decimal), decimal
+        strings, fractions or mpmath numbers; the outermost ends may be infinite. A single pair is one interval.
 
     Raises
     ------
     ValueError
         if there is no interval, or one is empty, reversed, or overlaps the one before it.
 
-    >>> Domain.of([(-1, "-0.05"), (0.05, 1)])
+    >>> Domain([(-1, "-0.05"), (0.05, 1)])
     Domain([-1, -1/20] u [1/20, 1])
     """
 
@@ -54,8 +54,10 @@ class Domain:
     @classmethod
     def of(cls, value: object) -> "Domain":
         """Read a domain from a pair, a sequence of pairs, or a domain."""
-        if isinstance(value, Domain):
-            return value
+        return value if isinstance(value, Domain) else cls(value)  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        value: object = self.intervals
         if not isinstance(value, Iterable) or isinstance(value, str):
             raise ValueError(f"a domain is a pair (lower, upper) or a list of such pairs, not {value!r}")
         parts = list(value)
@@ -80,7 +82,7 @@ class Domain:
                 raise ValueError(
                     f"two intervals of the domain overlap or meet at {after}: join them, and give breakpoints="
                 )
-        return cls(tuple(intervals))
+        object.__setattr__(self, "intervals", tuple(intervals))
 
     @property
     def lower(self) -> End:

@@ -1,8 +1,11 @@
-"""Binary floating-point formats, and rounding an exact number to one of them."""
+"""Binary floating-point formats, rounding an exact number to one of them, and arguments of functions of floats."""
 
 from fractions import Fraction
+from typing import Any
 
-__all__ = ["FORMATS", "in_format", "last_place", "round_to"]
+import numpy as np
+
+__all__ = ["FORMATS", "float_points", "in_format", "in_the_type_of", "last_place", "round_to"]
 
 FORMATS = {
     "float64": (53, -1074, 1024),
@@ -40,3 +43,31 @@ def round_to(value: Fraction, format: str) -> Fraction:
     if abs(rounded) >= 2**top:
         raise ValueError(f"a number that rounds to {'-' * (value < 0)}2^{top} or beyond is too large for {format}")
     return rounded
+
+
+def float_points(x: Any) -> np.ndarray:
+    """Numbers, or an array of them, in float64.
+
+    Raises
+    ------
+    TypeError
+        for anything else: text is not read as a number, and None is none.
+    """
+    given = np.asarray(x)
+    if given.dtype.kind not in "biuf" and (given.ndim or not hasattr(x, "__float__")):
+        raise TypeError(f"a function of real numbers takes a number or an array of them, not {x!r}")
+    return np.asarray(given, dtype=np.float64)
+
+
+def in_the_type_of(x: Any, values: np.ndarray) -> Any:
+    """Values in the type that their arguments have: an array or a number, in float32 or float16 where x is, else in
+    float64.
+
+    >>> in_the_type_of(np.float32(0.5), np.array(0.1)).dtype, in_the_type_of(1, np.array(0.1))
+    (dtype('float32'), 0.1)
+    """
+    given = np.asarray(x)
+    if given.dtype in (np.float16, np.float32):
+        values = values.astype(given.dtype)
+        return values if given.ndim else values[()]
+    return values if given.ndim else float(values)

@@ -8,11 +8,13 @@ import flint
 import numpy as np
 
 from rational_approx.arithmetic.domain import Domain
+from rational_approx.arithmetic.precision import working_bits
 
 __all__ = [
     "Root",
     "as_chebyshev",
     "as_powers",
+    "as_root",
     "clenshaw",
     "common_factor_removed",
     "exact",
@@ -49,13 +51,16 @@ def isolated_roots(poly: flint.fmpq_poly) -> tuple[Root, ...]:
     """
     if poly.degree() < 1:
         return ()
-    roots = []
-    for ball, multiplicity in poly.numer().complex_roots():
-        value = complex(float(ball.real.mid()), float(ball.imag.mid()))
-        # The ball's own radius, and what rounding its midpoint to a float may have added.
-        slack = abs(value) * 2.0**-52 + 5e-324
-        roots.append(Root(value, int(multiplicity), float(ball.real.rad()) + float(ball.imag.rad()) + slack))
+    with working_bits(128):
+        roots = [as_root(ball, int(multiplicity)) for ball, multiplicity in poly.numer().complex_roots()]
     return tuple(sorted(roots, key=lambda root: (root.value.real, root.value.imag)))
+
+
+def as_root(ball: flint.acb, multiplicity: int) -> Root:
+    """A ball around a root in float64: its own radius, and what rounding its midpoint may have added."""
+    value = complex(float(ball.real.mid()), float(ball.imag.mid()))
+    slack = abs(value) * 2.0**-52 + 5e-324
+    return Root(value, multiplicity, float(ball.real.rad()) + float(ball.imag.rad()) + slack)
 
 
 def horner(coefficients: list[flint.arb], x: Any) -> Any:

@@ -1,17 +1,46 @@
-"""Working precision: the only place that touches the global precision of mpmath and python-flint."""
+"""Working precision: the only place that touches the global precision of mpmath and python-flint.
 
+Both libraries have one precision for all threads. So it belongs to one thread at a time: whoever changes it, or depends
+on it, holds it until it is as it was. Little is lost, because both hold the interpreter's lock while they calculate.
+"""
+
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from math import ceil, log2
+from threading import RLock
 
 import flint
 import mpmath
 
-__all__ = ["fraction", "to_accuracy", "to_arb", "to_fraction", "working_bits", "working_precision"]
+__all__ = [
+    "fraction",
+    "held_precision",
+    "series_length",
+    "to_accuracy",
+    "to_arb",
+    "to_fraction",
+    "working_bits",
+    "working_precision",
+]
+
+_HELD = RLock()
 
 LARGEST_EXPONENT = 1 << 22
 """No exact number has a binary exponent beyond this: half a megabyte for one coefficient."""
+
+
+# A child of a fork has only the thread that forked: it must not begin with the precision of another one.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_HELD.acquire, after_in_parent=_HELD.release, after_in_child=_HELD.release)
+
+
+@contextmanager
+def held_precision() -> Iterator[int]:
+    """Let no other thread change a precision; gives that of mpmath in bits, which is the caller's own."""
+    with _HELD:
+        yield mpmath.mp.prec
 
 
 @contextmanager
@@ -22,12 +51,13 @@ def working_bits(bits: int) -> Iterator[int]:
     ...     mpmath.mp.prec, flint.ctx.prec
     (200, 200)
     """
-    before = mpmath.mp.prec, flint.ctx.prec
-    mpmath.mp.prec = flint.ctx.prec = bits
-    try:
-        yield bits
-    finally:
-        mpmath.mp.prec, flint.ctx.prec = before
+    with _HELD:
+        before = mpmath.mp.prec, flint.ctx.prec
+        try:
+            mpmath.mp.prec = flint.ctx.prec = bits
+            yield bits
+        finally:
+            mpmath.mp.prec, flint.ctx.prec = before
 
 
 @contextmanager
@@ -40,6 +70,18 @@ def working_precision(digits: int) -> Iterator[int]:
     """
     with working_bits(ceil(digits * log2(10)) + 2) as bits:
         yield bits
+
+
+@contextmanager
+def series_length(length: int) -> Iterator[None]:
+    """Let power series carry up to ``length`` coefficients, and restore the former limit afterwards."""
+    with _HELD:
+        before = flint.ctx.cap
+        try:
+            flint.ctx.cap = length
+            yield
+        finally:
+            flint.ctx.cap = before
 
 
 def to_accuracy(function: Callable[[], flint.arb], bits: int, negligible: object = 0) -> flint.arb:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 import rational_approx
 from rational_approx import Certificate, Fit, Rational
+from rational_approx.arithmetic.precision import working_precision
 from rational_approx.commands.console import NewFile, claim, conditions_of, number, refusing
 from rational_approx.commands.prove import prove_command
 from rational_approx.commands.ship import export_command, round_command, verifier_command
@@ -173,7 +174,7 @@ def plot(file: Path, out: Path) -> None:
 def _coefficient(coefficients: tuple[Fraction, ...], k: int, digits: int) -> str:
     if k >= len(coefficients):
         return ""
-    with mpmath.workdps(digits + 5):
+    with working_precision(digits + 5):
         value = mpmath.mpf(coefficients[k].numerator) / coefficients[k].denominator
         return str(mpmath.nstr(value, digits))
 

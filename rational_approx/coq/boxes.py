@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import flint
 
-from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
-from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, ball_between, series_length, series_variable
+from rational_approx.arithmetic.precision import series_length, to_arb, to_fraction, working_bits
+from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, ball_between, series_variable
 from rational_approx.expressions.nodes import Node, evaluate
 
 __all__ = ["Box", "bits_below", "boxes", "degree_for", "size", "taylor"]

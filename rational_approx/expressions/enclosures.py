@@ -5,8 +5,7 @@ the whole box: that is what Taylor models with remainder need. Functions that py
 integrated from their derivative, so that their constant term keeps the accuracy of the ball function.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
 from operator import add, mul
@@ -26,24 +25,12 @@ __all__ = [
     "ends",
     "hull",
     "quotient",
-    "series_length",
     "series_variable",
 ]
 
 
 class Undecided(ArithmeticError):
     """A box straddles the switch of a piecewise function, so that no series describes the function on it."""
-
-
-@contextmanager
-def series_length(length: int) -> Iterator[None]:
-    """Let power series carry up to ``length`` coefficients, and restore the former limit afterwards."""
-    before = flint.ctx.cap
-    flint.ctx.cap = length
-    try:
-        yield
-    finally:
-        flint.ctx.cap = before
 
 
 def hull(first: arb, *others: arb) -> arb:

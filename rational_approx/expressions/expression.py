@@ -14,8 +14,10 @@ import scipy.special
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fractions
-from rational_approx.arithmetic.precision import fraction, to_accuracy, to_arb
+from rational_approx.arithmetic.precision import fraction, held_precision, to_accuracy, to_arb
+from rational_approx.arithmetic.values import Value
 from rational_approx.expressions import switches
+from rational_approx.expressions.derivative import derivative
 from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES
 from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
 from rational_approx.expressions.parser import LIMIT_LENGTH, parse_tree
@@ -95,7 +97,7 @@ def _stable(node: Node) -> Node:
 
 
 @dataclass(frozen=True)
-class Expression:
+class Expression(Value):
     """A function of one real variable, read by `parse`; immutable, and equal where the normal forms are equal.
 
     Calling it evaluates in float64 (a float, or an array element by element). Where a value does not exist, the
@@ -136,6 +138,10 @@ class Expression:
         """``1 / abs(f)``, the weight of a relative error."""
         return replace(self, tree=build("/", number(1), build("abs", self.tree)))
 
+    def derivative(self) -> "Expression":
+        """``f'``; raises ``ExpressionError`` where it is not in the language."""
+        return replace(self, tree=derivative(self.tree))
+
     def ball(self, x: Any) -> Any:
         """A rigorous enclosure for a ball or a power series over balls (same kind), at the working precision.
 
@@ -149,6 +155,7 @@ class Expression:
         value = evaluate(self.tree, x, ENCLOSURES)
         return x * 0 + value if isinstance(x, flint.arb_series) and isinstance(value, flint.arb) else value
 
+    @held_precision()
     def mpf(self, x: Any) -> mpmath.mpf:
         """The value at an exact point (mpf, Fraction, int, or a float read as its shortest decimal), to ``mp.prec``."""
         point = fraction(x)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from rational_approx.arithmetic.values import Value
+
 __all__ = ["FUNCTIONS", "LIMIT_BITS", "LIMIT_DEPTH", "ExpressionError", "Node", "build", "evaluate", "number", "text"]
 
 LIMIT_BITS = 8192
@@ -32,7 +34,7 @@ class ExpressionError(ValueError):
 
 
 @dataclass(frozen=True)
-class Node:
+class Node(Value):
     """One node: its operator, its arguments, and for ``"number"`` its exact value.
 
     Operators are ``number``, ``pi``, ``e``, ``variable``, ``+`` and ``*`` (two or more arguments), ``neg``, ``/``,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import mpmath
 import numpy as np
 
+from rational_approx import plot
 from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.precision import held_precision
 from rational_approx.arithmetic.signs import denominator_sign
 from rational_approx.exchange.relaxed import Record
 from rational_approx.fitting.error_curve import error_curve
@@ -87,10 +89,16 @@ class Fit:
         """Draw the error curve with its reference (needs matplotlib); see `error_curve`."""
         return error_curve(self.target, self.rational, self.reference, float(self.error), path)
 
+    def _repr_html_(self) -> str:
+        """The fit and its error curve, for notebooks."""
+        return plot.in_notebook(str(self), self.plot)
+
+    @held_precision()
     def __repr__(self) -> str:
         state = f"error {mpmath.nstr(mpmath.mpf(self.error), 10)}{'' if self.converged else ', NOT converged'}"
         return f"Fit({self.target.name} on {self.target.domain}, type {self.degree}, {state})"
 
+    @held_precision()
     def __str__(self) -> str:
         state = "best approximation" if self.converged else "NOT converged"
         state = state if self.infimum is None else "within 1e-12 of the best error"

@@ -1,5 +1,6 @@
 """`Certificate`: what was proved of a rational and a target, with the numbers and the points that show it."""
 
+import html
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -113,6 +114,10 @@ class Certificate:
         if self.lower == self.upper:
             return 0.0
         return float(self.upper / self.lower - 1) if self.lower else float("inf")
+
+    def _repr_html_(self) -> str:
+        """What is proved, for notebooks."""
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         def shown(value: Fraction | None) -> str:

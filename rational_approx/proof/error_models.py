@@ -19,8 +19,8 @@ import flint
 from flint import arb, arb_poly, arb_series
 
 from rational_approx.arithmetic.domain import End
-from rational_approx.arithmetic.precision import to_arb, to_fraction
-from rational_approx.expressions.enclosures import Undecided, hull, quotient, series_length
+from rational_approx.arithmetic.precision import series_length, to_arb, to_fraction
+from rational_approx.expressions.enclosures import Undecided, hull, quotient
 from rational_approx.expressions.nodes import Node
 from rational_approx.expressions.rays import beyond
 from rational_approx.proof.shared_zeros import divided

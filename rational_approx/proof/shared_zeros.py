@@ -20,8 +20,8 @@ from flint import arb, arb_series
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fmpq
-from rational_approx.arithmetic.precision import to_arb
-from rational_approx.expressions.enclosures import Undecided, constant, quotient, series_length
+from rational_approx.arithmetic.precision import series_length, to_arb
+from rational_approx.expressions.enclosures import Undecided, constant, quotient
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node
 

@@ -1,7 +1,6 @@
 """Antiderivatives of rationals in closed form, by partial fractions over the complex poles.
 
-A rational is ``S(x) + sum_z sum_j c_{z,j} / (x - z)**j`` with a polynomial S, over its poles z with the powers j up to
-their multiplicities. So an antiderivative is
+A rational is ``S(x) + sum_z sum_j c_{z,j} / (x - z)**j`` (`partial_fractions`). So an antiderivative is
 
     int S  -  sum_{j > 1} c_{z,j} / ((j - 1) (x - z)**(j - 1))  +  sum_z c_{z,1} log(x - z),
 
@@ -19,15 +18,24 @@ import flint
 import mpmath
 import numpy as np
 
-from rational_approx.arithmetic.polynomials import Root, common_factor_removed, exact, isolated_roots
-from rational_approx.arithmetic.precision import fraction, to_accuracy, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.polynomials import Coefficients, common_factor_removed, fmpq, fractions
+from rational_approx.arithmetic.precision import (
+    fraction,
+    held_precision,
+    to_accuracy,
+    to_arb,
+    to_fraction,
+    working_bits,
+)
+from rational_approx.arithmetic.values import Value
+from rational_approx.rationals.partial_fractions import expansions
 
 __all__ = ["Antiderivative"]
 
 
 @dataclass(frozen=True)
-class Antiderivative:
-    """``F`` with ``F' = top / bottom``, and ``F = 0`` at the origin.
+class Antiderivative(Value):
+    """``F`` with ``F' = r``, and ``F = 0`` at the origin; the coefficients of r are those in powers of x.
 
     Differences ``F(b) - F(a)`` are integrals of r where no pole lies between a and b.
 
@@ -38,27 +46,18 @@ class Antiderivative:
     3.141592653589793
     """
 
-    top: flint.fmpq_poly
-    bottom: flint.fmpq_poly
+    numerator: Coefficients
+    denominator: Coefficients
     origin: Fraction
 
     @cached_property
     def polynomial(self) -> tuple[Fraction, ...]:
         """The exact coefficients of the polynomial part of F, in powers of x."""
         top, bottom = self._reduced
-        return tuple(exact(c) for c in (top // bottom).integral().coeffs())
+        whole = top // bottom
+        return fractions(whole.integral()) if whole != 0 else ()
 
-    @property
-    def residues(self) -> tuple[tuple[Root, complex], ...]:
-        """The poles of r with the coefficients of their logarithms in F."""
-        with working_bits(256):
-            logs = [(complex(z.mid()), complex(terms[0].mid())) for z, terms in self._partial_fractions()]
-
-        def residue(pole: Root) -> complex:
-            return min(logs, key=lambda item: abs(item[0] - pole.value))[1]
-
-        return tuple((pole, residue(pole)) for pole in isolated_roots(self._reduced[1]))
-
+    @held_precision()
     def __call__(self, x: Any) -> Any:
         """``F(x)`` for a float, an array (float64 result), an mpmath number or a ball (same kind, rigorous)."""
         if isinstance(x, flint.arb):
@@ -66,12 +65,14 @@ class Antiderivative:
         if isinstance(x, mpmath.mpf):
             return self._precise(fraction(x), mpmath.mp.prec)
         points = np.asarray(x, dtype=np.float64)
-        values = [float(self._precise(Fraction(float(v)), 53)) for v in points.ravel()]
+        with working_bits(53):  # floats do not depend on the caller's precision
+            values = [float(self._precise(Fraction(float(v)), 53)) for v in points.ravel()]
         return np.array(values).reshape(points.shape) if points.ndim else values[0]
 
     @cached_property
     def _reduced(self) -> tuple[flint.fmpq_poly, flint.fmpq_poly]:
-        return common_factor_removed(self.top, self.bottom)
+        sides = (flint.fmpq_poly([fmpq(c) for c in side]) for side in (self.numerator, self.denominator))
+        return common_factor_removed(*sides)
 
     def _precise(self, x: Fraction, wanted: int) -> mpmath.mpf:
         tiny = flint.arb(2) ** -(2 * wanted + 64)  # F may vanish at other points than its origin
@@ -85,7 +86,7 @@ class Antiderivative:
         total = flint.arb(0)
         for c in reversed(self.polynomial):
             total = total * x + to_arb(c)
-        for z, terms in self._partial_fractions():
+        for z, terms in expansions(*self._reduced):
             distance = flint.acb(x) - z
             # A ball around a real pole meets the real axis at its centre: complex_roots makes real roots real.
             log = flint.acb(abs(distance.real).log()) if z.imag == 0 else distance.log()
@@ -93,18 +94,3 @@ class Antiderivative:
             for j, c in enumerate(terms[1:], start=2):
                 total -= (c / ((j - 1) * distance ** (j - 1))).real
         return total
-
-    def _partial_fractions(self) -> list[tuple[flint.acb, list[flint.acb]]]:
-        """Every pole with its coefficients, that of ``1 / (x - z)`` first."""
-        top, bottom = self._reduced
-        if bottom.degree() < 1:
-            return []
-        rest = top % bottom
-        out = []
-        for z, multiplicity in bottom.numer().complex_roots():
-            n, around = int(multiplicity), flint.acb_poly([z, 1])
-            numerator, denominator = (flint.acb_poly(side)(around).coeffs() for side in (rest, bottom))
-            # Around z the denominator is (x - z)**n times a series; its first n coefficients are zero.
-            quotient = flint.acb_series(numerator, prec=n) / flint.acb_series(denominator[n:], prec=n)
-            out.append((z, [quotient[n - j] for j in range(1, n + 1)]))
-        return out

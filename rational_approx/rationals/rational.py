@@ -1,9 +1,9 @@
 """`Rational`: the quotient of two polynomials with exact coefficients."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
 from math import isinf
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ import numpy as np
 
 from rational_approx import plot
 from rational_approx.arithmetic.domain import Domain, finite
-from rational_approx.arithmetic.floats import FORMATS, round_to
+from rational_approx.arithmetic.floats import FORMATS, float_points, in_the_type_of, round_to
 from rational_approx.arithmetic.polynomials import (
+    Coefficients,
     Root,
     as_chebyshev,
     as_powers,
@@ -27,9 +28,12 @@ from rational_approx.arithmetic.polynomials import (
     isolated_roots,
     quotient_of_powers,
 )
-from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.precision import fraction, held_precision, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.values import Value
+from rational_approx.rationals.algebra import Algebra, spread
 from rational_approx.rationals.antiderivative import Antiderivative
 from rational_approx.rationals.forms import Barycentric, SafePade, losses, safe_pade
+from rational_approx.rationals.partial_fractions import PartialFractions, Residue, partial_fractions, residues
 from rational_approx.rationals.saturation import Saturated, saturated
 
 if TYPE_CHECKING:
@@ -37,19 +41,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Rational"]
 
-Coefficients = tuple[Fraction, ...]
-
 
 @dataclass(frozen=True, repr=False)
-class Rational:
+class Rational(Algebra, Value):
     """``r = P / Q`` with exact rational coefficients.
 
     Parameters
     ----------
     numerator, denominator:
-        Coefficients as fractions, lowest degree first.
+        Coefficients, lowest degree first: fractions, or numbers that are read as such (a float as its shortest
+        decimal).
     domain:
-        Where the rational is meant to be used.
+        Where the rational is meant to be used: a `Domain`, a pair, or a list of pairs.
     basis:
         ``"chebyshev"``: coefficients of ``T_k`` on the hull of the domain, mapped to [-1, 1].
         ``"monomial"``: coefficients of ``x**k``.
@@ -60,10 +63,14 @@ class Rational:
         them, which stays accurate when ``Q`` varies over many orders of magnitude (Berrut & Trefethen 2004); without
         them by Clenshaw's or Horner's rule on the coefficients rounded to float64, as exported code would.
 
-    >>> one, zero = Fraction(1), Fraction(0)
-    >>> r = Rational((zero, one), (one, zero, one), Domain.of((-1, 1)), basis="monomial")
+    Sums, products and quotients of rationals, and of rationals with numbers, are exact, in lowest terms, and meant for
+    the points that both domains have.
+
+    >>> r = Rational([0, 1], [1, 0, 1], (-1, 1), basis="monomial")
     >>> r(0.5), r.type
     (0.4, (1, 2))
+    >>> (r / (1 - r)).denominator
+    (Fraction(1, 1), Fraction(-1, 1), Fraction(1, 1))
     """
 
     numerator: Coefficients
@@ -74,6 +81,9 @@ class Rational:
     support: Coefficients = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
+        for name in ("numerator", "denominator", "support"):
+            object.__setattr__(self, name, _exact(getattr(self, name), name))
+        object.__setattr__(self, "domain", Domain.of(self.domain))
         if self.basis not in ("chebyshev", "monomial"):
             raise ValueError(f"basis must be 'chebyshev' or 'monomial', not {self.basis!r}")
         if self.basis == "chebyshev" and not self.domain.bounded:
@@ -89,7 +99,9 @@ class Rational:
     # -- evaluation ---------------------------------------------------------------------------------------------
 
     def __call__(self, x: Any) -> Any:
-        """``r(x)`` for floats (float64 results), mpmath numbers or balls (same kind, rigorous), and arrays of them."""
+        """``r(x)`` for floats, mpmath numbers or balls (same kind, the latter rigorous), and arrays of them.
+
+        Floats are calculated in float64; the answer is in float32 or float16 where x is."""
         if isinstance(x, flint.arb | flint.arb_series):
             top, bottom = self.parts(x)
             return top / bottom
@@ -98,8 +110,7 @@ class Rational:
         if isinstance(x, np.ndarray | list | tuple) and np.asarray(x).dtype == object:
             points = np.asarray(x)
             return np.array([self(point) for point in points.ravel()], dtype=object).reshape(points.shape)
-        values = self._floats(np.asarray(x, dtype=np.float64))
-        return values if np.ndim(x) else float(values)
+        return in_the_type_of(x, self._floats(float_points(x)))
 
     def parts(self, x: Any) -> tuple[Any, Any]:
         """Enclosures of ``P(x)`` and ``Q(x)`` for a ball or a power series over balls."""
@@ -111,6 +122,7 @@ class Rational:
         t = (x * 2 - (lower + upper)) / (upper - lower)
         return clenshaw(top, t), clenshaw(bottom, t)
 
+    @held_precision()
     def _mpf(self, x: mpmath.mpf) -> mpmath.mpf:
         top, bottom = (poly(fmpq(fraction(x))) for poly in self.polynomials)
         if bottom == 0:
@@ -185,6 +197,10 @@ class Rational:
             spans.append((start, end, "-"))
         return plot.values(self, spans, f"type {self.type} on {self.domain}", path)
 
+    def _repr_html_(self) -> str:
+        """The function and its picture, for notebooks."""
+        return plot.in_notebook(str(self), self.plot)
+
     def without_support(self) -> "Rational":
         """The same coefficients, evaluated by Clenshaw's or Horner's rule and not by the barycentric formula."""
         return replace(self, support=())
@@ -233,18 +249,30 @@ class Rational:
         powers = Rational(fractions(top), fractions(bottom), self.domain, "monomial")
         slope = powers if self.basis == "monomial" else powers.chebyshev()
         # Near a kink Q falls by orders of magnitude, and its square by twice as many: floats need support points too.
-        points = sorted({*self.support, *((a + b) / 2 for a, b in pairwise(sorted(self.support)))})
-        spread = np.round(np.linspace(0, len(points) - 1, max(slope.type) + 1)).astype(int)
-        return replace(slope, support=tuple(points[k] for k in spread)) if len(points) >= spread.size else slope
+        return replace(slope, support=spread(self.support, max(slope.type) + 1))
 
     def antiderivative(self) -> Antiderivative:
         """``F`` with ``F' = r``, and ``F = 0`` at the lowest finite end of the domain (at 0 on the whole line)."""
         ends = [end for interval in self.domain.intervals for end in interval if isinstance(end, Fraction)]
-        return Antiderivative(*self.polynomials, ends[0] if ends else Fraction(0))
+        top, bottom = map(fractions, self.polynomials)
+        return Antiderivative(top, bottom, ends[0] if ends else Fraction(0))
 
     def poles(self) -> tuple[Root, ...]:
         """Zeros of the denominator after common factors are removed, each with multiplicity and error bound."""
         return isolated_roots(common_factor_removed(*self.polynomials)[1])
+
+    def residues(self) -> tuple[Residue, ...]:
+        """The residue at each pole, the coefficient of ``1 / (x - pole)``, with an error bound; ordered by real part.
+
+        >>> [residue.value for residue in Rational([1], [1, 0, 1], (0, 1), "monomial").residues()]
+        [0.5j, -0.5j]
+        """
+        return residues(*self.polynomials)
+
+    def partial_fractions(self, digits: int = 17) -> PartialFractions:
+        """The same function as a polynomial and terms ``c / (x - pole)**j`` over its complex poles; raises and works as
+        :func:`rational_approx.rationals.partial_fractions.partial_fractions`."""
+        return partial_fractions(*self.polynomials, digits)
 
     def zeros(self) -> tuple[Root, ...]:
         """Zeros of the numerator after common factors are removed, each with multiplicity and error bound."""
@@ -288,3 +316,9 @@ class Rational:
         return (
             f"type {self.type} rational on {self.domain}\n  P = {side(self.numerator)}\n  Q = {side(self.denominator)}"
         )
+
+
+def _exact(values: Any, name: str) -> Coefficients:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"{name}= is a sequence of numbers, lowest degree first, not {values!r}")
+    return tuple(c if isinstance(c, Fraction) else fraction(c) for c in values)

@@ -12,9 +12,11 @@ import numpy as np
 
 from rational_approx import plot
 from rational_approx.arithmetic.domain import Domain, End
+from rational_approx.arithmetic.floats import float_points, in_the_type_of
 from rational_approx.arithmetic.polynomials import exact, fmpq
-from rational_approx.arithmetic.precision import fraction, to_arb
+from rational_approx.arithmetic.precision import fraction, held_precision, to_arb
 from rational_approx.arithmetic.signs import sign_on
+from rational_approx.arithmetic.values import Value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +50,7 @@ Continued = TypeVar("Continued", bound=Function)
 
 
 @dataclass(frozen=True)
-class Saturated(Generic[Continued]):
+class Saturated(Value, Generic[Continued]):
     """``r`` between the outer ends of its domain, and beyond them ``r(end) + slope (x - end)``.
 
     The value at an end is that of the rational itself, an exact number, so that nothing jumps there. Beyond an infinite
@@ -89,7 +91,7 @@ class Saturated(Generic[Continued]):
             return self._ball(x)
         if isinstance(x, mpmath.mpf):
             return self._mpf(x)
-        points = np.asarray(x, dtype=np.float64)
+        points = float_points(x)
         lower, upper = (float(end) for end in self.ends)
         out = np.asarray(self.rational(np.clip(points, lower, upper)))
         for end, value, slope, outside in zip(self.ends, self.values, self.slopes, (points <= lower, points >= upper)):
@@ -97,11 +99,12 @@ class Saturated(Generic[Continued]):
                 beyond = float(value) + float(slope) * (points - float(end)) if slope else float(value)
                 out = np.where(outside, beyond, out)
         out = np.where(np.isnan(points), np.nan, out)
-        return out if points.ndim else float(out)
+        return in_the_type_of(x, out)
 
     def _side(self, x: Fraction) -> int | None:
         return 0 if x < self.ends[0] else 1 if x > self.ends[1] else None
 
+    @held_precision()
     def _mpf(self, x: mpmath.mpf) -> Any:
         if mpmath.isnan(x):
             return x
@@ -141,6 +144,10 @@ class Saturated(Generic[Continued]):
         reach, (p, q) = (upper - lower) / 2, self.rational.type
         spans = [(lower - reach, lower, "--"), (lower, upper, "-"), (upper, upper + reach, "--")]
         return plot.values(self, spans, f"type ({p}, {q}), continued outside [{lower:g}, {upper:g}]", path, self.ends)
+
+    def _repr_html_(self) -> str:
+        """The function and its picture, for notebooks."""
+        return plot.in_notebook(str(self), self.plot)
 
     def __str__(self) -> str:
         lines = [str(self.rational)]

@@ -15,7 +15,7 @@ import mpmath
 
 from rational_approx.arithmetic.domain import Domain, finite
 from rational_approx.arithmetic.polynomials import exact, fmpq, fractions
-from rational_approx.arithmetic.precision import fraction
+from rational_approx.arithmetic.precision import fraction, working_precision
 from rational_approx.fitting.result import Fit
 from rational_approx.problem.competitors import Pattern
 from rational_approx.proof.certificate import Certificate, Claim, Part, Point, Reference
@@ -77,7 +77,7 @@ def _read_error(text: Any, digits: int | None) -> Any:
     error = read_number(text)
     if digits is None:
         return float(error)
-    with mpmath.workdps(int(digits)):
+    with working_precision(int(digits)):
         return mpmath.mpf(error.numerator) / error.denominator
 
 

@@ -1,13 +1,17 @@
 """What a user may call a function: reading it, vectorising it, and refusing what is not a real function."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, partial
 from typing import Any
 
 import mpmath
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
+from rational_approx.arithmetic.precision import held_precision, working_precision
+from rational_approx.arithmetic.values import Value
 from rational_approx.expressions import expression
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.from_sympy import from_sympy
@@ -89,30 +93,44 @@ def vectorised(
     low = float(np.nextafter(float(lower), np.inf)) if lower in breakpoints else float(lower)
     high = float(np.nextafter(float(upper), -np.inf)) if upper in breakpoints else float(upper)
 
-    asked: list[Interpolant] = []
+    return Vectorised(function, low, high, called)
 
-    def one_by_one(x: np.ndarray) -> np.ndarray:
-        if x.size < MANY or not np.isfinite([low, high]).all():
-            return np.array([_scalar(function, v, called) for v in x])
-        if not asked:
-            asked.append(Interpolant(lambda v: _scalar(function, v, called), low, high))
-        return asked[0](x)
 
-    def call(x: np.ndarray) -> np.ndarray:
-        inside = np.clip(np.asarray(x, dtype=np.float64), low, high)
+@dataclass(frozen=True)
+class Vectorised(Value):
+    """A callable on an interval, of arrays of float64."""
+
+    function: Callable[[Any], Any]
+    low: float
+    high: float
+    called: str
+
+    @cached_property
+    def interpolant(self) -> Interpolant:
+        """Values of a function of one number, to rounding."""
+        return Interpolant(partial(_scalar, self.function, called=self.called), self.low, self.high)
+
+    @held_precision()  # the function may calculate with mpmath, whose functions change the precision on their way
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """The function at points, which are moved into the interval."""
+        inside = np.clip(np.asarray(x, dtype=np.float64), self.low, self.high)
         try:
-            if asked:
+            if "interpolant" in self.__dict__:  # it has failed on arrays before
                 raise TypeError
-            values = function(inside)
+            values = self.function(inside)
             if np.shape(values) != inside.shape:
                 raise TypeError
         except Exception:  # a scalar function may fail on arrays in any way; below it speaks for itself
-            values = one_by_one(inside.ravel())
+            values = self.one_by_one(inside.ravel())
         if np.iscomplexobj(values):
-            raise ValueError(f"{called} is complex on its domain: give a real function, or another domain")
+            raise ValueError(f"{self.called} is complex on its domain: give a real function, or another domain")
         return np.asarray(values, dtype=np.float64).reshape(inside.shape)
 
-    return call
+    def one_by_one(self, x: np.ndarray) -> np.ndarray:
+        """Values of a function that takes one number at a time."""
+        if x.size >= MANY and np.isfinite([self.low, self.high]).all():
+            return self.interpolant(x)
+        return np.array([_scalar(self.function, v, self.called) for v in x])
 
 
 def _scalar(function: Callable[[Any], Any], x: float, called: str) -> float:
@@ -142,10 +160,10 @@ def multiprecision(function: Any, lower: End, upper: End) -> Callable[[mpmath.mp
     low, high = max(float(lower), -1e3), min(float(upper), 1e3)
     for share in (0.377, 0.619):
         try:
-            with mpmath.workdps(80):
+            with working_precision(80):
                 x = mpmath.mpf(low) + (mpmath.mpf(high) - low) * mpmath.mpf(share) + mpmath.mpf(10) ** -25
                 fine, moved = function(x), function(x + mpmath.mpf(10) ** -40)
-            with mpmath.workdps(40):
+            with working_precision(40):
                 coarse = function(x)
         except Exception:  # whatever it raises on an mpmath number, it is not a multiprecision function
             return None

@@ -12,6 +12,7 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import fraction, to_arb
+from rational_approx.arithmetic.values import Value
 from rational_approx.expressions.expression import Expression
 from rational_approx.targets.callables import scan_points
 from rational_approx.targets.mesh import FloatFunction, mesh
@@ -23,7 +24,7 @@ VARIATION = 1e-4
 
 
 @dataclass(frozen=True)
-class Piece:
+class Piece(Value):
     """One smooth piece of a target: values at its ends are the limits from inside.
 
     ``expression`` and ``weight_expression`` are already resolved on the piece (no branch is left in them), and None

@@ -1,7 +1,8 @@
 """`Target`: the function to approximate, where, and with which weight."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import partial
 from math import isinf
 from typing import Any
 
@@ -104,7 +105,7 @@ class Target:
         if self.expression is not None and relative:
             weight = self.expression.reciprocal_size()
         elif relative:
-            weight = _relative(function)
+            weight = partial(_reciprocal_size, function)
         formula = expression.parse("1") if weight is None else callables.as_expression(weight)
         self.weight: Any = formula if formula is not None else weight
         self.weight_expression = formula
@@ -144,8 +145,8 @@ class Target:
             Piece(
                 self.domain.lower,
                 self.domain.upper,
-                lambda t: y[np.searchsorted(middles, t)],
-                lambda t: weights[np.searchsorted(middles, t)],
+                partial(_nearest, middles, y),
+                partial(_nearest, middles, weights),
             ),
         )
 
@@ -234,6 +235,21 @@ class Target:
         value = piece.jets(to_arb(x), 1)[0][0]
         return to_fraction(value) if value.is_finite() else Fraction(1)
 
+    def derivative(self) -> "Target":
+        """The derivative of an expression as a target on the same domain, with weight 1.
+
+        Raises
+        ------
+        ValueError
+            where the target is no expression, its derivative is not in the language, is infinite or jumps.
+
+        >>> Target("sin(x)", (0, 1)).derivative()
+        Target(cos(x) on Domain([0, 1]))
+        """
+        if self.expression is None:
+            raise ValueError(f"{self.name} is no expression: give its derivative as a function of its own")
+        return Target(self.expression.derivative(), self.domain)
+
     @property
     def name(self) -> str:
         """A short description: the expression, or the callable's own name."""
@@ -243,12 +259,19 @@ class Target:
             return f"{len(self.samples[0])} samples"
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 
+    def __deepcopy__(self, memo: object) -> "Target":
+        return self  # it is never changed, and holds callables that may not copy
+
     def __repr__(self) -> str:
         return f"Target({self.name} on {self.domain})"
 
 
-def _relative(function: Any) -> Callable[[Any], Any]:
-    def weight(x: Any) -> Any:
-        return 1 / abs(function(x))
+# Functions of their own and no closures, so that a target can be pickled where its callable can.
 
-    return weight
+
+def _reciprocal_size(function: Any, x: Any) -> Any:
+    return 1 / abs(function(x))
+
+
+def _nearest(middles: np.ndarray, values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return values[np.searchsorted(middles, x)]

@@ -1,13 +1,15 @@
-"""Activations of ``torch.nn``, by module or by name, as the expressions that they compute. Torch is not imported here.
+"""Activations of torch, by module, function or name, as the expressions that they compute. Torch is not imported here.
 
 A module whose class is known becomes a :class:`~targets.gates.Gate` with the module's own parameters, so that a
-fit of it can be proved; any other module is called on float64 tensors, as an opaque function.
+fit of it can be proved, and so does a function such as ``torch.tanh`` or ``torch.nn.functional.gelu``; anything else of
+torch is called on float64 tensors, as an opaque function.
 """
 
 import copy
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from math import exp
 from typing import Any
 
@@ -74,6 +76,7 @@ _MADE: dict[str, tuple[Callable[..., Gate], tuple[str, ...]]] = {
 }
 NAMES = tuple(f"torch.nn.{name}" for name in _MADE if name != "Threshold")
 """The names that are understood as text, with torch's default parameters."""
+_FUNCTIONS = {name.lower(): name for name in _MADE if name != "Threshold"}
 
 
 def _module(value: object) -> bool:
@@ -81,8 +84,18 @@ def _module(value: object) -> bool:
     return torch is not None and isinstance(value, torch.nn.Module)
 
 
+def _function(value: object) -> str | None:
+    """The name of a function of torch, such as ``torch.tanh``; None for anything else."""
+    torch = sys.modules.get("torch")
+    if torch is None or not callable(value) or isinstance(value, type):
+        return None
+    places = torch.nn.functional, torch.special, torch
+    return next((name for place in places for name, known in vars(place).items() if known is value), None)
+
+
 def find(value: object) -> Gate | None:
-    """The gate behind a module of a known class, or behind a name such as ``"torch.nn.SiLU"``; None for anything else.
+    """The gate behind a module of a known class, a function of torch with its default parameters, or a name such as
+    ``"torch.nn.SiLU"``; None for anything else.
 
     Raises
     ------
@@ -96,6 +109,9 @@ def find(value: object) -> Gate | None:
         if value not in NAMES:
             raise ValueError(f"{value!r} is not known by name: give the module itself, or one of {', '.join(NAMES)}")
         return _MADE[value.rpartition(".")[2]][0]()
+    if name := _function(value):
+        known = _FUNCTIONS.get(name.replace("_", "").lower())
+        return None if known is None else _MADE[known][0]()
     if not _module(value) or type(value).__module__ != "torch.nn.modules.activation":
         return None
     name = type(value).__name__
@@ -108,24 +124,19 @@ def find(value: object) -> Gate | None:
 
 
 def as_function(value: Any) -> Any:
-    """A function of float64 arrays from a module of any other class (a copy of it, in float64, out of training); what
-    is no module is returned as it is.
+    """A function of float64 arrays from a module of any other class (a copy of it, in float64, out of training), or
+    from another function of torch; what is not torch's is returned as it is.
 
     Raises
     ------
     ValueError
-        for a module that does not act on each number by itself, such as ``Softmax``.
+        for one that does not act on each number by itself, such as ``Softmax``.
     """
-    if not _module(value):
+    function = _function(value)
+    if not (_module(value) or function):
         return value
-    torch = sys.modules["torch"]
-    module = copy.deepcopy(value).double().eval()
-
-    def call(x: Any) -> np.ndarray:
-        with torch.no_grad():
-            return np.asarray(module(torch.from_numpy(np.atleast_1d(np.asarray(x, dtype=np.float64)))))
-
-    call.__name__ = type(value).__name__
+    call = partial(_on_tensors, value if function else copy.deepcopy(value).double().eval())
+    call.__name__ = function or type(value).__name__  # type: ignore[attr-defined]
     x = np.array([-0.75, -0.25, 0.25, 0.75])
     try:
         together, apart = call(x), np.concatenate([call(x[k : k + 1]) for k in range(4)])
@@ -134,6 +145,12 @@ def as_function(value: Any) -> Any:
         alone = False
     if not alone:
         raise ValueError(
-            f"the module {type(value).__name__} does not act on each number by itself: give an elementwise activation"
+            f"{call.__name__} of torch does not act on each number by itself: give an elementwise activation"  # type: ignore[attr-defined]
         )
     return call
+
+
+def _on_tensors(activation: Any, x: Any) -> np.ndarray:
+    torch = sys.modules["torch"]
+    with torch.no_grad():
+        return np.asarray(activation(torch.from_numpy(np.atleast_1d(np.asarray(x, dtype=np.float64)))))

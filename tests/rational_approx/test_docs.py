@@ -8,7 +8,7 @@ import pytest
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["approximation/fitting.md"])
+@pytest.mark.parametrize("page", ["approximation/fitting.md", "approximation/using.md"])
 def test_the_examples_of_a_page_run(page: str) -> None:
     pytest.importorskip("torch")
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

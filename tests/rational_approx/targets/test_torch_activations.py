@@ -1,6 +1,7 @@
 """`torch.nn` activations become the expressions that they compute; torch itself is the truth."""
 
 import math
+import pickle
 import subprocess
 import sys
 
@@ -94,3 +95,30 @@ def test_names_do_not_import_torch():
         "import sys; from rational_approx import Target; Target('torch.nn.GELU'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+# -- functions of torch ----------------------------------------------------------------------------------------------
+
+FUNCTIONS = [
+    *(torch.tanh, torch.sigmoid, torch.relu, torch.celu, torch.selu, nn.functional.gelu, nn.functional.silu),
+    *(nn.functional.mish, nn.functional.elu, nn.functional.softplus, nn.functional.leaky_relu, nn.functional.relu6),
+    *(nn.functional.hardswish, nn.functional.logsigmoid, nn.functional.softsign, nn.functional.tanhshrink),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_a_function_of_torch_is_its_expression(function):
+    target = Target(function)
+    assert target.expression is not None
+    for piece in target.pieces:
+        x = np.linspace(float(piece.lower), float(piece.upper), 101)[1:-1]
+        np.testing.assert_allclose(piece.function(x), function(torch.from_numpy(x)), rtol=1e-13, atol=4e-9)
+
+
+def test_another_function_of_torch_is_called_on_tensors():
+    found = fit(torch.exp, (4, 4), (-1, 1))
+    assert found.target.name == "exp"
+    assert found.error == pytest.approx(fit("exp(x)", (4, 4), (-1, 1)).error, rel=1e-4)
+    assert pickle.loads(pickle.dumps(fit(torch.special.i0e, (2, 2), (0, 1))))(0.5) == pytest.approx(0.645, abs=1e-2)
+    with pytest.raises(ValueError, match="does not act on each number by itself"):
+        Target(torch.cumsum, (0, 1))
