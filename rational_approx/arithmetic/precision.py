@@ -8,7 +8,7 @@ from math import ceil, log2
 import flint
 import mpmath
 
-__all__ = ["fraction", "to_arb", "to_fraction", "working_bits", "working_precision"]
+__all__ = ["fraction", "series_length", "to_arb", "to_fraction", "working_bits", "working_precision"]
 
 
 LARGEST_EXPONENT = 1 << 22
@@ -41,6 +41,17 @@ def working_precision(digits: int) -> Iterator[int]:
     """
     with working_bits(ceil(digits * log2(10)) + 2) as bits:
         yield bits
+
+
+@contextmanager
+def series_length(length: int) -> Iterator[None]:
+    """Let power series carry up to ``length`` coefficients, and restore the former limit afterwards."""
+    before = flint.ctx.cap
+    flint.ctx.cap = length
+    try:
+        yield
+    finally:
+        flint.ctx.cap = before
 
 
 def fraction(value: object) -> Fraction:

@@ -5,8 +5,7 @@ the whole box: that is what Taylor models with remainder need. Functions that py
 integrated from their derivative, so that their constant term keeps the accuracy of the ball function.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
 from operator import add, mul
@@ -15,8 +14,9 @@ from typing import Any
 import flint
 from flint import arb, arb_series
 
-from rational_approx.arithmetic.precision import to_arb
+from rational_approx.arithmetic.precision import series_length, to_arb
 from rational_approx.expressions.gamma import gamma, loggamma
+from rational_approx.expressions.special import SPECIAL
 
 __all__ = [
     "ENCLOSURES",
@@ -33,17 +33,6 @@ __all__ = [
 
 class Undecided(ArithmeticError):
     """A box straddles the switch of a piecewise function, so that no series describes the function on it."""
-
-
-@contextmanager
-def series_length(length: int) -> Iterator[None]:
-    """Let power series carry up to ``length`` coefficients, and restore the former limit afterwards."""
-    before = flint.ctx.cap
-    flint.ctx.cap = length
-    try:
-        yield
-    finally:
-        flint.ctx.cap = before
 
 
 def hull(first: arb, *others: arb) -> arb:
@@ -276,7 +265,7 @@ def _strict(function: Callable[..., Any]) -> Callable[..., Any]:
     # A part without a value leaves the whole without one (docs/approximation/semantics.md), also where ball arithmetic
     # would forget it: an infinite ball times zero is zero, and its hyperbolic tangent lies between -1 and 1.
     def checked(*parts: Any) -> Any:
-        if all(constant(part).is_finite() for part in parts):
+        if all(isinstance(part, Fraction) or constant(part).is_finite() for part in parts):
             value = function(*parts)
             if constant(value).is_finite():
                 return value
@@ -314,6 +303,7 @@ LIMITS: dict[str, Callable[..., Any]] = {
     "expm1": _expm1,
     "sigmoid": _sigmoid,
     "softplus": _both(_softplus_ball, _sigmoid),
+    **SPECIAL,
 }
 """The same functions for balls with an infinite end: at infinity their limits are meant, as on half-lines."""
 

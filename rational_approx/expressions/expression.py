@@ -75,6 +75,20 @@ _FLOATS: dict[str, Callable[..., Any]] = {
     "loggamma": scipy.special.gammaln,
     "sigmoid": scipy.special.expit,
     "softplus": lambda x: np.logaddexp(0.0, x),
+    "lambertw": lambda x: np.where(x > -np.exp(-1.0), scipy.special.lambertw(x).real, np.nan),
+    "airyai": lambda x: np.where(x > 120, 0.0, scipy.special.airy(np.minimum(x, 120))[0]),
+    "airybi": lambda x: scipy.special.airy(x)[2],
+    "zeta": scipy.special.zeta,
+    "digamma": scipy.special.psi,
+    "sinc": lambda x: np.sinc(x / np.pi),
+    "erfinv": scipy.special.erfinv,
+    "dawson": scipy.special.dawsn,
+    "besselj": lambda order, x: scipy.special.jv(_float(order), x),
+    "bessely": lambda order, x: scipy.special.yv(_float(order), x),
+    "besseli": lambda order, x: scipy.special.iv(_float(order), x),
+    "besselk": lambda order, x: scipy.special.kv(_float(order), x),
+    "gammainc": lambda order, x: scipy.special.gammainc(_float(order), x),
+    "gammaincc": lambda order, x: scipy.special.gammaincc(_float(order), x),
 }
 
 
@@ -191,7 +205,9 @@ def parse(source: str, variable: str = "x") -> Expression:
     The language: exact numbers, ``pi``, ``e``, the variable, ``+ - * / ^ **``, parentheses, ``exp log sqrt sin cos tan
     sinh cosh tanh asin acos atan asinh acosh atanh erf erfc gamma loggamma expm1 log1p sigmoid softplus abs min max
     sign heaviside relu``, ``clip(x, lower, upper)`` and ``where(a < b, then, otherwise)``. ``sign(0)`` is 0 and
-    ``heaviside(0)`` is 1/2.
+    ``heaviside(0)`` is 1/2. Special functions are ``lambertw airyai airybi zeta digamma sinc erfinv dawson`` and, with a
+    constant order as their first argument, ``besselj bessely besseli besselk gammainc gammaincc``; see
+    ``docs/approximation/semantics.md``.
 
     Raises
     ------

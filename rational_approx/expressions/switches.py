@@ -138,7 +138,7 @@ def _between(node: Node, lower: End, upper: End) -> Node:
     return node
 
 
-_NON_NEGATIVE = ("sqrt", "exp", "abs", "cosh", "acosh", "sigmoid", "softplus", "erfc")
+_NON_NEGATIVE = ("sqrt", "exp", "abs", "cosh", "acosh", "sigmoid", "softplus", "erfc", "gammainc", "gammaincc", "besselk")
 
 
 def _never_negative(node: Node) -> bool:
@@ -150,7 +150,10 @@ def _never_negative(node: Node) -> bool:
     return even or node.operator in _NON_NEGATIVE
 
 
-_STARTS = {"sqrt": (0, None), "acosh": (1, None), "asin": (-1, 1), "acos": (-1, 1)}
+_STARTS = {
+    **{"sqrt": (0, None), "acosh": (1, None), "asin": (-1, 1), "acos": (-1, 1)},
+    **{"gammainc": (0, None), "gammaincc": (0, None)},
+}
 
 
 def at_least(node: Node, lower: End, upper: End) -> bool:
@@ -169,9 +172,10 @@ def at_least(node: Node, lower: End, upper: End) -> bool:
             continue
         for bound, sign in zip(bounds, (1, -1)):
             if bound is not None:
-                if bound == 0 and _never_negative(part.arguments[0]):
+                inner = part.arguments[0 if part.operator == "^" else -1]
+                if bound == 0 and _never_negative(inner):
                     continue
-                gap = build("+", part.arguments[0], number(-bound))
+                gap = build("+", inner, number(-bound))
                 if polynomial(gap) == 0 or proved_sign(gap, lower, upper) == sign:
                     continue
                 return False
