@@ -6,7 +6,7 @@ from rational_approx.coq.boxes import bits_below
 from rational_approx.coq.errors import ErrorProof, inside
 from rational_approx.coq.formulas import hypothesis, number, quotient, rational_formula, real, region, unfolded
 from rational_approx.expressions.nodes import number as number_node
-from rational_approx.expressions.roots import quotient_of
+from rational_approx.expressions.quotients import quotient_of
 from rational_approx.proof.certificate import Certificate
 
 __all__ = ["lower_theorem"]

@@ -16,7 +16,7 @@ from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fractions
 from rational_approx.arithmetic.precision import fraction, to_arb, working_bits
 from rational_approx.expressions import switches
-from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES
+from rational_approx.expressions.holes import WHOLE, WHOLE_AT_POINT, holes_in_floats
 from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
 from rational_approx.expressions.parser import LIMIT_LENGTH, parse_tree
 
@@ -54,6 +54,7 @@ def _product(*parts: Any) -> Any:
 
 _FLOATS: dict[str, Callable[..., Any]] = {
     "number": _float,
+    "holes": holes_in_floats,
     "pi": lambda: np.pi,
     "e": lambda: np.e,
     "+": _sum,
@@ -97,8 +98,12 @@ def _stable(node: Node) -> Node:
     digits where u is small: a relative error near a zero of the target sees nothing else."""
     parts = tuple(_stable(part) for part in node.arguments)
     one, rest = number(1), [part for part in parts if part.value is None]
-    if node.operator == "log" and parts[0].operator == "+" and parts[0].arguments[0] == one:
-        return Node("log1p", (build("+", *parts[0].arguments[1:]),))
+    if node.operator == "log" and parts[0].operator == "+" and one in parts[0].arguments:
+        others = list(parts[0].arguments)
+        others.remove(one)
+        inner = build("+", *others)
+        # exp(u) may be too large for a float where log(1 + exp(u)) is not.
+        return Node("softplus", inner.arguments) if inner.operator == "exp" else Node("log1p", (inner,))
     if node.operator == "+" and len(parts) == 2 and len(rest) == 1:
         constant = next(part.value for part in parts if part.value is not None)
         if rest[0].operator == "exp" and constant == -1:
@@ -139,8 +144,19 @@ class Expression:
         """Values in float64, for a float or an array."""
         points = np.asarray(x, dtype=np.float64)
         with np.errstate(all="ignore"):
-            values = np.broadcast_to(evaluate(self._floats, points, _FLOATS), points.shape)
-        return np.array(values) if points.ndim else float(values)
+            values = np.array(np.broadcast_to(evaluate(self._floats, points, _FLOATS), points.shape))
+        lost = ~np.isfinite(values) & np.isfinite(points)
+        if lost.any():
+            values[lost] = [self._rescued(float(v), float(at)) for v, at in zip(values[lost], points[lost])]
+        return values if points.ndim else float(values)
+
+    def _rescued(self, value: float, x: float) -> float:
+        # A part may be too large for float64, or without a value, where the whole is not: exp(x) / (1 + exp(x)).
+        try:
+            ball = evaluate(self.tree, to_arb(Fraction(x)), WHOLE_AT_POINT)
+        except ArithmeticError:
+            return value
+        return float(ball) if ball.is_finite() else value
 
     def size(self) -> "Expression":
         """``abs(f)``."""
@@ -160,7 +176,7 @@ class Expression:
         Undecided
             for a series on a box that straddles the switch of a branch; a ball gives the hull of both branches.
         """
-        value = evaluate(self.tree, x, ENCLOSURES)
+        value = evaluate(self.tree, x, WHOLE)
         return x * 0 + value if isinstance(x, flint.arb_series) and isinstance(value, flint.arb) else value
 
     def mpf(self, x: Any) -> mpmath.mpf:
@@ -169,7 +185,7 @@ class Expression:
         value = flint.arb.nan()
         for bits in (wanted + 40, 2 * wanted + 100, 6 * wanted + 600):
             with working_bits(bits):
-                value = evaluate(self.tree, to_arb(point), AT_POINT)
+                value = evaluate(self.tree, to_arb(point), WHOLE_AT_POINT)
                 if value.is_finite() and (value.rel_accuracy_bits() >= wanted or value.is_zero()):
                     break
         if not value.is_finite():

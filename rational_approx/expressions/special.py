@@ -191,7 +191,7 @@ def _sinc(x: arb, n: int) -> list[arb]:
     powers = [arb(1)]
     for _ in range(2 * last):
         powers.append(powers[-1] * x)
-    rest = (arb(4) ** (last + 1) * 2 / factorial(2 * last + 3)).upper()
+    rest = (abs(x).upper() * arb(4) ** (last + 1) * 2 / factorial(2 * last + 3)).upper()
     return [
         sum(
             ((-1) ** j * comb(2 * j, k) * powers[2 * j - k] / factorial(2 * j + 1) for j in range((k + 1) // 2, last + 1)),
