@@ -9,7 +9,7 @@ known from the Taylor series at z itself, where arithmetic on rational numbers i
 A product a log(b) has one where b vanishes and a / b^c is finite for some c > 0, because ``v log(v)`` tends to 0.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -24,7 +24,7 @@ from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES, Undecid
 from rational_approx.expressions.nodes import ORDERS, Node, build, evaluate
 from rational_approx.expressions.quotients import polynomial
 
-__all__ = ["WHOLE", "WHOLE_AT_POINT", "germ", "holes", "holes_in_floats", "logarithms"]
+__all__ = ["WHOLE", "WHOLE_AT_POINT", "germ", "holes", "holes_in_floats", "logarithms", "vanishes"]
 
 MOST = 12
 """Zeros of a higher order are not looked for."""
@@ -58,17 +58,38 @@ def _germ(node: Node, z: Fraction, n: int) -> arb_series:
     if kind in ("pi", "e"):
         return arb_series([ENCLOSURES[kind]()], prec=n)
     if kind == "^" and parts[1].value is not None:
-        return ENCLOSURES["power"](_germ(parts[0], z, n), parts[1].value)
+        return _applied(lambda base: ENCLOSURES["power"](base, parts[1].value), _germ(parts[0], z, n))
     if kind in ORDERS:
-        return ENCLOSURES[kind](parts[0].value, _germ(parts[1], z, n))
+        return _applied(lambda inner: ENCLOSURES[kind](parts[0].value, inner), _germ(parts[1], z, n))
     found = [_germ(part, z, n) for part in parts]
     if kind != "/":
-        return ENCLOSURES[kind](*found)
+        return _applied(ENCLOSURES[kind], *found)
     m = _vanishing(found[1])
     if m is None or not all(found[0][k].is_zero() for k in range(m)):
         raise Undecided("a quotient without a value")
     top, bottom = (arb_series([series[k] for k in range(m, n)], prec=n - m) for series in found)
     return ENCLOSURES["/"](top, bottom)
+
+
+def _applied(function: Callable[..., Any], *series: arb_series) -> arb_series:
+    # A value alone is that of balls: there is one also where a derivative is infinite, as of a root at 0.
+    if min(each.prec for each in series) > 1:
+        return function(*series)
+    return arb_series([function(*(each[0] for each in series))], prec=1)
+
+
+def vanishes(node: Node, z: Fraction) -> bool:
+    """Whether a tree is zero at a rational point for certain.
+
+    >>> from rational_approx.expressions.expression import parse
+    >>> vanishes(parse("log(x + 0.9)").tree, Fraction(1, 10)), vanishes(parse("cos(x)").tree, Fraction(11, 7))
+    (True, False)
+    """
+    with working_bits(128):
+        try:
+            return bool(germ(node, z, 1)[0].is_zero())
+        except _TROUBLE:
+            return bool(evaluate(node, to_arb(z), WHOLE_AT_POINT).is_zero())
 
 
 def _vanishing(series: arb_series) -> int | None:

@@ -10,7 +10,7 @@ from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fmpq
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.expressions.enclosures import Undecided, ball_between, series_variable
-from rational_approx.expressions.holes import WHOLE
+from rational_approx.expressions.holes import WHOLE, vanishes
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.expressions.quotients import polynomial
 
@@ -132,10 +132,9 @@ def roots(node: Node, lower: End, upper: End) -> tuple[list[Fraction], bool]:
 
 
 def _simplest(node: Node, root: Fraction) -> Fraction:
-    """The root itself where it is a simple rational number, as 0 is one of expm1."""
+    """The root itself where it is a simple rational number, as 3/10 is one of sin(x - 0.3)."""
     simple = root.limit_denominator(10**6)
-    with working_bits(128):
-        return simple if value_at(node, simple).is_zero() else root
+    return simple if abs(simple - root) < Fraction(1, 2 ** (RESOLUTION - 4)) and vanishes(node, simple) else root
 
 
 def has_values(node: Node, lower: End, upper: End, boxes: int = 200) -> bool:
@@ -178,8 +177,7 @@ def proved_sign(switch: Node, lower: End, upper: End) -> int:
     sign = sign_at(switch, inner_point(lower, upper))
     for end in (lower, upper):
         at_end = sign_at(switch, end) if isinstance(end, Fraction) else sign
-        with working_bits(128):
-            exact_root = isinstance(end, Fraction) and value_at(switch, end).is_zero()
+        exact_root = isinstance(end, Fraction) and vanishes(switch, end)
         if at_end != sign and not exact_root:
             return 0
     return sign
