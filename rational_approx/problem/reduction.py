@@ -112,9 +112,13 @@ class ReducedPiece:
         if not weight[0].is_finite() and order == 1 and self.change.roots:
             # The limit at the root, from a point as near to it as the precision asked for, with as many digits more.
             with working_bits(2 * flint.ctx.prec):
-                inwards = 1 if x[0] == to_arb(finite(self.source.lower)) else -1
-                x = x + inwards * flint.arb(2) ** -(flint.ctx.prec // 2)
+                lower, upper = self.source.lower, self.source.upper
+                first = isinstance(lower, Fraction) and x[0].overlaps(to_arb(lower))
+                end = to_arb(finite(lower if first else upper))  # as it is: x is no more than its ball in this precision
+                x = flint.arb_series([end + (1 if first else -1) * flint.arb(2) ** -(flint.ctx.prec // 2)], prec=1)
                 f, weight = self.source.jets(x[0], order)
+                f = f - self.change.offset_at(x, to_arb)
+                return weight * f * self.sign, weight * self.change.factor_at(x, to_arb) * self.sign
         if order > 1:  # f(x(t)) from the Taylor series of f around x(t0)
             shift = x - x[0]
             f, weight = _composed(f, shift), _composed(weight, shift)
