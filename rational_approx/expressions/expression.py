@@ -221,8 +221,8 @@ def parse(source: str, variable: str = "x") -> Expression:
     The language: exact numbers, ``pi``, ``e``, the variable, ``+ - * / ^ **``, parentheses, ``exp log sqrt sin cos tan
     sinh cosh tanh asin acos atan asinh acosh atanh erf erfc gamma loggamma expm1 log1p sigmoid softplus abs min max
     sign heaviside relu``, ``clip(x, lower, upper)`` and ``where(a < b, then, otherwise)``. ``sign(0)`` is 0 and
-    ``heaviside(0)`` is 1/2. Special functions are ``lambertw airyai airybi zeta digamma sinc erfinv dawson`` and, with a
-    constant order as their first argument, ``besselj bessely besseli besselk gammainc gammaincc``; see
+    ``heaviside(0)`` is 1/2. Special functions are ``lambertw airyai airybi zeta digamma sinc erfinv dawson`` and, with
+    a constant order as their first argument, ``besselj bessely besseli besselk gammainc gammaincc``; see
     ``docs/approximation/semantics.md``.
 
     Raises

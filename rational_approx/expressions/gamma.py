@@ -1,4 +1,4 @@
-"""Enclosures of the gamma function, its logarithm and digamma: every derivative of ``log(gamma)`` is monotone for x > 0.
+"""Enclosures of gamma, its logarithm and digamma: every derivative of ``log(gamma)`` is monotone for x > 0.
 
 So the coefficients of a series over a ball lie between those at its two ends; by the general arithmetic of series over
 balls they would be wider by orders of magnitude.

@@ -1,9 +1,9 @@
-"""Holes: points at which a formula has no value, and a limit that takes its place (``docs/approximation/semantics.md``).
+"""Holes: points where a formula has no value, and a limit that takes its place (``docs/approximation/semantics.md``).
 
 A quotient a / b has one at z where both vanish, b to the order m, and a to no smaller one. With divided differences,
 ``a(x) = (x - z)^m a[z, ..., z, x]``, so that on an interval J that holds x and z the k-th Taylor coefficient of
-``a / (x - z)^m`` lies in ``a^(m + k)(J) / (m + k)!``: those of a on J, moved by m. The same holds for b, and the quotient
-of the two is that of the series so moved. That the first coefficients vanish is not seen from enclosures on J: it is
+``a / (x - z)^m`` lies in ``a^(m + k)(J) / (m + k)!``: those of a on J, moved by m. The same holds for b, and the
+quotient of the two is that of the series so moved. That the first coefficients vanish is not seen from enclosures on J: it is
 known from the Taylor series at z itself, where arithmetic on rational numbers is exact and zeros of radius zero count.
 
 A product a log(b) has one where b vanishes and a / b^c is finite for some c > 0, because ``v log(v)`` tends to 0.
@@ -158,7 +158,7 @@ def logarithms(node: Node) -> tuple[tuple[Node, tuple[Fraction, ...]], ...]:
     return tuple(pair for pair in found if pair[1])
 
 
-# -- enclosures ----------------------------------------------------------------------------------------------------------
+# -- enclosures -------------------------------------------------------------------------------------------------------
 
 
 def _enclosed(node: Node, x: Any, table: dict[str, Any]) -> Any:
@@ -235,7 +235,7 @@ WHOLE = ENCLOSURES | {"holes": _enclosed}
 WHOLE_AT_POINT = AT_POINT | {"holes": _enclosed}
 """The same for the value at a single point."""
 
-# -- floats --------------------------------------------------------------------------------------------------------------
+# -- floats -----------------------------------------------------------------------------------------------------------
 
 TERMS = 32
 

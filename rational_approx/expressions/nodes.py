@@ -6,7 +6,18 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-__all__ = ["FUNCTIONS", "LIMIT_BITS", "LIMIT_DEPTH", "ORDERS", "ExpressionError", "Node", "build", "evaluate", "number", "text"]
+__all__ = [
+    "FUNCTIONS",
+    "LIMIT_BITS",
+    "LIMIT_DEPTH",
+    "ORDERS",
+    "ExpressionError",
+    "Node",
+    "build",
+    "evaluate",
+    "number",
+    "text",
+]
 
 LIMIT_BITS = 8192
 """No exact number in an expression may need more bits than this in its numerator or its denominator."""
@@ -29,8 +40,8 @@ FUNCTIONS = {
 }
 """Every function of the language, with the least and the largest number of its arguments."""
 ORDERS = {
-    **dict.fromkeys(("besselj", "bessely", "besseli", "besselk"), (-100, 100)),
-    **dict.fromkeys(("gammainc", "gammaincc"), (Fraction(1, 1000), 1000)),
+    **dict.fromkeys(("besselj", "bessely", "besseli", "besselk"), (Fraction(-100), Fraction(100))),
+    **dict.fromkeys(("gammainc", "gammaincc"), (Fraction(1, 1000), Fraction(1000))),
 }
 """Functions whose first argument is a constant order, with its least and its largest value."""
 

@@ -251,7 +251,7 @@ def _besselj(order: Fraction, u: Ray) -> Ray:
     return _ray(-1, 1)
 
 
-def _decaying(name: str, rate: Fraction, least: Callable[[Fraction], Fraction | int]) -> Callable[[Fraction, Ray], Ray]:
+def _decaying(name: str, rate: Fraction, least: Callable[[Fraction], Fraction]) -> Callable[[Fraction, Ray], Ray]:
     # A positive function for which f(u) exp(rate u) falls from ``least`` on.
     def function(order: Fraction, u: Ray) -> Ray:
         start = _plain(u).low
@@ -305,9 +305,9 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "lambertw": _lambertw,
     "zeta": _zeta,
     "besselj": _besselj,
-    "besselk": _decaying("besselk", Fraction(1), lambda order: 0),
+    "besselk": _decaying("besselk", Fraction(1), lambda order: Fraction(0)),
     "gammainc": _gammainc,
-    "gammaincc": _decaying("gammaincc", Fraction(1, 2), lambda order: max(0, 2 * order - 2)),
+    "gammaincc": _decaying("gammaincc", Fraction(1, 2), lambda order: max(Fraction(0), 2 * order - 2)),
 }
 
 

@@ -156,12 +156,12 @@ def _lambertw(x: arb, n: int) -> list[arb]:
     if not x > -arb(-1).exp():
         return _none(n)
     w = _between(lambda u: u.lambertw(), x)
-    out, fall = [w], (-w).exp()
+    out, fall, inverse = [w], (-w).exp(), 1 / (1 + w)
     for k in range(1, n):
         p = arb(0)
         for c in reversed(_lambert_polynomial(k)):
             p = p * w + c
-        out.append(fall**k * p / ((1 + w) ** (2 * k - 1) * factorial(k)))
+        out.append(fall**k * p * inverse ** (2 * k - 1) / factorial(k))
     return out
 
 
@@ -194,7 +194,10 @@ def _sinc(x: arb, n: int) -> list[arb]:
     rest = (abs(x).upper() * arb(4) ** (last + 1) * 2 / factorial(2 * last + 3)).upper()
     return [
         sum(
-            ((-1) ** j * comb(2 * j, k) * powers[2 * j - k] / factorial(2 * j + 1) for j in range((k + 1) // 2, last + 1)),
+            (
+                (-1) ** j * comb(2 * j, k) * powers[2 * j - k] / factorial(2 * j + 1)
+                for j in range((k + 1) // 2, last + 1)
+            ),
             arb(0, rest),
         )
         for k in range(n)
@@ -214,8 +217,8 @@ def _erfinv(x: arb, n: int) -> list[arb]:
 
 def _dawson(x: arb, n: int) -> list[arb]:
     # F' = 1 - 2 x F lies between -1/3 and 1; F is half the integral of exp(-t^2 / 4) sin(x t) (DLMF 7.5.1, 7.7.2),
-    # and so its k-th derivative at most 2^(k - 1) gamma((k + 1) / 2). Where abs(z - x) <= x / 2, the real part of z^2 is
-    # at least abs(z)^2 / 2, so that abs(F(z)) <= 2 / abs(z) <= 4 / x: Cauchy's bound is (4 / x) (2 / x)^k for F^(k) / k!.
+    # and so its k-th derivative at most 2^(k - 1) gamma((k + 1) / 2). Where abs(z - x) <= x / 2, the real part of z^2
+    # is at least abs(z)^2 / 2, and abs(F(z)) <= 2 / abs(z) <= 4 / x: F^(k) / k! is at most (4 / x) (2 / x)^k (Cauchy).
     middle = arb(x.mid())
     value = arb.pi().sqrt() / 2 * (-middle * middle).exp() * middle.erfi() + arb(0, x.rad())
     y = [value]
@@ -225,7 +228,7 @@ def _dawson(x: arb, n: int) -> list[arb]:
     if abs(x) > 2:
         least = abs(x).lower()
         bounds = [4 / least * (2 / least) ** k for k in range(n)]
-    return [a if abs(a).upper() < b else arb(0, b.upper()) for a, b in zip(y, bounds)]
+    return [a if a.rad() < b else arb(0, b.upper()) for a, b in zip(y, bounds)]
 
 
 def _gammainc(upper: bool) -> Callable[[Fraction, Any], Any]:

@@ -140,7 +140,19 @@ def _between(node: Node, lower: End, upper: End) -> Node:
     return node
 
 
-_NON_NEGATIVE = ("sqrt", "exp", "abs", "cosh", "acosh", "sigmoid", "softplus", "erfc", "gammainc", "gammaincc", "besselk")
+_NON_NEGATIVE = (
+    "sqrt",
+    "exp",
+    "abs",
+    "cosh",
+    "acosh",
+    "sigmoid",
+    "softplus",
+    "erfc",
+    "gammainc",
+    "gammaincc",
+    "besselk",
+)
 
 
 def _never_negative(node: Node) -> bool:

@@ -114,7 +114,9 @@ class ReducedPiece:
             with working_bits(2 * flint.ctx.prec):
                 lower, upper = self.source.lower, self.source.upper
                 first = isinstance(lower, Fraction) and x[0].overlaps(to_arb(lower))
-                end = to_arb(finite(lower if first else upper))  # as it is: x is no more than its ball in this precision
+                end = to_arb(
+                    finite(lower if first else upper)
+                )  # as it is: x is no more than its ball in this precision
                 x = flint.arb_series([end + (1 if first else -1) * flint.arb(2) ** -(flint.ctx.prec // 2)], prec=1)
                 f, weight = self.source.jets(x[0], order)
                 f = f - self.change.offset_at(x, to_arb)

@@ -27,6 +27,7 @@ from rational_approx.expressions.nodes import Node
 
 __all__ = ["Divided", "Weighted", "divided", "taylor"]
 
+
 def taylor(function: Callable[[Any], Any], start: arb, order: int) -> arb_series:
     """The first Taylor coefficients of a function around a ball, not finite where there are none."""
     try:

@@ -42,7 +42,7 @@ def pole_of(formula: Expression, lower: End, upper: End) -> Fraction | None:
                     continue
             except ArithmeticError:  # a branch that is not decided
                 return None
-            if b - a <= NARROWEST * max(1, abs(a), abs(b)):
+            if b - a <= NARROWEST * max(Fraction(1), abs(a), abs(b)):
                 return _shortest(a, b)
             middle = (a + b) / 2
             stack += [(middle, b), (a, middle)]
@@ -57,7 +57,8 @@ def _shortest(a: Fraction, b: Fraction) -> Fraction:
 
 def _windows(lower: End, upper: End) -> list[tuple[Fraction, Fraction]]:
     cuts = [Fraction(sign * 2**k) for sign in (-1, 1) for k in range(-1, 41, 3)]
-    low, high = (end if isinstance(end, Fraction) else (cuts[-1] if end == inf else -cuts[-1]) for end in (lower, upper))
+    far = {inf: cuts[-1], -inf: -cuts[-1]}
+    low, high = (end if isinstance(end, Fraction) else far[end] for end in (lower, upper))
     inner = [] if isinstance(lower, Fraction) and isinstance(upper, Fraction) else cuts
     return list(pairwise([low, *sorted(c for c in inner if low < c < high), high]))
 

@@ -213,8 +213,10 @@ def test_sympy_expressions_are_read_not_evaluated() -> None:
     np.testing.assert_array_equal(both(np.array([-0.5, 0.5, 1.5])), [0.0, 1.0, 0.0])
     with pytest.raises(ExpressionError, match="one variable"):
         from_sympy(t + sympy.Symbol("u"))
-    with pytest.raises(ExpressionError, match="zeta"):
-        from_sympy(sympy.zeta(t))
+    with pytest.raises(ExpressionError, match="fresnels"):
+        from_sympy(sympy.fresnels(t))
+    for value in (sympy.zeta(t), sympy.besselj(0, t), sympy.LambertW(t), sympy.digamma(t), sympy.sinc(t)):
+        assert from_sympy(value)(2.5) == pytest.approx(float(value.subs(t, 2.5)), rel=1e-13)
 
 
 def test_exact_rational_numbers_survive() -> None:

@@ -28,6 +28,16 @@ THROUGH_ZERO = [
     ("atan(x)", (4, 5), (-3, 3), "1/abs(x)", mpmath.atan),
     ("x*(x^2-1)*exp(x)", (5, 2), (-2, 2), "relative", lambda x: x * (x * x - 1) * mpmath.exp(x)),
     ("tanh(x)", (4, 4), (0, inf), "relative", mpmath.tanh),
+    ("log(x + 0.9)", (3, 3), ("-1/2", 1), "relative", lambda x: mpmath.log(x + mpmath.mpf(9) / 10)),
+    ("sin(x - 0.3)", (4, 3), (-1, 1), "relative", lambda x: mpmath.sin(x - mpmath.mpf(3) / 10)),
+    ("sin(3*x - 1)", (4, 4), (0, 1), "relative", lambda x: mpmath.sin(3 * x - 1)),
+    (
+        "expm1(x - 1/3)*(x + 0.7)",
+        (4, 3),
+        (-1, 1),
+        "relative",
+        lambda x: mpmath.expm1(x - mpmath.mpf(1) / 3) * (x + 0.7),
+    ),
 ]
 
 
