@@ -151,9 +151,12 @@ class Expression:
         return values if points.ndim else float(values)
 
     def _rescued(self, value: float, x: float) -> float:
-        # A part may be too large for float64, or without a value, where the whole is not: exp(x) / (1 + exp(x)).
+        # A part may be too large for float64, or without a value, where the whole is not: exp(x) / (1 + exp(x)). At a
+        # pole this is no way out: there the value at x and at the next float have nothing in common.
+        point = to_arb(Fraction(x))
         try:
-            ball = evaluate(self.tree, to_arb(Fraction(x)), WHOLE_AT_POINT)
+            around = evaluate(self.tree, flint.arb(point, abs(x) * 2.0**-50), WHOLE)
+            ball = evaluate(self.tree, point, WHOLE_AT_POINT) if around.is_finite() else around
         except ArithmeticError:
             return value
         return float(ball) if ball.is_finite() else value

@@ -3,8 +3,9 @@
 A quotient a / b has one at z where both vanish, b to the order m, and a to no smaller one. With divided differences,
 ``a(x) = (x - z)^m a[z, ..., z, x]``, so that on an interval J that holds x and z the k-th Taylor coefficient of
 ``a / (x - z)^m`` lies in ``a^(m + k)(J) / (m + k)!``: those of a on J, moved by m. The same holds for b, and the
-quotient of the two is that of the series so moved. That the first coefficients vanish is not seen from enclosures on J: it is
-known from the Taylor series at z itself, where arithmetic on rational numbers is exact and zeros of radius zero count.
+quotient of the two is that of the series so moved. That the first coefficients vanish is not seen from enclosures on
+J: it is known from the Taylor series at z itself, where arithmetic on rational numbers is exact and zeros of radius
+zero count.
 
 A product a log(b) has one where b vanishes and a / b^c is finite for some c > 0, because ``v log(v)`` tends to 0.
 """

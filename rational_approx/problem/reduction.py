@@ -109,15 +109,12 @@ class ReducedPiece:
         if not f[0].is_finite() and self.change.moebius and t == 1:  # exp of 2**2000 is not a ball, exp of 2**62 is
             x = x / abs(x[0]) * flint.arb(2) ** 62
             f, weight = self.source.jets(x[0], order)
-        if not weight[0].is_finite() and order == 1 and self.change.roots:
+        at_root = self._at_root(x[0], weight[0]) if order == 1 else None
+        if at_root is not None:
             # The limit at the root, from a point as near to it as the precision asked for, with as many digits more.
+            root, inwards = at_root
             with working_bits(2 * flint.ctx.prec):
-                lower, upper = self.source.lower, self.source.upper
-                first = isinstance(lower, Fraction) and x[0].overlaps(to_arb(lower))
-                end = to_arb(
-                    finite(lower if first else upper)
-                )  # as it is: x is no more than its ball in this precision
-                x = flint.arb_series([end + (1 if first else -1) * flint.arb(2) ** -(flint.ctx.prec // 2)], prec=1)
+                x = flint.arb_series([to_arb(root) + inwards * flint.arb(2) ** -(flint.ctx.prec // 2)], prec=1)
                 f, weight = self.source.jets(x[0], order)
                 f = f - self.change.offset_at(x, to_arb)
                 return weight * f * self.sign, weight * self.change.factor_at(x, to_arb) * self.sign
@@ -132,6 +129,18 @@ class ReducedPiece:
         for _ in range(self.change.drop):
             factor = factor * (1 - variable)
         return weight * f * self.sign, factor * self.sign
+
+    def _at_root(self, x: flint.arb, weight: flint.arb) -> tuple[Fraction, int] | None:
+        # The end at which the weight is infinite in a root of the factor, and the way inwards, where x is that end up
+        # to rounding: a root such as 3/10 is no number of any precision.
+        small = flint.arb(2) ** (8 - flint.ctx.prec)
+        for end, inwards in ((self.source.lower, 1), (self.source.upper, -1)):
+            if isinstance(end, Fraction) and end in self.change.roots:
+                root = to_arb(end)
+                if not abs(x - root) > small * (1 + abs(root)):
+                    there = weight if x == root else self.source.jets(root, 1)[1][0]
+                    return None if there.is_finite() else (end, inwards)
+        return None
 
 
 def _composed(outer: flint.arb_series, shift: flint.arb_series) -> flint.arb_series:
