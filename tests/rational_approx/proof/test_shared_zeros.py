@@ -36,7 +36,7 @@ THROUGH_ZERO = [
         (4, 3),
         (-1, 1),
         "relative",
-        lambda x: mpmath.expm1(x - mpmath.mpf(1) / 3) * (x + 0.7),
+        lambda x: mpmath.expm1(x - mpmath.mpf(1) / 3) * (x + mpmath.mpf(7) / 10),
     ),
 ]
 
