@@ -171,8 +171,11 @@ def _enclosed(node: Node, x: Any, table: dict[str, Any]) -> Any:
     else:
         for z, m in holes(node):
             # A wide ball near the hole, too: there the series of a quotient is far wider than one on both.
-            if abs(start - to_arb(z)).lower() <= 4 * arb(start.rad()):
-                return _near_hole(node, x, start.union(to_arb(z)), m, table)
+            hole = to_arb(z)
+            if abs(start - hole).lower() <= 4 * arb(start.rad()):
+                found = _near_hole(node, x, start.union(hole), m, table)
+                if constant(found).is_finite() or start.overlaps(hole):
+                    return found
     return table[node.operator](*[evaluate(part, x, table) for part in node.arguments])
 
 

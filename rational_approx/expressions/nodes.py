@@ -70,6 +70,10 @@ class Node:
     def _hash(self) -> int:  # once for each node: a tree is looked up again at every evaluation
         return hash((self.operator, self.arguments, self.value))
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Hashes of strings differ between processes: this one is not taken along.
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
     def walk(self) -> Iterator["Node"]:
         """Every node of the tree, arguments before the node that holds them."""
         for argument in self.arguments:
