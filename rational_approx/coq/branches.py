@@ -6,7 +6,7 @@ from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.signs import sign_on
 from rational_approx.coq.formulas import rational_formula, real, region
 from rational_approx.expressions.nodes import Node, number
-from rational_approx.expressions.roots import quotient_of
+from rational_approx.expressions.quotients import quotient_of
 
 __all__ = ["Branches", "jumping"]
 

@@ -27,7 +27,8 @@ from rational_approx.coq.formulas import (
 )
 from rational_approx.expressions.nodes import Node
 from rational_approx.expressions.nodes import number as number_node
-from rational_approx.expressions.roots import inner_point, quotient_of
+from rational_approx.expressions.quotients import quotient_of
+from rational_approx.expressions.roots import inner_point
 from rational_approx.targets.target import Target
 
 __all__ = ["ErrorProof", "loosened"]

@@ -16,6 +16,7 @@ from flint import arb, arb_series
 
 from rational_approx.arithmetic.precision import to_arb
 from rational_approx.expressions.gamma import gamma, loggamma
+from rational_approx.expressions.special import SPECIAL
 
 __all__ = [
     "ENCLOSURES",
@@ -263,7 +264,7 @@ def _strict(function: Callable[..., Any]) -> Callable[..., Any]:
     # A part without a value leaves the whole without one (docs/approximation/semantics.md), also where ball arithmetic
     # would forget it: an infinite ball times zero is zero, and its hyperbolic tangent lies between -1 and 1.
     def checked(*parts: Any) -> Any:
-        if all(constant(part).is_finite() for part in parts):
+        if all(isinstance(part, Fraction) or constant(part).is_finite() for part in parts):
             value = function(*parts)
             if constant(value).is_finite():
                 return value
@@ -301,6 +302,7 @@ LIMITS: dict[str, Callable[..., Any]] = {
     "expm1": _expm1,
     "sigmoid": _sigmoid,
     "softplus": _both(_softplus_ball, _sigmoid),
+    **SPECIAL,
 }
 """The same functions for balls with an infinite end: at infinity their limits are meant, as on half-lines."""
 

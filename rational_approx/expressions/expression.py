@@ -18,7 +18,7 @@ from rational_approx.arithmetic.precision import fraction, held_precision, to_ac
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions import switches
 from rational_approx.expressions.derivative import derivative
-from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES
+from rational_approx.expressions.holes import WHOLE, WHOLE_AT_POINT, holes_in_floats
 from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
 from rational_approx.expressions.parser import LIMIT_LENGTH, parse_tree
 
@@ -56,6 +56,7 @@ def _product(*parts: Any) -> Any:
 
 _FLOATS: dict[str, Callable[..., Any]] = {
     "number": _float,
+    "holes": holes_in_floats,
     "pi": lambda: np.pi,
     "e": lambda: np.e,
     "+": _sum,
@@ -77,6 +78,20 @@ _FLOATS: dict[str, Callable[..., Any]] = {
     "loggamma": scipy.special.gammaln,
     "sigmoid": scipy.special.expit,
     "softplus": lambda x: np.logaddexp(0.0, x),
+    "lambertw": lambda x: np.where(x > -np.exp(-1.0), scipy.special.lambertw(x).real, np.nan),
+    "airyai": lambda x: np.where(x > 120, 0.0, scipy.special.airy(np.minimum(x, 120))[0]),
+    "airybi": lambda x: scipy.special.airy(x)[2],
+    "zeta": scipy.special.zeta,
+    "digamma": scipy.special.psi,
+    "sinc": lambda x: np.sinc(x / np.pi),
+    "erfinv": scipy.special.erfinv,
+    "dawson": scipy.special.dawsn,
+    "besselj": lambda order, x: scipy.special.jv(_float(order), x),
+    "bessely": lambda order, x: scipy.special.yv(_float(order), x),
+    "besseli": lambda order, x: scipy.special.iv(_float(order), x),
+    "besselk": lambda order, x: scipy.special.kv(_float(order), x),
+    "gammainc": lambda order, x: scipy.special.gammainc(_float(order), x),
+    "gammaincc": lambda order, x: scipy.special.gammaincc(_float(order), x),
 }
 
 
@@ -85,8 +100,12 @@ def _stable(node: Node) -> Node:
     digits where u is small: a relative error near a zero of the target sees nothing else."""
     parts = tuple(_stable(part) for part in node.arguments)
     one, rest = number(1), [part for part in parts if part.value is None]
-    if node.operator == "log" and parts[0].operator == "+" and parts[0].arguments[0] == one:
-        return Node("log1p", (build("+", *parts[0].arguments[1:]),))
+    if node.operator == "log" and parts[0].operator == "+" and one in parts[0].arguments:
+        others = list(parts[0].arguments)
+        others.remove(one)
+        inner = build("+", *others)
+        # exp(u) may be too large for a float where log(1 + exp(u)) is not.
+        return Node("softplus", inner.arguments) if inner.operator == "exp" else Node("log1p", (inner,))
     if node.operator == "+" and len(parts) == 2 and len(rest) == 1:
         constant = next(part.value for part in parts if part.value is not None)
         if rest[0].operator == "exp" and constant == -1:
@@ -127,8 +146,22 @@ class Expression(Value):
         """Values in float64, for a float or an array."""
         points = np.asarray(x, dtype=np.float64)
         with np.errstate(all="ignore"):
-            values = np.broadcast_to(evaluate(self._floats, points, _FLOATS), points.shape)
-        return np.array(values) if points.ndim else float(values)
+            values = np.array(np.broadcast_to(evaluate(self._floats, points, _FLOATS), points.shape))
+        lost = ~np.isfinite(values) & np.isfinite(points)
+        if lost.any():
+            values[lost] = [self._rescued(float(v), float(at)) for v, at in zip(values[lost], points[lost])]
+        return values if points.ndim else float(values)
+
+    def _rescued(self, value: float, x: float) -> float:
+        # A part may be too large for float64, or without a value, where the whole is not: exp(x) / (1 + exp(x)). At a
+        # pole this is no way out: there the value at x and at the next float have nothing in common.
+        point = to_arb(Fraction(x))
+        try:
+            around = evaluate(self.tree, flint.arb(point, abs(x) * 2.0**-50), WHOLE)
+            ball = evaluate(self.tree, point, WHOLE_AT_POINT) if around.is_finite() else around
+        except ArithmeticError:
+            return value
+        return float(ball) if ball.is_finite() else value
 
     def size(self) -> "Expression":
         """``abs(f)``."""
@@ -152,14 +185,14 @@ class Expression(Value):
         Undecided
             for a series on a box that straddles the switch of a branch; a ball gives the hull of both branches.
         """
-        value = evaluate(self.tree, x, ENCLOSURES)
+        value = evaluate(self.tree, x, WHOLE)
         return x * 0 + value if isinstance(x, flint.arb_series) and isinstance(value, flint.arb) else value
 
     @held_precision()
     def mpf(self, x: Any) -> mpmath.mpf:
         """The value at an exact point (mpf, Fraction, int, or a float read as its shortest decimal), to ``mp.prec``."""
         point = fraction(x)
-        value = to_accuracy(lambda: evaluate(self.tree, to_arb(point), AT_POINT), mpmath.mp.prec)
+        value = to_accuracy(lambda: evaluate(self.tree, to_arb(point), WHOLE_AT_POINT), mpmath.mp.prec)
         if not value.is_finite():
             return mpmath.mpf("nan")
         # No fraction: pi^(-10^(e+10)) has an exponent of thirteen digits, which mpf holds and a fraction does not.
@@ -193,7 +226,9 @@ def parse(source: str, variable: str = "x") -> Expression:
     The language: exact numbers, ``pi``, ``e``, the variable, ``+ - * / ^ **``, parentheses, ``exp log sqrt sin cos tan
     sinh cosh tanh asin acos atan asinh acosh atanh erf erfc gamma loggamma expm1 log1p sigmoid softplus abs min max
     sign heaviside relu``, ``clip(x, lower, upper)`` and ``where(a < b, then, otherwise)``. ``sign(0)`` is 0 and
-    ``heaviside(0)`` is 1/2.
+    ``heaviside(0)`` is 1/2. Special functions are ``lambertw airyai airybi zeta digamma sinc erfinv dawson`` and, with
+    a constant order as their first argument, ``besselj bessely besseli besselk gammainc gammaincc``; see
+    ``docs/approximation/semantics.md``.
 
     Raises
     ------

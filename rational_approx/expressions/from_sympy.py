@@ -16,6 +16,8 @@ _SYMPY = {
     **{name: name for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
     **{"log": "log", "loggamma": "loggamma", "Abs": "abs", "Min": "min", "Max": "max", "sign": "sign"},
     **{"StrictLessThan": "<", "LessThan": "<=", "StrictGreaterThan": ">", "GreaterThan": ">="},
+    **{"LambertW": "lambertw", "erfinv": "erfinv", "zeta": "zeta", "digamma": "digamma", "sinc": "sinc"},
+    **{name: name for name in ("besselj", "bessely", "besseli", "besselk", "airyai", "airybi")},
     **{"Add": "+", "Mul": "*", "Pow": "^"},
 }
 
@@ -68,6 +70,8 @@ def from_sympy(value: Any) -> Expression:
             return chosen(part.args)
         if name == "Heaviside":
             return build("heaviside", convert(part.args[0]))
+        if name == "polygamma" and part.args[0] == 0:  # sympy's own form of digamma
+            return build("digamma", convert(part.args[1]))
         if name not in _SYMPY:
             raise ExpressionError(
                 f"sympy's {name} is not in the language of expressions; {', '.join(sorted(_SYMPY))} are"

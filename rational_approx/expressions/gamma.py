@@ -1,4 +1,4 @@
-"""Enclosures of the gamma function and its logarithm: every derivative of ``log(gamma)`` is monotone for x > 0.
+"""Enclosures of gamma, its logarithm and digamma: every derivative of ``log(gamma)`` is monotone for x > 0.
 
 So the coefficients of a series over a ball lie between those at its two ends; by the general arithmetic of series over
 balls they would be wider by orders of magnitude.
@@ -8,7 +8,9 @@ from typing import Any
 
 from flint import arb, arb_series
 
-__all__ = ["gamma", "loggamma"]
+from rational_approx.arithmetic.precision import series_length
+
+__all__ = ["digamma", "gamma", "loggamma"]
 
 
 def loggamma(x: Any) -> Any:
@@ -42,3 +44,18 @@ def gamma(x: Any) -> Any:
     if not x[0] < 1 or sine[0].contains(0):
         return x.gamma()
     return arb.pi() / (sine * gamma(1 - x))
+
+
+def digamma(x: Any) -> Any:
+    """The derivative of ``loggamma`` of a ball or a series of balls, also for negative x; not finite at a pole."""
+    start = x if isinstance(x, arb) else x[0]
+    if start > 0:
+        if isinstance(x, arb):  # increasing
+            return x.lower().lower().digamma().union(x.upper().upper().digamma())
+        n = x.prec
+        with series_length(n + 1):
+            slope = loggamma(arb_series([x[0], 1], prec=n + 1)).derivative()
+        return slope(arb_series([0, *(x[k] for k in range(1, n))], prec=n))
+    if start.contains_integer():
+        return arb.nan() if isinstance(x, arb) else arb_series([arb.nan()] * x.prec)
+    return digamma(1 - x) - arb.pi() * x.cot_pi()

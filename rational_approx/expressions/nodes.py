@@ -3,11 +3,23 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from rational_approx.arithmetic.values import Value
 
-__all__ = ["FUNCTIONS", "LIMIT_BITS", "LIMIT_DEPTH", "ExpressionError", "Node", "build", "evaluate", "number", "text"]
+__all__ = [
+    "FUNCTIONS",
+    "LIMIT_BITS",
+    "LIMIT_DEPTH",
+    "ORDERS",
+    "ExpressionError",
+    "Node",
+    "build",
+    "evaluate",
+    "number",
+    "text",
+]
 
 LIMIT_BITS = 8192
 """No exact number in an expression may need more bits than this in its numerator or its denominator."""
@@ -20,6 +32,8 @@ FUNCTIONS = {
     ),
     **dict.fromkeys(("asinh", "acosh", "atanh", "erf", "erfc", "gamma", "loggamma", "expm1", "log1p"), (1, 1)),
     **dict.fromkeys(("sigmoid", "softplus", "abs", "sign", "heaviside"), (1, 1)),
+    **dict.fromkeys(("lambertw", "airyai", "airybi", "zeta", "digamma", "sinc", "erfinv", "dawson"), (1, 1)),
+    **dict.fromkeys(("besselj", "bessely", "besseli", "besselk", "gammainc", "gammaincc"), (2, 2)),
     **dict.fromkeys(("relu", "gelu", "silu", "mish", "elu", "hardswish"), (1, 1)),
     "min": (2, 16),
     "max": (2, 16),
@@ -27,6 +41,11 @@ FUNCTIONS = {
     "where": (3, 3),
 }
 """Every function of the language, with the least and the largest number of its arguments."""
+ORDERS = {
+    **dict.fromkeys(("besselj", "bessely", "besseli", "besselk"), (Fraction(-100), Fraction(100))),
+    **dict.fromkeys(("gammainc", "gammaincc"), (Fraction(1, 1000), Fraction(1000))),
+}
+"""Functions whose first argument is a constant order, with its least and its largest value."""
 
 
 class ExpressionError(ValueError):
@@ -45,6 +64,17 @@ class Node(Value):
     arguments: tuple["Node", ...] = ()
     value: Fraction | None = None
     depth: int = field(default=1, compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:  # once for each node: a tree is looked up again at every evaluation
+        return hash((self.operator, self.arguments, self.value))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Hashes of strings differ between processes: this one is not taken along.
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
 
     def walk(self) -> Iterator["Node"]:
         """Every node of the tree, arguments before the node that holds them."""
@@ -113,6 +143,12 @@ def build(operator: str, *arguments: Node) -> Node:
         return _make("/", first, rest[0])
     if operator == "^":
         return _power(first, rest[0])
+    if operator in ORDERS:
+        least, most = ORDERS[operator]
+        if first.value is None or not least <= first.value <= most:
+            raise ExpressionError(
+                f"the order of {operator} is its first argument, a number from {least} to {most}: {operator}(1, x)"
+            )
     if operator in _GATES:
         return _GATES[operator](first)
     if operator == "clip":
@@ -208,7 +244,8 @@ def evaluate(node: Node, x: Any, table: dict[str, Callable[..., Any]]) -> Any:
     """Fold a tree with one function for each operator; ``table["number"]`` receives the exact fraction.
 
     ``table["where"]`` receives the comparison's operator, both of its sides, and two functions that evaluate the
-    branches, so that a branch is evaluated only where it is taken.
+    branches, so that a branch is evaluated only where it is taken. A function of an order receives the exact fraction.
+    Where there is a ``table["holes"]``, it receives quotients and products with their trees: see ``holes.py``.
     """
     if node.value is not None:
         return table["number"](node.value)
@@ -227,4 +264,8 @@ def evaluate(node: Node, x: Any, table: dict[str, Callable[..., Any]]) -> Any:
         base, exponent = node.arguments
         if exponent.value is not None:
             return table["power"](evaluate(base, x, table), exponent.value)
+    if kind in ORDERS:
+        return table[kind](node.arguments[0].value, evaluate(node.arguments[1], x, table))
+    if kind in ("/", "*") and "holes" in table:
+        return table["holes"](node, x, table)
     return table[kind](*[evaluate(argument, x, table) for argument in node.arguments])

@@ -204,6 +204,72 @@ def _hyperbolic(sign: int) -> Callable[[Ray], Ray]:
     return lambda u: _multiply(_add(_exp(u), _multiply(_constant(arb(sign)), _exp(_negative(u)))), _constant(arb(0.5)))
 
 
+# -- special functions: bounds from DLMF 6, 7, 8, 9 and 10 ------------------------------------------------------------
+
+
+def _bounded(size: float, decay: Fraction) -> Callable[[Ray], Ray]:
+    # abs(f(u)) <= size abs(u)^-decay
+    return lambda u: _multiply(_ray(-size, size), _power(_abs(u), -decay))
+
+
+def _sinc(u: Ray) -> Ray:
+    return _bounded(1, Fraction(1))(u) if u.low > 0 or u.high < 0 else _ray(-1, 1)
+
+
+def _dawson(u: Ray) -> Ray:
+    # u F(u) lies between 0 and 0.6425
+    return _divide(_ray(0, 0.65), u) if u.low > 0 or u.high < 0 else _ray(-0.55, 0.55)
+
+
+def _airyai(u: Ray) -> Ray:
+    if not u.low >= 0:
+        return _ray(-0.55, 0.55)
+    steep = _multiply(_constant(arb(2) / 3), _power(u, Fraction(3, 2)))
+    return _multiply(_ray(0, 1), _exp(_negative(steep)))
+
+
+def _lambertw(u: Ray) -> Ray:
+    if not u.low >= 0:
+        return _increasing("lambertw")(u)
+    if u.power < 0:
+        return _multiply(u, _ray(0, 1))
+    return _multiply(_ray(0, 1), _log(_add(u, _constant(arb(1)))))  # 0 <= W(u) <= log(1 + u)
+
+
+def _zeta(u: Ray) -> Ray:
+    least = _plain(u).low
+    if not least > 1:
+        raise Undecided("zeta beyond its pole on a half-line")
+    return _ray(1, LIMITS["zeta"](least))
+
+
+def _besselj(order: Fraction, u: Ray) -> Ray:
+    if u.low > 0 and order >= 0:  # Landau: abs(J) <= 0.7858 u^(-1/3)
+        return _bounded(0.7858, Fraction(1, 3))(u)
+    if order.denominator > 1:
+        raise Undecided("a Bessel function of an order that is no integer on a half-line")
+    return _ray(-1, 1)
+
+
+def _decaying(name: str, rate: Fraction, least: Callable[[Fraction], Fraction]) -> Callable[[Fraction, Ray], Ray]:
+    # A positive function for which f(u) exp(rate u) falls from ``least`` on.
+    def function(order: Fraction, u: Ray) -> Ray:
+        start = _plain(u).low
+        if not (start > 0 and start >= to_arb(least(order))):
+            raise Undecided(f"{name} near 0 on a half-line")
+        factor = LIMITS[name](order, start) * (start * to_arb(rate)).exp()
+        return _multiply(_ray(0, factor.upper()), _exp(_multiply(_constant(to_arb(-rate)), u)))
+
+    return function
+
+
+def _gammainc(order: Fraction, u: Ray) -> Ray:
+    low, high, _ = _plain(u)
+    if not low >= 0:
+        raise Undecided("an incomplete gamma function of a negative number on a half-line")
+    return _ray(LIMITS["gammainc"](order, low), 1 if _infinite(high) else LIMITS["gammainc"](order, high))
+
+
 _TABLE: dict[str, Callable[..., Any]] = {
     "number": lambda value: _constant(to_arb(value)),
     "pi": lambda: _constant(arb.pi()),
@@ -233,6 +299,15 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "sigmoid": _below_exp("sigmoid"),
     **dict.fromkeys(("sin", "cos"), lambda x: _ray(-1, 1)),
     **{name: _small(name) for name in ("tanh", "atan", "asinh")},
+    "sinc": _sinc,
+    "dawson": _dawson,
+    "airyai": _airyai,
+    "lambertw": _lambertw,
+    "zeta": _zeta,
+    "besselj": _besselj,
+    "besselk": _decaying("besselk", Fraction(1), lambda order: Fraction(0)),
+    "gammainc": _gammainc,
+    "gammaincc": _decaying("gammaincc", Fraction(1, 2), lambda order: max(Fraction(0), 2 * order - 2)),
 }
 
 

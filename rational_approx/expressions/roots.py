@@ -3,23 +3,22 @@
 from fractions import Fraction
 from itertools import pairwise
 from math import inf
-from typing import Any
 
 import flint
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.polynomials import fmpq
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
-from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, ball_between, series_variable
+from rational_approx.expressions.enclosures import Undecided, ball_between, series_variable
+from rational_approx.expressions.holes import WHOLE, vanishes
 from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.expressions.quotients import polynomial
 
 __all__ = [
     "RESOLUTION",
     "has_values",
     "inner_point",
-    "polynomial",
     "proved_sign",
-    "quotient_of",
     "roots",
     "sign_at",
     "value_at",
@@ -29,59 +28,6 @@ MOST_ROOTS = 500
 """A tree with more roots, such as a sine on a half-line, has undecided ones."""
 RESOLUTION = 400
 """Roots that are not rational numbers are located to within ``2**-RESOLUTION``."""
-
-
-def polynomial(node: Node) -> flint.fmpq_poly | None:
-    """The exact polynomial that a tree is, or None where it is none or has a degree beyond 200."""
-    if node.value is not None:
-        return flint.fmpq_poly([fmpq(node.value)])
-    if node.operator == "variable":
-        return flint.fmpq_poly([0, 1])
-    if node.operator not in ("+", "*", "neg", "/", "^"):
-        return None
-    parts: list[Any] = [polynomial(argument) for argument in node.arguments]
-    if any(part is None or part.degree() > 200 for part in parts):
-        return None
-    first, *rest = parts
-    if node.operator == "neg":
-        return -first
-    if node.operator == "/":
-        return first / rest[0][0] if rest[0].degree() == 0 else None
-    if node.operator == "^":
-        exponent = node.arguments[1].value
-        good = exponent is not None and exponent.denominator == 1 and 0 <= exponent <= 200
-        return first ** int(exponent) if good and first.degree() * exponent <= 200 else None  # type: ignore
-    for part in rest:
-        first = first + part if node.operator == "+" else first * part
-    return first
-
-
-def quotient_of(node: Node) -> tuple[flint.fmpq_poly, flint.fmpq_poly] | None:
-    """Exact numerator and denominator of a tree that is a rational function, or None."""
-    whole = polynomial(node)
-    if whole is not None:
-        return whole, flint.fmpq_poly([1])
-    if node.operator not in ("+", "*", "neg", "/", "^"):
-        return None
-    exponent = node.arguments[-1].value
-    if node.operator == "^":
-        base = quotient_of(node.arguments[0])
-        if base is None or exponent is None or exponent.denominator != 1 or abs(exponent) > 50:
-            return None
-        top, bottom = base if exponent > 0 else base[::-1]
-        return top ** abs(int(exponent)), bottom ** abs(int(exponent))
-    parts: list[Any] = [quotient_of(argument) for argument in node.arguments]
-    if any(part is None or max(part[0].degree(), part[1].degree()) > 200 for part in parts):
-        return None
-    (top, bottom), *rest = parts
-    if node.operator == "neg":
-        return -top, bottom
-    for p, q in rest:
-        if node.operator == "+":
-            top, bottom = top * q + p * bottom, bottom * q
-        else:
-            top, bottom = (top * p, bottom * q) if node.operator == "*" else (top * q, bottom * p)
-    return top, bottom
 
 
 def _polynomial_roots(poly: flint.fmpq_poly) -> list[Fraction]:
@@ -99,7 +45,7 @@ def _polynomial_roots(poly: flint.fmpq_poly) -> list[Fraction]:
 
 def value_at(node: Node, x: Fraction) -> flint.arb:
     """An enclosure of the value at a point, at the working precision."""
-    return evaluate(node, to_arb(x), ENCLOSURES)
+    return evaluate(node, to_arb(x), WHOLE)
 
 
 def sign_at(node: Node, x: Fraction) -> int:
@@ -129,10 +75,10 @@ def _roots_on_box(node: Node, lower: Fraction, upper: Fraction, depth: int, foun
         return False
     box = ball_between(lower, upper)
     try:
-        value = evaluate(node, box, ENCLOSURES)
+        value = evaluate(node, box, WHOLE)
         if value > 0 or value < 0:
             return True
-        series = evaluate(node, series_variable(box, 2), ENCLOSURES)
+        series = evaluate(node, series_variable(box, 2), WHOLE)
         slope = series[1] if isinstance(series, flint.arb_series) else flint.arb(0)
     except Undecided:
         slope = flint.arb.nan()
@@ -186,10 +132,9 @@ def roots(node: Node, lower: End, upper: End) -> tuple[list[Fraction], bool]:
 
 
 def _simplest(node: Node, root: Fraction) -> Fraction:
-    """The root itself where it is a simple rational number, as 0 is one of expm1."""
+    """The root itself where it is a simple rational number, as 3/10 is one of sin(x - 0.3)."""
     simple = root.limit_denominator(10**6)
-    with working_bits(128):
-        return simple if value_at(node, simple).is_zero() else root
+    return simple if abs(simple - root) < Fraction(1, 2 ** (RESOLUTION - 4)) and vanishes(node, simple) else root
 
 
 def has_values(node: Node, lower: End, upper: End, boxes: int = 200) -> bool:
@@ -200,7 +145,7 @@ def has_values(node: Node, lower: End, upper: End, boxes: int = 200) -> bool:
     with working_bits(128):
         while stack and boxes:
             (a, b), boxes = stack.pop(), boxes - 1
-            if not evaluate(node, ball_between(a, b), ENCLOSURES).is_finite():
+            if not evaluate(node, ball_between(a, b), WHOLE).is_finite():
                 stack += [(a, (a + b) / 2), ((a + b) / 2, b)]
     return not stack
 
@@ -232,8 +177,7 @@ def proved_sign(switch: Node, lower: End, upper: End) -> int:
     sign = sign_at(switch, inner_point(lower, upper))
     for end in (lower, upper):
         at_end = sign_at(switch, end) if isinstance(end, Fraction) else sign
-        with working_bits(128):
-            exact_root = isinstance(end, Fraction) and value_at(switch, end).is_zero()
+        exact_root = isinstance(end, Fraction) and vanishes(switch, end)
         if at_end != sign and not exact_root:
             return 0
     return sign

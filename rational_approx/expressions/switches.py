@@ -4,6 +4,7 @@ The switch of ``abs(u)``, ``sign(u)`` and ``heaviside(u)`` is ``u``; that of ``m
 difference of both sides. A branch is only ever replaced where its switch is *proved* to keep one sign.
 """
 
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 
@@ -11,12 +12,13 @@ import flint
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import working_bits
+from rational_approx.expressions.holes import logarithms
 from rational_approx.expressions.nodes import Node, build, number
+from rational_approx.expressions.quotients import polynomial
 from rational_approx.expressions.roots import (
     RESOLUTION,
     has_values,
     inner_point,
-    polynomial,
     proved_sign,
     roots,
     sign_at,
@@ -138,7 +140,19 @@ def _between(node: Node, lower: End, upper: End) -> Node:
     return node
 
 
-_NON_NEGATIVE = ("sqrt", "exp", "abs", "cosh", "acosh", "sigmoid", "softplus", "erfc")
+_NON_NEGATIVE = (
+    "sqrt",
+    "exp",
+    "abs",
+    "cosh",
+    "acosh",
+    "sigmoid",
+    "softplus",
+    "erfc",
+    "gammainc",
+    "gammaincc",
+    "besselk",
+)
 
 
 def _never_negative(node: Node) -> bool:
@@ -150,7 +164,10 @@ def _never_negative(node: Node) -> bool:
     return even or node.operator in _NON_NEGATIVE
 
 
-_STARTS = {"sqrt": (0, None), "acosh": (1, None), "asin": (-1, 1), "acos": (-1, 1)}
+_STARTS = {
+    **{"sqrt": (0, None), "acosh": (1, None), "asin": (-1, 1), "acos": (-1, 1)},
+    **{"gammainc": (0, None), "gammaincc": (0, None)},
+}
 
 
 def at_least(node: Node, lower: End, upper: End) -> bool:
@@ -158,21 +175,29 @@ def at_least(node: Node, lower: End, upper: End) -> bool:
 
     Logarithms, quotients and gamma need no such proof: their enclosures are not finite outside their domain.
     """
-    for part in node.walk():
-        bounds = _STARTS.get(part.operator)
-        if part.operator == "^":
-            exponent = part.arguments[1].value
-            if exponent is not None and (exponent.denominator == 1 or exponent < 0):
-                continue
-            bounds = (0, None) if exponent is not None else None
-        if bounds is None:
-            continue
-        for bound, sign in zip(bounds, (1, -1)):
+    return all(
+        (bound == 0 and _never_negative(inner)) or _on_side(build("+", inner, number(-bound)), sign, lower, upper)
+        for part in node.walk()
+        for inner, bound, sign in _conditions(part, lower, upper)
+    )
+
+
+def _on_side(gap: Node, sign: int, lower: End, upper: End) -> bool:
+    return polynomial(gap) == 0 or proved_sign(gap, lower, upper) == sign
+
+
+def _conditions(part: Node, lower: End, upper: End) -> Iterator[tuple[Node, int, int]]:
+    # Arguments, a number, and the side of it on which they have to stay.
+    if part.operator == "^":
+        exponent = part.arguments[1].value
+        if exponent is not None and exponent.denominator > 1 and exponent > 0:
+            yield part.arguments[0], 0, 1
+    elif part.operator == "*":
+        # A hole of u log(u) cuts off what is negative; a ball spills over the ends of a piece only by rounding.
+        for inner, zeros in logarithms(part):
+            if any(2 * lower - upper <= zero <= 2 * upper - lower for zero in zeros):
+                yield inner, 0, 1
+    elif part.operator in _STARTS:
+        for bound, sign in zip(_STARTS[part.operator], (1, -1)):
             if bound is not None:
-                if bound == 0 and _never_negative(part.arguments[0]):
-                    continue
-                gap = build("+", part.arguments[0], number(-bound))
-                if polynomial(gap) == 0 or proved_sign(gap, lower, upper) == sign:
-                    continue
-                return False
-    return True
+                yield part.arguments[-1], bound, sign

@@ -11,6 +11,7 @@ from rational_approx.fitting.patterns import best
 from rational_approx.fitting.result import Fit
 from rational_approx.problem.competitors import checked_class
 from rational_approx.problem.conditions import checked_bounds, checked_conditions, checked_degree, checked_digits
+from rational_approx.targets.poles import check_defined
 from rational_approx.targets.target import Target
 
 __all__ = ["fit"]
@@ -75,6 +76,7 @@ def fit(
         raise ValueError(
             "a Target has its own domain, weight and breakpoints: give them to Target(...), not to fit(...)"
         )
+    check_defined(target)
     digits = checked_digits(digits, target)
     conditions = checked_conditions(interpolate, target)
     within = checked_bounds((None, None) if bounds is None else bounds, target, conditions)

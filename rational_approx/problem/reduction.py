@@ -23,7 +23,7 @@ from math import inf, prod
 import flint
 import numpy as np
 
-from rational_approx.arithmetic.domain import Domain, End, finite
+from rational_approx.arithmetic.domain import Domain, End
 from rational_approx.arithmetic.polynomials import horner
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.problem.ansatz import Ansatz, Type
@@ -111,12 +111,15 @@ class ReducedPiece:
         if not f[0].is_finite() and self.change.moebius and t == 1:  # exp of 2**2000 is not a ball, exp of 2**62 is
             x = x / abs(x[0]) * flint.arb(2) ** 62
             f, weight = self.source.jets(x[0], order)
-        if not weight[0].is_finite() and order == 1 and self.change.ansatz.roots:
+        at_root = self._at_root(x[0], weight[0]) if order == 1 else None
+        if at_root is not None:
             # The limit at the root, from a point as near to it as the precision asked for, with as many digits more.
+            root, inwards = at_root
             with working_bits(2 * flint.ctx.prec):
-                inwards = 1 if x[0] == to_arb(finite(self.source.lower)) else -1
-                x = x + inwards * flint.arb(2) ** -(flint.ctx.prec // 2)
+                x = flint.arb_series([to_arb(root) + inwards * flint.arb(2) ** -(flint.ctx.prec // 2)], prec=1)
                 f, weight = self.source.jets(x[0], order)
+                f = f - self.change.ansatz.offset_at(x, to_arb)
+                return weight * f * self.sign, weight * self.change.factor_at(x, to_arb) * self.sign
         if order > 1:  # f(x(t)) from the Taylor series of f around x(t0)
             shift = x - x[0]
             f, weight = (horner([outer[k] for k in range(outer.prec)], shift) for outer in (f, weight))
@@ -126,6 +129,18 @@ class ReducedPiece:
         if self.change.ansatz.roots:
             return weight * f, weight * self.change.factor_at(x, to_arb)
         return weight * f, prod([1 - variable] * self.change.drop, start=weight)
+
+    def _at_root(self, x: flint.arb, weight: flint.arb) -> tuple[Fraction, int] | None:
+        # The end at which the weight is infinite in a root of the factor, and the way inwards, where x is that end up
+        # to rounding: a root such as 3/10 is no number of any precision.
+        small = flint.arb(2) ** (8 - flint.ctx.prec)
+        for end, inwards in ((self.source.lower, 1), (self.source.upper, -1)):
+            if isinstance(end, Fraction) and end in self.change.ansatz.roots:
+                root = to_arb(end)
+                if not abs(x - root) > small * (1 + abs(root)):
+                    there = weight if x == root else self.source.jets(root, 1)[1][0]
+                    return None if there.is_finite() else (end, inwards)
+        return None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from rational_approx.arithmetic.signs import denominator_sign, sign_on
 from rational_approx.expressions.enclosures import Undecided
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, text
-from rational_approx.expressions.roots import quotient_of
+from rational_approx.expressions.quotients import quotient_of
 from rational_approx.proof.certificate import COMPETITORS, Certificate, Part, Point, Reference
 from rational_approx.proof.claims import decide, read_claims
 from rational_approx.proof.error_models import ErrorCurve, curves, order_for
@@ -250,7 +250,7 @@ def _enclosed(found: _Findings, asked: _Asked) -> None:
 
 def _identical(asked: _Asked) -> bool:
     # Whether the target is the same rational function on every piece: enclosures never show a zero error. That it is
-    # defined everywhere must be shown, too: x / x is not, at 0.
+    # defined everywhere must be shown, too: x * (1 / x) is not, at 0.
     for piece in asked.target.pieces:
         tree = piece.expression.tree  # type: ignore[union-attr]
         exactly = quotient_of(tree)
@@ -263,17 +263,19 @@ def _identical(asked: _Asked) -> bool:
     return True
 
 
-def _denominators(tree: Node) -> Iterator[Node]:
+def _denominators(tree: Node) -> Iterator[flint.fmpq_poly | None]:
+    # What must not vanish, None where it is no polynomial. A quotient has a value at its holes: x / x at 0.
     for node in tree.walk():
         if node.operator == "/":
-            yield node.arguments[1]
+            known = quotient_of(node)
+            yield None if known is None else known[1] // known[0].gcd(known[1])
         elif node.operator == "^" and (node.arguments[1].value or 0) < 0:
-            yield node.arguments[0]
+            known = quotient_of(node.arguments[0])
+            yield None if known is None else known[0]
 
 
-def _never_zero(node: Node, piece: Piece) -> bool:
-    known = quotient_of(node)
-    return known is not None and sign_on(known[0], piece.lower, piece.upper).sign != 0
+def _never_zero(poly: flint.fmpq_poly | None, piece: Piece) -> bool:
+    return poly is not None and sign_on(poly, piece.lower, piece.upper).sign != 0
 
 
 def _finite(piece: Piece, boxes: int = 4000) -> bool:

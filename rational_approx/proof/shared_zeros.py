@@ -12,7 +12,6 @@ of f without its first coefficient. Elsewhere it is a quotient of series. That `
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
 from typing import Any, NamedTuple
 
 import flint
@@ -23,16 +22,10 @@ from rational_approx.arithmetic.polynomials import fmpq
 from rational_approx.arithmetic.precision import series_length, to_arb
 from rational_approx.expressions.enclosures import Undecided, constant, quotient
 from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.holes import vanishes
 from rational_approx.expressions.nodes import Node
 
 __all__ = ["Divided", "Weighted", "divided", "taylor"]
-
-_ZEROS = {
-    0: ("sin", "tan", "sinh", "tanh", "asin", "atan", "asinh", "atanh", "erf", "expm1", "log1p", "sqrt"),
-    1: ("log", "acos", "acosh", "loggamma"),
-    2: ("loggamma",),
-}
-_AT_ZERO = dict.fromkeys(("exp", "cosh", "cos", "erfc"), Fraction(1))
 
 
 def taylor(function: Callable[[Any], Any], start: arb, order: int) -> arb_series:
@@ -72,29 +65,6 @@ class Weighted(NamedTuple):
     tree: Node
 
 
-def _exact(node: Node, x: Fraction) -> Fraction | None:
-    # The exact value where the rules of arithmetic and the special values above give it, provided that there is one.
-    if node.value is not None or node.operator == "variable":
-        return node.value if node.value is not None else x
-    parts = [_exact(part, x) for part in node.arguments]
-    kind = node.operator
-    if (kind == "*" and 0 in parts) or (kind == "/" and parts[0] == 0 != parts[1]):
-        return Fraction(0)
-    known = [part for part in parts if part is not None]
-    if not known or len(known) < len(parts):
-        return None
-    first, last = known[0], known[-1]
-    if kind in ("+", "*"):
-        return sum(known, Fraction(0)) if kind == "+" else prod(known, start=Fraction(1))
-    if kind == "/":
-        return first / last if last else None
-    if kind == "^":
-        return first ** int(last) if last.denominator == 1 and 0 < last <= 64 else None
-    if any(first == at and kind in names for at, names in _ZEROS.items()):
-        return Fraction(0)
-    return -first if kind == "neg" else _AT_ZERO.get(kind) if first == 0 else None
-
-
 def _chain(tree: Node, zeros: dict[Fraction, int]) -> Any:
     function: Any = Expression(tree)
     for zero, side in zeros.items():
@@ -105,7 +75,7 @@ def _chain(tree: Node, zeros: dict[Fraction, int]) -> Any:
 def _times(node: Node, zeros: dict[Fraction, int]) -> Callable[[Any], Any] | None:
     # A tree times the distances from the zeros, where they are zeros of one denominator in it.
     kind, parts = node.operator, node.arguments
-    if kind == "/" and all(_exact(parts[1], zero) == 0 for zero in zeros):
+    if kind == "/" and all(vanishes(parts[1], zero) for zero in zeros):
         top, bottom = Expression(parts[0]), _chain(parts[1], zeros)
         return lambda x: quotient(top.ball(x), bottom.ball(x))
     found = [_times(part, zeros) for part in (parts if kind in ("neg", "*") else parts[:1] if kind == "/" else ())]
@@ -139,7 +109,7 @@ def divided(
     zeros = {
         end: side
         for end, side in ((lower, 1), (upper, -1))
-        if isinstance(end, Fraction) and _exact(formula.tree, end) == 0 and not weight.ball(to_arb(end)).is_finite()
+        if isinstance(end, Fraction) and vanishes(formula.tree, end) and not weight.ball(to_arb(end)).is_finite()
     }
     times = _times(weight.tree, zeros) if zeros else None
     if times is None or not all(times(to_arb(zero)) > 0 for zero in zeros):

@@ -171,7 +171,8 @@ class Target:
                             raise ValueError(
                                 f"the weight is infinite at x = {at}, {interval}, where the target vanishes at a "
                                 "number that is not rational: no approximant with rational coefficients vanishes there "
-                                "too, so that the error is infinite; leave a gap around it, or choose another weight"
+                                "too, so that the error is infinite; leave a gap around it, as domain="
+                                f"{_around(jump, lower, upper)}, where it is finite, or choose another weight"
                             )
                         what = "weight" if formula is self.weight_expression else "target"
                         raise ValueError(
@@ -264,6 +265,13 @@ class Target:
 
     def __repr__(self) -> str:
         return f"Target({self.name} on {self.domain})"
+
+
+def _around(point: Fraction, lower: End, upper: End) -> str:
+    # An interval without 1e-15 on both sides of a point, as a user writes it.
+    nearest = round(point * 10**15)
+    before, after = (f"{'-' * (n < 0)}{abs(n) // 10**15}.{abs(n) % 10**15:015d}" for n in (nearest - 1, nearest + 1))
+    return f"[({lower}, '{before}'), ('{after}', {upper})]"
 
 
 # Functions of their own and no closures, so that a target can be pickled where its callable can.

@@ -1,6 +1,7 @@
 """Whether a branch-free formula has a real value on a closed region, from ``docs/approximation/semantics.md``."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
@@ -12,8 +13,8 @@ from scipy import optimize
 from tests.adversaries.third_opinion import polynomials
 from tests.adversaries.third_opinion.floats import floats
 from tests.adversaries.third_opinion.reader import Tree
-from tests.adversaries.third_opinion.search import grid, looked_at
-from tests.adversaries.third_opinion.values import Undefined, Unsure, exponent, number, ratio, value
+from tests.adversaries.third_opinion.search import Cut, changes, grid, looked_at
+from tests.adversaries.third_opinion.values import Undefined, Unsure, exponent, factors, number, ratio, value
 
 __all__ = ["Violation", "violated"]
 
@@ -29,53 +30,138 @@ class Violation(NamedTuple):
     sure: bool = True
 
 
-def _conditions(tree: Tree) -> Iterator[tuple[Tree, str, str]]:
-    """What must be different from zero, positive, or not negative; operands come first."""
+class Condition(NamedTuple):
+    """A formula that must be different from zero (``!=``), positive, not negative, or no pole of gamma, and why.
+
+    Where it is zero, ``whole`` may have a limit in the place of its value: a quotient, or a product with a logarithm.
+    """
+
+    u: Tree
+    relation: str
+    why: str
+    whole: Tree = None
+
+
+def _conditions(tree: Tree) -> Iterator[Condition]:
+    """What must hold of the parts of a formula; operands come first."""
     if not isinstance(tree, tuple):
         return
+    kind, a = tree[0], tree[1]
+    if kind == "*":
+        for part in factors(tree):
+            if isinstance(part, tuple) and part[0] == "log":
+                yield from _conditions(part[1])
+                yield Condition(part[1], ">=", "log")
+                yield Condition(part[1], "!=", "log", tree)
+            else:
+                yield from _conditions(part)
+        return
     for part in tree[1:]:
-        if tree[0] == "^" and part is tree[2] and number(part) is not None:
+        if kind == "^" and part is tree[2] and number(part) is not None:
             continue
         yield from _conditions(part)
-    kind, a = tree[0], tree[1]
     if kind == "/":
-        yield tree[2], "!=", "a division by zero"
+        yield Condition(tree[2], "!=", "a division by zero", tree)
     elif kind == "^":
         c = exponent(tree)
         if c is None:
-            yield a, ">", "a power"
+            yield Condition(a, ">", "a power")
         elif c.denominator == 1:
             if c < 0:
-                yield a, "!=", "a power"
+                yield Condition(a, "!=", "a power")
         else:
-            yield a, ">" if c < 0 else ">=", "a power"
+            yield Condition(a, ">" if c < 0 else ">=", "a power")
     elif kind in ("log", "loggamma"):
-        yield a, ">", kind
+        yield Condition(a, ">", kind)
     elif kind == "log1p":
-        yield ("+", ONE, a), ">", kind
-    elif kind == "sqrt":
-        yield a, ">=", kind
+        yield Condition(("+", ONE, a), ">", kind)
+    elif kind == "sqrt" or kind.startswith("gammainc"):
+        yield Condition(a, ">=", kind)
     elif kind == "acosh":
-        yield ("-", a, ONE), ">=", kind
-    elif kind in ("asin", "acos", "atanh"):
-        relation = ">" if kind == "atanh" else ">="
-        yield ("-", ONE, a), relation, kind
-        yield ("+", ONE, a), relation, kind
+        yield Condition(("-", a, ONE), ">=", kind)
+    elif kind in ("asin", "acos", "atanh", "erfinv"):
+        relation = ">" if kind in ("atanh", "erfinv") else ">="
+        yield Condition(("-", ONE, a), relation, kind)
+        yield Condition(("+", ONE, a), relation, kind)
     elif kind == "tan":
-        yield ("cos", a), "!=", kind
-    elif kind == "gamma":
-        yield a, "gamma", kind
+        yield Condition(("cos", a), "!=", kind)
+    elif kind in ("gamma", "digamma"):
+        yield Condition(a, "gamma", kind)
+    elif kind == "zeta":
+        yield Condition(("-", a, ONE), "!=", kind)
+    elif kind == "lambertw":
+        yield Condition(("+", a, ("exp", -ONE)), ">", kind)
+    elif kind.startswith("bessel") and not (kind[6] in "ij" and Fraction(kind.split()[1]).denominator == 1):
+        yield Condition(a, ">", kind)
 
 
 def violated(tree: Tree, region: Any) -> Iterator[Violation]:
     """Where a formula has no value on a region."""
-    for u, relation, why in _conditions(tree):
-        if relation == "gamma":
-            yield from _gamma(u, region, why)
+    for condition in _conditions(tree):
+        yield from _violations(condition, region)
+
+
+def _violations(condition: Condition, region: Any) -> Iterator[Violation]:
+    u, relation, why, whole = condition
+    if relation == "gamma":
+        yield from _gamma(u, region, why)
+        return
+    quotient = ratio(u)
+    found = _exactly(quotient, relation, why, region) if quotient else _searched(u, relation, why, region)
+    for each in found if quotient or whole is None else _located(found, u, region):
+        held = _hole(whole, each) if whole is not None and each.sure else "no"
+        if held == "no":
+            yield each
+        elif held == "unsure":
+            yield each._replace(sure=False)
+        elif not quotient and each.x in (region.low, region.high):  # the search ended here
+            step = (min(region.high, each.x + 1) - max(region.low, each.x - 1)) / 1000
+            for low, high in ((region.low, each.x - step), (each.x + step, region.high)):
+                if low < high:
+                    yield from _violations(condition, replace(region, low=low, high=high, exact=(True, True)))
+
+
+def _located(found: Iterator[Violation], u: Tree, region: Any) -> Iterator[Violation]:
+    """The same, and where a formula changes its sign, every point at which it does."""
+    for each in found:
+        if not each.sure or isinstance(each.x, Fraction):
+            yield each
             continue
-        quotient = ratio(u)
-        found = _exactly(quotient, relation, why, region) if quotient else _searched(u, relation, why, region)
-        yield from found
+        try:
+            known = changes(u, Cut(region.low, region.exact[0]), Cut(region.high, region.exact[1]))
+        except Unsure:
+            yield each._replace(sure=False)
+            continue
+        if known.doubt or not known.cuts:
+            yield each._replace(sure=False)
+            continue
+        yield from (Violation(c.x if c.exact else float(c.x), each.why) for c in known.cuts)
+
+
+def _hole(whole: Tree, found: Violation) -> str:
+    """Whether a formula has a limit where it has no value: ``yes``, ``no`` or ``unsure``."""
+    if isinstance(found.x, Fraction):
+        try:
+            value(whole, found.x)
+        except Undefined:
+            return "no"
+        except Unsure:
+            return "unsure"
+        return "yes"
+    exactly = ratio(whole)
+    if exactly is not None and any(exactly[1]):
+        # Near an irrational root the reduced quotient shows whether it is one of a pole.
+        try:
+            sizes = [abs(value(whole, Fraction(found.x) + Fraction(1, 10**k))) for k in (6, 9)]
+        except (Unsure, TypeError):
+            return "unsure"
+        return "no" if sizes[1] > 100 * sizes[0] else "unsure"
+    try:
+        rest = [part for part in factors(whole) if not (isinstance(part, tuple) and part[0] == "log")]
+        tops = [whole[1]] if whole[0] == "/" else rest
+        return "no" if all(abs(value(top, Fraction(found.x))) > Fraction(1, 10**6) for top in tops) else "unsure"
+    except (Unsure, TypeError):
+        return "unsure"
 
 
 def _ends(region: Any, wide: bool) -> tuple[Any, Any]:

@@ -269,6 +269,24 @@ def _constants(draw: random.Random) -> Posed:
     return Posed("constants and identities", text, (interval(draw),))
 
 
+def _holes(draw: random.Random) -> Posed:
+    """Points at which a formula has no value: with a limit, an infinite one, two, or none."""
+    b = decimal(draw, -1, 1, 1)
+    u = draw.choice(("x", "x", f"x-{number(b)}", f"2*x+{number(b)}", "x^2-1/4"))
+    text = draw.choice(texts.HOLES).format(u=u)
+    if draw.random() < 0.2:
+        text = draw.choice(("x+{}", "-({})", "2*({})", "abs({})")).format(text)
+    breaks = (Fraction(0),) if draw.random() < 0.2 else ()
+    domain = draw.choice(((Fraction(-1), Fraction(1)), (Fraction(0), Fraction(1)), interval(draw)))
+    return Posed("holes", text, (domain,), "1", tuple(b for b in breaks if domain[0] < b < domain[1]))
+
+
+def _special(draw: random.Random) -> Posed:
+    low, high = interval(draw)
+    shift = -low + draw.choice((Fraction(0), Fraction(1, 10), Fraction(1), Fraction(-1, 10)))
+    return Posed("special functions", draw.choice(texts.SPECIAL).format("x", number(shift)), ((low, high),))
+
+
 FAMILIES: dict[str, tuple[Callable[[random.Random], Posed], float]] = {
     "elementary": (_elementary, 14),
     "limited functions": (_limited, 7),
@@ -283,6 +301,8 @@ FAMILIES: dict[str, tuple[Callable[[random.Random], Posed], float]] = {
     "weights": (_weights, 9),
     "whole language": (_unlimited, 6),
     "constants and identities": (_constants, 5),
+    "holes": (_holes, 8),
+    "special functions": (_special, 5),
 }
 ELEMENTARY = ("elementary",)
 

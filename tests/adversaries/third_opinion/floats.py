@@ -24,6 +24,18 @@ FLOATS: dict[str, Callable[[Any], Any]] = {
     "loggamma": special.gammaln,
     "sigmoid": special.expit,
     "softplus": lambda u: np.logaddexp(u, 0.0),
+    "lambertw": lambda u: special.lambertw(u).real,
+    "airyai": lambda u: special.airy(u)[0],
+    "airybi": lambda u: special.airy(u)[2],
+    "zeta": special.zeta,
+    "digamma": special.psi,
+    "sinc": lambda u: np.sinc(u / np.pi),
+    "erfinv": special.erfinv,
+    "dawson": special.dawsn,
+}
+ORDERED = {
+    **{"besselj": special.jv, "bessely": special.yv, "besseli": special.iv, "besselk": special.kv},
+    **{"gammainc": special.gammainc, "gammaincc": special.gammaincc},
 }
 
 
@@ -47,5 +59,9 @@ def floats(tree: Tree, x: np.ndarray) -> np.ndarray:
         return a ** floats(tree[2], x)
     if kind in ("+", "-", "*", "/"):
         b = floats(tree[2], x)
-        return a + b if kind == "+" else a - b if kind == "-" else a * b if kind == "*" else a / b
-    return np.asarray(FLOATS[kind](a))
+        if kind == "/":  # near a hole both sides have lost their digits
+            small = [np.abs(side) < 1e-5 * np.max(np.abs(side), initial=0, where=np.isfinite(side)) for side in (a, b)]
+            return np.where(small[0] & small[1], np.nan, a / b)
+        return a + b if kind == "+" else a - b if kind == "-" else a * b
+    name, _, order = kind.partition(" ")
+    return np.asarray(ORDERED[name](float(Fraction(order)), a) if order else FLOATS[name](a))

@@ -17,7 +17,10 @@ ONE_ARGUMENT = (
     *("exp", "sin", "cos", "sinh", "cosh", "tanh", "atan", "asinh", "erf", "erfc", "expm1", "sigmoid", "softplus"),
     *("log", "log1p", "loggamma", "sqrt", "acosh", "asin", "acos", "atanh", "tan", "gamma"),
     *("abs", "sign", "heaviside", "relu", "gelu", "silu", "mish", "elu", "hardswish"),
+    *("lambertw", "airyai", "airybi", "zeta", "digamma", "sinc", "erfinv", "dawson"),
 )
+ORDERED = ("besselj", "bessely", "besseli", "besselk", "gammainc", "gammaincc")
+"""Functions of an order, a number, which becomes a part of their name: ``("besselj 1/2", u)``."""
 SWITCHES = ("abs", "sign", "heaviside", "min", "max", "where")
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?![A-Za-z0-9_.])"
@@ -131,6 +134,11 @@ def _called(name: str, operands: list[Tree]) -> Tree:
         return total
     if name == "clip" and len(operands) == 3:
         return ("min", ("max", operands[0], operands[1]), operands[2])
+    if name in ORDERED and len(operands) == 2:
+        order = _number(operands[0])
+        if order is None or abs(order) > 1000:
+            raise Unreadable(f"{name} of an order that is no number")
+        return (f"{name} {order}", operands[1])
     if name not in ONE_ARGUMENT or len(operands) != 1:
         raise Unreadable(f"no function {name} of {len(operands)} operands")
     u = operands[0]
@@ -149,6 +157,18 @@ def _called(name: str, operands: list[Tree]) -> Tree:
     return (name, u)
 
 
+def _number(tree: Tree) -> Fraction | None:
+    """An order as it is written: a number, its negative, or a quotient of two."""
+    if isinstance(tree, Fraction):
+        return tree
+    if not isinstance(tree, tuple) or tree[0] not in ("neg", "/"):
+        return None
+    parts = [_number(part) for part in tree[1:]]
+    if None in parts or (tree[0] == "/" and not parts[1]):
+        return None
+    return -parts[0] if tree[0] == "neg" else parts[0] / parts[1]  # type: ignore[operator]
+
+
 def shown(tree: Tree) -> str:
     """A text of a tree, fully parenthesised."""
     if isinstance(tree, Fraction):
@@ -162,4 +182,5 @@ def shown(tree: Tree) -> str:
         return f"(-{shown(tree[1])})"
     if tree[0] in ("+", "-", "*", "/", "^"):
         return f"({shown(tree[1])} {tree[0]} {shown(tree[2])})"
-    return f"{tree[0]}({', '.join(map(shown, tree[1:]))})"
+    name, _, order = tree[0].partition(" ")
+    return f"{name}({', '.join([*([f'({order})'] if order else []), *map(shown, tree[1:])])})"

@@ -13,7 +13,7 @@ import mpmath
 from tests.adversaries.third_opinion import polynomials
 from tests.adversaries.third_opinion.reader import Tree
 
-__all__ = ["Undefined", "Unsure", "exponent", "mpf", "number", "ratio", "value", "with_slope"]
+__all__ = ["Undefined", "Unsure", "exponent", "factors", "mpf", "number", "ratio", "value", "with_slope"]
 
 LARGEST = 10**30
 """Arguments of exponential functions beyond this are not looked at."""
@@ -177,7 +177,82 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "acos": _where(lambda u: abs(u) <= 1, mpmath.acos),
     "atanh": _where(lambda u: abs(u) < 1, mpmath.atanh),
     "gamma": _where(lambda u: not (u <= 0 and mpmath.isint(u)), _limited(mpmath.gamma, 1000)),
+    "digamma": _where(lambda u: not (u <= 0 and mpmath.isint(u)), _limited(mpmath.digamma, 1000)),
+    "zeta": _where(lambda u: u != 1, _limited(mpmath.zeta, 1000)),
+    "lambertw": _where(lambda u: u > -mpmath.exp(-1), _limited(lambda u: mpmath.re(mpmath.lambertw(u)))),
+    "erfinv": _where(lambda u: abs(u) < 1, mpmath.erfinv),
+    "sinc": lambda u: mpmath.sin(u) / u if u else mpmath.mpf(1),
+    "airyai": _limited(mpmath.airyai, 300),
+    "airybi": _limited(mpmath.airybi, 300),
+    "dawson": _limited(lambda u: mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(-u * u) * mpmath.erfi(u), 300),
 }
+
+
+def _bessel(name: str) -> Callable[[Any], Callable[[Any], Any]]:
+    def of(order: Any) -> Callable[[Any], Any]:
+        entire = name in ("besselj", "besseli") and mpmath.isint(order)
+        f = getattr(mpmath, name)
+        return _where(lambda u: entire or u > 0, _limited(lambda u: mpmath.re(f(order, u)), 300))
+
+    return of
+
+
+def _gamma_share(upper: bool) -> Callable[[Any], Callable[[Any], Any]]:
+    def of(order: Any) -> Callable[[Any], Any]:
+        ends = (lambda u: (u, mpmath.inf)) if upper else (lambda u: (0, u))
+        return _where(
+            lambda u: u >= 0, _limited(lambda u: mpmath.re(mpmath.gammainc(order, *ends(u), regularized=True)), 300)
+        )
+
+    return of
+
+
+ORDERED: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
+    **{name: _bessel(name) for name in ("besselj", "bessely", "besseli", "besselk")},
+    "gammainc": _gamma_share(False),
+    "gammaincc": _gamma_share(True),
+}
+
+
+def _function(kind: str) -> Callable[[Any], Any]:
+    """The function of a name, or of a name and an order."""
+    name, _, order = kind.partition(" ")
+    return ORDERED[name](mpf(Fraction(order))) if order else FUNCTIONS[name]
+
+
+def factors(tree: Tree) -> list[Tree]:
+    """The factors of a product."""
+    return [*factors(tree[1]), *factors(tree[2])] if isinstance(tree, tuple) and tree[0] == "*" else [tree]
+
+
+FAR = 300
+"""Digits with which limits are looked for."""
+
+
+def _limit(tree: Tree, x: Any) -> Any:
+    """The limit at a hole: the same from every side on which there are values."""
+    if mpmath.mp.dps >= FAR or not isinstance(x, Fraction):
+        raise Undefined("no value, and no limit that is looked for")
+    found = []
+    with mpmath.workdps(2 * FAR):
+        for side in (1, -1):
+            try:
+                found.append([value(tree, x + side * Fraction(1, 10**k)) for k in (60, 90)])
+            except Undefined:
+                continue
+    if not found:
+        raise Undefined("no value on either side")
+    with mpmath.workdps(FAR):
+        for near, nearer in ([mpf(v) for v in pair] for pair in found):
+            if abs(nearer) > 100 and abs(nearer) > mpmath.mpf(1.02) * abs(near):
+                raise Undefined("an infinite limit")
+            if abs(nearer - near) > mpmath.mpf(10) ** -50 * max(1, abs(near)):
+                raise Unsure("a limit that is not seen")
+        ends = [nearer for _, nearer in found]
+        if abs(mpf(ends[0]) - mpf(ends[-1])) > mpmath.mpf(10) ** -50 * max(1, abs(mpf(ends[0]))):
+            raise Unsure("limits that differ")
+    exact = all(isinstance(end, Fraction) for end in ends) and ends[0] == ends[-1]
+    return ends[0] if exact else sum(map(mpf, ends)) / len(ends)
 
 
 def _power(a: Any, tree: Tree, x: Any) -> Any:
@@ -207,6 +282,12 @@ def value(tree: Tree, x: Any) -> Any:
     if isinstance(tree, str):
         return x if tree == "x" else +mpmath.pi if tree == "pi" else +mpmath.e
     kind = tree[0]
+    if kind == "*":
+        parts = factors(tree)
+        if any(part[0] == "log" and not value(part[1], x) for part in parts if isinstance(part, tuple)):
+            for part in parts:
+                value(part[1] if isinstance(part, tuple) and part[0] == "log" else part, x)
+            return _limit(tree, x)
     a = value(tree[1], x)
     if kind == "neg":
         return -a
@@ -218,10 +299,10 @@ def value(tree: Tree, x: Any) -> Any:
             a, b = mpf(a), mpf(b)
         if kind == "/":
             if not b:
-                raise Undefined("a division by zero")
+                return _limit(tree, x)
             return a / b
         return a + b if kind == "+" else a - b if kind == "-" else a * b
-    return FUNCTIONS[kind](mpf(a))
+    return _function(kind)(mpf(a))
 
 
 # -- a value and the slope ---------------------------------------------------------------------------------------------
@@ -251,6 +332,7 @@ SLOPES: dict[str, Callable[[Any, Any], Any]] = {
     "loggamma": lambda u, f: mpmath.digamma(u),
     "gamma": lambda u, f: f * mpmath.digamma(u),
 }
+"""Those of other functions are differences."""
 
 
 def with_slope(tree: Tree, x: mpmath.mpf) -> tuple[mpmath.mpf, mpmath.mpf]:
@@ -283,7 +365,11 @@ def with_slope(tree: Tree, x: mpmath.mpf) -> tuple[mpmath.mpf, mpmath.mpf]:
             if kind == "/":
                 return a / b, (da - a / b * db) / b
             return (a + b, da + db) if kind == "+" else (a - b, da - db)
-        total = FUNCTIONS[kind](a)
+        f = _function(kind)
+        total = f(a)
+        if kind not in SLOPES:
+            h = mpmath.mpf(10) ** -(mpmath.mp.dps // 3)
+            return total, (f(a + h) - f(a - h)) / (2 * h) * da
         return total, SLOPES[kind](a, total) * da if da else zero
     except ZeroDivisionError:
         raise Unsure("an infinite slope") from None

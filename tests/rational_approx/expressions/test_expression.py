@@ -1,5 +1,8 @@
 """The expression language: reading, canonical text, evaluation in floats, to many digits, and rigorously."""
 
+import pickle
+import subprocess
+import sys
 import time
 from fractions import Fraction
 from math import inf
@@ -213,8 +216,22 @@ def test_sympy_expressions_are_read_not_evaluated() -> None:
     np.testing.assert_array_equal(both(np.array([-0.5, 0.5, 1.5])), [0.0, 1.0, 0.0])
     with pytest.raises(ExpressionError, match="one variable"):
         from_sympy(t + sympy.Symbol("u"))
-    with pytest.raises(ExpressionError, match="zeta"):
-        from_sympy(sympy.zeta(t))
+    with pytest.raises(ExpressionError, match="fresnels"):
+        from_sympy(sympy.fresnels(t))
+    for value in (sympy.zeta(t), sympy.besselj(0, t), sympy.LambertW(t), sympy.digamma(t), sympy.sinc(t)):
+        assert from_sympy(value)(2.5) == pytest.approx(float(value.subs(t, 2.5)), rel=1e-13)
+
+
+def test_a_pickled_expression_is_equal_in_another_process() -> None:
+    formula = parse("sin(x) / x + 1")
+    assert formula in {formula}
+    text = pickle.dumps(formula).hex()
+    code = (
+        "import pickle; from rational_approx.expressions.expression import parse; "
+        f"print(pickle.loads(bytes.fromhex('{text}')) in {{parse('sin(x) / x + 1')}})"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True"]
 
 
 def test_exact_rational_numbers_survive() -> None:

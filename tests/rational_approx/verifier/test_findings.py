@@ -102,8 +102,8 @@ def test_powers_of_what_becomes_a_number(expression: str, value: str) -> None:
     assert proves(expression, value, (0, 1)) == 0
 
 
-UNDEFINED = ["max(x - 5, 0)^(-1)", "1 + 0*sqrt(-2)", "1 + 0*sqrt(x - 1/2)", "x/x", "1 + 0/(3*x - 1)", "1 + 0*log(x)"]
-UNDEFINED += ["1 + 0*(-1 - x)^(1/2)", "1 + 0*asin(x + 1/2)", "1 + 0*acosh(x)", "(x - 1/3)^0 * (3*x - 1)/(3*x - 1)"]
+UNDEFINED = ["max(x - 5, 0)^(-1)", "1 + 0*sqrt(-2)", "1 + 0*sqrt(x - 1/2)", "x*(1/x)", "1 + 0*log(x - 1/3)"]
+UNDEFINED += ["1 + 0*(-1 - x)^(1/2)", "1 + 0*asin(x + 1/2)", "1 + 0*acosh(x)", "x*gamma(x)/gamma(x + 1)"]
 UNDEFINED += ["1 + 0*(x - 1)^(x)", "1 + 0*gamma(x - 1/2)", "1 + 0*loggamma(x)", "where(sqrt(x - 2) < 0, 1, 1)"]
 
 
@@ -112,6 +112,15 @@ UNDEFINED += ["1 + 0*(x - 1)^(x)", "1 + 0*gamma(x - 1/2)", "1 + 0*loggamma(x)", 
 def test_there_is_no_statement_about_an_undefined_target(expression: str, upper: str) -> None:
     assert not verify_document(written(expression, "1", upper), 1).ok
     assert proves(expression, "1", (0, 1)) is None
+
+
+HOLES = ["x/x", "1 + 0/(3*x - 1)", "(x - 1/3)^0 * (3*x - 1)/(3*x - 1)"]
+
+
+@pytest.mark.parametrize("expression", HOLES)
+def test_a_hole_has_the_limit_as_its_value(expression: str) -> None:
+    assert verify_document(written(expression, "1", "0"), 1).outcome == "not decided"  # the verifier knows no holes
+    assert proves(expression, "1", (0, 1)) == 0
 
 
 def test_an_error_of_zero_needs_the_whole_domain() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from math import inf
+from math import inf, log
 from typing import Any
 
 import pytest
@@ -66,10 +66,13 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "domain"),
     [
-        ("x/x", UNIT),
-        ("sin(x)/x", UNIT),
+        ("x*(1/x)", UNIT),
+        ("cos(x)/x", UNIT),
+        ("sin(x)/x^2", UNIT),
+        ("x*log(x)", UNIT),
+        ("0*zeta(x)", ((F(0), F(2)),)),
+        ("bessely(0, x)", ((F(0), F(2)),)),
         ("1 + 0*sqrt(max(x, 2)^(-2) - 1/2)", UNIT),
-        ("0*log(x)", ((F(0), F(1)),)),
         ("0^(-1)", UNIT),
         ("x^(1/3)", UNIT),
         ("x^x", ((F(0), F(1)),)),
@@ -81,7 +84,7 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
         ("where(x > 0, log(-x), 0)", UNIT),
         ("1/sin(x)^2", UNIT),
         ("atanh(x)", UNIT),
-        ("abs(x)*log(abs(x))", UNIT),
+        ("(1 + abs(x))*log(abs(x))", UNIT),
     ],
 )
 def test_undefined_targets_are_seen(expression: str, domain: Any) -> None:
@@ -102,12 +105,25 @@ def test_undefined_targets_are_seen(expression: str, domain: Any) -> None:
         "where(x > 0, sqrt(x), sqrt(-x))",
         "asin(x)",
         "0^(1/2)",
+        "x/x",
+        "sin(x)/x",
+        "(1 - cos(x))/x^2",
+        "sin(x - 0.3)/(x - 0.3)",
+        "abs(x)*log(abs(x))",
+        "log(abs(x))*exp(x)*x^2",
+        "besselj(1, x)/x",
     ],
 )
 def test_defined_targets_are_left_alone(expression: str) -> None:
     meant = meaning(expression, "1", UNIT, ())
     assert not meant.undefined
     assert not meant.doubt
+
+
+def test_the_value_at_a_hole_is_the_limit() -> None:
+    assert size("sin(x)/x") == 1
+    assert size("x/x", (1,)) == 0
+    assert size("log(1 + x)/x", (1,), ((F(0), F(1)),)) == pytest.approx(1 - log(2))
 
 
 def test_the_weight_may_be_infinite_where_the_target_vanishes() -> None:
