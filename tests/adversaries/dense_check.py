@@ -55,6 +55,7 @@ def check(problem: Problem, rational: Any, error: Any, per_point: int = 400) -> 
     """Evaluate at ``per_point`` points for every point of a reference of the type, and refine every local maximum."""
     size = float(error)
     digits = max(60, 45 + (int(-log10(size)) if 0 < size < 1 else 0) + (10 if size else 30))
+    digits += 8 * max(problem.degree)  # where all poles crowd at a narrow peak, each costs the digits of its width
     with mpmath.workdps(digits):
         return _check(problem, rational, mpmath.mpf(error), per_point * (sum(problem.degree) + 2))
 
