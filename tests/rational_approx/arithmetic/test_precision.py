@@ -16,9 +16,10 @@ from tests.adversaries.threads import differences
 
 # A program that is interrupted again and again while it fits and saves, and says what was left behind.
 INTERRUPTED = """
-import _thread, os, sys, threading, flint, mpmath
+import _thread, os, signal, sys, threading, flint, mpmath
 from rational_approx import certify, fit, save
 folder, stopped = sys.argv[1], 0
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell ignores it
 for k in range(12):
     timer = threading.Timer(0.02 + 0.03 * k, _thread.interrupt_main)
     try:
