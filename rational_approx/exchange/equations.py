@@ -14,7 +14,7 @@ from rational_approx.exchange.stationary import Point, Unfinished
 
 __all__ = ["Equations", "interpolated"]
 
-POWERS = 100
+POWERS = 200
 
 
 class Equations:
@@ -96,7 +96,9 @@ class Equations:
             if not size.is_finite() or size == 0:
                 return None
             v = (image * (1 / size)).mid()
-            if abs(size - before) * largest < flint.arb(2) ** -40:  # what is left of Q's error is small beside h
+            # Half of the digits; and what is left of Q's error is small beside h.
+            step = abs(size - before)
+            if step < abs(size) * flint.arb(2) ** (-flint.ctx.prec // 2) and step * largest < flint.arb(2) ** -40:
                 with suppress(Unfinished):
                     return size.mid(), self.signed([(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))])
                 return None
