@@ -61,10 +61,11 @@ class Equations:
         """
         unseen = flint.arb(2) ** (-4 * flint.ctx.prec)  # a shift that keeps M regular where the target is zero
         quotient = (self.m + self.b * unseen).mid().solve(self.b, algorithm="approx").mid()
-        dominant = self.dominant(quotient)
-        if dominant is not None and dominant[0] > 0:
-            return (1 / dominant[0] - unseen).mid(), dominant[1]
-        if dominant is not None and all(self.levels):
+        dominant = self.dominant(quotient) if all(self.levels) else None  # else several may have the signs
+        if dominant is not None:
+            h = (1 / dominant[0] - unseen).mid()
+            if h > 0 or abs(h) <= flint.arb(2) ** (-flint.ctx.prec // 2) * max(abs(s) for s in self.s) + unseen:
+                return abs(h), dominant[1]  # of an error that is none, rounding makes the sign
             raise Unfinished("the only Q without a zero belongs to an error of the other sign")
         values, vectors = flint.acb_mat(quotient).eig(right=True, algorithm="approx")
         best = flint.arb(2) ** (-flint.ctx.prec // 2)
