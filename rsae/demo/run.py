@@ -14,8 +14,8 @@ from rsae.demo import synthetic
 from rsae.demo.host import HOOK, gguf_path
 from rsae.demo.text import documents
 from rsae.formats import load_sae
-from rsae.training.finetune import Progress
-from rsae.upgrading.upgrade import Settings, Upgrade, upgrade
+from rsae.training.finetuning import Progress
+from rsae.upgrading.pipeline import Settings, Upgrade, upgrade
 
 __all__ = ["TEACHER", "on_language_model", "on_synthetic"]
 

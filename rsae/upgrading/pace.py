@@ -13,7 +13,7 @@ from rsae import ranks
 from rsae.data.hidden_states import HiddenStates
 from rsae.evaluation.comparison import token_errors
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.training.finetune import Progress, started, stepping
+from rsae.training.finetuning import Progress, started, stepping
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.plan import Plan
 

@@ -18,7 +18,7 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import fingerprint
 from rsae.training.recipe import check_trainable
 from rsae.upgrading.arms import Arm, arms_for, curve_where_crowded
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.checks import checked_l0
 from rsae.upgrading.tuning import set_apart
 

@@ -13,7 +13,7 @@ from rsae.evaluation.comparison import token_errors
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
-from rsae.training.finetune import Progress, finetune
+from rsae.training.finetuning import Progress, finetune
 from rsae.upgrading.arms import Arm
 
 __all__ = ["Tuning", "set_apart", "tune"]

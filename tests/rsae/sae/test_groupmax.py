@@ -8,10 +8,10 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
 from rsae.sae.groupmax import group_maxima
 from rsae.training.active import active_groupmax
-from rsae.training.finetune import finetune
+from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
-from rsae.upgrading.calibrate import calibrate
-from rsae.upgrading.upgrade import upgrade
+from rsae.upgrading.calibration import calibrate
+from rsae.upgrading.pipeline import upgrade
 from tests.rsae.material.saes import random_sae, random_weights
 from tests.rsae.material.sparse_data import D_IN, features, sparse_states
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from rsae.evaluation.comparison import token_errors
-from rsae.training.finetune import finetune
+from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
 from rsae.upgrading import tuning
 from rsae.upgrading.arms import Arm
-from rsae.upgrading.upgrade import Settings, upgrade
+from rsae.upgrading.pipeline import Settings, upgrade
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 STATES = sparse_states(3000)

@@ -19,7 +19,7 @@ from rsae.hosts.host import Host
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
-from rsae.training.finetune import Progress, finetune
+from rsae.training.finetuning import Progress, finetune
 from rsae.upgrading.checks import missed_l0, remarks
 from rsae.upgrading.evidence import evidence
 from rsae.upgrading.measured import Measured

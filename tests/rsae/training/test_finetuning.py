@@ -14,14 +14,14 @@ from rsae.data.hidden_states import HiddenStates
 from rsae.evaluation.metrics import evaluate
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.active import Active, active_above, active_jump, active_topk, batch_level, decode
-from rsae.training.finetune import Progress, finetune
+from rsae.training.finetuning import Progress, finetune
 from rsae.training.l0 import L0Controller, match_l0, mean_l0
 from rsae.training.passes import choose_pass
 from rsae.training.prefetch import ahead, fetched
 from rsae.training.recipe import Recipe, recipe_for
 from rsae.training.units import input_scale, rescaled, working_copy
 from rsae.upgrading.arms import curve_where_crowded
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from tests.rsae.material.sparse_data import D_SAE, sparse_states, teacher
 
 STATES = sparse_states()
