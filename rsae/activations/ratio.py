@@ -57,6 +57,9 @@ class RationalActivation(nn.Module):
     [3.0, 0.0, 0.0]
     """
 
+    dense = False
+    tolerance = 0.0
+
     def __init__(self, rational: Rational = IDENTITY, inputs: Sequence[str] = ("ratio",)) -> None:
         super().__init__()
         if tuple(inputs) not in INPUTS:
@@ -114,8 +117,8 @@ class RationalActivation(nn.Module):
             raise ValueError(f"inputs {self.inputs} need the norm share of the token exactly when 'norm' is among them")
         inputs = (h, tau, share, self.numerator, self.denominator, self.arch)
         if not torch.is_grad_enabled():
-            return cast(Tensor, kernels.curve_measured(*kernels.widened(inputs)).to(h))
-        return cast(Tensor, _Curve.apply(*inputs))
+            return kernels.value(kernels.curve_measured, inputs)
+        return kernels.differentiable(kernels.curve, kernels.curve_gradients, inputs)
 
     def curve(self, ratio: Tensor, share: Tensor | None = None) -> Tensor:
         """``max(rho(u, q), 0)`` at ratios u in [0, 1]."""
@@ -128,6 +131,21 @@ class RationalActivation(nn.Module):
             _slice(parameter, len(self.inputs) == 2, w) for parameter in (self.numerator, self.denominator, self.arch)
         ]
         return Rational(tuple(slices[0]), expand(slices[1], slices[2]), Domain.of((0, 1)))
+
+    def rescaled(self, factor: float) -> "RationalActivation":
+        """The activation in units ``factor`` times as fine: itself, as it reads ratios alone."""
+        return self
+
+    @torch.no_grad()
+    def learned(self, start: Any) -> dict[str, list[float]]:
+        """What it became: rho at 101 ratios, for three norm shares where it reads them, and ``before`` the gate's 1."""
+        ratio = torch.linspace(0, 1, 101)
+        u = ratio.to(self.numerator.device)
+        found = {"ratio": ratio.tolist(), "before": [1.0] * len(ratio)}
+        if "norm" not in self.inputs:
+            return found | {"after": self.curve(u).tolist()}
+        shares = (0.25, 0.5, 0.75)
+        return found | {f"after, norm share {q}": self.curve(u, torch.full_like(u, q)).tolist() for q in shares}
 
     def extra_repr(self) -> str:
         """What `repr` shows."""
@@ -159,18 +177,3 @@ def _slice(parameter: Tensor, both: bool, w: Fraction) -> list[Fraction]:
     for (i, j), value in zip(pairs, values, strict=True):
         total[i] += value * chebyshev[j]
     return total
-
-
-class _Curve(torch.autograd.Function):
-    """`kernels.formula.curve`: saves its inputs only; half precision comes and goes, the arithmetic is float32."""
-
-    @staticmethod
-    def forward(ctx: Any, *inputs: Tensor | None) -> Tensor:
-        ctx.save_for_backward(*inputs)
-        return cast(Tensor, kernels.curve(*kernels.widened(inputs)).to(inputs[0]))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return kernels.narrowed(
-            kernels.curve_gradients(*kernels.widened((grad, *ctx.saved_tensors))), ctx.saved_tensors
-        )

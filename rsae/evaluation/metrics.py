@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rsae.activations.paper import PaperActivation
 from rsae.data.hidden_states import HiddenStates
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -90,7 +89,7 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
         raise ValueError(f"this SAE takes vectors [n, {sae.d_in}], not {list(x.shape)}")
     if len(x) == 0:
         raise ValueError("there are no held-out vectors to evaluate on; make hidden states with held_out above 0")
-    tolerance = sae.activation.tolerance if isinstance(sae.activation, PaperActivation) else 0.0
+    tolerance = sae.tolerance
     values, errors = _reconstruction(sae, x, tolerance)
     known = {"tokens": f"{len(x)}"}
     if host is not None:

@@ -6,8 +6,7 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from rsae.activations.paper import PaperActivation
-from rsae.activations.ratio import RationalActivation
+from rsae.activations.paper import Activation
 from rsae.sae.groupmax import group_maxima
 
 __all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "Support", "least_squares_gain"]
@@ -100,7 +99,7 @@ class SparseAutoencoder(nn.Module):
         family: Family,
         k: int | None = None,
         threshold: Any = None,
-        activation: "RationalActivation | PaperActivation | None" = None,
+        activation: Activation | None = None,
         apply_b_dec_to_input: bool = True,
         rescale_by_decoder_norm: bool = False,
         normalise: str = "none",
@@ -181,7 +180,12 @@ class SparseAutoencoder(nn.Module):
         return h * self.W_dec.norm(dim=1) if self.rescale_by_decoder_norm else h
 
     def select(self, h: Tensor) -> Support:
-        """The support of pre-activations [..., d_sae], with the threshold that the gate uses: the family's rule."""
+        """The support of pre-activations [..., d_sae], with the threshold that the gate uses: the family's rule.
+
+        The paper's dense activation has every latent in its support, and no threshold.
+        """
+        if self.dense:
+            return Support(h, torch.zeros((), device=h.device), None)
         if self.k is not None:
             kept, tau, places = group_maxima(h, self.k) if self.family == "groupmax" else _largest(h, self.k)
             return Support(kept.clamp_min(0.0), tau, places)
@@ -189,15 +193,12 @@ class SparseAutoencoder(nn.Module):
         return Support(h * (h > tau), tau, None)
 
     def _codes(self, h: Tensor, x: Tensor) -> Tensor:
-        if isinstance(self.activation, PaperActivation):
-            return cast(Tensor, self.activation(h))
         kept, tau, places = self.select(h)
-        if self.activation is not None:
-            share = self._share(x, kept)
-            if places is None:
-                return cast(Tensor, self.activation(kept, tau, share))
-            kept = self.activation.values(kept, tau, share)
-        return kept if places is None else torch.zeros_like(h).scatter(-1, places, kept)
+        share = self._share(x, kept)
+        if places is None:
+            return kept if self.activation is None else cast(Tensor, self.activation(kept, tau, share))
+        codes = kept if self.activation is None else self.activation.values(kept, tau, share)
+        return torch.zeros_like(h).scatter(-1, places, codes)
 
     def _share(self, x: Tensor, supported: Tensor) -> Tensor | None:
         """``q = |x - b_dec| / (|x - b_dec| + |h_S|)`` [..., 1], where the activation reads it."""
@@ -260,6 +261,16 @@ class SparseAutoencoder(nn.Module):
     def _check(self, x: Tensor) -> None:
         if x.ndim == 0 or x.shape[-1] != self.d_in:
             raise ValueError(f"this SAE takes hidden states of width d_in = {self.d_in}, not of shape {list(x.shape)}")
+
+    @property
+    def dense(self) -> bool:
+        """Whether the codes are the paper's, which have no support."""
+        return self.activation is not None and self.activation.dense
+
+    @property
+    def tolerance(self) -> float:
+        """Codes of at most this magnitude count as zero: 0 on an exact support."""
+        return 0.0 if self.activation is None else self.activation.tolerance
 
     def extra_repr(self) -> str:
         """What `repr` shows."""

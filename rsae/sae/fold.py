@@ -2,7 +2,6 @@
 
 import torch
 
-from rsae.activations.paper import PaperActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["fold_decoder_norms"]
@@ -23,7 +22,7 @@ def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
     """
     raw = sae.W_dec.norm(dim=1)
     norms = torch.where(raw > 0, raw, 1.0)
-    if isinstance(sae.activation, PaperActivation) and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
+    if sae.dense and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
         raise ValueError("decoder norms cannot be folded through the paper's dense activation: fold the teacher first")
     low, high = float(norms.min()), float(norms.max())
     if sae.k is not None and not sae.rescale_by_decoder_norm and high > 1.001 * low:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rsae import ranks
-from rsae.activations.ratio import RationalActivation
+from rsae.activations.paper import Activation
 from rsae.sae.groupmax import group_maxima
 from rsae.training import entries
 from rsae.training.entries import Places
@@ -43,7 +43,7 @@ def decode(active: Active, weights: Tensor) -> Tensor:
     return entries.decode(active.codes, active.places(len(weights)), weights)
 
 
-def active_topk(h: Tensor, k: int, activation: RationalActivation | None, size: Tensor | None) -> Active:
+def active_topk(h: Tensor, k: int, activation: Activation | None, size: Tensor | None) -> Active:
     """The k largest pre-activations of each row, where positive; tau is the (k+1)-th.
 
     ``size`` [batch, 1] is ``|x - b_dec|``, for activations that read the norm share.
@@ -61,7 +61,7 @@ def active_topk(h: Tensor, k: int, activation: RationalActivation | None, size: 
     return Active(codes.reshape(-1), places.columns, rows, len(h), l0, places)
 
 
-def active_groupmax(h: Tensor, k: int, activation: RationalActivation | None, size: Tensor | None) -> Active:
+def active_groupmax(h: Tensor, k: int, activation: Activation | None, size: Tensor | None) -> Active:
     """The largest pre-activation of each of k groups, where positive; tau is the group's runner-up."""
     largest, tau, columns = group_maxima(h, k)
     kept = largest.clamp_min(0.0)
@@ -70,7 +70,7 @@ def active_groupmax(h: Tensor, k: int, activation: RationalActivation | None, si
     return Active(codes.reshape(-1), columns.reshape(-1), rows.reshape(-1), len(h), (kept > 0).sum() / len(h))
 
 
-def active_above(h: Tensor, tau: Tensor, activation: RationalActivation | None, size: Tensor | None) -> Active:
+def active_above(h: Tensor, tau: Tensor, activation: Activation | None, size: Tensor | None) -> Active:
     """Entries above one threshold (a scalar, not negative) for all latents."""
     places = _where(h.detach() > tau)
     rows, columns = places.rows, places.columns
@@ -105,9 +105,7 @@ def batch_level(h: Tensor, l0: float, guess: Tensor | None = None) -> Tensor:
     return ((kept + dropped) / 2).clamp_min(0.0)
 
 
-def active_jump(
-    h: Tensor, theta: Tensor, width: float, activation: RationalActivation | None, size: Tensor | None
-) -> Active:
+def active_jump(h: Tensor, theta: Tensor, width: float, activation: Activation | None, size: Tensor | None) -> Active:
     """Entries above their latent's threshold theta [d_sae], with the rectangle straight-through gradient for theta.
 
     Entries within ``width / 2`` below the threshold are in the list too, with code 0: they carry the gradient of the
@@ -169,14 +167,14 @@ def _where(mask: Tensor) -> Places:
     return Places(rows, columns, *mask.shape)
 
 
-def _gated(kept: Tensor, tau: Tensor, activation: RationalActivation | None, size: Tensor | None) -> Tensor:
+def _gated(kept: Tensor, tau: Tensor, activation: Activation | None, size: Tensor | None) -> Tensor:
     """The codes [batch, k] of entries that a row keeps."""
     if activation is None:
         return kept
     return activation.values(kept, tau, _share(activation, size, kept.square().sum(1, keepdim=True)))
 
 
-def _share(activation: RationalActivation, size: Tensor | None, power: Tensor) -> Tensor | None:
+def _share(activation: Activation, size: Tensor | None, power: Tensor) -> Tensor | None:
     """``q = |x - b_dec| / (|x - b_dec| + |h_S|)`` from ``|x - b_dec|`` and ``|h_S|^2``, both [batch, 1]."""
     if "norm" not in activation.inputs:
         return None
@@ -184,9 +182,7 @@ def _share(activation: RationalActivation, size: Tensor | None, power: Tensor) -
     return size / (size + power.clamp_min(1e-24).sqrt()).clamp_min(1e-12)
 
 
-def _share_of_entries(
-    activation: RationalActivation, size: Tensor | None, squares: Tensor, places: Places
-) -> Tensor | None:
+def _share_of_entries(activation: Activation, size: Tensor | None, squares: Tensor, places: Places) -> Tensor | None:
     if "norm" not in activation.inputs:
         return None
     assert size is not None

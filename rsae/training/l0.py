@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from rsae import ranks
-from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["L0Controller", "match_l0", "mean_l0"]
@@ -62,7 +61,7 @@ def match_l0(sae: SparseAutoencoder, x: Tensor, target: float, rounds: int = 5) 
             sae.threshold.mul_(max(_quantile(sae, x, wanted), 1e-6))
         else:
             sae.b_enc.sub_(_quantile(sae, x, wanted))
-        if not isinstance(sae.activation, RationalActivation) and sae.refine != "residual":
+        if (sae.activation is None or sae.dense) and sae.refine != "residual":
             break
         found = mean_l0(sae, x)
         if abs(found - target) <= 5e-4 * target:

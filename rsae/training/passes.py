@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from rsae import ranks
-from rsae.activations.paper import PaperActivation
-from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder, least_squares_gain
 from rsae.training.active import Active, active_above, active_groupmax, active_jump, active_topk, batch_level, decode
 from rsae.training.entries import dots, encode
@@ -38,7 +36,7 @@ class Pass(Protocol):
 
 def choose_pass(sae: SparseAutoencoder, sparsity: str, bandwidth: float, target_l0: float) -> Pass:
     """The pass for an SAE in training units."""
-    if isinstance(sae.activation, PaperActivation):
+    if sae.dense:
         return DensePass(target_l0)
     if sae.k is not None:
         return TopKPass()
@@ -81,7 +79,7 @@ class TopKPass(_Pass):
         """See `Pass`."""
         assert sae.k is not None
         largest = active_groupmax if sae.family == "groupmax" else active_topk
-        active = largest(_encoded(sae, x), sae.k, _gate(sae), _size(sae, x))
+        active = largest(_encoded(sae, x), sae.k, sae.activation, _size(sae, x))
         error = _error(sae, active, x)
         return error, active.l0, self.revival.pull(sae, active, error)
 
@@ -109,7 +107,7 @@ class JumpPass(_Pass):
         """See `Pass`."""
         h = _encoded(sae, x)
         theta = self.log_threshold.exp()
-        active = active_jump(h, theta, self.bandwidth, _gate(sae), _size(sae, x))
+        active = active_jump(h, theta, self.bandwidth, sae.activation, _size(sae, x))
         error = _error(sae, active, x)
         if self.controller is None:
             self.controller = L0Controller(self._price(sae, x, h.detach(), theta.detach(), error.detach()), self.target)
@@ -119,8 +117,8 @@ class JumpPass(_Pass):
     @torch.no_grad()
     def _price(self, sae: SparseAutoencoder, x: Tensor, h: Tensor, theta: Tensor, error: Tensor) -> float:
         """What one more code buys in squared error: the weight at which the teacher's L0 is its own optimum."""
-        lower = active_jump(h, theta * 0.97, self.bandwidth, _gate(sae), _size(sae, x))
-        upper = active_jump(h, theta * 1.03, self.bandwidth, _gate(sae), _size(sae, x))
+        lower = active_jump(h, theta * 0.97, self.bandwidth, sae.activation, _size(sae, x))
+        upper = active_jump(h, theta * 1.03, self.bandwidth, sae.activation, _size(sae, x))
         drop = _error(sae, upper, x) - _error(sae, lower, x)
         drop, codes, error = ranks.mean(torch.stack([drop, lower.l0 - upper.l0, error]))
         return float((drop / codes.clamp_min(1e-3)).clamp_min(1e-4 * error / self.target))
@@ -137,7 +135,7 @@ class L1Pass(_Pass):
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `Pass`."""
         h = _encoded(sae, x)
-        active = active_above(h, h.new_zeros(()), _gate(sae), _size(sae, x))
+        active = active_above(h, h.new_zeros(()), sae.activation, _size(sae, x))
         image = decode(active, sae.W_dec)
         target = x - sae.b_dec
         total = active.codes.sum() / len(x)
@@ -171,7 +169,7 @@ class ThresholdPass(_Pass):
         with torch.no_grad():
             tau = batch_level(h, self.target, self.level)
             self.level = tau if self.level is None else 0.95 * self.level + 0.05 * tau
-        active = active_above(h, tau, _gate(sae), _size(sae, x))
+        active = active_above(h, tau, sae.activation, _size(sae, x))
         error = _error(sae, active, x)
         return error, active.l0, self.revival.pull(sae, active, error)
 
@@ -186,11 +184,11 @@ class DensePass(_Pass):
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `Pass`."""
-        assert isinstance(sae.activation, PaperActivation)
+        assert sae.activation is not None
         codes = sae.activation(sae.pre_activations(x))
         total = codes.abs().sum(1).mean()
         error = (sae.decode(codes) - x).square().sum(1).mean()
-        l0 = (codes.detach().abs() > sae.activation.tolerance).sum() / len(x)
+        l0 = (codes.detach().abs() > sae.tolerance).sum() / len(x)
         if self.controller is None:
             start, size = ranks.mean(torch.stack([0.05 * error, total]))
             self.controller = L0Controller(float(start / size), self.target)
@@ -202,11 +200,6 @@ def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
     if sae.rescale_by_decoder_norm:
         return sae.pre_activations(x)
     return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.apply_b_dec_to_input else None)
-
-
-def _gate(sae: SparseAutoencoder) -> RationalActivation | None:
-    assert not isinstance(sae.activation, PaperActivation)
-    return sae.activation
 
 
 def _size(sae: SparseAutoencoder, x: Tensor) -> Tensor | None:

@@ -9,7 +9,6 @@ import copy
 import torch
 from torch import Tensor
 
-from rsae.activations.paper import PaperActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
 
@@ -34,10 +33,8 @@ def rescaled(sae: SparseAutoencoder, factor: float) -> SparseAutoencoder:
     copied.b_dec.mul_(factor)
     if copied.threshold is not None:
         copied.threshold.mul_(factor)
-    if isinstance(copied.activation, PaperActivation):
-        copied.activation.input_scale.mul_(factor)
-        copied.activation.output_scale.mul_(factor)
-        copied.activation.tolerance *= factor
+    if copied.activation is not None:
+        copied.activation = copied.activation.rescaled(factor)
     return copied
 
 

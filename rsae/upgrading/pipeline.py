@@ -25,7 +25,7 @@ from rsae.upgrading.evidence import evidence
 from rsae.upgrading.measured import Measured
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
-from rsae.upgrading.provenance import learned_curve, question
+from rsae.upgrading.provenance import question
 from rsae.upgrading.tuning import Tuning, tune
 
 __all__ = ["Settings", "Upgrade", "upgrade"]
@@ -252,12 +252,13 @@ def _report(
     note: str,
 ) -> Report:
     """All of it on paper, with the evidence and the proofs."""
-    trained = runs.saes["upgraded"][0]
+    trained, start = runs.saes["upgraded"][0], plan.initialised.activation
+    curve = {} if trained.activation is None else trained.activation.learned(start)
     saes = {"teacher": plan.teacher, "initialised": plan.initialised, **runs.first()}
     return Report(
         columns=columns,
         question=question(plan, tuning, comparisons).to_json(),
-        curves=runs.curves | {"activation": learned_curve(trained, plan.initialised)},
+        curves=runs.curves | {"activation": curve},
         verdict=verdict(columns, comparisons, note),
         certificates=certificates(plan.teacher, plan.initialised, trained, plan.states.held_out),
         **evidence(saes, plan.states, plan.host, plan.settings.probe),

@@ -6,53 +6,17 @@ import sys
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import rational_approx
-from rsae.activations.paper import PaperActivation
-from rsae.activations.ratio import RationalActivation
 from rsae.evaluation.comparison import Comparison
 from rsae.report.question import Question
-from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import fingerprint
 from rsae.upgrading.plan import Plan
 from rsae.upgrading.tuning import Tuning
 
-__all__ = ["learned_curve", "question"]
-
-
-def learned_curve(sae: SparseAutoencoder, initialised: SparseAutoencoder | None = None) -> dict[str, Any]:
-    """What the activation became: rho at ratios u, for norm shares where it reads them.
-
-    Of the paper's dense activation: codes at pre-activations, and as ``before`` those of the initialised SAE.
-    """
-    if isinstance(sae.activation, PaperActivation):
-        return _paper_curve(sae.activation, initialised.activation if initialised is not None else None)
-    if not isinstance(sae.activation, RationalActivation):
-        return {}
-    ratio = torch.linspace(0, 1, 101)
-    device = sae.activation.numerator.device
-    found: dict[str, Any] = {"ratio": ratio.tolist(), "before": [1.0] * len(ratio)}
-    with torch.no_grad():
-        if "norm" not in sae.activation.inputs:
-            found["after"] = sae.activation.curve(ratio.to(device)).tolist()
-        else:
-            for share in (0.25, 0.5, 0.75):
-                shares = torch.full_like(ratio, share).to(device)
-                found[f"after, norm share {share}"] = sae.activation.curve(ratio.to(device), shares).tolist()
-    return found
-
-
-@torch.no_grad()
-def _paper_curve(after: PaperActivation, before: object) -> dict[str, Any]:
-    arms = {"before": before, "after": after}
-    known = {name: arm for name, arm in arms.items() if isinstance(arm, PaperActivation)}
-    widest = max(float(arm.input_scale) for arm in known.values())
-    h = torch.linspace(-widest, widest, 201)
-    curves = {name: arm(h.to(arm.numerator.device)).tolist() for name, arm in known.items()}
-    return {"pre_activation": h.tolist(), **curves}
+__all__ = ["question"]
 
 
 def question(plan: Plan, tuning: Tuning | None, comparisons: tuple[Comparison, ...]) -> Question:
