@@ -13,7 +13,7 @@ from rsae.activations import kernels
 from rsae.activations.denominator import expand, positive_form
 from rsae.activations.kernels.formula import exponents
 
-__all__ = ["IDENTITY", "Inputs", "RationalActivation", "exact_coefficients"]
+__all__ = ["IDENTITY", "Inputs", "RationalActivation", "exact_coefficients", "norm_share"]
 
 Inputs = tuple[Literal["ratio"]] | tuple[Literal["ratio"], Literal["norm"]]
 INPUTS: tuple[Inputs, ...] = (("ratio",), ("ratio", "norm"))
@@ -150,6 +150,11 @@ class RationalActivation(nn.Module):
     def extra_repr(self) -> str:
         """What `repr` shows."""
         return f"inputs={self.inputs}, {sum(p.numel() for p in self.parameters())} scalars"
+
+
+def norm_share(size: Tensor, norm: Tensor) -> Tensor:
+    """``q`` [..., 1] from ``|x - b_dec|`` and ``|h_S|``."""
+    return size / (size + norm).clamp_min(1e-12)
 
 
 def exact_coefficients(parameter: Tensor) -> list[Fraction]:

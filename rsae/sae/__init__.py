@@ -1,4 +1,4 @@
-"""The sparse autoencoder: its equations, folding, and GroupMax."""
+"""The sparse autoencoder: its equations, the supports of its families, and folding."""
 
 from rsae.sae.autoencoder import SAEOutput, SparseAutoencoder
 

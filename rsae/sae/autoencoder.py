@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from rsae.activations.paper import Activation
-from rsae.sae.groupmax import group_maxima
+from rsae.activations.ratio import norm_share
+from rsae.sae.support import Search, Support, above, group_maxima, largest
 
-__all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "Support", "least_squares_gain"]
+__all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "least_squares_gain"]
 
 Family = Literal["relu", "jumprelu", "topk", "groupmax"]
 FAMILIES = ("relu", "jumprelu", "topk", "groupmax")
@@ -24,17 +25,6 @@ class SAEOutput(NamedTuple):
     codes: Tensor
     reconstruction: Tensor
     pre_activations: Tensor
-
-
-class Support(NamedTuple):
-    """What a family keeps: pre-activations (0 off the support), the threshold ``tau`` of each, and their columns.
-
-    ``kept`` is [..., k] for topk and groupmax, else [..., d_sae] and ``places`` None; ``tau`` broadcasts against it.
-    """
-
-    kept: Tensor
-    tau: Tensor
-    places: Tensor | None
 
 
 class SparseAutoencoder(nn.Module):
@@ -179,33 +169,31 @@ class SparseAutoencoder(nn.Module):
         h = (x - self.b_dec if self.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
         return h * self.W_dec.norm(dim=1) if self.rescale_by_decoder_norm else h
 
-    def select(self, h: Tensor) -> Support:
+    def select(self, h: Tensor, search: Search = torch.topk) -> Support:
         """The support of pre-activations [..., d_sae], with the threshold that the gate uses: the family's rule.
 
-        The paper's dense activation has every latent in its support, and no threshold.
+        The paper's dense activation has every latent in its support, and no threshold. ``search`` finds a topk's codes.
         """
         if self.dense:
             return Support(h, torch.zeros((), device=h.device), None)
         if self.k is not None:
-            kept, tau, places = group_maxima(h, self.k) if self.family == "groupmax" else _largest(h, self.k)
-            return Support(kept.clamp_min(0.0), tau, places)
-        tau = self.threshold if self.threshold is not None else torch.zeros((), device=h.device)
-        return Support(h * (h > tau), tau, None)
+            return group_maxima(h, self.k) if self.family == "groupmax" else largest(h, self.k, search)
+        return above(h, self.threshold if self.threshold is not None else torch.zeros((), device=h.device))
 
     def _codes(self, h: Tensor, x: Tensor) -> Tensor:
         kept, tau, places = self.select(h)
-        share = self._share(x, kept)
+        size = self.size(x)
+        share = None if size is None else norm_share(size, kept.norm(dim=-1, keepdim=True))
         if places is None:
             return kept if self.activation is None else cast(Tensor, self.activation(kept, tau, share))
         codes = kept if self.activation is None else self.activation.values(kept, tau, share)
         return torch.zeros_like(h).scatter(-1, places, codes)
 
-    def _share(self, x: Tensor, supported: Tensor) -> Tensor | None:
-        """``q = |x - b_dec| / (|x - b_dec| + |h_S|)`` [..., 1], where the activation reads it."""
+    def size(self, x: Tensor) -> Tensor | None:
+        """``|x - b_dec|`` [..., 1] of normalised inputs, where the activation reads the norm share; else None."""
         if self.activation is None or "norm" not in self.activation.inputs:
             return None
-        size = (x - self.b_dec).norm(dim=-1, keepdim=True)
-        return size / (size + supported.norm(dim=-1, keepdim=True)).clamp_min(1e-12)
+        return (x - self.b_dec).norm(dim=-1, keepdim=True)
 
     def _refined(self, codes: Tensor, x: Tensor) -> Tensor:
         if self.refine == "none":
@@ -276,13 +264,6 @@ class SparseAutoencoder(nn.Module):
         """What `repr` shows."""
         gate = f"k={self.k}" if self.k is not None else self.family
         return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}"
-
-
-def _largest(h: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The k largest pre-activations [..., k], the next one [..., 1] (0 where there is none), and their columns."""
-    largest, order = h.topk(min(k + 1, h.shape[-1]), dim=-1)
-    tau = largest[..., k:] if largest.shape[-1] > k else torch.zeros_like(largest[..., :1])
-    return largest[..., :k], tau, order[..., :k]
 
 
 def least_squares_gain(target: Tensor, image: Tensor) -> Tensor:

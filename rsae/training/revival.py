@@ -30,10 +30,10 @@ class Revival:
         """The penalty of one batch: minus the biases of the silent latents, on the scale of the error [scalar]."""
         with torch.no_grad():
             fired = torch.zeros(sae.d_sae, device=error.device)
-            fired.index_put_((active.columns,), (active.codes > 0).float(), accumulate=True)
+            fired.index_put_((active.places.columns,), (active.codes > 0).float(), accumulate=True)
             fired = ranks.mean(fired)
             if self.silent is None:
                 self.silent = torch.zeros_like(fired)
-            self.silent = torch.where(fired > 0, 0.0, self.silent + active.size * ranks.count())
+            self.silent = torch.where(fired > 0, 0.0, self.silent + active.places.size * ranks.count())
             weight = (self.silent > self.horizon) * error / sae.d_sae
         return -(weight * sae.b_enc).sum()
