@@ -112,7 +112,9 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
 def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tuple[dict[str, float], dict[str, float]]:
     """Every metric that needs no host, over chunks of bounded memory; and the standard errors of means over tokens."""
     total: _Sums | None = None
-    norms = torch.ones((), device=sae.W_enc.device) if sae.rescale_by_decoder_norm else sae.W_dec.norm(dim=1)
+    norms = (
+        torch.ones((), device=sae.W_enc.device) if sae.conventions.rescale_by_decoder_norm else sae.W_dec.norm(dim=1)
+    )
     for chunk in sae.chunks(x):
         codes, reconstruction, _ = sae(chunk)
         fires = codes.abs() > tolerance

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rsae.formats.checked import check_size, float_tensor, gated_as_jumprelu, integer, known_keys
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
 __all__ = ["looks_like_dictionary", "read_dictionary", "unwrapped"]
 
@@ -101,7 +102,7 @@ def _options(state: dict[str, Any], trainer: Mapping[str, Any], source: str) -> 
     if "decoder.bias" in names:
         known_keys(state, _LINEAR | {"decoder.bias"}, source)
         b_dec = float_tensor(state, "decoder.bias", source, 1)
-        return weights | {"b_dec": b_dec, "family": "relu", "apply_b_dec_to_input": False}
+        return weights | {"b_dec": b_dec, "family": "relu", "conventions": Conventions(apply_b_dec_to_input=False)}
     known_keys(state, _LINEAR | {"b_dec", "k", "threshold"}, source)
     weights["b_dec"] = float_tensor(state, "b_dec", source, 1)
     kind = trainer.get("dict_class")
@@ -128,7 +129,11 @@ def _matrices(state: dict[str, Any], source: str) -> dict[str, Any]:
     threshold = _threshold(state, source)
     if not matryoshka and threshold.dim() == 0:
         raise ValueError(f"{source} is neither JumpReLU (a threshold a latent) nor Matryoshka (group_sizes)")
-    return weights | {"family": "jumprelu", "threshold": threshold, "apply_b_dec_to_input": matryoshka}
+    return weights | {
+        "family": "jumprelu",
+        "threshold": threshold,
+        "conventions": Conventions(apply_b_dec_to_input=matryoshka),
+    }
 
 
 def _factor(value: Any, source: str) -> float:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rsae.formats.checked import check_size, float_tensor, known_keys
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
 __all__ = ["read_gemma_scope"]
 
@@ -49,6 +50,6 @@ def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], s
         b_dec=float_tensor(named, "b_dec", source, 1),
         family="jumprelu",
         threshold=float_tensor(named, "threshold", source, 1).clamp_min(0.0),
-        apply_b_dec_to_input=False,
+        conventions=Conventions(apply_b_dec_to_input=False),
         metadata={key: value for key, value in metadata.items() if value is not None} | {"config": dict(config)},
     )

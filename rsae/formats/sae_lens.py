@@ -1,6 +1,7 @@
 """SAELens: versions 6, 5 and 3 (``cfg.json`` + ``sae_weights.safetensors``), and a live ``sae_lens.SAE``."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from rsae.formats.checked import check_size, float_tensor, gated_as_jumprelu, integer, known_keys
 from rsae.formats.record import activation_from, residual_step_from
 from rsae.sae.autoencoder import Family, SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
 __all__ = ["from_live", "read_sae_lens"]
 
@@ -36,10 +38,13 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
         "W_enc": W_enc,
         "W_dec": _scaled(config, tensors, W_dec, source),
         "b_dec": float_tensor(tensors, "b_dec", source, 1),
-        "apply_b_dec_to_input": _flag(config, "apply_b_dec_to_input", True, source),
-        "normalise": _normalisation(config, source),
         "metadata": _metadata(config, source),
     }
+    conventions = Conventions(
+        apply_b_dec_to_input=_flag(config, "apply_b_dec_to_input", True, source),
+        normalise=_normalisation(config, source),
+    )
+    options["conventions"] = conventions
     used = _WEIGHTS | {"scaling_factor", "finetuning_scaling_factor"}
     rescale = _flag(config, "rescale_acts_by_decoder_norm", False, source)
     if architecture == "gated":
@@ -67,7 +72,8 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
         options["threshold"] = _threshold(tensors, source)
         used |= {"threshold", "log_threshold"}
     if family in {"topk", "groupmax"}:
-        options |= {"k": integer(_k(config), "k", source), "rescale_by_decoder_norm": rescale}
+        options |= {"k": integer(_k(config), "k", source)}
+        options["conventions"] = replace(conventions, rescale_by_decoder_norm=rescale)
     known_keys(tensors, used, source)
     sae = SparseAutoencoder(**options, family=cast(Family, family))
     if sae.residual_step is not None and isinstance(record, Mapping):

@@ -42,7 +42,6 @@ def read_sparsify(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
         b_dec=float_tensor(tensors, "b_dec", source, 1),
         family=activation,
         k=integer(config.get("k"), "k", source),
-        apply_b_dec_to_input=True,
         metadata={"format": "sparsify", "source": source, "config": dict(config)}
         | ({"hook": f"blocks.{layer[1]}.hook_resid_post"} if layer else {}),
     )

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from rsae.activations.paper import Activation
 from rsae.activations.ratio import norm_share
+from rsae.sae.conventions import PLAIN, Conventions
 from rsae.sae.support import Search, Support, above, group_maxima, largest
 
-__all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "least_squares_gain"]
+__all__ = ["FAMILIES", "Family", "SAEOutput", "SparseAutoencoder", "least_squares_gain"]
 
 Family = Literal["relu", "jumprelu", "topk", "groupmax"]
 FAMILIES = ("relu", "jumprelu", "topk", "groupmax")
-NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale")
 REFINEMENTS = ("none", "gain", "residual")
 _ENTRIES = 2**22  # of a matrix [tokens, d_sae] at once: 16 MiB in float32
 
@@ -53,11 +53,8 @@ class SparseAutoencoder(nn.Module):
         [d_sae], or one number for all; jumprelu only.
     activation:
         ``None`` for the teacher's own gate, a `RationalActivation` on its exact support, or a `PaperActivation`.
-    apply_b_dec_to_input, rescale_by_decoder_norm:
-        As in the equations; the second is for topk (sae-lens ``rescale_acts_by_decoder_norm``).
-    normalise:
-        ``"none"``, ``"layer_norm"`` (each token centred and divided by its unbiased standard deviation + 1e-5) or
-        ``"constant_norm_rescale"`` (each token scaled to norm sqrt(d_in)); undone after the decoder.
+    conventions:
+        What differs between the libraries that train SAEs: `Conventions`.
     refine:
         ``"none"``; ``"gain"``: the codes of a token are scaled by the least-squares gain, held in [0.5, 2];
         ``"residual"``: one step ``z <- max(z + eta W_dec (x - x_hat), 0)`` on the support. Not activations: they read
@@ -90,17 +87,13 @@ class SparseAutoencoder(nn.Module):
         k: int | None = None,
         threshold: Any = None,
         activation: Activation | None = None,
-        apply_b_dec_to_input: bool = True,
-        rescale_by_decoder_norm: bool = False,
-        normalise: str = "none",
+        conventions: Conventions = PLAIN,
         refine: str = "none",
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
-        if normalise not in NORMALISATIONS:
-            raise ValueError(f"normalise must be one of {', '.join(NORMALISATIONS)}, not {normalise!r}")
         if refine not in REFINEMENTS:
             raise ValueError(f"refine must be one of {', '.join(REFINEMENTS)}, not {refine!r}")
         encoder = _checked("W_enc", W_enc)
@@ -119,7 +112,7 @@ class SparseAutoencoder(nn.Module):
             raise ValueError(f"k must be an integer from 1 to d_sae = {d_sae}, not {k!r}")
         if family == "groupmax" and k is not None and d_sae % k:
             raise ValueError(f"groupmax needs k groups of equal size, but d_sae = {d_sae} is not a multiple of k = {k}")
-        if rescale_by_decoder_norm and family != "topk":
+        if conventions.rescale_by_decoder_norm and family != "topk":
             raise ValueError(
                 "rescale_by_decoder_norm is for family 'topk': fold the norms of others into their weights"
             )
@@ -134,9 +127,7 @@ class SparseAutoencoder(nn.Module):
         self.family: Family = family
         self.k = k
         self.activation = activation
-        self.apply_b_dec_to_input = bool(apply_b_dec_to_input)
-        self.rescale_by_decoder_norm = bool(rescale_by_decoder_norm)
-        self.normalise = normalise
+        self.conventions = conventions
         self.refine = refine
         self.metadata: dict[str, Any] = dict(metadata or {})
 
@@ -152,22 +143,10 @@ class SparseAutoencoder(nn.Module):
 
     # -- the steps of the forward pass ------------------------------------------------------------------------------
 
-    def normalised(self, x: Tensor) -> tuple[Tensor, Tensor | float, Tensor | float]:
-        """The input [..., d_in] as the encoder takes it, and the shift and scale [..., 1] that undo it."""
-        if self.normalise == "layer_norm":
-            shift = x.mean(-1, keepdim=True)
-            # As in sae-lens: unbiased standard deviation, the epsilon outside the root, and only on the way in.
-            scale = x.std(-1, keepdim=True)
-            return (x - shift) / (scale + 1e-5), shift, scale
-        if self.normalise == "constant_norm_rescale":
-            scale = x.norm(dim=-1, keepdim=True).clamp_min(1e-12) / self.d_in**0.5
-            return x / scale, 0.0, scale
-        return x, 0.0, 1.0
-
     def pre_activations(self, x: Tensor) -> Tensor:
         """``h`` [..., d_sae] for normalised inputs [..., d_in], in units in which decoder rows decide the support."""
-        h = (x - self.b_dec if self.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
-        return h * self.W_dec.norm(dim=1) if self.rescale_by_decoder_norm else h
+        h = (x - self.b_dec if self.conventions.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
+        return h * self.W_dec.norm(dim=1) if self.conventions.rescale_by_decoder_norm else h
 
     def select(self, h: Tensor, search: Search = torch.topk) -> Support:
         """The support of pre-activations [..., d_sae], with the threshold that the gate uses: the family's rule.
@@ -208,7 +187,7 @@ class SparseAutoencoder(nn.Module):
 
     def _rows(self) -> Tensor:
         """Decoder rows [d_sae, d_in] in the units of the codes."""
-        if not self.rescale_by_decoder_norm:
+        if not self.conventions.rescale_by_decoder_norm:
             return self.W_dec
         return self.W_dec / self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
 
@@ -217,7 +196,7 @@ class SparseAutoencoder(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Codes [..., d_sae] of hidden states [..., d_in]; exactly zero off the support."""
         self._check(x)
-        inputs = self.normalised(x)[0]
+        inputs = self.conventions.normalised(x)[0]
         return self._refined(self._codes(self.pre_activations(inputs), inputs), inputs)
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -233,7 +212,7 @@ class SparseAutoencoder(nn.Module):
             if the last dimension of ``x`` is not d_in.
         """
         self._check(x)
-        inputs, shift, scale = self.normalised(x)
+        inputs, shift, scale = self.conventions.normalised(x)
         h = self.pre_activations(inputs)
         codes = self._refined(self._codes(h, inputs), inputs)
         return SAEOutput(codes, self.decode(codes) * scale + shift, h)

@@ -1,5 +1,7 @@
 """Decoder norms folded into the encoder: the same function with decoder rows of norm 1."""
 
+from dataclasses import replace
+
 import torch
 
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -25,24 +27,22 @@ def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
     if sae.dense and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
         raise ValueError("decoder norms cannot be folded through the paper's dense activation: fold the teacher first")
     low, high = float(norms.min()), float(norms.max())
-    if sae.k is not None and not sae.rescale_by_decoder_norm and high > 1.001 * low:
+    if sae.k is not None and not sae.conventions.rescale_by_decoder_norm and high > 1.001 * low:
         raise ValueError(
             f"folding decoder norms from {low:.4g} to {high:.4g} would change which latents this SAE selects; "
             "keep its decoder rows as they are"
         )
     folded = SparseAutoencoder(
         # With rescale_by_decoder_norm a row of norm 0 also silences its latent, and has to go on doing so.
-        W_enc=sae.W_enc * (raw if sae.rescale_by_decoder_norm else norms),
-        b_enc=sae.b_enc * (raw if sae.rescale_by_decoder_norm else norms),
+        W_enc=sae.W_enc * (raw if sae.conventions.rescale_by_decoder_norm else norms),
+        b_enc=sae.b_enc * (raw if sae.conventions.rescale_by_decoder_norm else norms),
         W_dec=sae.W_dec / norms[:, None],
         b_dec=sae.b_dec,
         family=sae.family,
         k=sae.k,
         threshold=None if sae.threshold is None else sae.threshold * norms,
         activation=sae.activation,
-        apply_b_dec_to_input=sae.apply_b_dec_to_input,
-        rescale_by_decoder_norm=False,
-        normalise=sae.normalise,
+        conventions=replace(sae.conventions, rescale_by_decoder_norm=False),
         refine=sae.refine,
         metadata=sae.metadata,
     )

@@ -126,4 +126,4 @@ def stepping(
     place = training.sae.W_enc.device  # with its number, which a thread that fetches does not know
     part = (ranks.rank(), ranks.count())
     for x in fetched(hidden_states.batches(batch_size, seed, steps, place, first=training.done, part=part), place):
-        yield training.step(training.sae.normalised(x)[0] / scale)
+        yield training.step(training.sae.conventions.normalised(x)[0] / scale)

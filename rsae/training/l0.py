@@ -74,7 +74,7 @@ def _quantile(sae: SparseAutoencoder, x: Tensor, target: float) -> float:
     """The level of ``h / theta`` (ReLU: of h) that ``target`` entries a token exceed."""
     margins, keep = [], math.ceil(1.0 + 3.0 * target)
     for chunk in sae.chunks(x):
-        h = sae.pre_activations(sae.normalised(chunk)[0])
+        h = sae.pre_activations(sae.conventions.normalised(chunk)[0])
         if sae.threshold is not None:
             h = h / sae.threshold.clamp_min(1e-12)
         # Only the largest entries of the chunk can be near the level: three times the target leaves room enough.

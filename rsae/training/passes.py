@@ -164,9 +164,9 @@ class DensePass(Pass):
 
 def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
     """The SAE's pre-activations; their backward pass takes sparse gradients, and leaves x without one."""
-    if sae.rescale_by_decoder_norm:
+    if sae.conventions.rescale_by_decoder_norm:
         return sae.pre_activations(x)
-    return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.apply_b_dec_to_input else None)
+    return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None)
 
 
 def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | None = None) -> Tensor:

@@ -17,7 +17,7 @@ __all__ = ["input_scale", "rescaled", "working_copy"]
 
 def input_scale(sae: SparseAutoencoder, x: Tensor) -> float:
     """Root mean square, a dimension, of normalised hidden states [n, d_in] about their centre (medians)."""
-    inputs = sae.normalised(x)[0]
+    inputs = sae.conventions.normalised(x)[0]
     centred = inputs - inputs.median(0).values
     scale = float(centred.square().sum(1).median().sqrt()) / sae.d_in**0.5
     if not scale > 0:

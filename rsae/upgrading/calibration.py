@@ -101,7 +101,7 @@ def _paper(
 ) -> SparseAutoencoder:
     teacher = fold_decoder_norms(sae)
     with torch.no_grad():
-        inputs = teacher.normalised(x.to(sae.W_enc.device))[0]
+        inputs = teacher.conventions.normalised(x.to(sae.W_enc.device))[0]
         h = teacher.pre_activations(inputs)
         codes = teacher.encode(x.to(sae.W_enc.device))
         scale = float(h.abs().max())
