@@ -21,11 +21,9 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.training.finetuning import Progress, finetune
 from rsae.upgrading.checks import missed_l0, remarks
-from rsae.upgrading.evidence import evidence
-from rsae.upgrading.measured import Measured
+from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
-from rsae.upgrading.provenance import question
 from rsae.upgrading.tuning import Tuning, tune
 
 __all__ = ["Settings", "Upgrade", "upgrade"]
@@ -121,7 +119,7 @@ def upgrade(
         work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
         work.agree("upgrade", plan.agreed())
     plan = replace(plan, states=plan.states.on(plan.device))
-    measuring = Measured(plan.states, plan.host, work)
+    measuring = Measurements(plan.states, plan.host, work)
     columns, pace = _before(plan, measuring, progress is not None or time_budget is not None, target is not None)
     if pace is not None:
         plan = replace(plan, steps=_steps(plan, pace, began, work))
@@ -145,7 +143,7 @@ def _free(out: str | Path, overwrite: bool) -> Path:
     return target
 
 
-def _before(plan: Plan, measuring: Measured, timed: bool, written: bool) -> tuple[dict[str, Metrics], Pace | None]:
+def _before(plan: Plan, measuring: Measurements, timed: bool, written: bool) -> tuple[dict[str, Metrics], Pace | None]:
     """The columns that need no training, and where time matters how long the rest takes."""
     columns = {"teacher": measuring.metrics("teacher", plan.teacher)}
     ending = 0.0
@@ -195,7 +193,7 @@ def _tuned(
 def _trained(
     plan: Plan,
     tuning: Tuning | None,
-    measuring: Measured,
+    measuring: Measurements,
     progress: Callable[[Progress], None] | None,
     work: Checkpoint | None,
 ) -> _Runs:
