@@ -1,4 +1,4 @@
-"""What an upgrade finds, as its report keeps it: metrics of columns, evidence on codes and latents, and its question."""
+"""What an upgrade finds, as its report keeps it: metrics, evidence on codes and latents, and the question."""
 
 import platform
 import shlex

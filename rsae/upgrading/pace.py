@@ -4,7 +4,7 @@ expectation is corrected by what training really takes."""
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,7 +12,6 @@ from torch import Tensor
 from rsae import ranks
 from rsae.data.hidden_states import HiddenStates
 from rsae.evaluation.comparison import token_errors
-from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.finetuning import Progress, started, stepping
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.plan import Plan
@@ -62,23 +61,23 @@ def steps_within(seconds: float, costs: Iterable[float], measuring: float, most:
     return min(steps, most)
 
 
-def seconds_at_the_end(
-    arms: int, seeds: int, hidden_states: HiddenStates, initialised: SparseAutoencoder, judges: Tensor, written: bool
-) -> float:
-    """What comes after the last measurement: paired comparisons of so many arms, evidence, proofs, and files if any.
+def seconds_at_the_end(plan: Plan, written: bool) -> float:
+    """What comes after the last measurement: paired comparisons of arms, evidence, proofs, and files if any.
 
     Probing is not in it. What the SAE needs compiled is compiled before the clock starts.
     """
-    float(token_errors(initialised, judges).sum())
+    float(token_errors(plan.initialised, plan.judges).sum())
     began = time.perf_counter()
-    float(token_errors(initialised, judges).sum())  # waits for the device
-    a_vector = (time.perf_counter() - began) / len(judges)
+    float(token_errors(plan.initialised, plan.judges).sum())  # waits for the device
+    a_vector = (time.perf_counter() - began) / len(plan.judges)
     # Comparisons over seeds read nothing again; the distances that certificates state take three passes.
-    passes = 3 + (arms + 1) * (seeds == 1)
+    arms = len(plan.arms)
+    passes = 3 + (arms + 1) * (len(plan.seeds) == 1)
     fixed = _PROOFS + _FILES * written
-    return fixed + a_vector * (passes * len(hidden_states.held_out) + (arms + 3) * len(judges) + _EVIDENCE)
+    return fixed + a_vector * (passes * len(plan.states.held_out) + (arms + 3) * len(plan.judges) + _EVIDENCE)
 
 
+@dataclass(frozen=True)
 class Pace:
     """What a run will take. ``costs`` has the seconds a step of each training by its label, in order, budgets included.
 
@@ -87,14 +86,10 @@ class Pace:
     what comes after them.
     """
 
-    def __init__(
-        self,
-        costs: Mapping[str, float],
-        measuring: Callable[[], float],
-        tries: Sequence[float] = (),
-        ending: float = 0.0,
-    ) -> None:
-        self.costs, self.measuring, self.tries, self.ending = dict(costs), measuring, list(tries), ending
+    costs: Mapping[str, float]
+    measuring: Callable[[], float]
+    tries: Sequence[float] = ()
+    ending: float = 0.0
 
     def steps(self, seconds: float, most: int) -> int:
         """`steps_within` for all of it; the same on every rank."""

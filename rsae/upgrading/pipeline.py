@@ -19,12 +19,12 @@ from rsae.hosts.host import Host
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
-from rsae.training.finetuning import Progress, finetune
+from rsae.training.finetuning import Progress
 from rsae.upgrading.checks import missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
-from rsae.upgrading.tuning import Tuning, tune
+from rsae.upgrading.tuning import Tuning, trained, tune
 
 __all__ = ["Settings", "Upgrade", "upgrade"]
 
@@ -124,7 +124,8 @@ def upgrade(
     if pace is not None:
         plan = replace(plan, steps=_steps(plan, pace, began, work))
         progress = progress and pace.following(progress, plan.steps)
-    plan, tuning = _tuned(plan, progress, work)
+    tuning = tune(plan, progress, work) if settings.tuned else None
+    plan = plan if tuning is None else plan.slowed(tuning.factor)
     runs = _trained(plan, tuning, measuring, progress, work)
     columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
     comparisons = paired_comparisons(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
@@ -148,9 +149,7 @@ def _before(plan: Plan, measuring: Measurements, timed: bool, written: bool) -> 
     columns = {"teacher": measuring.metrics("teacher", plan.teacher)}
     ending = 0.0
     if timed:  # here, so that what the SAE needs compiled is not in the time of its measurement
-        ending = seconds_at_the_end(
-            len(plan.arms), len(plan.seeds), plan.states, plan.initialised, plan.judges, written
-        )
+        ending = seconds_at_the_end(plan, written)
     columns["initialised"] = measuring.metrics("initialised", plan.initialised)
     return columns, pace_of(plan, lambda: measuring.seconds, ending) if timed else None
 
@@ -169,27 +168,6 @@ def _steps(plan: Plan, pace: Pace, began: float, work: Checkpoint | None) -> int
     return count
 
 
-def _tuned(
-    plan: Plan, progress: Callable[[Progress], None] | None, work: Checkpoint | None
-) -> tuple[Plan, Tuning | None]:
-    """The plan with every arm's learning rate as it suits the control; unchanged where rates were given."""
-    if not plan.settings.tuned:
-        return plan, None
-    tuning = tune(
-        plan.arms["control"],
-        plan.states,
-        plan.judges,
-        steps=plan.steps,
-        seed=plan.seeds[0],
-        target_l0=plan.target_l0,
-        trusted=plan.trusted,
-        device=plan.device,
-        progress=progress,
-        checkpoint=work,
-    )
-    return replace(plan, arms={name: arm.slowed(tuning.factor) for name, arm in plan.arms.items()}), tuning
-
-
 def _trained(
     plan: Plan,
     tuning: Tuning | None,
@@ -201,24 +179,11 @@ def _trained(
     runs = _Runs()
     for seed in plan.seeds:
         for name, arm in plan.arms.items():
-            history: list[dict[str, float]] = []
             label = plan.label(name, seed)
             if tuning is not None and (name, seed) == ("control", plan.seeds[0]):
                 done, history = tuning.control, tuning.history
             else:
-                done = finetune(
-                    arm.sae,
-                    plan.states,
-                    steps=plan.steps * arm.budget,
-                    seed=seed,
-                    recipe=arm.recipe,
-                    target_l0=plan.target_l0,
-                    device=plan.device,
-                    arm=label,
-                    progress=progress,
-                    curve=history,
-                    checkpoint=work,
-                )
+                done, history = trained(plan, arm, label, seed, progress, work)
             runs.saes.setdefault(name, []).append(done)
             runs.curves[label] = history
             runs.metrics.setdefault(name, []).append(measuring.metrics(label, done))

@@ -13,7 +13,7 @@ from rsae.training.finetuning import Progress
 from rsae.upgrading.arms import arms_for
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.pipeline import Settings, upgrade
-from rsae.upgrading.tuning import set_apart
+from rsae.upgrading.plan import set_apart
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 STATES = sparse_states()
