@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Literal, cast
 
+import numpy as np
 import torch
+from numpy.polynomial.chebyshev import chebval
 from torch import Tensor, nn
 
 from rational_approx.arithmetic.domain import Domain
@@ -175,10 +177,7 @@ def _slice(parameter: Tensor, both: bool, w: Fraction) -> list[Fraction]:
     if not values:
         return [Fraction(0)]
     pairs = exponents(len(values), both)
-    chebyshev = [Fraction(1), w]
-    while len(chebyshev) <= max(j for _, j in pairs):
-        chebyshev.append(2 * w * chebyshev[-1] - chebyshev[-2])
-    total = [Fraction(0)] * (max(i for i, _ in pairs) + 1)
-    for (i, j), value in zip(pairs, values, strict=True):
-        total[i] += value * chebyshev[j]
-    return total
+    table = np.full([1 + max(index) for index in zip(*pairs, strict=True)], Fraction(0))
+    for pair, value in zip(pairs, values, strict=True):
+        table[pair] = value
+    return list(chebval(w, table.T))

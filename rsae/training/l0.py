@@ -44,14 +44,7 @@ def match_l0(sae: SparseAutoencoder, x: Tensor, target: float, rounds: int = 5) 
     JumpReLU: all thresholds are multiplied by one factor, a quantile of ``h / theta``. ReLU: all encoder biases are
     shifted by one quantile of h, because a ReLU's bias is its threshold. TopK and GroupMax are left as they are. A
     rational may itself reach zero on the support, so the count of codes != 0 is met by up to ``rounds`` secant steps.
-
-    Raises
-    ------
-    ValueError
-        for a target that is not between 0 and d_sae.
     """
-    if not 0 < target < sae.d_sae:
-        raise ValueError(f"the L0 target must lie between 0 and d_sae = {sae.d_sae}, not {target!r}")
     if sae.k is not None:
         return sae
     wanted = target

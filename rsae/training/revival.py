@@ -20,10 +20,9 @@ HORIZON = 16_384
 
 
 class Revival:
-    """Counts, for each latent, the training tokens since it last fired; more than ``horizon`` make it silent."""
+    """Counts, for each latent, the training tokens since it last fired; more than `HORIZON` make it silent."""
 
-    def __init__(self, horizon: int = HORIZON) -> None:
-        self.horizon = horizon
+    def __init__(self) -> None:
         self.silent: Tensor | None = None
 
     def pull(self, sae: SparseAutoencoder, active: Active, error: Tensor) -> Tensor:
@@ -35,5 +34,5 @@ class Revival:
             if self.silent is None:
                 self.silent = torch.zeros_like(fired)
             self.silent = torch.where(fired > 0, 0.0, self.silent + active.places.size * ranks.count())
-            weight = (self.silent > self.horizon) * error / sae.d_sae
+            weight = (self.silent > HORIZON) * error / sae.d_sae
         return -(weight * sae.b_enc).sum()
