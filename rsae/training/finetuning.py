@@ -107,16 +107,8 @@ def started(
     """The training of a copy of an SAE, before its first step, and the scale of its inputs."""
     scale = input_scale(sae, calibration)
     work = working_copy(sae, scale)
-    training = Training(
-        work,
-        choose_pass(work, recipe.sparsity, recipe.bandwidth, target_l0),
-        steps=steps,
-        warmup=recipe.warmup,
-        rate=recipe.learning_rate,
-        coefficient_rate=recipe.coefficient_rate,
-        half=recipe.precision == "bfloat16",
-    )
-    return training, scale
+    forward = choose_pass(work, recipe.sparsity, recipe.bandwidth, target_l0)
+    return Training(work, forward, recipe, steps), scale
 
 
 def stepping(

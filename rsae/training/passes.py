@@ -163,9 +163,7 @@ class DensePass(Pass):
 
 
 def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
-    """The SAE's pre-activations; their backward pass takes sparse gradients, and leaves x without one."""
-    if sae.conventions.rescale_by_decoder_norm:
-        return sae.pre_activations(x)
+    """The pre-activations of an SAE whose norms are folded; their backward pass takes sparse gradients, x gets none."""
     return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None)
 
 

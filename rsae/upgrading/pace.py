@@ -99,27 +99,24 @@ class Pace:
 
     def following(self, progress: Callable[[Progress], None], steps: int) -> Callable[[Progress], None]:
         """``progress``, given each event with the seconds left of the whole run in the place of its training's."""
-        trials = [steps * cost for cost in self.tries]
-        left = {label: steps * cost for label, cost in self.costs.items()}
-        now, whole, slower, unmeasured = "", 0.0, 1.0, len(left)
+        labels = list(self.costs)
+        now, tried, slower = "", 0, 1.0
 
         def follow(event: Progress) -> None:
-            nonlocal now, whole, slower, unmeasured
+            nonlocal now, tried, slower
             if event.arm != now:
                 now = event.arm
-                if now in left:
-                    trials.clear()
-                    whole = left[now]
-                    for label in list(left):  # those before it are done
-                        del left[label]
-                        if label == now:
-                            break
-                    unmeasured = len(left) + 1
-                else:
-                    whole = trials.pop(0) if trials else 0.0
-            if event.step < event.steps and whole > 0:
-                slower = event.seconds_left / (whole * (1 - event.step / event.steps))
-            rest = slower * (sum(trials) + sum(left.values()))
+                tried += now not in self.costs
+            trials: Sequence[float] = ()
+            if now in self.costs:
+                later = [self.costs[label] for label in labels[labels.index(now) + 1 :]]
+                cost, unmeasured = self.costs[now], len(later) + 1
+            else:
+                later, unmeasured = list(self.costs.values()), len(labels)
+                cost, trials = sum(self.tries[tried - 1 : tried]), self.tries[tried:]
+            if event.step < event.steps and cost > 0:
+                slower = event.seconds_left / (steps * cost * (1 - event.step / event.steps))
+            rest = slower * steps * (sum(trials) + sum(later))
             rest += self.measuring() * unmeasured + self.ending
             progress(replace(event, seconds_left=event.seconds_left + rest))
 
