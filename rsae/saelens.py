@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from rsae.formats.record import activation_from, residual_step_from
 from rsae.sae.autoencoder import Family, SparseAutoencoder
+from rsae.sae.conventions import Conventions
 from rsae.sae.fold import fold_decoder_norms
 
 __all__ = ["RationalSAE", "RationalSAEConfig"]
@@ -61,8 +62,7 @@ class RationalSAE(SAE[RationalSAEConfig]):
                 family=cast(Family, record.get("family")),
                 k=self.cfg.k,
                 activation=activation_from(record, source),
-                apply_b_dec_to_input=self.cfg.apply_b_dec_to_input,
-                rescale_by_decoder_norm=self.cfg.rescale_acts_by_decoder_norm,
+                conventions=Conventions(self.cfg.apply_b_dec_to_input, self.cfg.rescale_acts_by_decoder_norm),
                 refine=record.get("refine", "none"),
             )
             if core.residual_step is not None:
@@ -93,7 +93,7 @@ class RationalSAE(SAE[RationalSAEConfig]):
         for name in _PARAMETERS:
             if hasattr(self, name):
                 getattr(self, name).data.copy_(getattr(folded, name).data)
-        self.cfg.rescale_acts_by_decoder_norm = folded.rescale_by_decoder_norm
+        self.cfg.rescale_acts_by_decoder_norm = folded.conventions.rescale_by_decoder_norm
         self.__dict__.pop("_made", None)
 
     def fold_activation_norm_scaling_factor(self, scaling_factor: float) -> None:

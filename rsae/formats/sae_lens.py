@@ -9,6 +9,7 @@ from torch import Tensor
 from rsae.formats.checked import check_size, described, float_tensor, gated_as_jumprelu, integer, weights
 from rsae.formats.record import activation_from, residual_step_from
 from rsae.sae.autoencoder import Family, SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
 __all__ = ["from_live", "read_sae_lens"]
 
@@ -38,14 +39,17 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     check_size(config.get("d_sae"), W_enc.shape[1], "d_sae", source)
     if W_dec.shape != W_enc.T.shape:
         raise ValueError(f"W_dec of {source} is {list(W_dec.shape)}, but W_enc is {list(W_enc.shape)}")
+    rescale = _flag(config, "rescale_acts_by_decoder_norm", False, source)
     options = found | {
         "W_dec": _scaled(config, tensors, W_dec, source),
-        "apply_b_dec_to_input": _flag(config, "apply_b_dec_to_input", True, source),
-        "normalise": _normalisation(config, source),
+        "conventions": Conventions(
+            apply_b_dec_to_input=_flag(config, "apply_b_dec_to_input", True, source),
+            rescale_by_decoder_norm=rescale and family in {"topk", "groupmax"},
+            normalise=_normalisation(config, source),
+        ),
         "metadata": _metadata(config, source),
         "refine": record.get("refine", "none"),
     }
-    rescale = _flag(config, "rescale_acts_by_decoder_norm", False, source)
     if architecture == "gated":
         return SparseAutoencoder(**gated_as_jumprelu(options, source))
     if architecture in _BATCHTOPK:
@@ -57,7 +61,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     if family == "jumprelu":
         options["threshold"] = _threshold(tensors, source)
     if family in {"topk", "groupmax"}:
-        options |= {"k": integer(_k(config), "k", source), "rescale_by_decoder_norm": rescale}
+        options["k"] = integer(_k(config), "k", source)
     activation = activation_from(record, source)
     sae = SparseAutoencoder(**options, family=cast(Family, family), activation=activation)
     if sae.residual_step is not None:

@@ -70,6 +70,8 @@ def _columns(entries: Tensor, places: Places, x: Tensor) -> Tensor:
 
 def _dots(places: Places, x: Tensor, weights: Tensor) -> Tensor:
     """``X_r . W_c`` [n]."""
+    if x.shape[1] == 1:
+        return x[places.rows, 0] * weights[places.columns, 0]
     if places.crowded(_DOTS):
         return (x @ weights.T)[places.rows, places.columns].to(x.dtype)
     # The derivative of an embedding bag for its per-sample weights: dot products without the gathered rows in memory.
@@ -109,34 +111,12 @@ def sums(entries: Tensor, places: Places) -> Tensor:
 
 def broadcast(of_rows: Tensor, places: Places) -> Tensor:
     """For each entry [n] the value of its row [size]; differentiable."""
-    return cast(Tensor, _Broadcast.apply(of_rows, places))
+    return dots(places, of_rows[:, None], of_rows.new_ones(places.width, 1))
 
 
 def spread(of_columns: Tensor, places: Places) -> Tensor:
     """For each entry [n] the value of its column [width]; differentiable."""
-    return cast(Tensor, _Spread.apply(of_columns, places))
-
-
-class _Broadcast(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, of_rows: Tensor, places: Places) -> Tensor:
-        ctx.places = places
-        return of_rows[places.rows]
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return _rows(grad, ctx.places, grad.new_ones(ctx.places.width, 1))[:, 0], None
-
-
-class _Spread(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, of_columns: Tensor, places: Places) -> Tensor:
-        ctx.places = places
-        return of_columns[places.columns]
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return _columns(grad, ctx.places, grad.new_ones(ctx.places.size, 1))[:, 0], None
+    return dots(places, of_columns.new_ones(places.size, 1), of_columns[:, None])
 
 
 class _Decode(torch.autograd.Function):

@@ -8,7 +8,7 @@ import torch
 from rsae.evaluation.metrics import evaluate
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from tests.rsae.material import pure_metrics as metrics
 from tests.rsae.material.saes import random_sae
 from tests.rsae.material.sparse_data import sparse_states, teacher
