@@ -9,14 +9,13 @@ from torch import Tensor
 from rsae.formats.checked import check_size, described, float_tensor, gated_as_jumprelu, integer, weights
 from rsae.formats.record import activation_from, residual_step_from
 from rsae.sae.autoencoder import Family, SparseAutoencoder
-from rsae.sae.conventions import Conventions
+from rsae.sae.conventions import NORMALISATIONS, Conventions
 
 __all__ = ["from_live", "read_sae_lens"]
 
 _BATCHTOPK = ("batchtopk", "matryoshka_batchtopk")
 _SCALES = ("scaling_factor", "finetuning_scaling_factor")
 _THRESHOLDS = {"jumprelu": ("threshold", "log_threshold")} | dict.fromkeys(_BATCHTOPK, ("topk_threshold",))
-_NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale")
 _SCALED_OUTSIDE = ("expected_average_only_in", "covariance_whitening")
 
 
@@ -123,8 +122,8 @@ def _normalisation(config: Mapping[str, Any], source: str) -> str:
     value = config.get("normalize_activations")
     if value is None or isinstance(value, bool) or value in _SCALED_OUTSIDE:
         return "none"  # as in SAELens: whoever feeds the SAE scales its inputs; the metadata keep the name
-    if value not in _NORMALISATIONS:
-        raise ValueError(f"normalize_activations of {source} is {value!r}; known are {', '.join(_NORMALISATIONS)}")
+    if value not in NORMALISATIONS:
+        raise ValueError(f"normalize_activations of {source} is {value!r}; known are {', '.join(NORMALISATIONS)}")
     return str(value)
 
 
