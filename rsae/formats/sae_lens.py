@@ -1,14 +1,14 @@
 """SAELens: versions 6, 5 and 3 (``cfg.json`` + ``sae_weights.safetensors``), and a live ``sae_lens.SAE``."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rsae.formats.checked import check_size, described, float_tensor, gated_as_jumprelu, integer, weights
-from rsae.formats.record import activation_from, residual_step_from
-from rsae.sae.autoencoder import Family, SparseAutoencoder
+from rsae.formats.record import recorded
+from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import NORMALISATIONS, Conventions
 
 __all__ = ["from_live", "read_sae_lens"]
@@ -47,7 +47,6 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
             normalise=_normalisation(config, source),
         ),
         "metadata": _metadata(config, source),
-        "refine": record.get("refine", "none"),
     }
     if architecture == "gated":
         return SparseAutoencoder(**gated_as_jumprelu(options, source))
@@ -61,11 +60,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
         options["threshold"] = _threshold(tensors, source)
     if family in {"topk", "groupmax"}:
         options["k"] = integer(_k(config), "k", source)
-    activation = activation_from(record, source)
-    sae = SparseAutoencoder(**options, family=cast(Family, family), activation=activation)
-    if sae.residual_step is not None:
-        sae.residual_step.data.fill_(residual_step_from(record, source))
-    return sae
+    return recorded(record, source, **options, family=family)
 
 
 def from_live(sae: Any) -> SparseAutoencoder:
