@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 import flint
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.alternation import alternating
 from rational_approx.exchange.extrema import looks
 from rational_approx.exchange.relaxed import sampled
@@ -80,6 +81,8 @@ def improved(
         Index of a point of the grid and the value that P/Q has there.
     """
     from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
+
+    watch.check()
 
     (t, s, w, sides), (p, q) = grid, degree
     size_now = np.abs(q_now)
@@ -147,6 +150,7 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Approximant | No
             return
         q_now, error = step.q, step.error
         largest = float(np.abs(error).max())
+        watch.report("linear programmes", problem.change.ansatz.outer(*degree), None, largest)
         chosen = alternating(error[w > 0].tolist(), sum(degree) + 2)
         if chosen is not None:
             unevenness = 1 - float(np.abs(error[w > 0][chosen]).min()) / largest

@@ -147,8 +147,21 @@ class Fit:
 
 
 class DidNotConverge(ArithmeticError):
-    """No best approximant was found; ``fit`` is the best attempt, or None where there was none without a pole."""
+    """No best approximant was found.
 
-    def __init__(self, message: str, fit: Fit | None = None) -> None:
+    Attributes
+    ----------
+    fit:
+        The best attempt, None where there was none without a pole.
+    cause:
+        Why, as far as that is known; the message says more, and what to try. ``"noise"``: the values of the callable
+        are less exact than the error is large. ``"digits"``: float64 is. ``"jump"``, ``"pole"``: the target has one.
+        ``"peak"``: the error has a peak narrower than the distance of the points that were looked at. ``"degenerate"``:
+        the best of a smaller type is as good. ``"time"``: the ``time_limit`` was over. ``"tolerance"``: no type that
+        was tried meets it. ``"condition"``: a required value is so far from f that the best is not unique.
+        ``"bounds"``: the best without bounds was found, and the one within them was not. ``"unknown"``.
+    """
+
+    def __init__(self, message: str, fit: Fit | None = None, cause: str = "unknown") -> None:
         super().__init__(message)
-        self.fit = fit
+        self.fit, self.cause = fit, cause

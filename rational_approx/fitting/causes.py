@@ -1,0 +1,227 @@
+"""Why no best approximant was found: what floats show of the target and of the best attempt, in words.
+
+Nothing here is proved: it is a second look, taken only after a failure, for the cause that a user can do something
+about. Noise is estimated by differences (Hamming 1962; Moré & Wild 2011): of values at five points at equal distances
+the fourth difference of a smooth function falls with the distance to the fourth power, that of independent errors of
+size s is ``sqrt(70) s`` at any.
+"""
+
+from collections.abc import Iterator
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+
+from rational_approx import watch
+from rational_approx.fitting.result import DidNotConverge, Fit
+from rational_approx.problem.ansatz import Type
+from rational_approx.targets.piece import Piece, steepest
+from rational_approx.targets.target import Target
+
+__all__ = ["explained", "noise_of", "out_of_time"]
+
+DISTANCES = (1e-9, 1e-8, 1e-7, 1e-6, 1e-5)
+"""Between the points of a difference, as shares of the piece: what differs by noise differs alike at most of them."""
+
+PLACES = 15
+DIFFERENCE = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
+QUARTILE = 0.6745
+"""Half of the values of a normal distribution lie within so many standard deviations."""
+
+ROUNDING = 1e-14
+"""Noise that is a smaller share of the target's size is the rounding of float64."""
+
+DROWNED = 0.01
+"""Noise of this share of an error is too much to level it."""
+
+SEEN = 4001
+STEPS = 20
+"""The steepest steps of a piece that are looked at for a jump."""
+
+ZOOMS, GROWN = 12, 1e9
+"""A value that grows by so much on the way to its peak, and to the last, belongs to a pole."""
+
+NARROW = 0.05
+"""The width of a peak that was missed, as a share of the distance of the points around it."""
+
+
+class _Cause(NamedTuple):
+    """The short word, what was found, and what to try."""
+
+    word: str
+    found: str
+    advice: str
+
+
+def explained(target: Target, degree: Type, attempt: Fit | None, degenerate: bool = False) -> DidNotConverge:
+    """The exception for a type of which no best approximant was found.
+
+    ``degenerate`` says that the attempt is the best of a smaller type, and as good as what was found of this one.
+    """
+    if degenerate and attempt is not None:
+        defect = min(a - b for a, b in zip(degree, attempt.rational.type, strict=True))
+        cause = _Cause(
+            "degenerate",
+            f"the type is degenerate, or so nearly that floats see no difference: the best of type "
+            f"{attempt.rational.type} (defect {defect}) is as good",
+            f"ask for type {attempt.rational.type}, or for one more in one degree alone",
+        )
+        found: _Cause | None = next(_opaque(target, attempt), cause)
+    else:
+        found = next(_all(target, attempt), None)
+    start = f"no best approximant of type {degree} was found for {target!r}"
+    if found is None:
+        advice = "try another type (one lower or higher in either degree), a smaller domain, or a gap around a jump"
+        return DidNotConverge(f"{start}: {advice}", attempt)
+    return DidNotConverge(f"{start}: {found.found}; {found.advice}", attempt, found.word)
+
+
+def out_of_time(target: Target, asked: str, attempt: Fit | None) -> DidNotConverge:
+    """The exception where the time was over; ``asked`` says what was looked for."""
+    if attempt is None:
+        known = "there is no attempt yet"
+    else:
+        known = f"the best attempt is attached (type {attempt.rational.type}, levelled error {float(attempt.error):.3g})"
+    message = f"the time was over before {asked} was found for {target!r}; {known}: raise time_limit=, or lower the type"
+    return DidNotConverge(message, attempt, "time")
+
+
+def _all(target: Target, attempt: Fit | None) -> Iterator[_Cause]:
+    yield from _opaque(target, attempt)
+    for before, piece in zip(target.pieces, target.pieces[1:]):
+        if before.upper == piece.lower:
+            x = np.array([float(piece.lower)])
+            height = float(abs(before.function(x) - piece.function(x))[0])
+            if height > 1e-9 * _size(piece):
+                yield _jump(float(x[0]), height)
+    if attempt is not None:
+        yield from _missed(target, attempt)
+
+
+def _opaque(target: Target, attempt: Fit | None) -> Iterator[_Cause]:
+    """What only a callable may have: an expression is refused before, and has no noise."""
+    level = 0.0 if attempt is None else float(attempt.error)
+    for piece in target.pieces:
+        if piece.expression is not None:
+            continue
+        size, noise = _size(piece), noise_of(piece)
+        at = _pole(piece)
+        if at is not None:
+            yield _Cause(
+                "pole",
+                f"its values grow without bound towards x = {at:.9g}",
+                "leave a gap around it in the domain, or fit the target times a factor that vanishes there",
+            )
+        drowned = noise * _weight(piece) > DROWNED * level
+        if noise > ROUNDING * size and drowned:
+            yield _Cause(
+                "noise",
+                f"its values are exact to about {noise:.1g} only (noise, by differences of values next to each other)"
+                + (f", and the error to be levelled is about {level:.1g}" if level else ""),
+                "compute them more exactly, ask for a smaller type, or smooth them first",
+            )
+        where = _stepped(piece, max(0.5 * level / _weight(piece), 100 * noise, 1e-12 * size))
+        if where is not None:
+            yield _jump(*where)
+        if not piece.precise and (drowned or level < 1e-12 * size * _weight(piece)):
+            yield _Cause(
+                "digits",
+                f"float64 has too few digits: its values are exact to about {max(noise, 1e-16 * size):.1g}, and the "
+                "error to be levelled is no larger",
+                "give an expression, or a callable of mpmath numbers, or ask for a smaller type",
+            )
+
+
+def noise_of(piece: Piece) -> float:
+    """How far the values of a piece are off, each on its own: a standard deviation, estimated by differences."""
+    lower, upper = _ends(piece)
+    places = lower + (upper - lower) * (0.5 + np.arange(PLACES)) / PLACES * 0.999
+    found = []
+    for share in DISTANCES:
+        distance = share * (upper - lower)
+        values = [piece.function(place + distance * np.arange(5)) @ DIFFERENCE for place in places]
+        found.append(float(np.median(np.abs(values))) / (QUARTILE * np.sqrt(70)))
+    return float(np.median(found))
+
+
+def _ends(piece: Piece) -> tuple[float, float]:
+    return max(float(piece.lower), -1e3), min(float(piece.upper), 1e3)
+
+
+def _size(piece: Piece) -> float:
+    lower, upper = _ends(piece)
+    values = np.abs(piece.function(np.linspace(lower, upper, 63)))
+    return float(np.median(values[np.isfinite(values)])) or 1.0
+
+
+def _weight(piece: Piece) -> float:
+    lower, upper = _ends(piece)
+    with np.errstate(all="ignore"):
+        weights = piece.weight(np.linspace(lower, upper, 63))
+    return float(np.median(weights[np.isfinite(weights)]))
+
+
+def _jump(x: float, height: float) -> _Cause:
+    return _Cause(
+        "jump",
+        f"it jumps by {height:.3g} at x = {x:.9g}, so that no error is below about half of that",
+        f"leave a gap around it in the domain, or give breakpoints=[{x:.9g}] to fit both one-sided limits",
+    )
+
+
+def _stepped(piece: Piece, least: float) -> tuple[float, float] | None:
+    """Where a piece jumps by more than ``least``, and by how much."""
+    x = piece.marks
+    steps = np.abs(np.diff(piece.function(x)))
+    for k in np.argsort(steps)[::-1][:STEPS]:
+        if steps[k] <= least:
+            break
+        watch.check()
+        left, right, rest = steepest(piece.function, float(x[k]), float(x[k + 1]))
+        if rest > max(least, 0.25 * steps[k]) and right - left <= 1e-12 * max(1.0, abs(left)):
+            return left, rest
+    return None
+
+
+def _pole(piece: Piece) -> float | None:
+    """Where the values of a piece grow without bound: however near to the peak one looks, they are larger there."""
+    x = piece.marks
+    values = np.abs(piece.function(x))
+    first, half = _size(piece), 0.0
+    for zoom in range(ZOOMS):
+        k = int(np.nan_to_num(values, nan=0.0, posinf=np.inf).argmax())
+        if not isfinite(values[k]):
+            return float(x[k])
+        half = float(values[k]) if zoom == ZOOMS // 2 else half
+        around = x[max(k - 1, 0) : k + 2]
+        x = np.union1d(np.linspace(around[0], around[-1], 33), x[k])
+        values = np.abs(piece.function(x))
+    k = int(values.argmax())
+    return float(x[k]) if values[k] > GROWN * first and values[k] > 8 * half else None
+
+
+def _missed(target: Target, attempt: Fit) -> Iterator[_Cause]:
+    """A peak of the attempt's error that is narrower than the points on both sides of it are distant."""
+    size, k, x = max(_largest(piece, attempt, k) for k, piece in enumerate(target.pieces))
+    level, piece = float(attempt.error), target.pieces[k]
+    lower, upper = _ends(piece)
+    known = np.array([lower, *(float(t) for t in attempt.reference if lower < t < upper), upper])
+    after = min(max(int(np.searchsorted(known, x)), 1), known.size - 1)
+    gap = float(known[after] - known[after - 1])
+    beside = np.clip(x + NARROW * gap * np.array([-1.0, 1.0]), lower, upper)
+    if size > 1.01 * level and (np.abs(piece.error(attempt.rational, beside)) < size / 2).all():
+        yield _Cause(
+            "peak",
+            f"the error of the best attempt is {size:.3g} at x = {x:.9g}, in a peak narrower than the distance of the "
+            f"points that were looked at, and {level:.3g} elsewhere",
+            f"give breakpoints=[{x:.9g}], or cut the domain there",
+        )
+
+
+def _largest(piece: Piece, attempt: Fit, k: int) -> tuple[float, int, float]:
+    lower, upper = _ends(piece)
+    marks = piece.marks
+    x = np.union1d(marks[(marks >= lower) & (marks <= upper)], np.linspace(lower, upper, SEEN))
+    sizes = np.nan_to_num(np.abs(piece.error(attempt.rational, x)), nan=0.0, posinf=np.inf)
+    worst = int(sizes.argmax())
+    return float(sizes[worst]), k, float(x[worst])
