@@ -38,8 +38,9 @@ SEEN = 4001
 STEPS = 20
 """The steepest steps of a piece that are looked at for a jump."""
 
-ZOOMS, GROWN = 12, 1e9
-"""A value that grows by so much on the way to its peak, and to the last, belongs to a pole."""
+ZOOMS = 12
+BESIDE, GROWN = 1e-7, 1e3
+"""A peak that is so many times as high as the values at this share of the piece beside it belongs to a pole."""
 
 NARROW = 0.05
 """The width of a peak that was missed, as a share of the distance of the points around it."""
@@ -120,7 +121,7 @@ def _opaque(target: Target, attempt: Fit | None) -> Iterator[_Cause]:
                 + (f", and the error to be levelled is about {level:.1g}" if level else ""),
                 "compute them more exactly, ask for a smaller type, or smooth them first",
             )
-        where = _stepped(piece, max(0.5 * level / _weight(piece), 100 * noise, 1e-12 * size))
+        where = _stepped(piece, attempt, max(0.5 * level / _weight(piece), 100 * noise, 1e-12 * size))
         if where is not None:
             yield _jump(*where)
         if not piece.precise and (drowned or level < 1e-12 * size * _weight(piece)):
@@ -169,17 +170,22 @@ def _jump(x: float, height: float) -> _Cause:
     )
 
 
-def _stepped(piece: Piece, least: float) -> tuple[float, float] | None:
-    """Where a piece jumps by more than ``least``, and by how much."""
-    x = piece.marks
-    steps = np.abs(np.diff(piece.function(x)))
+def _stepped(piece: Piece, attempt: Fit | None, least: float) -> tuple[float, float] | None:
+    """Where a piece jumps by more than ``least``, and by how much: seen in the error of the attempt, where the slope of
+    the target hides nothing."""
+
+    def rest(x: np.ndarray) -> np.ndarray:
+        return piece.function(x) if attempt is None else piece.function(x) - attempt.rational(x)
+
+    x = _points(piece)
+    steps = np.abs(np.diff(rest(x)))
     for k in np.argsort(steps)[::-1][:STEPS]:
         if steps[k] <= least:
             break
         watch.check()
-        left, right, rest = steepest(piece.function, float(x[k]), float(x[k + 1]))
-        if rest > max(least, 0.25 * steps[k]) and right - left <= 1e-12 * max(1.0, abs(left)):
-            return left, rest
+        left, right, height = steepest(rest, float(x[k]), float(x[k + 1]))
+        if height > max(least, 0.25 * steps[k]) and right - left <= 1e-12 * max(1.0, abs(left)):
+            return left, height
     return None
 
 
@@ -187,17 +193,17 @@ def _pole(piece: Piece) -> float | None:
     """Where the values of a piece grow without bound: however near to the peak one looks, they are larger there."""
     x = piece.marks
     values = np.abs(piece.function(x))
-    first, half = _size(piece), 0.0
-    for zoom in range(ZOOMS):
+    for _ in range(ZOOMS):
         k = int(np.nan_to_num(values, nan=0.0, posinf=np.inf).argmax())
         if not isfinite(values[k]):
             return float(x[k])
-        half = float(values[k]) if zoom == ZOOMS // 2 else half
         around = x[max(k - 1, 0) : k + 2]
         x = np.union1d(np.linspace(around[0], around[-1], 33), x[k])
         values = np.abs(piece.function(x))
     k = int(values.argmax())
-    return float(x[k]) if values[k] > GROWN * first and values[k] > 8 * half else None
+    lower, upper = _ends(piece)
+    beside = np.clip(x[k] + BESIDE * (upper - lower) * np.array([-1.0, 1.0]), lower, upper)
+    return float(x[k]) if values[k] > GROWN * np.abs(piece.function(beside)).max() else None
 
 
 def _missed(target: Target, attempt: Fit) -> Iterator[_Cause]:
@@ -219,9 +225,13 @@ def _missed(target: Target, attempt: Fit) -> Iterator[_Cause]:
 
 
 def _largest(piece: Piece, attempt: Fit, k: int) -> tuple[float, int, float]:
-    lower, upper = _ends(piece)
-    marks = piece.marks
-    x = np.union1d(marks[(marks >= lower) & (marks <= upper)], np.linspace(lower, upper, SEEN))
+    x = _points(piece)
     sizes = np.nan_to_num(np.abs(piece.error(attempt.rational, x)), nan=0.0, posinf=np.inf)
     worst = int(sizes.argmax())
     return float(sizes[worst]), k, float(x[worst])
+
+
+def _points(piece: Piece) -> np.ndarray:
+    lower, upper = _ends(piece)
+    marks = piece.marks
+    return np.union1d(marks[(marks >= lower) & (marks <= upper)], np.linspace(lower, upper, SEEN))

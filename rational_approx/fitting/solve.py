@@ -257,7 +257,11 @@ class _Solver:
                     yield _candidate(found)
         except Invisible:
             self.invisible = True
-        if problem.precise and self.invisible:
+        except np.linalg.LinAlgError:  # beside a pole of a callable
+            pass
+        if self.invisible:
+            if not problem.precise:  # whatever is tried next would level rounding errors
+                return
             yield from self.explored(spread_starts(problem, degree))
         try:
             for grown in continued(problem, degree):
