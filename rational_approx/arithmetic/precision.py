@@ -57,7 +57,10 @@ def working_bits(bits: int) -> Iterator[int]:
             mpmath.mp.prec = flint.ctx.prec = bits
             yield bits
         finally:
-            mpmath.mp.prec, flint.ctx.prec = before
+            try:
+                mpmath.mp.prec, flint.ctx.prec = before
+            finally:  # Ctrl-C may fall into the setter of mpmath, which is written in Python: then this one restores
+                mpmath.mp.prec, flint.ctx.prec = before
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from rational_approx.exchange.stationary import Point, Unfinished
 
 __all__ = ["Equations", "interpolated"]
 
-POWERS = 100
+POWERS = 200
 
 
 class Equations:
@@ -62,10 +62,11 @@ class Equations:
         """
         unseen = flint.arb(2) ** (-4 * flint.ctx.prec)  # a shift that keeps M regular where the target is zero
         quotient = (self.m + self.b * unseen).mid().solve(self.b, algorithm="approx").mid()
-        dominant = self.dominant(quotient)
-        if dominant is not None and dominant[0] > 0:
-            return (1 / dominant[0] - unseen).mid(), dominant[1]
-        if dominant is not None and all(self.levels):
+        dominant = self.dominant(quotient) if all(self.levels) else None  # else several may have the signs
+        if dominant is not None:
+            h = (1 / dominant[0] - unseen).mid()
+            if h > 0 or abs(h) <= flint.arb(2) ** (-flint.ctx.prec // 2) * max(abs(s) for s in self.s) + unseen:
+                return abs(h), dominant[1]  # of an error that is none, rounding makes the sign
             raise Unfinished("the only Q without a zero belongs to an error of the other sign")
         values, vectors = flint.acb_mat(quotient).eig(right=True, algorithm="approx")
         best = flint.arb(2) ** (-flint.ctx.prec // 2)
@@ -98,7 +99,9 @@ class Equations:
             if not size.is_finite() or size == 0:
                 return None
             v = (image * (1 / size)).mid()
-            if abs(size - before) * largest < flint.arb(2) ** -40:  # what is left of Q's error is small beside h
+            # Half of the digits; and what is left of Q's error is small beside h.
+            step = abs(size - before)
+            if step < abs(size) * flint.arb(2) ** (-flint.ctx.prec // 2) and step * largest < flint.arb(2) ** -40:
                 with suppress(Unfinished):
                     return size.mid(), self.signed([(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))])
                 return None

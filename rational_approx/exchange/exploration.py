@@ -21,6 +21,9 @@ from rational_approx.problem.reduction import Reduced
 
 __all__ = ["Explored", "explored"]
 
+MANY_DIGITS = 280
+"""An error below ten to the minus twice as many is taken for none: infinity stands for 2**2000, about 1e602."""
+
 LOOKS, MANY_LOOKS = 6, 32
 ROUGH = 1e-3
 
@@ -40,14 +43,14 @@ def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digit
     """Exchange from a start until the peaks agree to a thousandth, which is where the finish takes over.
 
     An error of zero to many digits may still be one that is only very small, as that of ``exp`` is in type (20, 20):
-    the target counts as a rational of the type where sixteen times as many digits show none either.
+    the target counts as a rational of the type where many more digits show none either.
 
     Raises
     ------
     Unfinished
         where a reference levels no rational without a pole, or the peaks do not settle.
     """
-    for more in (digits, 4 * digits + 20, 16 * digits + 80):
+    for more in (digits, max(4 * digits + 20, MANY_DIGITS)):
         found = _explored(problem, degree, start, more)
         if not found.exact:
             break

@@ -92,8 +92,10 @@ def lawson(problem: Reduced, degree: tuple[int, int]) -> Iterator[Barycentric]:
         with np.errstate(all="ignore"):
             error = w * (f - (cauchy @ v[: n + 1]) / (cauchy @ v[n + 1 :]))
         size = np.abs(error)
-        if not np.isfinite(size).all() or size.max() == 0:
+        if not np.isfinite(size).all():
             return
+        if size.max() <= INVISIBLE * np.abs(s).max():
+            raise Invisible
         if step in OFFERED:
             chosen = alternating(error.tolist(), count)
             reference = None if chosen is None else t[chosen]
@@ -110,14 +112,15 @@ def _support(t: np.ndarray, f: np.ndarray, w: np.ndarray, count: int) -> np.ndar
         chosen.append(int(error.argmax()))
         c = _cauchy(t, t[chosen])
         rest = np.setdiff1d(np.arange(t.size), chosen)
-        loewner = (f[rest, None] - f[chosen]) * c[rest] * w[rest, None]
+        # Divided by its largest entry of the Cauchy matrix no row holds more noise than its value does.
+        loewner = (f[rest, None] - f[chosen]) * c[rest] * (w[rest] / np.abs(c[rest]).max(axis=1))[:, None]
         b = np.linalg.svd(loewner, full_matrices=False)[2][-1]
         with np.errstate(all="ignore"):
             r = (c[rest] @ (f[chosen] * b)) / (c[rest] @ b)
         error = np.zeros(t.size)
         error[rest] = np.abs(w[rest] * (f[rest] - r))
         error[~np.isfinite(error)] = 0.0
-        if error.max() < INVISIBLE * np.abs(w * f).max() and np.isfinite(r).all():
+        if error.max() <= INVISIBLE * np.abs(w * f).max() and np.isfinite(r).all():
             raise Invisible
     return t[chosen]
 

@@ -9,6 +9,7 @@ into the exchange, until both agree.
 from fractions import Fraction
 from typing import NamedTuple
 
+from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import fraction
 from rational_approx.fitting.result import Fit
 from rational_approx.proof.largest import largest_error
@@ -20,10 +21,10 @@ AGREED = Fraction(1, 10**9)
 
 
 class Look(NamedTuple):
-    """A proved upper bound of the error; and points at which it exceeds the levelled one, infinity left out."""
+    """A proved upper bound of the error; and points at which it exceeds the levelled one."""
 
     upper: Fraction | None
-    missed: tuple[Fraction, ...]
+    missed: tuple[End, ...]
 
 
 def last_look(found: Fit) -> Look | None:
@@ -35,5 +36,4 @@ def last_look(found: Fit) -> Look | None:
     searched = largest_error(target, found.rational, found.reference, AGREED, allowed)
     if searched is None:
         return None
-    above = (x for x, size in searched.points if size > allowed)
-    return Look(searched.upper, tuple(x for x in above if isinstance(x, Fraction)))
+    return Look(searched.upper, tuple(x for x, size in searched.points if size > allowed))

@@ -27,7 +27,9 @@ def symmetry_of(target: Target) -> Ansatz:
         if piece.upper <= 0:
             continue
         points = scan_points(max(piece.lower, Fraction(0)), piece.upper, 64)
-        points = points[(np.abs(points) < 1e8)]
+        # Where the target varies, on either side: a narrow peak on one of them is no symmetry.
+        points = np.unique(np.abs(np.concatenate([points, piece.marks, twin.marks])))
+        points = points[(points >= float(max(piece.lower, Fraction(0)))) & (points <= min(float(piece.upper), 1e8))]
         x.append(points)
         plus.append(piece.function(points))
         minus.append(twin.function(-points))

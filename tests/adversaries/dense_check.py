@@ -55,6 +55,7 @@ def check(problem: Problem, rational: Any, error: Any, per_point: int = 400) -> 
     """Evaluate at ``per_point`` points for every point of a reference of the type, and refine every local maximum."""
     size = float(error)
     digits = max(60, 45 + (int(-log10(size)) if 0 < size < 1 else 0) + (10 if size else 30))
+    digits += 8 * max(problem.degree)  # where all poles crowd at a narrow peak, each costs the digits of its width
     with mpmath.workdps(digits):
         return _check(problem, rational, mpmath.mpf(error), per_point * (sum(problem.degree) + 2))
 
@@ -93,7 +94,7 @@ def _check(problem: Problem, rational: Any, size: mpmath.mpf, count: int) -> Che
         ends = [start, *sorted(marked.union(_kinks(problem, start, stop))), stop]
         for left, right in pairwise(ends):
             inwards = [tiny if any(abs(end - b) < tiny for b in given) else mpmath.mpf(0) for end in (left, right)]
-            grid = _grid(left, right, inwards, max(120, count // (len(ends) - 1)))
+            grid = _grid(left, right, inwards, max(120, count // (len(ends) - 1)), 20 if problem.narrow else 5)
             found += _maxima(error, grid, size / 10)  # a narrow peak may stand much higher than its points
     found.sort()
     highest, at = max((abs(e), x) for x, e in found)
@@ -125,10 +126,12 @@ def _rounded(x: mpmath.mpf) -> mpmath.mpf:
     return short if abs(x - short) < mpmath.mpf(10) ** -(mpmath.mp.dps - 8) else x
 
 
-def _grid(low: mpmath.mpf, high: mpmath.mpf, inwards: list[mpmath.mpf], count: int) -> list[mpmath.mpf]:
-    """Chebyshev points of a piece, and geometric ones towards both ends (and towards infinity)."""
+def _grid(
+    low: mpmath.mpf, high: mpmath.mpf, inwards: list[mpmath.mpf], count: int, decade: int
+) -> list[mpmath.mpf]:
+    """Chebyshev points of a piece, and geometric ones, so many a decade, towards both ends (and towards infinity)."""
     low = low + inwards[0]
-    close = [mpmath.mpf(10) ** (mpmath.mpf(-k) / 5) for k in range(5, 101)]
+    close = [mpmath.mpf(10) ** (mpmath.mpf(-k) / decade) for k in range(decade, 20 * decade + 1)]
     half = [mpmath.mpf(1 - v) / 2 for v in (_cosine(k, count) for k in range(count + 1))]
     if high == inf:
         far = [mpmath.mpf(10) ** (mpmath.mpf(k) / 8) for k in range(8 * FAR)]

@@ -38,7 +38,7 @@ def _peak(draw: random.Random, kind: str) -> Problem:
     tree = _peak_at(draw, places[0], _width(draw))
     for at in places[1:]:
         tree = ("+", tree, _peak_at(draw, at, _width(draw)))
-    return ready(draw, kind, tree, [domain], _degree(draw), places)
+    return ready(draw, kind, tree, [domain], _degree(draw), places, narrow=True)
 
 
 def _bump(draw: random.Random, kind: str) -> Problem:
@@ -46,7 +46,7 @@ def _bump(draw: random.Random, kind: str) -> Problem:
     domain = interval(draw, 3)
     at, height = _place(draw, domain), number(f"{10 ** draw.uniform(-5, 0):.1e}")
     tree = ("+", smooth(draw), ("*", height, _peak_at(draw, at, _width(draw))))
-    return ready(draw, kind, tree, [domain], _degree(draw), [at])
+    return ready(draw, kind, tree, [domain], _degree(draw), [at], narrow=True)
 
 
 def _ramp(draw: random.Random, kind: str) -> Problem:
@@ -64,7 +64,7 @@ def _ramp(draw: random.Random, kind: str) -> Problem:
     )
     if draw.random() < 0.4:
         tree = ("+", tree, smooth(draw))
-    return ready(draw, kind, tree, [domain], _degree(draw), [at, at + width])
+    return ready(draw, kind, tree, [domain], _degree(draw), [at, at + width], narrow=True)
 
 
 def _clustered(draw: random.Random, kind: str) -> Problem:
@@ -91,7 +91,7 @@ def _clustered(draw: random.Random, kind: str) -> Problem:
                 ]
             ),
         )
-    return ready(draw, kind, tree, [domain], _degree(draw, 8), places)
+    return ready(draw, kind, tree, [domain], _degree(draw, 8), places, narrow=True)
 
 
 NARROW: Kinds = {

@@ -28,6 +28,7 @@ class Problem:
     breaks: tuple[Fraction, ...] = ()
     given_breaks: tuple[Fraction, ...] = ()
     opaque: bool = False
+    narrow: bool = False
 
     def __str__(self) -> str:
         domain = [tuple(str(end) for end in pair) for pair in self.domain]

@@ -16,16 +16,18 @@ from tests.adversaries.threads import differences
 
 # A program that is interrupted again and again while it fits and saves, and says what was left behind.
 INTERRUPTED = """
-import _thread, os, sys, threading, flint, mpmath
+import _thread, os, signal, sys, threading, flint, mpmath
 from rational_approx import certify, fit, save
 folder, stopped = sys.argv[1], 0
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell ignores it
 for k in range(12):
     timer = threading.Timer(0.02 + 0.03 * k, _thread.interrupt_main)
     try:
         timer.start()
-        for _ in range(400):  # far more than there is time for
+        while timer.is_alive():
             found = fit("exp(x)", (3, 2), (-1, 1), digits=30)
             save(certify(found), folder + "/proof.json")
+        timer.join()
     except KeyboardInterrupt:
         stopped += 1
     timer.join()
@@ -57,6 +59,21 @@ def test_an_exception_restores_everything(block):
     with pytest.raises(KeyboardInterrupt), block(77), block(5):
         raise KeyboardInterrupt
     assert before == (mpmath.mp.prec, flint.ctx.prec, flint.ctx.cap)
+
+
+def test_an_interrupt_while_the_precision_is_restored(monkeypatch):
+    prec, interrupted = type(mpmath.mp).prec, iter([False, True, False])  # set, restored, and once more
+
+    def set_precision(context, bits):
+        if next(interrupted):
+            raise KeyboardInterrupt
+        prec.fset(context, bits)
+
+    before = mpmath.mp.prec, flint.ctx.prec
+    monkeypatch.setattr(type(mpmath.mp), "prec", property(prec.fget, set_precision))
+    with pytest.raises(KeyboardInterrupt), working_bits(77):
+        pass
+    assert before == (mpmath.mp.prec, flint.ctx.prec)
 
 
 def test_a_thread_keeps_its_precision_while_another_waits():

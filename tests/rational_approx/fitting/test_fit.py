@@ -172,7 +172,7 @@ def test_a_float64_callable_beyond_its_noise_does_not_converge():
         (("exp(x)", (2, 1), (1, 0)), {}, "reversed"),
         (("exp(x)", (2, 1), (1, 1)), {}, "empty"),
         (("exp(x)", (2, 1), []), {}, "empty"),
-        (("exp(x)", (2, 1), (0, math.nan)), {}, "NaN"),
+        (("exp(x)", (2, 1), (0, math.nan)), {}, "not nan"),
         (("exp(x)", (2, 1), [(0, 1), (0.5, 2)]), {}, "overlap"),
         (("exp(x)", (2, 1)), {}, "needs a domain"),
         (("exp(", (2, 1), (0, 1)), {}, "position"),
