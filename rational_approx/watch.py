@@ -19,7 +19,7 @@ __all__ = ["Listener", "OutOfTime", "Progress", "check", "over", "report", "unwa
 class Progress(NamedTuple):
     """A step of a fit.
 
-    ``stage`` names what is done; ``type`` is the type (p, q) that is tried, a smaller one than was asked for among them.
+    ``stage`` names what is done; ``type`` is the type (p, q) that is tried, maybe a smaller one than was asked for.
     ``levelled`` is the error on the reference and ``largest`` the largest found (weighted, as `Fit.error`): where they
     meet the fit is best. None where a stage has no such number.
     """
@@ -41,6 +41,10 @@ class OutOfTime(Exception):
 
 class _Raised(Exception):
     """The listener raised, which is no failure of a step."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__()
+        self.problem = problem
 
 
 class _Watch(NamedTuple):
@@ -75,8 +79,7 @@ def watched(listener: Listener | None, seconds: float | None) -> Iterator[None]:
     try:
         yield
     except _Raised as raised:
-        assert raised.__cause__ is not None
-        raise raised.__cause__ from None
+        raise raised.problem from None
     finally:
         _now.reset(token)
 
@@ -103,13 +106,11 @@ def check() -> None:
         raise OutOfTime
 
 
-def report(
-    stage: str, degree: tuple[int, int], levelled: float | None = None, largest: float | None = None
-) -> None:
+def report(stage: str, degree: tuple[int, int], levelled: float | None = None, largest: float | None = None) -> None:
     """Tell the listener of a step. Whatever it raises ends the computation, also what a failed step would raise."""
     watch = _now.get()
     if watch is not None and watch.listener is not None:
         try:
             watch.listener(Progress(stage, degree, levelled, largest))
         except Exception as problem:
-            raise _Raised from problem
+            raise _Raised(problem) from problem

@@ -88,7 +88,10 @@ def improved(
     size_now = np.abs(q_now)
     basis = _orthonormal(t, 1 / size_now, max(p, q))
     top, bottom = basis[:, : p + 1], basis[:, : q + 1]
-    u, sizes, v = np.linalg.svd(np.hstack([s[:, None] * bottom, -w[:, None] * top]), full_matrices=False)
+    errors = np.hstack([s[:, None] * bottom, -w[:, None] * top])
+    if not np.isfinite(errors).all():  # beside a pole of a callable
+        return None
+    u, sizes, v = np.linalg.svd(errors, full_matrices=False)
     inverse = v.T / np.maximum(sizes, 1e-15 * sizes[0])
     lower = level * (sides[:, None] * bottom) @ inverse[: q + 1]
     scale = np.sqrt(t.size) / np.maximum(1.0, np.abs(lower).max(axis=0))

@@ -89,7 +89,15 @@ def _on_line(question: Question) -> Fit:
         return fitted(question._replace(target=cut, degree=degree))
 
     points = tuple(a for a, _ in question.interpolate)
-    found: Fit | None = on_line(question.target, question.degree, points, fitted_cut)
+    try:
+        found: Fit | None = on_line(question.target, question.degree, points, fitted_cut)
+    except DidNotConverge as stopped:  # the time is over, on a line that is cut open
+        attempt, target = stopped.fit, question.target
+        if attempt is not None:
+            rational = replace(attempt.rational, domain=target.domain)
+            free = in_range(*rational.polynomials, target.domain, (-inf, inf))
+            attempt = replace(attempt, rational=rational, target=target, degree=question.degree) if free else None
+        raise out_of_time(target, f"the best approximant of type {question.degree}", attempt) from None
     if found is None or not found.converged:
         raise explained(question.target, question.degree, found)
     return found
@@ -118,7 +126,8 @@ def fitted(question: Question) -> Fit:
         done, records = restricted(walled, walled.degree, bounds, start, question.digits or DEFAULT_DIGITS)
         inside = question.answer(walled, done, True, [*found.history, *records])
         if in_range(*inside.rational.polynomials, target.domain, bounds):
-            return inside
+            seen = last_look(inside)
+            return replace(inside, upper=seen and seen.upper)
         reason = "rounding left its range"
     except watch.OutOfTime:
         attempt = replace(found, converged=False)

@@ -7,6 +7,7 @@ size s is ``sqrt(70) s`` at any.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from math import isfinite
 from typing import NamedTuple
 
@@ -34,8 +35,8 @@ ROUNDING = 1e-14
 DROWNED = 0.01
 """Noise of this share of an error is too much to level it."""
 
-SEEN = 4001
-STEPS = 20
+SEEN = 10_007
+STEPS = 60
 """The steepest steps of a piece that are looked at for a jump."""
 
 ZOOMS = 12
@@ -82,8 +83,12 @@ def out_of_time(target: Target, asked: str, attempt: Fit | None) -> DidNotConver
     if attempt is None:
         known = "there is no attempt yet"
     else:
-        known = f"the best attempt is attached (type {attempt.rational.type}, levelled error {float(attempt.error):.3g})"
-    message = f"the time was over before {asked} was found for {target!r}; {known}: raise time_limit=, or lower the type"
+        known = (
+            f"the best attempt is attached (type {attempt.rational.type}, levelled error {float(attempt.error):.3g})"
+        )
+    message = (
+        f"the time was over before {asked} was found for {target!r}; {known}: raise time_limit=, or lower the type"
+    )
     return DidNotConverge(message, attempt, "time")
 
 
@@ -106,7 +111,7 @@ def _opaque(target: Target, attempt: Fit | None) -> Iterator[_Cause]:
         if piece.expression is not None:
             continue
         size, noise = _size(piece), noise_of(piece)
-        at = _pole(piece)
+        at = _pole(piece, attempt)
         if at is not None:
             yield _Cause(
                 "pole",
@@ -171,17 +176,10 @@ def _jump(x: float, height: float) -> _Cause:
 
 
 def _stepped(piece: Piece, attempt: Fit | None, least: float) -> tuple[float, float] | None:
-    """Where a piece jumps by more than ``least``, and by how much: seen in the error of the attempt, where the slope of
-    the target hides nothing."""
-
-    def rest(x: np.ndarray) -> np.ndarray:
-        return piece.function(x) if attempt is None else piece.function(x) - attempt.rational(x)
-
-    x = _points(piece)
+    """Where a piece jumps by more than ``least``, and by how much."""
+    x, rest = _points(piece), partial(_rest, piece, attempt)
     steps = np.abs(np.diff(rest(x)))
     for k in np.argsort(steps)[::-1][:STEPS]:
-        if steps[k] <= least:
-            break
         watch.check()
         left, right, height = steepest(rest, float(x[k]), float(x[k + 1]))
         if height > max(least, 0.25 * steps[k]) and right - left <= 1e-12 * max(1.0, abs(left)):
@@ -189,21 +187,21 @@ def _stepped(piece: Piece, attempt: Fit | None, least: float) -> tuple[float, fl
     return None
 
 
-def _pole(piece: Piece) -> float | None:
+def _pole(piece: Piece, attempt: Fit | None) -> float | None:
     """Where the values of a piece grow without bound: however near to the peak one looks, they are larger there."""
-    x = piece.marks
-    values = np.abs(piece.function(x))
+    x = _points(piece)
+    values = np.abs(_rest(piece, attempt, x))
     for _ in range(ZOOMS):
         k = int(np.nan_to_num(values, nan=0.0, posinf=np.inf).argmax())
         if not isfinite(values[k]):
             return float(x[k])
         around = x[max(k - 1, 0) : k + 2]
         x = np.union1d(np.linspace(around[0], around[-1], 33), x[k])
-        values = np.abs(piece.function(x))
+        values = np.abs(_rest(piece, attempt, x))
     k = int(values.argmax())
     lower, upper = _ends(piece)
     beside = np.clip(x[k] + BESIDE * (upper - lower) * np.array([-1.0, 1.0]), lower, upper)
-    return float(x[k]) if values[k] > GROWN * np.abs(piece.function(beside)).max() else None
+    return float(x[k]) if values[k] > GROWN * np.abs(_rest(piece, attempt, beside)).max() else None
 
 
 def _missed(target: Target, attempt: Fit) -> Iterator[_Cause]:
@@ -229,6 +227,12 @@ def _largest(piece: Piece, attempt: Fit, k: int) -> tuple[float, int, float]:
     sizes = np.nan_to_num(np.abs(piece.error(attempt.rational, x)), nan=0.0, posinf=np.inf)
     worst = int(sizes.argmax())
     return float(sizes[worst]), k, float(x[worst])
+
+
+def _rest(piece: Piece, attempt: Fit | None, x: np.ndarray) -> np.ndarray:
+    """What the attempt leaves of a piece, where the slope and the size of the target hide nothing."""
+    with np.errstate(all="ignore"):
+        return piece.function(x) if attempt is None else piece.function(x) - attempt.rational(x)
 
 
 def _points(piece: Piece) -> np.ndarray:

@@ -69,7 +69,7 @@ def fit(
     ValueError
         for a degree, domain, weight or target that makes no sense; the message says what to try.
     DidNotConverge
-        where no best approximant was found, or the time was over: with the best attempt as its ``fit``, and a ``cause``.
+        where no best approximant was found, or the time was over: ``fit`` is the best attempt, and ``cause`` says why.
 
     Of samples no rational may be best, and the best one may have poles between them: then there is a ``UserWarning``,
     and ``Fit.remarks`` says the same. See :mod:`rational_approx.exchange.discrete`.

@@ -1,6 +1,7 @@
 """`Fit`: the answer to a fit, with its question; `DidNotConverge`: that there is none."""
 
 from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,10 @@ from rational_approx.targets.target import Target
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["DidNotConverge", "Fit"]
+__all__ = ["LOOKED_AT", "DidNotConverge", "Fit"]
+
+LOOKED_AT = 40
+"""The points of a last look in floats, for each point of the reference."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,7 +124,22 @@ class Fit:
             lines.append(f"  with {conditions}")
         if self.bounds != (-inf, inf):
             lines.append(f"  with values in [{float(self.bounds[0]):g}, {float(self.bounds[1]):g}]: proved")
+        if known := self._known:
+            lines.append(f"  {known}")
         return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])
+
+    @property
+    def _known(self) -> str:
+        # What is known of the error at all the other points; a fit that was read from a file does not bring it.
+        if not self.converged or self.target.samples is not None:
+            return ""
+        if self.upper is not None:
+            return f"proved: the error is nowhere larger than {_upwards(self.upper)}"
+        opaque = [piece for piece in self.target.pieces if piece.expression is None or piece.weight_expression is None]
+        if not opaque:
+            return ""
+        points = sum(piece.marks.size for piece in opaque) + LOOKED_AT * len(self.reference)
+        return f"sampled: the callable was looked at in about {points} points; between them nothing is known of it"
 
     @property
     def infimum(self) -> Any:
@@ -144,6 +163,12 @@ class Fit:
             at = "" if zero is None else f", the first at x = {float(zero):.6g}"
             remarks.append(f"the denominator has zeros between samples{at}: lower its degree to have no pole there")
         return tuple(remarks)
+
+
+def _upwards(bound: Fraction) -> str:
+    """A bound with ten digits, rounded up."""
+    shown = Context(prec=10, rounding=ROUND_CEILING).divide(Decimal(bound.numerator), Decimal(bound.denominator))
+    return f"{shown:.9e}" if 0 < shown < Decimal("1e-4") else str(shown)
 
 
 class DidNotConverge(ArithmeticError):

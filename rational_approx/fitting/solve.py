@@ -20,6 +20,7 @@ from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, varied
 from rational_approx.fitting.jump import half_jump
+from rational_approx.fitting.result import LOOKED_AT
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
@@ -150,10 +151,11 @@ class _Solver:
         """The best attempt. The best of a smaller type is one where the attempts of the type itself are no better: then
         the type is degenerate, or so nearly that its level equations are."""
         attempt = self.attempt()
-        if lower is not None and lower.converged:
-            if attempt is None or abs(lower.done.h) <= abs(attempt.h) * AS_GOOD:
-                return Solution(lower.done, lower.degree, False)
-        return None if attempt is None else Solution(attempt, self.problem.degree, False)
+        if lower is None or not lower.converged:
+            return None if attempt is None else Solution(attempt, self.problem.degree, False)
+        if attempt is None or abs(lower.done.h) <= abs(attempt.h) * AS_GOOD:
+            return Solution(lower.done, lower.degree, False)
+        return Solution(attempt, self.problem.degree, False)
 
     def attempt(self) -> Finished | None:
         """The best that was found, though it was not accepted, or not even finished; None if it has a pole."""
@@ -369,7 +371,7 @@ def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> b
             allowed = 1 + ROUGH
         except Failure:
             pass
-    _, e = peaks(problem, level, looks(problem, 40 * len(done.reference)))
+    _, e = peaks(problem, level, looks(problem, LOOKED_AT * len(done.reference)))
     return float(np.abs(e).max()) <= max(low, h) * allowed + noise
 
 

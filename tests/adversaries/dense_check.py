@@ -126,9 +126,7 @@ def _rounded(x: mpmath.mpf) -> mpmath.mpf:
     return short if abs(x - short) < mpmath.mpf(10) ** -(mpmath.mp.dps - 8) else x
 
 
-def _grid(
-    low: mpmath.mpf, high: mpmath.mpf, inwards: list[mpmath.mpf], count: int, decade: int
-) -> list[mpmath.mpf]:
+def _grid(low: mpmath.mpf, high: mpmath.mpf, inwards: list[mpmath.mpf], count: int, decade: int) -> list[mpmath.mpf]:
     """Chebyshev points of a piece, and geometric ones, so many a decade, towards both ends (and towards infinity)."""
     low = low + inwards[0]
     close = [mpmath.mpf(10) ** (mpmath.mpf(-k) / decade) for k in range(decade, 20 * decade + 1)]
