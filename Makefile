@@ -45,12 +45,14 @@ pages: $(STAMP)
 	mkdir -p $(PAGES)
 	$(BIN)/python -m tests.benchmarks.fit.approximation --write docs/measured/benchmarks.md
 	$(BIN)/python -m tests.benchmarks.fit.times --write docs/measured/times.md
+	$(BIN)/python -m tests.benchmarks.fit.cliffs --write docs/measured/times.md
 	$(BIN)/python -m tests.benchmarks.fit.choosing
 	$(BIN)/python -m tests.benchmarks.proof.sollya --write docs/measured/proofs.md
 	$(BIN)/python -m tests.benchmarks.proof.evaluation
 	$(BIN)/python -m tests.benchmarks.proof.rounding
 	$(BIN)/python -m tests.adversaries.truths
 	$(BIN)/python -m tests.adversaries.fuzz --count 1000 --record $(PAGES)/fuzz.jsonl --write docs/measured/fuzz.md
+	$(BIN)/python -m tests.adversaries.fuzz --narrow --count 1000 --record $(PAGES)/narrow.jsonl --write docs/measured/fuzz.md
 	$(BIN)/python -m tests.adversaries.samples --count 1000 --record $(PAGES)/samples.jsonl --write docs/measured/fuzz.md
 	$(BIN)/python -m tests.adversaries.false_proofs --count 1000 --results $(PAGES)/false.jsonl --write docs/measured/proofs.md
 	$(BIN)/python -m tests.adversaries.mutations --count 500 --write docs/measured/proofs.md

@@ -9,9 +9,9 @@ from rsae.evaluation.metrics import evaluate
 from rsae.formats import load_sae, save_sae
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SAEOutput, SparseAutoencoder
-from rsae.training.finetune import finetune
-from rsae.upgrading.calibrate import calibrate
-from rsae.upgrading.upgrade import Settings, Upgrade, upgrade
+from rsae.training.finetuning import finetune
+from rsae.upgrading.calibration import calibrate
+from rsae.upgrading.pipeline import Settings, Upgrade, upgrade
 
 __all__ = [
     "HiddenStates",

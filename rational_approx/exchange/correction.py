@@ -43,7 +43,7 @@ class Grid(NamedTuple):
 
     @classmethod
     def of(cls, problem: Reduced, degree: tuple[int, int]) -> "Grid":
-        """A fixed look at every piece, with many points a coefficient; of samples, the samples."""
+        """A fixed look at every piece, with many points a coefficient."""
         t = np.concatenate(looks(problem, 16 * (sum(degree) + 2) // len(problem.pieces) + 48))
         return cls(t, *sampled(problem, t), problem.signs_at(t))
 

@@ -34,9 +34,7 @@ def spread(lower: float, upper: float, count: int) -> np.ndarray:
 
 
 def looks(problem: Reduced, count: int) -> list[np.ndarray]:
-    """The points of :func:`spread` and the marks of every piece; for samples the samples."""
-    if problem.points is not None:
-        return [problem.points]
+    """The points of :func:`spread` and the marks of every piece."""
     return [np.union1d(spread(piece.low, piece.high, count), piece.marks) for piece in problem.pieces]
 
 
@@ -54,7 +52,7 @@ def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
         mine = r.reference[(r.reference >= lower) & (r.reference <= upper)]
         marks = np.unique(np.concatenate([[lower], mine, [upper]]))
         between = (marks[:-1, None] + np.diff(marks)[:, None] * inner).ravel()
-        t = np.unique(np.concatenate([base[k], marks, between])) if problem.points is None else problem.points
+        t = np.unique(np.concatenate([base[k], marks, between]))
         e = error(problem, k, r, t)
         size = np.abs(e)
         left, right = np.r_[-np.inf, size[:-1]], np.r_[size[1:], -np.inf]
@@ -65,7 +63,7 @@ def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
         share = np.linspace(-1, 1, 9)
         half = np.maximum(at - low, high - at)
         zooms = ZOOMS if piece.source.expression is not None else ZOOMS_OPAQUE
-        for _ in range(zooms if problem.points is None else 0):
+        for _ in range(zooms):
             grid = np.clip(at[:, None] + half[:, None] * share, low[:, None], high[:, None])
             values = error(problem, k, r, grid.ravel()).reshape(grid.shape)
             same = np.where(values * np.sign(best)[:, None] > 0, np.abs(values), -1.0)

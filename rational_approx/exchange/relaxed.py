@@ -76,7 +76,7 @@ def from_coordinate(problem: Reduced, u: np.ndarray) -> np.ndarray:
         here = which == k
         v = np.sin(np.pi * (u[here] - k) / 2) ** 2
         t[here] = np.clip(low + (high - low) * v, low, high)
-    return problem.snapped(t)
+    return t
 
 
 def _levelled(problem: Reduced, reference: np.ndarray, degree: tuple[int, int], base: list[np.ndarray]) -> Level:
@@ -84,8 +84,7 @@ def _levelled(problem: Reduced, reference: np.ndarray, degree: tuple[int, int], 
     if not (w > 0).all() or (np.diff(reference) <= 0).any():
         raise Inadmissible("two points of the reference coincide, or the weight vanishes at one")
     found = level(reference, s, w, degree, problem.signs_at(reference))
-    # Of samples there is one grid, however many pieces.
-    if not all(found.signed(grid, piece.q_sign) for grid, piece in zip(base, problem.pieces, strict=False)):
+    if not all(found.signed(grid, piece.q_sign) for grid, piece in zip(base, problem.pieces, strict=True)):
         raise Inadmissible("the levelled rational has a pole between two points of the reference")
     return found
 

@@ -10,9 +10,10 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from rational_approx.arithmetic.domain import End
-from rational_approx.arithmetic.precision import fraction
+from rational_approx.arithmetic.precision import fraction, working_bits
+from rational_approx.expressions.enclosures import Undecided
 from rational_approx.fitting.result import Fit
-from rational_approx.proof.largest import largest_error
+from rational_approx.proof.error_search import ErrorOf, finite_points, place, rounded
 
 __all__ = ["Look", "last_look"]
 
@@ -32,8 +33,16 @@ def last_look(found: Fit) -> Look | None:
     target = found.target
     if target.samples is not None or any(p.expression is None or p.weight_expression is None for p in target.pieces):
         return None
+    points = finite_points(found.reference)
+    error = ErrorOf(target, *found.rational.polynomials, points, len(found.reference), AGREED)
     allowed = fraction(found.error) * (1 + AGREED)
-    searched = largest_error(target, found.rational, found.reference, AGREED, allowed)
-    if searched is None:
+    try:
+        search, bits, reached = error.searched(allowed)
+    except (Undecided, OverflowError):
         return None
-    return Look(searched.upper, tuple(x for x, size in searched.points if size > allowed))
+    if search is None:
+        return Look(Fraction(0), ())
+    with working_bits(bits):
+        above = [sample for sample in search.samples if rounded(abs(sample.value).lower(), -1) > allowed]
+        upper = rounded(search.upper, 1) if reached and search.upper.is_finite() else None
+        return Look(upper, tuple(place(target, search.curves[sample.curve], sample.x) for sample in above))

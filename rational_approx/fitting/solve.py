@@ -296,7 +296,7 @@ class _Solver:
                     yield _candidate(found)
                 if best is None or found.deviation < best.deviation:
                     best = found
-            if best is None or problem.points is not None or best.deviation < LEVEL:
+            if best is None or best.deviation < LEVEL:
                 return
             nearest = best.level
             missed, _ = peaks(problem, nearest, looks(problem, 16 * sum(degree) // len(problem.pieces) + 80))

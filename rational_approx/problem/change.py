@@ -150,7 +150,7 @@ def _centre(target: Target, lower: Fraction, upper: Fraction) -> Fraction:
     """Where t is 0: floats lie densest there, so it is the end of a piece at which the target has a singularity that
     draws peaks to it, the only breakpoint, or else the middle."""
     gaps: dict[Fraction, float] = {}
-    for piece in target.pieces if target.samples is None else ():
+    for piece in target.pieces:
         x = piece.marks
         for end, gap in ((piece.lower, x[1] - x[0]), (piece.upper, x[-1] - x[-2])):
             gaps[finite(end)] = min(float(gap), gaps.get(finite(end), inf))

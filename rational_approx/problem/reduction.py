@@ -147,12 +147,11 @@ class ReducedPiece:
 
 @dataclass(frozen=True)
 class Reduced:
-    """The problem in t: its pieces and type, the change of variable, and for samples the only points that count."""
+    """The problem in t: its pieces and type, and the change of variable."""
 
     pieces: tuple[ReducedPiece, ...]
     degree: tuple[int, int]
     change: Change
-    points: np.ndarray | None = None
 
     @property
     def precise(self) -> bool:
@@ -178,16 +177,6 @@ class Reduced:
         for piece in self.pieces:
             signs[(t >= piece.low) & (t <= piece.high)] = piece.q_sign
         return signs
-
-    def snapped(self, t: np.ndarray) -> np.ndarray:
-        """For samples: different samples next to the given points. Otherwise the points themselves."""
-        if self.points is None:
-            return t
-        at = np.clip(np.searchsorted(self.points, t), 0, self.points.size - 1)
-        count = np.arange(t.size)
-        at = np.maximum.accumulate(at - count) + count  # strictly increasing, from the left
-        most = self.points.size - 1 - (t.size - 1 - count)
-        return self.points[np.minimum(at, most)]
 
     def marked(self, missed: Iterable[float]) -> "Reduced":
         """The same problem, with further points at which every look looks."""
@@ -234,10 +223,7 @@ def reduced(
     symmetry = Ansatz() if signs else symmetry_of(target)
     ansatz, degree, pieces = _looked_for(target, degree, conditions, symmetry if symmetry.keeps(bounds) else Ansatz())
     change, inner = change_for(target, degree, ansatz, pieces)
-    points = None
-    if target.samples is not None:
-        points = (target.samples[0] - float(change.origin)) / float(change.scale)
-    problem = Reduced(_in_order(pieces, change), inner, change, points)
+    problem = Reduced(_in_order(pieces, change), inner, change)
     return problem.with_signs(target.domain, signs) if signs else problem
 
 

@@ -62,21 +62,12 @@ def expand(b: Sequence[Fraction], c: Sequence[Fraction]) -> tuple[Fraction, ...]
     >>> [float(x) for x in expand([Fraction(0), Fraction(1)], [Fraction(1)])]
     [2.0, 0.0, 0.0]
     """
-    half = Fraction(1, 2)
-    arch = _product(_product(c, c), [half, Fraction(0), -half]) if c else []  # 1 - v^2 = (T_0 - T_2) / 2
-    square = _product(b, b)
-    length = max(len(arch), len(square))
-    total = [sum((s[i] for s in (arch, square) if i < len(s)), Fraction(i == 0)) for i in range(length)]
-    return tuple(total)
-
-
-def _product(left: Sequence[Fraction], right: Sequence[Fraction]) -> list[Fraction]:
-    total = [Fraction(0)] * (len(left) + len(right) - 1)
-    for i, a in enumerate(left):
-        for j, b in enumerate(right):
-            total[i + j] += a * b / 2
-            total[abs(i - j)] += a * b / 2
-    return total
+    edge = [Fraction(1, 2), Fraction(0), Fraction(-1, 2)]  # 1 - v^2 = (T_0 - T_2) / 2
+    square, arch = (chebyshev.chebmul(part, part) if part else [Fraction(0)] for part in (b, c))
+    total = chebyshev.chebadd(chebyshev.chebadd([Fraction(1)], square), chebyshev.chebmul(edge, arch))
+    # NumPy drops zeros at the end; as many coefficients as the type has say which type it is.
+    length = max(2 * len(b) - 1, 2 * len(c) + 1 if c else 0)
+    return tuple(total) + (Fraction(0),) * (length - len(total))
 
 
 def _range(q: np.ndarray) -> tuple[float, float]:

@@ -1,10 +1,12 @@
 """`PaperActivation`: the published dense form ``z = C_out r(h / C_in)``, under its own name.
 
 A rational is zero at finitely many points only, so every one of the d_sae codes is non-zero: L0 depends on a tolerance,
-and is always reported with it. The default upgrade keeps an exact support instead (`RationalActivation`).
+and is always reported with it. The default upgrade keeps an exact support instead (`RationalActivation`). Both
+answer the same: the value at (h, tau, share), ``dense``, ``tolerance``, ``rescaled``, ``learned`` and ``rational``.
 """
 
-from typing import Any, cast
+import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +15,9 @@ from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations import kernels
 from rsae.activations.denominator import expand, positive_form
-from rsae.activations.ratio import exact_coefficients
+from rsae.activations.ratio import RationalActivation, exact_coefficients
 
-__all__ = ["PaperActivation"]
+__all__ = ["Activation", "PaperActivation"]
 
 
 class PaperActivation(nn.Module):
@@ -41,6 +43,7 @@ class PaperActivation(nn.Module):
     Source: Yin & Yu, *Rational Sparse Autoencoder*, arXiv 2606.14990.
     """
 
+    dense = True
     inputs: tuple[str, ...] = ("value",)
 
     def __init__(
@@ -60,27 +63,36 @@ class PaperActivation(nn.Module):
         self.output_scale = nn.Parameter(torch.tensor(float(output_scale)))
         self.tolerance = float(tolerance)
 
-    def forward(self, pre_activations: Tensor) -> Tensor:
-        """Dense codes [..., d] of pre-activations [..., d]."""
-        scales = self.input_scale, self.output_scale
-        return cast(Tensor, _Dense.apply(pre_activations, *scales, self.numerator, self.denominator, self.arch))
+    def forward(self, pre_activations: Tensor, threshold: Tensor | None = None, share: Tensor | None = None) -> Tensor:
+        """Dense codes [..., d] of pre-activations [..., d], called as a `RationalActivation` is."""
+        return self.values(pre_activations)
+
+    def values(self, h: Tensor, tau: Tensor | None = None, share: Tensor | None = None) -> Tensor:
+        """The same: each code reads its own pre-activation alone."""
+        inputs = (h, self.input_scale, self.output_scale, self.numerator, self.denominator, self.arch)
+        return kernels.differentiable(kernels.dense, kernels.dense_gradients, inputs)
 
     def rational(self) -> Rational:
         """``r`` as an exact `Rational` of t on [-1, 1]; the activation is ``C_out r(h / C_in)``."""
         p, b, c = (exact_coefficients(x) for x in (self.numerator, self.denominator, self.arch))
         return Rational(tuple(p), expand(b, c), Domain.of((-1, 1)))
 
+    @torch.no_grad()
+    def rescaled(self, factor: float) -> "PaperActivation":
+        """The activation for pre-activations ``factor`` times as large, whose codes are as many times as large."""
+        other = copy.deepcopy(self)
+        other.input_scale.mul_(factor)
+        other.output_scale.mul_(factor)
+        other.tolerance *= factor
+        return other
 
-class _Dense(torch.autograd.Function):
-    """`kernels.formula.dense`: saves its inputs only; half precision comes and goes, the arithmetic is float32."""
+    @torch.no_grad()
+    def learned(self, start: Any) -> dict[str, list[float]]:
+        """What it became: codes at 201 pre-activations within both scales, and ``before`` those of the start."""
+        widest = max(float(start.input_scale), float(self.input_scale))
+        h = torch.linspace(-widest, widest, 201)
+        before, after = (gate(h.to(gate.numerator.device)).tolist() for gate in (start, self))
+        return {"pre_activation": h.tolist(), "before": before, "after": after}
 
-    @staticmethod
-    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
-        ctx.save_for_backward(*inputs)
-        return cast(Tensor, kernels.dense(*kernels.widened(inputs)).to(inputs[0]))
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return kernels.narrowed(
-            kernels.dense_gradients(*kernels.widened((grad, *ctx.saved_tensors))), ctx.saved_tensors
-        )
+Activation = RationalActivation | PaperActivation

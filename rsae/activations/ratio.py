@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Literal, cast
 
+import numpy as np
 import torch
+from numpy.polynomial.chebyshev import chebval
 from torch import Tensor, nn
 
 from rational_approx.arithmetic.domain import Domain
@@ -13,7 +15,7 @@ from rsae.activations import kernels
 from rsae.activations.denominator import expand, positive_form
 from rsae.activations.kernels.formula import exponents
 
-__all__ = ["IDENTITY", "Inputs", "RationalActivation", "exact_coefficients"]
+__all__ = ["IDENTITY", "Inputs", "RationalActivation", "exact_coefficients", "norm_share"]
 
 Inputs = tuple[Literal["ratio"]] | tuple[Literal["ratio"], Literal["norm"]]
 INPUTS: tuple[Inputs, ...] = (("ratio",), ("ratio", "norm"))
@@ -56,6 +58,9 @@ class RationalActivation(nn.Module):
     >>> [round(z, 5) for z in gate(torch.tensor([3.0, 1.0, -2.0]), torch.tensor(1.5)).tolist()]
     [3.0, 0.0, 0.0]
     """
+
+    dense = False
+    tolerance = 0.0
 
     def __init__(self, rational: Rational = IDENTITY, inputs: Sequence[str] = ("ratio",)) -> None:
         super().__init__()
@@ -114,8 +119,8 @@ class RationalActivation(nn.Module):
             raise ValueError(f"inputs {self.inputs} need the norm share of the token exactly when 'norm' is among them")
         inputs = (h, tau, share, self.numerator, self.denominator, self.arch)
         if not torch.is_grad_enabled():
-            return cast(Tensor, kernels.curve_measured(*kernels.widened(inputs)).to(h))
-        return cast(Tensor, _Curve.apply(*inputs))
+            return kernels.value(kernels.curve_measured, inputs)
+        return kernels.differentiable(kernels.curve, kernels.curve_gradients, inputs)
 
     def curve(self, ratio: Tensor, share: Tensor | None = None) -> Tensor:
         """``max(rho(u, q), 0)`` at ratios u in [0, 1]."""
@@ -129,9 +134,29 @@ class RationalActivation(nn.Module):
         ]
         return Rational(tuple(slices[0]), expand(slices[1], slices[2]), Domain.of((0, 1)))
 
+    def rescaled(self, factor: float) -> "RationalActivation":
+        """The activation in units ``factor`` times as fine: itself, as it reads ratios alone."""
+        return self
+
+    @torch.no_grad()
+    def learned(self, start: Any) -> dict[str, list[float]]:
+        """What it became: rho at 101 ratios, for three norm shares where it reads them, and ``before`` the gate's 1."""
+        ratio = torch.linspace(0, 1, 101)
+        u = ratio.to(self.numerator.device)
+        found = {"ratio": ratio.tolist(), "before": [1.0] * len(ratio)}
+        if "norm" not in self.inputs:
+            return found | {"after": self.curve(u).tolist()}
+        shares = (0.25, 0.5, 0.75)
+        return found | {f"after, norm share {q}": self.curve(u, torch.full_like(u, q)).tolist() for q in shares}
+
     def extra_repr(self) -> str:
         """What `repr` shows."""
         return f"inputs={self.inputs}, {sum(p.numel() for p in self.parameters())} scalars"
+
+
+def norm_share(size: Tensor, norm: Tensor) -> Tensor:
+    """``q`` [..., 1] from ``|x - b_dec|`` and ``|h_S|``."""
+    return size / (size + norm).clamp_min(1e-12)
 
 
 def exact_coefficients(parameter: Tensor) -> list[Fraction]:
@@ -152,25 +177,7 @@ def _slice(parameter: Tensor, both: bool, w: Fraction) -> list[Fraction]:
     if not values:
         return [Fraction(0)]
     pairs = exponents(len(values), both)
-    chebyshev = [Fraction(1), w]
-    while len(chebyshev) <= max(j for _, j in pairs):
-        chebyshev.append(2 * w * chebyshev[-1] - chebyshev[-2])
-    total = [Fraction(0)] * (max(i for i, _ in pairs) + 1)
-    for (i, j), value in zip(pairs, values, strict=True):
-        total[i] += value * chebyshev[j]
-    return total
-
-
-class _Curve(torch.autograd.Function):
-    """`kernels.formula.curve`: saves its inputs only; half precision comes and goes, the arithmetic is float32."""
-
-    @staticmethod
-    def forward(ctx: Any, *inputs: Tensor | None) -> Tensor:
-        ctx.save_for_backward(*inputs)
-        return cast(Tensor, kernels.curve(*kernels.widened(inputs)).to(inputs[0]))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return kernels.narrowed(
-            kernels.curve_gradients(*kernels.widened((grad, *ctx.saved_tensors))), ctx.saved_tensors
-        )
+    table = np.full([1 + max(index) for index in zip(*pairs, strict=True)], Fraction(0))
+    for pair, value in zip(pairs, values, strict=True):
+        table[pair] = value
+    return list(chebval(w, table.T))

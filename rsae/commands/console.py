@@ -14,7 +14,7 @@ from rich.table import Table
 from rsae.evaluation.metrics import Metrics
 from rsae.report.report import Report
 from rsae.report.wording import shown, spoken
-from rsae.training.finetune import Progress as Event
+from rsae.training.finetuning import Progress as Event
 
 __all__ = ["Bars", "frontier_table", "metrics_table", "refusing", "report_table"]
 

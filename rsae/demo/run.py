@@ -14,7 +14,7 @@ from rsae.demo import synthetic
 from rsae.demo.host import HOOK, gguf_path
 from rsae.demo.text import documents
 from rsae.formats import load_sae
-from rsae.upgrading.upgrade import Settings, Upgrade, upgrade
+from rsae.upgrading.pipeline import Settings, Upgrade, upgrade
 
 __all__ = ["TEACHER", "on_language_model", "on_synthetic"]
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rsae.data.states import HiddenStates, hidden_states
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.training.finetune import finetune
+from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
 
 __all__ = ["D_IN", "D_SAE", "K", "features", "recovered", "states", "teacher"]

@@ -76,7 +76,7 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
     dense form with a jump has no such bound: next to the jump its error is of the size of the jump.
     """
     device = teacher.W_enc.device
-    norms = torch.ones_like(teacher.b_enc) if teacher.rescale_by_decoder_norm else teacher.W_dec.norm(dim=1)
+    norms = torch.ones_like(teacher.b_enc) if teacher.conventions.rescale_by_decoder_norm else teacher.W_dec.norm(dim=1)
     inner = float(initialised.activation.input_scale) if isinstance(initialised.activation, PaperActivation) else 0.0
     straight = None if isinstance(initialised.activation, PaperActivation) else copy.deepcopy(initialised)
     if straight is not None:
@@ -85,7 +85,7 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
     others = 0
     for chunk in teacher.chunks(x):
         ours, theirs = initialised(chunk), teacher(chunk)
-        _, _, unit = teacher.normalised(chunk)
+        _, _, unit = teacher.conventions.normalised(chunk)
         size = torch.as_tensor(unit, device=device, dtype=torch.float64).reshape(-1)
         weighed = (theirs.codes.double().abs() * norms.double()).sum(1)
         mass = max(mass, float((weighed * size).max()))
@@ -108,7 +108,7 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
         if len({gate.rational(share) for share in SHARES}) > 1:
             return found | {"status": "undecided", "reason": "the curve reads a second input"}
         certificate, factor, more = curve_certificate(gate.rational()), mass, 0.0
-    elif isinstance(gate, PaperActivation) and teacher.family == "relu" and teacher.normalise == "none":
+    elif isinstance(gate, PaperActivation) and teacher.family == "relu" and teacher.conventions.normalise == "none":
         ratio = Fraction(float(gate.output_scale)) / Fraction(inner)
         exact = gate.rational()
         scaled = Rational(tuple(c * ratio for c in exact.numerator), exact.denominator, Domain.of((-1, 1)))

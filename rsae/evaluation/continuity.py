@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rsae.activations.paper import PaperActivation
 from rsae.data.harvest import up_to
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -107,16 +106,15 @@ def _strongest(sae: SparseAutoencoder, x: Tensor, top: int) -> tuple[Tensor, Ten
     """Indices [d_sae, top] of the tokens with the largest codes (-1 where fewer fire), and firing rates [d_sae]."""
     values = torch.zeros(sae.d_sae, 0, device=sae.W_enc.device)
     indices = torch.zeros(sae.d_sae, 0, dtype=torch.int64, device=sae.W_enc.device)
-    tolerance = sae.activation.tolerance if isinstance(sae.activation, PaperActivation) else 0.0
     count, start = torch.zeros(sae.d_sae, device=sae.W_enc.device), 0
     for chunk in sae.chunks(x):
         codes = sae.encode(chunk).T
-        count += (codes.abs() > tolerance).sum(1)
+        count += (codes.abs() > sae.tolerance).sum(1)
         here = torch.arange(start, start + len(chunk), device=codes.device).expand_as(codes)
         values, order = torch.cat([values, codes], 1).topk(min(top, values.shape[1] + codes.shape[1]), dim=1)
         indices = torch.cat([indices, here], 1).gather(1, order)
         start += len(chunk)
-    return torch.where(values > tolerance, indices, -1), count / len(x)
+    return torch.where(values > sae.tolerance, indices, -1), count / len(x)
 
 
 def in_contexts(

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.activations.paper import PaperActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["histograms", "ratios"]
@@ -40,7 +39,7 @@ def histograms(before: SparseAutoencoder, after: SparseAutoencoder, x: Tensor) -
 
     Empty where the codes are dense (`PaperActivation`) or there are none.
     """
-    if any(isinstance(sae.activation, PaperActivation) for sae in (before, after)):
+    if before.dense or after.dense:
         return {}
     found = [ratios(sae, x) for sae in (before, after)]
     if not all(len(h) for h, _ in found):

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.activations.paper import PaperActivation
 from rsae.data.states import HiddenStates
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -80,7 +79,7 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
         raise ValueError(f"this SAE takes vectors [n, {sae.d_in}], not {list(x.shape)}")
     if len(x) == 0:
         raise ValueError("there are no held-out vectors to evaluate on; make hidden states with held_out above 0")
-    tolerance = sae.activation.tolerance if isinstance(sae.activation, PaperActivation) else 0.0
+    tolerance = sae.tolerance
     values, errors = _reconstruction(sae, x, tolerance)
     known = {"tokens": f"{len(x)}"}
     if host is not None:
@@ -103,7 +102,9 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
 def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tuple[dict[str, float], dict[str, float]]:
     """Every metric that needs no host, over chunks of bounded memory; and the standard errors of means over tokens."""
     sums, firing = torch.zeros(()), torch.zeros((), dtype=torch.int64)
-    norms = torch.ones((), device=sae.W_enc.device) if sae.rescale_by_decoder_norm else sae.W_dec.norm(dim=1)
+    norms = (
+        torch.ones((), device=sae.W_enc.device) if sae.conventions.rescale_by_decoder_norm else sae.W_dec.norm(dim=1)
+    )
     for chunk in sae.chunks(x):
         codes, reconstruction, _ = sae(chunk)
         fires = codes.abs() > tolerance

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rsae.formats.checked import check_size, described, float_tensor, gated_as_jumprelu, integer, number, weights
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
 __all__ = ["looks_like_dictionary", "read_dictionary", "unwrapped"]
 
@@ -82,7 +83,7 @@ def _options(state: dict[str, Any], trainer: Mapping[str, Any], source: str) -> 
         return _unit_rows(weights(state, source, **linear, b_dec="bias")) | {"family": "relu"}
     if "decoder.bias" in state:
         found = weights(state, source, **linear, b_dec="decoder.bias")
-        return found | {"family": "relu", "apply_b_dec_to_input": False}
+        return found | {"family": "relu", "conventions": Conventions(apply_b_dec_to_input=False)}
     found = weights(state, source, {"k", "threshold"}, **linear, b_dec="b_dec")
     kind = trainer.get("dict_class")
     if kind == "AutoEncoderTopK" or (kind is None and "threshold" not in state):
@@ -106,7 +107,8 @@ def _matrices(state: dict[str, Any], source: str) -> dict[str, Any]:
     threshold = _threshold(state, source)
     if not matryoshka and threshold.dim() == 0:
         raise ValueError(f"{source} is neither JumpReLU (a threshold a latent) nor Matryoshka (group_sizes)")
-    return found | {"family": "jumprelu", "threshold": threshold, "apply_b_dec_to_input": matryoshka}
+    conventions = Conventions(apply_b_dec_to_input=matryoshka)
+    return found | {"family": "jumprelu", "threshold": threshold, "conventions": conventions}
 
 
 def _threshold(state: dict[str, Any], source: str) -> Tensor:

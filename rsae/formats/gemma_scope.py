@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rsae.formats.checked import check_size, described, weights
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
 __all__ = ["read_gemma_scope"]
 
@@ -42,4 +43,5 @@ def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], s
         hook = places[0].removesuffix(".output")
     found["threshold"] = found["threshold"].clamp_min(0.0)
     about = described("gemma-scope", source, config, hook=hook, model=config.get("model_name"))
-    return SparseAutoencoder(**found, family="jumprelu", apply_b_dec_to_input=False, metadata=about)
+    conventions = Conventions(apply_b_dec_to_input=False)
+    return SparseAutoencoder(**found, family="jumprelu", conventions=conventions, metadata=about)

@@ -5,6 +5,7 @@ from typing import Any
 
 from rsae.formats.checked import integer, weights
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
 __all__ = ["is_openai", "read_openai"]
 
@@ -37,6 +38,6 @@ def read_openai(state: Mapping[str, Any], source: str) -> SparseAutoencoder:
     details = details if isinstance(details, Mapping) else {}
     if activation == "TopK" and details.get("postact_fn", "ReLU") == "ReLU":
         k = integer(details.get("k"), "k", source)
-        return SparseAutoencoder(**options, family="topk", k=k, normalise="layer_norm")
+        return SparseAutoencoder(**options, family="topk", k=k, conventions=Conventions(normalise="layer_norm"))
     after = f" with {details['postact_fn']!r} after it" if "postact_fn" in details else ""
     raise ValueError(f"{source} has the activation {activation!r}{after}, which cannot be upgraded; ReLU and TopK can")

@@ -79,13 +79,13 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
         "d_sae": sae.d_sae,
         "dtype": "float32",
         "device": "cpu",
-        "apply_b_dec_to_input": sae.apply_b_dec_to_input,
-        "normalize_activations": sae.normalise,
+        "apply_b_dec_to_input": sae.conventions.apply_b_dec_to_input,
+        "normalize_activations": sae.conventions.normalise,
         "reshape_activations": read.get("reshape_activations", "none"),
         "metadata": plain(about | {"rsae": rest}),
     }
     if sae.k is not None:
-        config |= {"k": sae.k, "rescale_acts_by_decoder_norm": sae.rescale_by_decoder_norm}
+        config |= {"k": sae.k, "rescale_acts_by_decoder_norm": sae.conventions.rescale_by_decoder_norm}
     if not ordinary:
         config["rational"] = record_of(sae)
     return config

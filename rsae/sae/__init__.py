@@ -1,5 +1,6 @@
-"""The sparse autoencoder: its equations, folding, and GroupMax."""
+"""The sparse autoencoder: its equations, the supports of its families, and folding."""
 
 from rsae.sae.autoencoder import SAEOutput, SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
-__all__ = ["SAEOutput", "SparseAutoencoder"]
+__all__ = ["Conventions", "SAEOutput", "SparseAutoencoder"]

@@ -6,15 +6,15 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from rsae.activations.paper import PaperActivation
-from rsae.activations.ratio import RationalActivation
-from rsae.sae.groupmax import group_maxima
+from rsae.activations.paper import Activation
+from rsae.activations.ratio import norm_share
+from rsae.sae.conventions import PLAIN, Conventions
+from rsae.sae.support import Search, Support, above, group_maxima, largest
 
-__all__ = ["FAMILIES", "NORMALISATIONS", "Family", "SAEOutput", "SparseAutoencoder", "Support", "least_squares_gain"]
+__all__ = ["FAMILIES", "Family", "SAEOutput", "SparseAutoencoder", "least_squares_gain"]
 
 Family = Literal["relu", "jumprelu", "topk", "groupmax"]
 FAMILIES = ("relu", "jumprelu", "topk", "groupmax")
-NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale")
 REFINEMENTS = ("none", "gain", "residual")
 _ENTRIES = 2**22  # of a matrix [tokens, d_sae] at once: 16 MiB in float32
 
@@ -25,17 +25,6 @@ class SAEOutput(NamedTuple):
     codes: Tensor
     reconstruction: Tensor
     pre_activations: Tensor
-
-
-class Support(NamedTuple):
-    """What a family keeps: pre-activations (0 off the support), the threshold ``tau`` of each, and their columns.
-
-    ``kept`` is [..., k] for topk and groupmax, else [..., d_sae] and ``places`` None; ``tau`` broadcasts against it.
-    """
-
-    kept: Tensor
-    tau: Tensor
-    places: Tensor | None
 
 
 class SparseAutoencoder(nn.Module):
@@ -64,11 +53,8 @@ class SparseAutoencoder(nn.Module):
         [d_sae], or one number for all; jumprelu only.
     activation:
         ``None`` for the teacher's own gate, a `RationalActivation` on its exact support, or a `PaperActivation`.
-    apply_b_dec_to_input, rescale_by_decoder_norm:
-        As in the equations; the second is for topk (sae-lens ``rescale_acts_by_decoder_norm``).
-    normalise:
-        ``"none"``, ``"layer_norm"`` (each token centred and divided by its unbiased standard deviation + 1e-5) or
-        ``"constant_norm_rescale"`` (each token scaled to norm sqrt(d_in)); undone after the decoder.
+    conventions:
+        What differs between the libraries that train SAEs: `Conventions`.
     refine:
         ``"none"``; ``"gain"``: the codes of a token are scaled by the least-squares gain, held in [0.5, 2];
         ``"residual"``: one step ``z <- max(z + eta W_dec (x - x_hat), 0)`` on the support. Not activations: they read
@@ -100,18 +86,14 @@ class SparseAutoencoder(nn.Module):
         family: Family,
         k: int | None = None,
         threshold: Any = None,
-        activation: "RationalActivation | PaperActivation | None" = None,
-        apply_b_dec_to_input: bool = True,
-        rescale_by_decoder_norm: bool = False,
-        normalise: str = "none",
+        activation: Activation | None = None,
+        conventions: Conventions = PLAIN,
         refine: str = "none",
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
-        if normalise not in NORMALISATIONS:
-            raise ValueError(f"normalise must be one of {', '.join(NORMALISATIONS)}, not {normalise!r}")
         if refine not in REFINEMENTS:
             raise ValueError(f"refine must be one of {', '.join(REFINEMENTS)}, not {refine!r}")
         encoder = _checked("W_enc", W_enc)
@@ -130,7 +112,7 @@ class SparseAutoencoder(nn.Module):
             raise ValueError(f"k must be an integer from 1 to d_sae = {d_sae}, not {k!r}")
         if family == "groupmax" and k is not None and d_sae % k:
             raise ValueError(f"groupmax needs k groups of equal size, but d_sae = {d_sae} is not a multiple of k = {k}")
-        if rescale_by_decoder_norm and family != "topk":
+        if conventions.rescale_by_decoder_norm and family != "topk":
             raise ValueError(
                 "rescale_by_decoder_norm is for family 'topk': fold the norms of others into their weights"
             )
@@ -145,9 +127,7 @@ class SparseAutoencoder(nn.Module):
         self.family: Family = family
         self.k = k
         self.activation = activation
-        self.apply_b_dec_to_input = bool(apply_b_dec_to_input)
-        self.rescale_by_decoder_norm = bool(rescale_by_decoder_norm)
-        self.normalise = normalise
+        self.conventions = conventions
         self.refine = refine
         self.metadata: dict[str, Any] = dict(metadata or {})
 
@@ -163,48 +143,36 @@ class SparseAutoencoder(nn.Module):
 
     # -- the steps of the forward pass ------------------------------------------------------------------------------
 
-    def normalised(self, x: Tensor) -> tuple[Tensor, Tensor | float, Tensor | float]:
-        """The input [..., d_in] as the encoder takes it, and the shift and scale [..., 1] that undo it."""
-        if self.normalise == "layer_norm":
-            shift = x.mean(-1, keepdim=True)
-            # As in sae-lens: unbiased standard deviation, the epsilon outside the root, and only on the way in.
-            scale = x.std(-1, keepdim=True)
-            return (x - shift) / (scale + 1e-5), shift, scale
-        if self.normalise == "constant_norm_rescale":
-            scale = x.norm(dim=-1, keepdim=True).clamp_min(1e-12) / self.d_in**0.5
-            return x / scale, 0.0, scale
-        return x, 0.0, 1.0
-
     def pre_activations(self, x: Tensor) -> Tensor:
         """``h`` [..., d_sae] for normalised inputs [..., d_in], in units in which decoder rows decide the support."""
-        h = (x - self.b_dec if self.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
-        return h * self.W_dec.norm(dim=1) if self.rescale_by_decoder_norm else h
+        h = (x - self.b_dec if self.conventions.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
+        return h * self.W_dec.norm(dim=1) if self.conventions.rescale_by_decoder_norm else h
 
-    def select(self, h: Tensor) -> Support:
-        """The support of pre-activations [..., d_sae], with the threshold that the gate uses: the family's rule."""
+    def select(self, h: Tensor, search: Search = torch.topk) -> Support:
+        """The support of pre-activations [..., d_sae], with the threshold that the gate uses: the family's rule.
+
+        The paper's dense activation has every latent in its support, and no threshold. ``search`` finds a topk's codes.
+        """
+        if self.dense:
+            return Support(h, torch.zeros((), device=h.device), None)
         if self.k is not None:
-            kept, tau, places = group_maxima(h, self.k) if self.family == "groupmax" else _largest(h, self.k)
-            return Support(kept.clamp_min(0.0), tau, places)
-        tau = self.threshold if self.threshold is not None else torch.zeros((), device=h.device)
-        return Support(h * (h > tau), tau, None)
+            return group_maxima(h, self.k) if self.family == "groupmax" else largest(h, self.k, search)
+        return above(h, self.threshold if self.threshold is not None else torch.zeros((), device=h.device))
 
     def _codes(self, h: Tensor, x: Tensor) -> Tensor:
-        if isinstance(self.activation, PaperActivation):
-            return cast(Tensor, self.activation(h))
         kept, tau, places = self.select(h)
-        if self.activation is not None:
-            share = self._share(x, kept)
-            if places is None:
-                return cast(Tensor, self.activation(kept, tau, share))
-            kept = self.activation.values(kept, tau, share)
-        return kept if places is None else torch.zeros_like(h).scatter(-1, places, kept)
+        size = self.size(x)
+        share = None if size is None else norm_share(size, kept.norm(dim=-1, keepdim=True))
+        if places is None:
+            return kept if self.activation is None else cast(Tensor, self.activation(kept, tau, share))
+        codes = kept if self.activation is None else self.activation.values(kept, tau, share)
+        return torch.zeros_like(h).scatter(-1, places, codes)
 
-    def _share(self, x: Tensor, supported: Tensor) -> Tensor | None:
-        """``q = |x - b_dec| / (|x - b_dec| + |h_S|)`` [..., 1], where the activation reads it."""
+    def size(self, x: Tensor) -> Tensor | None:
+        """``|x - b_dec|`` [..., 1] of normalised inputs, where the activation reads the norm share; else None."""
         if self.activation is None or "norm" not in self.activation.inputs:
             return None
-        size = (x - self.b_dec).norm(dim=-1, keepdim=True)
-        return size / (size + supported.norm(dim=-1, keepdim=True)).clamp_min(1e-12)
+        return (x - self.b_dec).norm(dim=-1, keepdim=True)
 
     def _refined(self, codes: Tensor, x: Tensor) -> Tensor:
         if self.refine == "none":
@@ -219,7 +187,7 @@ class SparseAutoencoder(nn.Module):
 
     def _rows(self) -> Tensor:
         """Decoder rows [d_sae, d_in] in the units of the codes."""
-        if not self.rescale_by_decoder_norm:
+        if not self.conventions.rescale_by_decoder_norm:
             return self.W_dec
         return self.W_dec / self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
 
@@ -228,7 +196,7 @@ class SparseAutoencoder(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Codes [..., d_sae] of hidden states [..., d_in]; exactly zero off the support."""
         self._check(x)
-        inputs = self.normalised(x)[0]
+        inputs = self.conventions.normalised(x)[0]
         return self._refined(self._codes(self.pre_activations(inputs), inputs), inputs)
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -244,7 +212,7 @@ class SparseAutoencoder(nn.Module):
             if the last dimension of ``x`` is not d_in.
         """
         self._check(x)
-        inputs, shift, scale = self.normalised(x)
+        inputs, shift, scale = self.conventions.normalised(x)
         h = self.pre_activations(inputs)
         codes = self._refined(self._codes(h, inputs), inputs)
         return SAEOutput(codes, self.decode(codes) * scale + shift, h)
@@ -261,17 +229,20 @@ class SparseAutoencoder(nn.Module):
         if x.ndim == 0 or x.shape[-1] != self.d_in:
             raise ValueError(f"this SAE takes hidden states of width d_in = {self.d_in}, not of shape {list(x.shape)}")
 
+    @property
+    def dense(self) -> bool:
+        """Whether the codes are the paper's, which have no support."""
+        return self.activation is not None and self.activation.dense
+
+    @property
+    def tolerance(self) -> float:
+        """Codes of at most this magnitude count as zero: 0 on an exact support."""
+        return 0.0 if self.activation is None else self.activation.tolerance
+
     def extra_repr(self) -> str:
         """What `repr` shows."""
         gate = f"k={self.k}" if self.k is not None else self.family
         return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}"
-
-
-def _largest(h: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The k largest pre-activations [..., k], the next one [..., 1] (0 where there is none), and their columns."""
-    largest, order = h.topk(min(k + 1, h.shape[-1]), dim=-1)
-    tau = largest[..., k:] if largest.shape[-1] > k else torch.zeros_like(largest[..., :1])
-    return largest[..., :k], tau, order[..., :k]
 
 
 def least_squares_gain(target: Tensor, image: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 """Decoder norms folded into the encoder: the same function with decoder rows of norm 1."""
 
+import copy
+from dataclasses import replace
+
 import torch
 
-from rsae.activations.paper import PaperActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["fold_decoder_norms"]
@@ -23,30 +25,21 @@ def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
     """
     raw = sae.W_dec.norm(dim=1)
     norms = torch.where(raw > 0, raw, 1.0)
-    if isinstance(sae.activation, PaperActivation) and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
+    if sae.dense and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
         raise ValueError("decoder norms cannot be folded through the paper's dense activation: fold the teacher first")
     low, high = float(norms.min()), float(norms.max())
-    if sae.k is not None and not sae.rescale_by_decoder_norm and high > 1.001 * low:
+    if sae.k is not None and not sae.conventions.rescale_by_decoder_norm and high > 1.001 * low:
         raise ValueError(
             f"folding decoder norms from {low:.4g} to {high:.4g} would change which latents this SAE selects; "
             "keep its decoder rows as they are"
         )
-    folded = SparseAutoencoder(
-        # With rescale_by_decoder_norm a row of norm 0 also silences its latent, and has to go on doing so.
-        W_enc=sae.W_enc * (raw if sae.rescale_by_decoder_norm else norms),
-        b_enc=sae.b_enc * (raw if sae.rescale_by_decoder_norm else norms),
-        W_dec=sae.W_dec / norms[:, None],
-        b_dec=sae.b_dec,
-        family=sae.family,
-        k=sae.k,
-        threshold=None if sae.threshold is None else sae.threshold * norms,
-        activation=sae.activation,
-        apply_b_dec_to_input=sae.apply_b_dec_to_input,
-        rescale_by_decoder_norm=False,
-        normalise=sae.normalise,
-        refine=sae.refine,
-        metadata=sae.metadata,
-    )
-    if sae.residual_step is not None and folded.residual_step is not None:
-        folded.residual_step.copy_(sae.residual_step)
-    return folded.to(sae.W_enc.device)
+    folded = copy.deepcopy(sae).float().requires_grad_()
+    # With rescale_by_decoder_norm a row of norm 0 also silences its latent, and has to go on doing so.
+    encoded = raw if sae.conventions.rescale_by_decoder_norm else norms
+    folded.W_enc.mul_(encoded)
+    folded.b_enc.mul_(encoded)
+    folded.W_dec.div_(norms[:, None])
+    if folded.threshold is not None:
+        folded.threshold.mul_(norms)
+    folded.conventions = replace(sae.conventions, rescale_by_decoder_norm=False)
+    return folded

@@ -11,74 +11,57 @@ import torch
 from torch import Tensor
 
 from rsae import ranks
-from rsae.activations.ratio import RationalActivation
-from rsae.sae.groupmax import group_maxima
+from rsae.activations.paper import Activation
+from rsae.activations.ratio import norm_share
+from rsae.sae.support import Support
 from rsae.training import entries
 from rsae.training.entries import Places
 
-__all__ = ["Active", "active_above", "active_groupmax", "active_jump", "active_topk", "batch_level", "decode"]
+__all__ = ["Active", "active_above", "active_jump", "active_kept", "batch_level", "sparse_topk"]
 
 
 class Active(NamedTuple):
-    """Codes of a batch, entry by entry, in row order.
+    """Codes of a batch, entry by entry in row order: codes [n] (0 is possible), and where they lie.
 
-    codes [n] (0 is possible), columns [n], rows [n], size (number of rows), and l0: the mean number of entries above
-    their threshold, with a straight-through gradient where the gate has one. ``known``: the same as `Places`.
+    ``l0`` is the mean number of entries above their threshold, with a straight-through gradient where the gate has one.
     """
 
     codes: Tensor
-    columns: Tensor
-    rows: Tensor
-    size: int
+    places: Places
     l0: Tensor
-    known: Places | None = None
-
-    def places(self, d_sae: int) -> Places:
-        """Where the codes lie."""
-        return self.known or Places(self.rows, self.columns, self.size, d_sae)
 
 
-def decode(active: Active, weights: Tensor) -> Tensor:
-    """``W_dec^T z`` [batch, d_in] from entries and decoder rows [d_sae, d_in]."""
-    return entries.decode(active.codes, active.places(len(weights)), weights)
-
-
-def active_topk(h: Tensor, k: int, activation: RationalActivation | None, size: Tensor | None) -> Active:
-    """The k largest pre-activations of each row, where positive; tau is the (k+1)-th.
-
-    ``size`` [batch, 1] is ``|x - b_dec|``, for activations that read the norm share.
-    """
-    count = min(k + 1, h.shape[1])
+def sparse_topk(h: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest entries [batch, count] of each row, in order, and their columns; the gradient for h is sparse."""
     order = _largest(h.detach(), count)
     rows = torch.arange(len(h), device=h.device).repeat_interleave(count)
-    largest = entries.pick(h, Places(rows, order.reshape(-1), *h.shape)).view(len(h), count)
-    kept = largest[:, :k].clamp_min(0.0)
-    tau = largest[:, k:] if count > k else torch.zeros_like(largest[:, :1])
-    l0 = (kept.detach() > 0).sum() / len(h)
-    codes = _gated(kept, tau, activation, size)
-    rows = rows.view(len(h), count)[:, : codes.shape[1]].reshape(-1)
-    places = Places(rows, order[:, :k].reshape(-1), *h.shape)
-    return Active(codes.reshape(-1), places.columns, rows, len(h), l0, places)
+    return entries.pick(h, Places(rows, order.reshape(-1), *h.shape)).view(len(h), count), order
 
 
-def active_groupmax(h: Tensor, k: int, activation: RationalActivation | None, size: Tensor | None) -> Active:
-    """The largest pre-activation of each of k groups, where positive; tau is the group's runner-up."""
-    largest, tau, columns = group_maxima(h, k)
-    kept = largest.clamp_min(0.0)
-    codes = _gated(kept, tau, activation, size)
-    rows = torch.arange(len(h), device=h.device)[:, None].expand_as(codes)
-    return Active(codes.reshape(-1), columns.reshape(-1), rows.reshape(-1), len(h), (kept > 0).sum() / len(h))
+def active_kept(support: Support, d_sae: int, activation: Activation | None, size: Tensor | None) -> Active:
+    """Entries that a support of k places a row keeps.
+
+    ``size`` [batch, 1], here and below, is ``|x - b_dec|`` for activations that read the norm share, and else None.
+    """
+    kept, tau, columns = support
+    assert columns is not None
+    codes = kept
+    if activation is not None:
+        share = None if size is None else _share(size, kept.square().sum(1, keepdim=True))
+        codes = activation.values(kept, tau, share)
+    rows = torch.arange(len(kept), device=kept.device)[:, None].expand_as(columns)
+    places = Places(rows.reshape(-1), columns.reshape(-1), len(kept), d_sae)
+    return Active(codes.reshape(-1), places, (kept.detach() > 0).sum() / len(kept))
 
 
-def active_above(h: Tensor, tau: Tensor, activation: RationalActivation | None, size: Tensor | None) -> Active:
+def active_above(h: Tensor, tau: Tensor, activation: Activation | None, size: Tensor | None) -> Active:
     """Entries above one threshold (a scalar, not negative) for all latents."""
     places = _where(h.detach() > tau)
-    rows, columns = places.rows, places.columns
     values = entries.pick(h, places)
     codes = values
     if activation is not None:
-        codes = activation.values(values, tau, _share_of_entries(activation, size, values.square(), places))
-    return Active(codes, columns, rows, len(h), torch.tensor(len(values) / len(h)), places)
+        codes = activation.values(values, tau, _share_of_entries(size, values.square(), places))
+    return Active(codes, places, torch.tensor(len(values) / len(h)))
 
 
 @torch.no_grad()
@@ -105,9 +88,7 @@ def batch_level(h: Tensor, l0: float, guess: Tensor | None = None) -> Tensor:
     return ((kept + dropped) / 2).clamp_min(0.0)
 
 
-def active_jump(
-    h: Tensor, theta: Tensor, width: float, activation: RationalActivation | None, size: Tensor | None
-) -> Active:
+def active_jump(h: Tensor, theta: Tensor, width: float, activation: Activation | None, size: Tensor | None) -> Active:
     """Entries above their latent's threshold theta [d_sae], with the rectangle straight-through gradient for theta.
 
     Entries within ``width / 2`` below the threshold are in the list too, with code 0: they carry the gradient of the
@@ -115,20 +96,19 @@ def active_jump(
     al. 2024, arXiv 2407.14435).
     """
     places = _where(h.detach() > theta.detach() - width / 2)
-    rows, columns = places.rows, places.columns
     values, cut = entries.pick(h, places), entries.spread(theta, places)
     if activation is None:
         codes, height = values, cut.detach()
     else:
         # A support that changes moves the token's norm, and with it every other code: theta has a part in that, too.
         power = cast(Tensor, _Jump.apply(values.square(), values, cut, cut.detach().square(), width))
-        share = _share_of_entries(activation, size, power, places)
+        share = _share_of_entries(size, power, places)
         codes = activation.values(values, cut, share)
         height = activation.values(cut, cut, share).detach()
     codes = cast(Tensor, _Jump.apply(codes, values, cut, height, width))
     ones = torch.ones_like(values)
     l0 = cast(Tensor, _Jump.apply(ones, values, cut, ones, width)).sum() / len(h)
-    return Active(codes, columns, rows, len(h), l0, places)
+    return Active(codes, places, l0)
 
 
 def _largest(h: Tensor, count: int) -> Tensor:
@@ -169,30 +149,15 @@ def _where(mask: Tensor) -> Places:
     return Places(rows, columns, *mask.shape)
 
 
-def _gated(kept: Tensor, tau: Tensor, activation: RationalActivation | None, size: Tensor | None) -> Tensor:
-    """The codes [batch, k] of entries that a row keeps."""
-    if activation is None:
-        return kept
-    return activation.values(kept, tau, _share(activation, size, kept.square().sum(1, keepdim=True)))
+def _share(size: Tensor, power: Tensor) -> Tensor:
+    """The norm share [batch, 1] from ``|x - b_dec|`` and ``|h_S|^2``, both [batch, 1]."""
+    return norm_share(size, power.clamp_min(1e-24).sqrt())
 
 
-def _share(activation: RationalActivation, size: Tensor | None, power: Tensor) -> Tensor | None:
-    """``q = |x - b_dec| / (|x - b_dec| + |h_S|)`` from ``|x - b_dec|`` and ``|h_S|^2``, both [batch, 1]."""
-    if "norm" not in activation.inputs:
+def _share_of_entries(size: Tensor | None, squares: Tensor, places: Places) -> Tensor | None:
+    if size is None:
         return None
-    assert size is not None
-    return size / (size + power.clamp_min(1e-24).sqrt()).clamp_min(1e-12)
-
-
-def _share_of_entries(
-    activation: RationalActivation, size: Tensor | None, squares: Tensor, places: Places
-) -> Tensor | None:
-    if "norm" not in activation.inputs:
-        return None
-    assert size is not None
-    power = entries.sums(squares, places)
-    share = _share(activation, size, power[:, None])
-    return None if share is None else entries.broadcast(share[:, 0], places)
+    return entries.broadcast(_share(size, entries.sums(squares, places)[:, None])[:, 0], places)
 
 
 class _Jump(torch.autograd.Function):

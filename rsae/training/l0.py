@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from rsae import ranks
-from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["L0Controller", "match_l0", "mean_l0"]
@@ -45,14 +44,7 @@ def match_l0(sae: SparseAutoencoder, x: Tensor, target: float, rounds: int = 5) 
     JumpReLU: all thresholds are multiplied by one factor, a quantile of ``h / theta``. ReLU: all encoder biases are
     shifted by one quantile of h, because a ReLU's bias is its threshold. TopK and GroupMax are left as they are. A
     rational may itself reach zero on the support, so the count of codes != 0 is met by up to ``rounds`` secant steps.
-
-    Raises
-    ------
-    ValueError
-        for a target that is not between 0 and d_sae.
     """
-    if not 0 < target < sae.d_sae:
-        raise ValueError(f"the L0 target must lie between 0 and d_sae = {sae.d_sae}, not {target!r}")
     if sae.k is not None:
         return sae
     wanted = target
@@ -62,7 +54,7 @@ def match_l0(sae: SparseAutoencoder, x: Tensor, target: float, rounds: int = 5) 
             sae.threshold.mul_(max(_quantile(sae, x, wanted), 1e-6))
         else:
             sae.b_enc.sub_(_quantile(sae, x, wanted))
-        if not isinstance(sae.activation, RationalActivation) and sae.refine != "residual":
+        if (sae.activation is None or sae.dense) and sae.refine != "residual":
             break
         found = mean_l0(sae, x)
         if abs(found - target) <= 5e-4 * target:
@@ -75,7 +67,7 @@ def _quantile(sae: SparseAutoencoder, x: Tensor, target: float) -> float:
     """The level of ``h / theta`` (ReLU: of h) that ``target`` entries a token exceed."""
     margins, keep = [], math.ceil(1.0 + 3.0 * target)
     for chunk in sae.chunks(x):
-        h = sae.pre_activations(sae.normalised(chunk)[0])
+        h = sae.pre_activations(sae.conventions.normalised(chunk)[0])
         if sae.threshold is not None:
             h = h / sae.threshold.clamp_min(1e-12)
         # Only the largest entries of the chunk can be near the level: three times the target leaves room enough.

@@ -1,44 +1,59 @@
 """The forward pass of training for each kind of support, with the penalty that holds L0 there."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
 from rsae import ranks
-from rsae.activations.paper import PaperActivation
-from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder, least_squares_gain
-from rsae.training.active import Active, active_above, active_groupmax, active_jump, active_topk, batch_level, decode
-from rsae.training.entries import dots, encode
+from rsae.training.active import Active, active_above, active_jump, active_kept, batch_level, sparse_topk
+from rsae.training.entries import decode, dots, encode
 from rsae.training.l0 import L0Controller
 from rsae.training.revival import Revival
 
 __all__ = ["Pass", "choose_pass"]
 
 
-class Pass(Protocol):
-    """One kind of training pass."""
+class Pass(ABC):
+    """A kind of training pass, and what it remembers from one batch to the next."""
 
+    def __init__(self, target_l0: float = 0.0) -> None:
+        self.target = target_l0
+        self.controller: L0Controller | None = None
+        self.level: Tensor | None = None
+        self.revival = Revival()
+
+    @abstractmethod
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Squared error (sum over d_in, mean over the batch), mean L0, and penalty, of inputs [batch, d_in]."""
 
     def parameters(self) -> list[Tensor]:
         """What is trained besides the weights."""
+        return []
 
     def finish(self, sae: SparseAutoencoder) -> None:
         """Write what was learned into the SAE."""
+        return None
 
     def state(self) -> dict[str, Tensor]:
-        """What it remembers from one batch to the next, parameters apart."""
+        """What it remembers, parameters apart."""
+        parts = {"level": self.level, "silent": self.revival.silent}
+        if self.controller is not None:
+            parts |= {"weight": self.controller.weight, "average": self.controller.average}
+        return {name: value for name, value in parts.items() if value is not None}
 
     def restore(self, kept: dict[str, Tensor]) -> None:
         """Remember what `state` gave."""
+        if "weight" in kept:
+            self.controller = L0Controller(0.0, self.target)
+            self.controller.weight, self.controller.average = kept["weight"], kept["average"]
+        self.level, self.revival.silent = kept.get("level"), kept.get("silent")
 
 
 def choose_pass(sae: SparseAutoencoder, sparsity: str, bandwidth: float, target_l0: float) -> Pass:
     """The pass for an SAE in training units."""
-    if isinstance(sae.activation, PaperActivation):
+    if sae.dense:
         return DensePass(target_l0)
     if sae.k is not None:
         return TopKPass()
@@ -47,55 +62,24 @@ def choose_pass(sae: SparseAutoencoder, sparsity: str, bandwidth: float, target_
     return ThresholdPass(target_l0) if sparsity == "threshold" else L1Pass(target_l0)
 
 
-class _Pass:
-    target: float = 0.0
-    controller: L0Controller | None = None
-    level: Tensor | None = None
-
-    def __init__(self) -> None:
-        self.revival = Revival()
-
-    def parameters(self) -> list[Tensor]:
-        return []
-
-    def finish(self, sae: SparseAutoencoder) -> None:
-        return None
-
-    def state(self) -> dict[str, Tensor]:
-        parts = {"level": self.level, "silent": self.revival.silent}
-        if self.controller is not None:
-            parts |= {"weight": self.controller.weight, "average": self.controller.average}
-        return {name: value for name, value in parts.items() if value is not None}
-
-    def restore(self, kept: dict[str, Tensor]) -> None:
-        if "weight" in kept:
-            self.controller = L0Controller(0.0, self.target)
-            self.controller.weight, self.controller.average = kept["weight"], kept["average"]
-        self.level, self.revival.silent = kept.get("level"), kept.get("silent")
-
-
-class TopKPass(_Pass):
+class TopKPass(Pass):
     """No penalty: L0 is at most k, of the whole row (topk) or one a group (groupmax)."""
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """See `Pass`."""
-        assert sae.k is not None
-        largest = active_groupmax if sae.family == "groupmax" else active_topk
-        active = largest(_encoded(sae, x), sae.k, _gate(sae), _size(sae, x))
+        support = sae.select(_encoded(sae, x), sparse_topk)
+        active = active_kept(support, sae.d_sae, sae.activation, sae.size(x))
         error = _error(sae, active, x)
         return error, active.l0, self.revival.pull(sae, active, error)
 
 
-class JumpPass(_Pass):
+class JumpPass(Pass):
     """A penalty on L0 with a straight-through gradient for log theta; bandwidth relative to the median threshold."""
 
     def __init__(self, sae: SparseAutoencoder, bandwidth: float, target_l0: float) -> None:
         assert sae.threshold is not None
+        super().__init__(target_l0)
         self.log_threshold = nn.Parameter(sae.threshold.detach().clamp_min(1e-6).log())
         self.bandwidth = bandwidth * float(sae.threshold.detach().median().clamp_min(1e-6))
-        self.target = target_l0
-        self.controller: L0Controller | None = None
-        self.revival = Revival()
 
     def parameters(self) -> list[Tensor]:
         """The logarithms of the thresholds."""
@@ -106,10 +90,9 @@ class JumpPass(_Pass):
         sae.threshold = nn.Parameter(self.log_threshold.detach().exp())
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """See `Pass`."""
         h = _encoded(sae, x)
         theta = self.log_threshold.exp()
-        active = active_jump(h, theta, self.bandwidth, _gate(sae), _size(sae, x))
+        active = active_jump(h, theta, self.bandwidth, sae.activation, sae.size(x))
         error = _error(sae, active, x)
         if self.controller is None:
             self.controller = L0Controller(self._price(sae, x, h.detach(), theta.detach(), error.detach()), self.target)
@@ -119,26 +102,20 @@ class JumpPass(_Pass):
     @torch.no_grad()
     def _price(self, sae: SparseAutoencoder, x: Tensor, h: Tensor, theta: Tensor, error: Tensor) -> float:
         """What one more code buys in squared error: the weight at which the teacher's L0 is its own optimum."""
-        lower = active_jump(h, theta * 0.97, self.bandwidth, _gate(sae), _size(sae, x))
-        upper = active_jump(h, theta * 1.03, self.bandwidth, _gate(sae), _size(sae, x))
+        lower = active_jump(h, theta * 0.97, self.bandwidth, sae.activation, sae.size(x))
+        upper = active_jump(h, theta * 1.03, self.bandwidth, sae.activation, sae.size(x))
         drop = _error(sae, upper, x) - _error(sae, lower, x)
         drop, codes, error = ranks.mean(torch.stack([drop, lower.l0 - upper.l0, error]))
         return float((drop / codes.clamp_min(1e-3)).clamp_min(1e-4 * error / self.target))
 
 
-class L1Pass(_Pass):
+class L1Pass(Pass):
     """A plain ReLU with a penalty on the sum of its codes."""
 
-    def __init__(self, target_l0: float) -> None:
-        self.target = target_l0
-        self.controller: L0Controller | None = None
-        self.revival = Revival()
-
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """See `Pass`."""
         h = _encoded(sae, x)
-        active = active_above(h, h.new_zeros(()), _gate(sae), _size(sae, x))
-        image = decode(active, sae.W_dec)
+        active = active_above(h, h.new_zeros(()), sae.activation, sae.size(x))
+        image = decode(active.codes, active.places, sae.W_dec)
         target = x - sae.b_dec
         total = active.codes.sum() / len(x)
         if self.controller is None:
@@ -151,13 +128,8 @@ class L1Pass(_Pass):
         return error, active.l0, self.controller.weight * total + self.revival.pull(sae, active, error)
 
 
-class ThresholdPass(_Pass):
+class ThresholdPass(Pass):
     """No penalty: the support is the ``batch * L0`` largest positive pre-activations of the batch (BatchTopK)."""
-
-    def __init__(self, target_l0: float) -> None:
-        self.target = target_l0
-        self.level: Tensor | None = None
-        self.revival = Revival()
 
     def finish(self, sae: SparseAutoencoder) -> None:
         """One threshold for all latents: a ReLU SAE with a threshold is a JumpReLU SAE."""
@@ -166,31 +138,24 @@ class ThresholdPass(_Pass):
         sae.threshold = nn.Parameter(level.expand(sae.d_sae).clone())
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """See `Pass`."""
         h = _encoded(sae, x)
         with torch.no_grad():
             tau = batch_level(h, self.target, self.level)
             self.level = tau if self.level is None else 0.95 * self.level + 0.05 * tau
-        active = active_above(h, tau, _gate(sae), _size(sae, x))
+        active = active_above(h, tau, sae.activation, sae.size(x))
         error = _error(sae, active, x)
         return error, active.l0, self.revival.pull(sae, active, error)
 
 
-class DensePass(_Pass):
+class DensePass(Pass):
     """The paper's dense codes, with a penalty on their L1; L0 is counted above the activation's tolerance."""
 
-    def __init__(self, target_l0: float) -> None:
-        self.target = target_l0
-        self.controller: L0Controller | None = None
-        self.revival = Revival()
-
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """See `Pass`."""
-        assert isinstance(sae.activation, PaperActivation)
+        assert sae.activation is not None
         codes = sae.activation(sae.pre_activations(x))
         total = codes.abs().sum(1).mean()
         error = (sae.decode(codes) - x).square().sum(1).mean()
-        l0 = (codes.detach().abs() > sae.activation.tolerance).sum() / len(x)
+        l0 = (codes.detach().abs() > sae.tolerance).sum() / len(x)
         if self.controller is None:
             start, size = ranks.mean(torch.stack([0.05 * error, total]))
             self.controller = L0Controller(float(start / size), self.target)
@@ -198,35 +163,22 @@ class DensePass(_Pass):
 
 
 def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
-    """The SAE's pre-activations; their backward pass takes sparse gradients, and leaves x without one."""
-    if sae.rescale_by_decoder_norm:
-        return sae.pre_activations(x)
-    return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.apply_b_dec_to_input else None)
-
-
-def _gate(sae: SparseAutoencoder) -> RationalActivation | None:
-    assert not isinstance(sae.activation, PaperActivation)
-    return sae.activation
-
-
-def _size(sae: SparseAutoencoder, x: Tensor) -> Tensor | None:
-    if sae.activation is None or "norm" not in sae.activation.inputs:
-        return None
-    return (x - sae.b_dec).norm(dim=1, keepdim=True)
+    """The pre-activations of an SAE whose norms are folded; their backward pass takes sparse gradients, x gets none."""
+    return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None)
 
 
 def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | None = None) -> Tensor:
     """Squared error after the SAE's refinement, if it has one."""
     target = x - sae.b_dec
-    image = decode(active, sae.W_dec) if image is None else image
+    image = decode(active.codes, active.places, sae.W_dec) if image is None else image
     if sae.refine == "gain":
         image = image * least_squares_gain(target, image)
     elif sae.refine == "residual":
         assert sae.residual_step is not None
         left = target - image
-        pull = dots(active.places(sae.d_sae), left, sae.W_dec)
+        pull = dots(active.places, left, sae.W_dec)
         # Entries just below their threshold are 0 and stay 0, but pass their straight-through gradient on.
         on = active.codes > 0
         codes = (active.codes + sae.residual_step * pull * on).clamp_min(0.0)
-        image = decode(active._replace(codes=codes), sae.W_dec)
+        image = decode(codes, active.places, sae.W_dec)
     return (target - image).square().sum(1).mean()

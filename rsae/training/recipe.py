@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rsae import ranks
-from rsae.activations.ratio import RationalActivation
 from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 
@@ -83,5 +82,6 @@ def check_trainable(sae: SparseAutoencoder, hidden_states: HiddenStates, steps: 
         )
     if recipe.batch_size % ranks.count():
         raise ValueError(f"a batch of {recipe.batch_size} cannot be shared evenly between {ranks.count()} processes")
-    if isinstance(sae.activation, RationalActivation) and sae.threshold is not None and bool((sae.threshold < 0).any()):
+    ratio = sae.activation is not None and not sae.dense
+    if ratio and sae.threshold is not None and bool((sae.threshold < 0).any()):
         raise ValueError("some JumpReLU thresholds are negative, where the ratio tau / h has no meaning")

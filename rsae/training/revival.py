@@ -20,20 +20,19 @@ HORIZON = 16_384
 
 
 class Revival:
-    """Counts, for each latent, the training tokens since it last fired; more than ``horizon`` make it silent."""
+    """Counts, for each latent, the training tokens since it last fired; more than `HORIZON` make it silent."""
 
-    def __init__(self, horizon: int = HORIZON) -> None:
-        self.horizon = horizon
+    def __init__(self) -> None:
         self.silent: Tensor | None = None
 
     def pull(self, sae: SparseAutoencoder, active: Active, error: Tensor) -> Tensor:
         """The penalty of one batch: minus the biases of the silent latents, on the scale of the error [scalar]."""
         with torch.no_grad():
             fired = torch.zeros(sae.d_sae, device=error.device)
-            fired.index_put_((active.columns,), (active.codes > 0).float(), accumulate=True)
+            fired.index_put_((active.places.columns,), (active.codes > 0).float(), accumulate=True)
             fired = ranks.mean(fired)
             if self.silent is None:
                 self.silent = torch.zeros_like(fired)
-            self.silent = torch.where(fired > 0, 0.0, self.silent + active.size * ranks.count())
-            weight = (self.silent > self.horizon) * error / sae.d_sae
+            self.silent = torch.where(fired > 0, 0.0, self.silent + active.places.size * ranks.count())
+            weight = (self.silent > HORIZON) * error / sae.d_sae
         return -(weight * sae.b_enc).sum()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.passes import Pass
+from rsae.training.recipe import Recipe
 from rsae.training.sharded import ShardedAdam
 
 __all__ = ["Training", "schedule"]
@@ -17,39 +18,28 @@ class Training:
 
     Adam (0.9, 0.999) without weight decay, fused; decoder rows return to their norms after each step. Several ranks
     average their gradients and share out the moments of Adam; each holds all the parameters.
-    With ``half`` dense products of the forward pass are in bfloat16; parameters, gradients and moments are float32.
+    In half precision only dense products of the forward pass are; parameters, gradients and moments are float32.
     """
 
-    def __init__(
-        self,
-        sae: SparseAutoencoder,
-        forward: Pass,
-        *,
-        steps: int,
-        warmup: int,
-        rate: float,
-        coefficient_rate: float,
-        half: bool = False,
-    ) -> None:
-        self.sae, self.forward, self.half = sae, forward, half
-        self.steps, self.warmup = steps, warmup
+    def __init__(self, sae: SparseAutoencoder, forward: Pass, recipe: Recipe, steps: int) -> None:
+        self.sae, self.forward, self.recipe, self.steps = sae, forward, recipe, steps
         self.done = 0
         weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, *forward.parameters()]
         coefficients = [] if sae.activation is None else list(sae.activation.parameters())
         if sae.residual_step is not None:
             coefficients.append(sae.residual_step)
         self.parameters: list[Tensor] = [p for p in [*weights, *coefficients] if p.numel()]
-        self._optimiser = ShardedAdam([(weights, rate), (coefficients, coefficient_rate)])
+        self._optimiser = ShardedAdam([(weights, recipe.learning_rate), (coefficients, recipe.coefficient_rate)])
         self._norms = sae.W_dec.detach().norm(dim=1, keepdim=True)
 
     def step(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from inputs [batch, d_in]; returns the squared error and L0 of this rank's part, unsynchronised."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
             error, l0, penalty = self.forward(self.sae, x)
         for parameter in self.parameters:
             parameter.grad = None
         (error if penalty is None else error + penalty).backward()
-        self._optimiser.step(schedule(self.done, self.steps, self.warmup))
+        self._optimiser.step(schedule(self.done, self.steps, self.recipe.warmup))
         with torch.no_grad():
             rows = self.sae.W_dec
             rows.mul_(self._norms / rows.norm(dim=1, keepdim=True).clamp_min(1e-12))

@@ -9,7 +9,6 @@ import copy
 import torch
 from torch import Tensor
 
-from rsae.activations.paper import PaperActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
 
@@ -18,7 +17,7 @@ __all__ = ["input_scale", "rescaled", "working_copy"]
 
 def input_scale(sae: SparseAutoencoder, x: Tensor) -> float:
     """Root mean square, a dimension, of normalised hidden states [n, d_in] about their centre (medians)."""
-    inputs = sae.normalised(x)[0]
+    inputs = sae.conventions.normalised(x)[0]
     centred = inputs - inputs.median(0).values
     scale = float(centred.square().sum(1).median().sqrt()) / sae.d_in**0.5
     if not scale > 0:
@@ -34,10 +33,8 @@ def rescaled(sae: SparseAutoencoder, factor: float) -> SparseAutoencoder:
     copied.b_dec.mul_(factor)
     if copied.threshold is not None:
         copied.threshold.mul_(factor)
-    if isinstance(copied.activation, PaperActivation):
-        copied.activation.input_scale.mul_(factor)
-        copied.activation.output_scale.mul_(factor)
-        copied.activation.tolerance *= factor
+    if copied.activation is not None:
+        copied.activation = copied.activation.rescaled(factor)
     return copied
 
 

@@ -64,7 +64,7 @@ def arms_for(
     for name in ablations:
         if name not in ABLATIONS:
             raise ValueError(f"ablations are {', '.join(ABLATIONS)}; {name!r} is none of them")
-    relu, exact = teacher.family == "relu", isinstance(initialised.activation, RationalActivation)
+    relu, exact = teacher.family == "relu", not initialised.dense
     if "threshold" in ablations and not relu:
         raise ValueError("the ablation 'threshold' is for relu; a jumprelu or topk teacher has a threshold already")
     if "refine_only" in ablations and refine == "none":

@@ -46,7 +46,7 @@ def checked_l0(teacher: SparseAutoencoder, x: Tensor) -> float:
             f"the teacher reconstructs these hidden states worse than their mean does ({share:.3g} of the variance): "
             f"are they of its layer and scale (mean norm {float(x.norm(dim=1).mean()):.4g}, norm of their mean "
             f"{float(x.mean(0).norm()):.4g}, the teacher's b_dec {float(teacher.b_dec.detach().norm()):.4g}), is its "
-            f"normalisation {teacher.normalise!r} right?{_explained(teacher, x)}"
+            f"normalisation {teacher.conventions.normalise!r} right?{_explained(teacher, x)}"
         )
     if not found < teacher.d_sae:
         raise ValueError(f"the teacher's mean L0 on these hidden states is {found:g}, so there is no L0 to keep")

@@ -4,7 +4,7 @@ expectation is corrected by what training really takes."""
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,8 +12,7 @@ from torch import Tensor
 from rsae import ranks
 from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import token_errors
-from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.training.finetune import Progress, started, stepping
+from rsae.training.finetuning import Progress, started, stepping
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.plan import Plan
 
@@ -62,23 +61,23 @@ def steps_within(seconds: float, costs: Iterable[float], measuring: float, most:
     return min(steps, most)
 
 
-def seconds_at_the_end(
-    arms: int, seeds: int, hidden_states: HiddenStates, initialised: SparseAutoencoder, judges: Tensor, written: bool
-) -> float:
-    """What comes after the last measurement: paired comparisons of so many arms, evidence, proofs, and files if any.
+def seconds_at_the_end(plan: Plan, written: bool) -> float:
+    """What comes after the last measurement: paired comparisons of arms, evidence, proofs, and files if any.
 
     Probing is not in it. What the SAE needs compiled is compiled before the clock starts.
     """
-    float(token_errors(initialised, judges).sum())
+    float(token_errors(plan.initialised, plan.judges).sum())
     began = time.perf_counter()
-    float(token_errors(initialised, judges).sum())  # waits for the device
-    a_vector = (time.perf_counter() - began) / len(judges)
+    float(token_errors(plan.initialised, plan.judges).sum())  # waits for the device
+    a_vector = (time.perf_counter() - began) / len(plan.judges)
     # Comparisons over seeds read nothing again; the distances that certificates state take three passes.
-    passes = 3 + (arms + 1) * (seeds == 1)
+    arms = len(plan.arms)
+    passes = 3 + (arms + 1) * (len(plan.seeds) == 1)
     fixed = _PROOFS + _FILES * written
-    return fixed + a_vector * (passes * len(hidden_states.held_out) + (arms + 3) * len(judges) + _EVIDENCE)
+    return fixed + a_vector * (passes * len(plan.states.held_out) + (arms + 3) * len(plan.judges) + _EVIDENCE)
 
 
+@dataclass(frozen=True)
 class Pace:
     """What a run will take. ``costs`` has the seconds a step of each training by its label, in order, budgets included.
 
@@ -87,14 +86,10 @@ class Pace:
     what comes after them.
     """
 
-    def __init__(
-        self,
-        costs: Mapping[str, float],
-        measuring: Callable[[], float],
-        tries: Sequence[float] = (),
-        ending: float = 0.0,
-    ) -> None:
-        self.costs, self.measuring, self.tries, self.ending = dict(costs), measuring, list(tries), ending
+    costs: Mapping[str, float]
+    measuring: Callable[[], float]
+    tries: Sequence[float] = ()
+    ending: float = 0.0
 
     def steps(self, seconds: float, most: int) -> int:
         """`steps_within` for all of it; the same on every rank."""
@@ -104,27 +99,24 @@ class Pace:
 
     def following(self, progress: Callable[[Progress], None], steps: int) -> Callable[[Progress], None]:
         """``progress``, given each event with the seconds left of the whole run in the place of its training's."""
-        trials = [steps * cost for cost in self.tries]
-        left = {label: steps * cost for label, cost in self.costs.items()}
-        now, whole, slower, unmeasured = "", 0.0, 1.0, len(left)
+        labels = list(self.costs)
+        now, tried, slower = "", 0, 1.0
 
         def follow(event: Progress) -> None:
-            nonlocal now, whole, slower, unmeasured
+            nonlocal now, tried, slower
             if event.arm != now:
                 now = event.arm
-                if now in left:
-                    trials.clear()
-                    whole = left[now]
-                    for label in list(left):  # those before it are done
-                        del left[label]
-                        if label == now:
-                            break
-                    unmeasured = len(left) + 1
-                else:
-                    whole = trials.pop(0) if trials else 0.0
-            if event.step < event.steps and whole > 0:
-                slower = event.seconds_left / (whole * (1 - event.step / event.steps))
-            rest = slower * (sum(trials) + sum(left.values()))
+                tried += now not in self.costs
+            trials: Sequence[float] = ()
+            if now in self.costs:
+                later = [self.costs[label] for label in labels[labels.index(now) + 1 :]]
+                cost, unmeasured = self.costs[now], len(later) + 1
+            else:
+                later, unmeasured = list(self.costs.values()), len(labels)
+                cost, trials = sum(self.tries[tried - 1 : tried]), self.tries[tried:]
+            if event.step < event.steps and cost > 0:
+                slower = event.seconds_left / (steps * cost * (1 - event.step / event.steps))
+            rest = slower * steps * (sum(trials) + sum(later))
             rest += self.measuring() * unmeasured + self.ending
             progress(replace(event, seconds_left=event.seconds_left + rest))
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from rsae.data.harvest import up_to
 from rsae.data.states import HiddenStates
 from rsae.data.states import hidden_states as make_hidden_states
 from rsae.evaluation.probing import Task
@@ -18,12 +19,13 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import fingerprint
 from rsae.training.recipe import check_trainable
 from rsae.upgrading.arms import Arm, arms_for, curve_where_crowded
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.checks import checked_l0
-from rsae.upgrading.tuning import set_apart
 
-__all__ = ["DEFAULT", "Plan", "Settings", "planned"]
+__all__ = ["DEFAULT", "Plan", "Settings", "planned", "set_apart"]
 
+JUDGES = 4
+ENOUGH, MANY = 1024, 65_536
 WIDE = 1024
 """Below this d_in learning rates are those measured at 64 and 576, unless the control ends worse than its teacher."""
 
@@ -110,6 +112,10 @@ class Plan:
         """Whether learning rates were measured for SAEs of this width."""
         return self.teacher.d_in < WIDE
 
+    def slowed(self, factor: float) -> "Plan":
+        """The same plan with every arm's learning rate times ``factor``."""
+        return replace(self, arms={name: arm.slowed(factor) for name, arm in self.arms.items()})
+
     def label(self, arm: str, seed: int) -> str:
         """What a training is called: its arm, and with several seeds its seed."""
         return arm if len(self.seeds) == 1 else f"{arm}, seed {seed}"
@@ -133,6 +139,40 @@ class Plan:
             "support": self.settings.support,
             "refine": self.settings.refine,
         }
+
+
+def set_apart(hidden_states: HiddenStates) -> tuple[HiddenStates, Tensor]:
+    """The last quarter of the held-out vectors (at most 65,536), the judges, and the hidden states without it.
+
+    Rates and SAEs are judged on them [n, d_in], and nothing is measured for a report. They are held out because a
+    teacher has as a rule seen the text that is trained on: there every change of it looks like a loss. From 1,024 on
+    they are the calibration vectors, too: an arm fires more often on vectors that it has been trained on, and the more
+    so the more it has learned of them, so that arms of equal L0 there differ in L0 elsewhere. A host that came with
+    the hidden states keeps those contexts that lie before the judges.
+
+    Raises
+    ------
+    ValueError
+        for fewer than two held-out vectors.
+
+    >>> states = HiddenStates(torch.zeros(9, 1), torch.zeros(9, 1), torch.arange(8.0)[:, None])
+    >>> rest, judges = set_apart(states)
+    >>> len(rest.held_out), judges.flatten().tolist()
+    (6, [6.0, 7.0])
+    """
+    held_out, host = hidden_states.held_out, hidden_states.host
+    if len(held_out) < 2:
+        raise ValueError(
+            f"{len(held_out)} held-out vectors are too few: some choose the learning rate and others measure the "
+            "result; give more text, or a larger held_out"
+        )
+    kept = len(held_out) - min(max(1, len(held_out) // JUDGES), MANY)
+    if host is not None:
+        contexts = up_to(host.contexts, kept)
+        host = Host(host.model, host.tokenizer, host.hook, contexts, outlier_norm=host.outlier_norm)
+    judges = held_out[kept:].float()
+    calibration = judges if len(judges) >= ENOUGH else hidden_states.calibration
+    return replace(hidden_states, held_out=held_out[:kept], calibration=calibration, host=host), judges
 
 
 def planned(

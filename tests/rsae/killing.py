@@ -26,7 +26,7 @@ HOOK = "model.layers.2"
 _PRELOADED = [
     "rsae.commands.main",
     "rsae.commands.console",
-    "rsae.upgrading.upgrade",
+    "rsae.upgrading.pipeline",
     "rsae.report.pictures",
     "matplotlib.figure",
     "matplotlib.backends.backend_svg",

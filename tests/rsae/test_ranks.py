@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from tests.rsae.material import ranks_training
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
@@ -107,7 +107,7 @@ def test_a_lost_rank_ends_the_run_and_any_number_goes_on(tmp_path: Path) -> None
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rsae.training.finetune import finetune
+    from rsae.training.finetuning import finetune
 
     monkeypatch.setattr(ranks, "count", lambda: 3)
     with pytest.raises(ValueError, match="shared evenly between 3"):

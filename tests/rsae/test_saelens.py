@@ -40,7 +40,9 @@ def _bent(gate):
 
 
 def _name(sae):
-    return f"{sae.family}-{sae.refine}-{sae.normalise}-{'own gate' if sae.activation is None else 'rational'}"
+    return (
+        f"{sae.family}-{sae.refine}-{sae.conventions.normalise}-{'own gate' if sae.activation is None else 'rational'}"
+    )
 
 
 @pytest.mark.parametrize("sae", list(_variants()), ids=_name)

@@ -18,8 +18,8 @@ from rsae.data.states import HiddenStates
 from rsae.formats import load_sae
 from rsae.report.report import Report
 from rsae.storage.writing import write_json
-from rsae.training.finetune import Progress
-from rsae.upgrading.upgrade import Settings, upgrade
+from rsae.training.finetuning import Progress
+from rsae.upgrading.pipeline import Settings, upgrade
 from tests.study.cells import STUDIES, Cell, Study, finished_cells
 
 __all__ = ["reproduce"]

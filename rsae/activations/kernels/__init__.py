@@ -10,14 +10,14 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from rsae.activations.kernels import formula
 
-__all__ = ["curve", "curve_gradients", "curve_measured", "dense", "dense_gradients", "narrowed", "widened"]
+__all__ = ["curve", "curve_gradients", "curve_measured", "dense", "dense_gradients", "differentiable", "value"]
 
 # Compiling takes ten seconds to half a minute; below this many entries a call is so short that it never pays on a CPU.
 # Where no gradient is wanted an SAE is measured: a few calls, each done in a tenth of a second without a compiler.
@@ -27,14 +27,34 @@ PIECE = 2**15
 TRITON = find_spec("triton") is not None
 
 
-def widened(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
-    """Half precision in float32; the rest as it is."""
+def value(kernel: "_Kernel", inputs: Sequence[Tensor | None]) -> Tensor:
+    """The value of a kernel: half precision comes and goes, the arithmetic is float32."""
+    return cast(Tensor, kernel(*_widened(inputs)).to(inputs[0]))
+
+
+def differentiable(kernel: "_Kernel", gradients: "_Kernel", inputs: Sequence[Tensor | None]) -> Tensor:
+    """The same, with the gradients that another kernel computes."""
+    return cast(Tensor, _Differentiable.apply(kernel, gradients, *inputs))
+
+
+class _Differentiable(torch.autograd.Function):
+    """Saves its inputs only."""
+
+    @staticmethod
+    def forward(ctx: Any, kernel: "_Kernel", gradients: "_Kernel", *inputs: Tensor | None) -> Tensor:
+        ctx.save_for_backward(*inputs)
+        ctx.gradients = gradients
+        return value(kernel, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        inputs = ctx.saved_tensors
+        found = ctx.gradients(*_widened((grad, *inputs)))
+        return None, None, *(None if x is None else g.to(x.dtype) for g, x in zip(found, inputs, strict=True))
+
+
+def _widened(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
     return tuple(t.float() if t is not None and t.dtype in (torch.bfloat16, torch.float16) else t for t in tensors)
-
-
-def narrowed(gradients: Sequence[Tensor | None], inputs: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
-    """Gradients in the formats of the inputs they belong to."""
-    return tuple(None if g is None or x is None else g.to(x.dtype) for g, x in zip(gradients, inputs, strict=True))
 
 
 class _Kernel:

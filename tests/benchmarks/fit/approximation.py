@@ -1,4 +1,4 @@
-"""`fit` side by side with SciPy's AAA, and baryrat's `brasil` and `brane`, on 19 realistic cases, in one run.
+"""`fit` side by side with SciPy's AAA, AAA-Lawson, baryrat's `brasil` and `brane`: 19 realistic cases, in one run.
 
     python -m tests.benchmarks.fit.approximation [NAME ...] [--write docs/measured/benchmarks.md]
 
@@ -31,6 +31,7 @@ import scipy
 import scipy.special
 
 from rational_approx import certify, fit
+from tests.benchmarks.fit.aaa_lawson import aaa_lawson
 
 ROOT = Path(__file__).resolve().parents[3]
 BEGIN, END = "<!-- side by side: begin -->", "<!-- side by side: end -->"
@@ -157,7 +158,7 @@ def _refined(error: Callable[[mpmath.mpf], mpmath.mpf], low: mpmath.mpf, high: m
     return best
 
 
-# -- the four of them ------------------------------------------------------------------------------------------------
+# -- the five of them ------------------------------------------------------------------------------------------------
 
 
 def timed(call: Callable[[], Any], runs: int) -> tuple[Any, float]:
@@ -181,12 +182,32 @@ def ours(case: Case) -> tuple[Result, mpmath.mpf]:
 
 def aaa(case: Case) -> Result:
     """SciPy's AAA on 1001 Chebyshev points of each interval, with as many terms as the type allows."""
-    shares = (1 - np.cos(np.linspace(0, np.pi, 1001))) / 2
-    x = np.concatenate([float(a) + (float(b) - float(a)) * shares for a, b in case.domain])
-    y = case.function(x, Floats)
+    x, y = _grid(case)
     terms = max(case.degree) + 1 if case.degree[0] == case.degree[1] else min(case.degree) + 1
     r, seconds = timed(lambda: scipy.interpolate.AAA(x, y, rtol=0, max_terms=terms), 3)
     return Result(largest_error(case, barycentric(r.support_points, r.support_values, r.weights)), seconds)
+
+
+def lawson(case: Case) -> Result:
+    """AAA-Lawson on the same points, with as many terms as the larger degree."""
+    x, y = _grid(case)
+    r, seconds = timed(lambda: aaa_lawson(x, y, max(case.degree) + 1), 3)
+    parameters = [(exactly(z), exactly(a), exactly(b)) for z, a, b in zip(*r, strict=True)]
+
+    def value(at: mpmath.mpf) -> mpmath.mpf:
+        hit = [a / b for z, a, b in parameters if z == at]
+        if hit:
+            return hit[0]
+        top, bottom = (mpmath.fsum(each[k] / (at - each[0]) for each in parameters) for k in (1, 2))
+        return top / bottom if bottom else mpmath.inf
+
+    return Result(largest_error(case, value), seconds)
+
+
+def _grid(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    shares = (1 - np.cos(np.linspace(0, np.pi, 1001))) / 2
+    x = np.concatenate([float(a) + (float(b) - float(a)) * shares for a, b in case.domain])
+    return x, case.function(x, Floats)
 
 
 def brasil(case: Case) -> Result:
@@ -223,7 +244,12 @@ def brane(case: Case) -> Result:
     return Result(largest_error(case, barycentric(r.nodes, r.values, r.weights)), seconds)
 
 
-PEERS = {"SciPy AAA": (aaa, ()), "brasil": (brasil, ("baryrat",)), "brane": (brane, ("baryrat", "flamp", "gmpy2"))}
+PEERS = {
+    "SciPy AAA": (aaa, ()),
+    "AAA-Lawson": (lawson, ()),
+    "brasil": (brasil, ("baryrat",)),
+    "brane": (brane, ("baryrat", "flamp", "gmpy2")),
+}
 
 
 def attempted(peer: Callable[[Case], Result], case: Case) -> Result:

@@ -16,6 +16,7 @@ from rational_approx.targets import gates
 
 TYPES = [(p, p - 1) for p in range(1, 10)]
 DIGITS = 50
+CLIFFS = "## Cliffs"
 ABS_TYPES = [*((n, n) for n in range(2, 41, 2)), (80, 80)]
 
 
@@ -91,7 +92,8 @@ reach, minus 1, at default settings.
     text += "\n".join(abs_rows()) + "\n"
     print(text)
     if options.write:
-        options.write.write_text(text)
+        _, mark, rest = options.write.read_text(encoding="utf-8").partition(CLIFFS)  # written by another command
+        options.write.write_text(text + "\n" + mark + rest, encoding="utf-8")
 
 
 if __name__ == "__main__":

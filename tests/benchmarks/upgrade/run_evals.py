@@ -20,7 +20,7 @@ from torch import Tensor
 import rsae
 from rsae.data.states import HiddenStates
 from rsae.hosts.hooks import capture, replacing
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 
 warnings.filterwarnings("ignore")  # of the libraries that SAELens imports
 

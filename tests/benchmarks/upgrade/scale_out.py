@@ -21,6 +21,7 @@ from rsae import ranks
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.passes import choose_pass
+from rsae.training.recipe import Recipe
 from rsae.training.step import Training
 from tests.benchmarks.upgrade.memory import resident
 
@@ -37,7 +38,7 @@ def training(d_in: int, d_sae: int) -> Training:
         W_enc=rows.T.contiguous(), b_enc=torch.zeros(d_sae), W_dec=rows, b_dec=torch.zeros(d_in), family="topk", k=32
     )
     sae.activation = RationalActivation(IDENTITY, ("ratio",))
-    return Training(sae, choose_pass(sae, "l1", 0.05, 32.0), steps=10**6, warmup=1, rate=1e-5, coefficient_rate=1e-5)
+    return Training(sae, choose_pass(sae, "l1", 0.05, 32.0), Recipe(1e-5, 1e-5, warmup=1), steps=10**6)
 
 
 def measure(rank: int, environment: dict[str, str], d_in: int, d_sae: int, rows: int, found: "Queue[float]") -> None:

@@ -16,7 +16,7 @@ from rsae import upgrade
 from rsae.commands.console import Bars
 from rsae.commands.main import main as command_line
 from rsae.demo import synthetic
-from rsae.training.finetune import Progress
+from rsae.training.finetuning import Progress
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 Follow = Callable[[Progress], None]

@@ -31,6 +31,7 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training import entries
 from rsae.training.active import active_topk
 from rsae.training.passes import choose_pass
+from rsae.training.recipe import Recipe
 from rsae.training.step import Training
 from tests.benchmarks.upgrade.peer_steps import peers
 
@@ -88,7 +89,7 @@ def ours(family: str, rows: Tensor, x: Tensor, l0: int, rational: Rational | Non
     sae.activation = None if rational is None else RationalActivation(rational, inputs)
     sae = sae.to(rows.device)
     forward = choose_pass(sae, "l1" if rational is None else "threshold", 0.05, float(l0))
-    return Training(sae, forward, steps=10**6, warmup=1, rate=1e-5, coefficient_rate=1e-5)
+    return Training(sae, forward, Recipe(1e-5, 1e-5, warmup=1), steps=10**6)
 
 
 def paper(rows: Tensor) -> Training:
@@ -98,7 +99,7 @@ def paper(rows: Tensor) -> Training:
     sae = SparseAutoencoder(W_enc=encoder, b_enc=zero, W_dec=rows, b_dec=zero[: rows.shape[1]], family="relu")
     sae.activation = PaperActivation(of_type(9, 8, (-1, 1)), input_scale=4.0)
     sae = sae.to(rows.device)
-    return Training(sae, choose_pass(sae, "l1", 0.05, 32.0), steps=10**6, warmup=1, rate=1e-5, coefficient_rate=1e-5)
+    return Training(sae, choose_pass(sae, "l1", 0.05, 32.0), Recipe(1e-5, 1e-5, warmup=1), steps=10**6)
 
 
 def now() -> float:

@@ -1,7 +1,6 @@
 """The command line of rsae: what it writes, and how it refuses."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +136,7 @@ def test_an_interrupt_ends_without_traceback_and_without_results(
         raise KeyboardInterrupt
 
     # The module: as an attribute of the package, rsae.upgrade is the function.
-    monkeypatch.setattr(sys.modules["rsae.upgrading.upgrade"], "finetune", interrupted)
+    monkeypatch.setattr("rsae.upgrading.tuning.finetune", interrupted)
     result = run("upgrade", {**inputs, "--out": str(tmp_path / "run")})
     assert result.exit_code == 130
     assert "was interrupted" in result.stderr

@@ -8,7 +8,7 @@ import torch
 from rational_approx import Domain, Rational
 from rsae.activations.ratio import RationalActivation
 from rsae.evaluation.certificates import certificates, curve_certificate, distance_bound
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 STATES = sparse_states(2400)

@@ -7,7 +7,7 @@ from rsae.data.states import hidden_states
 from rsae.evaluation.continuity import continuity, in_contexts, places
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
-from rsae.upgrading.evidence import evidence
+from rsae.upgrading.findings import evidence
 from tests.rsae.material.sparse_data import D_SAE, sparse_states, teacher
 from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 

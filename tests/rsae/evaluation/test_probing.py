@@ -12,7 +12,7 @@ from rsae.data.states import hidden_states
 from rsae.evaluation.probing import read_labelled, sparse_probing, tasks_of
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.upgrading.evidence import evidence
+from rsae.upgrading.findings import evidence
 from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_tokenizer
 
 

@@ -66,7 +66,7 @@ def test_round_trip_is_bit_exact(tmp_path, family, gate, refine):
 def test_options_survive(tmp_path, family, options):
     sae = random_sae(family, activation=bent(RationalActivation(IDENTITY)), **options)
     again = load_sae(save_sae(sae, tmp_path / "sae"))
-    assert {name: getattr(again, name) for name in options} == options
+    assert {name: getattr(again.conventions, name) for name in options} == options
     assert torch.equal(again(X).reconstruction, sae(X).reconstruction)
 
 

@@ -19,10 +19,10 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from rsae import ranks
 from rsae.storage.checkpoint import Checkpoint, fingerprint
-from rsae.training.finetune import Progress, finetune
+from rsae.training.finetuning import Progress, finetune
 from rsae.training.recipe import recipe_for
 from rsae.training.sharded import ShardedAdam
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 STEPS = 30

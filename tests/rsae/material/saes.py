@@ -1,10 +1,12 @@
 """Small random autoencoders for tests."""
 
+from dataclasses import fields
 from typing import Any
 
 import torch
 
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
 
 def random_weights(d_in: int = 8, d_sae: int = 24, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -19,7 +21,12 @@ def random_weights(d_in: int = 8, d_sae: int = 24, seed: int = 0) -> dict[str, t
 
 
 def random_sae(family: str, **options: Any) -> SparseAutoencoder:
-    """A random SAE of a family; TopK and GroupMax keep 3 codes, JumpReLU has thresholds of 0 to 1."""
+    """A random SAE of a family; TopK and GroupMax keep 3 codes, JumpReLU has thresholds of 0 to 1.
+
+    Options are those of `SparseAutoencoder` and of `Conventions`.
+    """
+    names = {field.name for field in fields(Conventions)} & set(options)
+    options["conventions"] = Conventions(**{name: options.pop(name) for name in names})
     if family in ("topk", "groupmax"):
         options.setdefault("k", 3)
     if family == "jumprelu":

@@ -1,9 +1,12 @@
 """Hidden states with known features, and teachers that know them roughly."""
 
+from typing import Any
+
 import torch
 
 from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.conventions import Conventions
 
 D_IN, D_SAE = 16, 48
 
@@ -27,7 +30,10 @@ def sparse_states(n: int = 6000, scale: float = 1.0) -> HiddenStates:
 def teacher(family: str, scale: float = 1.0) -> SparseAutoencoder:
     """An untrained SAE on the true features, whose L0 on `sparse_states` is 4 to 10; decoder rows differ in norm."""
     rows, sizes = features(), torch.linspace(0.5, 2.0, D_SAE)
-    options = {"topk": {"k": 4, "rescale_by_decoder_norm": True}, "jumprelu": {"threshold": scale * 0.15 / sizes}}
+    options: dict[str, dict[str, Any]] = {
+        "topk": {"k": 4, "conventions": Conventions(rescale_by_decoder_norm=True)},
+        "jumprelu": {"threshold": scale * 0.15 / sizes},
+    }
     return SparseAutoencoder(
         W_enc=rows.T / sizes,
         b_enc=torch.full((D_SAE,), (-0.1 if family == "topk" else -0.3) * scale) / sizes,

@@ -13,6 +13,7 @@ from rsae.evaluation.continuity import continuity
 from rsae.evaluation.histograms import histograms
 from rsae.evaluation.metrics import evaluate
 from rsae.sae.autoencoder import SparseAutoencoder, least_squares_gain
+from rsae.sae.conventions import Conventions
 from rsae.sae.fold import fold_decoder_norms
 from rsae.training.l0 import match_l0, mean_l0
 from tests.rsae.material.saes import random_sae, random_weights
@@ -24,14 +25,14 @@ def by_hand(sae: SparseAutoencoder, x: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Codes and reconstruction in float64 numpy."""
     w, b, d, c = (p.detach().double().numpy() for p in (sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec))
     shift, scale, epsilon = np.zeros((len(x), 1)), np.ones((len(x), 1)), 0.0
-    if sae.normalise == "layer_norm":
+    if sae.conventions.normalise == "layer_norm":
         shift, scale, epsilon = x.mean(1, keepdims=True), x.std(1, ddof=1, keepdims=True), 1e-5
-    elif sae.normalise == "constant_norm_rescale":
+    elif sae.conventions.normalise == "constant_norm_rescale":
         scale = np.linalg.norm(x, axis=1, keepdims=True) / np.sqrt(x.shape[1])
     u = (x - shift) / (scale + epsilon)
-    h = (u - c if sae.apply_b_dec_to_input else u) @ w + b
+    h = (u - c if sae.conventions.apply_b_dec_to_input else u) @ w + b
     norms = np.linalg.norm(d, axis=1)
-    if sae.rescale_by_decoder_norm:
+    if sae.conventions.rescale_by_decoder_norm:
         h, d = h * norms, d / norms[:, None]
     if sae.family == "topk":
         z = np.zeros_like(h)
@@ -89,7 +90,7 @@ def test_a_row_of_norm_zero_stays_silent_after_folding() -> None:
     weights = random_weights()
     weights["W_dec"][5] = 0.0
     weights["b_enc"][5] = 100.0
-    sae = SparseAutoencoder(**weights, family="topk", k=3, rescale_by_decoder_norm=True)
+    sae = SparseAutoencoder(**weights, family="topk", k=3, conventions=Conventions(rescale_by_decoder_norm=True))
     folded = fold_decoder_norms(sae)
     assert (folded.encode(X)[:, 5] == 0).all()
     torch.testing.assert_close(folded(X).reconstruction, sae(X).reconstruction, atol=2e-5, rtol=1e-5)
@@ -138,14 +139,18 @@ def test_the_gain_is_the_least_squares_one_within_its_bounds() -> None:
         ({"family": "topk", "k": 25}, "k must be an integer"),
         ({"family": "topk", "k": True}, "k must be an integer"),
         ({"family": "jumprelu"}, "needs a threshold"),
-        ({"normalise": "batch"}, "normalise must be"),
         ({"refine": "more"}, "refine must be"),
-        ({"rescale_by_decoder_norm": True}, "is for family 'topk'"),
+        ({"conventions": Conventions(rescale_by_decoder_norm=True)}, "is for family 'topk'"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SparseAutoencoder(**{**random_weights(), "family": "relu", **change})
+
+
+def test_an_unknown_normalisation_is_refused() -> None:
+    with pytest.raises(ValueError, match="normalise must be one of none, layer_norm"):
+        Conventions(normalise="batch")
 
 
 def test_inputs_of_another_width_are_refused() -> None:

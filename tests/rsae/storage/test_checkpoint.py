@@ -9,10 +9,10 @@ import torch
 
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, unfinished
-from rsae.training.finetune import Progress, finetune
+from rsae.training.finetuning import Progress, finetune
 from rsae.training.recipe import recipe_for
-from rsae.upgrading.calibrate import calibrate
-from rsae.upgrading.upgrade import Settings, upgrade
+from rsae.upgrading.calibration import calibrate
+from rsae.upgrading.pipeline import Settings, upgrade
 from tests.rsae import killing
 from tests.rsae.material.sparse_data import sparse_states, teacher
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from rsae.training.finetune import Progress
+from rsae.training.finetuning import Progress
 from rsae.upgrading.arms import arms_for
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.pace import Pace, seconds_a_step, steps_within
-from rsae.upgrading.upgrade import upgrade
+from rsae.upgrading.pipeline import upgrade
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 STATES = sparse_states()

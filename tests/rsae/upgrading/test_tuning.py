@@ -6,22 +6,23 @@ import pytest
 import torch
 
 from rsae.evaluation.comparison import token_errors
-from rsae.training.finetune import finetune
+from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
 from rsae.upgrading import tuning
 from rsae.upgrading.arms import Arm
-from rsae.upgrading.upgrade import Settings, upgrade
+from rsae.upgrading.pipeline import Settings, upgrade
+from rsae.upgrading.plan import planned, set_apart
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 STATES = sparse_states(3000)
 
 
 def found(rate: float, trusted: bool = False) -> tuning.Tuning:
-    control = Arm(teacher("topk"), recipe_for(teacher("topk"), learning_rate=rate))
-    rest, judges = tuning.set_apart(STATES)
-    return tuning.tune(
-        control, rest, judges, steps=20, seed=1, target_l0=4.0, trusted=trusted, device=torch.device("cpu")
-    )
+    asked = {"host": None, "steps": 20, "time_budget": None, "seed": 1, "seeds": 1, "device": "cpu"}
+    plan = planned(teacher("topk"), STATES, **asked, settings=Settings(learning_rate=rate))  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rsae.upgrading.plan.WIDE", 1024 if trusted else 16)
+        return tuning.tune(plan)
 
 
 def test_a_rate_that_is_too_high_is_lowered_and_the_best_is_kept() -> None:
@@ -30,16 +31,16 @@ def test_a_rate_that_is_too_high_is_lowered_and_the_best_is_kept() -> None:
     arm = Arm(teacher("topk"), recipe_for(teacher("topk"))).slowed(tuned.factor)
     assert arm.recipe.learning_rate == tuned.factor * recipe_for(teacher("topk")).learning_rate
     assert tuned.errors[tuned.factor] == min(tuned.errors.values())
-    _, judges = tuning.set_apart(STATES)
+    _, judges = set_apart(STATES)
     assert float(token_errors(tuned.control, judges).mean()) == tuned.errors[tuned.factor]
 
 
 def test_l0_is_matched_on_enough_vectors_that_nothing_was_trained_on() -> None:
     many = replace(STATES, held_out=STATES.train[:8192].repeat(3, 1)[:4096])
-    rest, judges = tuning.set_apart(many)
+    rest, judges = set_apart(many)
     assert len(judges) == 1024
     assert torch.equal(rest.calibration, judges)
-    few, judges = tuning.set_apart(replace(many, held_out=many.held_out[:4092]))
+    few, judges = set_apart(replace(many, held_out=many.held_out[:4092]))
     assert len(judges) == 1023
     assert torch.equal(few.calibration, STATES.calibration)
 
@@ -69,7 +70,7 @@ def test_wide_teachers_are_tuned_and_every_arm_takes_the_factor(monkeypatch: pyt
         assert recipe["learning_rate"] == pytest.approx(
             factor * recipe_for(teacher("relu"), sparsity=sparsity).learning_rate
         )
-    rest, _ = tuning.set_apart(STATES)
+    rest, _ = set_apart(STATES)
     again = finetune(
         teacher("relu"),
         rest,
@@ -108,7 +109,7 @@ def test_below_the_width_a_rate_is_lowered_only_where_the_control_ends_worse(fam
 
 
 def test_the_judges_are_neither_trained_on_nor_measured_on() -> None:
-    rest, judges = tuning.set_apart(STATES)
+    rest, judges = set_apart(STATES)
     assert torch.equal(torch.cat([rest.held_out, judges]), STATES.held_out)
     assert len(judges) == len(STATES.held_out) // 4
     assert rest.train is STATES.train

@@ -101,7 +101,7 @@ def _paper(
 ) -> SparseAutoencoder:
     teacher = fold_decoder_norms(sae)
     with torch.no_grad():
-        inputs = teacher.normalised(x.to(sae.W_enc.device))[0]
+        inputs = teacher.conventions.normalised(x.to(sae.W_enc.device))[0]
         h = teacher.pre_activations(inputs)
         codes = teacher.encode(x.to(sae.W_enc.device))
         scale = float(h.abs().max())
@@ -118,15 +118,14 @@ def _paper(
         chosen = torch.randperm(flat.shape[1], generator=torch.Generator().manual_seed(0))[:ENTRIES]
         flat = flat[:, chosen.to(flat.device)]
     _least_squares(gate, flat[0], flat[1])
-    started = copy.deepcopy(teacher)
-    started.activation = gate
-    return started
+    teacher.activation = gate
+    return teacher
 
 
-def _least_squares(gate: PaperActivation, h: Tensor, codes: Tensor, rounds: int = 30) -> None:
+def _least_squares(gate: PaperActivation, h: Tensor, codes: Tensor) -> None:
     """Fit (P, B, C, C_in, C_out) to codes on pre-activations; never ends worse than it began."""
     power = codes.square().mean()
-    optimiser = torch.optim.LBFGS(gate.parameters(), max_iter=rounds, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(gate.parameters(), max_iter=30, line_search_fn="strong_wolfe")
     before = copy.deepcopy(gate.state_dict())
 
     def loss() -> Tensor:

@@ -9,11 +9,11 @@ import torch
 from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import compare, compare_runs, token_errors, verdict
 from rsae.evaluation.metrics import Metric, evaluate
-from rsae.training.finetune import Progress
+from rsae.training.finetuning import Progress
 from rsae.upgrading.arms import arms_for
-from rsae.upgrading.calibrate import calibrate
-from rsae.upgrading.tuning import set_apart
-from rsae.upgrading.upgrade import Settings, upgrade
+from rsae.upgrading.calibration import calibrate
+from rsae.upgrading.pipeline import Settings, upgrade
+from rsae.upgrading.plan import set_apart
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 STATES = sparse_states()

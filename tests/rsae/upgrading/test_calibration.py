@@ -7,7 +7,7 @@ from rsae.activations.paper import PaperActivation
 from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from tests.rsae.material.saes import random_sae
 from tests.rsae.material.sparse_data import sparse_states, teacher
 

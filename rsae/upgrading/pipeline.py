@@ -19,14 +19,12 @@ from rsae.hosts.host import Host
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
-from rsae.training.finetune import Progress, finetune
+from rsae.training.finetuning import Progress
 from rsae.upgrading.checks import missed_l0, remarks
-from rsae.upgrading.evidence import evidence
-from rsae.upgrading.measured import Measured
+from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
-from rsae.upgrading.provenance import learned_curve, question
-from rsae.upgrading.tuning import Tuning, tune
+from rsae.upgrading.tuning import Tuning, trained, tune
 
 __all__ = ["Settings", "Upgrade", "upgrade"]
 
@@ -121,12 +119,13 @@ def upgrade(
         work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
         work.agree("upgrade", plan.agreed())
     plan = replace(plan, states=plan.states.on(plan.device))
-    measuring = Measured(plan.states, plan.host, work)
+    measuring = Measurements(plan.states, plan.host, work)
     columns, pace = _before(plan, measuring, progress is not None or time_budget is not None, target is not None)
     if pace is not None:
         plan = replace(plan, steps=_steps(plan, pace, began, work))
         progress = progress and pace.following(progress, plan.steps)
-    plan, tuning = _tuned(plan, progress, work)
+    tuning = tune(plan, progress, work) if settings.tuned else None
+    plan = plan if tuning is None else plan.slowed(tuning.factor)
     runs = _trained(plan, tuning, measuring, progress, work)
     columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
     comparisons = paired_comparisons(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
@@ -145,14 +144,12 @@ def _free(out: str | Path, overwrite: bool) -> Path:
     return target
 
 
-def _before(plan: Plan, measuring: Measured, timed: bool, written: bool) -> tuple[dict[str, Metrics], Pace | None]:
+def _before(plan: Plan, measuring: Measurements, timed: bool, written: bool) -> tuple[dict[str, Metrics], Pace | None]:
     """The columns that need no training, and where time matters how long the rest takes."""
     columns = {"teacher": measuring.metrics("teacher", plan.teacher)}
     ending = 0.0
     if timed:  # here, so that what the SAE needs compiled is not in the time of its measurement
-        ending = seconds_at_the_end(
-            len(plan.arms), len(plan.seeds), plan.states, plan.initialised, plan.judges, written
-        )
+        ending = seconds_at_the_end(plan, written)
     columns["initialised"] = measuring.metrics("initialised", plan.initialised)
     return columns, pace_of(plan, lambda: measuring.seconds, ending) if timed else None
 
@@ -171,31 +168,10 @@ def _steps(plan: Plan, pace: Pace, began: float, work: Checkpoint | None) -> int
     return count
 
 
-def _tuned(
-    plan: Plan, progress: Callable[[Progress], None] | None, work: Checkpoint | None
-) -> tuple[Plan, Tuning | None]:
-    """The plan with every arm's learning rate as it suits the control; unchanged where rates were given."""
-    if not plan.settings.tuned:
-        return plan, None
-    tuning = tune(
-        plan.arms["control"],
-        plan.states,
-        plan.judges,
-        steps=plan.steps,
-        seed=plan.seeds[0],
-        target_l0=plan.target_l0,
-        trusted=plan.trusted,
-        device=plan.device,
-        progress=progress,
-        checkpoint=work,
-    )
-    return replace(plan, arms={name: arm.slowed(tuning.factor) for name, arm in plan.arms.items()}), tuning
-
-
 def _trained(
     plan: Plan,
     tuning: Tuning | None,
-    measuring: Measured,
+    measuring: Measurements,
     progress: Callable[[Progress], None] | None,
     work: Checkpoint | None,
 ) -> _Runs:
@@ -203,24 +179,11 @@ def _trained(
     runs = _Runs()
     for seed in plan.seeds:
         for name, arm in plan.arms.items():
-            history: list[dict[str, float]] = []
             label = plan.label(name, seed)
             if tuning is not None and (name, seed) == ("control", plan.seeds[0]):
                 done, history = tuning.control, tuning.history
             else:
-                done = finetune(
-                    arm.sae,
-                    plan.states,
-                    steps=plan.steps * arm.budget,
-                    seed=seed,
-                    recipe=arm.recipe,
-                    target_l0=plan.target_l0,
-                    device=plan.device,
-                    arm=label,
-                    progress=progress,
-                    curve=history,
-                    checkpoint=work,
-                )
+                done, history = trained(plan, arm, label, seed, progress, work)
             runs.saes.setdefault(name, []).append(done)
             runs.curves[label] = history
             runs.metrics.setdefault(name, []).append(measuring.metrics(label, done))
@@ -252,12 +215,13 @@ def _report(
     note: str,
 ) -> Report:
     """All of it on paper, with the evidence and the proofs."""
-    trained = runs.saes["upgraded"][0]
+    trained, start = runs.saes["upgraded"][0], plan.initialised.activation
+    curve = {} if trained.activation is None else trained.activation.learned(start)
     saes = {"teacher": plan.teacher, "initialised": plan.initialised, **runs.first()}
     return Report(
         columns=columns,
         question=question(plan, tuning, comparisons).to_json(),
-        curves=runs.curves | {"activation": learned_curve(trained, plan.initialised)},
+        curves=runs.curves | {"activation": curve},
         verdict=verdict(columns, comparisons, note),
         certificates=certificates(plan.teacher, plan.initialised, trained, plan.states.held_out),
         **evidence(saes, plan.states, plan.host, plan.settings.probe),

@@ -6,12 +6,12 @@ import torch
 from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
-from rsae.sae.groupmax import group_maxima
-from rsae.training.active import active_groupmax
-from rsae.training.finetune import finetune
+from rsae.sae.support import group_maxima
+from rsae.training.active import active_kept
+from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
-from rsae.upgrading.calibrate import calibrate
-from rsae.upgrading.upgrade import upgrade
+from rsae.upgrading.calibration import calibrate
+from rsae.upgrading.pipeline import upgrade
 from tests.rsae.material.saes import random_sae, random_weights
 from tests.rsae.material.sparse_data import D_IN, features, sparse_states
 
@@ -30,7 +30,7 @@ def test_every_group_gives_its_maximum_and_its_runner_up() -> None:
     largest, tau, columns = group_maxima(h, 4)
     for group in range(4):
         ordered = h[:, 6 * group : 6 * group + 6].sort(descending=True)
-        assert torch.equal(largest[:, group], ordered.values[:, 0])
+        assert torch.equal(largest[:, group], ordered.values[:, 0].clamp_min(0))
         assert torch.equal(tau[:, group], ordered.values[:, 1])
         assert torch.equal(columns[:, group], ordered.indices[:, 0] + 6 * group)
     assert not group_maxima(h, 24)[1].any(), "a group of one has no runner-up"
@@ -41,8 +41,8 @@ def test_training_entries_are_the_codes(inputs: tuple[str, ...] | None) -> None:
     sae = random_sae("groupmax")
     if inputs is not None:
         sae.activation = RationalActivation.from_coefficients([0.9, -0.2, 0.1], [0.1, 0.3, 0.2], [], inputs)
-    active = active_groupmax(sae.pre_activations(X), 3, sae.activation, (X - sae.b_dec).norm(dim=1, keepdim=True))
-    codes = torch.zeros(60, 24).index_put((active.rows, active.columns), active.codes)
+    active = active_kept(sae.select(sae.pre_activations(X)), 24, sae.activation, sae.size(X))
+    codes = active.places.dense(active.codes)
     torch.testing.assert_close(codes, sae.encode(X), rtol=1e-5, atol=1e-6)
     assert active.l0 == (sae.pre_activations(X).unflatten(1, (3, 8)).amax(2) > 0).sum() / 60
 

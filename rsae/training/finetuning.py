@@ -107,16 +107,8 @@ def started(
     """The training of a copy of an SAE, before its first step, and the scale of its inputs."""
     scale = input_scale(sae, calibration)
     work = working_copy(sae, scale)
-    training = Training(
-        work,
-        choose_pass(work, recipe.sparsity, recipe.bandwidth, target_l0),
-        steps=steps,
-        warmup=recipe.warmup,
-        rate=recipe.learning_rate,
-        coefficient_rate=recipe.coefficient_rate,
-        half=recipe.precision == "bfloat16",
-    )
-    return training, scale
+    forward = choose_pass(work, recipe.sparsity, recipe.bandwidth, target_l0)
+    return Training(work, forward, recipe, steps), scale
 
 
 def stepping(
@@ -126,4 +118,4 @@ def stepping(
     place = training.sae.W_enc.device  # with its number, which a thread that fetches does not know
     part = (ranks.rank(), ranks.count())
     for x in fetched(hidden_states.batches(batch_size, seed, steps, place, first=training.done, part=part), place):
-        yield training.step(training.sae.normalised(x)[0] / scale)
+        yield training.step(training.sae.conventions.normalised(x)[0] / scale)

@@ -13,15 +13,17 @@ from rsae.activations.ratio import RationalActivation
 from rsae.data.states import HiddenStates
 from rsae.evaluation.metrics import evaluate
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.training.active import Active, active_above, active_jump, active_topk, batch_level, decode
-from rsae.training.finetune import Progress, finetune
+from rsae.sae.support import largest
+from rsae.training.active import active_above, active_jump, active_kept, batch_level, sparse_topk
+from rsae.training.entries import Places, decode
+from rsae.training.finetuning import Progress, finetune
 from rsae.training.l0 import L0Controller, match_l0, mean_l0
 from rsae.training.passes import choose_pass
 from rsae.training.prefetch import ahead, fetched
 from rsae.training.recipe import Recipe, recipe_for
 from rsae.training.units import input_scale, rescaled, working_copy
 from rsae.upgrading.arms import curve_where_crowded
-from rsae.upgrading.calibrate import calibrate
+from rsae.upgrading.calibration import calibrate
 from tests.rsae.material.sparse_data import D_SAE, sparse_states, teacher
 
 STATES = sparse_states()
@@ -72,11 +74,12 @@ def test_both_ways_to_decode_agree() -> None:
     rows = torch.tensor([0, 0, 2, 3])
     columns = torch.tensor([5, 1, 7, 7])
     weights = torch.randn(D_SAE, 6)
-    few = Active(torch.tensor([1.0, -2.0, 0.5, 3.0]), columns, rows, 5, torch.tensor(0.8))
+    codes = torch.tensor([1.0, -2.0, 0.5, 3.0])
     dense = torch.zeros(5, D_SAE)
-    dense[rows, columns] = few.codes
-    torch.testing.assert_close(decode(few, weights), dense @ weights)
-    torch.testing.assert_close(decode(few, weights[:8]), dense[:, :8] @ weights[:8])
+    dense[rows, columns] = codes
+    for width in (D_SAE, 8):  # few entries, and many
+        places = Places(rows, columns, 5, width)
+        torch.testing.assert_close(decode(codes, places, weights[:width]), dense[:, :width] @ weights[:width])
 
 
 def test_jumprelu_thresholds_receive_the_rectangle_gradient_of_sae_lens() -> None:
@@ -85,9 +88,11 @@ def test_jumprelu_thresholds_receive_the_rectangle_gradient_of_sae_lens() -> Non
     width = 0.1
     near = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0])  # |h - theta| < width / 2
     active = active_jump(h, theta, width, None, None)
-    torch.testing.assert_close(decode(active, torch.eye(5)), torch.tensor([[0.0, 0.52, 0.0, 0.9, 0.0]]))
+    torch.testing.assert_close(
+        decode(active.codes, active.places, torch.eye(5)), torch.tensor([[0.0, 0.52, 0.0, 0.9, 0.0]])
+    )
     pull = torch.arange(1.0, 6.0)
-    (found,) = torch.autograd.grad((active.codes * pull[active.columns]).sum(), theta, retain_graph=True)
+    (found,) = torch.autograd.grad((active.codes * pull[active.places.columns]).sum(), theta, retain_graph=True)
     torch.testing.assert_close(found, -0.5 / width * near * pull)
     (found,) = torch.autograd.grad(active.l0, theta)
     torch.testing.assert_close(found, -1 / width * near)
@@ -105,19 +110,19 @@ def test_jumprelu_thresholds_receive_the_rectangle_gradient_of_sae_lens() -> Non
 )
 def test_the_largest_entries_are_found_by_groups_as_by_one_search(width, k):
     h = torch.stack([torch.randperm(width) for _ in range(16)]).float() - width / 2  # no two alike
-    active = active_topk(h, k, None, None)
+    active = active_kept(largest(h, k, sparse_topk), width, None, None)
     wanted = h.topk(k, dim=1)
-    assert torch.equal(active.columns.view(16, k), wanted.indices)
+    assert torch.equal(active.places.columns.view(16, k), wanted.indices)
     assert torch.equal(active.codes.view(16, k), wanted.values.clamp_min(0))
 
 
 def test_supports_are_exact() -> None:
     h = torch.tensor([[3.0, 1.0, -1.0, 2.0], [-1.0, -2.0, -3.0, 0.5]])
-    top = active_topk(h, 2, None, None)
-    assert decode(top, torch.eye(4)).tolist() == [[3.0, 0.0, 0.0, 2.0], [0.0, 0.0, 0.0, 0.5]]
+    top = active_kept(largest(h, 2, sparse_topk), 4, None, None)
+    assert decode(top.codes, top.places, torch.eye(4)).tolist() == [[3.0, 0.0, 0.0, 2.0], [0.0, 0.0, 0.0, 0.5]]
     assert float(top.l0) == 1.5
     above = active_above(h, torch.tensor(1.0), None, None)
-    assert decode(above, torch.eye(4)).tolist() == [[3.0, 0.0, 0.0, 2.0], [0.0] * 4]
+    assert decode(above.codes, above.places, torch.eye(4)).tolist() == [[3.0, 0.0, 0.0, 2.0], [0.0] * 4]
 
 
 @pytest.mark.parametrize("rational", [False, True])
