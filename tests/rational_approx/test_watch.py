@@ -55,7 +55,7 @@ def test_whenever_the_time_is_over_a_fit_is_the_best_or_says_so(name, limit, tic
         assert np.isfinite(found.fit(0.11))
 
 
-@pytest.mark.parametrize("question", [{"degree": (12, 12)}, {"tolerance": 1e-7}])
+@pytest.mark.parametrize("question", [{"degree": (12, 12)}, {"tolerance": 1e-3}])
 def test_the_best_attempt_comes_with_it(question, ticks):
     fit("sqrt(x)", domain=(0, 1), **question, time_limit=10**9)
     needed = next(ticks)
