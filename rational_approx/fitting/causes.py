@@ -32,6 +32,9 @@ QUARTILE = 0.6745
 ROUNDING = 1e-14
 """Noise that is a smaller share of the target's size is the rounding of float64."""
 
+INVISIBLE = 1e-12
+"""An error that is a smaller share of the target's size is not to be levelled in float64."""
+
 DROWNED = 0.01
 """Noise of this share of an error is too much to level it."""
 
@@ -102,6 +105,16 @@ def _all(target: Target, attempt: Fit | None) -> Iterator[_Cause]:
                 yield _jump(float(x[0]), height)
     if attempt is not None:
         yield from _missed(target, attempt)
+    level = 0.0 if attempt is None else float(attempt.error)
+    for piece in target.pieces:
+        size = _size(piece)
+        if not piece.precise and level < INVISIBLE * size * _weight(piece):
+            yield _Cause(
+                "digits",
+                f"float64 has too few digits: its values are exact to about {max(noise_of(piece), 1e-16 * size):.1g}, "
+                "and the error to be levelled is no larger",
+                "give an expression, or a callable of mpmath numbers, or ask for a smaller type",
+            )
 
 
 def _opaque(target: Target, attempt: Fit | None) -> Iterator[_Cause]:
@@ -129,13 +142,6 @@ def _opaque(target: Target, attempt: Fit | None) -> Iterator[_Cause]:
         where = _stepped(piece, attempt, max(0.5 * level / _weight(piece), 100 * noise, 1e-12 * size))
         if where is not None:
             yield _jump(*where)
-        if not piece.precise and (drowned or level < 1e-12 * size * _weight(piece)):
-            yield _Cause(
-                "digits",
-                f"float64 has too few digits: its values are exact to about {max(noise, 1e-16 * size):.1g}, and the "
-                "error to be levelled is no larger",
-                "give an expression, or a callable of mpmath numbers, or ask for a smaller type",
-            )
 
 
 def noise_of(piece: Piece) -> float:
@@ -182,7 +188,10 @@ def _stepped(piece: Piece, attempt: Fit | None, least: float) -> tuple[float, fl
     for k in np.argsort(steps)[::-1][:STEPS]:
         watch.check()
         left, right, height = steepest(rest, float(x[k]), float(x[k + 1]))
-        if height > max(least, 0.25 * steps[k]) and right - left <= 1e-12 * max(1.0, abs(left)):
+        before, after = piece.function(np.array([left, right]))  # the attempt may be steep, too
+        if min(height, 2 * abs(after - before)) > max(least, 0.25 * steps[k]) and right - left <= 1e-12 * max(
+            1, abs(left)
+        ):
             return left, height
     return None
 
@@ -201,7 +210,9 @@ def _pole(piece: Piece, attempt: Fit | None) -> float | None:
     k = int(values.argmax())
     lower, upper = _ends(piece)
     beside = np.clip(x[k] + BESIDE * (upper - lower) * np.array([-1.0, 1.0]), lower, upper)
-    return float(x[k]) if values[k] > GROWN * np.abs(_rest(piece, attempt, beside)).max() else None
+    own = 2 * abs(float(piece.function(x[k : k + 1])[0]))  # the attempt may have a pole nearby, too
+    grown = min(float(values[k]), own) > GROWN * np.abs(_rest(piece, attempt, beside)).max()
+    return float(x[k]) if grown else None
 
 
 def _missed(target: Target, attempt: Fit) -> Iterator[_Cause]:
@@ -213,7 +224,8 @@ def _missed(target: Target, attempt: Fit) -> Iterator[_Cause]:
     after = min(max(int(np.searchsorted(known, x)), 1), known.size - 1)
     gap = float(known[after] - known[after - 1])
     beside = np.clip(x + NARROW * gap * np.array([-1.0, 1.0]), lower, upper)
-    if size > 1.01 * level and (np.abs(piece.error(attempt.rational, beside)) < size / 2).all():
+    floor = INVISIBLE * _size(piece) * _weight(piece)
+    if size > 1.01 * level + floor and (np.abs(piece.error(attempt.rational, beside)) < size / 2).all():
         yield _Cause(
             "peak",
             f"the error of the best attempt is {size:.3g} at x = {x:.9g}, in a peak narrower than the distance of the "

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rational_approx import DidNotConverge, Target, fit
-from rational_approx.fitting.causes import noise_of
+from rational_approx.fitting.causes import explained, noise_of
 
 
 def refused(*arguments, **keywords) -> DidNotConverge:
@@ -54,6 +54,14 @@ def test_a_pole_between_the_points_that_are_looked_at_first(function):
     assert "x = 0.3" in str(found)
 
 
+@pytest.mark.parametrize("middle", [0.3123, 0.5551])
+def test_a_peak_narrower_than_the_samples(middle):
+    found = refused(lambda x: np.exp(x) + 1e-6 * np.exp(-(((x - middle) / 1e-3) ** 2)), (6, 6), (-1, 1))
+    assert found.cause == "peak"
+    at = float(str(found).split("at x = ")[1].split(",")[0])
+    assert abs(at - middle) < 1e-3
+
+
 def test_a_value_that_makes_the_best_not_unique():
     found = refused("tanh(x)", (5, 4), (-4, 4), interpolate={-4: -1, 4: 1})
     assert found.cause == "condition"
@@ -80,3 +88,12 @@ def test_a_fit_says_what_is_known_between_its_points():
 def test_a_multiprecision_callable_is_sampled_too():
     assert "between them nothing is known" in str(fit(mpmath.exp, (2, 2), (0, 1)))
     assert math.isclose(fit(mpmath.exp, (2, 2), (0, 1)).error, fit("exp(x)", (2, 2), (0, 1)).error, rel_tol=1e-12)
+
+
+def test_a_degenerate_type_names_the_defect():
+    """No problem is known whose failure ends here: the best of type (4, 4) stands for what the solver would hand on."""
+    smaller = fit("abs(x)", (4, 4), (-1, 1))
+    said = explained(smaller.target, (6, 5), smaller, degenerate=True)
+    assert said.cause == "degenerate"
+    assert "the best of type (4, 4) (defect 1) is as good" in str(said)
+    assert said.fit is smaller
