@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
+from rational_approx import watch
 from rational_approx.fitting.best import Question
 from rational_approx.fitting.choose import cheapest
 from rational_approx.fitting.patterns import best
-from rational_approx.fitting.result import Fit
+from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.problem.competitors import checked_class
 from rational_approx.problem.conditions import checked_bounds, checked_conditions, checked_degree, checked_digits
 from rational_approx.targets.poles import check_defined
@@ -29,6 +30,8 @@ def fit(
     interpolate: Sequence[object] | Mapping[Any, Any] = (),
     bounds: Sequence[object] | None = None,
     denominator: str = "one sign",
+    progress: watch.Listener | None = None,
+    time_limit: float | None = None,
 ) -> Fit:
     """Best uniform approximation ``min max |w (f - P/Q)|`` with ``deg P <= p`` and ``deg Q <= q``.
 
@@ -55,13 +58,18 @@ def fit(
         :mod:`rational_approx.exchange.restricted`.
     denominator:
         ``"one sign"`` on the whole domain, or ``"any"`` on each interval of it. See :mod:`fitting.patterns`.
+    progress:
+        Called after every step with a :class:`~rational_approx.watch.Progress`: what is done, the type that is tried,
+        the levelled error and the largest one. What it raises ends the fit.
+    time_limit:
+        Seconds of wall clock; looked at between two steps, of which few take longer than a second.
 
     Raises
     ------
     ValueError
         for a degree, domain, weight or target that makes no sense; the message says what to try.
     DidNotConverge
-        where no best approximant was found, with the best attempt as its ``fit``.
+        where no best approximant was found, or the time was over: ``fit`` is the best attempt, and ``cause`` says why.
 
     Of samples no rational may be best, and the best one may have poles between them: then there is a ``UserWarning``,
     and ``Fit.remarks`` says the same. See :mod:`rational_approx.exchange.discrete`.
@@ -70,6 +78,33 @@ def fit(
     >>> best.error, len(best.reference), best.converged
     (1.5380550833437264e-10, 10, True)
     """
+    with watch.watched(progress, time_limit):
+        try:
+            found = _found(
+                target, degree, domain, weight, breakpoints, digits, tolerance, interpolate, bounds, denominator
+            )
+        except watch.OutOfTime:
+            raise DidNotConverge(
+                "the time was over before the first exchange began: raise time_limit=", None, "time"
+            ) from None
+    for remark in found.remarks:
+        warnings.warn(f"{found.target!r}, type {found.degree}: {remark}", stacklevel=2)
+    return found
+
+
+def _found(
+    target: object,
+    degree: Sequence[int] | None,
+    domain: object,
+    weight: object,
+    breakpoints: Sequence[object],
+    digits: int | None,
+    tolerance: float | None,
+    interpolate: Sequence[object] | Mapping[Any, Any],
+    bounds: Sequence[object] | None,
+    denominator: str,
+) -> Fit:
+    """The fit, once its arguments are checked."""
     if not isinstance(target, Target):
         target = Target(target, domain, weight=weight, breakpoints=breakpoints)
     elif domain is not None or weight is not None or breakpoints:
@@ -86,9 +121,5 @@ def fit(
     if degree is None:
         if tolerance is None:
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
-        found = cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
-    else:
-        found = best(Question(target, checked_degree(degree), digits, conditions, within), denominator)
-    for remark in found.remarks:
-        warnings.warn(f"{target!r}, type {found.degree}: {remark}", stacklevel=2)
-    return found
+        return cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
+    return best(Question(target, checked_degree(degree), digits, conditions, within), denominator)
