@@ -8,9 +8,17 @@ from typing import Any
 from rational_approx.fitting.best import Question
 from rational_approx.fitting.choose import cheapest
 from rational_approx.fitting.patterns import best
+from rational_approx.fitting.prescribed import fitted_to_form
 from rational_approx.fitting.result import Fit
 from rational_approx.problem.competitors import checked_class
-from rational_approx.problem.conditions import checked_bounds, checked_conditions, checked_degree, checked_digits
+from rational_approx.problem.conditions import (
+    Bounds,
+    Conditions,
+    checked_bounds,
+    checked_conditions,
+    checked_digits,
+)
+from rational_approx.problem.prescribed import checked_form
 from rational_approx.targets.poles import check_defined
 from rational_approx.targets.target import Target
 
@@ -19,7 +27,7 @@ __all__ = ["fit"]
 
 def fit(
     target: object,
-    degree: Sequence[int] | None = None,
+    degree: Sequence[Any] | None = None,
     domain: object = None,
     *,
     weight: object = None,
@@ -40,7 +48,9 @@ def fit(
     target, domain, weight, breakpoints:
         See :class:`~rational_approx.targets.target.Target`, which may also be given itself.
     degree:
-        The type ``(p, q)``.
+        The type ``(p, q)``. In place of p or q a list of coefficients in powers of x, lowest first, None for free ones:
+        ``([0, 1, 0, None], 0)`` for ``x + c x^3``. A fixed coefficient is one of the formula with ``Q(0) = 1``. See
+        :mod:`fitting.prescribed`.
     digits:
         Correct digits of the error; without it the error is a correctly rounded float.
     tolerance:
@@ -88,7 +98,21 @@ def fit(
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
         found = cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
     else:
-        found = best(Question(target, checked_degree(degree), digits, conditions, within), denominator)
+        numbers, form = checked_form(degree, target)
+        question = Question(target, numbers, digits, conditions, within)
+        if form is None:
+            found = best(question, denominator)
+        else:
+            _check_alone(conditions, within, denominator)
+            found = fitted_to_form(question, form)
     for remark in found.remarks:
         warnings.warn(f"{target!r}, type {found.degree}: {remark}", stacklevel=2)
     return found
+
+
+def _check_alone(conditions: Conditions, within: Bounds, denominator: str) -> None:
+    if conditions or within != (-inf, inf) or denominator != "one sign":
+        raise ValueError(
+            "interpolate=, bounds= and denominator= do not go with fixed coefficients or chosen powers: fix c0 for a "
+            "value at 0, and leave the others out"
+        )

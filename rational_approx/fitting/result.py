@@ -16,6 +16,7 @@ from rational_approx.exchange.relaxed import Record
 from rational_approx.fitting.error_curve import error_curve
 from rational_approx.problem.competitors import Pattern, marks, signs_of
 from rational_approx.problem.conditions import Bounds, Conditions
+from rational_approx.problem.prescribed import Prescribed
 from rational_approx.rationals.rational import Rational
 from rational_approx.rounding.quantize import quantize
 from rational_approx.targets.target import Target
@@ -52,6 +53,9 @@ class Fit:
     upper:
         A proved upper bound of the error on the whole domain; None where the target cannot be enclosed (a callable was
         looked at in samples, and nothing is known between them).
+    form, lower:
+        The prescribed form of P and Q, where there is one; and a proved lower bound of the error of all rationals of
+        that form without a pole.
     """
 
     rational: Rational
@@ -67,6 +71,8 @@ class Fit:
     denominator: str = "one sign"
     patterns: tuple[Pattern, ...] = field(default=(), repr=False)
     upper: Fraction | None = field(default=None, repr=False)
+    form: Prescribed | None = None
+    lower: Fraction | None = field(default=None, repr=False)
 
     def __call__(self, x: Any) -> Any:
         """The approximant at ``x``."""
@@ -102,6 +108,8 @@ class Fit:
     def __str__(self) -> str:
         state = "best approximation" if self.converged else "NOT converged"
         state = state if self.infimum is None else "within 1e-12 of the best error"
+        if self.form is not None and self.converged:
+            state = "best of its form (proved to 2e-9)"
         lines = [
             f"{self.target.name} on {self.target.domain}",
             f"  type {self.degree}, {state}, levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at "
@@ -118,6 +126,8 @@ class Fit:
         values = (f"r({float(a):g}) = {'f' if b is None else format(float(b), 'g')}" for a, b in self.interpolate)
         if conditions := ", ".join(values):
             lines.append(f"  with {conditions}")
+        if self.form is not None:
+            lines.append(f"  with {self.form}")
         if self.bounds != (-inf, inf):
             lines.append(f"  with values in [{float(self.bounds[0]):g}, {float(self.bounds[1]):g}]: proved")
         return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])

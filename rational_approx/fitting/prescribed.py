@@ -1,0 +1,163 @@
+"""The best fit of a prescribed form: a `Question` and its form in, a `Fit` with both bounds proved out.
+
+Alternation does not prove it: where powers are chosen or coefficients fixed, the best error need not alternate, and the
+best need not be unique. What is promised is less and enough: the proof's own search bounds the error from above, and
+multipliers bound that of every rational of the form from below (:mod:`exchange.prescribed`). The two agree to
+:data:`AGREED`, or nothing is returned as converged. Points at which the search sees a larger error join the grid.
+"""
+
+from fractions import Fraction
+from typing import Any
+
+import flint
+import mpmath
+from flint import arb
+
+from rational_approx.arithmetic.polynomials import common_factor_removed, exact, fractions
+from rational_approx.arithmetic.precision import to_fraction, working_bits, working_precision
+from rational_approx.arithmetic.signs import denominator_sign
+from rational_approx.exchange.prescribed import Grid, Level, Unsolved, levelled, lower_bound, peak, programmed
+from rational_approx.expressions.quotients import quotient_of
+from rational_approx.fitting.last_look import AGREED
+from rational_approx.fitting.result import DidNotConverge, Fit
+from rational_approx.problem.prescribed import Prescribed
+from rational_approx.proof.largest import Largest, largest_error
+from rational_approx.rationals.rational import Rational
+from rational_approx.targets.target import Target
+
+__all__ = ["fitted_to_form"]
+
+ROUNDS = 8
+"""How often the grid may get the points that it missed."""
+PRECISIONS = (1, 2, 4)
+"""Times the usual number of bits: powers of x far from 0 are nearly dependent."""
+
+
+def fitted_to_form(question: Any, form: Prescribed) -> Fit:
+    """The best fit of a form.
+
+    Raises
+    ------
+    DidNotConverge
+        where the two bounds do not meet; the best attempt, if any, is its ``fit``.
+    """
+    known = _target_itself(question, form)
+    if known is not None:
+        return known
+    attempt: Fit | None = None
+    reason = ""
+    usual = 256 + 24 * form.size + int(6.7 * (question.digits or 0))
+    for factor in PRECISIONS:
+        with working_bits(factor * usual):
+            try:
+                found = _searched(question, form)
+            except Unsolved as problem:
+                reason = str(problem)
+                continue
+        if found.converged:
+            return found
+        attempt, reason = found, "its error and the lower bound of all others do not meet"
+    raise DidNotConverge(
+        f"the best rational with {form} for {question.target!r} was not found ({reason}): leave more coefficients free, "
+        "or choose other powers or a smaller domain",
+        attempt,
+    )
+
+
+def _target_itself(question: Any, form: Prescribed) -> Fit | None:
+    """The target, where it is a rational of the form."""
+    parts = [quotient_of(piece.expression.tree) for piece in question.target.pieces]
+    if any(part is None for part in parts):
+        return None
+    pairs = {tuple(map(_key, common_factor_removed(*part))) for part in parts if part is not None}
+    if len(pairs) != 1:
+        return None
+    p, q = (flint.fmpq_poly([flint.fmpq(c.numerator, c.denominator) for c in side]) for side in pairs.pop())
+    if q[0] == 0 or not form.holds(p / q[0], q / q[0]):
+        return None
+    sides = (tuple(exact((side / q[0])[k]) for k in range(len(own))) for side, own in zip((p, q), form, strict=True))
+    rational = Rational(*sides, question.target.domain, "monomial")
+    points = (question.target.domain.lower,)
+    zero = Fraction(0)
+    return Fit(rational, _shown(arb(0), question.digits), points, True, *question, upper=zero, lower=zero, form=form)
+
+
+def _key(poly: flint.fmpq_poly) -> tuple[Fraction, ...]:
+    return fractions(poly)
+
+
+def _searched(question: Any, form: Prescribed) -> Fit:
+    grid = Grid(question.target, form, 16 * form.size // len(question.target.pieces) + 48)
+    level, found = None, None
+    for _ in range(ROUNDS):
+        level = programmed(grid, None if level is None else level.c)
+        try:
+            settled = levelled(grid, level)
+        except Unsolved:
+            if not _refined(grid, level):
+                raise
+            continue
+        rational = _rational(question.target, form, settled.c)
+        seen = _looked_at(question.target, rational, settled)
+        allowed = to_fraction(settled.h) * (1 + AGREED)
+        missed = [] if seen is None else [x for x, size in seen.points if size > allowed and isinstance(x, Fraction)]
+        found = _fit(question, form, rational, settled, seen, grid)
+        if found.converged or not missed:
+            return found
+        _join(grid, missed)
+    if found is None:
+        raise Unsolved("the points of the reference did not settle")
+    return found
+
+
+def _refined(grid: Grid, level: Level) -> bool:
+    """Put the peaks of the error beside the points of a programme on the grid; False where they are on it."""
+    before = len(grid.rows)
+    for place in level.places:
+        there = peak(grid, place, level.c)
+        grid.add(there.piece, [there.x])
+    return len(grid.rows) > before
+
+
+def _join(grid: Grid, missed: list[Fraction]) -> None:
+    for index, piece in enumerate(grid.target.pieces):
+        grid.add(index, [x for x in missed if piece.lower <= x <= piece.upper])
+
+
+def _rational(target: Target, form: Prescribed, c: list[arb]) -> Rational:
+    """The rational with ``Q(0) = 1``; Unsolved where it has a pole, or Q vanishes at 0."""
+    unit = len(form.free[0])
+    if not abs(c[unit]) > max((abs(x) for x in c), key=float) * arb(2) ** -(flint.ctx.prec // 4):
+        raise Unsolved("the denominator of the best one vanishes at x = 0, so that it cannot be written with Q(0) = 1")
+    values = [to_fraction(x / c[unit]) for k, x in enumerate(c) if k != unit]
+    rational = Rational(*form.filled(values), target.domain, "monomial")
+    if not denominator_sign(rational.polynomials[1], target.domain)[1]:
+        raise Unsolved("the denominator of the levelled rational has a zero on the domain")
+    return rational
+
+
+def _looked_at(target: Target, rational: Rational, level: Level) -> Largest | None:
+    h = to_fraction(level.h)
+    return largest_error(target, rational, [place.x for place in level.places], AGREED / 8, h * (1 + AGREED))
+
+
+def _fit(
+    question: Any, form: Prescribed, rational: Rational, level: Level, seen: Largest | None, grid: Grid
+) -> Fit:
+    upper = None if seen is None else seen.upper
+    lower = lower_bound(grid, level)
+    near = upper is not None and lower is not None and upper <= lower * (1 + 2 * AGREED)
+    tiny = Fraction(1, 2 ** (flint.ctx.prec // 4))
+    zeros = question.target.relative_zeros
+    points = {next((z for z in zeros if abs(place.x - z) <= tiny), place.x) for place in level.places}
+    error = _shown(level.h, question.digits)
+    return Fit(rational, error, tuple(sorted(points)), near, *question, upper=upper, lower=lower, form=form)
+
+
+def _shown(error: arb, digits: int | None) -> Any:
+    """An error as a float, or with the digits asked for."""
+    value = to_fraction(error)
+    if digits is None:
+        return float(value)
+    with working_precision(digits):
+        return mpmath.mpf(value.numerator) / value.denominator
