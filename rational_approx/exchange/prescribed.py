@@ -12,12 +12,16 @@ that it is linear: Haar's condition, on which alternation rests, fails for chose
     sum m_i s_i (A c)_i = h sum m_i (B c)_i.                                                             (*)
 
 Then no pair with Q > 0 at these points has an error below h there: the left side is at most the largest error times
-``sum m_i (B c)_i``. The multipliers of the last linear programme satisfy (*) on the grid, at n points of it as a rule.
+``sum m_i (B c)_i``. The multipliers of the last linear programme satisfy (*) on the grid, at no more than n points.
 
-**Where the two meet**: ``M(h) = diag(s) A - h B`` on these n points is singular, its null vector is the c whose error is
-levelled there, and the null vector of its transpose is m. So the points move to the peaks of the error, as in an
-exchange, and M(h) c = 0 is solved again, by Newton's method in multiprecision arithmetic. At last Newton's method in
-balls, on the transpose, proves that there are m > 0 and h with (*) exactly, f being what it is, and encloses h.
+**Where the two meet**: let ``G(x) = (s A - h B) c`` at a point x. With P/Q best, m and the points x_i solve
+
+    G(x_i) = 0,     G'(x_i) = 0 inside of a piece,     sum m_i (s_i A - h B)(x_i) = 0,     sum m = 1,
+
+the conditions of Karush, Kuhn and Tucker. Where there are n points, G = 0 alone is the level equation of an exchange;
+where there are fewer, which without Haar's condition is no exception, the last line is needed to find c. Newton's
+method solves all at once in multiprecision arithmetic, from where the linear programmes end. Once more, in balls
+(interval Newton), it proves that there are x_i, m > 0 and h with (*), f being what it is, and encloses h.
 
 All that is handed to a linear programme was orthogonalised in multiprecision arithmetic: an error of 1e-30 is as good
 as any other.
@@ -25,7 +29,7 @@ as any other.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flint
 import numpy as np
@@ -33,17 +37,16 @@ from flint import arb, arb_mat, arb_series
 
 from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.problem.prescribed import Prescribed
-from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
-__all__ = ["Grid", "Level", "Unsolved", "levelled", "lower_bound", "programmed"]
+__all__ = ["Grid", "Level", "Unsolved", "levelled", "lower_bound", "peak", "programmed"]
 
 STEPS = 80
 """Linear programmes in a row."""
 NEGLIGIBLE = 1e-7
 """Multipliers below this share of the largest are rounding errors of the linear programme."""
-LEVELS = 40
-"""How often the points of a reference may move."""
+NEWTON = 40
+"""Newton steps at most."""
 PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
 
 
@@ -60,12 +63,13 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Level:
-    """Coordinates c, the level h, and the points with the signs of the error there."""
+    """Coordinates c, the level h, and the points with the signs of the error and the multipliers there."""
 
     c: list[arb]
     h: arb
     places: tuple[Place, ...]
     signs: tuple[int, ...]
+    multipliers: tuple[arb, ...]
 
 
 class Grid:
@@ -77,7 +81,9 @@ class Grid:
         for index, piece in enumerate(target.pieces):
             lower, upper = Fraction(piece.lower), Fraction(piece.upper)
             share = (1 - np.cos(np.pi * np.arange(1, count) / count)) / 2
+            marks = piece.marks[:: max(1, len(piece.marks) // (2 * count))]
             inner = [Fraction(float(lower + (upper - lower) * Fraction(float(s)))) for s in share]
+            inner += [Fraction(float(x)) for x in marks]
             self.add(index, [lower, upper, *(x for x in inner if lower < x < upper)])
 
     def add(self, index: int, points: list[Fraction]) -> None:
@@ -93,9 +99,19 @@ class Grid:
 
     def row(self, place: Place) -> tuple[list[arb], list[arb]]:
         """The rows of A and of B at a place."""
-        f, w = (jet[0] for jet in self.target.pieces[place.piece].jets(to_arb(place.x), 1))
-        p, q = self.form.functions(to_arb(place.x))
+        a, b = self.series(place.piece, to_arb(place.x), 1)
+        return [side[0] for side in a], [side[0] for side in b]
+
+    def series(self, index: int, x: arb, order: int) -> tuple[list[arb_series], list[arb_series]]:
+        """The rows of A and of B around a point of a piece."""
+        f, w = self.target.pieces[index].jets(x, order)
+        p, q = self.form.functions(arb_series([x, 1] if order > 1 else [x], prec=order))
         return [w * (f * b - a) for a, b in zip(p, q, strict=True)], q
+
+    def inside(self, place: Place) -> bool:
+        """Whether a point may move: it is at no end of its piece, nor beside one where the weight is infinite."""
+        piece, tiny = self.target.pieces[place.piece], Fraction(1, 2 ** (flint.ctx.prec // 4))
+        return piece.lower + tiny < place.x < piece.upper - tiny
 
     @property
     def places(self) -> list[Place]:
@@ -116,10 +132,11 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
     places = grid.places
     a, b = (side.mid() for side in grid.matrices(places))
     size, level = [arb(1)] * len(places), 2 * max((abs(a[i, j]) for i in range(a.nrows()) for j in range(a.ncols())), key=float)
+    found, raised = None, 0
     if start is not None:
-        size, error = _values(a, b, start)
-        level = max(map(abs, error), key=float)
-    found, raised = start, 0
+        q, error = _values(a, b, start)
+        if all(v > 0 for v in q):
+            found, size, level = start, q, max(map(abs, error), key=float)
     for _ in range(STEPS):
         if level == 0:
             raise Unsolved("the error is zero on the grid")
@@ -145,9 +162,26 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
     if found is None or multipliers is None:
         raise Unsolved("the linear programmes have no solution")
     sides = multipliers[: len(places)] - multipliers[len(places) :]
-    used = [i for i in range(len(places)) if abs(sides[i]) > NEGLIGIBLE * np.abs(sides).max()]
+    _, error = _values(a, b, found)
+    used = _peaks(places, [float(e / level) for e in error], sides)
     signs = tuple(1 if sides[i] > 0 else -1 for i in used)
-    return Level(found, level, tuple(places[i] for i in used), signs)
+    shares = tuple(arb(share) for share in used.values())
+    return Level(found, level, tuple(places[i] for i in used), signs, shares)
+
+
+def _peaks(places: list[Place], error: list[float], sides: np.ndarray) -> dict[int, float]:
+    """Points whose multipliers count, with these: those of one peak, with no dip of the error between them, are one."""
+    kept: dict[int, float] = {}
+    last = None
+    for i in np.flatnonzero(np.abs(sides) > NEGLIGIBLE * np.abs(sides).max()).tolist():
+        share = abs(float(sides[i]))
+        if last is not None and places[last].piece == places[i].piece and sides[last] * sides[i] > 0:
+            between = np.abs(error[last : i + 1])
+            if between.min() >= min(between[0], between[-1]) and min(np.sign(error[last : i + 1]) * np.sign(sides[i])) > 0:
+                share += kept.pop(last)
+                i = max(last, i, key=lambda k: abs(error[k]))
+        kept[i], last = share, i
+    return kept
 
 
 def _programme(
@@ -197,136 +231,125 @@ def _column(matrix: arb_mat) -> list[arb]:
     return [matrix[i, 0] for i in range(matrix.nrows())]
 
 
-# -- a level reference -------------------------------------------------------------------------------------------------
+# -- Newton's method ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The conditions at given points and signs as equations ``F(v) = 0``, v being c, h, a slack, the points that may
+    move, m. (The slack is 0 in a solution: c times the last conditions is m times the first, so that one is too many.)
+    """
+
+    grid: Grid
+    places: tuple[Place, ...]
+    signs: tuple[int, ...]
+    unit: list[arb]
+
+    def at(self, v: list[arb]) -> tuple[list[arb], arb_mat]:
+        """F and its derivative, also in balls."""
+        n, k = self.grid.form.size, len(self.places)
+        inner = [i for i, place in enumerate(self.places) if self.grid.inside(place)]
+        c, h, slack, x, m = v[:n], v[n], v[n + 1], dict(zip(inner, v[n + 2 :], strict=False)), v[-k:]
+        value: list[arb] = []
+        rows: list[list[arb]] = []
+        width, stationary = len(v), []
+        balance, slopes = [slack * u for u in self.unit], [[arb(0)] * width for _ in range(n)]
+        for i, place in enumerate(self.places):
+            a, b = self.grid.series(place.piece, x.get(i, to_arb(place.x)), 3 if i in x else 1)
+            side = [p * self.signs[i] - q * h for p, q in zip(a, b, strict=True)]
+            jet, below = (_dot(s, c) for s in (side, b))
+            row = [*(s[0] for s in side), -below[0], *[arb(0)] * (width - n - 1)]
+            for j in range(n):
+                balance[j] += m[i] * side[j][0]
+                slopes[j][n] -= m[i] * b[j][0]
+                slopes[j][width - k + i] = side[j][0]
+            if i in x:
+                at = n + 2 + inner.index(i)
+                row[at] = jet[1]
+                turn = [*(s[1] for s in side), -below[1], *[arb(0)] * (width - n - 1)]
+                turn[at] = 2 * jet[2]
+                stationary.append((jet[1], turn))
+                for j in range(n):
+                    slopes[j][at] = m[i] * side[j][1]
+            value.append(jet[0])
+            rows.append(row)
+        for j in range(n):
+            slopes[j][n + 1] = self.unit[j]
+        ones = [*[arb(0)] * (width - k), *[arb(1)] * k]
+        norms = [*self.unit, *[arb(0)] * (width - n)]
+        value += [*(s for s, _ in stationary), *balance, _dot(self.unit, c) - 1, sum(m, arb(-1))]
+        return value, arb_mat([*rows, *(t for _, t in stationary), *slopes, norms, ones])
+
+
+def _dot(left: list[Any], right: list[Any]) -> Any:
+    return sum((x * y for x, y in zip(left[1:], right[1:], strict=True)), left[0] * right[0])
 
 
 def levelled(grid: Grid, first: Level) -> Level:
-    """The error levelled on its own peaks, from the points of a programme."""
-    level = _merged(grid, first)
-    n = grid.form.size
-    if len(level.places) != n:
-        raise Unsolved(
-            f"the error is pinned at {len(level.places)} points, and {n} are needed for one best approximant: the "
-            "prescribed coefficients leave several, or none"
-        )
-    enough, calm = arb(2) ** -(flint.ctx.prec // 4), 0
-    for _ in range(LEVELS):
-        a, b = grid.matrices(list(level.places))
-        signed = arb_mat([[a[i, j] * level.signs[i] for j in range(n)] for i in range(n)])
-        c, h = null_vector(signed.mid(), b.mid(), level.c, level.h)
-        moved = tuple(peak(grid, place, c) for place in level.places)
-        near = abs(h - level.h) < enough * abs(h)
-        level = Level(c, h, moved, level.signs)
-        calm = calm + 1 if near else 0
-        if calm == 2:
-            return level
-    raise Unsolved("the points of the reference did not settle on the peaks of the error")
-
-
-def _merged(grid: Grid, level: Level) -> Level:
-    """Neighbours on the grid with one sign, as peaks between two grid points have, become one point where there are
-    more than n."""
-    order, n = grid.places, grid.form.size
-    kept: list[int] = []
-    for k, place in enumerate(level.places):
-        at = order.index(place)
-        beside = kept and order[at - 1] == level.places[kept[-1]] and level.signs[k] == level.signs[kept[-1]]
-        if not (beside and len(level.places) > n):
-            kept.append(k)
-    return Level(level.c, level.h, tuple(level.places[k] for k in kept), tuple(level.signs[k] for k in kept))
-
-
-def null_vector(m: arb_mat, b: arb_mat, v: list[arb], h: arb) -> tuple[list[arb], arb]:
-    """v and h with ``(m - h b) v = 0`` near given ones, by Newton's method with ``start . v = 1``."""
-    n = m.nrows()
-    square = sum((x * x for x in v), arb(0))
-    start = [(x / square).mid() for x in v]
-    for _ in range(60):
-        column = arb_mat([[x] for x in v])
-        rest = _column((m - b * h) * column)
-        slope = _column(b * column)
-        rows = [[m[i, j] - h * b[i, j] for j in range(n)] + [-slope[i]] for i in range(n)] + [[*start, arb(0)]]
-        off = sum((x * y for x, y in zip(start, v, strict=True)), arb(-1))
+    """The solution of the conditions near the end of the linear programmes."""
+    square, total = _dot(first.c, first.c), sum(first.multipliers, arb(0))
+    unit = [(x / square).mid() for x in first.c]
+    asked = Conditions(grid, tuple(peak(grid, place, first.c) for place in first.places), first.signs, unit)
+    c, h, m = first.c, first.h, [(x / total).mid() for x in first.multipliers]
+    for _ in range(NEWTON):
+        n, inner = grid.form.size, [i for i, place in enumerate(asked.places) if grid.inside(place)]
+        v = [*c, h, arb(0), *(to_arb(asked.places[i].x) for i in inner), *m]
+        value, slope = asked.at(v)
         try:
-            step = _column(arb_mat(rows).mid().solve(arb_mat([[x] for x in [*rest, off]]).mid(), algorithm="approx"))
+            step = _column(slope.mid().solve(arb_mat([[x] for x in value]).mid(), algorithm="approx"))
         except ZeroDivisionError:
-            raise Unsolved("the level equations are singular: the best approximant may be one of a smaller type") from None
-        v, h, change = [(x - d).mid() for x, d in zip(v, step, strict=False)], (h - step[-1]).mid(), abs(step[-1])
-        if not h.is_finite():
+            raise Unsolved("there are several best ones: the points at which the error is largest do not fix it") from None
+        c, h = [(x - d).mid() for x, d in zip(c, step, strict=False)], (h - step[n]).mid()
+        m = [(x - d).mid() for x, d in zip(m, step[-len(m) :], strict=True)]
+        if not all(x.is_finite() for x in step):
             break
-        if change < abs(h) * arb(2) ** -(flint.ctx.prec // 2):
-            return v, h
-    raise Unsolved("the level equations have no solution near the one of the linear programme")
-
-
-def peak(grid: Grid, place: Place, c: list[arb]) -> Place:
-    """The stationary point of the error beside a point, by a Newton step; ends of a piece stay."""
-    piece = grid.target.pieces[place.piece]
-    lower, upper = Fraction(piece.lower), Fraction(piece.upper)
-    tiny = Fraction(1, 2 ** (flint.ctx.prec // 4))
-    if place.x <= lower + tiny or place.x >= upper - tiny:
-        return place
-    error = series(piece, grid.form, c, to_arb(place.x), 3)
-    step = error[1] / (2 * error[2])
-    if not step.is_finite():
-        return place
-    limit = (upper - lower) / (8 * grid.form.size)
-    x = place.x - max(-limit, min(limit, to_fraction(step)))
-    unit = 2 ** (3 * flint.ctx.prec // 4)
-    return Place(place.piece, min(max(Fraction(round(x * unit), unit), lower), upper))
-
-
-def series(piece: Piece, form: Prescribed, c: list[arb], x: arb, order: int) -> arb_series:
-    """Taylor coefficients of the weighted error."""
-    f, w = piece.jets(x, order)
-    p, q = form.functions(arb_series([x, 1], prec=order))
-    top, bottom = (sum((s * v for s, v in zip(side, c, strict=True)), arb_series([0], prec=order)) for side in (p, q))
-    return w * (f - top / bottom)
-
-
-# -- the proof ---------------------------------------------------------------------------------------------------------
+        places = list(asked.places)
+        for i, d in zip(inner, step[n + 2 :], strict=False):
+            places[i] = _moved(grid, places[i], to_fraction(d))
+        still = all(abs(d) < arb(2) ** -(flint.ctx.prec // 2) * (1 + abs(x)) for d, x in zip(step, v, strict=True))
+        asked = Conditions(grid, tuple(places), first.signs, unit)
+        if still and abs(step[n]) < abs(h) * arb(2) ** -(flint.ctx.prec // 4):
+            return Level(c, h, asked.places, first.signs, tuple(m))
+    raise Unsolved("Newton's method did not converge from where the linear programmes end")
 
 
 def lower_bound(grid: Grid, level: Level) -> Fraction | None:
-    """A proved lower bound of the error of every rational of the form without a pole on the domain, or None.
-
-    Interval Newton on (*) with ``sum m = 1``: a box whose image lies inside of it holds a solution.
-    """
-    n = len(level.places)
-    a, b = grid.matrices(list(level.places))
-    left = arb_mat([[a[i, j] * level.signs[i] for i in range(n)] for j in range(n)])
-    right = b.transpose()
+    """A proved lower bound of the error of every rational of the form without a pole on the domain, or None: a box
+    whose image under interval Newton lies inside of it holds a solution of the conditions."""
+    square, prec = _dot(level.c, level.c), flint.ctx.prec
+    asked = Conditions(grid, level.places, level.signs, [(x / square).mid() for x in level.c])
+    n, inner = grid.form.size, [place for place in level.places if grid.inside(place)]
+    v = [*level.c, level.h, arb(0), *(to_arb(place.x) for place in inner), *level.multipliers]
+    largest, small = max((abs(x) for x in level.c), key=float), arb(2) ** -(prec // 8)
+    sizes = [*(max(abs(x), largest * small) for x in level.c), level.h, arb(1), *[arb(1)] * len(inner)]
+    sizes += [abs(x) for x in level.multipliers]
+    box = [arb(x, (size * arb(2) ** -(prec // 4)).upper().mid()) for x, size in zip(v, sizes, strict=True)]
     try:
-        m, h = null_vector(left.mid(), right.mid(), _multipliers(left.mid(), right.mid(), level.h), level.h)
-        total = sum(m, arb(0))
-        m = [(x / total).mid() for x in m]
-        smallest = min((abs(x) for x in m), key=float)
-        radius = smallest.mid() * arb(2) ** -(flint.ctx.prec // 4)
-        wide = [arb(x, radius) for x in m], arb(h, radius * abs(h).mid())
-        column = arb_mat([[x] for x in m])
-        rest = [*_column((left - right * h) * column), sum(m, arb(-1))]
-        slope = _column(right * arb_mat([[x] for x in wide[0]]))
-        rows = [[left[j, i] - wide[1] * right[j, i] for i in range(n)] + [-slope[j]] for j in range(n)]
-        rows.append([arb(1)] * n + [arb(0)])
-        step = _column(arb_mat(rows).solve(arb_mat([[x] for x in rest])))
-    except (ZeroDivisionError, Unsolved):
+        step = _column(asked.at(box)[1].solve(arb_mat([[x] for x in asked.at(v)[0]])))
+    except ZeroDivisionError:
         return None
-    image = [x - d for x, d in zip([*m, h], step, strict=True)]
-    if not all(box.contains(x) for box, x in zip([*wide[0], wide[1]], image, strict=True)):
+    image = [x - d for x, d in zip(v, step, strict=True)]
+    if not all(wide.contains(x) for wide, x in zip(box, image, strict=True)):
         return None
-    if not all(x > 0 for x in image[:n]):
+    if not all(x > 0 for x in image[-len(level.places) :]):
         return None
     return to_fraction(image[n].lower())
 
 
-def _multipliers(left: arb_mat, right: arb_mat, h: arb) -> list[arb]:
-    """The null vector of a nearly singular matrix, by inverse iteration."""
-    n = left.nrows()
-    shifted = (left - right * (h * (1 + arb(2) ** -(flint.ctx.prec // 2)))).mid()
-    v = arb_mat([[arb(1)] for _ in range(n)])
-    for _ in range(4):
-        v = shifted.solve(v, algorithm="approx").mid()
-        largest = max((abs(x) for x in _column(v)), key=float)
-        v = (v * (1 / largest)).mid()
-    total = sum(_column(v), arb(0))
-    return [(x / total).mid() for x in _column(v)]
+def peak(grid: Grid, place: Place, c: list[arb]) -> Place:
+    """The stationary point of the error beside a point, by a Newton step; ends of a piece stay."""
+    if not grid.inside(place):
+        return place
+    a, b = grid.series(place.piece, to_arb(place.x), 3)
+    error = _dot(a, c) / _dot(b, c)
+    step = error[1] / (2 * error[2])
+    return _moved(grid, place, to_fraction(step)) if step.is_finite() else place
+
+
+def _moved(grid: Grid, place: Place, step: Fraction) -> Place:
+    """A point less a step, of no more than a part of its piece, and on it."""
+    piece = grid.target.pieces[place.piece]
+    lower, upper = Fraction(piece.lower), Fraction(piece.upper)
+    limit, unit = (upper - lower) / (8 * grid.form.size), 2 ** flint.ctx.prec
+    x = Fraction(round((place.x - max(-limit, min(limit, step))) * unit), unit)
+    return Place(place.piece, min(max(x, lower), upper))

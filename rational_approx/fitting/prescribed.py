@@ -29,6 +29,8 @@ __all__ = ["fitted_to_form"]
 
 ROUNDS = 8
 """How often the grid may get the points that it missed."""
+NOTHING = 1e-12
+"""A share of the largest coefficient at which ``Q(0)`` is on its way to zero."""
 PRECISIONS = (1, 2, 4)
 """Times the usual number of bits: powers of x far from 0 are nearly dependent."""
 
@@ -88,16 +90,25 @@ def _key(poly: flint.fmpq_poly) -> tuple[Fraction, ...]:
 
 def _searched(question: Any, form: Prescribed) -> Fit:
     grid = Grid(question.target, form, 16 * form.size // len(question.target.pieces) + 48)
-    level, found = None, None
+    level, found, reason = None, None, "the points of the reference did not settle"
     for _ in range(ROUNDS):
         level = programmed(grid, None if level is None else level.c)
         try:
             settled = levelled(grid, level)
-        except Unsolved:
+        except Unsolved as problem:
+            _check_attained(question.target, form, level)
+            reason = str(problem)
             if not _refined(grid, level):
                 raise
             continue
         rational = _rational(question.target, form, settled.c)
+        _, free, zero = denominator_sign(rational.polynomials[1], question.target.domain)
+        if not free:
+            reason = "the denominator of the levelled rational has a zero on the domain"
+            if zero is None:
+                raise Unsolved(reason)
+            _join(grid, [zero])
+            continue
         seen = _looked_at(question.target, rational, settled)
         allowed = to_fraction(settled.h) * (1 + AGREED)
         missed = [] if seen is None else [x for x, size in seen.points if size > allowed and isinstance(x, Fraction)]
@@ -106,8 +117,22 @@ def _searched(question: Any, form: Prescribed) -> Fit:
             return found
         _join(grid, missed)
     if found is None:
-        raise Unsolved("the points of the reference did not settle")
+        raise Unsolved(reason)
     return found
+
+
+def _check_attained(target: Target, form: Prescribed, level: Level) -> None:
+    """Unsolved, with the reason, where no best one exists, or where there are several."""
+    unit = level.c[len(form.free[0])]
+    if 0 in target.domain and abs(unit) < NOTHING * max((abs(x) for x in level.c), key=float):
+        raise Unsolved(
+            "the smaller the error, the nearer the denominator comes to zero at x = 0: with Q(0) = 1 none is the best"
+        )
+    if all(abs(place.x) < NOTHING for place in level.places) and form.p[0] is not None:
+        raise Unsolved(
+            f"the coefficient {form.p[0]} that is fixed is so far from f(0) that the error there exceeds all others: "
+            "there are many best ones"
+        )
 
 
 def _refined(grid: Grid, level: Level) -> bool:
@@ -125,15 +150,12 @@ def _join(grid: Grid, missed: list[Fraction]) -> None:
 
 
 def _rational(target: Target, form: Prescribed, c: list[arb]) -> Rational:
-    """The rational with ``Q(0) = 1``; Unsolved where it has a pole, or Q vanishes at 0."""
+    """The rational with ``Q(0) = 1``; Unsolved where Q vanishes at 0."""
     unit = len(form.free[0])
     if not abs(c[unit]) > max((abs(x) for x in c), key=float) * arb(2) ** -(flint.ctx.prec // 4):
         raise Unsolved("the denominator of the best one vanishes at x = 0, so that it cannot be written with Q(0) = 1")
     values = [to_fraction(x / c[unit]) for k, x in enumerate(c) if k != unit]
-    rational = Rational(*form.filled(values), target.domain, "monomial")
-    if not denominator_sign(rational.polynomials[1], target.domain)[1]:
-        raise Unsolved("the denominator of the levelled rational has a zero on the domain")
-    return rational
+    return Rational(*form.filled(values), target.domain, "monomial")
 
 
 def _looked_at(target: Target, rational: Rational, level: Level) -> Largest | None:
