@@ -37,9 +37,10 @@ from flint import arb, arb_mat, arb_series
 
 from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.problem.prescribed import Prescribed
+from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
-__all__ = ["Grid", "Level", "Unsolved", "levelled", "lower_bound", "peak", "programmed"]
+__all__ = ["Grid", "Level", "Place", "Unsolved", "levelled", "lower_bound", "peak", "programmed"]
 
 STEPS = 80
 """Linear programmes in a row."""
@@ -78,22 +79,26 @@ class Grid:
     def __init__(self, target: Target, form: Prescribed, count: int) -> None:
         self.target, self.form = target, form
         self.rows: dict[Place, tuple[list[arb], list[arb]]] = {}
+        self.ends = [(self._beside(s, Fraction(s.lower), 1), self._beside(s, Fraction(s.upper), -1)) for s in target.pieces]
         for index, piece in enumerate(target.pieces):
-            lower, upper = Fraction(piece.lower), Fraction(piece.upper)
+            lower, upper = self.ends[index]
             share = (1 - np.cos(np.pi * np.arange(1, count) / count)) / 2
             marks = piece.marks[:: max(1, len(piece.marks) // (2 * count))]
             inner = [Fraction(float(lower + (upper - lower) * Fraction(float(s)))) for s in share]
             inner += [Fraction(float(x)) for x in marks]
             self.add(index, [lower, upper, *(x for x in inner if lower < x < upper)])
 
+    @staticmethod
+    def _beside(piece: Piece, end: Fraction, inwards: int) -> Fraction:
+        """An end; where the weight is infinite, a point so near to it that its error is the limit there."""
+        finite = piece.jets(to_arb(end), 1)[1][0].is_finite()
+        return end if finite else end + inwards * Fraction(1, 2 ** (flint.ctx.prec // 4))
+
     def add(self, index: int, points: list[Fraction]) -> None:
-        """More points of a piece; beside one where the weight is infinite, what is a limit there stands for it."""
-        piece = self.target.pieces[index]
+        """More points of a piece."""
+        lower, upper = self.ends[index]
         for x in points:
-            if not piece.jets(to_arb(x), 1)[1][0].is_finite():
-                inwards = 1 if x < piece.upper else -1
-                x += inwards * Fraction(1, 2 ** (flint.ctx.prec // 4))
-            place = Place(index, x)
+            place = Place(index, min(max(x, lower), upper))
             if place not in self.rows:
                 self.rows[place] = self.row(place)
 
@@ -109,9 +114,9 @@ class Grid:
         return [w * (f * b - a) for a, b in zip(p, q, strict=True)], q
 
     def inside(self, place: Place) -> bool:
-        """Whether a point may move: it is at no end of its piece, nor beside one where the weight is infinite."""
-        piece, tiny = self.target.pieces[place.piece], Fraction(1, 2 ** (flint.ctx.prec // 4))
-        return piece.lower + tiny < place.x < piece.upper - tiny
+        """Whether a point may move: it is at no end of its piece."""
+        lower, upper = self.ends[place.piece]
+        return lower < place.x < upper
 
     @property
     def places(self) -> list[Place]:
@@ -163,6 +168,8 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
         raise Unsolved("the linear programmes have no solution")
     sides = multipliers[: len(places)] - multipliers[len(places) :]
     _, error = _values(a, b, found)
+    greatest = max(map(abs, found), key=float)
+    found = [(c / greatest).mid() for c in found]
     used = _peaks(places, [float(e / level) for e in error], sides)
     signs = tuple(1 if sides[i] > 0 else -1 for i in used)
     shares = tuple(arb(share) for share in used.values())
@@ -306,7 +313,7 @@ def levelled(grid: Grid, first: Level) -> Level:
         places = list(asked.places)
         for i, d in zip(inner, step[n + 2 :], strict=False):
             places[i] = _moved(grid, places[i], to_fraction(d))
-        still = all(abs(d) < arb(2) ** -(flint.ctx.prec // 2) * (1 + abs(x)) for d, x in zip(step, v, strict=True))
+        still = all(abs(d) < arb(2) ** -(flint.ctx.prec // 3) * (1 + abs(x)) for d, x in zip(step, v, strict=True))
         asked = Conditions(grid, tuple(places), first.signs, unit)
         if still and abs(step[n]) < abs(h) * arb(2) ** -(flint.ctx.prec // 4):
             return Level(c, h, asked.places, first.signs, tuple(m))
@@ -348,8 +355,7 @@ def peak(grid: Grid, place: Place, c: list[arb]) -> Place:
 
 def _moved(grid: Grid, place: Place, step: Fraction) -> Place:
     """A point less a step, of no more than a part of its piece, and on it."""
-    piece = grid.target.pieces[place.piece]
-    lower, upper = Fraction(piece.lower), Fraction(piece.upper)
+    lower, upper = grid.ends[place.piece]
     limit, unit = (upper - lower) / (8 * grid.form.size), 2 ** flint.ctx.prec
     x = Fraction(round((place.x - max(-limit, min(limit, step))) * unit), unit)
     return Place(place.piece, min(max(x, lower), upper))

@@ -16,7 +16,7 @@ from flint import arb
 from rational_approx.arithmetic.polynomials import common_factor_removed, exact, fractions
 from rational_approx.arithmetic.precision import to_fraction, working_bits, working_precision
 from rational_approx.arithmetic.signs import denominator_sign
-from rational_approx.exchange.prescribed import Grid, Level, Unsolved, levelled, lower_bound, peak, programmed
+from rational_approx.exchange.prescribed import Grid, Level, Place, Unsolved, levelled, lower_bound, peak, programmed
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.fitting.last_look import AGREED
 from rational_approx.fitting.result import DidNotConverge, Fit
@@ -114,6 +114,7 @@ def _searched(question: Any, form: Prescribed) -> Fit:
         missed = [] if seen is None else [x for x, size in seen.points if size > allowed and isinstance(x, Fraction)]
         found = _fit(question, form, rational, settled, seen, grid)
         if found.converged or not missed:
+            _check_free(form, grid, found)
             return found
         _join(grid, missed)
     if found is None:
@@ -122,17 +123,27 @@ def _searched(question: Any, form: Prescribed) -> Fit:
 
 
 def _check_attained(target: Target, form: Prescribed, level: Level) -> None:
-    """Unsolved, with the reason, where no best one exists, or where there are several."""
+    """Unsolved, with the reason, where no best one exists."""
     unit = level.c[len(form.free[0])]
     if 0 in target.domain and abs(unit) < NOTHING * max((abs(x) for x in level.c), key=float):
         raise Unsolved(
             "the smaller the error, the nearer the denominator comes to zero at x = 0: with Q(0) = 1 none is the best"
         )
-    if all(abs(place.x) < NOTHING for place in level.places) and form.p[0] is not None:
-        raise Unsolved(
-            f"the coefficient {form.p[0]} that is fixed is so far from f(0) that the error there exceeds all others: "
-            "there are many best ones"
-        )
+
+
+def _check_free(form: Prescribed, grid: Grid, found: Fit) -> None:
+    """Unsolved where the error is the one at 0 that a fixed first coefficient forces: then there are many best ones."""
+    if form.p[0] is None or found.converged or found.upper is None:
+        return
+    for index, piece in enumerate(grid.target.pieces):
+        if piece.lower <= 0 <= piece.upper:
+            a, b = grid.row(Place(index, Fraction(0)))
+            forced = abs(a[len(form.free[0])] / b[len(form.free[0])])
+            if found.upper <= to_fraction(forced) * (1 + AGREED):
+                raise Unsolved(
+                    f"the coefficient {form.p[0]} is so far from f(0) that no error elsewhere counts, and there are "
+                    "many best ones"
+                )
 
 
 def _refined(grid: Grid, level: Level) -> bool:
