@@ -14,7 +14,7 @@ import mpmath
 from flint import arb
 
 from rational_approx.arithmetic.polynomials import common_factor_removed, exact, fractions
-from rational_approx.arithmetic.precision import to_fraction, working_bits, working_precision
+from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits, working_precision
 from rational_approx.arithmetic.signs import denominator_sign
 from rational_approx.exchange.prescribed import Grid, Level, Place, Unsolved, levelled, lower_bound, peak, programmed
 from rational_approx.expressions.quotients import quotient_of
@@ -165,7 +165,15 @@ def _rational(target: Target, form: Prescribed, c: list[arb]) -> Rational:
     unit = len(form.free[0])
     if not abs(c[unit]) > max((abs(x) for x in c), key=float) * arb(2) ** -(flint.ctx.prec // 4):
         raise Unsolved("the denominator of the best one vanishes at x = 0, so that it cannot be written with Q(0) = 1")
-    values = [to_fraction(x / c[unit]) for k, x in enumerate(c) if k != unit]
+    # What symmetry makes zero is zero but for rounding.
+    reach = max(abs(to_arb(Fraction(end))) for end in (target.domain.lower, target.domain.upper))
+    sizes = [abs(x) * reach**k for x, k in zip(c, [*form.free[0], 0, *form.free[1]], strict=True)]
+    least = max(sizes, key=float) * arb(2) ** -(flint.ctx.prec // 2)
+    values = [
+        to_fraction(x / c[unit]) if size > least else Fraction(0)
+        for k, (x, size) in enumerate(zip(c, sizes, strict=True))
+        if k != unit
+    ]
     return Rational(*form.filled(values), target.domain, "monomial")
 
 

@@ -18,7 +18,7 @@ from rational_approx.problem.competitors import Pattern, marks, signs_of
 from rational_approx.problem.conditions import Bounds, Conditions
 from rational_approx.problem.prescribed import Prescribed
 from rational_approx.rationals.rational import Rational
-from rational_approx.rounding.quantize import quantize
+from rational_approx.rounding.quantize import Formats, quantize
 from rational_approx.targets.target import Target
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ class Fit:
             out[here] = piece.error(self.rational, x[here])
         return out
 
-    def rounded(self, format: str, basis: str | None = None) -> Rational:
-        """Near-best coefficients in a floating-point format; see :func:`rational_approx.rounding.quantize.quantize`."""
+    def rounded(self, format: Formats, basis: str | None = None) -> Rational:
+        """Near-best coefficients in a floating-point format, or in formats by coefficient; see :func:`rational_approx.rounding.quantize.quantize`."""
         return quantize(self, format, basis)
 
     def plot(self, path: str | None = None) -> "Figure":
