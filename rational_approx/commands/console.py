@@ -10,7 +10,7 @@ import click
 
 from rational_approx.fitting.result import DidNotConverge
 
-__all__ = ["NewFile", "claim", "conditions_of", "number", "refusing"]
+__all__ = ["NewFile", "claim", "conditions_of", "formats_of", "number", "refusing", "side_of"]
 
 
 class _Refused(click.ClickException):
@@ -45,6 +45,24 @@ def conditions_of(words: Sequence[str]) -> dict[Fraction, Fraction | None]:
             raise ValueError(f"--interpolate is given twice for the point {point}: one of them is enough")
         found[number(point)] = number(value) if equals else None
     return found
+
+
+def side_of(text: str) -> int | list[Fraction | None]:
+    """A degree such as ``7``, or coefficients such as ``0,1,0,*``, None for a free one."""
+    if "," in text or "*" in text:
+        return [None if word.strip() == "*" else number(word) for word in text.removesuffix(",").split(",")]
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no degree: give an integer, or coefficients such as '0,1,0,*'") from None
+
+
+def formats_of(text: str) -> str | dict[str, str]:
+    """A format such as ``float32``, or one for each side: ``P=float32,Q=bfloat16``."""
+    if "=" not in text:
+        return text
+    sides = (word.partition("=") for word in text.split(","))
+    return {side.strip(): name.strip() for side, _, name in sides}
 
 
 def claim(text: str) -> tuple[str, ...]:

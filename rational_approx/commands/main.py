@@ -13,7 +13,7 @@ from rich.table import Table
 import rational_approx
 from rational_approx import Certificate, Fit, Rational
 from rational_approx.arithmetic.precision import working_precision
-from rational_approx.commands.console import NewFile, claim, conditions_of, number, refusing
+from rational_approx.commands.console import NewFile, claim, conditions_of, number, refusing, side_of
 from rational_approx.commands.prove import prove_command
 from rational_approx.commands.ship import export_command, round_command, verifier_command
 from rational_approx.fitting.error_curve import error_curve
@@ -31,7 +31,11 @@ def main() -> None:
 @main.command()
 @click.argument("function")
 @click.option("--domain", type=(str, str), multiple=True, help="Lower and upper end; may be repeated for a union.")
-@click.option("--degree", type=(int, int), help="Degrees of numerator and denominator.")
+@click.option(
+    "--degree",
+    type=(str, str),
+    help="Degrees of numerator and denominator; or coefficients of powers of x, * for a free one: '0,1,0,*' 0.",
+)
 @click.option("--tolerance", type=float, help="In place of --degree: the cheapest type with at most this error.")
 @click.option("--weight", help="An expression, or relative.")
 @click.option("--breakpoint", "breakpoints", multiple=True, help="Where a jump is meant; may be repeated.")
@@ -80,10 +84,12 @@ def _best(
     domain: tuple[tuple[str, str], ...],
     breakpoints: tuple[str, ...],
     conditions: tuple[str, ...],
+    degree: tuple[str, str] | None,
     **others: Any,
 ) -> Fit:
     return rational_approx.fit(
         function,
+        None if degree is None else [side_of(words) for words in degree],
         domain=list(domain) or None,
         breakpoints=[number(point) for point in breakpoints],
         interpolate=conditions_of(conditions),

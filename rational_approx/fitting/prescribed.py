@@ -2,10 +2,11 @@
 
 Alternation does not prove it: where powers are chosen or coefficients fixed, the best error need not alternate, and the
 best need not be unique. What is promised is less and enough: the proof's own search bounds the error from above, and
-multipliers bound that of every rational of the form from below (:mod:`exchange.prescribed`). The two agree to
+multipliers bound that of every rational of the form from below (:mod:`exchange.optimality`). The two agree to
 :data:`AGREED`, or nothing is returned as converged. Points at which the search sees a larger error join the grid.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,10 +14,11 @@ import flint
 import mpmath
 from flint import arb
 
-from rational_approx.arithmetic.polynomials import common_factor_removed, exact, fractions
+from rational_approx.arithmetic.polynomials import common_factor_removed, exact
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits, working_precision
 from rational_approx.arithmetic.signs import denominator_sign
-from rational_approx.exchange.prescribed import Grid, Level, Place, Unsolved, levelled, lower_bound, peak, programmed
+from rational_approx.exchange.optimality import levelled, lower_bound, peak
+from rational_approx.exchange.prescribed import Grid, Level, Place, Unsolved, programmed
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.fitting.last_look import AGREED
 from rational_approx.fitting.result import DidNotConverge, Fit
@@ -60,8 +62,8 @@ def fitted_to_form(question: Any, form: Prescribed) -> Fit:
             return found
         attempt, reason = found, "its error and the lower bound of all others do not meet"
     raise DidNotConverge(
-        f"the best rational with {form} for {question.target!r} was not found ({reason}): leave more coefficients free, "
-        "or choose other powers or a smaller domain",
+        f"the best rational with {form} for {question.target!r} was not found ({reason}): leave more coefficients "
+        "free, or choose other powers or a smaller domain",
         attempt,
     )
 
@@ -71,21 +73,15 @@ def _target_itself(question: Any, form: Prescribed) -> Fit | None:
     parts = [quotient_of(piece.expression.tree) for piece in question.target.pieces]
     if any(part is None for part in parts):
         return None
-    pairs = {tuple(map(_key, common_factor_removed(*part))) for part in parts if part is not None}
-    if len(pairs) != 1:
+    (p, q), *others = [common_factor_removed(*part) for part in parts if part is not None]
+    if any(p * below != q * above for above, below in others) or q[0] == 0 or not form.holds(p / q[0], q / q[0]):
         return None
-    p, q = (flint.fmpq_poly([flint.fmpq(c.numerator, c.denominator) for c in side]) for side in pairs.pop())
-    if q[0] == 0 or not form.holds(p / q[0], q / q[0]):
-        return None
-    sides = (tuple(exact((side / q[0])[k]) for k in range(len(own))) for side, own in zip((p, q), form, strict=True))
-    rational = Rational(*sides, question.target.domain, "monomial")
-    points = (question.target.domain.lower,)
-    zero = Fraction(0)
-    return Fit(rational, _shown(arb(0), question.digits), points, True, *question, upper=zero, lower=zero, form=form)
-
-
-def _key(poly: flint.fmpq_poly) -> tuple[Fraction, ...]:
-    return fractions(poly)
+    top, bottom = (
+        tuple(exact((side / q[0])[k]) for k in range(len(own))) for side, own in zip((p, q), form, strict=True)
+    )
+    rational, zero = Rational(top, bottom, question.target.domain, "monomial"), Fraction(0)
+    found = Fit(rational, _shown(arb(0), question.digits), (question.target.domain.lower,), True, *question)
+    return replace(found, upper=zero, lower=zero, form=form)
 
 
 def _searched(question: Any, form: Prescribed) -> Fit:
@@ -174,7 +170,8 @@ def _rational(target: Target, form: Prescribed, c: list[arb]) -> Rational:
         for k, (x, size) in enumerate(zip(c, sizes, strict=True))
         if k != unit
     ]
-    return Rational(*form.filled(values), target.domain, "monomial")
+    top, bottom = form.filled(values)
+    return Rational(top, bottom, target.domain, "monomial")
 
 
 def _looked_at(target: Target, rational: Rational, level: Level) -> Largest | None:
@@ -182,17 +179,15 @@ def _looked_at(target: Target, rational: Rational, level: Level) -> Largest | No
     return largest_error(target, rational, [place.x for place in level.places], AGREED / 8, h * (1 + AGREED))
 
 
-def _fit(
-    question: Any, form: Prescribed, rational: Rational, level: Level, seen: Largest | None, grid: Grid
-) -> Fit:
+def _fit(question: Any, form: Prescribed, rational: Rational, level: Level, seen: Largest | None, grid: Grid) -> Fit:
     upper = None if seen is None else seen.upper
     lower = lower_bound(grid, level)
     near = upper is not None and lower is not None and upper <= lower * (1 + 2 * AGREED)
     tiny = Fraction(1, 2 ** (flint.ctx.prec // 4))
     zeros = question.target.relative_zeros
     points = {next((z for z in zeros if abs(place.x - z) <= tiny), place.x) for place in level.places}
-    error = _shown(level.h, question.digits)
-    return Fit(rational, error, tuple(sorted(points)), near, *question, upper=upper, lower=lower, form=form)
+    found = Fit(rational, _shown(level.h, question.digits), tuple(sorted(points)), near, *question)
+    return replace(found, upper=upper, lower=lower, form=form)
 
 
 def _shown(error: arb, digits: int | None) -> Any:

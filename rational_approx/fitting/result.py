@@ -88,7 +88,8 @@ class Fit:
         return out
 
     def rounded(self, format: Formats, basis: str | None = None) -> Rational:
-        """Near-best coefficients in a floating-point format, or in formats by coefficient; see :func:`rational_approx.rounding.quantize.quantize`."""
+        """Near-best coefficients in a floating-point format, or in formats by coefficient; see
+        :func:`rational_approx.rounding.quantize.quantize`."""
         return quantize(self, format, basis)
 
     def plot(self, path: str | None = None) -> "Figure":

@@ -58,9 +58,7 @@ class Prescribed(NamedTuple):
             powers.append(powers[-1] * x)
         top, bottom = self.free
         nothing = x * 0
-        fixed = [
-            sum((powers[k] * to_arb(c) for k, c in enumerate(side) if c is not None), nothing) for side in self
-        ]
+        fixed = [sum((powers[k] * to_arb(c) for k, c in enumerate(side) if c is not None), nothing) for side in self]
         p = [*(powers[j] for j in top), fixed[0], *(nothing for _ in bottom)]
         q = [*(nothing for _ in top), fixed[1], *(powers[k] for k in bottom)]
         return p, q
@@ -108,9 +106,7 @@ def checked_form(degree: Any, target: Target) -> tuple[tuple[int, int], Prescrib
         return checked_degree(degree), None
     numbers = tuple(0 if given else side for side, given in zip(sides, lists, strict=True))
     counts = checked_degree(numbers)
-    p, q = (
-        _side(side) if given else (None,) * (n + 1) for side, given, n in zip(sides, lists, counts, strict=True)
-    )
+    p, q = (_side(side) if given else (None,) * (n + 1) for side, given, n in zip(sides, lists, counts, strict=True))
     if q[0] not in (None, 1):
         raise ValueError(
             f"the first coefficient of the denominator is the unit of all others: give 1 (or None) for it, not {q[0]}, "

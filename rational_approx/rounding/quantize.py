@@ -68,8 +68,8 @@ def quantize(fit: Any, format: Formats, basis: str | None = None) -> Rational:
     Raises
     ------
     ValueError
-        for an unknown format or basis, for a fixed coefficient that is not in its format, or where no rational without a pole (and within the bounds) was found in that
-        format.
+        for an unknown format or basis, for a fixed coefficient that is not in its format, or where no rational without
+        a pole (and within the bounds) was found in that format.
 
     >>> from rational_approx import fit
     >>> short = quantize(fit("relu", (3, 2)), "bfloat16")
@@ -86,8 +86,8 @@ def quantize(fit: Any, format: Formats, basis: str | None = None) -> Rational:
         return answer
     inside = "" if fit.bounds == (-inf, inf) else f", within the bounds {tuple(map(float, fit.bounds))}"
     raise ValueError(
-        f"no rational of type {fit.rational.type} with {asked.name} coefficients and without a pole{inside} was found near "
-        "this fit: try a format with more bits, a lower type, or the other basis"
+        f"no rational of type {fit.rational.type} with {asked.name} coefficients and without a pole{inside} was found "
+        "near this fit: try a format with more bits, a lower type, or the other basis"
         + (", or bounds a little inside of those needed" if inside else "")
     )
 
@@ -106,7 +106,8 @@ def _asked(format: Formats, fit: Any) -> _Asked:
         raise ValueError(f"formats by coefficient have the keys 'P' and 'Q', not {', '.join(map(repr, sides))}")
     formats: list[str] = []
     for side, degree in zip("PQ", fit.rational.type, strict=True):
-        given = [sides[side]] * (degree + 1) if isinstance(sides[side], str) else list(sides[side])
+        named = sides[side]
+        given = [named] * (degree + 1) if isinstance(named, str) else list(named)
         for name in given:
             if name not in FORMATS:
                 raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {name!r}")
@@ -118,8 +119,8 @@ def _asked(format: Formats, fit: Any) -> _Asked:
     for j, c in fixed.items():
         if not in_format(c, formats[j]):
             raise ValueError(
-                f"the fixed coefficient {c} is no number of the format {formats[j]}: fix it at one, or give it a format "
-                "with more bits"
+                f"the fixed coefficient {c} is no number of the format {formats[j]}: fix it at one, or give it a "
+                "format with more bits"
             )
     several = set(formats)
     widest = "float64" if "float64" in several else "float32"
@@ -183,7 +184,8 @@ class _Candidate:
         for j, value in asked.fixed.items():
             values[j] = value
         cut = len(exact.numerator)
-        if not all(in_format(value, name) for value, name in zip(values, asked.formats, strict=True)) or not any(values[cut:]):
+        held = all(in_format(value, name) for value, name in zip(values, asked.formats, strict=True))
+        if not held or not any(values[cut:]):
             return None
         answer = Rational(tuple(values[:cut]), tuple(values[cut:]), exact.domain, exact.basis, asked.name)
         return answer if denominator_sign(answer.polynomials[1], exact.domain)[1] else None
