@@ -20,10 +20,9 @@ from rational_approx.arithmetic.signs import denominator_sign
 from rational_approx.exchange.optimality import levelled, lower_bound, peak
 from rational_approx.exchange.prescribed import Grid, Level, Place, Unsolved, programmed
 from rational_approx.expressions.quotients import quotient_of
-from rational_approx.fitting.last_look import AGREED
+from rational_approx.fitting.last_look import AGREED, last_look
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.problem.prescribed import Prescribed
-from rational_approx.proof.largest import Largest, largest_error
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.target import Target
 
@@ -105,10 +104,7 @@ def _searched(question: Any, form: Prescribed) -> Fit:
                 raise Unsolved(reason)
             _join(grid, [zero])
             continue
-        seen = _looked_at(question.target, rational, settled)
-        allowed = to_fraction(settled.h) * (1 + AGREED)
-        missed = [] if seen is None else [x for x, size in seen.points if size > allowed and isinstance(x, Fraction)]
-        found = _fit(question, form, rational, settled, seen, grid)
+        found, missed = _fit(question, form, rational, settled, grid)
         if found.converged or not missed:
             _check_free(form, grid, found)
             return found
@@ -174,20 +170,16 @@ def _rational(target: Target, form: Prescribed, c: list[arb]) -> Rational:
     return Rational(top, bottom, target.domain, "monomial")
 
 
-def _looked_at(target: Target, rational: Rational, level: Level) -> Largest | None:
-    h = to_fraction(level.h)
-    return largest_error(target, rational, [place.x for place in level.places], AGREED / 8, h * (1 + AGREED))
-
-
-def _fit(question: Any, form: Prescribed, rational: Rational, level: Level, seen: Largest | None, grid: Grid) -> Fit:
-    upper = None if seen is None else seen.upper
-    lower = lower_bound(grid, level)
-    near = upper is not None and lower is not None and upper <= lower * (1 + 2 * AGREED)
-    tiny = Fraction(1, 2 ** (flint.ctx.prec // 4))
-    zeros = question.target.relative_zeros
+def _fit(question: Any, form: Prescribed, rational: Rational, level: Level, grid: Grid) -> tuple[Fit, list[Fraction]]:
+    """The fit with both bounds, and points at which its error is larger than the levelled one."""
+    tiny, zeros = Fraction(1, 2 ** (flint.ctx.prec // 4)), question.target.relative_zeros
     points = {next((z for z in zeros if abs(place.x - z) <= tiny), place.x) for place in level.places}
-    found = Fit(rational, _shown(level.h, question.digits), tuple(sorted(points)), near, *question)
-    return replace(found, upper=upper, lower=lower, form=form)
+    found = Fit(rational, _shown(level.h, question.digits), tuple(sorted(points)), False, *question)
+    seen, lower = last_look(found), lower_bound(grid, level)
+    upper = None if seen is None else seen.upper
+    near = upper is not None and lower is not None and upper <= lower * (1 + 2 * AGREED)
+    missed = [] if seen is None else [x for x in seen.missed if isinstance(x, Fraction)]
+    return replace(found, converged=near, upper=upper, lower=lower, form=form), missed
 
 
 def _shown(error: arb, digits: int | None) -> Any:
