@@ -13,6 +13,9 @@ Let ``G(x) = (s A - h B) c`` at a point x. With P/Q best, m and the points x_i s
 
 the conditions of Karush, Kuhn and Tucker. Where there are n points, G = 0 alone is the level equation of an exchange;
 where there are fewer, which without Haar's condition is no exception, the last conditions are needed to find c.
+A wall that c touches is one more point, with ``G = C c`` and a multiplier of its own: in (*) the left side then has
+``+ sum k_l (C c)_l``, which is not positive and leaves the conclusion as it is.
+
 Newton's method solves all at once in multiprecision arithmetic, from where the programmes end. Once more, in balls
 (interval Newton), it proves that there are x_i, m > 0 and h with (*), f being what it is, and encloses h.
 """
@@ -53,7 +56,7 @@ class Conditions:
         value, rows, still, turns = [], [], [], []
         balance, slopes = [slack * u for u in self.unit], [[arb(0)] * width for _ in range(n)]
         for i, place in enumerate(self.places):
-            a, b = self.grid.series(place.piece, x.get(i, to_arb(place.x)), 3 if i in x else 1)
+            a, b = self.grid.series(place, x.get(i, to_arb(place.x)), 3 if i in x else 1)
             side = [p * self.signs[i] - q * h for p, q in zip(a, b, strict=True)]
             jet, below = (_dot(s, c) for s in (side, b))
             row = [*(s[0] for s in side), -below[0], *[arb(0)] * (width - n - 1)]
@@ -141,8 +144,8 @@ def peak(grid: Grid, place: Place, c: list[arb]) -> Place:
     """The stationary point of the error beside a point, by a Newton step; ends of a piece stay."""
     if not grid.inside(place):
         return place
-    a, b = grid.series(place.piece, to_arb(place.x), 3)
-    error = _dot(a, c) / _dot(b, c)
+    a, b = grid.series(place, to_arb(place.x), 3)
+    error = _dot(a, c) if place.wall else _dot(a, c) / _dot(b, c)
     step = error[1] / (2 * error[2])
     return _moved(grid, place, to_fraction(step)) if step.is_finite() else place
 
@@ -152,7 +155,7 @@ def _moved(grid: Grid, place: Place, step: Fraction) -> Place:
     lower, upper = grid.ends[place.piece]
     limit, unit = (upper - lower) / (8 * grid.form.size), 2**flint.ctx.prec
     x = Fraction(round((place.x - max(-limit, min(limit, step))) * unit), unit)
-    return Place(place.piece, min(max(x, lower), upper))
+    return place._replace(x=min(max(x, lower), upper))
 
 
 def _entries(column: arb_mat) -> list[arb]:

@@ -8,6 +8,9 @@ That is what differential correction solves (:mod:`exchange.correction`), which 
 is linear: Haar's condition, on which alternation rests, fails for chosen powers and fixed coefficients. The multipliers
 of the last programme are those of :mod:`exchange.optimality`, which goes on from there.
 
+Where Q is fixed up to ``q_0``, that r is monotone is linear as well: ``C c <= 0`` with ``C c = -+(P' Q - P Q')`` at every
+point, a wall. A wall is a row of A with a row of zeros in B, so that what is said of the error holds of it as well.
+
 All that is handed to a linear programme was orthogonalised in multiprecision arithmetic: an error of 1e-30 is as good
 as any other.
 """
@@ -41,10 +44,11 @@ class Unsolved(ArithmeticError):
 
 
 class Place(NamedTuple):
-    """A point of a piece, exact."""
+    """A point of a piece, exact: of the error, or of a wall."""
 
     piece: int
     x: Fraction
+    wall: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,13 @@ class Level:
 
 
 class Grid:
-    """Points of a target with the rows of A and B, calculated once each."""
+    """Points of a target with the rows of A and B, calculated once each.
 
-    def __init__(self, target: Target, form: Prescribed, count: int) -> None:
-        self.target, self.form = target, form
+    With a ``direction`` of 1 or -1 r shall increase or decrease, its slope being at least a ``margin`` in size.
+    """
+
+    def __init__(self, target: Target, form: Prescribed, count: int, direction: int = 0) -> None:
+        self.target, self.form, self.direction, self.margin = target, form, direction, arb(0)
         self.rows: dict[Place, tuple[list[arb], list[arb]]] = {}
         self.ends = [
             (self._beside(piece, Fraction(piece.lower), 1), self._beside(piece, Fraction(piece.upper), -1))
@@ -70,9 +77,10 @@ class Grid:
         ]
         for index, piece in enumerate(target.pieces):
             lower, upper = self.ends[index]
-            share = (1 - np.cos(np.pi * np.arange(1, count) / count)) / 2
+            nodes = np.sin(np.pi * (np.arange(1, count) - count / 2) / count)
             marks = piece.marks[:: max(1, len(piece.marks) // (2 * count))]
-            inner = [Fraction(float(lower + (upper - lower) * Fraction(float(s)))) for s in share]
+            middle, half = (lower + upper) / 2, (upper - lower) / 2
+            inner = [Fraction(float(middle + half * Fraction(float(t)))) for t in nodes]
             inner += [Fraction(float(x)) for x in marks]
             self.add(index, [lower, upper, *(x for x in inner if lower < x < upper)])
 
@@ -83,33 +91,55 @@ class Grid:
         return end if finite else end + inwards * Fraction(1, 2 ** (flint.ctx.prec // 4))
 
     def add(self, index: int, points: list[Fraction]) -> None:
-        """More points of a piece."""
+        """More points of a piece, and of a symmetric domain their mirror images: of two points with nearly the same
+        row, as a point and a mirror image have, both would count."""
+        intervals = self.target.domain.intervals
+        if intervals == tuple((-b, -a) for a, b in reversed(intervals)):
+            for k, (lower, upper) in enumerate(self.ends):
+                self._add(k, [-x for x in points if lower <= -x <= upper])
+        self._add(index, points)
+
+    def _add(self, index: int, points: list[Fraction]) -> None:
         lower, upper = self.ends[index]
         for x in points:
-            place = Place(index, min(max(x, lower), upper))
-            if place not in self.rows:
-                self.rows[place] = self.row(place)
+            for wall in (False, True) if self.direction else (False,):
+                place = Place(index, min(max(x, lower), upper), wall)
+                if place not in self.rows:
+                    self.rows[place] = self.row(place)
 
     def row(self, place: Place) -> tuple[list[arb], list[arb]]:
         """The rows of A and of B at a place."""
-        a, b = self.series(place.piece, to_arb(place.x), 1)
+        a, b = self.series(place, to_arb(place.x), 1)
         return [side[0] for side in a], [side[0] for side in b]
 
-    def series(self, index: int, x: arb, order: int) -> tuple[list[arb_series], list[arb_series]]:
-        """The rows of A and of B around a point of a piece."""
-        f, w = self.target.pieces[index].jets(x, order)
+    def series(self, place: Place, x: arb, order: int) -> tuple[list[arb_series], list[arb_series]]:
+        """The rows of A and of B around x, at a place."""
+        if place.wall:
+            return self.slope(x, order)
+        f, w = self.target.pieces[place.piece].jets(x, order)
         p, q = self.form.functions(arb_series([x, 1] if order > 1 else [x], prec=order))
         return [w * (f * b - a) for a, b in zip(p, q, strict=True)], q
+
+    def slope(self, x: arb, order: int) -> tuple[list[arb_series], list[arb_series]]:
+        """The row of C, less the margin, and zeros. Q is q_0 times a fixed polynomial, and its sign that of q_0."""
+        p, q = self.form.functions(arb_series([x, 1], prec=order + 1))
+        unit = len(self.form.free[0])
+        q1 = q[unit]
+        side = self.direction * (1 if q1[0] > 0 else -1)
+        rows = [(a * q1.derivative() - a.derivative() * q1) * side for a in p]
+        rows[unit] += q1 * q1 * self.margin * (side * self.direction)
+        return [arb_series([row[k] for k in range(order)], prec=order) for row in rows], [
+            arb_series([0], prec=order) for _ in rows
+        ]
 
     def inside(self, place: Place) -> bool:
         """Whether a point may move: it is at no end of its piece."""
         lower, upper = self.ends[place.piece]
         return lower < place.x < upper
 
-    @property
-    def places(self) -> list[Place]:
-        """All points, by piece and from left to right."""
-        return sorted(self.rows)
+    def places(self, wall: bool = False) -> list[Place]:
+        """All points of the error, or of walls, by piece and from left to right."""
+        return sorted(place for place in self.rows if place.wall == wall)
 
     def matrices(self, places: list[Place]) -> tuple[arb_mat, arb_mat]:
         """A and B on points."""
@@ -122,8 +152,9 @@ class Grid:
 
 def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
     """The best on the grid, by differential correction from c, with the points and signs whose multipliers count."""
-    places = grid.places
+    places, bricks = grid.places(), grid.places(wall=True)
     a, b = (side.mid() for side in grid.matrices(places))
+    walls = grid.matrices(bricks)[0].mid() if bricks else arb_mat(0, a.ncols())
     found, multipliers, level = None, None, 2 * max(map(abs, a.entries()), key=float)
     size, raised = [arb(1)] * len(places), 0
     if start is not None:
@@ -133,7 +164,7 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
     for _ in range(STEPS):
         if not level > 0:
             raise Unsolved("the error is zero on the grid")
-        step = _programme(a, b, size, level)
+        step = _programme(a, b, walls, size, level)
         if step is None or not step.z < 0:
             multipliers = multipliers if step is None else step.multipliers
             if found is not None:
@@ -154,43 +185,46 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
         raise Unsolved("no denominator of this form was found that has no zero on the domain")
     greatest = max(map(abs, found), key=float)
     _, error = _values(a, b, found)
-    sides = multipliers[: len(places)] - multipliers[len(places) :]
-    used = _peaks(places, [float(e / level) for e in error], sides)
+    count = len(places)
+    shares = multipliers[:count] - multipliers[count : 2 * count]
+    used = _peaks(places, [float(e / level) for e in error], shares)
+    low = [float(x) for x in _column(walls * arb_mat([[c] for c in found]))]
+    touched = _peaks(bricks, low, multipliers[2 * count :])
     return Level(
         [(c / greatest).mid() for c in found],
         level,
-        tuple(places[i] for i in used),
-        tuple(1 if sides[i] > 0 else -1 for i in used),
-        tuple(arb(share) for share in used.values()),
+        (*(places[i] for i in used), *(bricks[i] for i in touched)),
+        (*(1 if shares[i] > 0 else -1 for i in used), *(1 for _ in touched)),
+        tuple(arb(share) for share in (*used.values(), *touched.values())),
     )
 
 
-def _peaks(places: list[Place], error: list[float], sides: np.ndarray) -> dict[int, float]:
-    """Points whose multipliers count, with these: those of one peak, with no dip of the error between them, are one."""
+def _peaks(places: list[Place], values: list[float], shares: np.ndarray) -> dict[int, float]:
+    """Points whose multipliers count, with these: those of one peak, with no dip of the values between, are one."""
     kept: dict[int, float] = {}
     last = None
-    for i in np.flatnonzero(np.abs(sides) > NEGLIGIBLE * np.abs(sides).max()).tolist():
-        share = abs(float(sides[i]))
-        if last is not None and places[last].piece == places[i].piece and sides[last] * sides[i] > 0:
-            between = np.sign(sides[i]) * np.array(error[last : i + 1])
-            if between.min() >= min(between[0], between[-1]) > 0:
+    for i in np.flatnonzero(np.abs(shares) > NEGLIGIBLE * np.abs(shares).max(initial=0)).tolist():
+        share = abs(float(shares[i]))
+        if last is not None and places[last].piece == places[i].piece and shares[last] * shares[i] > 0:
+            between = np.sign(shares[i]) * np.array(values[last : i + 1])
+            if between.min() >= min(between[0], between[-1]):
                 share += kept.pop(last)
-                i = max(last, i, key=lambda k: abs(error[k]))
+                i = max(last, i, key=lambda k: np.sign(shares[k]) * values[k])
         kept[i], last = share, i
     return kept
 
 
 class Step(NamedTuple):
-    """What a linear programme gives: c, z, and the multipliers of its rows."""
+    """What a linear programme gives: c, z, and the multipliers: of A, of -A, and of walls."""
 
     c: list[arb]
     z: float
     multipliers: np.ndarray
 
 
-def _programme(a: arb_mat, b: arb_mat, size: list[arb], level: arb) -> Step | None:
-    """``min z`` subject to ``abs(A c) - level B c <= z size``, in coordinates y in which ``A c / (level size)`` has
-    orthonormal columns; None where it is not solved."""
+def _programme(a: arb_mat, b: arb_mat, walls: arb_mat, size: list[arb], level: arb) -> Step | None:
+    """``min z`` subject to ``abs(A c) - level B c <= z size`` and the walls, in coordinates y in which
+    ``A c / (level size)`` has orthonormal columns; None where it is not solved."""
     from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
 
     count, n = a.nrows(), a.ncols()
@@ -201,12 +235,21 @@ def _programme(a: arb_mat, b: arb_mat, size: list[arb], level: arb) -> Step | No
     scale = np.sqrt(count) / np.maximum(1.0, np.abs(lower).max(axis=0))
     u, lower = u * scale, lower * scale
     rows = np.hstack([np.vstack([u - lower, -u - lower]), -np.ones((2 * count, 1))])
+    units = np.array([float(x) for x in [*size, *size]])
+    if walls.nrows():
+        turned = (walls * back).mid()
+        bricks = np.array([[float(turned[i, j]) for j in range(n)] for i in range(walls.nrows())]) * scale
+        norms = np.abs(bricks).max(axis=1)
+        rows = np.vstack([rows, np.hstack([bricks / norms[:, None], np.zeros((len(bricks), 1))])])
+        units = np.r_[units, norms]
+    if not np.isfinite(rows).all():
+        return None
     cost, bounds = np.r_[np.zeros(n), 1.0], [(-1.0, 1.0)] * n + [(None, None)]
-    solved = linprog(cost, rows, np.zeros(2 * count), bounds=bounds, method="highs", options=PRECISE)
+    solved = linprog(cost, rows, np.zeros(len(rows)), bounds=bounds, method="highs", options=PRECISE)
     if solved.status != 0:
         return None
     y = arb_mat([[float(v) * float(s)] for v, s in zip(solved.x[:-1], scale, strict=True)])
-    return Step(_column((back * y).mid()), float(solved.x[-1]), -np.asarray(solved.ineqlin.marginals))
+    return Step(_column((back * y).mid()), float(solved.x[-1]), -np.asarray(solved.ineqlin.marginals) / units)
 
 
 def _orthonormal(columns: list[list[arb]]) -> tuple[list[arb_mat], arb_mat]:

@@ -16,7 +16,7 @@ from flint import arb
 
 from rational_approx.arithmetic.polynomials import common_factor_removed, exact
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits, working_precision
-from rational_approx.arithmetic.signs import denominator_sign
+from rational_approx.arithmetic.signs import denominator_sign, sign_on
 from rational_approx.exchange.optimality import levelled, lower_bound, peak
 from rational_approx.exchange.prescribed import Grid, Level, Place, Unsolved, programmed
 from rational_approx.expressions.quotients import quotient_of
@@ -26,18 +26,20 @@ from rational_approx.problem.prescribed import Prescribed
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.target import Target
 
-__all__ = ["fitted_to_form"]
+__all__ = ["fitted_to_form", "not_monotone"]
 
 ROUNDS = 8
 """How often the grid may get the points that it missed."""
 NOTHING = 1e-12
 """A share of the largest coefficient at which ``Q(0)`` is on its way to zero."""
+MARGIN = 50
+"""How many binary digits below the error, over the domain, the slope of a monotone fit is kept from zero."""
 PRECISIONS = (1, 2, 4)
 """Times the usual number of bits: powers of x far from 0 are nearly dependent."""
 
 
-def fitted_to_form(question: Any, form: Prescribed) -> Fit:
-    """The best fit of a form.
+def fitted_to_form(question: Any, form: Prescribed, direction: int = 0) -> Fit:
+    """The best fit of a form; with a fixed Q and a direction of 1 or -1 the best that increases or decreases.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def fitted_to_form(question: Any, form: Prescribed) -> Fit:
         where the two bounds do not meet; the best attempt, if any, is its ``fit``.
     """
     known = _target_itself(question, form)
-    if known is not None:
+    if known is not None and not (direction and not_monotone(known.rational, direction)):
         return known
     attempt: Fit | None = None
     reason = ""
@@ -53,7 +55,7 @@ def fitted_to_form(question: Any, form: Prescribed) -> Fit:
     for factor in PRECISIONS:
         with working_bits(factor * usual):
             try:
-                found = _searched(question, form)
+                found = _searched(question, form, direction)
             except Unsolved as problem:
                 reason = str(problem)
                 continue
@@ -83,8 +85,8 @@ def _target_itself(question: Any, form: Prescribed) -> Fit | None:
     return replace(found, upper=zero, lower=zero, form=form)
 
 
-def _searched(question: Any, form: Prescribed) -> Fit:
-    grid = Grid(question.target, form, 16 * form.size // len(question.target.pieces) + 48)
+def _searched(question: Any, form: Prescribed, direction: int) -> Fit:
+    grid = Grid(question.target, form, 16 * form.size // len(question.target.pieces) + 48, direction)
     level, found, reason = None, None, "the points of the reference did not settle"
     for _ in range(ROUNDS):
         level = programmed(grid, None if level is None else level.c)
@@ -96,6 +98,9 @@ def _searched(question: Any, form: Prescribed) -> Fit:
             if not _refined(grid, level):
                 raise
             continue
+        lower = lower_bound(grid, settled)
+        if direction:
+            settled = _strictly(grid, settled)
         rational = _rational(question.target, form, settled.c)
         _, free, zero = denominator_sign(rational.polynomials[1], question.target.domain)
         if not free:
@@ -104,13 +109,37 @@ def _searched(question: Any, form: Prescribed) -> Fit:
                 raise Unsolved(reason)
             _join(grid, [zero])
             continue
-        found, missed = _fit(question, form, rational, settled, grid)
+        found, missed = _fit(question, form, rational, settled, lower)
+        if direction and (turns := not_monotone(rational, direction)):
+            found, missed = replace(found, converged=False), [*missed, *turns]
         if found.converged or not missed:
             _check_free(form, grid, found)
             return found
         _join(grid, missed)
     if found is None:
         raise Unsolved(reason)
+    return found
+
+
+def _strictly(grid: Grid, level: Level) -> Level:
+    """The best with a slope of at least a share of the error: where it touches zero, rounding must not take it below."""
+    width = to_arb(Fraction(grid.target.domain.upper) - Fraction(grid.target.domain.lower))
+    grid.margin = abs(level.h) / width * arb(2) ** -MARGIN
+    try:
+        return levelled(grid, level)
+    finally:
+        grid.margin = arb(0)
+
+
+def not_monotone(rational: Rational, direction: int) -> list[Fraction]:
+    """Points at which the slope has the wrong sign, or may have; none where it is proved to have the right one."""
+    p, q = rational.polynomials
+    slope = (p.derivative() * q - p * q.derivative()) * direction
+    found = []
+    for lower, upper in rational.domain.intervals:
+        sign = sign_on(slope, lower, upper)
+        if slope != 0 and sign.sign != 1 and sign.weak != 1:
+            found.append(sign.witness if sign.witness is not None else Fraction(lower))
     return found
 
 
@@ -131,7 +160,7 @@ def _check_free(form: Prescribed, grid: Grid, found: Fit) -> None:
         if piece.lower <= 0 <= piece.upper:
             a, b = grid.row(Place(index, Fraction(0)))
             forced = abs(a[len(form.free[0])] / b[len(form.free[0])])
-            if found.upper <= to_fraction(forced) * (1 + AGREED):
+            if forced.is_finite() and found.upper <= to_fraction(forced) * (1 + AGREED):
                 raise Unsolved(
                     f"the coefficient {form.p[0]} is so far from f(0) that no error elsewhere counts, and there are "
                     "many best ones"
@@ -170,12 +199,15 @@ def _rational(target: Target, form: Prescribed, c: list[arb]) -> Rational:
     return Rational(top, bottom, target.domain, "monomial")
 
 
-def _fit(question: Any, form: Prescribed, rational: Rational, level: Level, grid: Grid) -> tuple[Fit, list[Fraction]]:
+def _fit(
+    question: Any, form: Prescribed, rational: Rational, level: Level, lower: Fraction | None
+) -> tuple[Fit, list[Fraction]]:
     """The fit with both bounds, and points at which its error is larger than the levelled one."""
     tiny, zeros = Fraction(1, 2 ** (flint.ctx.prec // 4)), question.target.relative_zeros
-    points = {next((z for z in zeros if abs(place.x - z) <= tiny), place.x) for place in level.places}
+    known = [place.x for place in level.places if not place.wall]
+    points = {next((z for z in zeros if abs(x - z) <= tiny), x) for x in known}
     found = Fit(rational, _shown(level.h, question.digits), tuple(sorted(points)), False, *question)
-    seen, lower = last_look(found), lower_bound(grid, level)
+    seen = last_look(found)
     upper = None if seen is None else seen.upper
     near = upper is not None and lower is not None and upper <= lower * (1 + 2 * AGREED)
     missed = [] if seen is None else [x for x in seen.missed if isinstance(x, Fraction)]
