@@ -43,6 +43,7 @@ def main() -> None:
     "--interpolate", "conditions", multiple=True, help="Point where r equals f, or POINT=VALUE for r; may be repeated."
 )
 @click.option("--bounds", type=(str, str), help="Lower and upper bound of the values of r; -inf or inf for none.")
+@click.option("--monotone", type=click.Choice(["increasing", "decreasing"]), help="The best fit with such a slope.")
 @click.option(
     "--denominator",
     type=click.Choice(["one sign", "any"]),
@@ -85,14 +86,19 @@ def _best(
     breakpoints: tuple[str, ...],
     conditions: tuple[str, ...],
     degree: tuple[str, str] | None,
+    bounds: tuple[str, str] | None,
+    monotone: str | None,
     **others: Any,
 ) -> Fit:
+    if bounds is not None and monotone is not None:
+        raise ValueError("give --bounds or --monotone, not both")
     return rational_approx.fit(
         function,
         None if degree is None else [side_of(words) for words in degree],
         domain=list(domain) or None,
         breakpoints=[number(point) for point in breakpoints],
         interpolate=conditions_of(conditions),
+        bounds=monotone or bounds,
         **others,
     )
 

@@ -8,8 +8,8 @@ That is what differential correction solves (:mod:`exchange.correction`), which 
 is linear: Haar's condition, on which alternation rests, fails for chosen powers and fixed coefficients. The multipliers
 of the last programme are those of :mod:`exchange.optimality`, which goes on from there.
 
-Where Q is fixed up to ``q_0``, that r is monotone is linear as well: ``C c <= 0`` with ``C c = -+(P' Q - P Q')`` at every
-point, a wall. A wall is a row of A with a row of zeros in B, so that what is said of the error holds of it as well.
+Where Q is fixed up to ``q_0``, that r is monotone is linear as well: ``C c <= 0`` with ``C c = -+(P' Q - P Q')`` at
+every point, a wall. It is a row of A with a row of zeros in B, so that what is said of the error holds of it as well.
 
 All that is handed to a linear programme was orthogonalised in multiprecision arithmetic: an error of 1e-30 is as good
 as any other.
@@ -232,6 +232,8 @@ def _programme(a: arb_mat, b: arb_mat, walls: arb_mat, size: list[arb], level: a
     below = (b * back * level).mid()
     lower = np.array([[float(below[i, j] / size[i]) for j in range(n)] for i in range(count)])
     u = np.array([[float(column[i, 0]) for column in columns] for i in range(count)])
+    if not np.isfinite(lower).all():
+        return None
     scale = np.sqrt(count) / np.maximum(1.0, np.abs(lower).max(axis=0))
     u, lower = u * scale, lower * scale
     rows = np.hstack([np.vstack([u - lower, -u - lower]), -np.ones((2 * count, 1))])
@@ -242,8 +244,6 @@ def _programme(a: arb_mat, b: arb_mat, walls: arb_mat, size: list[arb], level: a
         norms = np.abs(bricks).max(axis=1)
         rows = np.vstack([rows, np.hstack([bricks / norms[:, None], np.zeros((len(bricks), 1))])])
         units = np.r_[units, norms]
-    if not np.isfinite(rows).all():
-        return None
     cost, bounds = np.r_[np.zeros(n), 1.0], [(-1.0, 1.0)] * n + [(None, None)]
     solved = linprog(cost, rows, np.zeros(len(rows)), bounds=bounds, method="highs", options=PRECISE)
     if solved.status != 0:

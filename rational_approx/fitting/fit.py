@@ -7,6 +7,7 @@ from typing import Any
 
 from rational_approx.fitting.best import Question
 from rational_approx.fitting.choose import cheapest
+from rational_approx.fitting.monotone import DIRECTIONS, fitted_monotone
 from rational_approx.fitting.patterns import best
 from rational_approx.fitting.prescribed import fitted_to_form
 from rational_approx.fitting.result import Fit
@@ -35,7 +36,7 @@ def fit(
     digits: int | None = None,
     tolerance: float | None = None,
     interpolate: Sequence[object] | Mapping[Any, Any] = (),
-    bounds: Sequence[object] | None = None,
+    bounds: Sequence[object] | str | None = None,
     denominator: str = "one sign",
 ) -> Fit:
     """Best uniform approximation ``min max |w (f - P/Q)|`` with ``deg P <= p`` and ``deg Q <= q``.
@@ -62,7 +63,8 @@ def fit(
     bounds:
         ``(lower, upper)``, None for an open side: the best among the rationals whose values lie between them on the
         whole domain, for example ``(0, None)`` or ``(-1, 1)``. That they do is proved before the fit is returned. See
-        :mod:`rational_approx.exchange.restricted`.
+        :mod:`rational_approx.exchange.restricted`. Or ``"increasing"``, ``"decreasing"``: the best monotone one, where
+        its denominator is fixed or the best of all is monotone; see :mod:`fitting.monotone`.
     denominator:
         ``"one sign"`` on the whole domain, or ``"any"`` on each interval of it. See :mod:`fitting.patterns`.
 
@@ -89,22 +91,27 @@ def fit(
     check_defined(target)
     digits = checked_digits(digits, target)
     conditions = checked_conditions(interpolate, target)
-    within = checked_bounds((None, None) if bounds is None else bounds, target, conditions)
+    slope = bounds if isinstance(bounds, str) and bounds in DIRECTIONS else None
+    within = checked_bounds((None, None) if bounds is None or slope else bounds, target, conditions)
     checked_class(denominator, target, within != (-inf, inf))
     if degree is not None and tolerance is not None:
         raise ValueError("give a degree= or a tolerance=, not both: a degree has one best error")
     if degree is None:
         if tolerance is None:
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
+        if slope is not None:
+            raise ValueError(f"bounds={slope!r} goes with a degree=: a tolerance has no monotone fit of its own")
         found = cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
     else:
         numbers, form = checked_form(degree, target)
         question = Question(target, numbers, digits, conditions, within)
-        if form is None:
-            found = best(question, denominator)
-        else:
+        if form is not None:
             _check_alone(conditions, within, denominator)
-            found = fitted_to_form(question, form)
+        if slope is not None:
+            _check_monotone(question, denominator)
+            found = fitted_monotone(question, form, slope)
+        else:
+            found = best(question, denominator) if form is None else fitted_to_form(question, form)
     for remark in found.remarks:
         warnings.warn(f"{target!r}, type {found.degree}: {remark}", stacklevel=2)
     return found
@@ -115,4 +122,12 @@ def _check_alone(conditions: Conditions, within: Bounds, denominator: str) -> No
         raise ValueError(
             "interpolate=, bounds= and denominator= do not go with fixed coefficients or chosen powers: fix c0 for a "
             "value at 0, and leave the others out"
+        )
+
+
+def _check_monotone(question: Question, denominator: str) -> None:
+    if question.target.samples is not None or denominator != "one sign":
+        raise ValueError(
+            "a slope has a sign on a whole domain: for a monotone fit give a function, no samples, and leave "
+            "denominator= out"
         )

@@ -16,7 +16,7 @@ from flint import arb
 
 from rational_approx.arithmetic.polynomials import common_factor_removed, exact
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits, working_precision
-from rational_approx.arithmetic.signs import denominator_sign, sign_on
+from rational_approx.arithmetic.signs import denominator_sign, turns
 from rational_approx.exchange.optimality import levelled, lower_bound, peak
 from rational_approx.exchange.prescribed import Grid, Level, Place, Unsolved, programmed
 from rational_approx.expressions.quotients import quotient_of
@@ -26,7 +26,7 @@ from rational_approx.problem.prescribed import Prescribed
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets.target import Target
 
-__all__ = ["fitted_to_form", "not_monotone"]
+__all__ = ["fitted_to_form"]
 
 ROUNDS = 8
 """How often the grid may get the points that it missed."""
@@ -47,7 +47,7 @@ def fitted_to_form(question: Any, form: Prescribed, direction: int = 0) -> Fit:
         where the two bounds do not meet; the best attempt, if any, is its ``fit``.
     """
     known = _target_itself(question, form)
-    if known is not None and not (direction and not_monotone(known.rational, direction)):
+    if known is not None and not (direction and turns(*known.rational.polynomials, known.rational.domain, direction)):
         return known
     attempt: Fit | None = None
     reason = ""
@@ -110,8 +110,8 @@ def _searched(question: Any, form: Prescribed, direction: int) -> Fit:
             _join(grid, [zero])
             continue
         found, missed = _fit(question, form, rational, settled, lower)
-        if direction and (turns := not_monotone(rational, direction)):
-            found, missed = replace(found, converged=False), [*missed, *turns]
+        if direction and (wrong := turns(*rational.polynomials, rational.domain, direction)):
+            found, missed = replace(found, converged=False), [*missed, *wrong]
         if found.converged or not missed:
             _check_free(form, grid, found)
             return found
@@ -122,25 +122,14 @@ def _searched(question: Any, form: Prescribed, direction: int) -> Fit:
 
 
 def _strictly(grid: Grid, level: Level) -> Level:
-    """The best with a slope of at least a share of the error: where it touches zero, rounding must not take it below."""
+    """The best with a slope of at least a tiny share of the error: where the best of all touches zero, rounding would
+    take it below."""
     width = to_arb(Fraction(grid.target.domain.upper) - Fraction(grid.target.domain.lower))
     grid.margin = abs(level.h) / width * arb(2) ** -MARGIN
     try:
         return levelled(grid, level)
     finally:
         grid.margin = arb(0)
-
-
-def not_monotone(rational: Rational, direction: int) -> list[Fraction]:
-    """Points at which the slope has the wrong sign, or may have; none where it is proved to have the right one."""
-    p, q = rational.polynomials
-    slope = (p.derivative() * q - p * q.derivative()) * direction
-    found = []
-    for lower, upper in rational.domain.intervals:
-        sign = sign_on(slope, lower, upper)
-        if slope != 0 and sign.sign != 1 and sign.weak != 1:
-            found.append(sign.witness if sign.witness is not None else Fraction(lower))
-    return found
 
 
 def _check_attained(target: Target, form: Prescribed, level: Level) -> None:

@@ -55,7 +55,9 @@ class Fit:
         looked at in samples, and nothing is known between them).
     form, lower:
         The prescribed form of P and Q, where there is one; and a proved lower bound of the error of all rationals of
-        that form without a pole.
+        that form without a pole, and monotone where the fit shall be.
+    monotone:
+        ``"increasing"`` or ``"decreasing"`` where that was asked for, and is proved.
     """
 
     rational: Rational
@@ -73,6 +75,7 @@ class Fit:
     upper: Fraction | None = field(default=None, repr=False)
     form: Prescribed | None = None
     lower: Fraction | None = field(default=None, repr=False)
+    monotone: str = ""
 
     def __call__(self, x: Any) -> Any:
         """The approximant at ``x``."""
@@ -129,6 +132,8 @@ class Fit:
             lines.append(f"  with {conditions}")
         if self.form is not None:
             lines.append(f"  with {self.form}")
+        if self.monotone:
+            lines.append(f"  {self.monotone} on the domain: proved")
         if self.bounds != (-inf, inf):
             lines.append(f"  with values in [{float(self.bounds[0]):g}, {float(self.bounds[1]):g}]: proved")
         return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])

@@ -19,11 +19,12 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.floats import FORMATS, in_format, last_place
-from rational_approx.arithmetic.signs import denominator_sign, in_range
+from rational_approx.arithmetic.signs import denominator_sign, in_range, turns
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.rationals.rational import Rational
 from rational_approx.rounding.lattice import Lattice
 from rational_approx.rounding.sampling import Sampled, sampled
+from rational_approx.rounding.slopes import Slopes
 
 __all__ = ["Formats", "quantize"]
 
@@ -49,9 +50,9 @@ _STEPS = 60
 
 
 def quantize(fit: Any, format: Formats, basis: str | None = None) -> Rational:
-    """A rational with every coefficient in a format, and an error close to that of the fit; never with a pole, and
-    within the bounds of a fit with ``bounds=``. Required values hold as far as the format can: ``r(0) = 0`` stays exact
-    in powers of x, ``r(a) = f(a)`` holds to the error of the format.
+    """A rational with every coefficient in a format, and an error close to that of the fit; never with a pole, within
+    the bounds of a fit with ``bounds=``, and monotone where the fit is. Required values hold as far as the format can:
+    ``r(0) = 0`` stays exact in powers of x, ``r(a) = f(a)`` holds to the error of the format.
 
     Parameters
     ----------
@@ -85,19 +86,22 @@ def quantize(fit: Any, format: Formats, basis: str | None = None) -> Rational:
     if answer is not None:
         return answer
     inside = "" if fit.bounds == (-inf, inf) else f", within the bounds {tuple(map(float, fit.bounds))}"
+    inside += f", {fit.monotone}" if fit.monotone else ""
     raise ValueError(
         f"no rational of type {fit.rational.type} with {asked.name} coefficients and without a pole{inside} was found "
         "near this fit: try a format with more bits, a lower type, or the other basis"
-        + (", or bounds a little inside of those needed" if inside else "")
+        + (", or bounds a little inside of those needed" if fit.bounds != (-inf, inf) else "")
     )
 
 
 class _Asked(NamedTuple):
-    """The format of every coefficient, those of P first; one that holds them all; what is fixed, by its index."""
+    """The format of every coefficient, those of P first; one that holds them all; what is fixed, by its index; the sign
+    that the slope keeps."""
 
     formats: tuple[str, ...]
     name: str
     fixed: dict[int, Fraction]
+    direction: int = 0
 
 
 def _asked(format: Formats, fit: Any) -> _Asked:
@@ -122,9 +126,9 @@ def _asked(format: Formats, fit: Any) -> _Asked:
                 f"the fixed coefficient {c} is no number of the format {formats[j]}: fix it at one, or give it a "
                 "format with more bits"
             )
-    several = set(formats)
+    several, direction = set(formats), {"increasing": 1, "decreasing": -1}.get(fit.monotone, 0)
     widest = "float64" if "float64" in several else "float32"
-    return _Asked(tuple(formats), several.pop() if len(several) == 1 else widest, fixed)
+    return _Asked(tuple(formats), several.pop() if len(several) == 1 else widest, fixed, direction)
 
 
 def _found(fit: Any, bounds: tuple[End, End], asked: _Asked, basis: str | None) -> Rational | None:
@@ -150,6 +154,8 @@ def _chosen(found: list["_Candidate"], asked: _Asked, bounds: tuple[End, End], t
         name = candidate.problem.points.rational.basis
         answer = None if name in best else candidate.rational(asked)
         if answer is None or (through_zero and answer.polynomials[0](0) != 0):
+            continue
+        if asked.direction and turns(*answer.polynomials, answer.domain, asked.direction):
             continue
         if bounds == (-inf, inf) or in_range(*answer.polynomials, answer.domain, bounds):
             best[name] = candidate.error, answer
@@ -232,6 +238,7 @@ class _Problem:
     error_change: np.ndarray
     bottom_change: np.ndarray
     within: tuple[np.ndarray, np.ndarray]  # between which errors keep the rational in its bounds
+    slopes: Slopes | None
 
     @classmethod
     def at(cls, points: Sampled, scale: Fraction, asked: _Asked, freed: bool, bounds: tuple[End, End]) -> "_Problem":
@@ -273,6 +280,7 @@ class _Problem:
             changes[:, active] * size,
             change[:, active] * size,
             points.within(bounds, _MARGIN),
+            Slopes.of(exact, float(scale), asked.direction) if asked.direction else None,
         )
 
     def errors(self, steps: np.ndarray) -> np.ndarray:
@@ -285,6 +293,9 @@ class _Problem:
         low, high = self.within
         error[(bottom <= 0.05).any(1) | (np.abs(self.nearest + steps) > 2.0**self.bits).any(1)] = np.inf
         error[(signed < low).any(1) | (signed > high).any(1)] = np.inf
+        if self.slopes is not None:
+            sizes = np.array([float(unit) for unit in self.units])
+            error[~self.slopes.kept(change * sizes, self.active)] = np.inf
         return error
 
     def solved(self, stiffness: float, rng: np.random.Generator) -> _Candidate | None:

@@ -29,8 +29,10 @@ __all__ = ["SCHEMA", "canonical_hash", "document", "from_document", "number_text
 
 
 def _fit(fit: Fit) -> dict[str, Any]:
-    form = {} if fit.form is None else {"form": [[_optional(c) for c in side] for side in fit.form]}
-    return form | {
+    optional: dict[str, Any] = {"monotone": fit.monotone} if fit.monotone else {}
+    if fit.form is not None:
+        optional["form"] = [[_optional(c) for c in side] for side in fit.form]
+    return optional | {
         "target": texts.target_text(fit.target),
         "rational": texts.rational_text(fit.rational),
         "degree": list(fit.degree),
@@ -108,7 +110,11 @@ def _read_fit(value: dict[str, Any]) -> Fit:
     if "form" in value:
         top, bottom = (tuple(_read_optional(c) for c in side) for side in value["form"])
         form = Prescribed(top, bottom)
-    return Fit(rational, error, reference, converged, *question, denominator=denominator, patterns=patterns, form=form)
+    monotone = str(value.get("monotone", ""))
+    if monotone not in ("", "increasing", "decreasing"):
+        raise ValueError(f"a fit is 'increasing' or 'decreasing', not {monotone[:60]!r}")
+    classes = {"denominator": denominator, "patterns": patterns, "form": form, "monotone": monotone}
+    return Fit(rational, error, reference, converged, *question, **classes)  # type: ignore[arg-type]
 
 
 def _certificate(value: Certificate) -> dict[str, Any]:
