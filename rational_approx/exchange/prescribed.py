@@ -182,7 +182,9 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
         if (before - level) / before < ENOUGH:
             break
     if found is None or multipliers is None:
-        raise Unsolved("no denominator of this form was found that has no zero on the domain")
+        raise Unsolved(
+            "the linear programmes have no solution: no pole-free rational of the form, or one with no error"
+        )
     greatest = max(map(abs, found), key=float)
     _, error = _values(a, b, found)
     count = len(places)

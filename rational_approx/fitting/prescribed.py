@@ -30,8 +30,10 @@ __all__ = ["fitted_to_form"]
 
 ROUNDS = 8
 """How often the grid may get the points that it missed."""
-NOTHING = 1e-12
-"""A share of the largest coefficient at which ``Q(0)`` is on its way to zero."""
+NOTHING = 1e-8
+"""A share of the largest Q at which, where nothing is found, Q is on its way to zero."""
+NEARLY = 1e-6
+"""The relative difference of a linear programme's error to one that is forced that is taken for none."""
 MARGIN = 50
 """How many binary digits below the error, over the domain, the slope of a monotone fit is kept from zero."""
 PRECISIONS = (1, 2, 4)
@@ -93,7 +95,8 @@ def _searched(question: Any, form: Prescribed, direction: int) -> Fit:
         try:
             settled = levelled(grid, level)
         except Unsolved as problem:
-            _check_attained(question.target, form, level)
+            _check_attained(grid, level)
+            _check_free(form, grid, level.h)
             reason = str(problem)
             if not _refined(grid, level):
                 raise
@@ -113,7 +116,8 @@ def _searched(question: Any, form: Prescribed, direction: int) -> Fit:
         if direction and (wrong := turns(*rational.polynomials, rational.domain, direction)):
             found, missed = replace(found, converged=False), [*missed, *wrong]
         if found.converged or not missed:
-            _check_free(form, grid, found)
+            if not found.converged:
+                _check_free(form, grid, settled.h)
             return found
         _join(grid, missed)
     if found is None:
@@ -132,24 +136,28 @@ def _strictly(grid: Grid, level: Level) -> Level:
         grid.margin = arb(0)
 
 
-def _check_attained(target: Target, form: Prescribed, level: Level) -> None:
-    """Unsolved, with the reason, where no best one exists."""
-    unit = level.c[len(form.free[0])]
-    if 0 in target.domain and abs(unit) < NOTHING * max((abs(x) for x in level.c), key=float):
+def _check_attained(grid: Grid, level: Level) -> None:
+    """Unsolved, with the reason, where no best one exists: Q tends to zero somewhere, with or without P."""
+    values = {place.x: _dot(grid.row(place)[1], level.c) for place in grid.places()}
+    least = min(values, key=lambda x: float(values[x]))
+    if values[least] < NOTHING * max(values.values(), key=float):
         raise Unsolved(
-            "the smaller the error, the nearer the denominator comes to zero at x = 0: with Q(0) = 1 none is the best"
+            f"the smaller the error, the nearer the denominator comes to zero at x = {float(least):.6g}: none is the "
+            "best, or one of a smaller type is"
         )
 
 
-def _check_free(form: Prescribed, grid: Grid, found: Fit) -> None:
+def _dot(row: list[arb], c: list[arb]) -> arb:
+    return sum((x * y for x, y in zip(row, c, strict=True)), arb(0))
+
+
+def _check_free(form: Prescribed, grid: Grid, h: arb) -> None:
     """Unsolved where the error is the one at 0 that a fixed first coefficient forces: then there are many best ones."""
-    if form.p[0] is None or found.converged or found.upper is None:
-        return
-    for index, piece in enumerate(grid.target.pieces):
-        if piece.lower <= 0 <= piece.upper:
+    for index, (lower, upper) in enumerate(grid.ends):
+        if form.p[0] is not None and lower <= 0 <= upper:
             a, b = grid.row(Place(index, Fraction(0)))
             forced = abs(a[len(form.free[0])] / b[len(form.free[0])])
-            if forced.is_finite() and found.upper <= to_fraction(forced) * (1 + AGREED):
+            if forced > 0 and h < forced * (1 + arb(NEARLY)):
                 raise Unsolved(
                     f"the coefficient {form.p[0]} is so far from f(0) that no error elsewhere counts, and there are "
                     "many best ones"

@@ -12,8 +12,8 @@ from rational_approx import DidNotConverge, Fit, certify, fit, load, save
 
 
 def _best_on_grid(f: Any, degree: int, direction: int) -> float:
-    """The smallest error of a monotone polynomial on 1,500 points of [-1, 1], by one linear programme."""
-    x = np.cos(np.linspace(0, np.pi, 1500))
+    """The smallest error of a monotone polynomial on 1,501 points of [-1, 1], by one linear programme."""
+    x = np.cos(np.linspace(0, np.pi, 1501))
     table = chebyshev.chebvander(x, degree)
     slope = np.array([chebyshev.chebval(x, chebyshev.chebder(row)) for row in np.eye(degree + 1)]).T
     one = np.ones((x.size, 1))
@@ -28,7 +28,7 @@ def _best_on_grid(f: Any, degree: int, direction: int) -> float:
         ("tanh(3*x)", lambda x: np.tanh(3 * x), 7, "increasing"),
         ("max(x,0)", lambda x: np.maximum(x, 0), 6, "increasing"),
         ("exp(-10*(x+1))", lambda x: np.exp(-10 * (x + 1)), 5, "decreasing"),
-        ("x + sin(6*x)/8", lambda x: x + np.sin(6 * x) / 8, 4, "increasing"),
+        ("x + sin(6*x)/3", lambda x: x + np.sin(6 * x) / 3, 7, "increasing"),
     ],
 )
 def test_a_programme_of_its_own_finds_the_same_error(target: str, f: Any, degree: int, name: str) -> None:
@@ -77,7 +77,7 @@ def test_where_nothing_is_decided() -> None:
     assert missed.value.fit is not None
     for options in ({"denominator": "any"}, {"tolerance": 1e-3}):
         degree = None if "tolerance" in options else (3, 2)
-        with pytest.raises(ValueError, match="sign on a whole domain|goes with a degree"):
+        with pytest.raises(ValueError, match=r"sign on a whole domain|goes with a degree"):
             fit("tanh(x)", degree, (-1, 1), bounds="increasing", **options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no samples"):
         fit(([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 1.5, 4.0]), (1, 0), bounds="increasing")

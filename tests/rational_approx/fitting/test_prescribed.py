@@ -192,6 +192,7 @@ def test_what_is_refused(target: Any, form: Any, domain: Any, options: dict[str,
         ("exp(x)", ([5, N, N], 0), (-1, 1), "so far from f"),
         ("cos(x)", ([0, N], 0), (0, 1), "several best"),
         ("sqrt(x)", ([0, 1, N], 1), (0, 1), "none is the best"),
+        ("max(x,0)", ([0, N, 0, N], [1, N]), (-0.5, 1.5), "comes to zero at x = 1.5"),
     ],
 )
 def test_no_best_one_or_many(target: str, form: Any, domain: Any, message: str) -> None:
