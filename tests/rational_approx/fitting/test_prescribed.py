@@ -190,7 +190,7 @@ def test_what_is_refused(target: Any, form: Any, domain: Any, options: dict[str,
     ("target", "form", "domain", "message"),
     [
         ("exp(x)", ([5, N, N], 0), (-1, 1), "so far from f"),
-        ("cos(x)", ([0, N], 0), (0, 1), "several best"),
+        ("cos(x)", ([0, N], 0), (0, 1), "many best"),
         ("sqrt(x)", ([0, 1, N], 1), (0, 1), "none is the best"),
         ("max(x,0)", ([0, N, 0, N], [1, N]), (-0.5, 1.5), "comes to zero at x = 1.5"),
     ],
