@@ -4,13 +4,32 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
 from rational_approx.fitting.result import DidNotConverge
+from rational_approx.proof.certificate import Certificate
+from rational_approx.watch import Listener, Progress
 
-__all__ = ["NewFile", "claim", "conditions_of", "formats_of", "number", "refusing", "side_of"]
+__all__ = [
+    "NewFile",
+    "claim",
+    "conditions_of",
+    "formats_of",
+    "number",
+    "proved_or_exit",
+    "refusing",
+    "shown_progress",
+    "side_of",
+]
+
+NOT_PROVED, LARGER_THAN_THE_FIT = 1, 4
+"""Exit codes; 2 is a refusal and 3 what the verifier does not decide."""
 
 
 class _Refused(click.ClickException):
@@ -71,6 +90,33 @@ def claim(text: str) -> tuple[str, ...]:
     if not words:
         raise ValueError("a claim is empty: give words such as --claim 'range 0 1'")
     return words
+
+
+def proved_or_exit(certificate: Certificate) -> None:
+    """End with the exit code of a certificate: 0 only where it is proved, and the fit's own error with it."""
+    if certificate.exceeds:
+        raise click.exceptions.Exit(LARGER_THAN_THE_FIT)
+    if certificate.status != "proved":
+        raise click.exceptions.Exit(NOT_PROVED)
+
+
+@contextmanager
+def shown_progress(time_limit: float | None) -> Iterator[Listener | None]:
+    """A listener that draws a bar on stderr, up to the time limit where there is one; None away from a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task, began = bar.add_task("fit", total=time_limit), monotonic()
+
+        def listener(step: Progress) -> None:
+            numbers = zip(("levelled", "largest"), (step.levelled, step.largest), strict=True)
+            told = "".join(f", {name} {value:.3g}" for name, value in numbers if value is not None)
+            bar.update(task, description=f"type {step.type}: {step.stage}{told}", completed=monotonic() - began)
+
+        yield listener
 
 
 class NewFile(click.Path):

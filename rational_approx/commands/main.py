@@ -13,7 +13,16 @@ from rich.table import Table
 import rational_approx
 from rational_approx import Certificate, Fit, Rational
 from rational_approx.arithmetic.precision import working_precision
-from rational_approx.commands.console import NewFile, claim, conditions_of, number, refusing, side_of
+from rational_approx.commands.console import (
+    NewFile,
+    claim,
+    conditions_of,
+    number,
+    proved_or_exit,
+    refusing,
+    shown_progress,
+    side_of,
+)
 from rational_approx.commands.prove import prove_command
 from rational_approx.commands.ship import export_command, round_command, verifier_command
 from rational_approx.fitting.error_curve import error_curve
@@ -53,14 +62,19 @@ def main() -> None:
 )
 @click.option("--digits", type=click.IntRange(min=1), help="Correct digits of the error.")
 @click.option(
-    "--certify", "certified", is_flag=True, help="Prove the error (else exit code 1); --out then holds the certificate."
+    "--certify", "certified", is_flag=True, help="Prove the error (see certify); --out then holds the certificate."
 )
 @click.option("--gap", help="Relative gap between the proved bounds, e.g. 1e-9.")
+@click.option("--time-limit", type=float, help="Seconds that the search for the best may take.")
 @click.option("--out", type=NewFile(), help="JSON file for the fit or the certificate.")
 @click.option("--plot", "picture", type=NewFile(), help="Picture of the error curve (png, svg, pdf).")
 @refusing()
 def fit(certified: bool, gap: str | None, out: Path | None, picture: Path | None, **question: Any) -> None:
-    """Fit FUNCTION, an expression in x such as "tanh(x)" or a gate such as gelu."""
+    """Fit FUNCTION, an expression in x such as "tanh(x)" or a gate such as gelu.
+
+    Exit code 1: no best approximation was found, or with --certify its error was not proved; 2: refused; 4: with
+    --certify, the proved error exceeds that of the fit.
+    """
     if (question["degree"] is None) == (question["tolerance"] is None):
         raise ValueError("give either --degree P Q or --tolerance E")
     if gap is not None and not certified:
@@ -76,8 +90,8 @@ def fit(certified: bool, gap: str | None, out: Path | None, picture: Path | None
     if picture is not None:
         best.plot(str(picture))
         click.echo(f"wrote {picture}")
-    if isinstance(result, Certificate) and result.status != "proved":
-        raise click.exceptions.Exit(1)
+    if isinstance(result, Certificate):
+        proved_or_exit(result)
 
 
 def _best(
@@ -92,15 +106,17 @@ def _best(
 ) -> Fit:
     if bounds is not None and monotone is not None:
         raise ValueError("give --bounds or --monotone, not both")
-    return rational_approx.fit(
-        function,
-        None if degree is None else [side_of(words) for words in degree],
-        domain=list(domain) or None,
-        breakpoints=[number(point) for point in breakpoints],
-        interpolate=conditions_of(conditions),
-        bounds=monotone or bounds,
-        **others,
-    )
+    with shown_progress(others["time_limit"]) as progress:
+        return rational_approx.fit(
+            function,
+            None if degree is None else [side_of(words) for words in degree],
+            domain=list(domain) or None,
+            breakpoints=[number(point) for point in breakpoints],
+            interpolate=conditions_of(conditions),
+            bounds=monotone or bounds,
+            progress=progress,
+            **others,
+        )
 
 
 @main.command()
@@ -115,7 +131,11 @@ def _best(
 @click.option("--out", type=NewFile(), help="JSON file for the certificate.")
 @refusing()
 def certify(file: Path, gap: str | None, claims: tuple[str, ...], out: Path | None) -> None:
-    """Prove the error of the fit (or of the certificate's rational) in FILE; exit code 1 unless it is proved."""
+    """Prove the error of the fit (or of the certificate's rational) in FILE.
+
+    Exit code 0: proved; 1: refuted or not decided; 2: refused; 4: the proved error exceeds the error that the fit says
+    it has, so that it is not the best.
+    """
     value = rational_approx.load(file)
     if isinstance(value, Rational):
         raise ValueError(f"{file} holds a rational alone, without its target: save the fit instead")
@@ -125,8 +145,7 @@ def certify(file: Path, gap: str | None, claims: tuple[str, ...], out: Path | No
     click.echo(again)
     if out is not None:
         click.echo(f"wrote {rational_approx.save(again, out)}")
-    if again.status != "proved":
-        raise click.exceptions.Exit(1)
+    proved_or_exit(again)
 
 
 @main.command()

@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 import flint
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.alternation import alternating
 from rational_approx.exchange.extrema import looks
 from rational_approx.exchange.relaxed import sampled
@@ -81,11 +82,16 @@ def improved(
     """
     from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
 
+    watch.check()
+
     (t, s, w, sides), (p, q) = grid, degree
     size_now = np.abs(q_now)
     basis = _orthonormal(t, 1 / size_now, max(p, q))
     top, bottom = basis[:, : p + 1], basis[:, : q + 1]
-    u, sizes, v = np.linalg.svd(np.hstack([s[:, None] * bottom, -w[:, None] * top]), full_matrices=False)
+    errors = np.hstack([s[:, None] * bottom, -w[:, None] * top])
+    if not np.isfinite(errors).all():  # beside a pole of a callable
+        return None
+    u, sizes, v = np.linalg.svd(errors, full_matrices=False)
     inverse = v.T / np.maximum(sizes, 1e-15 * sizes[0])
     lower = level * (sides[:, None] * bottom) @ inverse[: q + 1]
     scale = np.sqrt(t.size) / np.maximum(1.0, np.abs(lower).max(axis=0))
@@ -147,6 +153,7 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Approximant | No
             return
         q_now, error = step.q, step.error
         largest = float(np.abs(error).max())
+        watch.report("linear programmes", problem.change.ansatz.outer(*degree), None, largest)
         chosen = alternating(error[w > 0].tolist(), sum(degree) + 2)
         if chosen is not None:
             unevenness = 1 - float(np.abs(error[w > 0][chosen]).min()) / largest

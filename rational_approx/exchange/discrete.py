@@ -36,6 +36,7 @@ from itertools import pairwise
 import flint
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.domain import finite
 from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.arithmetic.precision import working_bits
@@ -149,11 +150,13 @@ def _best(table: Table, degree: tuple[int, int]) -> _Level | None:
     tried: list[tuple[str, Guess]] = []  # a guess is worth another trial from a start that is better by a digit
     patience = PATIENCE
     for state in corrected(table, degree):
+        watch.report("programmes on samples", degree)
         for guess in guesses(table, degree, state):
             attempt = f"{float(state.error):.5e}", guess
             if attempt in tried:
                 continue
             tried.append(attempt)
+            watch.check()
             quotient = levelled(table, degree, state, guess)
             found = None if quotient is None else _proved(table, degree, quotient)
             if found is not None:

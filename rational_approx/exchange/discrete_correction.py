@@ -21,6 +21,8 @@ from typing import NamedTuple
 import flint
 import numpy as np
 
+from rational_approx import watch
+
 __all__ = ["Corrected", "Table", "corrected"]
 
 STEPS = 100
@@ -105,6 +107,8 @@ class _Rows:
     def step(self, share: float, normaliser: list[flint.arb]) -> tuple[np.ndarray | None, np.ndarray | None, bool]:
         """One programme at a share of the best error: its multipliers, and whether it found a better approximant."""
         from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
+
+        watch.check()
 
         level, n, size = self.worst * share, self.n, self.size
         scales = [(1 / value).mid() for value in normaliser]

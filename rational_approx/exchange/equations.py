@@ -10,6 +10,7 @@ from contextlib import suppress
 import flint
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.exchange.stationary import Point, Unfinished
 
 __all__ = ["Equations", "interpolated"]
@@ -91,6 +92,7 @@ class Equations:
         v, size = flint.arb_mat([[flint.arb(1)] for _ in range(quotient.nrows())]), flint.arb(0)
         largest = max((abs(s) for s in self.s), key=float)
         for _ in range(POWERS):
+            watch.check()
             image = (quotient * v).mid()
             k = max(range(image.nrows()), key=lambda i: float(abs(image[i, 0] / (abs(size) + abs(image[0, 0])))))
             before, size = size, image[k, 0]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import flint
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.precision import working_bits
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.sides import Sides
@@ -64,7 +65,10 @@ def _explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digi
         exact = bool(now.h <= size * flint.arb(10) ** -(2 * digits + 20))
         history: list[Record] = []
         for looks in () if exact else (LOOKS, MANY_LOOKS):
-            now = sides.settled(now, (-inf, inf), ROUGH, looks, history)
+            try:
+                now = sides.settled(now, (-inf, inf), ROUGH, looks, history)
+            except watch.OutOfTime:  # what is level is something to hand on
+                break
         points = [touch.t for touch in now.touches]
         reference, q_values = (np.array([float(value) for value in row]) for row in (points, map(now.q, points)))
         return Explored(reference, float(now.h), q_values, now.deviation, exact, tuple(history))

@@ -15,13 +15,14 @@ from itertools import pairwise
 import flint
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.exchange.equations import Equations
 from rational_approx.exchange.stationary import Unfinished, moved, placed
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["finish"]
+__all__ = ["finish", "unfinished"]
 
 ROUNDS = 12
 
@@ -75,6 +76,8 @@ def _attempt(
         if any(not a.t < b.t for a, b in pairwise(points)):
             raise Unfinished("two points of the reference met")
         deviations.append(max((abs(abs(size) / abs(levelled) - 1) for size in sizes), key=float))
+        largest = float(max((abs(size) for size in sizes), key=float))
+        watch.report("finish", problem.change.ansatz.outer(*degree), abs(float(levelled)), largest)
         q_start = [q(point.t).mid() for point in points]
         if deviations[-1] < wanted:
             break
@@ -84,3 +87,14 @@ def _attempt(
         raise Unfinished("the peaks do not level out in multiprecision arithmetic")
     reference_t = [to_fraction(point.t) for point in points]
     return Finished.of(p, q, levelled, reference_t, float(deviations[-1]), bits, rounds)
+
+
+def unfinished(
+    problem: Reduced, degree: tuple[int, int], reference: np.ndarray, h: float, q_values: np.ndarray, deviation: float
+) -> Finished:
+    """What the finish would start from, as it is: a rational that is level on the reference, as float64 has it."""
+    bits = 128 + 8 * reference.size
+    with working_bits(bits):
+        points = [placed(problem, t) for t in reference]
+        p, q = Equations(points, degree).polynomials(flint.arb(h), [flint.arb(float(v)) for v in q_values])
+        return Finished.of(p, q, flint.arb(h), [to_fraction(point.t) for point in points], deviation, bits, 0)

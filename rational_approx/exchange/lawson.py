@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.alternation import alternating
 from rational_approx.exchange.extrema import looks
 from rational_approx.problem.reduction import Reduced
@@ -86,6 +87,7 @@ def lawson(problem: Reduced, degree: tuple[int, int]) -> Iterator[Barycentric]:
     rows = np.hstack([cauchy, -f[:, None] * cauchy]) * (w / np.abs(cauchy).max(axis=1))[:, None]
     share = np.ones(t.size)
     for step in range(1, STEPS + 1):
+        watch.check()
         v = np.linalg.svd(np.sqrt(share)[:, None] * rows, full_matrices=False)[2][-1]
         with np.errstate(all="ignore"):
             error = w * (f - (cauchy @ v[: n + 1]) / (cauchy @ v[n + 1 :]))
@@ -106,6 +108,7 @@ def _support(t: np.ndarray, f: np.ndarray, w: np.ndarray, count: int) -> np.ndar
     chosen: list[int] = []
     error = np.abs(w * (f - f.mean()))
     for _ in range(count):
+        watch.check()
         chosen.append(int(error.argmax()))
         c = _cauchy(t, t[chosen])
         rest = np.setdiff1d(np.arange(t.size), chosen)

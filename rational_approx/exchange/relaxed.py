@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.alternation import alternating
 from rational_approx.exchange.extrema import Peaks, looks, peaks
 from rational_approx.exchange.levelled import Inadmissible, Level, level
@@ -134,13 +135,14 @@ def exchange(
     for _ in range(limit):
         largest = float(np.abs(e).max())
         history.append(Record(degree, abs(current.h), largest, used))
+        watch.report("exchange", problem.change.ansatz.outer(*degree), abs(current.h), largest)
         deviation = largest / abs(current.h) - 1 if current.h else np.inf
         if best is None or deviation < best[0]:
             stalled = 0 if best is None or deviation < PROGRESS * best[0] else stalled + 1
             best = (deviation, current, largest)
         else:
             stalled += 1
-        if largest - abs(current.h) < tolerance * abs(current.h) + noise or stalled > PATIENCE:
+        if largest - abs(current.h) < tolerance * abs(current.h) + noise or stalled > PATIENCE or watch.over():
             break
         chosen = alternating(e.tolist(), count)
         if chosen is None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import flint
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.alternation import alternating
 from rational_approx.arithmetic.precision import to_arb
 from rational_approx.exchange.equations import Equations
@@ -142,6 +143,8 @@ class Sides:
             peaks = self.peaks(now, bounds, looks)
             excess = max((excess for _, excess in peaks), default=-1.0)
             history.append(Record(self.degree, float(now.h), (1 + excess) * float(now.h), 1.0))
+            outer = self.problem.change.ansatz.outer(*self.degree)
+            watch.report("exchange in multiprecision", outer, history[-1].levelled, history[-1].largest)
             if excess < tolerance or (not self.problem.precise and rounds > 5 and excess < 1e-6):
                 # Where W vanishes, at infinity, the error is S whatever R is.
                 if any(v.w == 0 and abs(v.s) > 1.01 * now.h for grid in self.looks for v in grid):

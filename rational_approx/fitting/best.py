@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 import mpmath
 
+from rational_approx import watch
 from rational_approx.arithmetic.precision import working_precision
 from rational_approx.arithmetic.signs import in_range
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.restricted import restricted
 from rational_approx.exchange.stationary import Unfinished
+from rational_approx.fitting.causes import explained, out_of_time
 from rational_approx.fitting.last_look import last_look
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.fitting.samples import fitted_to_samples
@@ -39,14 +41,26 @@ class Question(NamedTuple):
     bounds: Bounds
 
     def solved(self, problem: Reduced) -> tuple[Solution | None, Fit | None]:
-        """The solution of a reduced problem, and the fit that it makes."""
+        """The solution of a reduced problem, and the fit that it makes.
+
+        Raises
+        ------
+        DidNotConverge
+            where the time is over, with the best attempt.
+        """
         history: list[Record] = []
 
         def look(done: Finished) -> Seen | None:
             seen = last_look(self.answer(problem, done, True, history))
             return seen and Seen(seen.upper, tuple(float(problem.change.t_of(x)) for x in seen.missed))
 
-        solution = solve(problem, self.digits or DEFAULT_DIGITS, history, look)
+        try:
+            solution = solve(problem, self.digits or DEFAULT_DIGITS, history, look)
+        except watch.OutOfTime as stopped:
+            with watch.unwatched():
+                done = stopped.attempt
+                attempt = None if done is None else self.answer(problem, done, False, history)
+            raise out_of_time(self.target, f"the best approximant of type {self.degree}", attempt) from None
         if solution is None:
             return None, None
         found = self.answer(problem, solution.done, solution.converged, history)
@@ -66,7 +80,8 @@ class Question(NamedTuple):
         """DidNotConverge where a required value is so far from f that a best fit is not unique."""
         error = float(found.error) if found is not None and found.converged else 0.0
         if reason := not_unique(self.target, self.interpolate, self.degree, error):
-            raise DidNotConverge(reason, None if found is None else replace(found, converged=False))
+            attempt = None if found is None else replace(found, converged=False)
+            raise DidNotConverge(reason, attempt, "condition")
 
 
 def _on_line(question: Question) -> Fit:
@@ -74,13 +89,17 @@ def _on_line(question: Question) -> Fit:
         return fitted(question._replace(target=cut, degree=degree))
 
     points = tuple(a for a, _ in question.interpolate)
-    found: Fit | None = on_line(question.target, question.degree, points, fitted_cut)
+    try:
+        found: Fit | None = on_line(question.target, question.degree, points, fitted_cut)
+    except DidNotConverge as stopped:  # the time is over, on a line that is cut open
+        attempt, target = stopped.fit, question.target
+        if attempt is not None:
+            rational = replace(attempt.rational, domain=target.domain)
+            free = in_range(*rational.polynomials, target.domain, (-inf, inf))
+            attempt = replace(attempt, rational=rational, target=target, degree=question.degree) if free else None
+        raise out_of_time(target, f"the best approximant of type {question.degree}", attempt) from None
     if found is None or not found.converged:
-        raise DidNotConverge(
-            f"no best approximant of type {question.degree} was found for {question.target!r}: try another type, or a "
-            "half-line or a bounded domain",
-            found,
-        )
+        raise explained(question.target, question.degree, found)
     return found
 
 
@@ -96,11 +115,7 @@ def fitted(question: Question) -> Fit:
     solution, found = question.solved(problem)
     question.check_forced(found)
     if found is None or not found.converged:
-        raise DidNotConverge(
-            f"no best approximant of type {degree} was found for {target!r}: try another type (one lower or higher "
-            "in either degree), a smaller domain, or a gap around a jump",
-            found,
-        )
+        raise explained(target, degree, found, solution is not None and solution.degree != problem.degree)
     if bounds == (-inf, inf) or in_range(*found.rational.polynomials, target.domain, bounds):
         return found
     walled = reduced(target, degree, question.interpolate, bounds)
@@ -111,12 +126,17 @@ def fitted(question: Question) -> Fit:
         done, records = restricted(walled, walled.degree, bounds, start, question.digits or DEFAULT_DIGITS)
         inside = question.answer(walled, done, True, [*found.history, *records])
         if in_range(*inside.rational.polynomials, target.domain, bounds):
-            return inside
+            seen = last_look(inside)
+            return replace(inside, upper=seen and seen.upper)
         reason = "rounding left its range"
+    except watch.OutOfTime:
+        attempt = replace(found, converged=False)
+        raise out_of_time(target, f"the best approximant of type {degree} within {bounds}", attempt) from None
     except Unfinished as problem_found:
         reason = str(problem_found)
     raise DidNotConverge(
         f"the best approximant of type {degree} for {target!r} within {bounds} was not found ({reason}); the one "
         "without bounds is attached: try another type",
         replace(found, converged=False),
+        "bounds",
     )

@@ -5,7 +5,9 @@ from math import inf, isfinite
 
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.fitting.best import Question
+from rational_approx.fitting.causes import out_of_time
 from rational_approx.fitting.cost import operations
 from rational_approx.fitting.patterns import best
 from rational_approx.fitting.result import DidNotConverge, Fit
@@ -57,9 +59,13 @@ class _Search:
         if not self.possible(m, n):
             return inf
         if degree not in self.fits:
+            watch.check()
+            watch.report("choice of a type", degree)
             try:
                 self.fits[degree] = best(self.question._replace(degree=degree, digits=None), self.denominator)
-            except DidNotConverge:
+            except DidNotConverge as missed:
+                if missed.cause == "time":
+                    raise
                 self.fits[degree] = None
             except ValueError:  # too few coefficients for the conditions
                 if self.free:
@@ -121,10 +127,25 @@ def cheapest(question: Question, tolerance: float, denominator: str = "one sign"
     if isinstance(tolerance, bool) or not (isfinite(allowed) and allowed > 0):
         raise ValueError(f"tolerance must be a positive number, not {tolerance!r}: give the largest error allowed")
     search = _Search(question, denominator, allowed)
-    degree = search.symmetry.outer(*_descended(search, _corner(search)))
+    try:
+        degree = search.symmetry.outer(*_descended(search, _corner(search)))
+    except (DidNotConverge, watch.OutOfTime) as stopped:
+        if isinstance(stopped, DidNotConverge) and stopped.cause != "time":
+            raise
+        raise _stopped(search) from None
     found = search.fits[degree]
     assert found is not None
     return found if question.digits is None else best(question._replace(degree=degree), denominator)
+
+
+def _stopped(search: _Search) -> DidNotConverge:
+    """The exception where the time is over: with the cheapest fit that meets the tolerance, or the best there is."""
+    asked = f"the cheapest type that meets the tolerance {search.allowed:g}"
+    fits = [found for found in search.fits.values() if found and found.error <= search.allowed]
+    if not fits:
+        return out_of_time(search.target, asked, search.best())
+    found = min(fits, key=lambda found: operations(search.symmetry.inner(found.degree), search.symmetry))
+    return out_of_time(search.target, f"{asked} (type {found.degree} does, and may not be the cheapest)", found)
 
 
 def _corner(search: _Search) -> Type:
@@ -149,7 +170,7 @@ def _corner(search: _Search) -> Type:
         message = f"no type of {search.target!r} that was tried meets the tolerance {search.allowed:g}"
         if best is not None:
             message += f"; the smallest error found is {float(best.error):.3g}, at type {best.degree}"
-        raise DidNotConverge(message + ": raise the tolerance, or shrink the domain", best)
+        raise DidNotConverge(message + ": raise the tolerance, or shrink the domain", best, "tolerance")
     while high - low > 1 and sum(found) > 0:
         middle = (low + high) // 2
         better = near(middle)

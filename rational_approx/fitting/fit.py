@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
+from rational_approx import watch
 from rational_approx.fitting.best import Question
 from rational_approx.fitting.choose import cheapest
 from rational_approx.fitting.monotone import DIRECTIONS, fitted_monotone
 from rational_approx.fitting.patterns import best
 from rational_approx.fitting.prescribed import fitted_to_form
-from rational_approx.fitting.result import Fit
+from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.problem.competitors import checked_class
 from rational_approx.problem.conditions import (
     Bounds,
@@ -38,6 +39,8 @@ def fit(
     interpolate: Sequence[object] | Mapping[Any, Any] = (),
     bounds: Sequence[object] | str | None = None,
     denominator: str = "one sign",
+    progress: watch.Listener | None = None,
+    time_limit: float | None = None,
 ) -> Fit:
     """Best uniform approximation ``min max |w (f - P/Q)|`` with ``deg P <= p`` and ``deg Q <= q``.
 
@@ -67,13 +70,18 @@ def fit(
         its denominator is fixed or the best of all is monotone; see :mod:`fitting.monotone`.
     denominator:
         ``"one sign"`` on the whole domain, or ``"any"`` on each interval of it. See :mod:`fitting.patterns`.
+    progress:
+        Called after every step with a :class:`~rational_approx.watch.Progress`: what is done, the type that is tried,
+        the levelled error and the largest one. What it raises ends the fit.
+    time_limit:
+        Seconds of wall clock; looked at between two steps, of which few take longer than a second.
 
     Raises
     ------
     ValueError
         for a degree, domain, weight or target that makes no sense; the message says what to try.
     DidNotConverge
-        where no best approximant was found, with the best attempt as its ``fit``.
+        where no best approximant was found, or the time was over: ``fit`` is the best attempt, and ``cause`` says why.
 
     Of samples no rational may be best, and the best one may have poles between them: then there is a ``UserWarning``,
     and ``Fit.remarks`` says the same. See :mod:`rational_approx.exchange.discrete`.
@@ -82,6 +90,33 @@ def fit(
     >>> best.error, len(best.reference), best.converged
     (1.5380550833437264e-10, 10, True)
     """
+    with watch.watched(progress, time_limit):
+        try:
+            found = _found(
+                target, degree, domain, weight, breakpoints, digits, tolerance, interpolate, bounds, denominator
+            )
+        except watch.OutOfTime:
+            raise DidNotConverge(
+                "the time was over before the first exchange began: raise time_limit=", None, "time"
+            ) from None
+    for remark in found.remarks:
+        warnings.warn(f"{found.target!r}, type {found.degree}: {remark}", stacklevel=2)
+    return found
+
+
+def _found(
+    target: object,
+    degree: Sequence[Any] | None,
+    domain: object,
+    weight: object,
+    breakpoints: Sequence[object],
+    digits: int | None,
+    tolerance: float | None,
+    interpolate: Sequence[object] | Mapping[Any, Any],
+    bounds: Sequence[object] | str | None,
+    denominator: str,
+) -> Fit:
+    """The fit, once its arguments are checked."""
     if not isinstance(target, Target):
         target = Target(target, domain, weight=weight, breakpoints=breakpoints)
     elif domain is not None or weight is not None or breakpoints:
@@ -101,20 +136,15 @@ def fit(
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
         if slope is not None:
             raise ValueError(f"bounds={slope!r} goes with a degree=: a tolerance has no monotone fit of its own")
-        found = cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
-    else:
-        numbers, form = checked_form(degree, target)
-        question = Question(target, numbers, digits, conditions, within)
-        if form is not None:
-            _check_alone(conditions, within, denominator)
-        if slope is not None:
-            _check_monotone(question, denominator)
-            found = fitted_monotone(question, form, slope)
-        else:
-            found = best(question, denominator) if form is None else fitted_to_form(question, form)
-    for remark in found.remarks:
-        warnings.warn(f"{target!r}, type {found.degree}: {remark}", stacklevel=2)
-    return found
+        return cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
+    numbers, form = checked_form(degree, target)
+    question = Question(target, numbers, digits, conditions, within)
+    if form is not None:
+        _check_alone(conditions, within, denominator)
+    if slope is not None:
+        _check_monotone(question, denominator)
+        return fitted_monotone(question, form, slope)
+    return best(question, denominator) if form is None else fitted_to_form(question, form)
 
 
 def _check_alone(conditions: Conditions, within: Bounds, denominator: str) -> None:

@@ -68,6 +68,7 @@ def _of_patterns(question: Question) -> Fit:
             f"no best approximant of type {question.degree} was found for {question.target!r} among the denominators "
             f"with the signs {names} on the intervals: try another type, or denominator='one sign'",
             winner,
+            next((cause for cause in search.causes if cause != "unknown"), "unknown"),
         )
     assert winner is not None
     return winner
@@ -80,6 +81,7 @@ class _Search:
         self.question, self.target = question, question.target
         self.fits: dict[Signs, Fit] = {}
         self.tried: dict[tuple[Signs, Type], Fit | None] = {}
+        self.causes: list[str] = []
 
     def best(self, signs: Signs) -> Fit | None:
         """The best approximant of a pattern, or the best attempt (``converged`` False), or None."""
@@ -110,6 +112,9 @@ class _Search:
                 return fitted(asked)
             return asked.solved(reduced(self.target, degree, asked.interpolate, signs=signs))[1]
         except DidNotConverge as missed:
+            if missed.cause == "time":
+                raise
+            self.causes.append(missed.cause)
             return missed.fit
         except ValueError:  # a smaller type has too few coefficients for the conditions
             if degree == self.question.degree:

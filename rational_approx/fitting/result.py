@@ -1,6 +1,7 @@
 """`Fit`: the answer to a fit, with its question; `DidNotConverge`: that there is none."""
 
 from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,10 @@ from rational_approx.targets.target import Target
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["DidNotConverge", "Fit"]
+__all__ = ["LOOKED_AT", "DidNotConverge", "Fit"]
+
+LOOKED_AT = 40
+"""The points of a last look in floats, for each point of the reference."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,7 +140,22 @@ class Fit:
             lines.append(f"  {self.monotone} on the domain: proved")
         if self.bounds != (-inf, inf):
             lines.append(f"  with values in [{float(self.bounds[0]):g}, {float(self.bounds[1]):g}]: proved")
+        if known := self._known:
+            lines.append(f"  {known}")
         return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])
+
+    @property
+    def _known(self) -> str:
+        # What is known of the error at all the other points; a fit that was read from a file does not bring it.
+        if not self.converged or self.target.samples is not None:
+            return ""
+        if self.upper is not None:
+            return f"proved: the error is nowhere larger than {_upwards(self.upper)}"
+        opaque = [piece for piece in self.target.pieces if piece.expression is None or piece.weight_expression is None]
+        if not opaque:
+            return ""
+        points = sum(piece.marks.size for piece in opaque) + LOOKED_AT * len(self.reference)
+        return f"sampled: the callable was looked at in about {points} points; between them nothing is known of it"
 
     @property
     def infimum(self) -> Any:
@@ -162,9 +181,28 @@ class Fit:
         return tuple(remarks)
 
 
-class DidNotConverge(ArithmeticError):
-    """No best approximant was found; ``fit`` is the best attempt, or None where there was none without a pole."""
+def _upwards(bound: Fraction) -> str:
+    """A bound with ten digits, rounded up."""
+    shown = Context(prec=10, rounding=ROUND_CEILING).divide(Decimal(bound.numerator), Decimal(bound.denominator))
+    return f"{shown:.9e}" if 0 < shown < Decimal("1e-4") else str(shown)
 
-    def __init__(self, message: str, fit: Fit | None = None) -> None:
+
+class DidNotConverge(ArithmeticError):
+    """No best approximant was found.
+
+    Attributes
+    ----------
+    fit:
+        The best attempt, None where there was none without a pole.
+    cause:
+        Why, as far as that is known; the message says more, and what to try. ``"noise"``: the values of the callable
+        are less exact than the error is large. ``"digits"``: float64 is. ``"jump"``, ``"pole"``: the target has one.
+        ``"peak"``: the error has a peak narrower than the distance of the points that were looked at. ``"degenerate"``:
+        the best of a smaller type is as good. ``"time"``: the ``time_limit`` was over. ``"tolerance"``: no type that
+        was tried meets it. ``"condition"``: a required value is so far from f that the best is not unique.
+        ``"bounds"``: the best without bounds was found, and the one within them was not. ``"unknown"``.
+    """
+
+    def __init__(self, message: str, fit: Fit | None = None, cause: str = "unknown") -> None:
         super().__init__(message)
-        self.fit = fit
+        self.fit, self.cause = fit, cause

@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 import mpmath
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.polynomials import as_chebyshev, exact, fmpq, fractions
 from rational_approx.arithmetic.precision import working_precision
 from rational_approx.exchange.discrete import best_on_points
 from rational_approx.exchange.discrete_correction import Table
 from rational_approx.exchange.discrete_levels import Quotient
+from rational_approx.fitting.causes import out_of_time
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.problem.ansatz import Ansatz
 from rational_approx.problem.change import Change
@@ -59,7 +61,10 @@ def fitted_to_samples(question: Any, digits: int) -> Fit:
     """
     samples = exact_samples(question.target)
     posed = _posed(question, samples)
-    found = best_on_points(posed.table, posed.degree, digits)
+    try:
+        found = best_on_points(posed.table, posed.degree, digits)
+    except watch.OutOfTime:
+        raise out_of_time(question.target, f"the best approximant of type {question.degree}", None) from None
     if found is None:
         question.check_forced(None)
         raise DidNotConverge(

@@ -8,17 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
 from rational_approx.exchange.correction import Approximant, corrected
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
-from rational_approx.exchange.finish import finish
+from rational_approx.exchange.finish import finish, unfinished
 from rational_approx.exchange.identity import Failure, without_error
 from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, varied
 from rational_approx.fitting.jump import half_jump
+from rational_approx.fitting.result import LOOKED_AT
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
@@ -38,6 +40,9 @@ ROUNDS, LEVEL = 4, 1e-6
 
 ROUGH = 1e-4
 """How uneven a reference may be for its own peaks to vouch for what is finished from it."""
+
+AS_GOOD = Fraction(101, 100)
+"""A smaller type whose error is larger by no more than this factor is as good."""
 
 
 class Solution(NamedTuple):
@@ -77,8 +82,19 @@ def solve(problem: Reduced, digits: int, history: list[Record], look: Look) -> S
 
     What an exchange ends with is best if its error is nowhere larger than on its reference: ``look`` says so of the
     whole domain, or shows where it is not. Such points are marked, and the next exchange looks there too.
+
+    Raises
+    ------
+    OutOfTime
+        with the best attempt so far, a `Finished`, or None.
     """
-    return _Solver(problem, digits, history, look).best()
+    solver = _Solver(problem, digits, history, look)
+    try:
+        return solver.best()
+    except watch.OutOfTime as stopped:
+        with watch.unwatched():
+            stopped.attempt = solver.attempt() or stopped.attempt
+        raise
 
 
 class _Solver:
@@ -88,6 +104,9 @@ class _Solver:
         self.problem, self.digits, self.history, self.look = problem, digits, history, look
         self.missed: tuple[float, ...] = ()
         self.invisible = False
+        self.finished: list[tuple[float, Finished]] = []
+        self.nearest: Candidate | None = None
+        self.grown: Exchange | None = None
 
     def best(self) -> Solution | None:
         """The best approximant of a type, or the best attempt, or None.
@@ -103,10 +122,9 @@ class _Solver:
         found = None if level is None else self.accepted(level)
         if found is not None:
             return found
-        failed: list[tuple[float, Finished]] = []
         for round_ in range(LOOKS):
             self.missed = ()
-            found = self.first(self.candidates(), failed, patient=round_ == LOOKS - 1)
+            found = self.first(self.candidates(), patient=round_ == LOOKS - 1)
             if not self.missed:
                 break
             self.problem = self.problem.marked(self.missed)
@@ -115,6 +133,7 @@ class _Solver:
         found = found or self.constant()
         if found is not None:
             return found
+        lower = None
         if degree[1] > 0:
             smaller = (max(0, degree[0] - 1), degree[1] - 1)
             lower = self.smaller(smaller)
@@ -125,10 +144,41 @@ class _Solver:
                 if lower.degree == smaller:
                     reference = np.array([float(t) for t in lower.done.reference])
                     starts = beside_gap(self.problem, reference, sum(degree) + 2)
-                    found = self.first(self.explored(starts), failed)
-        if found is None and failed:
-            return Solution(min(failed, key=lambda item: item[0])[1], degree, False)
-        return found
+                    found = self.first(self.explored(starts))
+        return found or self.unaccepted(lower)
+
+    def unaccepted(self, lower: Solution | None) -> Solution | None:
+        """The best attempt. The best of a smaller type is one where the attempts of the type itself are no better: then
+        the type is degenerate, or so nearly that its level equations are."""
+        attempt = self.attempt()
+        if lower is None or not lower.converged:
+            return None if attempt is None else Solution(attempt, self.problem.degree, False)
+        if attempt is None or abs(lower.done.h) <= abs(attempt.h) * AS_GOOD:
+            return Solution(lower.done, lower.degree, False)
+        return Solution(attempt, self.problem.degree, False)
+
+    def attempt(self) -> Finished | None:
+        """The best that was found, though it was not accepted, or not even finished; None if it has a pole."""
+        for _, done in sorted(self.finished, key=lambda item: item[0]):
+            if not _pole(self.problem, done):
+                return done
+        nearest, degree = self.nearest, self.problem.degree
+        if nearest is None and self.grown is not None:  # on the way to the type
+            nearest, degree = _candidate(self.grown), self.grown.history[-1].degree
+        if nearest is None:
+            return None
+        try:
+            found = unfinished(self.problem, degree, *nearest[:4])
+        except Failure:
+            return None
+        return None if found.h == 0 or _pole(self.problem, found) else found
+
+    def noted(self, candidate: Candidate) -> Candidate:
+        """A candidate, remembered if it is more level than those before, unless the time is over."""
+        if self.nearest is None or candidate.deviation < self.nearest.deviation:
+            self.nearest = candidate
+        watch.check()
+        return candidate
 
     def smaller(self, degree: tuple[int, int]) -> Solution | None:
         """The best approximant of a smaller type, or the best attempt, or None."""
@@ -137,10 +187,9 @@ class _Solver:
     def first(
         self,
         candidates: Iterator[Candidate],
-        failed: list[tuple[float, Finished]],
         patient: bool = True,
     ) -> Solution | None:
-        """The first candidate that can be finished and is accepted; finished ones that are not join ``failed``. Without
+        """The first candidate that can be finished and is accepted; all finished ones are remembered. Without
         patience a look that shows a missed peak is the end: the next candidates would miss it as well."""
         for candidate in candidates:
             try:
@@ -149,10 +198,10 @@ class _Solver:
                 )
             except Failure:
                 continue
+            self.finished.append((candidate.deviation, done))
             found = self.accepted(done, candidate)
             if found is not None:
                 return found
-            failed.append((candidate.deviation, done))
             if self.missed and not patient:
                 return None
         return None
@@ -210,11 +259,17 @@ class _Solver:
                     yield _candidate(found)
         except Invisible:
             self.invisible = True
-        if problem.precise and self.invisible:
+        except np.linalg.LinAlgError:  # beside a pole of a callable
+            pass
+        if self.invisible:
+            if not problem.precise:  # whatever is tried next would level rounding errors
+                return
             yield from self.explored(spread_starts(problem, degree))
         try:
             for grown in continued(problem, degree):
                 self.history.extend(grown.history)
+                self.grown = grown
+                watch.check()
         except Failure:
             pass
         else:
@@ -254,6 +309,7 @@ class _Solver:
         except Failure:
             return None
         self.history.extend(found.history)
+        self.noted(_candidate(found))
         return found
 
     def explored(self, starts: Iterable[np.ndarray]) -> Iterator[Candidate]:
@@ -266,7 +322,7 @@ class _Solver:
             self.history.extend(found.history)
             if found.exact:
                 return
-            yield Candidate(found.reference, found.h, found.q_values, found.deviation, None)
+            yield self.noted(Candidate(found.reference, found.h, found.q_values, found.deviation, None))
 
 
 def _remembered(offered: Iterator[Barycentric], nearly: list[Barycentric]) -> Iterator[np.ndarray]:
@@ -315,7 +371,7 @@ def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> b
             allowed = 1 + ROUGH
         except Failure:
             pass
-    _, e = peaks(problem, level, looks(problem, 40 * len(done.reference)))
+    _, e = peaks(problem, level, looks(problem, LOOKED_AT * len(done.reference)))
     return float(np.abs(e).max()) <= max(low, h) * allowed + noise
 
 

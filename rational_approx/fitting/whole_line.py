@@ -59,7 +59,9 @@ def on_line(
         cut = Target(target.function, [(-inf, a), (b, inf)], weight=target.weight, breakpoints=breaks)
         try:
             found = fitted(cut, even)
-        except ArithmeticError:
+        except ArithmeticError as problem:
+            if getattr(problem, "cause", "") == "time":
+                raise
             continue
         rational = replace(found.rational, domain=target.domain)
         attempt = replace(found, rational=rational, target=target, degree=degree, converged=False)

@@ -23,6 +23,7 @@ from math import inf, prod
 import flint
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.domain import Domain, End
 from rational_approx.arithmetic.polynomials import horner
 from rational_approx.arithmetic.precision import to_arb, working_bits
@@ -103,6 +104,7 @@ class ReducedPiece:
 
     def jets(self, t: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
         """Taylor coefficients in t of ``S`` and ``W``."""
+        watch.check()  # what is done in multiprecision asks here, again and again
         variable = flint.arb_series([t, 1], prec=order) if order > 1 else flint.arb_series([t], prec=1)
         x = self.change.x_jet(variable)
         if t == 1 and self.source.lower == -inf and x[0] > 0:

@@ -15,6 +15,10 @@ COMPETITORS = ("one sign", "any sign")
 """The classes of competitors: Q keeps one sign on the whole domain, or one on each of its intervals."""
 
 
+AGREED = Fraction(1, 10**8)
+"""How much larger than a fit's own error, relatively, a proved one may be that counts as the same."""
+
+
 class Point(NamedTuple):
     """A point of the domain, infinite for a limit at infinity; the piece says from which side it is approached."""
 
@@ -80,6 +84,8 @@ class Certificate:
         A covering of the domain, with the argument that proves ``upper`` on each part.
     samples:
         Triples ``(x, y, weight)`` of a target that is samples; everything about the error holds at them alone.
+    levelled:
+        The error that the certified fit states of itself; None of a rational, and of what was read from a file.
     """
 
     status: str
@@ -100,6 +106,7 @@ class Certificate:
     reason: str = ""
     samples: tuple[tuple[Fraction, Fraction, Fraction], ...] = field(default=(), repr=False)
     competitors: str = "one sign"
+    levelled: Fraction | None = field(default=None, repr=False, compare=False)
 
     @property
     def reference(self) -> tuple[Point, ...]:
@@ -114,6 +121,13 @@ class Certificate:
         if self.lower == self.upper:
             return 0.0
         return float(self.upper / self.lower - 1) if self.lower else float("inf")
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the error is proved to be larger than the certified fit says: it is not the best approximation."""
+        if self.levelled is None or self.lower is None or self.status == "sampled":
+            return False
+        return self.lower > self.levelled * (1 + AGREED)
 
     def _repr_html_(self) -> str:
         """What is proved, for notebooks."""
@@ -133,6 +147,14 @@ class Certificate:
             f"  best possible of this type >= {shown(self.best_lower)}{against}",
             f"  pole-free: {'undecided' if self.pole_free is None else 'yes' if self.pole_free else 'no'}",
         ]
+        if self.exceeds and self.lower is not None and self.levelled is not None:
+            lines[0] = f"{self.status}, AND THE FIT IS REFUTED{lines[0].removeprefix(self.status)}"
+            times = f" by a factor of {float(self.lower / self.levelled):.6g}" if self.levelled else ""
+            lines.append(
+                f"  ATTENTION: the proved error {shown(self.lower)} exceeds the levelled error {shown(self.levelled)} "
+                f"of the fit{times}, at x = {float(self.witness.x) if self.witness else 0.0:.12g}: it has missed a "
+                "part of the target, and is not the best of its type"
+            )
         for claim in self.claims:
             words = [a if isinstance(a, str) else f"{float(a):.12g}" for a in claim.arguments]
             where = "" if claim.witness is None else f" at x = {float(claim.witness):.12g}"

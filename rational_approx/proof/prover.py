@@ -112,6 +112,7 @@ def certify(
         type=degree,
         samples=exact_samples(target),
         competitors=asked.competitors,
+        levelled=None if isinstance(fit, Rational) or target is not fit.target else fraction(fit.error),
         **vars(found),
     )
 

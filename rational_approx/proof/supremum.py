@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from flint import arb
 
+from rational_approx import watch
 from rational_approx.proof.error_models import ErrorCurve, Jet
 
 __all__ = ["Box", "Sample", "Search"]
@@ -121,6 +122,7 @@ class Search:
             if not heap[0].bound.is_finite() and len(self.boxes) + len(heap) > UNBOUNDED_BOXES:
                 self.unbounded = Box(heap[0].curve, heap[0].lower, heap[0].upper)
                 return False
+            watch.check()
             entry = heapq.heappop(heap)
             sharp = self._close(entry.curve, entry.lower, entry.upper, entry.jet)
             if sharp is not None and sharp < entry.bound:

@@ -9,6 +9,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import held_precision, working_precision
 from rational_approx.arithmetic.values import Value
@@ -134,6 +135,7 @@ class Vectorised(Value):
 
 
 def _scalar(function: Callable[[Any], Any], x: float, called: str) -> float:
+    watch.check()
     try:
         value = function(float(x))
     except Exception as problem:

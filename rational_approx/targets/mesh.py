@@ -20,6 +20,7 @@ from math import inf
 import flint
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.domain import End, finite
 from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.enclosures import Undecided
@@ -69,6 +70,7 @@ def mesh(
     queue = [(-unfollowed(way.low, way.high), next(number), way.low, way.high)]
     done: list[tuple[float, float]] = []
     while queue and len(queue) + len(done) < BOXES and -queue[0][0] > tolerance:
+        watch.check()
         _, _, low, high = heapq.heappop(queue)
         middle = low / 2 + high / 2
         if not low < middle < high or high - low < NARROWEST * (way.high - way.low):

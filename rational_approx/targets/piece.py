@@ -17,7 +17,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.targets.callables import scan_points
 from rational_approx.targets.mesh import FloatFunction, mesh
 
-__all__ = ["Piece", "check_piece", "largest_error"]
+__all__ = ["Piece", "check_piece", "largest_error", "steepest"]
 
 VARIATION = 1e-4
 """The share of its size to which target and weight are followed between two points of :attr:`Piece.marks`."""
@@ -146,16 +146,22 @@ def check_piece(piece: Piece, zeros: tuple[Fraction, ...], jumps_allowed: bool) 
         height = steps[k]
         if height <= 1e-6 * max(1.0, float(np.abs(values).max())):
             continue
-        for _ in range(60):
-            middle = (left + right) / 2
-            f_left, f_middle, f_right = piece.function(np.array([left, middle, right]))
-            if abs(f_middle - f_left) > abs(f_right - f_middle):
-                right = middle
-            else:
-                left = middle
-        ends = piece.function(np.array([left, right]))
-        if abs(ends[1] - ends[0]) > 0.25 * height and right - left <= 1e-9 * max(1.0, abs(left)):
+        left, right, rest = steepest(piece.function, left, right)
+        if rest > 0.25 * height and right - left <= 1e-9 * max(1.0, abs(left)):
             raise ValueError(
                 f"the target jumps at x = {left:.6g}: leave a gap around it in the domain, or give "
                 f"breakpoints=[{left:.6g}] to fit both one-sided limits"
             )
+
+
+def steepest(function: FloatFunction, left: float, right: float) -> tuple[float, float, float]:
+    """Where a function steps between two points, by bisection: two points next to each other, and its step there."""
+    for _ in range(60):
+        middle = (left + right) / 2
+        f_left, f_middle, f_right = function(np.array([left, middle, right]))
+        if abs(f_middle - f_left) > abs(f_right - f_middle):
+            right = middle
+        else:
+            left = middle
+    ends = function(np.array([left, right]))
+    return left, right, float(abs(ends[1] - ends[0]))

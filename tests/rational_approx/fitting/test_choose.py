@@ -98,6 +98,7 @@ def test_a_tolerance_out_of_reach_is_said():
     x = np.linspace(-1, 1, 9)
     with pytest.raises(DidNotConverge, match="meets the tolerance") as caught:
         fit(Target((x, np.sin(40 * x))), tolerance=1e-9)
+    assert caught.value.cause == "tolerance"
     assert caught.value.fit is not None
     assert caught.value.fit.converged
 

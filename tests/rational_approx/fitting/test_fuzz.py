@@ -11,6 +11,7 @@ import pytest
 from rational_approx import Target, fit
 from tests.adversaries.formulas import precise
 from tests.adversaries.fuzz import LIMIT, solve, wrong
+from tests.adversaries.narrow import NARROW
 from tests.adversaries.problems import Problem, problem
 
 SEED, COUNT, BATCH = 7, 100, 10
@@ -20,11 +21,19 @@ SEED, COUNT, BATCH = 7, 100, 10
 def test_random_problems_are_solved_or_refused_and_never_wrong(first):
     outcomes = {i: solve(problem(SEED, i), per_point=20) for i in range(first, first + BATCH)}
     # Between 20 samples a point an alternation may hide (last bits decide); the full check has the last word.
-    outcomes |= {i: solve(problem(SEED, i)) for i, outcome in outcomes.items() if outcome.verdict == "wrong"}
+    outcomes |= {i: solve(problem(SEED, i), 400) for i, outcome in outcomes.items() if outcome.verdict == "wrong"}
     counts = Counter(outcome.verdict for outcome in outcomes.values())
     assert set(counts) <= {"solved", "did not converge"}, outcomes
     assert counts["did not converge"] <= 2, outcomes
     assert all(outcome.seconds <= LIMIT for outcome in outcomes.values())
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_narrow_features_are_seen(first):
+    outcomes = {i: solve(problem(SEED, i, NARROW), per_point=20) for i in range(first, first + 10)}
+    counts = Counter(outcome.verdict for outcome in outcomes.values())
+    assert set(counts) <= {"solved", "did not converge"}, outcomes
+    assert counts["did not converge"] <= 1, outcomes
 
 
 def posed(text: str, tree: object, degree: tuple[int, int], domain: tuple[tuple[Fraction, Fraction], ...]) -> Problem:

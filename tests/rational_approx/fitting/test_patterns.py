@@ -259,7 +259,8 @@ def test_it_prints_saves_and_rounds(tmp_path: Path) -> None:
     assert "among denominators of one sign" in str(fit(GATE, (3, 2), HALVES))
     assert "denominators" not in str(fit("exp(x)", (1, 1), (0, 1)))
     again = load(save(found, tmp_path / "fit.json"))
-    assert (again.denominator, again.patterns, str(again)) == ("any", found.patterns, str(found))
+    assert (again.denominator, again.patterns) == ("any", found.patterns)
+    assert str(again) == str(replace(found, upper=None))  # a file proves nothing
     content = document(found)
     old = {key: value for key, value in content.items() if key not in ("denominator", "patterns", "hash")}
     read = from_document(old | {"hash": canonical_hash(old)})
