@@ -14,7 +14,7 @@ import flint
 from rational_approx.arithmetic.domain import Domain, End
 from rational_approx.arithmetic.polynomials import exact, fmpq
 
-__all__ = ["Sign", "denominator_sign", "in_range", "sign_on"]
+__all__ = ["Sign", "denominator_sign", "in_range", "sign_on", "turns"]
 
 MAX_DEPTH = 200
 MAX_PARTS = 4000
@@ -157,3 +157,20 @@ def in_range(p: flint.fmpq_poly, q: flint.fmpq_poly, domain: Domain, bounds: tup
             if above != 0 and 1 not in sign_on(above, lower, upper)[:2]:
                 return False
     return True
+
+
+def turns(p: flint.fmpq_poly, q: flint.fmpq_poly, domain: Domain, direction: int) -> list[Fraction]:
+    """Points at which the slope of P/Q has another sign than ``direction`` (1 or -1), or may have; none where it is
+    proved to have it, or to vanish, on every interval.
+
+    >>> turns(flint.fmpq_poly([0, 0, 0, 1]), flint.fmpq_poly([1]), Domain.of((-1, 1)), 1)
+    []
+    """
+    slope = (p.derivative() * q - p * q.derivative()) * direction
+    found = []
+    for lower, upper in domain.intervals:
+        sign = sign_on(slope, lower, upper)
+        if slope != 0 and sign.sign != 1 and sign.weak != 1:
+            ends = (end for end in (sign.witness, lower, upper) if isinstance(end, Fraction))
+            found.append(next(ends, Fraction(0)))
+    return found

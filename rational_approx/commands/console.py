@@ -16,7 +16,17 @@ from rational_approx.fitting.result import DidNotConverge
 from rational_approx.proof.certificate import Certificate
 from rational_approx.watch import Listener, Progress
 
-__all__ = ["NewFile", "claim", "conditions_of", "number", "proved_or_exit", "refusing", "shown_progress"]
+__all__ = [
+    "NewFile",
+    "claim",
+    "conditions_of",
+    "formats_of",
+    "number",
+    "proved_or_exit",
+    "refusing",
+    "shown_progress",
+    "side_of",
+]
 
 NOT_PROVED, LARGER_THAN_THE_FIT = 1, 4
 """Exit codes; 2 is a refusal and 3 what the verifier does not decide."""
@@ -54,6 +64,24 @@ def conditions_of(words: Sequence[str]) -> dict[Fraction, Fraction | None]:
             raise ValueError(f"--interpolate is given twice for the point {point}: one of them is enough")
         found[number(point)] = number(value) if equals else None
     return found
+
+
+def side_of(text: str) -> int | list[Fraction | None]:
+    """A degree such as ``7``, or coefficients such as ``0,1,0,*``, None for a free one."""
+    if "," in text or "*" in text:
+        return [None if word.strip() == "*" else number(word) for word in text.removesuffix(",").split(",")]
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no degree: give an integer, or coefficients such as '0,1,0,*'") from None
+
+
+def formats_of(text: str) -> str | dict[str, str]:
+    """A format such as ``float32``, or one for each side: ``P=float32,Q=bfloat16``."""
+    if "=" not in text:
+        return text
+    sides = (word.partition("=") for word in text.split(","))
+    return {side.strip(): name.strip() for side, _, name in sides}
 
 
 def claim(text: str) -> tuple[str, ...]:

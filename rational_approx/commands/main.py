@@ -21,6 +21,7 @@ from rational_approx.commands.console import (
     proved_or_exit,
     refusing,
     shown_progress,
+    side_of,
 )
 from rational_approx.commands.prove import prove_command
 from rational_approx.commands.ship import export_command, round_command, verifier_command
@@ -39,7 +40,11 @@ def main() -> None:
 @main.command()
 @click.argument("function")
 @click.option("--domain", type=(str, str), multiple=True, help="Lower and upper end; may be repeated for a union.")
-@click.option("--degree", type=(int, int), help="Degrees of numerator and denominator.")
+@click.option(
+    "--degree",
+    type=(str, str),
+    help="Degrees of numerator and denominator; or coefficients of powers of x, * for a free one: '0,1,0,*' 0.",
+)
 @click.option("--tolerance", type=float, help="In place of --degree: the cheapest type with at most this error.")
 @click.option("--weight", help="An expression, or relative.")
 @click.option("--breakpoint", "breakpoints", multiple=True, help="Where a jump is meant; may be repeated.")
@@ -47,6 +52,7 @@ def main() -> None:
     "--interpolate", "conditions", multiple=True, help="Point where r equals f, or POINT=VALUE for r; may be repeated."
 )
 @click.option("--bounds", type=(str, str), help="Lower and upper bound of the values of r; -inf or inf for none.")
+@click.option("--monotone", type=click.Choice(["increasing", "decreasing"]), help="The best fit with such a slope.")
 @click.option(
     "--denominator",
     type=click.Choice(["one sign", "any"]),
@@ -93,14 +99,21 @@ def _best(
     domain: tuple[tuple[str, str], ...],
     breakpoints: tuple[str, ...],
     conditions: tuple[str, ...],
+    degree: tuple[str, str] | None,
+    bounds: tuple[str, str] | None,
+    monotone: str | None,
     **others: Any,
 ) -> Fit:
+    if bounds is not None and monotone is not None:
+        raise ValueError("give --bounds or --monotone, not both")
     with shown_progress(others["time_limit"]) as progress:
         return rational_approx.fit(
             function,
+            None if degree is None else [side_of(words) for words in degree],
             domain=list(domain) or None,
             breakpoints=[number(point) for point in breakpoints],
             interpolate=conditions_of(conditions),
+            bounds=monotone or bounds,
             progress=progress,
             **others,
         )

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from rational_approx.commands.console import NewFile, claim, refusing
+from rational_approx.commands.console import NewFile, claim, formats_of, refusing
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
 from rational_approx.programs.rounding_errors import evaluation_error
@@ -26,7 +26,9 @@ __all__ = ["export_command", "round_command", "verifier_command"]
 
 @click.command("round")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--format", "format_", required=True, help="float32, bfloat16, float16 or float64.")
+@click.option(
+    "--format", "format_", required=True, help="float32, bfloat16, float16, float64; or P=float32,Q=bfloat16."
+)
 @click.option("--basis", help="chebyshev or monomial; without it the better one.")
 @click.option("--claim", "claims", multiple=True, help="A further fact to prove; see certify.")
 @click.option("--out", type=NewFile(), help="JSON file for the certificate.")
@@ -39,7 +41,7 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
     value = load(file)
     if not isinstance(value, Fit):
         raise ValueError(f"{file} holds a {type(value).__name__}: near-best rounding starts from a fit, save that")
-    short = value.rounded(format_, basis)
+    short = value.rounded(formats_of(format_), basis)
     found = certify(short, value.target, claims=[claim(words) for words in claims], against=value)
     click.echo(found)
     if found.upper is not None:

@@ -8,10 +8,19 @@ from typing import Any
 from rational_approx import watch
 from rational_approx.fitting.best import Question
 from rational_approx.fitting.choose import cheapest
+from rational_approx.fitting.monotone import DIRECTIONS, fitted_monotone
 from rational_approx.fitting.patterns import best
+from rational_approx.fitting.prescribed import fitted_to_form
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.problem.competitors import checked_class
-from rational_approx.problem.conditions import checked_bounds, checked_conditions, checked_degree, checked_digits
+from rational_approx.problem.conditions import (
+    Bounds,
+    Conditions,
+    checked_bounds,
+    checked_conditions,
+    checked_digits,
+)
+from rational_approx.problem.prescribed import checked_form
 from rational_approx.targets.poles import check_defined
 from rational_approx.targets.target import Target
 
@@ -20,7 +29,7 @@ __all__ = ["fit"]
 
 def fit(
     target: object,
-    degree: Sequence[int] | None = None,
+    degree: Sequence[Any] | None = None,
     domain: object = None,
     *,
     weight: object = None,
@@ -28,7 +37,7 @@ def fit(
     digits: int | None = None,
     tolerance: float | None = None,
     interpolate: Sequence[object] | Mapping[Any, Any] = (),
-    bounds: Sequence[object] | None = None,
+    bounds: Sequence[object] | str | None = None,
     denominator: str = "one sign",
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
@@ -43,7 +52,9 @@ def fit(
     target, domain, weight, breakpoints:
         See :class:`~rational_approx.targets.target.Target`, which may also be given itself.
     degree:
-        The type ``(p, q)``.
+        The type ``(p, q)``. In place of p or q a list of coefficients in powers of x, lowest first, None for free ones:
+        ``([0, 1, 0, None], 0)`` for ``x + c x^3``. A fixed coefficient is one of the formula with ``Q(0) = 1``. See
+        :mod:`fitting.prescribed`.
     digits:
         Correct digits of the error; without it the error is a correctly rounded float.
     tolerance:
@@ -55,7 +66,8 @@ def fit(
     bounds:
         ``(lower, upper)``, None for an open side: the best among the rationals whose values lie between them on the
         whole domain, for example ``(0, None)`` or ``(-1, 1)``. That they do is proved before the fit is returned. See
-        :mod:`rational_approx.exchange.restricted`.
+        :mod:`rational_approx.exchange.restricted`. Or ``"increasing"``, ``"decreasing"``: the best monotone one, where
+        its denominator is fixed or the best of all is monotone; see :mod:`fitting.monotone`.
     denominator:
         ``"one sign"`` on the whole domain, or ``"any"`` on each interval of it. See :mod:`fitting.patterns`.
     progress:
@@ -94,14 +106,14 @@ def fit(
 
 def _found(
     target: object,
-    degree: Sequence[int] | None,
+    degree: Sequence[Any] | None,
     domain: object,
     weight: object,
     breakpoints: Sequence[object],
     digits: int | None,
     tolerance: float | None,
     interpolate: Sequence[object] | Mapping[Any, Any],
-    bounds: Sequence[object] | None,
+    bounds: Sequence[object] | str | None,
     denominator: str,
 ) -> Fit:
     """The fit, once its arguments are checked."""
@@ -114,12 +126,38 @@ def _found(
     check_defined(target)
     digits = checked_digits(digits, target)
     conditions = checked_conditions(interpolate, target)
-    within = checked_bounds((None, None) if bounds is None else bounds, target, conditions)
+    slope = bounds if isinstance(bounds, str) and bounds in DIRECTIONS else None
+    within = checked_bounds((None, None) if bounds is None or slope else bounds, target, conditions)
     checked_class(denominator, target, within != (-inf, inf))
     if degree is not None and tolerance is not None:
         raise ValueError("give a degree= or a tolerance=, not both: a degree has one best error")
     if degree is None:
         if tolerance is None:
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
+        if slope is not None:
+            raise ValueError(f"bounds={slope!r} goes with a degree=: a tolerance has no monotone fit of its own")
         return cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
-    return best(Question(target, checked_degree(degree), digits, conditions, within), denominator)
+    numbers, form = checked_form(degree, target)
+    question = Question(target, numbers, digits, conditions, within)
+    if form is not None:
+        _check_alone(conditions, within, denominator)
+    if slope is not None:
+        _check_monotone(question, denominator)
+        return fitted_monotone(question, form, slope)
+    return best(question, denominator) if form is None else fitted_to_form(question, form)
+
+
+def _check_alone(conditions: Conditions, within: Bounds, denominator: str) -> None:
+    if conditions or within != (-inf, inf) or denominator != "one sign":
+        raise ValueError(
+            "interpolate=, bounds= and denominator= do not go with fixed coefficients or chosen powers: fix c0 for a "
+            "value at 0, and leave the others out"
+        )
+
+
+def _check_monotone(question: Question, denominator: str) -> None:
+    if question.target.samples is not None or denominator != "one sign":
+        raise ValueError(
+            "a slope has a sign on a whole domain: for a monotone fit give a function, no samples, and leave "
+            "denominator= out"
+        )

@@ -17,8 +17,9 @@ from rational_approx.exchange.relaxed import Record
 from rational_approx.fitting.error_curve import error_curve
 from rational_approx.problem.competitors import Pattern, marks, signs_of
 from rational_approx.problem.conditions import Bounds, Conditions
+from rational_approx.problem.prescribed import Prescribed
 from rational_approx.rationals.rational import Rational
-from rational_approx.rounding.quantize import quantize
+from rational_approx.rounding.quantize import Formats, quantize
 from rational_approx.targets.target import Target
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Fit:
     upper:
         A proved upper bound of the error on the whole domain; None where the target cannot be enclosed (a callable was
         looked at in samples, and nothing is known between them).
+    form, lower:
+        The prescribed form of P and Q, where there is one; and a proved lower bound of the error of all rationals of
+        that form without a pole, and monotone where the fit shall be.
+    monotone:
+        ``"increasing"`` or ``"decreasing"`` where that was asked for, and is proved.
     """
 
     rational: Rational
@@ -71,6 +77,9 @@ class Fit:
     denominator: str = "one sign"
     patterns: tuple[Pattern, ...] = field(default=(), repr=False)
     upper: Fraction | None = field(default=None, repr=False)
+    form: Prescribed | None = None
+    lower: Fraction | None = field(default=None, repr=False)
+    monotone: str = ""
 
     def __call__(self, x: Any) -> Any:
         """The approximant at ``x``."""
@@ -85,8 +94,9 @@ class Fit:
             out[here] = piece.error(self.rational, x[here])
         return out
 
-    def rounded(self, format: str, basis: str | None = None) -> Rational:
-        """Near-best coefficients in a floating-point format; see :func:`rational_approx.rounding.quantize.quantize`."""
+    def rounded(self, format: Formats, basis: str | None = None) -> Rational:
+        """Near-best coefficients in a floating-point format, or in formats by coefficient; see
+        :func:`rational_approx.rounding.quantize.quantize`."""
         return quantize(self, format, basis)
 
     def plot(self, path: str | None = None) -> "Figure":
@@ -106,6 +116,8 @@ class Fit:
     def __str__(self) -> str:
         state = "best approximation" if self.converged else "NOT converged"
         state = state if self.infimum is None else "within 1e-12 of the best error"
+        if self.form is not None and self.converged:
+            state = "best of its form (proved to 2e-9)"
         lines = [
             f"{self.target.name} on {self.target.domain}",
             f"  type {self.degree}, {state}, levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at "
@@ -122,6 +134,10 @@ class Fit:
         values = (f"r({float(a):g}) = {'f' if b is None else format(float(b), 'g')}" for a, b in self.interpolate)
         if conditions := ", ".join(values):
             lines.append(f"  with {conditions}")
+        if self.form is not None:
+            lines.append(f"  with {self.form}")
+        if self.monotone:
+            lines.append(f"  {self.monotone} on the domain: proved")
         if self.bounds != (-inf, inf):
             lines.append(f"  with values in [{float(self.bounds[0]):g}, {float(self.bounds[1]):g}]: proved")
         if known := self._known:

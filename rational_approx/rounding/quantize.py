@@ -5,25 +5,31 @@ directions at once. Rounding them *together* does not: the changes ``dP`` and ``
 ``e - w (dP - r dQ) / (Q + dQ)``, so that wanted are integer multiples of the coefficients' last places for which
 ``dP - r dQ`` is small. That is a closest vector problem (Brisebarre & Chevillard 2007 for polynomials), solved by
 lattice reduction and random nearest planes, and then by descent on the true largest error, along short lattice vectors.
-``P`` and ``Q`` may be scaled together, which moves all coefficients on their grids: several scales are tried.
+``P`` and ``Q`` may be scaled together, which moves all coefficients on their grids: several scales are tried, but for a
+fit of a prescribed form, whose fixed coefficients, ``Q(0) = 1`` among them, stay as they are.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.floats import FORMATS, in_format, last_place
-from rational_approx.arithmetic.signs import denominator_sign, in_range
+from rational_approx.arithmetic.signs import denominator_sign, in_range, turns
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.rationals.rational import Rational
 from rational_approx.rounding.lattice import Lattice
 from rational_approx.rounding.sampling import Sampled, sampled
+from rational_approx.rounding.slopes import Slopes
 
-__all__ = ["quantize"]
+__all__ = ["Formats", "quantize"]
+
+Formats = str | Mapping[str, str | Sequence[str]]
+"""A format for all coefficients, or formats by side, or by coefficient of a side."""
 
 _GOOD = 1.001
 """The search ends at an error of this many times the best one."""
@@ -43,17 +49,18 @@ _COUNT = 1000
 _STEPS = 60
 
 
-def quantize(fit: Any, format: str, basis: str | None = None) -> Rational:
-    """A rational with every coefficient in a format, and an error close to that of the fit; never with a pole, and
-    within the bounds of a fit with ``bounds=``. Required values hold as far as the format can: ``r(0) = 0`` stays exact
-    in powers of x, ``r(a) = f(a)`` holds to the error of the format.
+def quantize(fit: Any, format: Formats, basis: str | None = None) -> Rational:
+    """A rational with every coefficient in a format, and an error close to that of the fit; never with a pole, within
+    the bounds of a fit with ``bounds=``, and monotone where the fit is. Required values hold as far as the format can:
+    ``r(0) = 0`` stays exact in powers of x, ``r(a) = f(a)`` holds to the error of the format.
 
     Parameters
     ----------
     fit:
         What :func:`rational_approx.fit` returned.
     format:
-        ``"float32"``, ``"bfloat16"``, ``"float16"`` or ``"float64"``.
+        ``"float32"``, ``"bfloat16"``, ``"float16"`` or ``"float64"``; or one for each side, ``{"P": "float32", "Q":
+        "bfloat16"}``, or for each coefficient of a side, lowest first, ``{"P": ["float64", "float32"], "Q": ...}``.
     basis:
         ``"chebyshev"`` or ``"monomial"``; without it the one with the smaller error, and where both are near-best the
         one with the smaller :func:`~programs.rounding_errors.evaluation_error`. Near a kink at 0 the denominator
@@ -62,52 +69,93 @@ def quantize(fit: Any, format: str, basis: str | None = None) -> Rational:
     Raises
     ------
     ValueError
-        for an unknown format or basis, or where no rational without a pole (and within the bounds) was found in that
-        format.
+        for an unknown format or basis, for a fixed coefficient that is not in its format, or where no rational without
+        a pole (and within the bounds) was found in that format.
 
     >>> from rational_approx import fit
     >>> short = quantize(fit("relu", (3, 2)), "bfloat16")
     >>> short.format, max(float(abs(short(x) - max(x, 0))) for x in (-0.5, -0.1, 0.0, 0.1, 0.5, 1.0)) < 0.0225
     ('bfloat16', True)
     """
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
     if basis not in (None, "chebyshev", "monomial"):
         raise ValueError(f"basis must be 'chebyshev' or 'monomial', not {basis!r}")
-    answer = _found(fit, fit.bounds, format, basis)
+    if fit.form is not None and basis == "chebyshev":
+        raise ValueError("coefficients in powers of x are fixed in this fit: leave basis= out")
+    asked = _asked(format, fit)
+    answer = _found(fit, fit.bounds, asked, basis)
     if answer is not None:
         return answer
     inside = "" if fit.bounds == (-inf, inf) else f", within the bounds {tuple(map(float, fit.bounds))}"
+    inside += f", {fit.monotone}" if fit.monotone else ""
     raise ValueError(
-        f"no rational of type {fit.rational.type} with {format} coefficients and without a pole{inside} was found near "
-        "this fit: try a format with more bits, a lower type, or the other basis"
-        + (", or bounds a little inside of those needed" if inside else "")
+        f"no rational of type {fit.rational.type} with {asked.name} coefficients and without a pole{inside} was found "
+        "near this fit: try a format with more bits, a lower type, or the other basis"
+        + (", or bounds a little inside of those needed" if fit.bounds != (-inf, inf) else "")
     )
 
 
-def _found(fit: Any, bounds: tuple[End, End], format: str, basis: str | None) -> Rational | None:
+class _Asked(NamedTuple):
+    """The format of every coefficient, those of P first; one that holds them all; what is fixed, by its index; the sign
+    that the slope keeps."""
+
+    formats: tuple[str, ...]
+    name: str
+    fixed: dict[int, Fraction]
+    direction: int = 0
+
+
+def _asked(format: Formats, fit: Any) -> _Asked:
+    sides = format if isinstance(format, Mapping) else {"P": format, "Q": format}
+    if set(sides) != {"P", "Q"}:
+        raise ValueError(f"formats by coefficient have the keys 'P' and 'Q', not {', '.join(map(repr, sides))}")
+    formats: list[str] = []
+    for side, degree in zip("PQ", fit.rational.type, strict=True):
+        named = sides[side]
+        given = [named] * (degree + 1) if isinstance(named, str) else list(named)
+        for name in given:
+            if name not in FORMATS:
+                raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {name!r}")
+        if len(given) != degree + 1:
+            raise ValueError(f"{side} has {degree + 1} coefficients, and {len(given)} formats are given for them")
+        formats += given
+    sides_fixed = () if fit.form is None else (*fit.form.p, *fit.form.q)
+    fixed = {j: c for j, c in enumerate(sides_fixed) if c is not None}
+    for j, c in fixed.items():
+        if not in_format(c, formats[j]):
+            raise ValueError(
+                f"the fixed coefficient {c} is no number of the format {formats[j]}: fix it at one, or give it a "
+                "format with more bits"
+            )
+    several, direction = set(formats), {"increasing": 1, "decreasing": -1}.get(fit.monotone, 0)
+    widest = "float64" if "float64" in several else "float32"
+    return _Asked(tuple(formats), several.pop() if len(several) == 1 else widest, fixed, direction)
+
+
+def _found(fit: Any, bounds: tuple[End, End], asked: _Asked, basis: str | None) -> Rational | None:
     own = fit.rational.basis
     names = [basis] if basis else [own, "monomial"] if own == "chebyshev" else [own]
     found: list[_Candidate] = []
     bases = [sampled(fit, name) for name in names]
     # Coefficients that are zero for symmetry stay zero, unless nothing good is found so.
     for freed in (False, True):
-        found += _searched(bases, format, freed, bounds)
+        found += _searched(bases, asked, freed, bounds)
         if found and min(candidate.error for candidate in found) <= _NEAR:
             break
     through_zero = fit.rational.polynomials[0](0) == 0 and (
         any(a == 0 for a, _ in fit.interpolate) or 0 in fit.target.relative_zeros
     )
-    return _chosen(found, format, bounds, through_zero)
+    return _chosen(found, asked, bounds, through_zero)
 
 
-def _chosen(found: list["_Candidate"], format: str, bounds: tuple[End, End], through_zero: bool) -> Rational | None:
+def _chosen(found: list["_Candidate"], asked: _Asked, bounds: tuple[End, End], through_zero: bool) -> Rational | None:
     # The best of each basis; where both are near-best, the one that code evaluates with the smaller proved error.
     best: dict[str, tuple[float, Rational]] = {}
     for candidate in sorted(found, key=lambda candidate: candidate.error):
         name = candidate.problem.points.rational.basis
-        answer = None if name in best else candidate.rational(format)
+        answer = None if name in best else candidate.rational(asked)
         if answer is None or (through_zero and answer.polynomials[0](0) != 0):
+            continue
+        if asked.direction and turns(*answer.polynomials, answer.domain, asked.direction):
             continue
         if bounds == (-inf, inf) or in_range(*answer.polynomials, answer.domain, bounds):
             best[name] = candidate.error, answer
@@ -115,7 +163,7 @@ def _chosen(found: list["_Candidate"], format: str, bounds: tuple[End, End], thr
         return None
     least = min(error for error, _ in best.values())
     near = [answer for error, answer in best.values() if error <= _ALIKE * least]
-    return near[0] if len(near) == 1 else min(near, key=lambda answer: _evaluation(answer, format))
+    return near[0] if len(near) == 1 else min(near, key=lambda answer: _evaluation(answer, asked.name))
 
 
 def _evaluation(rational: Rational, format: str) -> float:
@@ -133,30 +181,34 @@ class _Candidate:
     problem: "_Problem"
     multiples: np.ndarray
 
-    def rational(self, format: str) -> Rational | None:
+    def rational(self, asked: _Asked) -> Rational | None:
         """The rational, or None where a coefficient is not in the format or the denominator may vanish."""
         exact = self.problem.points.rational
         values = [Fraction(0)] * len(exact.numerator + exact.denominator)
         for j, unit, k in zip(self.problem.active, self.problem.units, self.multiples):
             values[j] = int(k) * unit
+        for j, value in asked.fixed.items():
+            values[j] = value
         cut = len(exact.numerator)
-        if not all(in_format(value, format) for value in values) or not any(values[cut:]):
+        held = all(in_format(value, name) for value, name in zip(values, asked.formats, strict=True))
+        if not held or not any(values[cut:]):
             return None
-        answer = Rational(tuple(values[:cut]), tuple(values[cut:]), exact.domain, exact.basis, format)
+        answer = Rational(tuple(values[:cut]), tuple(values[cut:]), exact.domain, exact.basis, asked.name)
         return answer if denominator_sign(answer.polynomials[1], exact.domain)[1] else None
 
 
-def _searched(bases: list[Sampled], format: str, freed: bool, bounds: tuple[End, End]) -> list[_Candidate]:
+def _searched(bases: list[Sampled], asked: _Asked, freed: bool, bounds: tuple[End, End]) -> list[_Candidate]:
     # The first scale in every basis, then the other scales in the basis that did best, until an error is good.
     rng = np.random.default_rng(0)
     found: list[_Candidate] = []
     for points in bases:
-        found += _stiffened(_Problem.at(points, Fraction(1), format, freed, bounds), rng)
+        first = 1 / points.rational.denominator[0] if asked.fixed else Fraction(1)
+        found += _stiffened(_Problem.at(points, first, asked, freed, bounds), rng)
     best = min(found, key=lambda candidate: candidate.error).problem.points if found else None
     for step in range(1, _SCALES):
-        if best is None or min(candidate.error for candidate in found) <= _GOOD:
+        if best is None or asked.fixed or min(candidate.error for candidate in found) <= _GOOD:
             break
-        found += _stiffened(_Problem.at(best, Fraction(2 ** (step / _SCALES)), format, freed, bounds), rng)
+        found += _stiffened(_Problem.at(best, Fraction(2 ** (step / _SCALES)), asked, freed, bounds), rng)
     return found
 
 
@@ -178,7 +230,7 @@ class _Problem:
     """The lattice at one scale; matrices ``[points, coefficients]`` are in units of the coefficients' last places."""
 
     points: Sampled
-    bits: int
+    bits: np.ndarray
     units: tuple[Fraction, ...]
     active: tuple[int, ...]
     nearest: np.ndarray
@@ -186,12 +238,13 @@ class _Problem:
     error_change: np.ndarray
     bottom_change: np.ndarray
     within: tuple[np.ndarray, np.ndarray]  # between which errors keep the rational in its bounds
+    slopes: Slopes | None
 
     @classmethod
-    def at(cls, points: Sampled, scale: Fraction, format: str, freed: bool, bounds: tuple[End, End]) -> "_Problem":
+    def at(cls, points: Sampled, scale: Fraction, asked: _Asked, freed: bool, bounds: tuple[End, End]) -> "_Problem":
         exact = points.rational
         coefficients = [abs(c) for c in exact.numerator + exact.denominator if c]
-        if format == "float16" and min(coefficients) < Fraction(1, 2**14):
+        if "float16" in asked.formats and not asked.fixed and min(coefficients) < Fraction(1, 2**14):
             # The range of float16 is small: large coefficients leave room for small ones.
             scale *= _power(2.0**14 / float(max(coefficients)))
         values = [v * scale for v in exact.numerator + exact.denominator]
@@ -202,7 +255,9 @@ class _Problem:
         reach = np.abs(changes).max(0)
         units: list[Fraction] = []
         active: list[int] = []
-        for j, value in enumerate(values):
+        for j, (value, format) in enumerate(zip(values, asked.formats, strict=True)):
+            if j in asked.fixed:
+                continue
             if abs(float(value)) * reach[j] >= 1e-6:
                 # Steps far below the error are of no use, and long ones keep the multiples small.
                 units.append(max(last_place(value, format), _power(1e-4 / reach[j])))
@@ -217,7 +272,7 @@ class _Problem:
         change = np.concatenate([np.zeros_like(p), q], 1) / bottom
         return cls(
             points,
-            FORMATS[format][0],
+            np.array([FORMATS[asked.formats[j]][0] for j in active]),
             tuple(units),
             tuple(active),
             np.array(nearest, dtype=float),
@@ -225,6 +280,7 @@ class _Problem:
             changes[:, active] * size,
             change[:, active] * size,
             points.within(bounds, _MARGIN),
+            Slopes.of(exact, float(scale), asked.direction) if asked.direction else None,
         )
 
     def errors(self, steps: np.ndarray) -> np.ndarray:
@@ -237,6 +293,9 @@ class _Problem:
         low, high = self.within
         error[(bottom <= 0.05).any(1) | (np.abs(self.nearest + steps) > 2.0**self.bits).any(1)] = np.inf
         error[(signed < low).any(1) | (signed > high).any(1)] = np.inf
+        if self.slopes is not None:
+            sizes = np.array([float(unit) for unit in self.units])
+            error[~self.slopes.kept(change * sizes, self.active)] = np.inf
         return error
 
     def solved(self, stiffness: float, rng: np.random.Generator) -> _Candidate | None:

@@ -18,6 +18,7 @@ from rational_approx.arithmetic.polynomials import exact, fmpq, fractions
 from rational_approx.arithmetic.precision import fraction, working_precision
 from rational_approx.fitting.result import Fit
 from rational_approx.problem.competitors import Pattern
+from rational_approx.problem.prescribed import Prescribed
 from rational_approx.proof.certificate import Certificate, Claim, Part, Point, Reference
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
@@ -28,7 +29,10 @@ __all__ = ["SCHEMA", "canonical_hash", "document", "from_document", "number_text
 
 
 def _fit(fit: Fit) -> dict[str, Any]:
-    return {
+    optional: dict[str, Any] = {"monotone": fit.monotone} if fit.monotone else {}
+    if fit.form is not None:
+        optional["form"] = [[_optional(c) for c in side] for side in fit.form]
+    return optional | {
         "target": texts.target_text(fit.target),
         "rational": texts.rational_text(fit.rational),
         "degree": list(fit.degree),
@@ -102,7 +106,15 @@ def _read_fit(value: dict[str, Any]) -> Fit:
         raise ValueError(f"the class of competitors must be 'one sign' or 'any', not {denominator[:60]!r}")
     patterns = tuple(_read_pattern(pattern, digits) for pattern in value.get("patterns", []))
     rational = texts.read_rational(value["rational"])
-    return Fit(rational, error, reference, converged, *question, denominator=denominator, patterns=patterns)
+    form = None
+    if "form" in value:
+        top, bottom = (tuple(_read_optional(c) for c in side) for side in value["form"])
+        form = Prescribed(top, bottom)
+    monotone = str(value.get("monotone", ""))
+    if monotone not in ("", "increasing", "decreasing"):
+        raise ValueError(f"a fit is 'increasing' or 'decreasing', not {monotone[:60]!r}")
+    classes = {"denominator": denominator, "patterns": patterns, "form": form, "monotone": monotone}
+    return Fit(rational, error, reference, converged, *question, **classes)  # type: ignore[arg-type]
 
 
 def _certificate(value: Certificate) -> dict[str, Any]:

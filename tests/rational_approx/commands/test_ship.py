@@ -100,3 +100,15 @@ def test_code_without_a_bound_is_refused(files: Path) -> None:
     best = rational_approx.fit("relu", (9, 8))
     rational_approx.save(best.rational.chebyshev().rounded("float32"), files / "vanishing.json")
     assert "no bound was found" in sentence(run("export", files / "vanishing.json", "--language", "c"))
+
+
+def test_prescribed_coefficients_and_formats_by_side(tmp_path: Path) -> None:
+    out = tmp_path / "fit.json"
+    words = ("--domain", -1, 1, "--degree", "0,1,0,*", "1,0,*", "--weight", "relative", "--certify", "--out", out)
+    result = run("fit", "sin(x)", *words)
+    assert result.exit_code == 0, result.output
+    assert "P = x + p3 x^3, Q = 1 + q2 x^2" in result.output
+    assert run("fit", "sin(x)", *words[:-3], "--out", out).exit_code == 0
+    assert run("round", out, "--format", "P=float32,Q=bfloat16").exit_code == 0
+    assert "is no degree" in sentence(run("fit", "sin(x)", "--domain", -1, 1, "--degree", "a", 1))
+    assert "must be one of" in sentence(run("round", out, "--format", "P=float32,Q=int8"))

@@ -3,7 +3,7 @@
 import pytest
 
 from rational_approx import certify, fit
-from rational_approx.arithmetic.floats import FORMATS, round_to
+from rational_approx.arithmetic.floats import FORMATS, in_format, round_to
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.rounding.quantize import quantize
 
@@ -106,3 +106,37 @@ def test_bounds_of_a_fit_are_kept(target, degree, bounds):
 def test_a_required_zero_stays_zero() -> None:
     short = fit("silu", (5, 4), (-8, 8), interpolate=(0,)).rounded("float32")
     assert short.polynomials[0](0) == 0
+
+
+def test_formats_by_coefficient() -> None:
+    best = fit("exp(x)", (3, 3), (-1, 1))
+    formats = {"P": ["float64", "float32", "bfloat16", "bfloat16"], "Q": "float32"}
+    short = quantize(best, formats, "monomial")  # type: ignore[arg-type]
+    names = (*formats["P"], *["float32"] * 4)
+    assert all(in_format(c, name) for c, name in zip(short.numerator + short.denominator, names, strict=True))
+    assert short.format == "float64"
+    mixed, coarse = (certify(each, best.target).upper for each in (short, quantize(best, "bfloat16", "monomial")))
+    assert mixed is not None
+    assert coarse is not None
+    assert mixed < coarse
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [
+        ({"P": "float32"}, "keys 'P' and 'Q'"),
+        ({"P": ["float32"], "Q": "float32"}, "P has 4 coefficients, and 1 formats"),
+        ({"P": "float32", "Q": "int8"}, "must be one of"),
+    ],
+)
+def test_formats_by_coefficient_that_make_no_sense(formats: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        quantize(fit("exp(x)", (3, 3), (-1, 1)), formats)  # type: ignore[arg-type]
+
+
+def test_a_fixed_coefficient_must_be_in_its_format() -> None:
+    best = fit("exp(x)", ([1, "1/3", None], 0), (-1, 1))
+    with pytest.raises(ValueError, match="1/3 is no number of the format float32"):
+        quantize(best, "float32")
+    with pytest.raises(ValueError, match="powers of x are fixed"):
+        quantize(best, "float32", "chebyshev")
