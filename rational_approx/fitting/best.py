@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import mpmath
 
 from rational_approx import watch
+from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import working_precision
 from rational_approx.arithmetic.signs import in_range
 from rational_approx.exchange.relaxed import Record
@@ -40,7 +41,7 @@ class Question(NamedTuple):
     interpolate: Conditions
     bounds: Bounds
 
-    def solved(self, problem: Reduced) -> tuple[Solution | None, Fit | None]:
+    def solved(self, problem: Reduced, near: Sequence[End] = ()) -> tuple[Solution | None, Fit | None]:
         """The solution of a reduced problem, and the fit that it makes.
 
         Raises
@@ -49,6 +50,7 @@ class Question(NamedTuple):
             where the time is over, with the best attempt.
         """
         history: list[Record] = []
+        problem = replace(problem, near=tuple(sorted({float(problem.change.t_of(x)) for x in near})))
 
         def look(done: Finished) -> Seen | None:
             seen = last_look(self.answer(problem, done, True, history))
@@ -103,8 +105,8 @@ def _on_line(question: Question) -> Fit:
     return found
 
 
-def fitted(question: Question) -> Fit:
-    """The best fit among denominators of one sign."""
+def fitted(question: Question, near: Sequence[End] = ()) -> Fit:
+    """The best fit among denominators of one sign; from a reference of a type nearby, if one is known."""
     target, degree, bounds = question.target, question.degree, question.bounds
     if target.samples is not None:
         return fitted_to_samples(question, question.digits or DEFAULT_DIGITS)
@@ -112,7 +114,7 @@ def fitted(question: Question) -> Fit:
         problem = reduced(target, degree, question.interpolate)
     except NoGap:
         return _on_line(question)
-    solution, found = question.solved(problem)
+    solution, found = question.solved(problem, near)
     question.check_forced(found)
     if found is None or not found.converged:
         raise explained(target, degree, found, solution is not None and solution.degree != problem.degree)

@@ -6,6 +6,7 @@ from math import inf, isfinite
 import numpy as np
 
 from rational_approx import watch
+from rational_approx.arithmetic.domain import End
 from rational_approx.fitting.best import Question
 from rational_approx.fitting.causes import out_of_time
 from rational_approx.fitting.cost import operations
@@ -62,7 +63,8 @@ class _Search:
             watch.check()
             watch.report("choice of a type", degree)
             try:
-                self.fits[degree] = best(self.question._replace(degree=degree, digits=None), self.denominator)
+                asked = self.question._replace(degree=degree, digits=None)
+                self.fits[degree] = best(asked, self.denominator, self.beside(degree))
             except DidNotConverge as missed:
                 if missed.cause == "time":
                     raise
@@ -73,6 +75,14 @@ class _Search:
                 self.fits[degree] = None
         found = self.fits[degree]
         return inf if found is None else float(found.error)
+
+    def beside(self, degree: Type) -> tuple[End, ...]:
+        """The reference of the nearest type that was fitted."""
+        found = [fit for fit in self.fits.values() if fit is not None and fit.converged and fit.error > 0]
+        nearest = min(
+            found, key=lambda fit: abs(sum(fit.degree) - sum(degree)) + abs(fit.degree[0] - degree[0]), default=None
+        )
+        return () if nearest is None else nearest.reference
 
     def meets(self, m: int, n: int) -> bool:
         """Whether the best error of a type is within the tolerance."""

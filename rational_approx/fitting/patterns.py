@@ -11,7 +11,7 @@ alternates, at ``p + q + 2 - d`` points, is the error times the signs of the fac
 So such approximants are looked for among the best of smaller types with *all* patterns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -19,6 +19,7 @@ from fractions import Fraction
 import flint
 import numpy as np
 
+from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.identity import Failure
@@ -33,9 +34,9 @@ from rational_approx.problem.reduction import Reduced, reduced
 __all__ = ["best"]
 
 
-def best(question: Question, denominator: str) -> Fit:
+def best(question: Question, denominator: str, near: Sequence[End] = ()) -> Fit:
     """The best fit in a class of competitors: "one sign", or "any" for all patterns of signs."""
-    return _of_patterns(question) if denominator == "any" else fitted(question)
+    return _of_patterns(question) if denominator == "any" else fitted(question, near)
 
 
 def _of_patterns(question: Question) -> Fit:

@@ -18,7 +18,7 @@ from rational_approx.exchange.identity import Failure, without_error
 from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
-from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, varied
+from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
 from rational_approx.fitting.jump import half_jump
 from rational_approx.fitting.result import LOOKED_AT
 from rational_approx.problem.answer import Finished
@@ -253,7 +253,8 @@ class _Solver:
         if not problem.changes:
             further = chain(varied(problem, degree), _remembered(lawson(problem, degree), nearly))
         try:
-            for start in chain(spread_starts(problem, degree), further):
+            near = (stretched(problem, np.array(problem.near), sum(degree) + 2) for _ in problem.near[:1])
+            for start in chain(near, spread_starts(problem, degree), further):
                 found = self.exchanged(problem, start)
                 if found is not None and found.deviation < NEAR:
                     yield _candidate(found)

@@ -147,11 +147,12 @@ class ReducedPiece:
 
 @dataclass(frozen=True)
 class Reduced:
-    """The problem in t: its pieces and type, and the change of variable."""
+    """The problem in t: its pieces and type, the change of variable, and a reference of a type nearby, if known."""
 
     pieces: tuple[ReducedPiece, ...]
     degree: tuple[int, int]
     change: Change
+    near: tuple[float, ...] = ()
 
     @property
     def precise(self) -> bool:
