@@ -23,6 +23,7 @@ import flint
 import numpy as np
 from flint import arb, arb_mat, arb_series
 
+from rational_approx import watch
 from rational_approx.arithmetic.precision import to_arb
 from rational_approx.problem.prescribed import Prescribed
 from rational_approx.targets.piece import Piece
@@ -40,7 +41,11 @@ PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 
 
 
 class Unsolved(ArithmeticError):
-    """The reason why there is no level reference."""
+    """The reason why there is no level reference, and its cause in a word (:class:`fitting.result.DidNotConverge`)."""
+
+    def __init__(self, reason: str, cause: str = "unknown") -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 class Place(NamedTuple):
@@ -162,6 +167,7 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
         if all(v > 0 for v in q):
             found, size, level = start, q, max(map(abs, error), key=float)
     for _ in range(STEPS):
+        watch.check()
         if not level > 0:
             raise Unsolved("the error is zero on the grid")
         step = _programme(a, b, walls, size, level)
@@ -179,6 +185,7 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
         if not all(v > 0 for v in q) or not largest < level:
             break
         found, size, level = step.c, q, largest
+        watch.report("programme", grid.form.degree, None, float(level))
         if (before - level) / before < ENOUGH:
             break
     if found is None or multipliers is None:

@@ -14,6 +14,7 @@ import flint
 import mpmath
 from flint import arb
 
+from rational_approx import watch
 from rational_approx.arithmetic.polynomials import common_factor_removed, exact
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits, working_precision
 from rational_approx.arithmetic.signs import denominator_sign, turns
@@ -52,15 +53,18 @@ def fitted_to_form(question: Any, form: Prescribed, direction: int = 0) -> Fit:
     if known is not None and not (direction and turns(*known.rational.polynomials, known.rational.domain, direction)):
         return known
     attempt: Fit | None = None
-    reason = ""
+    reason, cause = "", "unknown"
     usual = 256 + 24 * form.size + int(6.7 * (question.digits or 0))
     for factor in PRECISIONS:
         with working_bits(factor * usual):
             try:
                 found = _searched(question, form, direction)
             except Unsolved as problem:
-                reason = str(problem)
+                reason, cause = str(problem), problem.cause
                 continue
+            except watch.OutOfTime:
+                reason, cause = "the time was over: raise time_limit=", "time"
+                break
         if found.converged:
             return found
         attempt, reason = found, "its error and the lower bound of all others do not meet"
@@ -68,6 +72,7 @@ def fitted_to_form(question: Any, form: Prescribed, direction: int = 0) -> Fit:
         f"the best rational with {form} for {question.target!r} was not found ({reason}): leave more coefficients "
         "free, or choose other powers or a smaller domain",
         attempt,
+        cause,
     )
 
 
@@ -160,7 +165,8 @@ def _check_free(form: Prescribed, grid: Grid, h: arb) -> None:
             if forced > 0 and h < forced * (1 + arb(NEARLY)):
                 raise Unsolved(
                     f"the coefficient {form.p[0]} is so far from f(0) that no error elsewhere counts, and there are "
-                    "many best ones"
+                    "many best ones",
+                    "condition",
                 )
 
 

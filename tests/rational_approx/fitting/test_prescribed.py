@@ -159,7 +159,8 @@ def test_a_fit_is_saved_with_its_form(tmp_path: Path) -> None:
     again = load(save(found, tmp_path / "fit.json"))
     assert isinstance(again, Fit)
     assert again.form == found.form == pickle.loads(pickle.dumps(found)).form
-    assert str(again) == str(found)
+    assert "best of its form (proved" in str(found)
+    assert "proved" not in str(again)  # a file proves nothing
     assert "with P = 1 + p1 x + p2 x^2, Q = 1 + q1 x" in str(found)
     assert again.rounded("bfloat16").numerator[0] == 1
 
@@ -198,3 +199,15 @@ def test_what_is_refused(target: Any, form: Any, domain: Any, options: dict[str,
 def test_no_best_one_or_many(target: str, form: Any, domain: Any, message: str) -> None:
     with pytest.raises(DidNotConverge, match=message):
         fit(target, form, domain)
+
+
+def test_time_and_progress() -> None:
+    with pytest.raises(DidNotConverge, match="time") as missed:
+        fit("exp(x)", ([1, *[N] * 7], [1, *[N] * 7]), (-1, 1), time_limit=0.01)
+    assert missed.value.cause == "time"
+    told: list[Any] = []
+    fit("exp(x)", ([1, N, N], 0), (-1, 1), progress=told.append)
+    assert {step.stage for step in told} >= {"programme"}
+    with pytest.raises(DidNotConverge) as forced:
+        fit("exp(x)", ([5, N, N], 0), (-1, 1))
+    assert forced.value.cause == "condition"
