@@ -12,6 +12,7 @@ from typing import Any
 
 import flint
 import mpmath
+import numpy as np
 from flint import arb
 
 from rational_approx import watch
@@ -199,7 +200,15 @@ def _rational(target: Target, form: Prescribed, c: list[arb]) -> Rational:
         if k != unit
     ]
     top, bottom = form.filled(values)
-    return Rational(top, bottom, target.domain, "monomial")
+    rational = Rational(top, bottom, target.domain, "monomial")
+    if target.domain.lower <= 0 <= target.domain.upper:
+        return rational
+    # Near 0 floats are best evaluated in powers of x, and far from it worst: the powers nearly cancel.
+    middle, half = (Fraction(end) / 2 for end in (target.domain.lower, target.domain.upper))
+    middle, half = middle + half, half - middle
+    count = max(form.degree) + 1
+    nodes = np.sin(np.pi * (np.arange(count) - (count - 1) / 2) / count)
+    return replace(rational, support=tuple(Fraction(float(middle + half * Fraction(float(t)))) for t in nodes))
 
 
 def _fit(

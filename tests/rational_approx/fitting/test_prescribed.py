@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.optimize import linprog
@@ -49,6 +50,9 @@ def _proved(found: Fit) -> None:
 def test_even_powers_of_lower_degree_leave_a_chebyshev_polynomial(n: int) -> None:
     found = fit(f"x^{n}", ([N, 0] * (n // 2 - 1) + [N], 0), (-1, 1))
     assert found.error == pytest.approx(2.0 ** (1 - n), rel=1e-14)
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower <= Fraction(1, 2 ** (n - 1)) <= found.upper
     _proved(found)
 
 
@@ -123,6 +127,14 @@ def test_a_narrow_peak_is_seen() -> None:
     found = fit("tanh(x)+0.01*exp(-((x-0.7312345)/0.003)^2)", ([0, 1, N, N, N], 2), (-3, 3))
     assert found.error > 2e-3
     _proved(found)
+
+
+def test_far_from_zero_floats_are_as_exact_as_near_to_it() -> None:
+    found = fit("exp(x)", ([N] * 9, 0), (10, 11))
+    x = np.linspace(10, 11, 50)
+    assert np.abs(found(x) / np.exp(x) - 1).max() < 1e-9 + found.error / math.exp(10)
+    exact = [float(found(mpmath.mpf(float(v)))) for v in x]
+    assert np.abs(found(x) - exact).max() < 1e-14 * math.exp(11)
 
 
 def test_the_target_itself() -> None:
