@@ -32,6 +32,8 @@ __all__ = ["fitted_to_form"]
 
 ROUNDS = 8
 """How often the grid may get the points that it missed."""
+PATIENCE = 2
+"""After so many rounds it is asked whether there is a best one."""
 NOTHING = 1e-8
 """A share of the largest Q at which, where nothing is found, Q is on its way to zero."""
 NEARLY = 1e-6
@@ -96,12 +98,13 @@ def _target_itself(question: Any, form: Prescribed) -> Fit | None:
 def _searched(question: Any, form: Prescribed, direction: int) -> Fit:
     grid = Grid(question.target, form, 16 * form.size // len(question.target.pieces) + 48, direction)
     level, found, reason = None, None, "the points of the reference did not settle"
-    for _ in range(ROUNDS):
+    for round_ in range(ROUNDS):
         level = programmed(grid, None if level is None else level.c)
         try:
             settled = levelled(grid, level)
         except Unsolved as problem:
-            _check_attained(grid, level)
+            if round_ >= PATIENCE:
+                _check_attained(grid, level)
             _check_free(form, grid, level.h)
             reason = str(problem)
             if not _refined(grid, level):
