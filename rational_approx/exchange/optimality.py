@@ -27,6 +27,7 @@ from typing import Any
 import flint
 from flint import arb, arb_mat
 
+from rational_approx import watch
 from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.exchange.prescribed import Grid, Level, Place, Unsolved
 
@@ -94,6 +95,7 @@ def levelled(grid: Grid, first: Level) -> Level:
     asked = Conditions(grid, tuple(peak(grid, place, first.c) for place in first.places), first.signs, unit)
     c, h, m = first.c, first.h, [(x / total).mid() for x in first.multipliers]
     for _ in range(NEWTON):
+        watch.check()
         n, inner = grid.form.size, [i for i, place in enumerate(asked.places) if grid.inside(place)]
         v = [*c, h, arb(0), *(to_arb(asked.places[i].x) for i in inner), *m]
         value, slope = asked.at(v)

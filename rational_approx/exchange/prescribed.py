@@ -23,6 +23,7 @@ import flint
 import numpy as np
 from flint import arb, arb_mat, arb_series
 
+from rational_approx import watch
 from rational_approx.arithmetic.precision import to_arb
 from rational_approx.problem.prescribed import Prescribed
 from rational_approx.targets.piece import Piece
@@ -40,7 +41,11 @@ PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 
 
 
 class Unsolved(ArithmeticError):
-    """The reason why there is no level reference."""
+    """The reason why there is no level reference, and its cause in a word (:class:`fitting.result.DidNotConverge`)."""
+
+    def __init__(self, reason: str, cause: str = "unknown") -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 class Place(NamedTuple):
@@ -155,43 +160,46 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
     places, bricks = grid.places(), grid.places(wall=True)
     a, b = (side.mid() for side in grid.matrices(places))
     walls = grid.matrices(bricks)[0].mid() if bricks else arb_mat(0, a.ncols())
-    found, multipliers, level = None, None, 2 * max(map(abs, a.entries()), key=float)
+    found, last, level = None, None, 2 * max(map(abs, a.entries()), key=float)
     size, raised = [arb(1)] * len(places), 0
     if start is not None:
         q, error = _values(a, b, start)
         if all(v > 0 for v in q):
             found, size, level = start, q, max(map(abs, error), key=float)
     for _ in range(STEPS):
+        watch.check()
         if not level > 0:
             raise Unsolved("the error is zero on the grid")
         step = _programme(a, b, walls, size, level)
         if step is None or not step.z < 0:
-            multipliers = multipliers if step is None else step.multipliers
+            last = last if step is None else step
             if found is not None:
                 break
             raised, level = raised + 1, level * 32
             if raised == RAISED:
                 break
             continue
-        multipliers = step.multipliers
+        last = step
         q, error = _values(a, b, step.c)
         largest, before = max(map(abs, error), key=float), level
         if not all(v > 0 for v in q) or not largest < level:
             break
         found, size, level = step.c, q, largest
+        watch.report("programme", grid.form.degree, None, float(level))
         if (before - level) / before < ENOUGH:
             break
-    if found is None or multipliers is None:
+    if found is None or last is None:
         raise Unsolved(
             "the linear programmes have no solution: no pole-free rational of the form, or one with no error"
         )
     greatest = max(map(abs, found), key=float)
     _, error = _values(a, b, found)
     count = len(places)
+    multipliers, units = last.multipliers, last.units
     shares = multipliers[:count] - multipliers[count : 2 * count]
-    used = _peaks(places, [float(e / level) for e in error], shares)
+    used = _peaks(places, [float(e / level) for e in error], shares, units[:count])
     low = [float(x) for x in _column(walls * arb_mat([[c] for c in found]))]
-    touched = _peaks(bricks, low, multipliers[2 * count :])
+    touched = _peaks(bricks, low, multipliers[2 * count :], units[2 * count :])
     return Level(
         [(c / greatest).mid() for c in found],
         level,
@@ -201,12 +209,13 @@ def programmed(grid: Grid, start: list[arb] | None = None) -> Level:
     )
 
 
-def _peaks(places: list[Place], values: list[float], shares: np.ndarray) -> dict[int, float]:
-    """Points whose multipliers count, with these: those of one peak, with no dip of the values between, are one."""
+def _peaks(places: list[Place], values: list[float], shares: np.ndarray, units: np.ndarray) -> dict[int, float]:
+    """Points whose multipliers count, with these, of rows that are not scaled: those of one peak, with no dip of the
+    values between, are one."""
     kept: dict[int, float] = {}
     last = None
     for i in np.flatnonzero(np.abs(shares) > NEGLIGIBLE * np.abs(shares).max(initial=0)).tolist():
-        share = abs(float(shares[i]))
+        share = abs(float(shares[i] / units[i]))
         if last is not None and places[last].piece == places[i].piece and shares[last] * shares[i] > 0:
             between = np.sign(shares[i]) * np.array(values[last : i + 1])
             if between.min() >= min(between[0], between[-1]):
@@ -217,11 +226,13 @@ def _peaks(places: list[Place], values: list[float], shares: np.ndarray) -> dict
 
 
 class Step(NamedTuple):
-    """What a linear programme gives: c, z, and the multipliers: of A, of -A, and of walls."""
+    """What a linear programme gives: c, z, and the multipliers of its rows, which are those of A, of -A and of walls
+    over units."""
 
     c: list[arb]
     z: float
     multipliers: np.ndarray
+    units: np.ndarray
 
 
 def _programme(a: arb_mat, b: arb_mat, walls: arb_mat, size: list[arb], level: arb) -> Step | None:
@@ -251,7 +262,7 @@ def _programme(a: arb_mat, b: arb_mat, walls: arb_mat, size: list[arb], level: a
     if solved.status != 0:
         return None
     y = arb_mat([[float(v) * float(s)] for v, s in zip(solved.x[:-1], scale, strict=True)])
-    return Step(_column((back * y).mid()), float(solved.x[-1]), -np.asarray(solved.ineqlin.marginals) / units)
+    return Step(_column((back * y).mid()), float(solved.x[-1]), -np.asarray(solved.ineqlin.marginals), units)
 
 
 def _orthonormal(columns: list[list[arb]]) -> tuple[list[arb_mat], arb_mat]:

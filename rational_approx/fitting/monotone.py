@@ -39,6 +39,7 @@ def fitted_monotone(question: Any, form: Prescribed | None, name: str) -> Fit:
             "for one, and the best one that is can be found for polynomials, or a denominator of fixed coefficients, "
             "without interpolate=: try another type, or such a denominator",
             replace(found, converged=False),
+            "bounds",
         )
     if form is None:
         _, form = checked_form(([None] * (question.degree[0] + 1), 0), question.target)

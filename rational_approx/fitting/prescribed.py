@@ -12,8 +12,10 @@ from typing import Any
 
 import flint
 import mpmath
+import numpy as np
 from flint import arb
 
+from rational_approx import watch
 from rational_approx.arithmetic.polynomials import common_factor_removed, exact
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits, working_precision
 from rational_approx.arithmetic.signs import denominator_sign, turns
@@ -30,6 +32,8 @@ __all__ = ["fitted_to_form"]
 
 ROUNDS = 8
 """How often the grid may get the points that it missed."""
+PATIENCE = 2
+"""After so many rounds it is asked whether there is a best one."""
 NOTHING = 1e-8
 """A share of the largest Q at which, where nothing is found, Q is on its way to zero."""
 NEARLY = 1e-6
@@ -52,15 +56,18 @@ def fitted_to_form(question: Any, form: Prescribed, direction: int = 0) -> Fit:
     if known is not None and not (direction and turns(*known.rational.polynomials, known.rational.domain, direction)):
         return known
     attempt: Fit | None = None
-    reason = ""
+    reason, cause = "", "unknown"
     usual = 256 + 24 * form.size + int(6.7 * (question.digits or 0))
     for factor in PRECISIONS:
         with working_bits(factor * usual):
             try:
                 found = _searched(question, form, direction)
             except Unsolved as problem:
-                reason = str(problem)
+                reason, cause = str(problem), problem.cause
                 continue
+            except watch.OutOfTime:
+                reason, cause = "the time was over: raise time_limit=", "time"
+                break
         if found.converged:
             return found
         attempt, reason = found, "its error and the lower bound of all others do not meet"
@@ -68,6 +75,7 @@ def fitted_to_form(question: Any, form: Prescribed, direction: int = 0) -> Fit:
         f"the best rational with {form} for {question.target!r} was not found ({reason}): leave more coefficients "
         "free, or choose other powers or a smaller domain",
         attempt,
+        cause,
     )
 
 
@@ -90,12 +98,13 @@ def _target_itself(question: Any, form: Prescribed) -> Fit | None:
 def _searched(question: Any, form: Prescribed, direction: int) -> Fit:
     grid = Grid(question.target, form, 16 * form.size // len(question.target.pieces) + 48, direction)
     level, found, reason = None, None, "the points of the reference did not settle"
-    for _ in range(ROUNDS):
+    for round_ in range(ROUNDS):
         level = programmed(grid, None if level is None else level.c)
         try:
             settled = levelled(grid, level)
         except Unsolved as problem:
-            _check_attained(grid, level)
+            if round_ >= PATIENCE:
+                _check_attained(grid, level)
             _check_free(form, grid, level.h)
             reason = str(problem)
             if not _refined(grid, level):
@@ -160,7 +169,8 @@ def _check_free(form: Prescribed, grid: Grid, h: arb) -> None:
             if forced > 0 and h < forced * (1 + arb(NEARLY)):
                 raise Unsolved(
                     f"the coefficient {form.p[0]} is so far from f(0) that no error elsewhere counts, and there are "
-                    "many best ones"
+                    "many best ones",
+                    "condition",
                 )
 
 
@@ -193,7 +203,15 @@ def _rational(target: Target, form: Prescribed, c: list[arb]) -> Rational:
         if k != unit
     ]
     top, bottom = form.filled(values)
-    return Rational(top, bottom, target.domain, "monomial")
+    rational = Rational(top, bottom, target.domain, "monomial")
+    if target.domain.lower <= 0 <= target.domain.upper:
+        return rational
+    # Near 0 floats are best evaluated in powers of x, and far from it worst: the powers nearly cancel.
+    middle, half = (Fraction(end) / 2 for end in (target.domain.lower, target.domain.upper))
+    middle, half = middle + half, half - middle
+    count = max(form.degree) + 1
+    nodes = np.sin(np.pi * (np.arange(count) - (count - 1) / 2) / count)
+    return replace(rational, support=tuple(Fraction(float(middle + half * Fraction(float(t)))) for t in nodes))
 
 
 def _fit(

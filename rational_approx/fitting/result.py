@@ -117,7 +117,7 @@ class Fit:
         state = "best approximation" if self.converged else "NOT converged"
         state = state if self.infimum is None else "within 1e-12 of the best error"
         if self.form is not None and self.converged:
-            state = "best of its form (proved to 2e-9)"
+            state = "best of its form" + (" (proved to 2e-9)" if self.lower is not None else "")
         lines = [
             f"{self.target.name} on {self.target.domain}",
             f"  type {self.degree}, {state}, levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at "

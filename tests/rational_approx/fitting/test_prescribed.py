@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.optimize import linprog
@@ -49,6 +50,9 @@ def _proved(found: Fit) -> None:
 def test_even_powers_of_lower_degree_leave_a_chebyshev_polynomial(n: int) -> None:
     found = fit(f"x^{n}", ([N, 0] * (n // 2 - 1) + [N], 0), (-1, 1))
     assert found.error == pytest.approx(2.0 ** (1 - n), rel=1e-14)
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower <= Fraction(1, 2 ** (n - 1)) <= found.upper
     _proved(found)
 
 
@@ -125,6 +129,14 @@ def test_a_narrow_peak_is_seen() -> None:
     _proved(found)
 
 
+def test_far_from_zero_floats_are_as_exact_as_near_to_it() -> None:
+    found = fit("exp(x)", ([N] * 9, 0), (10, 11))
+    x = np.linspace(10, 11, 50)
+    assert np.abs(found(x) / np.exp(x) - 1).max() < 1e-9 + found.error / math.exp(10)
+    exact = [float(found(mpmath.mpf(float(v)))) for v in x]
+    assert np.abs(found(x) - exact).max() < 1e-14 * math.exp(11)
+
+
 def test_the_target_itself() -> None:
     found = fit("(x + x^3) / (2 + x^2)", ([0, "1/2", 0, N], [1, 0, N]), (-1, 1))
     assert found.error == 0
@@ -159,7 +171,8 @@ def test_a_fit_is_saved_with_its_form(tmp_path: Path) -> None:
     again = load(save(found, tmp_path / "fit.json"))
     assert isinstance(again, Fit)
     assert again.form == found.form == pickle.loads(pickle.dumps(found)).form
-    assert str(again) == str(found)
+    assert "best of its form (proved" in str(found)
+    assert "proved" not in str(again)  # a file proves nothing
     assert "with P = 1 + p1 x + p2 x^2, Q = 1 + q1 x" in str(found)
     assert again.rounded("bfloat16").numerator[0] == 1
 
@@ -198,3 +211,15 @@ def test_what_is_refused(target: Any, form: Any, domain: Any, options: dict[str,
 def test_no_best_one_or_many(target: str, form: Any, domain: Any, message: str) -> None:
     with pytest.raises(DidNotConverge, match=message):
         fit(target, form, domain)
+
+
+def test_time_and_progress() -> None:
+    with pytest.raises(DidNotConverge, match="time") as missed:
+        fit("exp(x)", ([1, *[N] * 7], [1, *[N] * 7]), (-1, 1), time_limit=0.01)
+    assert missed.value.cause == "time"
+    told: list[Any] = []
+    fit("exp(x)", ([1, N, N], 0), (-1, 1), progress=told.append)
+    assert {step.stage for step in told} >= {"programme"}
+    with pytest.raises(DidNotConverge) as forced:
+        fit("exp(x)", ([5, N, N], 0), (-1, 1))
+    assert forced.value.cause == "condition"
