@@ -5,7 +5,7 @@ assertions for property-based tests are in ``rational_approx.testing``, which ne
 """
 
 from rational_approx.arithmetic.domain import Domain
-from rational_approx.fitting.fit import fit
+from rational_approx.fitting.front import fit
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate

@@ -118,7 +118,7 @@ def cheapest(question: Question, tolerance: float, denominator: str = "one sign"
     tolerance:
         The largest (weighted) error allowed.
     denominator:
-        As for :func:`~rational_approx.fitting.fit.fit`.
+        As for :func:`~rational_approx.fitting.front.fit`.
 
     Raises
     ------

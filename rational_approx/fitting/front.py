@@ -1,4 +1,4 @@
-"""`fit`: the best uniform rational approximation of a target. Its arguments are checked here, and nothing is solved."""
+"""The front of the room: `fit`. Its arguments are checked here, and nothing is solved."""
 
 import warnings
 from collections.abc import Mapping, Sequence
