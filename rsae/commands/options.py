@@ -15,7 +15,7 @@ from rsae.sae.autoencoder import SparseAutoencoder
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-__all__ = ["OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states", "tasks"]
+__all__ = ["OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states", "tasks", "upgrading"]
 
 SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
@@ -64,6 +64,50 @@ def reading(required: bool = True) -> Callable[[_Command], _Command]:
         return command
 
     return decorated
+
+
+def upgrading(command: _Command) -> _Command:
+    """The options of the commands that upgrade, besides the SAE and its hidden states."""
+    shared = (
+        OUT,
+        click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]"),
+        SEED,
+        click.option(
+            "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Train each arm so many times."
+        ),
+        click.option(
+            "--refine",
+            type=click.Choice(["none", "gain", "residual"]),
+            default="none",
+            show_default=True,
+            help="Extra decode.",
+        ),
+        PROBE,
+        PROBE_TEST,
+        click.option(
+            "--time-budget",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Minutes for all of it, in the place of --steps: as many steps as fit, at most the default.",
+        ),
+        click.option(
+            "--checkpoint-every",
+            type=click.IntRange(min=1),
+            default=250,
+            show_default=True,
+            help="Training steps between two checkpoints, from which the same command goes on after a kill.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(["float32", "bfloat16"]),
+            default="float32",
+            show_default=True,
+            help="Of the dense products in training; weights stay float32.",
+        ),
+        OVERWRITE,
+    )
+    for option in reversed(shared):
+        command = option(command)
+    return command
 
 
 def states(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -14,10 +14,11 @@ from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = [
     "Comparison",
+    "Paired",
     "compare",
     "compare_runs",
     "mean_metrics",
-    "paired_comparisons",
+    "paired",
     "token_errors",
     "verdict",
 ]
@@ -25,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Comparison:
-    """``difference`` = upgraded minus other, of one metric whose value for the other is ``base``.
+    """``difference`` = ours (as a rule upgraded) minus other, of one metric whose value for the other is ``base``.
 
     ``low`` and ``high`` bound the difference at 95%; ``over`` says over what it scatters: ``"tokens"`` (one run, paired
     by held-out token) or ``"seeds"`` (paired by seed, Student's t).
@@ -96,30 +97,52 @@ def mean_metrics(runs: Sequence[Metrics]) -> Metrics:
     return averaged
 
 
-def paired_comparisons(
+@dataclass(frozen=True)
+class Paired:
+    """A metric of several columns, in values that belong together: one a held-out token, or one a seed (``over``).
+
+    >>> found = Paired("mse", "seeds", {"control": torch.tensor([1.2, 1.3]), "upgraded": torch.tensor([1.0, 1.1])})
+    >>> round(found.difference("upgraded", "control").difference, 6)
+    -0.2
+    """
+
+    metric: str
+    over: str
+    values: Mapping[str, Tensor]
+
+    def mean(self, name: str) -> float:
+        """The mean of a column."""
+        return float(self.values[name].mean())
+
+    def difference(self, ours: str, other: str) -> Comparison:
+        """One column minus another, paired."""
+        if self.over == "tokens":
+            return replace(compare(other, self.values[ours], self.values[other]), metric=self.metric)
+        return compare_runs(self.metric, other, self.values[ours].tolist(), self.values[other].tolist())
+
+
+def paired(
     teacher: SparseAutoencoder,
     columns: Mapping[str, Metrics],
     trained: Mapping[str, Sequence[SparseAutoencoder]],
     measured: Mapping[str, Sequence[Metrics]],
     held_out: Tensor,
-) -> tuple[Comparison, ...]:
-    """Upgraded against the teacher and every other trained arm."""
+) -> tuple[Paired, ...]:
+    """What teacher and arms are compared by: squared errors of one seed's tokens, or metrics of several seeds."""
     seeds = len(trained["upgraded"])
-    others = ["teacher", *(name for name in trained if name != "upgraded")]
     if seeds == 1:
-        ours = token_errors(trained["upgraded"][0], held_out)
-        return tuple(
-            compare(name, ours, token_errors(teacher if name == "teacher" else trained[name][0], held_out))
-            for name in others
+        saes = {"teacher": teacher, **{name: runs[0] for name, runs in trained.items()}}
+        return (Paired("mse", "tokens", {name: token_errors(sae, held_out) for name, sae in saes.items()}),)
+    runs = {"teacher": [columns["teacher"]] * seeds, **measured}
+    return tuple(
+        Paired(
+            metric,
+            "seeds",
+            {name: torch.tensor([run[metric].value for run in of], dtype=torch.float64) for name, of in runs.items()},
         )
-    found = []
-    for name in others:
-        theirs = [columns["teacher"]] * seeds if name == "teacher" else measured[name]
-        for metric in ("mse", "delta_ce"):
-            if metric in columns["teacher"]:
-                left, right = ([run[metric].value for run in runs] for runs in (measured["upgraded"], theirs))
-                found.append(compare_runs(metric, name, left, right))
-    return tuple(found)
+        for metric in ("mse", "delta_ce")
+        if metric in columns["teacher"]
+    )
 
 
 def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], note: str = "") -> str:

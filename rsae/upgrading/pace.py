@@ -3,7 +3,7 @@ expectation is corrected by what training really takes."""
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -96,6 +96,23 @@ class Pace:
         rest = self.measuring() * len(self.costs) + self.ending
         seconds, rest = ranks.mean(torch.tensor([seconds, rest], dtype=torch.float64)).tolist()
         return steps_within(seconds, [*self.costs.values(), *self.tries], rest, most)
+
+    def spared(self, plan: Plan, seconds: float) -> list[str]:
+        """Optional arms to leave out, the costliest first, as long as less than half of the plan's steps fit."""
+        spared: list[str] = []
+        costs = dict(self.costs)
+        for name in sorted(plan.optional, key=lambda name: -costs[plan.label(name, plan.seeds[0])]):
+            each, rest = sum(costs.values()) + sum(self.tries), self.measuring() * len(costs) + self.ending
+            if float(ranks.mean(torch.tensor(_RESERVE * seconds - rest))) >= plan.steps / 2 * each:
+                break
+            spared.append(name)
+            for seed in plan.seeds:
+                del costs[plan.label(name, seed)]
+        return spared
+
+    def without(self, labels: Collection[str]) -> "Pace":
+        """The same without some trainings."""
+        return replace(self, costs={label: cost for label, cost in self.costs.items() if label not in labels})
 
     def following(self, progress: Callable[[Progress], None], steps: int) -> Callable[[Progress], None]:
         """``progress``, given each event with the seconds left of the whole run in the place of its training's."""

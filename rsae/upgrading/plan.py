@@ -1,6 +1,6 @@
 """`Plan`: what an upgrade will run, decided and checked before anything is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from rsae.hosts.language_model import pick_device
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import fingerprint
 from rsae.training.recipe import check_trainable
-from rsae.upgrading.arms import Arm, arms_for, curve_where_crowded
+from rsae.upgrading.arms import WATERFALL, Arm, arms_for, curve_where_crowded
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.checks import checked_l0
 
@@ -111,6 +111,16 @@ class Plan:
     def trusted(self) -> bool:
         """Whether learning rates were measured for SAEs of this width."""
         return self.teacher.d_in < WIDE
+
+    @property
+    def optional(self) -> list[str]:
+        """Arms that may be left out where the time is short: the steps of a waterfall that was asked for."""
+        asked = WATERFALL in self.settings.ablations
+        return [name for name in self.arms if asked and name not in ("control", "threshold", "upgraded")]
+
+    def without(self, names: Collection[str]) -> "Plan":
+        """The same plan without some arms."""
+        return replace(self, arms={name: arm for name, arm in self.arms.items() if name not in names})
 
     def slowed(self, factor: float) -> "Plan":
         """The same plan with every arm's learning rate times ``factor``."""

@@ -31,6 +31,11 @@ class Tuning:
     control: SparseAutoencoder
     history: list[dict[str, float]] = field(default_factory=list)
 
+    @property
+    def futile(self) -> bool:
+        """Whether training on gains nothing: no rate beats the teacher, or only the lowest that was tried may."""
+        return self.factor <= STEP ** (1 - TRIES) or not self.errors[self.factor] < self.teacher
+
     def to_json(self) -> dict[str, Any]:
         """What was tried, as plain values."""
         errors = {f"{factor:g}": error for factor, error in self.errors.items()}
