@@ -34,7 +34,7 @@ _SIMPLEST_FIRST = (
 )
 _LABELS = {"mse": "MSE", "delta_ce": "delta-CE"}
 _ADVICE = {
-    "teacher": "Keep your teacher",
+    "teacher": "Keep your teacher, do not train",
     "control": "Train on, without a curve",
     "threshold": "Set a threshold, without a curve",
     "refine_only": "Refine, without a curve",

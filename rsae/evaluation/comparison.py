@@ -158,6 +158,9 @@ def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], n
     told = [found for found in comparisons if found.metric == "mse" and found.other in names]
     parts = []
     for found in told:
+        if not found.base:
+            parts.append(f"{found.difference:.3g} above {names[found.other]}, which is 0")
+            continue
         low, high = 100 * found.low / found.base, 100 * found.high / found.base
         digits = 1 if abs(found.relative) >= 5e-3 else 2
         size = f"{100 * abs(found.relative):.{digits}f}% {'lower' if found.difference < 0 else 'higher'}"

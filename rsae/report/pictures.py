@@ -99,11 +99,11 @@ def _draw_waterfall(axes: Any, found: Mapping[str, Any]) -> None:
         axes.barh(place, value, color=COLOURS["teacher" if place == 0 else "upgraded"], height=0.6)
     for place, step in enumerate(steps, 1):
         colour = "#009E73" if step["difference"] < 0 else "#D55E00"
-        low, high = (step["base"] + step[end] for end in ("low", "high"))
         colour = colour if step["certain"] else "#bbbbbb"
         axes.barh(place, step["difference"], left=step["base"], color=colour, height=0.6)
         if None not in (step["low"], step["high"]):
-            axes.plot([low, high], [place, place], color="#1c2430", linewidth=1)
+            interval = [step["base"] + step[end] for end in ("low", "high")]
+            axes.plot(interval, [place, place], color="#1c2430", linewidth=1)
         sign = f"{100 * step['difference'] / teacher:+.1f}%{'' if step['certain'] else ' ·'}"
         axes.annotate(
             sign, (max(step["base"], step["value"]), place), xytext=(4, 0), textcoords="offset points", va="center"

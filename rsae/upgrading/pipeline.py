@@ -223,7 +223,7 @@ def _judged(
     futile = tuning is not None and tuning.futile
     if tuning is not None and futile:
         least = min(tuning.errors)
-        notes.append(f"The control gained nothing by training on, at rates down to {least:g} of the usual.")
+        notes.append(f"At rates down to {least:g} of the usual the control gained nothing, or next to nothing.")
     ours, theirs = (float(token_errors(sae, plan.judges).mean()) for sae in (result, teacher))
     failure = ""
     if not ours < theirs:
