@@ -9,35 +9,27 @@ from rsae.evaluation.comparison import Comparison, Paired
 
 __all__ = ["Attribution", "Step", "attribution"]
 
-_STEPS = {
-    "control": "more training",
-    "threshold": "the threshold",
+_CURVES = {
     "scale": "one scalar",
     "polynomial_in_h": "a polynomial in h",
     "fixed_denominator": "the ratio tau / h",
     "ratio": "the trainable denominator",
-    "refine_only": "the refinement",
 }
+_STEPS = {"control": "more training", "threshold": "the threshold", **_CURVES, "refine_only": "the refinement"}
 _SIMPLEST_FIRST = (
-    "teacher",
-    "control",
-    "threshold",
-    "scale",
-    "polynomial_in_h",
-    "polynomial_in_h_norm",
-    "fixed_denominator",
-    "fixed_denominator_norm",
-    "ratio",
-    "unrefined",
-    "refine_only",
-    "upgraded",
+    *("teacher", "control_mse", "control", "threshold_mse", "threshold", "scale"),
+    *("polynomial_in_h", "polynomial_in_h_norm", "fixed_denominator", "fixed_denominator_norm", "ratio"),
+    *("unrefined", "refine_only", "upgraded_mse", "upgraded"),
 )
-_LABELS = {"mse": "MSE", "delta_ce": "delta-CE"}
+_LABELS = {"mse": "MSE", "delta_ce": "delta-CE", "kl": "KL divergence"}
 _ADVICE = {
     "teacher": "Keep your teacher, do not train",
     "control": "Train on, without a curve",
     "threshold": "Set a threshold, without a curve",
     "refine_only": "Refine, without a curve",
+    "control_mse": "Train on, without a curve and without the KL stage",
+    "threshold_mse": "Set a threshold, without a curve and without the KL stage",
+    "upgraded_mse": "Upgrade, without the KL stage",
 }
 
 
@@ -120,7 +112,7 @@ def attribution(paired: Paired, *, norm: bool, comparable: Collection[str]) -> A
     teacher = paired.mean("teacher")
     if not 0 < teacher < math.inf:
         return None
-    names = _chain(paired)
+    names = _chain(paired.values)
     steps = tuple(
         Step(arm, _what(arm, before, norm), paired.difference(arm, before))
         for before, arm in zip(["teacher", *names], names, strict=False)
@@ -131,20 +123,25 @@ def attribution(paired: Paired, *, norm: bool, comparable: Collection[str]) -> A
     return Attribution(paired.metric, teacher, steps, best, advised)
 
 
-def _chain(paired: Paired) -> list[str]:
+def _chain(there: Collection[str]) -> list[str]:
     """The arms of which each has one change more than the one before it."""
-    names = [name for name in (*_STEPS, "unrefined", "upgraded") if name in paired.values]
-    if "unrefined" in names:  # the refinement is the last step there, and alone it is beside the way
-        return [name for name in names if name != "refine_only"]
-    if "refine_only" in names:  # unrefined curves are beside the way then
-        return [name for name in names if name in ("control", "threshold", "refine_only", "upgraded")]
-    return names
+    if "upgraded_mse" in there:  # the KL stage is the last step; arms that have it without the curve are beside the way
+        names = ["control_mse", "threshold_mse", *_CURVES, "unrefined", "upgraded_mse", "upgraded"]
+    elif "control_mse" in there:  # it is the second, and all further arms have it
+        names = ["control_mse", "control", "threshold", "refine_only", "upgraded"]
+    elif "refine_only" in there and "unrefined" not in there:  # unrefined curves are beside the way
+        names = ["control", "threshold", "refine_only", "upgraded"]
+    else:
+        names = ["control", "threshold", *_CURVES, "unrefined", "upgraded"]
+    return [name for name in names if name in there]
 
 
 def _what(arm: str, before: str, norm: bool) -> str:
     """What an arm has that the one before it lacks."""
-    if arm in _STEPS:
-        return _STEPS[arm]
+    if before == f"{arm}_mse":
+        return "the KL stage"
+    if (name := arm.removesuffix("_mse")) in _STEPS:
+        return _STEPS[name]
     if before == "unrefined":
         return "the refinement"
     if before == "ratio":

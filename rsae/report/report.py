@@ -55,8 +55,12 @@ class Report:
 
     @property
     def advised(self) -> str:
-        """The simplest column whose MSE is not surely above the best one's; ``"teacher"``: do not train. Else empty."""
-        return str(self.attribution.get("mse", {}).get("advised", ""))
+        """The simplest column that is not surely worse than the best one; ``"teacher"``: do not train. Else empty.
+
+        By MSE; by the KL divergence where the arms were trained to keep that low.
+        """
+        first = next(iter(self.attribution.values()), None)
+        return "" if first is None else str(first["advised"])
 
     def rows(self) -> list[Row]:
         """The metrics that any column has, the usual ones first."""

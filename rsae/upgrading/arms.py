@@ -32,7 +32,10 @@ _CURVES: Mapping[str, Callable[[], RationalActivation]] = {
     "ratio": RationalActivation,
 }
 WATERFALL = "waterfall"
-ABLATIONS = ("threshold", *_CURVES, "unrefined", "refine_only", "control_twice", WATERFALL)
+ABLATIONS = (
+    *("threshold", *_CURVES, "unrefined", "refine_only", "control_twice", WATERFALL),
+    *("control_mse", "threshold_mse", "upgraded_mse"),
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ class Arm:
     def slowed(self, factor: float) -> "Arm":
         """The same arm with its weights' learning rate times ``factor``."""
         return replace(self, recipe=replace(self.recipe, learning_rate=self.recipe.learning_rate * factor))
+
+    def unstaged(self) -> "Arm":
+        """The same arm without the KL stage."""
+        return replace(self, recipe=replace(self.recipe, kl_share=0.0))
 
 
 def arms_for(
@@ -65,7 +72,9 @@ def arms_for(
     the rational of ``tau / h`` alone, with its trainable denominator. Names that end in ``_norm`` read the norm share,
     too. None of these curves is refined: with ``refine``, ``"unrefined"`` is the upgraded curve without refinement,
     and ``"refine_only"`` (the default there) the refinement with the identity curve.
-    ``"control_twice"``: the control with twice the steps; ``"waterfall"``: every step from the control to the upgraded.
+    ``"control_mse"`` and the like: an arm without the KL stage (the control's is there wherever arms have that stage);
+    the curves above have none either. ``"control_twice"``: the control with twice the steps; ``"waterfall"``: every
+    step from the control to the upgraded.
 
     ``rates`` are fields of `Recipe`, for every arm; ``rate_factor`` multiplies each arm's own learning rate.
 
@@ -77,14 +86,16 @@ def arms_for(
     if rate_factor is not None and not (rates.get("learning_rate") is None and 0 < rate_factor < math.inf):
         raise ValueError(f"rate_factor must be a positive number, without a learning_rate, not {rate_factor!r}")
     relu, exact = teacher.family == "relu", not initialised.dense
-    names = _checked(ablations, relu, exact, refine)
     sparsity = "threshold" if relu and exact else "l1"
-    if WATERFALL in names:
-        names = [*dict.fromkeys([*(name for name in names if name != WATERFALL), *_steps(initialised, refine)])]
     ours = recipe_for(initialised, sparsity=sparsity, **rates)
+    identity = recipe_for(teacher, sparsity=sparsity, **rates)
+    staged = bool(ours.kl_share)
+    names = _checked(ablations, relu, exact, refine, staged)
+    if WATERFALL in names:
+        steps = _steps(initialised, relu, refine, staged)
+        names = list(dict.fromkeys([*(name for name in names if name != WATERFALL), *steps]))
     arms = {"upgraded": Arm(_refined(initialised, refine), ours)}
     arms["control"] = Arm(teacher, recipe_for(teacher, sparsity="l1", **rates))
-    identity = recipe_for(teacher, sparsity=sparsity, **rates)
     if relu and exact:
         arms["threshold"] = Arm(teacher, identity)
     if "control_twice" in names:
@@ -95,15 +106,18 @@ def arms_for(
         if name in _CURVES:
             other = copy.deepcopy(initialised)
             other.activation = _CURVES[name]().to(teacher.W_enc.device)
-            arms[name] = Arm(other, ours)
+            arms[name] = Arm(other, ours).unstaged()
         elif name == "unrefined":
-            arms[name] = Arm(initialised, ours)
+            arms[name] = Arm(initialised, ours).unstaged()
+    for name in ("control", "threshold", "upgraded"):
+        if f"{name}_mse" in names or (name == "control" and staged):
+            arms[f"{name}_mse"] = arms[name].unstaged()
     if WATERFALL in ablations:
         arms["upgraded"] = arms.pop("upgraded")  # the last step
     return {name: arm.slowed(rate_factor or 1.0) for name, arm in arms.items()}
 
 
-def _checked(ablations: Sequence[str], relu: bool, exact: bool, refine: str) -> list[str]:
+def _checked(ablations: Sequence[str], relu: bool, exact: bool, refine: str, staged: bool) -> list[str]:
     """The ablations asked for, if all exist and apply."""
     for name in ablations:
         if name not in ABLATIONS:
@@ -112,18 +126,24 @@ def _checked(ablations: Sequence[str], relu: bool, exact: bool, refine: str) -> 
             raise ValueError(f"the ablation {name!r} needs support='exact'")
         if refine == "none" and name in ("refine_only", "unrefined"):
             raise ValueError(f"the ablation {name!r} needs refine='gain' or 'residual'")
-    if "threshold" in ablations and not relu:
-        raise ValueError("the ablation 'threshold' is for relu; a jumprelu or topk teacher has a threshold already")
+        if not relu and name.startswith("threshold"):
+            raise ValueError(f"the ablation {name!r} is for relu; a jumprelu or topk teacher has a threshold already")
+        if not staged and name.endswith("_mse"):
+            raise ValueError(f"the ablation {name!r} is an arm without its KL stage, and needs objective='mse+kl'")
     return list(ablations)
 
 
-def _steps(initialised: SparseAutoencoder, refine: str) -> list[str]:
+def _steps(initialised: SparseAutoencoder, relu: bool, refine: str, staged: bool) -> list[str]:
     """What lies between the control and the upgraded arm, one change after the other."""
     assert initialised.activation is not None
     steps = ["scale", "polynomial_in_h", "fixed_denominator"]
+    if relu and staged:
+        steps.insert(0, "threshold_mse")
     if "norm" in initialised.activation.inputs:
         steps.append("ratio")
-    return steps if refine == "none" else [*steps, "unrefined"]
+    if refine != "none":
+        steps.append("unrefined")
+    return [*steps, "upgraded_mse"] if staged else steps
 
 
 def curve_where_crowded(teacher: SparseAutoencoder, l0: float) -> float | None:

@@ -142,7 +142,7 @@ def upgrade(
     comparisons = tuple(values.difference("upgraded", name) for name in others for values in pairs)
     levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
     parts = _attributed(plan, levels, pairs)
-    result, note = _judged(plan, tuning, runs, comparisons[0], levels)
+    result, note = _judged(plan, tuning, runs, comparisons, levels)
     report = _report(plan, tuning, columns, runs, comparisons, parts, note)
     upgraded = Upgrade(result, report, comparisons, runs.first())
     if work is not None and target is not None:
@@ -188,12 +188,12 @@ def _trained(
     progress: Callable[[Progress], None] | None,
     work: Checkpoint | None,
 ) -> _Runs:
-    """Every arm, trained and measured once a seed; the control that tuning has trained is taken from there."""
+    """Every arm, trained and measured once a seed; what tuning has trained is taken from there."""
     runs = _Runs()
     for seed in plan.seeds:
         for name, arm in plan.arms.items():
             label = plan.label(name, seed)
-            if tuning is not None and (name, seed) == ("control", plan.seeds[0]):
+            if tuning is not None and (name, seed) == (plan.tuned_on, plan.seeds[0]):
                 done, history = tuning.control, tuning.history
             else:
                 done, history = trained(plan, arm, label, seed, progress, work)
@@ -211,13 +211,24 @@ def _attributed(plan: Plan, levels: Mapping[str, float], pairs: tuple[Paired, ..
     norm, most = "norm" in activation.inputs, (1 + SLACK) * plan.target_l0
     comparable = [name for name, level in levels.items() if level <= most]
     found = {values.metric: attribution(values, norm=norm, comparable=comparable) for values in pairs}
-    return {metric: part for metric, part in found.items() if part is not None}
+    known = {metric: part for metric, part in found.items() if part is not None}
+    # The first decides: where arms were trained to keep the host's predictions, whether they do.
+    first = "kl" if plan.arms["upgraded"].recipe.kl_share and "kl" in known else "mse"
+    return dict(sorted(known.items(), key=lambda part: part[0] != first))
 
 
 def _judged(
-    plan: Plan, tuning: Tuning | None, runs: _Runs, against_teacher: Comparison, levels: Mapping[str, float]
+    plan: Plan,
+    tuning: Tuning | None,
+    runs: _Runs,
+    comparisons: tuple[Comparison, ...],
+    levels: Mapping[str, float],
 ) -> tuple[SparseAutoencoder, str]:
-    """The SAE to return, and what the verdict has to say besides its numbers."""
+    """The SAE to return, and what the verdict has to say besides its numbers.
+
+    A KL stage may buy a lower divergence with squared error, also with more than the training before it had gained.
+    """
+    against = {found.metric: found for found in comparisons if found.other == "teacher"}
     result, notes = runs.saes["upgraded"][0], []
     teacher, exact = plan.teacher, plan.settings.support == "exact"
     futile = tuning is not None and tuning.futile
@@ -228,9 +239,11 @@ def _judged(
     failure = ""
     if not ours < theirs:
         failure = "On vectors set apart it is no better than the teacher"
-    elif against_teacher.low > 0 or (futile and not against_teacher.high < 0):
+    elif against["mse"].low > 0 or (futile and not against["mse"].high < 0):
         failure = "It is not surely better than the teacher"
-    if failure:
+    if failure and plan.arms["upgraded"].recipe.kl_share and "kl" in against and against["kl"].high < 0:
+        notes.append(f"{failure} in MSE: it is returned for its lower divergence.")
+    elif failure:
         result = plan.initialised
         notes.append(f"{failure}, so the SAE returned is the initialised one.")
     if teacher.family == "jumprelu" and plan.target_l0 > teacher.d_in / 2 and exact:
@@ -255,7 +268,12 @@ def _report(
 ) -> Report:
     """All of it on paper, with the evidence and the proofs."""
     trained, start = runs.saes["upgraded"][0], plan.initialised.activation
-    said = f"{parts['mse'].sentence} {parts['mse'].advice}" if "mse" in parts else ""
+    said = " ".join(
+        [
+            *(part.sentence for part in parts.values() if part.metric in ("mse", next(iter(parts)))),
+            *(part.advice for part in list(parts.values())[:1]),
+        ]
+    )
     curve = {} if trained.activation is None else trained.activation.learned(start)
     saes = {"teacher": plan.teacher, "initialised": plan.initialised, **runs.first()}
     return Report(

@@ -57,6 +57,21 @@ def test_a_whole_waterfall_names_one_change_a_step() -> None:
     ]
 
 
+def test_the_kl_stage_is_the_last_step_where_an_arm_without_it_is_there() -> None:
+    means = {"teacher": 10.0, "control": 9.2, "control_mse": 9.0, "upgraded": 8.2}
+    found = attributed(**means)
+    assert [(step.arm, step.what) for step in found.steps] == [
+        ("control_mse", "more training"),
+        ("control", "the KL stage"),
+        ("upgraded", "the curve"),
+    ]
+    assert found.best == "upgraded"
+    found = attributed(**means, scale=8.9, upgraded_mse=8.0)
+    assert [step.arm for step in found.steps] == ["control_mse", "scale", "upgraded_mse", "upgraded"]
+    assert found.steps[-1].what == "the KL stage"
+    assert found.advice.startswith("Upgrade, without the KL stage: no arm has a lower MSE")
+
+
 def test_a_refined_upgrade_is_judged_against_the_refinement_alone() -> None:
     found = attributed(teacher=10.0, upgraded=6.99, control=9.0, refine_only=7.0, scale=8.9)
     assert [step.arm for step in found.steps] == ["control", "refine_only", "upgraded"]
