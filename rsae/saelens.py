@@ -16,8 +16,8 @@ from sae_lens import SAE, SAEConfig, register_sae_class
 from sae_lens.registry import SAE_CLASS_REGISTRY
 from torch import Tensor, nn
 
-from rsae.formats.record import activation_from, residual_step_from
-from rsae.sae.autoencoder import Family, SparseAutoencoder
+from rsae.formats.record import recorded
+from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
 from rsae.sae.fold import fold_decoder_norms
 
@@ -56,17 +56,14 @@ class RationalSAE(SAE[RationalSAEConfig]):
         """An rsae autoencoder that shares this one's parameters; made at the first use, when they exist."""
         core = self.__dict__.get("_made")
         if core is None:
-            record, source = self.cfg.rational, "the SAELens configuration"
-            core = SparseAutoencoder(
+            core = recorded(
+                self.cfg.rational,
+                "the SAELens configuration",
                 **{name: getattr(self, name).float() for name in _PARAMETERS if hasattr(self, name)},
-                family=cast(Family, record.get("family")),
+                family=self.cfg.rational.get("family"),
                 k=self.cfg.k,
-                activation=activation_from(record, source),
                 conventions=Conventions(self.cfg.apply_b_dec_to_input, self.cfg.rescale_acts_by_decoder_norm),
-                refine=record.get("refine", "none"),
             )
-            if core.residual_step is not None:
-                core.residual_step.data.fill_(residual_step_from(record, source))
             self.__dict__["_made"] = core  # past nn.Module: it must not appear among the modules and weights
         core.to(self.W_enc.device)
         for name in _PARAMETERS:

@@ -13,12 +13,12 @@ from torch import nn
 
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
-from rsae.activations.paper import PaperActivation
+from rsae.activations.paper import Activation, PaperActivation
 from rsae.activations.ratio import RationalActivation
 from rsae.formats.checked import number
 from rsae.sae.autoencoder import SparseAutoencoder
 
-__all__ = ["activation_from", "record_of", "residual_step_from"]
+__all__ = ["record_of", "recorded"]
 
 _COEFFICIENTS = ("numerator", "denominator", "arch")
 
@@ -44,8 +44,18 @@ def record_of(sae: SparseAutoencoder) -> dict[str, Any]:
     return record
 
 
-def activation_from(record: Mapping[str, Any], source: str) -> RationalActivation | PaperActivation | None:
-    """The activation of a record.  Raises ValueError for anything but plain finite numbers in known places."""
+def recorded(record: Mapping[str, Any], source: str, **options: Any) -> SparseAutoencoder:
+    """The SAE of weights and options, with the activation and the refinement of a record (which may be empty).
+
+    Raises ValueError for anything but plain finite numbers in known places.
+    """
+    sae = SparseAutoencoder(**options, activation=_activation(record, source), refine=record.get("refine", "none"))
+    if sae.residual_step is not None:
+        sae.residual_step.data.fill_(number(record.get("residual_step", 0.0), f"residual_step of {source}"))
+    return sae
+
+
+def _activation(record: Mapping[str, Any], source: str) -> Activation | None:
     entry = record.get("activation")
     if entry is None:
         return None
@@ -65,11 +75,6 @@ def activation_from(record: Mapping[str, Any], source: str) -> RationalActivatio
             setattr(gate, name, nn.Parameter(torch.tensor(values)))
         return gate
     raise ValueError(f"the activation of {source} is of the unknown kind {entry.get('kind')!r}; try a newer rsae")
-
-
-def residual_step_from(record: Mapping[str, Any], source: str) -> float:
-    """The step of the refinement ``residual``."""
-    return number(record.get("residual_step", 0.0), f"residual_step of {source}")
 
 
 def _list(value: Any, name: str) -> list[float]:

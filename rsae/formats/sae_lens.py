@@ -1,22 +1,21 @@
 """SAELens: versions 6, 5 and 3 (``cfg.json`` + ``sae_weights.safetensors``), and a live ``sae_lens.SAE``."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rsae.formats.checked import check_size, described, float_tensor, gated_as_jumprelu, integer, weights
-from rsae.formats.record import activation_from, residual_step_from
-from rsae.sae.autoencoder import Family, SparseAutoencoder
-from rsae.sae.conventions import Conventions
+from rsae.formats.record import recorded
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.conventions import NORMALISATIONS, Conventions
 
 __all__ = ["from_live", "read_sae_lens"]
 
 _BATCHTOPK = ("batchtopk", "matryoshka_batchtopk")
 _SCALES = ("scaling_factor", "finetuning_scaling_factor")
 _THRESHOLDS = {"jumprelu": ("threshold", "log_threshold")} | dict.fromkeys(_BATCHTOPK, ("topk_threshold",))
-_NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale")
 _SCALED_OUTSIDE = ("expected_average_only_in", "covariance_whitening")
 
 
@@ -48,7 +47,6 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
             normalise=_normalisation(config, source),
         ),
         "metadata": _metadata(config, source),
-        "refine": record.get("refine", "none"),
     }
     if architecture == "gated":
         return SparseAutoencoder(**gated_as_jumprelu(options, source))
@@ -62,11 +60,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
         options["threshold"] = _threshold(tensors, source)
     if family in {"topk", "groupmax"}:
         options["k"] = integer(_k(config), "k", source)
-    activation = activation_from(record, source)
-    sae = SparseAutoencoder(**options, family=cast(Family, family), activation=activation)
-    if sae.residual_step is not None:
-        sae.residual_step.data.fill_(residual_step_from(record, source))
-    return sae
+    return recorded(record, source, **options, family=family)
 
 
 def from_live(sae: Any) -> SparseAutoencoder:
@@ -123,8 +117,8 @@ def _normalisation(config: Mapping[str, Any], source: str) -> str:
     value = config.get("normalize_activations")
     if value is None or isinstance(value, bool) or value in _SCALED_OUTSIDE:
         return "none"  # as in SAELens: whoever feeds the SAE scales its inputs; the metadata keep the name
-    if value not in _NORMALISATIONS:
-        raise ValueError(f"normalize_activations of {source} is {value!r}; known are {', '.join(_NORMALISATIONS)}")
+    if value not in NORMALISATIONS:
+        raise ValueError(f"normalize_activations of {source} is {value!r}; known are {', '.join(NORMALISATIONS)}")
     return str(value)
 
 

@@ -130,14 +130,18 @@ class Host:
         """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
         return float(self._sums(replace, 0)[0].sum()) / self.predicted_tokens
 
-    def loss_and_divergence(self, replace: Callable[[Tensor], Tensor]) -> tuple[float, float]:
-        """`loss`, and the KL divergence, in nats a token, of next-token distributions with hidden states replaced from
-        the clean ones; both from one pass with ``replace``. After `clean_loss` what that pass gave is not run again.
+    def spliced_loss(self, sae: nn.Module) -> float:
+        """Cross-entropy with the reconstruction of ``sae`` at the hook, in nats a token."""
+        return self.loss(_reconstruction(sae))
+
+    def spliced(self, sae: nn.Module) -> tuple[float, float]:
+        """`spliced_loss`, and the KL divergence, in nats a token, of next-token distributions from the clean ones; both
+        from one pass. After `clean_loss` what that pass gave is not run again.
 
         ``sum_v p(v) log(p(v) / q(v))`` with p the clean and q the spliced distribution, mean over every position of
         the first held-out contexts: at most `divergence_tokens` of them, one context at least.
         """
-        loss, divergence = self._sums(replace, len(self._divergence_contexts()))
+        loss, divergence = self._sums(_reconstruction(sae), len(self._divergence_contexts()))
         return float(loss.sum()) / self.predicted_tokens, float(divergence.sum()) / self.divergence_tokens
 
     def _sums(self, replace: Callable[[Tensor], Tensor] | None, first: int) -> tuple[Tensor, Tensor]:
@@ -249,14 +253,6 @@ class Host:
         kept = norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
         kept[..., 0] = False
         return kept
-
-    def spliced_loss(self, sae: nn.Module) -> float:
-        """Cross-entropy with the reconstruction of ``sae`` at the hook, in nats a token."""
-        return self.loss(_reconstruction(sae))
-
-    def spliced(self, sae: nn.Module) -> tuple[float, float]:
-        """`loss_and_divergence` with the reconstruction of ``sae`` at the hook, in nats a token."""
-        return self.loss_and_divergence(_reconstruction(sae))
 
     def spliced_by_context(self, sae: nn.Module) -> tuple[Tensor, Tensor]:
         """What each context adds to the loss's rise over `clean_loss` and to the divergence with ``sae`` at the hook.

@@ -81,14 +81,20 @@ def _dots(places: Places, x: Tensor, weights: Tensor) -> Tensor:
     return cast(Tensor, found)
 
 
+def _product(places: Places, entries: Tensor | None, x: Tensor | None, weights: Tensor | None) -> Tensor:
+    if entries is None:
+        return _dots(places, cast(Tensor, x), cast(Tensor, weights))
+    return _rows(entries, places, weights) if weights is not None else _columns(entries, places, cast(Tensor, x))
+
+
 def decode(entries: Tensor, places: Places, weights: Tensor) -> Tensor:
     """``S W`` [size, d] of entries [n] and weights [width, d]; differentiable in both."""
-    return cast(Tensor, _Decode.apply(entries, weights, places))
+    return cast(Tensor, _Product.apply(places, entries, None, weights))
 
 
 def dots(places: Places, x: Tensor, weights: Tensor) -> Tensor:
     """``X_r . W_c`` [n] of x [size, d] and weights [width, d]; differentiable in both."""
-    return cast(Tensor, _Dots.apply(x, weights, places))
+    return cast(Tensor, _Product.apply(places, None, x, weights))
 
 
 def encode(x: Tensor, weights: Tensor, bias: Tensor, centre: Tensor | None) -> Tensor:
@@ -119,34 +125,23 @@ def spread(of_columns: Tensor, places: Places) -> Tensor:
     return dots(places, of_columns.new_ones(places.size, 1), of_columns[:, None])
 
 
-class _Decode(torch.autograd.Function):
+class _Product(torch.autograd.Function):
+    """Of entries, x and weights, one of them None, the product of the other two; the gradients are the other two."""
+
     @staticmethod
-    def forward(ctx: Any, entries: Tensor, weights: Tensor, places: Places) -> Tensor:
-        ctx.save_for_backward(entries, weights)
+    def forward(ctx: Any, places: Places, *factors: Tensor | None) -> Tensor:
+        ctx.save_for_backward(*factors)
         ctx.places = places
-        return _rows(entries, places, weights)
+        return _product(places, *factors)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        entries, weights = ctx.saved_tensors
-        of_entries = _dots(ctx.places, grad, weights) if ctx.needs_input_grad[0] else None
-        of_weights = _columns(entries, ctx.places, grad) if ctx.needs_input_grad[1] else None
-        return of_entries, of_weights, None
-
-
-class _Dots(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weights: Tensor, places: Places) -> Tensor:
-        ctx.save_for_backward(x, weights)
-        ctx.places = places
-        return _dots(places, x, weights)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weights = ctx.saved_tensors
-        of_x = _rows(grad, ctx.places, weights) if ctx.needs_input_grad[0] else None
-        of_weights = _columns(grad, ctx.places, x) if ctx.needs_input_grad[1] else None
-        return of_x, of_weights, None
+        factors = [grad if factor is None else factor for factor in ctx.saved_tensors]
+        wanted = ctx.needs_input_grad[1:]
+        return None, *(
+            _product(ctx.places, *(None if m == n else f for m, f in enumerate(factors))) if wanted[n] else None
+            for n in range(3)
+        )
 
 
 class _Encode(torch.autograd.Function):

@@ -38,6 +38,7 @@ def test_losses_are_those_of_one_context_at_a_time(architecture, hook):
     assert host.predicted_tokens == sum(map(len, CONTEXTS)) - len(CONTEXTS)
     assert host.clean_loss() == pytest.approx(total / host.predicted_tokens, rel=1e-5)
     assert host.spliced_loss(Identity()) == pytest.approx(host.clean_loss(), rel=1e-6)
+    assert host.spliced(Identity()) == pytest.approx((host.clean_loss(), 0), rel=1e-6, abs=1e-6)
     assert host.zero_ablated_loss() != pytest.approx(host.clean_loss(), rel=1e-4)
 
 
