@@ -12,6 +12,7 @@ from rsae.commands.console import Bars
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import REFINEMENTS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -103,10 +104,10 @@ def upgrading(command: _Command) -> _Command:
         ),
         click.option(
             "--refine",
-            type=click.Choice(["none", "gain", "residual"]),
+            type=click.Choice(REFINEMENTS),
             default="none",
             show_default=True,
-            help="Extra decode.",
+            help="Codes corrected by what their reconstruction leaves; one to four decodes more.",
         ),
         PROBE,
         PROBE_TEST,

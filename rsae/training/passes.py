@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from rsae import ranks
-from rsae.sae.autoencoder import SparseAutoencoder, least_squares_gain
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import corrected, least_squares_gain
 from rsae.training.active import Active, active_above, active_jump, active_kept, batch_level, sparse_topk
-from rsae.training.entries import decode, dots, encode
+from rsae.training.entries import broadcast, decode, dots, encode
 from rsae.training.l0 import L0Controller
 from rsae.training.revival import Revival
 
@@ -186,13 +187,16 @@ def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | No
     image = decode(active.codes, active.places, sae.W_dec) if image is None else image
     if sae.refine == "gain":
         image = image * least_squares_gain(target, image)
-    elif sae.refine == "residual":
-        assert sae.residual_step is not None
-        left = target - image
-        pull = dots(active.places, left, sae.W_dec)
-        # Entries just below their threshold are 0 and stay 0, but pass their straight-through gradient on.
-        on = active.codes > 0
-        codes = (active.codes + sae.residual_step * pull * on).clamp_min(0.0)
-        image = decode(codes, active.places, sae.W_dec)
+    elif sae.residual_step is not None:
+        _, image = corrected(
+            active.codes,
+            image,
+            target,
+            steps=sae.residual_step,
+            searched=sae.refine.startswith("search"),
+            decode=lambda z: decode(z, active.places, sae.W_dec),
+            pull=lambda left: dots(active.places, left, sae.W_dec),
+            spread=lambda each: broadcast(each[:, 0], active.places),
+        )
     left = target - image
     return left.square().sum(1).mean(), left

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import torch
-from torch import nn
-
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations.polynomial import PolynomialActivation
 from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import first_steps
 from rsae.training.recipe import Recipe, recipe_for
 
 __all__ = ["ABLATIONS", "WATERFALL", "Arm", "arms_for", "curve_where_crowded"]
@@ -125,7 +123,7 @@ def _checked(ablations: Sequence[str], relu: bool, exact: bool, refine: str, sta
         if not exact and (name in _CURVES or name == WATERFALL):
             raise ValueError(f"the ablation {name!r} needs support='exact'")
         if refine == "none" and name in ("refine_only", "unrefined"):
-            raise ValueError(f"the ablation {name!r} needs refine='gain' or 'residual'")
+            raise ValueError(f"the ablation {name!r} needs a refinement, as refine='residual'")
         if not relu and name.startswith("threshold"):
             raise ValueError(f"the ablation {name!r} is for relu; a jumprelu or topk teacher has a threshold already")
         if not staged and name.endswith("_mse"):
@@ -168,6 +166,5 @@ def _refined(sae: SparseAutoencoder, refine: str) -> SparseAutoencoder:
         return sae
     changed = copy.deepcopy(sae)
     changed.refine = refine
-    if refine == "residual":
-        changed.residual_step = nn.Parameter(torch.zeros((), device=sae.W_enc.device))
-    return changed
+    changed.residual_step = first_steps(refine)
+    return changed.to(sae.W_enc.device)

@@ -16,6 +16,7 @@ from rsae.formats import load_sae
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import pick_device
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import Refinement
 from rsae.storage.checkpoint import fingerprint
 from rsae.training.recipe import check_trainable
 from rsae.upgrading.arms import WATERFALL, Arm, arms_for, curve_where_crowded
@@ -58,7 +59,7 @@ class Settings:
 
     support: Literal["exact", "paper"] = "exact"
     inputs: Sequence[str] | None = None
-    refine: Literal["none", "gain", "residual"] = "none"
+    refine: Refinement = "none"
     ablations: Sequence[str] = ()
     learning_rate: float | None = None
     coefficient_rate: float | None = None
