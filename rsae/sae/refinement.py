@@ -14,20 +14,15 @@ __all__ = ["REFINEMENTS", "Refinement", "corrected", "first_steps", "least_squar
 Refinement = Literal["none", "gain", "residual", "residual_twice", "search", "search_twice"]
 REFINEMENTS: tuple[str, ...] = get_args(Refinement)
 _PASSES = {"residual": 1, "residual_twice": 2, "search": 1, "search_twice": 2}
-_LONGEST = (
-    10.0  # of a searched step: where active decoder rows are nearly dependent, the best one is a quotient of noise
-)
+# Of a searched step: where active decoder rows nearly depend on each other, the best one is a quotient of noise.
+_LONGEST = 10.0
 
 
 def first_steps(refine: str) -> nn.Parameter | None:
-    """The trained factors of the passes at their start, a scalar for one pass, else [passes]; None without passes.
-
-    0, which changes nothing yet, where the factor is the step itself; 1 where it multiplies the best step.
-    """
+    """The trained factors of the passes, a scalar for one pass, else [passes]; at 0 they change nothing yet."""
     if refine not in _PASSES:
         return None
-    start, passes = float(refine.startswith("search")), _PASSES[refine]
-    return nn.Parameter(torch.full((), start) if passes == 1 else torch.full((passes,), start))
+    return nn.Parameter(torch.zeros(_PASSES[refine]).squeeze())
 
 
 def corrected(
@@ -44,9 +39,9 @@ def corrected(
     """Codes and their image after a pass for each of ``steps``: ``z <- max(z + eta t, 0)`` where ``z > 0``.
 
     ``t = W_dec (target - image)`` on the support. ``searched``: times the step that is best for the token's squared
-    error, at most 10, which costs one more decode. ``decode`` gives the image [..., d_in] of codes, ``pull`` the products
-    of what is left [..., d_in] with the decoder rows, and ``spread`` lays a number for each token [..., 1] out as codes
-    are. Codes that are 0 stay 0, but pass their gradient on.
+    error, at most 10, which costs one more decode. ``decode`` gives the image [..., d_in] of codes, ``pull`` the
+    products of what is left [..., d_in] with the decoder rows, and ``spread`` lays a number for each token [..., 1]
+    out as codes are. Codes that are 0 stay 0, but pass their gradient on.
     """
     for step in steps.reshape(-1):
         left = target - image

@@ -187,7 +187,8 @@ def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | No
     image = decode(active.codes, active.places, sae.W_dec) if image is None else image
     if sae.refine == "gain":
         image = image * least_squares_gain(target, image)
-    elif sae.residual_step is not None:
+    elif sae.refine != "none":
+        assert sae.residual_step is not None
         _, image = corrected(
             active.codes,
             image,

@@ -1,7 +1,7 @@
 """`Training`: an SAE, its optimiser and its pass between two batches, and all of it as tensors that can be kept."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from rsae.training.recipe import Recipe
 from rsae.training.sharded import ShardedAdam
 
 __all__ = ["Training", "schedule"]
+
+_STEP_RATE = 3e-3  # of refinements, at least: each of 2000 updates with a cosine moves a step by that at most
 
 
 class Training:
@@ -30,10 +32,15 @@ class Training:
         self.balance: Tensor | None = None
         weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, *forward.parameters()]
         coefficients = [] if sae.activation is None else list(sae.activation.parameters())
-        if sae.residual_step is not None:
-            coefficients.append(sae.residual_step)
-        self.parameters: list[Tensor] = [p for p in [*weights, *coefficients] if p.numel()]
-        self._optimiser = ShardedAdam([(weights, recipe.learning_rate), (coefficients, recipe.coefficient_rate)])
+        lengths: list[Tensor] = [] if sae.residual_step is None else [sae.residual_step]
+        self.parameters: list[Tensor] = [p for p in [*weights, *coefficients, *lengths] if p.numel()]
+        groups: list[tuple[Sequence[Tensor], float]] = [
+            (weights, recipe.learning_rate),
+            (coefficients, recipe.coefficient_rate),
+        ]
+        if lengths:  # a curve may have to be slow, but a refinement starts at 0 and has a way to go
+            groups.append((lengths, max(recipe.coefficient_rate, _STEP_RATE)))
+        self._optimiser = ShardedAdam(groups)
         self._norms = sae.W_dec.detach().norm(dim=1, keepdim=True)
 
     def step(

@@ -92,7 +92,7 @@ def test_ablations_add_columns_and_keep_their_restrictions() -> None:
     with pytest.raises(ValueError, match="is for relu"):
         upgrade(teacher("topk"), STATES, settings=Settings(ablations=("threshold",)))
     for name in ("refine_only", "unrefined"):
-        with pytest.raises(ValueError, match="needs refine"):
+        with pytest.raises(ValueError, match="needs a refinement"):
             upgrade(teacher("topk"), STATES, settings=Settings(ablations=(name,)))
     with pytest.raises(ValueError, match="needs support='exact'"):
         upgrade(teacher("topk"), STATES, settings=Settings(ablations=("waterfall",), support="paper"))
