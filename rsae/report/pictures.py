@@ -53,7 +53,7 @@ def of_report(tree: Mapping[str, Any]) -> dict[str, list[Picture]]:
     if (found := tree.get("attribution", {}).get("mse")) and found["steps"]:
         caption = (
             "MSE on held-out vectors from the teacher to the upgraded SAE, one change a step, all at the same L0. Grey "
-            "with a dot: the 95% interval of the step (the thin line) holds zero."
+            "with a dot: the 95% interval of the step (the thin line) holds zero. The axis need not begin at 0."
         )
         add("attribution", caption, _draw_waterfall, found)
     points = {
@@ -108,11 +108,12 @@ def _draw_waterfall(axes: Any, found: Mapping[str, Any]) -> None:
         axes.annotate(
             sign, (max(step["base"], step["value"]), place), xytext=(4, 0), textcoords="offset points", va="center"
         )
-    least = min([*ends, *(step["value"] for step in steps)])
+    values = [*ends, *(step["value"] for step in steps)]
+    least, most = min(values), max(values)
+    left = 0 if least < 0.7 * teacher else least - 0.3 * (teacher - least) - 0.01 * teacher
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
-    axes.set_xlim(0 if least < 0.7 * teacher else least - 0.3 * (teacher - least) - 0.01 * teacher)
-    axes.margins(x=0.15)
+    axes.set_xlim(left, most + 0.2 * (most - left))  # on the right there is room for a label
     axes.set_xlabel("MSE (summed over dimensions)")
 
 
