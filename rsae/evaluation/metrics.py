@@ -88,8 +88,9 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
     by_context: dict[str, list[float]] = {}
     if host is not None:
         clean, zero = host.clean_loss(), host.zero_ablated_loss()
-        parts = dict(zip(("delta_ce", "kl"), host.spliced_by_context(sae), strict=True))
-        spliced = clean + float(parts["delta_ce"].mean())
+        losses, divergences = host.spliced(sae)
+        parts = {"delta_ce": losses - host.clean(), "kl": divergences}
+        spliced = float(losses.mean())
         errors |= {name: float(part.std()) / len(part) ** 0.5 for name, part in parts.items() if len(part) > 1}
         values |= {"ce_clean": clean, "ce_spliced": spliced, "ce_zero": zero, "ce_mean": host.mean_ablated_loss()}
         values |= {"delta_ce": spliced - clean, "loss_recovered": loss_recovered(clean, spliced, zero)}

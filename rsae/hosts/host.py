@@ -134,15 +134,21 @@ class Host:
         """Cross-entropy with the reconstruction of ``sae`` at the hook, in nats a token."""
         return self.loss(_reconstruction(sae))
 
-    def spliced(self, sae: nn.Module) -> tuple[float, float]:
-        """`spliced_loss`, and the KL divergence, in nats a token, of next-token distributions from the clean ones; both
-        from one pass. After `clean_loss` what that pass gave is not run again.
+    def spliced(self, sae: nn.Module) -> tuple[Tensor, Tensor]:
+        """What each context adds to `spliced_loss`, and to the KL divergence of next-token distributions from the clean
+        ones, in nats a token: float64 [contexts] each, whose means are those of all tokens.
+
+        Both are from one pass. After `clean_loss` what that pass gave is not run again.
 
         ``sum_v p(v) log(p(v) / q(v))`` with p the clean and q the spliced distribution, mean over every position of
         the first held-out contexts: at most `divergence_tokens` of them, one context at least.
         """
         loss, divergence = self._sums(_reconstruction(sae), len(self._divergence_contexts()))
-        return float(loss.sum()) / self.predicted_tokens, float(divergence.sum()) / self.divergence_tokens
+        return self._shares(loss), divergence * len(divergence) / self.divergence_tokens
+
+    def _shares(self, loss: Tensor) -> Tensor:
+        """Sums over the next tokens of each context, such that their mean is a loss."""
+        return loss * len(loss) / self.predicted_tokens
 
     def _sums(self, replace: Callable[[Tensor], Tensor] | None, first: int) -> tuple[Tensor, Tensor]:
         """Of each context the cross-entropy of its next tokens, and of the ``first`` the divergence of positions."""
@@ -217,6 +223,11 @@ class Host:
                         self._whole.outputs[number] = None
         return self._known["clean"]
 
+    def clean(self) -> Tensor:
+        """What each context adds to `clean_loss`: float64 [contexts], whose mean it is."""
+        self.clean_loss()
+        return self._shares(self._clean)
+
     def zero_ablated_loss(self) -> float:
         """Cross-entropy with zeros at the hook, in nats a token; measured once."""
         if "zero" not in self._known:
@@ -253,16 +264,6 @@ class Host:
         kept = norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
         kept[..., 0] = False
         return kept
-
-    def spliced_by_context(self, sae: nn.Module) -> tuple[Tensor, Tensor]:
-        """What each context adds to the loss's rise over `clean_loss` and to the divergence with ``sae`` at the hook.
-
-        float64 [contexts] each, in nats a token, such that their means are those of all tokens.
-        """
-        self.clean_loss()
-        loss, divergence = self._sums(_reconstruction(sae), len(self._divergence_contexts()))
-        rise = (loss - self._clean) * len(loss) / self.predicted_tokens
-        return rise, divergence * len(divergence) / self.divergence_tokens
 
 
 def _replayed(replay: Replay | None, batch: int, rows: Tensor | None = None) -> AbstractContextManager[None]:
