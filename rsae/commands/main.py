@@ -62,6 +62,9 @@ def main() -> None:
     show_default=True,
     help="Of the dense products in training; weights stay float32.",
 )
+@options.OBJECTIVE
+@options.KL_SHARE
+@options.KL_WEIGHT
 @options.OVERWRITE
 @refusing("rsae upgrade")
 def upgrade(
@@ -82,7 +85,8 @@ def upgrade(
     """
     began = time.monotonic()
     free_directory(out, overwrite)
-    settings = {name: rest.pop(name) for name in ("refine", "ablations", "checkpoint_every", "precision")}
+    names = ("refine", "ablations", "checkpoint_every", "precision")
+    settings = {name: rest.pop(name) for name in names} | options.objective(rest)
     reading = rest
     place = pick_device(reading["device"])
     tasks = options.tasks(probe, probe_test)

@@ -15,14 +15,40 @@ from rsae.sae.autoencoder import SparseAutoencoder
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-__all__ = ["OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states", "tasks"]
+__all__ = [
+    *("KL_SHARE", "KL_WEIGHT", "OBJECTIVE", "OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED"),
+    *("objective", "reading", "states", "tasks"),
+]
 
 SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
 PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
 PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help="Test texts.  [default: a quarter]")
+OBJECTIVE = click.option(
+    "--objective",
+    type=click.Choice(["mse", "mse+kl"]),
+    help="mse+kl: the last steps also keep the host's predictions.  [default: mse; mse+kl with one of the next two]",
+)
+KL_SHARE = click.option(
+    "--kl-share", type=click.FloatRange(0, 1, min_open=True), help="Share of the steps with mse+kl.  [default: 0.2]"
+)
+KL_WEIGHT = click.option(
+    "--kl-weight",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Weight of the divergence of predictions there, beside the squared error.  [default: 0.3]",
+)
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
+
+
+def objective(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that these options ask for, taken out of ``given``."""
+    named = given.pop("objective")
+    rest = {name: given.pop(name) for name in ("kl_share", "kl_weight")}
+    rest = {name: value for name, value in rest.items() if value is not None}
+    if rest and named == "mse":
+        raise ValueError("--kl-share and --kl-weight belong to --objective mse+kl; leave them out, or give that")
+    return {"objective": named or ("mse+kl" if rest else "mse"), **rest}
 
 
 def reading(required: bool = True) -> Callable[[_Command], _Command]:

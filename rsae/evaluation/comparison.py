@@ -23,12 +23,16 @@ __all__ = [
 ]
 
 
+_SPLICED = ("delta_ce", "kl")
+
+
 @dataclass(frozen=True)
 class Comparison:
     """``difference`` = upgraded minus other, of one metric whose value for the other is ``base``.
 
     ``low`` and ``high`` bound the difference at 95%; ``over`` says over what it scatters: ``"tokens"`` (one run, paired
-    by held-out token) or ``"seeds"`` (paired by seed, Student's t).
+    by held-out token), ``"contexts"`` (one run, paired by held-out context, Student's t) or ``"seeds"`` (paired by
+    seed, Student's t). Only the last holds what another order of the data would change.
     """
 
     metric: str
@@ -67,8 +71,10 @@ def compare(other: str, ours: Tensor, theirs: Tensor) -> Comparison:
     return Comparison("mse", other, mean, float(theirs.mean()), mean - 1.96 * error, mean + 1.96 * error, "tokens")
 
 
-def compare_runs(metric: str, other: str, ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
-    """The paired difference over seeds of two arms' values of a metric.
+def compare_runs(
+    metric: str, other: str, ours: Sequence[float], theirs: Sequence[float], over: str = "seeds"
+) -> Comparison:
+    """The paired difference over seeds (or contexts) of two arms' values of a metric.
 
     >>> found = compare_runs("mse", "control", [1.0, 1.1, 0.9], [1.2, 1.3, 1.1])
     >>> round(found.difference, 6), found.certain
@@ -81,7 +87,7 @@ def compare_runs(metric: str, other: str, ours: Sequence[float], theirs: Sequenc
     if len(gaps) > 1:
         deviation = math.sqrt(sum((g - mean) ** 2 for g in gaps) / (len(gaps) - 1))
         spread = float(stdtrit(len(gaps) - 1, 0.975)) * deviation / math.sqrt(len(gaps))
-    return Comparison(metric, other, mean, base, mean - spread, mean + spread, "seeds")
+    return Comparison(metric, other, mean, base, mean - spread, mean + spread, over)
 
 
 def mean_metrics(runs: Sequence[Metrics]) -> Metrics:
@@ -103,23 +109,33 @@ def paired_comparisons(
     measured: Mapping[str, Sequence[Metrics]],
     held_out: Tensor,
 ) -> tuple[Comparison, ...]:
-    """Upgraded against the teacher and every other trained arm."""
+    """Upgraded against the teacher and every other trained arm: over seeds, or of one by held-out token and context."""
     seeds = len(trained["upgraded"])
     others = ["teacher", *(name for name in trained if name != "upgraded")]
+    found: list[Comparison] = []
     if seeds == 1:
         ours = token_errors(trained["upgraded"][0], held_out)
-        return tuple(
-            compare(name, ours, token_errors(teacher if name == "teacher" else trained[name][0], held_out))
-            for name in others
-        )
-    found = []
+        for name in others:
+            errors = token_errors(teacher if name == "teacher" else trained[name][0], held_out)
+            found += [compare(name, ours, errors), *_by_context(name, columns["upgraded"], columns[name])]
+        return tuple(found)
     for name in others:
         theirs = [columns["teacher"]] * seeds if name == "teacher" else measured[name]
-        for metric in ("mse", "delta_ce"):
+        for metric in ("mse", *_SPLICED):
             if metric in columns["teacher"]:
                 left, right = ([run[metric].value for run in runs] for runs in (measured["upgraded"], theirs))
                 found.append(compare_runs(metric, name, left, right))
     return tuple(found)
+
+
+def _by_context(other: str, ours: Metrics, theirs: Metrics) -> list[Comparison]:
+    """The paired differences of what a splice costs, where there was a host."""
+    found = []
+    for metric in _SPLICED:
+        left, right = (column[metric].by_context if metric in column else None for column in (ours, theirs))
+        if left and right:
+            found.append(compare_runs(metric, other, left, right, "contexts"))
+    return found
 
 
 def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], note: str = "") -> str:
@@ -135,18 +151,26 @@ def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], n
     told = [found for found in comparisons if found.metric == "mse" and found.other in names]
     parts = []
     for found in told:
-        low, high = 100 * found.low / found.base, 100 * found.high / found.base
-        digits = 1 if abs(found.relative) >= 5e-3 else 2
-        size = f"{100 * abs(found.relative):.{digits}f}% {'lower' if found.difference < 0 else 'higher'}"
-        sure = f"{low:+.{digits}f}% to {high:+.{digits}f}%"
-        if found is told[0]:
-            sure = f"95% interval over {found.over}: {sure}"
-        unsure = "" if found.certain else ", not told apart from zero"
-        parts.append(f"{size} than {names[found.other]} ({sure}{unsure})")
+        parts.append(_spoken(found, names[found.other], first=found is told[0]))
     levels = [columns[name]["l0"].value for name in ("upgraded", *(found.other for found in told))]
     spoken = (" and " if len(parts) == 2 else "; ").join(parts)
     sentence = f"The upgraded SAE's MSE is {spoken}, at L0 {levels[0]:.2f}"
     if {f"{level:.2f}" for level in levels[1:]} != {f"{levels[0]:.2f}"}:
         against = [f"{level:.2f} ({found.other})" for level, found in zip(levels[1:], told, strict=True)]
         sentence += f" against {', '.join(against)}"
+    for found in comparisons:
+        if (found.metric, found.other) == ("delta_ce", "control_mse"):
+            sentence += f". Its delta-CE is {_spoken(found, 'that of the control without the KL stage')}"
     return f"{sentence}. {note}".strip()
+
+
+def _spoken(found: Comparison, other: str, first: bool = True) -> str:
+    """A comparison in words; the first of a sentence says over what its interval is."""
+    low, high = sorted(100 * bound / found.base for bound in (found.low, found.high))
+    digits = 1 if abs(found.relative) >= 5e-3 else 2
+    size = f"{100 * abs(found.relative):.{digits}f}% {'lower' if found.difference < 0 else 'higher'}"
+    sure = f"{low:+.{digits}f}% to {high:+.{digits}f}%"
+    if first:
+        sure = f"95% interval over {found.over}: {sure}"
+    unsure = "" if found.certain else ", not told apart from zero"
+    return f"{size} than {other} ({sure}{unsure})"

@@ -18,7 +18,10 @@ from rsae.training.recipe import Recipe, recipe_for
 
 __all__ = ["ABLATIONS", "Arm", "arms_for", "curve_where_crowded"]
 
-ABLATIONS = ("threshold", "scale", "polynomial", "control_twice", "refine_only")
+ABLATIONS = (
+    *("threshold", "scale", "polynomial", "control_twice", "refine_only"),
+    *("control_mse", "threshold_mse", "upgraded_mse"),
+)
 _ONE = Fraction(1)
 _SCALE = Rational((_ONE,), (_ONE,), Domain.of((0, 1)))
 _CUBIC = Rational((_ONE, Fraction(0), Fraction(0), Fraction(0)), (_ONE,), Domain.of((0, 1)))
@@ -50,7 +53,8 @@ def arms_for(
 
     ``"threshold"``: identity curve on the support of the upgraded arm (the default for ReLU, and for no other family);
     ``"scale"``: one scalar in the place of the curve; ``"polynomial"``: a cubic with no denominator;
-    ``"control_twice"``: the control with twice the steps; ``"refine_only"``: the refinement with the identity curve.
+    ``"control_twice"``: the control with twice the steps; ``"refine_only"``: the refinement with the identity curve;
+    ``"control_mse"`` and the like: an arm without the KL stage (the control's is there wherever arms have that stage).
 
     ``rates`` are fields of `Recipe`, for every arm; ``rate_factor`` multiplies each arm's own learning rate.
 
@@ -86,6 +90,12 @@ def arms_for(
             other = copy.deepcopy(initialised)
             other.activation = RationalActivation(curve, initialised.activation.inputs).to(teacher.W_enc.device)
             arms[name] = Arm(_refined(other, refine), ours)
+    for name in [name for name in ("control", "threshold", "upgraded") if name in arms and arms[name].recipe.kl_share]:
+        if name == "control" or f"{name}_mse" in ablations:
+            plain = replace(arms[name].recipe, kl_share=0.0)
+            arms[f"{name}_mse"] = replace(arms[name], recipe=plain)
+    if missing := [name for name in ablations if name.endswith("_mse") and name not in arms]:
+        raise ValueError(f"the ablation {missing[0]!r} is an arm without its KL stage, and needs objective='mse+kl'")
     return {name: arm.slowed(rate_factor or 1.0) for name, arm in arms.items()}
 
 

@@ -25,7 +25,15 @@ _PROOFS, _FILES = 0.5, 1.0  # exact proofs, and pictures, hang on nothing that g
 
 
 def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, target_l0: float) -> float:
-    """The median time of a training step of an arm, on a copy that is thrown away; the mean of all ranks."""
+    """The median time of a training step of an arm, on a copy that is thrown away; the mean of all ranks.
+
+    Of two stages the mean, each with its share.
+    """
+    share = arm.recipe.kl_share
+    if 0 < share < 1:
+        stages = [replace(arm, recipe=replace(arm.recipe, kl_share=whole)) for whole in (0.0, 1.0)]
+        plain, spliced = (seconds_a_step(stage, hidden_states, calibration, target_l0) for stage in stages)
+        return (1 - share) * plain + share * spliced
     slow = replace(arm.recipe, warmup=10**6, learning_rate=1e-6, coefficient_rate=1e-6)
     training, scale = started(arm.sae, slow, calibration, target_l0, steps=10**6)
     seconds, began = [], time.perf_counter()
@@ -128,11 +136,11 @@ def pace_of(plan: Plan, measuring: Callable[[], float], ending: float) -> Pace:
     costs = {
         name: seconds_a_step(arm, plan.states, plan.calibration, plan.target_l0) for name, arm in plan.arms.items()
     }
-    tuned, first = plan.settings.tuned, ("control", plan.seeds[0])
+    tuned, first = plan.settings.tuned, (plan.tuned_on, plan.seeds[0])
     each = {
         plan.label(name, seed): costs[name] * arm.budget * (not tuned or (name, seed) != first)
         for seed in plan.seeds
         for name, arm in plan.arms.items()
     }
     tries = (1 if plan.trusted else 2) if tuned else 0  # as a rule; more where the error goes on falling
-    return Pace(each, measuring, [costs["control"]] * tries, ending)
+    return Pace(each, measuring, [costs[plan.tuned_on]] * tries, ending)

@@ -129,7 +129,7 @@ def upgrade(
     runs = _trained(plan, tuning, measuring, progress, work)
     columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
     comparisons = paired_comparisons(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
-    result, note = _judged(plan, runs)
+    result, note = _judged(plan, runs, comparisons)
     report = _report(plan, tuning, columns, runs, comparisons, note)
     upgraded = Upgrade(result, report, comparisons, runs.first())
     if work is not None and target is not None:
@@ -175,12 +175,12 @@ def _trained(
     progress: Callable[[Progress], None] | None,
     work: Checkpoint | None,
 ) -> _Runs:
-    """Every arm, trained and measured once a seed; the control that tuning has trained is taken from there."""
+    """Every arm, trained and measured once a seed; what tuning has trained is taken from there."""
     runs = _Runs()
     for seed in plan.seeds:
         for name, arm in plan.arms.items():
             label = plan.label(name, seed)
-            if tuning is not None and (name, seed) == ("control", plan.seeds[0]):
+            if tuning is not None and (name, seed) == (plan.tuned_on, plan.seeds[0]):
                 done, history = tuning.control, tuning.history
             else:
                 done, history = trained(plan, arm, label, seed, progress, work)
@@ -190,11 +190,17 @@ def _trained(
     return runs
 
 
-def _judged(plan: Plan, runs: _Runs) -> tuple[SparseAutoencoder, str]:
-    """The SAE to return, and what the verdict has to say besides its numbers."""
+def _judged(plan: Plan, runs: _Runs, comparisons: tuple[Comparison, ...]) -> tuple[SparseAutoencoder, str]:
+    """The SAE to return, and what the verdict has to say besides its numbers.
+
+    A KL stage may buy a lower divergence with squared error, also with more than the training before it had gained.
+    """
     result, note = runs.saes["upgraded"][0], ""
     teacher, exact = plan.teacher, plan.settings.support == "exact"
-    if not float(token_errors(result, plan.judges).mean()) < float(token_errors(teacher, plan.judges).mean()):
+    worse = not float(token_errors(result, plan.judges).mean()) < float(token_errors(teacher, plan.judges).mean())
+    if worse and any((found.metric, found.other) == ("kl", "teacher") and found.high < 0 for found in comparisons):
+        note = "On vectors set apart its MSE is no better than the teacher's: it is returned for its lower divergence."
+    elif worse:
         result = plan.initialised
         note = "On vectors set apart it is no better than the teacher, so the SAE returned is the initialised one."
     if teacher.family == "jumprelu" and plan.target_l0 > teacher.d_in / 2 and exact:

@@ -42,6 +42,9 @@ class Settings:
         Default: `rsae.training.recipe.recipe_for`, as measured at d_in = 64 and 576. From d_in = 1024 on, and where
         the control ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the
         control's error on held-out vectors set apart, the same for all arms.
+    objective, kl_share, kl_weight:
+        ``"mse+kl"``: in the last ``kl_share`` of the steps of every arm the loss also holds, times ``kl_weight``, the
+        divergence of the host's predictions (`rsae.training.recipe.Recipe`), with a further column ``control_mse``.
     rate_factor:
         A factor on every arm's learning rate in the place of tuning: another run's ``question["tuning"]["factor"]``.
     precision:
@@ -60,9 +63,18 @@ class Settings:
     coefficient_rate: float | None = None
     batch_size: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
+    objective: Literal["mse", "mse+kl"] = "mse"
+    kl_share: float = 0.2
+    kl_weight: float = 0.3
     rate_factor: float | None = None
     checkpoint_every: int = 250
     probe: Sequence[Task] = ()
+
+    def __post_init__(self) -> None:
+        if self.objective not in ("mse", "mse+kl"):
+            raise ValueError(f"objective must be 'mse' or 'mse+kl', not {self.objective!r}")
+        if self.objective == "mse+kl" and self.kl_share == 0:
+            raise ValueError("objective='mse+kl' needs a kl_share of the steps above 0")
 
     @property
     def tuned(self) -> bool:
@@ -73,7 +85,9 @@ class Settings:
         """The initialised SAE, and the arms."""
         inputs = self.inputs if self.support == "exact" else None
         initialised = calibrate(teacher, states, support=self.support, inputs=inputs)
-        names = ("refine", "ablations", "learning_rate", "coefficient_rate", "batch_size", "precision", "rate_factor")
+        names = ["refine", "ablations", "learning_rate", "coefficient_rate", "batch_size", "precision", "rate_factor"]
+        if self.objective == "mse+kl":
+            names += ["kl_share", "kl_weight"]
         return initialised, arms_for(teacher, initialised, **{name: getattr(self, name) for name in names})
 
 
@@ -106,6 +120,11 @@ class Plan:
     def calibration(self) -> Tensor:
         """The calibration vectors [n, d_in] where arms are trained."""
         return self.states.calibration.to(self.device, torch.float32)
+
+    @property
+    def tuned_on(self) -> str:
+        """The arm on which the learning rate is tuned: a control whose loss is what judges it, the squared error."""
+        return "control_mse" if "control_mse" in self.arms else "control"
 
     @property
     def trusted(self) -> bool:

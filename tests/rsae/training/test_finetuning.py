@@ -55,7 +55,8 @@ def test_the_training_pass_is_the_forward_pass_and_has_its_gradients(
     weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec]
     weights += [] if sae.activation is None else list(sae.activation.parameters())
     wanted = (sae(X).reconstruction - X).square().sum(1).mean()
-    error, l0, _ = choose_pass(sae, "l1", 0.05, 5.0)(sae, X)
+    error, l0, _, left = choose_pass(sae, "l1", 0.05, 5.0)(sae, X)
+    torch.testing.assert_close(X - left, sae(X).reconstruction, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(error, wanted)
     assert float(l0.detach()) == pytest.approx(mean_l0(_plain(sae), X))
     gradients = zip(torch.autograd.grad(error, weights), torch.autograd.grad(wanted, weights), strict=True)

@@ -1,0 +1,129 @@
+"""What a KL stage gains on the stories260K teachers: every arm with it and without it, at equal steps and equal L0.
+
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.upgrade.kl_stage --data ../shared/data --out RUNS \\
+        [--only topk_16,jumprelu_0.06,relu_0.5] [--write docs/measured/kl-stage.md]
+
+A finished teacher is not run again. ``--tune RATE,WEIGHT;...`` trains controls alone, with these kl_rate and kl_weight,
+and measures them on the contexts of the judges, which no table reads.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.evaluation.comparison import Comparison, compare_runs
+from rsae.evaluation.metrics import Metrics, evaluate
+from rsae.formats import load_sae
+from rsae.hosts.host import Host
+from rsae.report.report import Report
+from rsae.training.finetuning import finetune
+from rsae.training.recipe import recipe_for
+from rsae.upgrading.pipeline import Settings, upgrade
+from rsae.upgrading.plan import set_apart
+
+TEACHERS = ("topk_16", "jumprelu_0.06", "relu_0.5")
+MARK = "<!-- begin: tests.benchmarks.upgrade.kl_stage -->"
+
+
+def states_of(data: Path, loss_tokens: int | None) -> HiddenStates:
+    """Layer 2 of stories260K; the 72 last stories, which the teachers did not see, are held out."""
+    return hidden_states(
+        str(data / "hosts/stories260K"),
+        str(data / "text/tinystories_1000.json"),
+        "model.layers.2",
+        held_out=72,
+        reading=Reading(loss_tokens=loss_tokens),
+    )
+
+
+def tune(data: Path, name: str, settings: list[tuple[float, float]], seed: int) -> None:
+    """Controls at several rates and weights of the stage; (0, 0) is the control without it."""
+    whole = states_of(data, None)
+    states, judges = set_apart(whole)
+    assert whole.host is not None
+    assert states.host is not None
+    unseen = whole.host.contexts[len(states.host.contexts) + 1 :]
+    host = Host(whole.host.model, whole.host.tokenizer, whole.host.hook, unseen, outlier_norm=whole.host.outlier_norm)
+    teacher = load_sae(data / "teachers/stories260K_layer2" / name)
+    print(f"{name}: {len(unseen)} contexts, {len(judges)} vectors, which no table reads")
+    for rate, weight in settings:
+        recipe = recipe_for(teacher)
+        if rate:
+            recipe = replace(recipe, kl_share=0.2, kl_rate=rate, kl_weight=weight)
+        began = time.monotonic()
+        done = finetune(teacher, states, seed=seed, recipe=recipe)
+        seconds = time.monotonic() - began
+        found = evaluate(done, judges, host)
+        values = ", ".join(f"{key} {found[key].value:.4f}" for key in ("mse", "l0", "delta_ce", "kl"))
+        print(f"rate {rate:g}, weight {weight:g}: {values} ({seconds:.0f} s)", flush=True)
+
+
+def run(data: Path, out: Path, name: str, seed: int) -> Report:
+    """Every arm of one teacher, or what an earlier call left."""
+    folder = out / name / f"seed_{seed}"
+    if not (folder / "report.json").exists():
+        plain = ["upgraded_mse", *(["threshold_mse"] if name.startswith("relu") else [])]
+        teacher = data / "teachers/stories260K_layer2" / name
+        settings = Settings(objective="mse+kl", ablations=plain)
+        upgrade(teacher, states_of(data, 32_768), seed=seed, out=folder, settings=settings)
+    return Report.load(folder / "report.json")
+
+
+def table(reports: dict[str, Report]) -> str:
+    """Each arm after the stage beside the same arm on the squared error alone."""
+    lines = [
+        "| teacher, arm | L0: without, with | MSE: without | with | delta-CE: without | with | KL: without | with |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, report in reports.items():
+        for arm in ("control", "threshold", "upgraded"):
+            plain, ours = report.columns.get(f"{arm}_mse"), report.columns.get(arm)
+            if plain is None or ours is None:
+                continue
+            cells = [f"{plain['l0'].value:.2f}, {ours['l0'].value:.2f}"]
+            gap = ours["mse"].value / plain["mse"].value - 1
+            cells += [f"{plain['mse'].value:.4f}", f"{ours['mse'].value:.4f} ({gap:+.1%})"]
+            for metric in ("delta_ce", "kl"):
+                found = paired(metric, ours, plain)
+                low, high = found.low / found.base, found.high / found.base
+                cells += [f"{plain[metric].value:.4f}"]
+                cells += [f"{ours[metric].value:.4f} ({found.relative:+.1%} [{low:+.1%}, {high:+.1%}])"]
+            lines.append(f"| {name}, {arm} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def paired(metric: str, ours: Metrics, theirs: Metrics) -> Comparison:
+    """The difference of two columns by held-out context."""
+    left, right = ours[metric].by_context, theirs[metric].by_context
+    assert left is not None
+    assert right is not None
+    return compare_runs(metric, "", left, right, "contexts")
+
+
+def main() -> None:
+    """The command."""
+    asking = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asking.add_argument("--data", type=Path, required=True)
+    asking.add_argument("--out", type=Path, default=Path("kl-runs"))
+    asking.add_argument("--only", default=",".join(TEACHERS))
+    asking.add_argument("--seed", type=int, default=0)
+    asking.add_argument("--tune", help="RATE,WEIGHT;RATE,WEIGHT;...")
+    asking.add_argument("--write", type=Path, help="page whose table is replaced")
+    asked = asking.parse_args()
+    names = asked.only.split(",")
+    if asked.tune:
+        pairs = [(float(rate), float(weight)) for rate, weight in (pair.split(",") for pair in asked.tune.split(";"))]
+        for name in names:
+            tune(asked.data, name, pairs, asked.seed)
+        return
+    found = table({name: run(asked.data, asked.out, name, asked.seed) for name in names})
+    print(found)
+    if asked.write:
+        head, _ = asked.write.read_text(encoding="utf-8").split(MARK)
+        asked.write.write_text(f"{head}{MARK}\n\n{found}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
