@@ -73,6 +73,18 @@ def test_upgrade_writes_report_page_and_sae_and_prints_the_table(inputs: dict[st
     assert load_sae(out / "sae").d_in == WIDTH
 
 
+def test_a_share_or_a_weight_asks_for_the_kl_stage(inputs: dict[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    asked = {**inputs, "--steps": "8", "--kl-share": "0.25"}
+    result = run("upgrade", {**asked, "--out": str(out)})
+    assert result.exit_code == 0, result.output
+    tree = json.loads((out / "report.json").read_text())
+    assert list(tree["columns"]) == ["teacher", "initialised", "upgraded", "control", "control_mse"]
+    shares = {name: recipe["kl_share"] for name, recipe in tree["question"]["recipes"].items()}
+    assert shares == {"upgraded": 0.25, "control": 0.25, "control_mse": 0.0}
+    assert "belong to --objective mse+kl" in sentence(run("upgrade", asked | {"--objective": "mse", "--out": "x"}))
+
+
 def test_evaluate_prints_metrics_and_writes_them(inputs: dict[str, str], tmp_path: Path) -> None:
     out = tmp_path / "metrics.json"
     result = run("evaluate", {**inputs, "--out": str(out)})
