@@ -17,8 +17,9 @@ from rsae.sae.conventions import Conventions
 from rsae.storage.checkpoint import Checkpoint
 from rsae.training.finetuning import Progress, finetune, started, stepping
 from rsae.training.recipe import Recipe, recipe_for
-from rsae.upgrading.arms import arms_for
+from rsae.upgrading.arms import Arm, arms_for
 from rsae.upgrading.calibration import calibrate
+from rsae.upgrading.pace import seconds_a_step
 from rsae.upgrading.pipeline import Settings, upgrade
 from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
@@ -191,6 +192,14 @@ def test_an_arm_without_the_stage_needs_arms_that_have_it(states: HiddenStates) 
     sae = teacher(states, "topk")
     with pytest.raises(ValueError, match=r"without its KL stage, and needs objective='mse\+kl'"):
         arms_for(sae, calibrate(sae, states), ablations=("upgraded_mse",))
+
+
+def test_a_time_budget_counts_both_kinds_of_steps(states: HiddenStates) -> None:
+    start = teacher(states, "topk")
+    before = start.W_enc.clone()
+    cost = seconds_a_step(Arm(start, recipe(start)), states, states.calibration, 8.0)
+    assert 1e-5 < cost < 60
+    assert torch.equal(before, start.W_enc)
 
 
 def test_a_stored_harvest_trains_as_one_in_memory(states: HiddenStates, tmp_path: Path) -> None:
