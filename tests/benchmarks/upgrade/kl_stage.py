@@ -4,21 +4,30 @@
         [--only topk_16,jumprelu_0.06,relu_0.5] [--write docs/measured/kl-stage.md]
 
 A finished teacher is not run again. ``--tune RATE,WEIGHT;...`` trains controls alone, with these kl_rate and kl_weight,
-and measures them on the contexts of the judges, which no table reads.
+and measures them on the contexts of the judges, which no table reads. ``--cost`` says what a step of either kind costs,
+and what memory a divergence takes with a vocabulary of 49,152 and of 131,072.
 """
 
 import argparse
+import statistics
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.comparison import Comparison, compare_runs
 from rsae.evaluation.metrics import Metrics, evaluate
 from rsae.formats import load_sae
 from rsae.hosts.host import Host
+from rsae.hosts.splicing import Splicing
 from rsae.report.report import Report
-from rsae.training.finetuning import finetune
+from rsae.training.finetuning import finetune, started, stepping
+from rsae.training.l0 import mean_l0
 from rsae.training.recipe import recipe_for
 from rsae.upgrading.pipeline import Settings, upgrade
 from rsae.upgrading.plan import set_apart
@@ -58,6 +67,43 @@ def tune(data: Path, name: str, settings: list[tuple[float, float]], seed: int) 
         found = evaluate(done, judges, host)
         values = ", ".join(f"{key} {found[key].value:.4f}" for key in ("mse", "l0", "delta_ce", "kl"))
         print(f"rate {rate:g}, weight {weight:g}: {values} ({seconds:.0f} s)", flush=True)
+
+
+def cost(data: Path, name: str, steps: int = 12) -> None:
+    """Processor time of a step of each stage, and the rise of peak memory by one divergence of 4 x 256 tokens."""
+    states, teacher = states_of(data, 2_048), load_sae(data / "teachers/stories260K_layer2" / name)
+    for share, words in ((0.0, "on 256 vectors, squared error"), (1.0, "on 4 contexts of 256 tokens, with KL")):
+        recipe = replace(recipe_for(teacher), kl_share=share)
+        training, scale = started(teacher, recipe, states.calibration, mean_l0(teacher, states.calibration), 1000)
+        taken = stepping(training, scale, states, recipe.batch_size, 0, 1000)
+        spent = []
+        for _ in range(steps):
+            began = time.process_time()
+            next(taken)
+            spent.append(time.process_time() - began)
+        print(f"a step {words}: {1000 * statistics.median(spent[2:]):.1f} ms of processor time")
+    for vocabulary in (49_152, 131_072):
+        code = f"from {__spec__.name} import memory; memory({vocabulary})"
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def memory(vocabulary: int) -> None:
+    """The rise of this process's peak memory by one divergence, on a small random host."""
+    shape: dict[str, int] = {"num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 128}
+    model = AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=vocabulary, num_attention_heads=4, **shape)).eval()
+    contexts = torch.randint(vocabulary, (4, 256)).tolist()
+    splicing = Splicing(Host(model, None, "model.layers.0"), contexts)
+    before = peak()
+    passage = splicing.passage(contexts)
+    passage.divergence(0.9 * passage.vectors)
+    rise = (peak() - before) / 2**20
+    print(f"a divergence with {vocabulary} tokens in the vocabulary: {rise:.0f} MiB more at the peak")
+
+
+def peak() -> int:
+    """The largest memory of this process so far, in bytes: of its own, where ``getrusage`` begins with its parent's."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def run(data: Path, out: Path, name: str, seed: int) -> Report:
@@ -110,9 +156,13 @@ def main() -> None:
     asking.add_argument("--only", default=",".join(TEACHERS))
     asking.add_argument("--seed", type=int, default=0)
     asking.add_argument("--tune", help="RATE,WEIGHT;RATE,WEIGHT;...")
+    asking.add_argument("--cost", action="store_true")
     asking.add_argument("--write", type=Path, help="page whose table is replaced")
     asked = asking.parse_args()
     names = asked.only.split(",")
+    if asked.cost:
+        cost(asked.data, names[0])
+        return
     if asked.tune:
         pairs = [(float(rate), float(weight)) for rate, weight in (pair.split(",") for pair in asked.tune.split(";"))]
         for name in names:
