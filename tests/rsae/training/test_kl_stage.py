@@ -230,6 +230,18 @@ def test_the_report_of_an_upgrade_with_the_stage(states: HiddenStates) -> None:
     assert (recipes["control_mse"].kl_share, recipes["upgraded_mse"].kl_share) == (0.0, 0.0)
 
 
+def test_a_lower_divergence_is_kept_at_the_price_of_squared_error(states: HiddenStates) -> None:
+    assert states.host is not None
+    host = Host(states.host.model, states.host.tokenizer, HOOK, states.contexts, outlier_norm=states.host.outlier_norm)
+    settings = Settings(objective="mse+kl", batch_size=64, kl_share=1.0, kl_weight=1e3)
+    done = upgrade(teacher(states, "topk"), states, host=host, steps=60, settings=settings)
+    columns = done.report.columns
+    assert columns["upgraded"]["mse"].value > columns["teacher"]["mse"].value
+    assert columns["upgraded"]["kl"].value < columns["teacher"]["kl"].value
+    assert done.sae is done.arms["upgraded"]
+    assert "it is returned for its lower divergence" in done.report.verdict
+
+
 def test_without_the_stage_there_is_no_further_column(states: HiddenStates) -> None:
     done = upgrade(teacher(states, "topk"), states, steps=4, settings=Settings(batch_size=64))
     assert list(done.report.columns) == ["teacher", "initialised", "upgraded", "control"]
