@@ -1,7 +1,7 @@
 """What a KL stage gains on the stories260K teachers: every arm with it and without it, at equal steps and equal L0.
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.upgrade.kl_stage --data ../shared/data --out RUNS \\
-        [--only topk_16,jumprelu_0.06,relu_0.5] [--write docs/measured/kl-stage.md]
+        [--only topk_16,jumprelu_0.06,relu_0.5] [--seeds 0] [--write docs/measured/kl-stage.md]
 
 A finished teacher is not run again. ``--tune RATE,WEIGHT;...`` trains controls alone, with these kl_rate and kl_weight,
 and measures them on the contexts of the judges, which no table reads. ``--cost`` says what a step of either kind costs,
@@ -120,7 +120,7 @@ def run(data: Path, out: Path, name: str, seed: int) -> Report:
 def table(reports: dict[str, Report]) -> str:
     """Each arm after the stage beside the same arm on the squared error alone."""
     lines = [
-        "| teacher, arm | L0: without, with | MSE: without | with | delta-CE: without | with | KL: without | with |",
+        "| teacher, seed, arm | L0: without, with | MSE: without | with | delta-CE: without | with | KL: without | with |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, report in reports.items():
@@ -154,21 +154,21 @@ def main() -> None:
     asking.add_argument("--data", type=Path, required=True)
     asking.add_argument("--out", type=Path, default=Path("kl-runs"))
     asking.add_argument("--only", default=",".join(TEACHERS))
-    asking.add_argument("--seed", type=int, default=0)
+    asking.add_argument("--seeds", default="0", help="orders of the data, each a row of its own")
     asking.add_argument("--tune", help="RATE,WEIGHT;RATE,WEIGHT;...")
     asking.add_argument("--cost", action="store_true")
     asking.add_argument("--write", type=Path, help="page whose table is replaced")
     asked = asking.parse_args()
-    names = asked.only.split(",")
+    names, seeds = asked.only.split(","), [int(seed) for seed in asked.seeds.split(",")]
     if asked.cost:
         cost(asked.data, names[0])
         return
     if asked.tune:
         pairs = [(float(rate), float(weight)) for rate, weight in (pair.split(",") for pair in asked.tune.split(";"))]
         for name in names:
-            tune(asked.data, name, pairs, asked.seed)
+            tune(asked.data, name, pairs, seeds[0])
         return
-    found = table({name: run(asked.data, asked.out, name, asked.seed) for name in names})
+    found = table({f"{name}, seed {seed}": run(asked.data, asked.out, name, seed) for seed in seeds for name in names})
     print(found)
     if asked.write:
         head, _ = asked.write.read_text(encoding="utf-8").split(MARK)
