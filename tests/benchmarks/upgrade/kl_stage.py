@@ -120,7 +120,7 @@ def run(data: Path, out: Path, name: str, seed: int) -> Report:
 def table(reports: dict[str, Report]) -> str:
     """Each arm after the stage beside the same arm on the squared error alone."""
     lines = [
-        "| teacher, seed, arm | L0: without, with | MSE: without | with | delta-CE: without | with | KL: without | with |",
+        "| teacher, arm | L0: without, with | MSE: without | with | delta-CE: without | with | KL: without | with |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, report in reports.items():

@@ -225,6 +225,7 @@ def test_the_report_of_an_upgrade_with_the_stage(states: HiddenStates) -> None:
         assert found[0].difference == pytest.approx(column.value - columns["control"][metric].value, abs=1e-9)
         assert found[0].low < found[0].difference < found[0].high
     assert "than that of the control without the KL stage (95% interval over contexts" in done.report.verdict
+    assert "; the control's own, with the stage, is " in done.report.verdict
     recipes = done.report.asked.recipes
     assert (recipes["upgraded"].kl_share, recipes["control"].kl_share) == (0.2, 0.2)
     assert (recipes["control_mse"].kl_share, recipes["upgraded_mse"].kl_share) == (0.0, 0.0)
