@@ -187,7 +187,8 @@ def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], n
     for found in comparisons:
         if (found.metric, found.other) == ("delta_ce", "control_mse"):
             sentence += f". Its delta-CE is {_spoken(found, 'that of the control without the KL stage')}"
-            for own in _by_context("control_mse", columns["control"], columns["control_mse"])[:1]:
+            for values in _by_context({name: columns[name] for name in ("control", "control_mse")})[:1]:
+                own = values.difference("control", "control_mse")
                 sentence += f"; the control's own, with the stage, is {_spoken(own, 'without it', first=False)}"
     return f"{sentence}. {note}".strip()
 
