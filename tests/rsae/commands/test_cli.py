@@ -86,6 +86,35 @@ def test_check_says_what_each_step_adds_and_what_to_do(inputs: dict[str, str], t
         assert said in result.output
 
 
+def test_the_kl_stage_is_the_last_step_of_a_check(inputs: dict[str, str], tmp_path: Path) -> None:
+    options = {name: value for name, value in inputs.items() if name != "--sae"}
+    asked = {
+        **options,
+        "--out": str(tmp_path / "run"),
+        "--steps": "8",
+        "--kl-share": "0.25",
+        "--refine": "residual_twice",
+    }
+    result = CliRunner().invoke(main, ["check", inputs["--sae"], *(word for pair in asked.items() for word in pair)])
+    tree = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert list(tree["attribution"]) == ["kl", "mse", "delta_ce"]
+    for found in tree["attribution"].values():
+        assert [(step["arm"], step["what"]) for step in found["steps"]] == [
+            ("control_mse", "more training"),
+            ("scale", "one scalar"),
+            ("polynomial_in_h", "a polynomial in h"),
+            ("fixed_denominator", "the ratio tau / h"),
+            ("ratio", "the trainable denominator"),
+            ("unrefined", "the norm share"),
+            ("upgraded_mse", "the refinement"),
+            ("upgraded", "the KL stage"),
+        ]
+    assert tree["attribution"]["kl"]["advice"] in tree["verdict"]
+    staged = [name for name, recipe in tree["question"]["recipes"].items() if recipe["kl_share"]]
+    assert set(staged) == {"control", "refine_only", "upgraded"}
+    assert result.exit_code in (0, 3), result.output
+
+
 def test_an_upgrade_that_gains_nothing_ends_with_exit_code_3(inputs: dict[str, str], tmp_path: Path) -> None:
     """It had saved an SAE that was worse than its teacher, and said so nowhere but in a table."""
     text = tmp_path / "text.json"
