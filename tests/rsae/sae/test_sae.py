@@ -155,6 +155,15 @@ def test_the_searched_step_is_the_best_along_its_direction() -> None:
         assert (best <= error(factor, True) * (1 + 1e-4)).all()
 
 
+def test_norms_are_not_folded_through_a_refinement_that_has_moved() -> None:
+    refined = random_sae("jumprelu", refine="residual_twice")
+    torch.testing.assert_close(fold_decoder_norms(refined)(X).reconstruction, refined(X).reconstruction)
+    assert refined.residual_step is not None
+    refined.residual_step.data.fill_(0.05)
+    with pytest.raises(ValueError, match="would change what the refinement 'residual_twice' does"):
+        fold_decoder_norms(refined)
+
+
 def test_two_passes_are_one_after_the_other() -> None:
     once, twice = (random_sae("topk", refine=refine) for refine in ("residual", "residual_twice"))
     assert once.residual_step is not None
