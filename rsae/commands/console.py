@@ -16,7 +16,7 @@ from rsae.report.report import Report
 from rsae.report.wording import shown, spoken
 from rsae.training.finetuning import Progress as Event
 
-__all__ = ["Bars", "frontier_table", "metrics_table", "refusing", "report_table"]
+__all__ = ["Bars", "attribution_table", "frontier_table", "metrics_table", "refusing", "report_table"]
 
 
 class _Refused(click.ClickException):
@@ -78,6 +78,19 @@ def report_table(report: Report) -> Table:
         table.add_column(spoken(name), justify="right", style="bold" if name == "upgraded" else None)
     for row in report.rows():
         table.add_row(row.label, *(shown(metric, row.name) for metric in row.metrics))
+    return table
+
+
+def attribution_table(report: Report) -> Table:
+    """What each step from the teacher to the upgraded SAE adds, as a table for the terminal."""
+    table = Table("what is added", "arm")
+    for name in ("MSE", "of the teacher's", "95% interval"):
+        table.add_column(name, justify="right")
+    found = report.attribution.get("mse", {"steps": [], "teacher": 1.0})
+    for step in found["steps"]:
+        change, low, high = (f"{100 * step[name] / found['teacher']:+.2f}%" for name in ("difference", "low", "high"))
+        value, unsure = f"{step['value']:.4g}", "" if step["certain"] else ", not told apart"
+        table.add_row(step["what"], spoken(step["arm"]), value, change, f"{low} to {high}{unsure}")
     return table
 
 

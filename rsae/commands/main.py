@@ -1,4 +1,4 @@
-"""The command line: `rsae upgrade`, `rsae evaluate`, `rsae frontier`, `rsae demo`."""
+"""The command line: `rsae upgrade`, `rsae check`, `rsae evaluate`, `rsae frontier`, `rsae demo`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from rich.console import Console
 import rsae
 from rsae import ranks
 from rsae.commands import options
-from rsae.commands.console import Bars, frontier_table, metrics_table, refusing, report_table
+from rsae.commands.console import Bars, attribution_table, frontier_table, metrics_table, refusing, report_table
 from rsae.demo import run
 from rsae.hosts.language_model import pick_device
 from rsae.report import frontier as curves
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
+from rsae.upgrading.arms import WATERFALL
 
 __all__ = ["main"]
 
@@ -33,38 +34,41 @@ def main() -> None:
 @main.command()
 @options.SAE
 @options.reading()
-@options.OUT
-@click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]")
-@options.SEED
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Train each arm so many times.")
-@click.option(
-    "--refine", type=click.Choice(["none", "gain", "residual"]), default="none", show_default=True, help="Extra decode."
-)
+@options.upgrading
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
-@options.PROBE
-@options.PROBE_TEST
-@click.option(
-    "--time-budget",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Minutes for all of it, in the place of --steps: as many steps as fit, at most the default.",
-)
-@click.option(
-    "--checkpoint-every",
-    type=click.IntRange(min=1),
-    default=250,
-    show_default=True,
-    help="Training steps between two checkpoints, from which the same command goes on after a kill.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    default="float32",
-    show_default=True,
-    help="Of the dense products in training; weights stay float32.",
-)
-@options.OVERWRITE
 @refusing("rsae upgrade")
-def upgrade(
+def upgrade(**asked: Any) -> None:
+    """Upgrade an SAE: report.json, report.html and the new SAE go to --out.
+
+    Killed and started again with the same arguments it goes on where it was. Under torchrun the processes share it.
+    Exit code 3: the answer is to keep the teacher, and the SAE in --out is the teacher's equal.
+    """
+    console, done = _upgraded(**asked)
+    _show(console, done.report, asked["out"])
+    _exit(done)
+
+
+@main.command()
+@click.argument("sae")
+@options.reading()
+@options.upgrading
+@refusing("rsae check")
+def check(**asked: Any) -> None:
+    """Where would an upgrade's gain come from?  SAE: folder or file of the sparse autoencoder.
+
+    Trains an arm for each step from more training to the rational, all alike, and says what each adds and what to do.
+    Within --time-budget the costliest steps are left out first. Writes what `upgrade` writes; exit code 3: keep the
+    teacher.
+    """
+    console, done = _upgraded(**asked, ablations=(WATERFALL,))
+    console.print(attribution_table(done.report))
+    for line in (done.report.verdict, f"Report: {(asked['out'] / 'report.html').resolve()}"):
+        console.print(line, soft_wrap=True, highlight=False)
+    _exit(done)
+
+
+def _upgraded(
+    *,
     sae: str,
     out: Path,
     steps: int | None,
@@ -75,14 +79,12 @@ def upgrade(
     time_budget: float | None,
     overwrite: bool,
     **rest: Any,
-) -> None:
-    """Upgrade an SAE: report.json, report.html and the new SAE go to --out.
-
-    Killed and started again with the same arguments it goes on where it was. Under torchrun the processes share it.
-    """
+) -> tuple[Console, rsae.Upgrade]:
+    """An upgrade as the options of a command ask for it, and the console that it used."""
     began = time.monotonic()
     free_directory(out, overwrite)
-    settings = {name: rest.pop(name) for name in ("refine", "ablations", "checkpoint_every", "precision")}
+    names = ("refine", "ablations", "checkpoint_every", "precision")
+    settings = {name: rest.pop(name) for name in names} | options.objective(rest)
     reading = rest
     place = pick_device(reading["device"])
     tasks = options.tasks(probe, probe_test)
@@ -107,7 +109,13 @@ def upgrade(
             settings=rsae.Settings(probe=tasks, **settings),
             time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
         )
-    _show(console, done.report, out)
+    return console, done
+
+
+def _exit(done: rsae.Upgrade) -> None:
+    """Exit code 3 where the answer is to keep the teacher."""
+    if not done.worth_it:
+        raise click.exceptions.Exit(3)
 
 
 @main.command()

@@ -12,17 +12,44 @@ from rsae.commands.console import Bars
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import REFINEMENTS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-__all__ = ["OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "reading", "states", "tasks"]
+__all__ = [
+    *("OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED"),
+    *("objective", "reading", "states", "tasks", "upgrading"),
+]
 
 SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
 PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
 PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help="Test texts.  [default: a quarter]")
+OBJECTIVE = click.option(
+    "--objective",
+    type=click.Choice(["mse", "mse+kl"]),
+    help="mse+kl: the last steps also keep the host's predictions.  [default: mse; mse+kl with one of the next two]",
+)
+KL_SHARE = click.option(
+    "--kl-share", type=click.FloatRange(0, 1, min_open=True), help="Share of the steps with mse+kl.  [default: 0.2]"
+)
+KL_WEIGHT = click.option(
+    "--kl-weight",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Weight of the divergence of predictions there, beside the squared error.  [default: 0.3]",
+)
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
+
+
+def objective(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that these options ask for, taken out of ``given``."""
+    named = given.pop("objective")
+    rest = {name: given.pop(name) for name in ("kl_share", "kl_weight")}
+    rest = {name: value for name, value in rest.items() if value is not None}
+    if rest and named == "mse":
+        raise ValueError("--kl-share and --kl-weight belong to --objective mse+kl; leave them out, or give that")
+    return {"objective": named or ("mse+kl" if rest else "mse"), **rest}
 
 
 def reading(required: bool = True) -> Callable[[_Command], _Command]:
@@ -64,6 +91,53 @@ def reading(required: bool = True) -> Callable[[_Command], _Command]:
         return command
 
     return decorated
+
+
+def upgrading(command: _Command) -> _Command:
+    """The options of the commands that upgrade, besides the SAE and its hidden states."""
+    shared = (
+        OUT,
+        click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]"),
+        SEED,
+        click.option(
+            "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Train each arm so many times."
+        ),
+        click.option(
+            "--refine",
+            type=click.Choice(REFINEMENTS),
+            default="none",
+            show_default=True,
+            help="Codes corrected by what their reconstruction leaves; one to four decodes more.",
+        ),
+        PROBE,
+        PROBE_TEST,
+        click.option(
+            "--time-budget",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Minutes for all of it, in the place of --steps: as many steps as fit, at most the default.",
+        ),
+        click.option(
+            "--checkpoint-every",
+            type=click.IntRange(min=1),
+            default=250,
+            show_default=True,
+            help="Training steps between two checkpoints, from which the same command goes on after a kill.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(["float32", "bfloat16"]),
+            default="float32",
+            show_default=True,
+            help="Of the dense products in training; weights stay float32.",
+        ),
+        OBJECTIVE,
+        KL_SHARE,
+        KL_WEIGHT,
+        OVERWRITE,
+    )
+    for option in reversed(shared):
+        command = option(command)
+    return command
 
 
 def states(

@@ -1,6 +1,7 @@
 """Hidden states of a language model, or of any other source, as a training, a calibration and a held-out part."""
 
 import hashlib
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,8 +30,8 @@ class HiddenStates:
     ``train`` is what training steps draw from, ``calibration`` a fixed sample of it, ``held_out`` what no step ever
     sees: it comes from documents (or contexts, or rows) of its own, the last ones of the source. ``question`` says how
     the vectors were made, ``statistics`` what was dropped and how large the rest is; ``host`` is the model, where there
-    is one; ``buffer`` is how many vectors are shuffled at a time (None: all). From a host in bfloat16 ``train`` is
-    bfloat16, too; all else is float32.
+    is one, and ``contexts`` the token numbers that it read ``train`` from; ``buffer`` is how many vectors are shuffled
+    at a time (None: all). From a host in bfloat16 ``train`` is bfloat16, too; all else is float32.
     """
 
     train: Tensor
@@ -40,6 +41,7 @@ class HiddenStates:
     statistics: dict[str, Any] = field(default_factory=dict)
     host: Host | None = None
     buffer: int | None = None
+    contexts: Sequence[Sequence[int]] = ()
 
     @property
     def d_in(self) -> int:
@@ -65,15 +67,16 @@ class HiddenStates:
         """
         if size < 1 or steps < 0:
             raise ValueError(f"batches need a size of at least 1 and no negative steps, not size={size}, steps={steps}")
-        fresh = self._orders(torch.Generator().manual_seed(seed))
-        order = torch.empty(0, dtype=torch.int64)
-        for step in range(steps):
-            while len(order) < size:
-                order = torch.cat([order, next(fresh)])
-            rows, order = order[:size], order[size:]
-            if step >= first:
-                mine = rows[part[0] :: part[1]].to(self.train.device)
-                yield self.train[mine].to(device, torch.float32)
+        for rows in _cut(self._orders(torch.Generator().manual_seed(seed)), size, first, steps):
+            mine = rows[part[0] :: part[1]].to(self.train.device)
+            yield self.train[mine].to(device, torch.float32)
+
+    def passages(self, size: int, seed: int, steps: int, *, first: int = 0) -> Iterator[list[Sequence[int]]]:
+        """Batches of ``size`` training contexts, number ``first`` to ``steps`` - 1, in an order as of `batches`."""
+        generator = torch.Generator().manual_seed(seed)
+        orders = (torch.randperm(len(self.contexts), generator=generator) for _ in itertools.count())
+        for chosen in _cut(orders, size, first, steps):
+            yield [self.contexts[i] for i in chosen.tolist()]
 
     def on(self, device: str | torch.device) -> "HiddenStates":
         """The same, its training vectors on a CUDA device if they fit into a quarter of the memory that is free there.
@@ -103,6 +106,17 @@ class HiddenStates:
             f"HiddenStates(d_in={self.d_in}, train={len(self.train)}, calibration={len(self.calibration)}, "
             f"held_out={len(self.held_out)}, host={'yes' if self.host else 'no'})"
         )
+
+
+def _cut(orders: Iterator[Tensor], size: int, first: int, steps: int) -> Iterator[Tensor]:
+    """Numbers, ``size`` at a time, of endless pieces: the batches ``first`` to ``steps`` - 1."""
+    order = torch.empty(0, dtype=torch.int64)
+    for step in range(steps):
+        while len(order) < size:
+            order = torch.cat([order, next(orders)])
+        rows, order = order[:size], order[size:]
+        if step >= first:
+            yield rows
 
 
 @dataclass(frozen=True)
@@ -231,7 +245,7 @@ def hidden_states(
     losses = up_to(last, reading.loss_tokens)
     host = Host(host.model, host.tokenizer, host.hook, losses, outlier_norm=counts["outlier_norm"])
     sample = _sample(train, reading.calibration, seed, folder)
-    return HiddenStates(train, sample, kept_out, question, counts, host, reading.shuffle_buffer)
+    return HiddenStates(train, sample, kept_out, question, counts, host, reading.shuffle_buffer, first)
 
 
 def _host(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -14,21 +14,26 @@ from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = [
     "Comparison",
+    "Paired",
     "compare",
     "compare_runs",
     "mean_metrics",
-    "paired_comparisons",
+    "paired",
     "token_errors",
     "verdict",
 ]
 
 
+_SPLICED = ("delta_ce", "kl")
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """``difference`` = upgraded minus other, of one metric whose value for the other is ``base``.
+    """``difference`` = ours (as a rule upgraded) minus other, of one metric whose value for the other is ``base``.
 
     ``low`` and ``high`` bound the difference at 95%; ``over`` says over what it scatters: ``"tokens"`` (one run, paired
-    by held-out token) or ``"seeds"`` (paired by seed, Student's t).
+    by held-out token), ``"contexts"`` (one run, paired by held-out context, Student's t) or ``"seeds"`` (paired by
+    seed, Student's t). Only the last holds what another order of the data would change.
     """
 
     metric: str
@@ -67,8 +72,10 @@ def compare(other: str, ours: Tensor, theirs: Tensor) -> Comparison:
     return Comparison("mse", other, mean, float(theirs.mean()), mean - 1.96 * error, mean + 1.96 * error, "tokens")
 
 
-def compare_runs(metric: str, other: str, ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
-    """The paired difference over seeds of two arms' values of a metric.
+def compare_runs(
+    metric: str, other: str, ours: Sequence[float], theirs: Sequence[float], over: str = "seeds"
+) -> Comparison:
+    """The paired difference over seeds (or contexts) of two arms' values of a metric.
 
     >>> found = compare_runs("mse", "control", [1.0, 1.1, 0.9], [1.2, 1.3, 1.1])
     >>> round(found.difference, 6), found.certain
@@ -81,7 +88,7 @@ def compare_runs(metric: str, other: str, ours: Sequence[float], theirs: Sequenc
     if len(gaps) > 1:
         deviation = math.sqrt(sum((g - mean) ** 2 for g in gaps) / (len(gaps) - 1))
         spread = float(stdtrit(len(gaps) - 1, 0.975)) * deviation / math.sqrt(len(gaps))
-    return Comparison(metric, other, mean, base, mean - spread, mean + spread, "seeds")
+    return Comparison(metric, other, mean, base, mean - spread, mean + spread, over)
 
 
 def mean_metrics(runs: Sequence[Metrics]) -> Metrics:
@@ -96,30 +103,65 @@ def mean_metrics(runs: Sequence[Metrics]) -> Metrics:
     return averaged
 
 
-def paired_comparisons(
+@dataclass(frozen=True)
+class Paired:
+    """A metric of several columns, in values that belong together: one a held-out token, a context, or a seed.
+
+    >>> found = Paired("mse", "seeds", {"control": torch.tensor([1.2, 1.3]), "upgraded": torch.tensor([1.0, 1.1])})
+    >>> round(found.difference("upgraded", "control").difference, 6)
+    -0.2
+    """
+
+    metric: str
+    over: str
+    values: Mapping[str, Tensor]
+
+    def mean(self, name: str) -> float:
+        """The mean of a column."""
+        return float(self.values[name].mean())
+
+    def difference(self, ours: str, other: str) -> Comparison:
+        """One column minus another, paired."""
+        if self.over == "tokens":
+            return replace(compare(other, self.values[ours], self.values[other]), metric=self.metric)
+        left, right = (self.values[name].tolist() for name in (ours, other))
+        return compare_runs(self.metric, other, left, right, self.over)
+
+
+def paired(
     teacher: SparseAutoencoder,
     columns: Mapping[str, Metrics],
     trained: Mapping[str, Sequence[SparseAutoencoder]],
     measured: Mapping[str, Sequence[Metrics]],
     held_out: Tensor,
-) -> tuple[Comparison, ...]:
-    """Upgraded against the teacher and every other trained arm."""
+) -> tuple[Paired, ...]:
+    """What teacher and arms are compared by: metrics of several seeds; of one, what its tokens and contexts add."""
     seeds = len(trained["upgraded"])
-    others = ["teacher", *(name for name in trained if name != "upgraded")]
     if seeds == 1:
-        ours = token_errors(trained["upgraded"][0], held_out)
-        return tuple(
-            compare(name, ours, token_errors(teacher if name == "teacher" else trained[name][0], held_out))
-            for name in others
-        )
+        saes = {"teacher": teacher, **{name: runs[0] for name, runs in trained.items()}}
+        errors = Paired("mse", "tokens", {name: token_errors(sae, held_out) for name, sae in saes.items()})
+        return errors, *_by_context({name: columns[name] for name in saes})
+    runs = {"teacher": [columns["teacher"]] * seeds, **measured}
+    return tuple(
+        Paired(metric, "seeds", {name: _values([run[metric].value for run in of]) for name, of in runs.items()})
+        for metric in ("mse", *_SPLICED)
+        if metric in columns["teacher"]
+    )
+
+
+def _by_context(columns: Mapping[str, Metrics]) -> list[Paired]:
+    """What a splice costs in each held-out context, where there was a host."""
     found = []
-    for name in others:
-        theirs = [columns["teacher"]] * seeds if name == "teacher" else measured[name]
-        for metric in ("mse", "delta_ce"):
-            if metric in columns["teacher"]:
-                left, right = ([run[metric].value for run in runs] for runs in (measured["upgraded"], theirs))
-                found.append(compare_runs(metric, name, left, right))
-    return tuple(found)
+    for metric in _SPLICED:
+        parts = {name: column[metric].by_context if metric in column else None for name, column in columns.items()}
+        known = {name: _values(part) for name, part in parts.items() if part}
+        if len(known) == len(columns):
+            found.append(Paired(metric, "contexts", known))
+    return found
+
+
+def _values(numbers: Sequence[float]) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float64)
 
 
 def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], note: str = "") -> str:
@@ -135,18 +177,31 @@ def verdict(columns: Mapping[str, Metrics], comparisons: Sequence[Comparison], n
     told = [found for found in comparisons if found.metric == "mse" and found.other in names]
     parts = []
     for found in told:
-        low, high = 100 * found.low / found.base, 100 * found.high / found.base
-        digits = 1 if abs(found.relative) >= 5e-3 else 2
-        size = f"{100 * abs(found.relative):.{digits}f}% {'lower' if found.difference < 0 else 'higher'}"
-        sure = f"{low:+.{digits}f}% to {high:+.{digits}f}%"
-        if found is told[0]:
-            sure = f"95% interval over {found.over}: {sure}"
-        unsure = "" if found.certain else ", not told apart from zero"
-        parts.append(f"{size} than {names[found.other]} ({sure}{unsure})")
+        parts.append(_spoken(found, names[found.other], first=found is told[0]))
     levels = [columns[name]["l0"].value for name in ("upgraded", *(found.other for found in told))]
     spoken = (" and " if len(parts) == 2 else "; ").join(parts)
     sentence = f"The upgraded SAE's MSE is {spoken}, at L0 {levels[0]:.2f}"
     if {f"{level:.2f}" for level in levels[1:]} != {f"{levels[0]:.2f}"}:
         against = [f"{level:.2f} ({found.other})" for level, found in zip(levels[1:], told, strict=True)]
         sentence += f" against {', '.join(against)}"
+    for found in comparisons:
+        if (found.metric, found.other) == ("delta_ce", "control_mse"):
+            sentence += f". Its delta-CE is {_spoken(found, 'that of the control without the KL stage')}"
+            for values in _by_context({name: columns[name] for name in ("control", "control_mse")})[:1]:
+                own = values.difference("control", "control_mse")
+                sentence += f"; the control's own, with the stage, is {_spoken(own, 'without it', first=False)}"
     return f"{sentence}. {note}".strip()
+
+
+def _spoken(found: Comparison, other: str, first: bool = True) -> str:
+    """A comparison in words; the first of a sentence says over what its interval is."""
+    if not found.base:
+        return f"{found.difference:.3g} above {other}, which is 0"
+    low, high = sorted(100 * bound / found.base for bound in (found.low, found.high))
+    digits = 1 if abs(found.relative) >= 5e-3 else 2
+    size = f"{100 * abs(found.relative):.{digits}f}% {'lower' if found.difference < 0 else 'higher'}"
+    sure = f"{low:+.{digits}f}% to {high:+.{digits}f}%"
+    if first:
+        sure = f"95% interval over {found.over}: {sure}"
+    unsure = "" if found.certain else ", not told apart from zero"
+    return f"{size} than {other} ({sure}{unsure})"

@@ -1,6 +1,6 @@
 """Metrics of an SAE on held-out hidden states, each number with its definition attached."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,13 +19,16 @@ class Metric:
     """A number and what it is.
 
     ``standard_error``: of a mean over several seeds. ``token_error``: of one run's mean over held-out tokens, as if
-    these were independent; it says how sure the number is, not how sure a difference of two columns is.
+    these were independent (of delta-CE and KL over held-out contexts); it says how sure the number is, not how sure a
+    difference of two columns is. ``by_context``: what each held-out context adds, so that their mean is the value; two
+    columns are paired by it.
     """
 
     value: float
     definition: str
     standard_error: float | None = None
     token_error: float | None = None
+    by_context: Sequence[float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields, without those that are absent."""
@@ -82,14 +85,20 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
     tolerance = sae.tolerance
     values, errors = _reconstruction(sae, x, tolerance)
     known = {"tokens": f"{len(x)}"}
+    by_context: dict[str, list[float]] = {}
     if host is not None:
-        clean, zero, (spliced, divergence) = host.clean_loss(), host.zero_ablated_loss(), host.spliced(sae)
+        clean, zero = host.clean_loss(), host.zero_ablated_loss()
+        losses, divergences = host.spliced(sae)
+        parts = {"delta_ce": losses - host.clean(), "kl": divergences}
+        spliced = float(losses.mean())
+        errors |= {name: float(part.std()) / len(part) ** 0.5 for name, part in parts.items() if len(part) > 1}
         values |= {"ce_clean": clean, "ce_spliced": spliced, "ce_zero": zero, "ce_mean": host.mean_ablated_loss()}
         values |= {"delta_ce": spliced - clean, "loss_recovered": loss_recovered(clean, spliced, zero)}
-        values["kl"] = divergence
+        values["kl"] = float(parts["kl"].mean())
+        by_context = {name: part.tolist() for name, part in parts.items()}
         known |= {"ce": host.definition, "kl": str(host.divergence_tokens)}
     found = {
-        name: Metric(value, DEFINITIONS[name].format(**known), token_error=errors.get(name))
+        name: Metric(value, DEFINITIONS[name].format(**known), None, errors.get(name), by_context.get(name))
         for name, value in values.items()
     }
     if tolerance:

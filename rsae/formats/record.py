@@ -14,6 +14,7 @@ from torch import nn
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations.paper import Activation, PaperActivation
+from rsae.activations.polynomial import PolynomialActivation
 from rsae.activations.ratio import RationalActivation
 from rsae.formats.checked import number
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -28,7 +29,9 @@ def record_of(sae: SparseAutoencoder) -> dict[str, Any]:
     gate = sae.activation
     record: dict[str, Any] = {"family": sae.family, "k": sae.k, "refine": sae.refine, "activation": None}
     if sae.residual_step is not None:
-        record["residual_step"] = sae.residual_step.item()
+        record["residual_step"] = sae.residual_step.tolist()
+    if isinstance(gate, PolynomialActivation):
+        raise ValueError("no format holds a polynomial in h: it is a column for comparison; save the upgraded SAE")
     if gate is not None:
         entry: dict[str, Any] = {name: getattr(gate, name).tolist() for name in _COEFFICIENTS}
         if isinstance(gate, PaperActivation):
@@ -51,7 +54,11 @@ def recorded(record: Mapping[str, Any], source: str, **options: Any) -> SparseAu
     """
     sae = SparseAutoencoder(**options, activation=_activation(record, source), refine=record.get("refine", "none"))
     if sae.residual_step is not None:
-        sae.residual_step.data.fill_(number(record.get("residual_step", 0.0), f"residual_step of {source}"))
+        steps = record.get("residual_step", 0.0)
+        known = [number(step, f"residual_step of {source}") for step in (steps if isinstance(steps, list) else [steps])]
+        if len(known) != sae.residual_step.numel():
+            raise ValueError(f"{source} has {len(known)} steps for the refinement {sae.refine!r}")
+        sae.residual_step.data.copy_(torch.tensor(known).reshape(sae.residual_step.shape))
     return sae
 
 

@@ -32,7 +32,8 @@ class StandaloneSAE(nn.Module):
         self.config = config
         record = config["rational"]
         self.family, self.k, self.refine = record["family"], record["k"], record["refine"]
-        self.residual_step = record.get("residual_step", 0.0)
+        steps = record.get("residual_step", [])
+        self.residual_steps = steps if isinstance(steps, list) else [steps]
         self.rescale = config.get("rescale_acts_by_decoder_norm", False)
         for name, value in weights.items():
             self.register_parameter(name, nn.Parameter(value))
@@ -50,9 +51,17 @@ class StandaloneSAE(nn.Module):
         if self.refine == "none":
             return codes
         target, image = x - self.b_dec, codes @ self._rows()
-        if self.refine == "residual":
-            moved = codes + self.residual_step * ((target - image) @ self._rows().T)
-            return torch.where(codes > 0, moved.clamp_min(0.0), 0.0)
+        for step in self.residual_steps:
+            left = target - image
+            move = (left @ self._rows().T) * (codes > 0)
+            if self.refine.startswith("search"):
+                along = move @ self._rows()
+                best = (left * along).sum(-1, keepdim=True) / along.square().sum(-1, keepdim=True).clamp_min(1e-12)
+                move = move * best.clamp(0.0, 10.0)
+            codes = (codes + step * move).clamp_min(0.0)
+            image = codes @ self._rows()
+        if self.refine != "gain":
+            return codes
         power = image.square().sum(-1, keepdim=True)
         gain = (target * image).sum(-1, keepdim=True) / power.clamp_min(1e-12)
         return codes * torch.where(power > 1e-12, gain.clamp(0.5, 2.0), 1.0)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Hook", "capture", "layers_before", "layers_of", "replacing", "resolve_hook"]
+__all__ = ["Hook", "capture", "layers_before", "layers_of", "reached", "replacing", "resolve_hook"]
 
 _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
 
@@ -130,6 +130,12 @@ def replacing(model: nn.Module, place: Hook, function: Callable[[Tensor], Tensor
 
 
 def capture(model: nn.Module, place: Hook, input_ids: Tensor) -> Tensor:
+    """Hidden states [batch, position, d_in] at ``place``, without a gradient: `reached`."""
+    with torch.no_grad():
+        return reached(model, place, input_ids)
+
+
+def reached(model: nn.Module, place: Hook, input_ids: Tensor) -> Tensor:
     """Hidden states [batch, position, d_in] at ``place``; the forward pass over ``input_ids`` stops there.
 
     No attention mask is given: contexts are padded on the right, and a causal model's positions never see what follows.
@@ -138,9 +144,9 @@ def capture(model: nn.Module, place: Hook, input_ids: Tensor) -> Tensor:
     def stop(hidden: Tensor) -> Tensor:
         raise _Reached(hidden)
 
-    with replacing(model, place, stop), torch.no_grad():
+    with replacing(model, place, stop):
         try:
             model(input_ids=input_ids, use_cache=False)
-        except _Reached as reached:
-            return reached.hidden
+        except _Reached as stopped:
+            return stopped.hidden
     raise ValueError(f"the forward pass of {type(model).__name__} never reaches {place.name!r}; try a layer's name")

@@ -68,6 +68,7 @@ class Host:
         self.contexts = [context for context in contexts if len(context) > 1]
         self.outlier_norm = outlier_norm
         self._known: dict[str, float] = {}
+        self._clean = torch.empty(0)
         self._before: Replay | None = None  # of the layers before the hook, and of all of them: from the clean pass
         self._whole: Replay | None = None
 
@@ -127,37 +128,47 @@ class Host:
 
     def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
         """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
-        return self._sums(replace, 0)[0] / self.predicted_tokens
+        return float(self._sums(replace, 0)[0].sum()) / self.predicted_tokens
 
     def spliced_loss(self, sae: nn.Module) -> float:
         """Cross-entropy with the reconstruction of ``sae`` at the hook, in nats a token."""
         return self.loss(_reconstruction(sae))
 
-    def spliced(self, sae: nn.Module) -> tuple[float, float]:
-        """`spliced_loss`, and the KL divergence, in nats a token, of next-token distributions from the clean ones; both
-        from one pass. After `clean_loss` what that pass gave is not run again.
+    def spliced(self, sae: nn.Module) -> tuple[Tensor, Tensor]:
+        """What each context adds to `spliced_loss`, and to the KL divergence of next-token distributions from the clean
+        ones, in nats a token: float64 [contexts] each, whose means are those of all tokens.
+
+        Both are from one pass. After `clean_loss` what that pass gave is not run again.
 
         ``sum_v p(v) log(p(v) / q(v))`` with p the clean and q the spliced distribution, mean over every position of
         the first held-out contexts: at most `divergence_tokens` of them, one context at least.
         """
         loss, divergence = self._sums(_reconstruction(sae), len(self._divergence_contexts()))
-        return loss / self.predicted_tokens, divergence / self.divergence_tokens
+        return self._shares(loss), divergence * len(divergence) / self.divergence_tokens
 
-    def _sums(self, replace: Callable[[Tensor], Tensor] | None, first: int) -> tuple[float, float]:
-        """Cross-entropy over all next tokens, and the divergence over all positions of the ``first`` contexts."""
-        loss = divergence = 0.0
+    def _shares(self, loss: Tensor) -> Tensor:
+        """Sums over the next tokens of each context, such that their mean is a loss."""
+        return loss * len(loss) / self.predicted_tokens
+
+    def _sums(self, replace: Callable[[Tensor], Tensor] | None, first: int) -> tuple[Tensor, Tensor]:
+        """Of each context the cross-entropy of its next tokens, and of the ``first`` the divergence of positions."""
+        loss = torch.zeros(len(self.contexts), dtype=torch.float64)
+        divergence = torch.zeros(first, dtype=torch.float64)
         with evaluating(self.model):
             for number, (chosen, tokens, mask) in enumerate(self._batches()):
                 with _replayed(self._before, number):
                     logits = self._logits(tokens, mask, replace)
-                loss += _cross_entropy(logits, tokens, mask)
+                loss[chosen] = _cross_entropies(logits, tokens, mask)
                 rows = torch.tensor([i < first for i in chosen], device=tokens.device)
                 if rows.any():
-                    q = logits[rows].float().log_softmax(-1)[mask[rows]]
+                    kept = mask[rows]
+                    q = logits[rows].float().log_softmax(-1)[kept]
                     del logits  # as large as all that follows
                     with _replayed(self._whole, number, rows):
-                        p = self._logits(tokens[rows], mask[rows], None).float().log_softmax(-1)[mask[rows]]
-                    divergence += (p.exp() * (p - q)).sum().item()
+                        p = self._logits(tokens[rows], kept, None).float().log_softmax(-1)[kept]
+                    each = torch.zeros(kept.shape, device=kept.device)
+                    each[kept] = (p.exp() * (p - q)).sum(1)
+                    divergence[[i for i in chosen if i < first]] = each.double().sum(1).cpu()
         return loss, divergence
 
     @property
@@ -202,7 +213,8 @@ class Host:
                 for replay in replays:
                     if replay is not None:
                         noting.enter_context(replay.noting())
-                self._known["clean"] = self.loss()
+                self._clean = self._sums(None, 0)[0]
+            self._known["clean"] = float(self._clean.sum()) / self.predicted_tokens
             self._before, self._whole = replays
             if self._whole is not None:  # only the divergence reads it
                 first = len(self._divergence_contexts())
@@ -210,6 +222,11 @@ class Host:
                     if min(chosen) >= first:
                         self._whole.outputs[number] = None
         return self._known["clean"]
+
+    def clean(self) -> Tensor:
+        """What each context adds to `clean_loss`: float64 [contexts], whose mean it is."""
+        self.clean_loss()
+        return self._shares(self._clean)
 
     def zero_ablated_loss(self) -> float:
         """Cross-entropy with zeros at the hook, in nats a token; measured once."""
@@ -253,11 +270,13 @@ def _replayed(replay: Replay | None, batch: int, rows: Tensor | None = None) -> 
     return nullcontext() if replay is None else replay.of(batch, rows)
 
 
-def _cross_entropy(logits: Tensor, tokens: Tensor, mask: Tensor) -> float:
+def _cross_entropies(logits: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+    """The sum over next tokens of each context [batch], as float64."""
     targets = tokens[:, 1:].masked_fill(~mask[:, 1:], -100)
-    return nn.functional.cross_entropy(
-        logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
-    ).item()
+    each = nn.functional.cross_entropy(
+        logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none"
+    )
+    return each.view_as(targets).double().sum(1).cpu()
 
 
 def _reconstruction(sae: nn.Module) -> Callable[[Tensor], Tensor]:

@@ -1,7 +1,7 @@
 """The first layers of a model are run once over some batches, and then passed by: later passes begin in the middle."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -49,13 +49,16 @@ class Replay:
         finally:
             handle.remove()
 
-    @contextmanager
-    def of(self, batch: int, rows: Tensor | None = None) -> Iterator[None]:
+    def of(self, batch: int, rows: Tensor | None = None) -> AbstractContextManager[None]:
         """While active, every one of the layers gives what the last of them gave for a batch (or for ``rows`` of it).
 
         Hooks on them still run.
         """
-        output = self.outputs[batch] if rows is None else _rows(self.outputs[batch], rows)
+        return self.giving(self.outputs[batch] if rows is None else _rows(self.outputs[batch], rows))
+
+    @contextmanager
+    def giving(self, output: Any) -> Iterator[None]:
+        """While active, every one of the layers gives ``output``."""
         before = [layer.__dict__.get("forward") for layer in self.layers]  # set by libraries that move weights about
         for layer in self.layers:
             layer.forward = lambda *_args, **_kwargs: output

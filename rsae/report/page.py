@@ -17,7 +17,7 @@ from rsae.report.wording import COLUMNS, LABELS, judged, number, percent, shown,
 
 __all__ = ["EVIDENCE", "render"]
 
-EVIDENCE = ("certificates", "histograms", "probing", "continuity", "frontier")
+EVIDENCE = ("attribution", "certificates", "histograms", "probing", "continuity", "frontier")
 FIRST = 20  # latents that changed most, listed before all others
 GROUP = 100
 
@@ -37,8 +37,10 @@ def render(tree: Mapping[str, Any]) -> str:
         report=report,
         asked=asked,
         rows=rows,
-        against=[_against(columns, row.name) for row in rows],
+        against=[_against(columns, row.name, asked.comparisons) for row in rows],
         meanings=COLUMNS,
+        labels=LABELS,
+        steps={metric: [_step(step, part) for step in part["steps"]] for metric, part in report["attribution"].items()},
         comparisons=[_comparison(found) for found in asked.comparisons],
         certificates={name: _certificate(entry) for name, entry in report["certificates"].items()},
         continuity=_continuity(report["continuity"]),
@@ -55,8 +57,8 @@ def _cell(metric: Metric | None, name: str, single: bool) -> tuple[str, str]:
     return value, f"± {error}" if error else ""
 
 
-def _against(columns: Mapping[str, Any], name: str) -> str:
-    """Upgraded against control, in words: how much lower or higher, and whether that is better."""
+def _against(columns: Mapping[str, Any], name: str, comparisons: Sequence[Comparison]) -> str:
+    """Upgraded against control, in words: how much lower or higher, and where an interval tells, whether better."""
     ours, theirs = (columns.get(column, {}).get(name) for column in ("upgraded", "control"))
     if ours is None or theirs is None or not all(math.isfinite(metric.value) for metric in (ours, theirs)):
         return ""
@@ -66,8 +68,26 @@ def _against(columns: Mapping[str, Any], name: str) -> str:
         return "equal to 0.05%" if difference else "equal"
     size = f"{100 * share:.1f}%" if share < 1 else f"{difference:+.3g}"
     words = f"{size} {'higher' if difference > 0 else 'lower'}"
-    verdict = judged(name, difference)
-    return f"{words}: {verdict}" if verdict else words
+    paired = [found for found in comparisons if (found.metric, found.other) == (name, "control")]
+    if not paired:
+        return words
+    return f"{words}: {judged(name, difference) if paired[0].certain else 'not told apart'}"
+
+
+def _step(step: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, str]:
+    """A step of the waterfall as the cells of a table row; differences are in percent of the teacher's value."""
+
+    def share(value: float | None) -> str:
+        return "unknown" if value is None else f"{100 * value / part['teacher']:+.2f}%"
+
+    return {
+        "what": step["what"],
+        "arm": spoken(step["arm"]),
+        "value": shown(Metric(step["value"], "")),
+        "difference": share(step["difference"]),
+        "interval": f"{share(step['low'])} to {share(step['high'])}",
+        "verdict": judged(step["metric"], step["difference"]) if step["certain"] else "not told apart",
+    }
 
 
 def _comparison(found: Comparison) -> dict[str, str]:

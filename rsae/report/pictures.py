@@ -22,6 +22,7 @@ COLOURS = {
     "control_twice": "#E69F00",
     "scale": "#CC79A7",
     "polynomial": "#56B4E9",
+    "fixed_denominator": "#56B4E9",
 }
 _OTHERS = ("#000000", "#8C510A", "#5AAE61", "#762A83")
 _CERTAIN = 0.9  # a gate without a threshold has every ratio at 0: such a histogram would only hide the other
@@ -41,14 +42,20 @@ class Picture:
 
 
 def of_report(tree: Mapping[str, Any]) -> dict[str, list[Picture]]:
-    """The pictures for which a report's tree has data, by part of the page: ``columns``, ``frontier``, ``curve``."""
-    parts: dict[str, list[Picture]] = {"columns": [], "frontier": [], "curve": []}
+    """The pictures for which a report's tree has data, by part of the page."""
+    parts: dict[str, list[Picture]] = {"attribution": [], "columns": [], "frontier": [], "curve": []}
     frontier, histograms = tree.get("frontier", {}), tree.get("histograms", {})
 
     def add(part: str, caption: str, draw: Callable[..., None], *data: Any) -> None:
         image = base64.b64encode(svg(draw, *data).encode()).decode("ascii")
         parts[part].append(Picture("data:image/svg+xml;base64," + image, caption))
 
+    if (found := tree.get("attribution", {}).get("mse")) and found["steps"]:
+        caption = (
+            "MSE on held-out vectors from the teacher to the upgraded SAE, one change a step, all at the same L0. Grey "
+            "with a dot: the 95% interval of the step (the thin line) holds zero. The axis need not begin at 0."
+        )
+        add("attribution", caption, _draw_waterfall, found)
     points = {
         name: (column["l0"]["value"], column["mse"]["value"])
         for name, column in tree["columns"].items()
@@ -81,6 +88,33 @@ def of_report(tree: Mapping[str, Any]) -> dict[str, list[Picture]]:
         caption = "Pre-activations of the codes that are not 0, on held-out tokens, before and after fine-tuning."
         add("curve", caption, _draw_histogram, histograms["pre_activation"], "pre-activation")
     return parts
+
+
+def _draw_waterfall(axes: Any, found: Mapping[str, Any]) -> None:
+    """Draw a bar from each arm's value to the next, in percent of the teacher's; the first and the last in full."""
+    teacher, steps = found["teacher"], found["steps"]
+    labels = ["teacher", *(step["what"] for step in steps), "upgraded"]
+    ends = (teacher, steps[-1]["value"])
+    for place, value in ((0, teacher), (len(steps) + 1, steps[-1]["value"])):
+        axes.barh(place, value, color=COLOURS["teacher" if place == 0 else "upgraded"], height=0.6)
+    for place, step in enumerate(steps, 1):
+        colour = "#009E73" if step["difference"] < 0 else "#D55E00"
+        colour = colour if step["certain"] else "#bbbbbb"
+        axes.barh(place, step["difference"], left=step["base"], color=colour, height=0.6)
+        if None not in (step["low"], step["high"]):
+            interval = [step["base"] + step[end] for end in ("low", "high")]
+            axes.plot(interval, [place, place], color="#1c2430", linewidth=1)
+        sign = f"{100 * step['difference'] / teacher:+.1f}%{'' if step['certain'] else ' ·'}"
+        axes.annotate(
+            sign, (max(step["base"], step["value"]), place), xytext=(4, 0), textcoords="offset points", va="center"
+        )
+    values = [*ends, *(step["value"] for step in steps)]
+    least, most = min(values), max(values)
+    left = 0 if least < 0.7 * teacher else least - 0.3 * (teacher - least) - 0.01 * teacher
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xlim(left, most + 0.2 * (most - left))  # on the right there is room for a label
+    axes.set_xlabel("MSE (summed over dimensions)")
 
 
 def _draw_columns(axes: Any, points: Mapping[str, tuple[float, float]]) -> None:

@@ -26,7 +26,8 @@ class Report:
     ``columns[name][metric]`` is a `Metric`: columns ``teacher``, ``initialised``, ``upgraded``, ``control``, and those
     that were asked for. ``verdict`` is one sentence on how the upgraded SAE stands against teacher and control.
     ``curves`` holds the history of each trained arm and, under ``"activation"``, the learned curve. The rest are trees
-    of plain values, empty where nothing of the kind was done: what was proved (``certificates``), histograms of
+    of plain values, empty where nothing of the kind was done: what each arm adds, by metric (``attribution``, see
+    `rsae.evaluation.attribution`), what was proved (``certificates``), histograms of
     pre-activations and codes, sparse probing, feature continuity, and a frontier over several sparsities.
 
     >>> from rsae.evaluation.metrics import Metric
@@ -40,6 +41,7 @@ class Report:
     question: Mapping[str, Any]
     verdict: str
     curves: Mapping[str, Any] = field(default_factory=dict)
+    attribution: Mapping[str, Any] = field(default_factory=dict)
     certificates: Mapping[str, Any] = field(default_factory=dict)
     histograms: Mapping[str, Any] = field(default_factory=dict)
     probing: Mapping[str, Any] = field(default_factory=dict)
@@ -50,6 +52,15 @@ class Report:
     def asked(self) -> Question:
         """``question``, the plain values of the report, as a record."""
         return Question.from_json(self.question)
+
+    @property
+    def advised(self) -> str:
+        """The simplest column that is not surely worse than the best one; ``"teacher"``: do not train. Else empty.
+
+        By MSE; by the KL divergence where the arms were trained to keep that low.
+        """
+        first = next(iter(self.attribution.values()), None)
+        return "" if first is None else str(first["advised"])
 
     def rows(self) -> list[Row]:
         """The metrics that any column has, the usual ones first."""

@@ -42,4 +42,5 @@ def read_columns(tree: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[st
 
 def _metric(entry: Mapping[str, Any]) -> Metric:
     value = math.nan if entry["value"] is None else entry["value"]
-    return Metric(value, entry["definition"], entry.get("standard_error"), entry.get("token_error"))
+    rest = {name: entry.get(name) for name in ("standard_error", "token_error", "by_context")}
+    return Metric(value, entry["definition"], **rest)

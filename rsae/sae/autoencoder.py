@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from rsae.activations.paper import Activation
 from rsae.activations.ratio import norm_share
 from rsae.sae.conventions import PLAIN, Conventions
+from rsae.sae.refinement import REFINEMENTS, corrected, first_steps, least_squares_gain
 from rsae.sae.support import Search, Support, above, group_maxima, largest
 
-__all__ = ["FAMILIES", "Family", "SAEOutput", "SparseAutoencoder", "least_squares_gain"]
+__all__ = ["FAMILIES", "Family", "SAEOutput", "SparseAutoencoder"]
 
 Family = Literal["relu", "jumprelu", "topk", "groupmax"]
 FAMILIES = ("relu", "jumprelu", "topk", "groupmax")
-REFINEMENTS = ("none", "gain", "residual")
 _ENTRIES = 2**22  # of a matrix [tokens, d_sae] at once: 16 MiB in float32
 
 
@@ -57,8 +57,9 @@ class SparseAutoencoder(nn.Module):
         What differs between the libraries that train SAEs: `Conventions`.
     refine:
         ``"none"``; ``"gain"``: the codes of a token are scaled by the least-squares gain, held in [0.5, 2];
-        ``"residual"``: one step ``z <- max(z + eta W_dec (x - x_hat), 0)`` on the support. Not activations: they read
-        the other codes, and cost one more decode.
+        ``"residual"``: one step ``z <- max(z + eta W_dec (x - x_hat), 0)`` on the support, ``"residual_twice"``: two,
+        each with its eta; ``"search"``, ``"search_twice"``: the same with eta times the step that is best for the
+        token. Not activations: they read the other codes, and cost more decodes (`rsae.sae.refinement`).
     metadata:
         Free form (hook name, source, the config as read).
 
@@ -122,8 +123,7 @@ class SparseAutoencoder(nn.Module):
                 _checked("threshold", values.expand(d_sae) if values.ndim == 0 else values, (d_sae,))
             )
         self.register_parameter("threshold", threshold)
-        step = nn.Parameter(torch.zeros(())) if refine == "residual" else None
-        self.register_parameter("residual_step", step)
+        self.register_parameter("residual_step", first_steps(refine))
         self.family: Family = family
         self.k = k
         self.activation = activation
@@ -177,13 +177,22 @@ class SparseAutoencoder(nn.Module):
     def _refined(self, codes: Tensor, x: Tensor) -> Tensor:
         if self.refine == "none":
             return codes
-        target = x - self.b_dec
-        image = codes @ self._rows()
+        rows, target = self._rows(), x - self.b_dec
+        image = codes @ rows
         if self.refine == "gain":
             return codes * least_squares_gain(target, image)
         assert self.residual_step is not None
-        correction = (target - image) @ self._rows().T
-        return torch.where(codes > 0, (codes + self.residual_step * correction).clamp_min(0.0), 0.0)
+        found, _ = corrected(
+            codes,
+            image,
+            target,
+            steps=self.residual_step,
+            searched=self.refine.startswith("search"),
+            decode=lambda z: z @ rows,
+            pull=lambda left: left @ rows.T,
+            spread=lambda each: each,
+        )
+        return found
 
     def _rows(self) -> Tensor:
         """Decoder rows [d_sae, d_in] in the units of the codes."""
@@ -243,16 +252,6 @@ class SparseAutoencoder(nn.Module):
         """What `repr` shows."""
         gate = f"k={self.k}" if self.k is not None else self.family
         return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}"
-
-
-def least_squares_gain(target: Tensor, image: Tensor) -> Tensor:
-    """The gain [..., 1] in [0.5, 2] that brings ``gain * image`` [..., d_in] nearest to ``target``.
-
-    The squared error is convex in the gain and the interval holds 1, so no token's error rises.
-    """
-    power = image.square().sum(-1, keepdim=True)
-    gain = (target * image).sum(-1, keepdim=True) / power.clamp_min(1e-12)
-    return torch.where(power > 1e-12, gain.clamp(0.5, 2.0), 1.0)
 
 
 def _checked(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Tensor:

@@ -20,13 +20,21 @@ def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
     ------
     ValueError
         for topk without rescale_by_decoder_norm, or groupmax, whose rows differ in norm (there the norm does not take
-        part in the selection, so folding would change the support), or for a `PaperActivation`, which is not
-        homogeneous.
+        part in the selection, so folding would change the support), for a `PaperActivation`, which is not
+        homogeneous, or for steps of a refinement, which go along decoder rows of their own length.
     """
     raw = sae.W_dec.norm(dim=1)
     norms = torch.where(raw > 0, raw, 1.0)
     if sae.dense and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
         raise ValueError("decoder norms cannot be folded through the paper's dense activation: fold the teacher first")
+    if (
+        sae.residual_step is not None
+        and bool(sae.residual_step.any())
+        and not torch.allclose(norms, torch.ones_like(norms), atol=1e-4)
+    ):
+        raise ValueError(
+            f"folding decoder norms would change what the refinement {sae.refine!r} does: fold before the upgrade"
+        )
     low, high = float(norms.min()), float(norms.max())
     if sae.k is not None and not sae.conventions.rescale_by_decoder_norm and high > 1.001 * low:
         raise ValueError(

@@ -4,12 +4,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from rsae import ranks
 from rsae.data.states import HiddenStates
+from rsae.hosts.splicing import Passage, Splicing
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
 from rsae.training.l0 import match_l0, mean_l0
@@ -53,7 +55,8 @@ def finetune(
     Adam (0.9, 0.999) without weight decay; linear warm-up, then a cosine to zero; decoder rows back to their norm after
     each step. The loss is the squared error summed over d_in, plus a penalty that holds L0: none for topk, L0 with a
     straight-through gradient for jumprelu, L1 or the batch's largest entries for relu. Batches depend on their size and
-    ``seed`` alone, so two arms with the same two see the same data. Deterministic on one machine.
+    ``seed`` alone, so two arms with the same two see the same data. Deterministic on one machine. A recipe with a
+    ``kl_share`` ends with a stage whose loss also holds the divergence of the host's predictions (`Recipe`).
 
     ``progress`` is called about fifty times; ``curve`` collects (step, loss, l0) at the same moments. With a
     ``checkpoint`` the training of ``arm`` goes on where it was, and ends with the same bits.
@@ -61,7 +64,8 @@ def finetune(
     Raises
     ------
     ValueError
-        for a width that does not fit, fewer vectors than a batch, steps below 1, or an L0 target out of range.
+        for a width that does not fit, fewer vectors than a batch, steps below 1, an L0 target out of range, or a KL
+        stage on hidden states without a language model.
     """
     recipe = recipe or recipe_for(sae)
     steps = recipe.steps if steps is None else steps
@@ -117,5 +121,31 @@ def stepping(
     """Take the steps that are left, of this rank's parts of the batches; the squared error and L0 of each."""
     place = training.sae.W_enc.device  # with its number, which a thread that fetches does not know
     part = (ranks.rank(), ranks.count())
-    for x in fetched(hidden_states.batches(batch_size, seed, steps, place, first=training.done, part=part), place):
+    turn = min(training.turn, steps)
+    first = min(training.done, turn)
+    for x in fetched(hidden_states.batches(batch_size, seed, turn, place, first=first, part=part), place):
         yield training.step(training.sae.conventions.normalised(x)[0] / scale)
+    if training.done < steps:
+        yield from _with_divergence(training, scale, hidden_states, seed, steps)
+
+
+def _with_divergence(
+    training: Training, scale: float, hidden_states: HiddenStates, seed: int, steps: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The steps of the KL stage: on whole contexts, which the model reads clean once, and once with the arm's SAE."""
+    assert hidden_states.host is not None
+    splicing, place = Splicing(hidden_states.host, hidden_states.contexts), training.sae.W_enc.device
+    first, size = training.done - training.turn, training.recipe.kl_contexts
+    for contexts in hidden_states.passages(size, seed, steps - training.turn, first=first):
+        passage = splicing.passage(contexts)
+        inputs, shift, unit = training.sae.conventions.normalised(passage.vectors.to(place))
+        inputs = inputs / scale
+        yield training.step(inputs, partial(_divergence, passage, inputs, shift, scale * unit))
+
+
+def _divergence(
+    passage: Passage, inputs: Tensor, shift: Tensor | float, unit: Tensor | float, left: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The divergence where so much is left of inputs [n, d_in] in units of training, and its gradient for that."""
+    found, slope = passage.divergence((inputs - left) * unit + shift)
+    return found, -unit * slope

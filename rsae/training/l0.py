@@ -54,7 +54,7 @@ def match_l0(sae: SparseAutoencoder, x: Tensor, target: float, rounds: int = 5) 
             sae.threshold.mul_(max(_quantile(sae, x, wanted), 1e-6))
         else:
             sae.b_enc.sub_(_quantile(sae, x, wanted))
-        if (sae.activation is None or sae.dense) and sae.refine != "residual":
+        if (sae.activation is None or sae.dense) and sae.refine in ("none", "gain"):
             break
         found = mean_l0(sae, x)
         if abs(found - target) <= 5e-4 * target:

@@ -1,18 +1,30 @@
 """The forward pass of training for each kind of support, with the penalty that holds L0 there."""
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from rsae import ranks
-from rsae.sae.autoencoder import SparseAutoencoder, least_squares_gain
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import corrected, least_squares_gain
 from rsae.training.active import Active, active_above, active_jump, active_kept, batch_level, sparse_topk
-from rsae.training.entries import decode, dots, encode
+from rsae.training.entries import broadcast, decode, dots, encode
 from rsae.training.l0 import L0Controller
 from rsae.training.revival import Revival
 
-__all__ = ["Pass", "choose_pass"]
+__all__ = ["Outcome", "Pass", "choose_pass"]
+
+
+class Outcome(NamedTuple):
+    """What a pass over inputs [batch, d_in] gives: the squared error (sum over d_in, mean over the batch), mean L0,
+    the penalty, if any, and what the reconstruction leaves, ``x - x_hat`` [batch, d_in]."""
+
+    error: Tensor
+    l0: Tensor
+    penalty: Tensor | None
+    left: Tensor
 
 
 class Pass(ABC):
@@ -25,8 +37,8 @@ class Pass(ABC):
         self.revival = Revival()
 
     @abstractmethod
-    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Squared error (sum over d_in, mean over the batch), mean L0, and penalty, of inputs [batch, d_in]."""
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
+        """The outcome of inputs [batch, d_in]."""
 
     def parameters(self) -> list[Tensor]:
         """What is trained besides the weights."""
@@ -65,11 +77,11 @@ def choose_pass(sae: SparseAutoencoder, sparsity: str, bandwidth: float, target_
 class TopKPass(Pass):
     """No penalty: L0 is at most k, of the whole row (topk) or one a group (groupmax)."""
 
-    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
         support = sae.select(_encoded(sae, x), sparse_topk)
         active = active_kept(support, sae.d_sae, sae.activation, sae.size(x))
-        error = _error(sae, active, x)
-        return error, active.l0, self.revival.pull(sae, active, error)
+        error, left = _error(sae, active, x)
+        return Outcome(error, active.l0, self.revival.pull(sae, active, error), left)
 
 
 class JumpPass(Pass):
@@ -89,22 +101,23 @@ class JumpPass(Pass):
         """Write the thresholds."""
         sae.threshold = nn.Parameter(self.log_threshold.detach().exp())
 
-    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
         h = _encoded(sae, x)
         theta = self.log_threshold.exp()
         active = active_jump(h, theta, self.bandwidth, sae.activation, sae.size(x))
-        error = _error(sae, active, x)
+        error, left = _error(sae, active, x)
         if self.controller is None:
             self.controller = L0Controller(self._price(sae, x, h.detach(), theta.detach(), error.detach()), self.target)
         self.controller.update(active.l0)
-        return error, active.l0, self.controller.weight * active.l0 + self.revival.pull(sae, active, error)
+        penalty = self.controller.weight * active.l0 + self.revival.pull(sae, active, error)
+        return Outcome(error, active.l0, penalty, left)
 
     @torch.no_grad()
     def _price(self, sae: SparseAutoencoder, x: Tensor, h: Tensor, theta: Tensor, error: Tensor) -> float:
         """What one more code buys in squared error: the weight at which the teacher's L0 is its own optimum."""
         lower = active_jump(h, theta * 0.97, self.bandwidth, sae.activation, sae.size(x))
         upper = active_jump(h, theta * 1.03, self.bandwidth, sae.activation, sae.size(x))
-        drop = _error(sae, upper, x) - _error(sae, lower, x)
+        drop = _error(sae, upper, x)[0] - _error(sae, lower, x)[0]
         drop, codes, error = ranks.mean(torch.stack([drop, lower.l0 - upper.l0, error]))
         return float((drop / codes.clamp_min(1e-3)).clamp_min(1e-4 * error / self.target))
 
@@ -112,7 +125,7 @@ class JumpPass(Pass):
 class L1Pass(Pass):
     """A plain ReLU with a penalty on the sum of its codes."""
 
-    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
         h = _encoded(sae, x)
         active = active_above(h, h.new_zeros(()), sae.activation, sae.size(x))
         image = decode(active.codes, active.places, sae.W_dec)
@@ -124,8 +137,8 @@ class L1Pass(Pass):
             price, floor, size = ranks.mean(torch.stack([price, floor, total]))
             self.controller = L0Controller(float(torch.maximum(price, floor) / size), self.target)
         self.controller.update(active.l0)
-        error = _error(sae, active, x, image)
-        return error, active.l0, self.controller.weight * total + self.revival.pull(sae, active, error)
+        error, left = _error(sae, active, x, image)
+        return Outcome(error, active.l0, self.controller.weight * total + self.revival.pull(sae, active, error), left)
 
 
 class ThresholdPass(Pass):
@@ -137,29 +150,30 @@ class ThresholdPass(Pass):
         sae.family = "jumprelu"
         sae.threshold = nn.Parameter(level.expand(sae.d_sae).clone())
 
-    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
         h = _encoded(sae, x)
         with torch.no_grad():
             tau = batch_level(h, self.target, self.level)
             self.level = tau if self.level is None else 0.95 * self.level + 0.05 * tau
         active = active_above(h, tau, sae.activation, sae.size(x))
-        error = _error(sae, active, x)
-        return error, active.l0, self.revival.pull(sae, active, error)
+        error, left = _error(sae, active, x)
+        return Outcome(error, active.l0, self.revival.pull(sae, active, error), left)
 
 
 class DensePass(Pass):
     """The paper's dense codes, with a penalty on their L1; L0 is counted above the activation's tolerance."""
 
-    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
         assert sae.activation is not None
         codes = sae.activation(sae.pre_activations(x))
         total = codes.abs().sum(1).mean()
-        error = (sae.decode(codes) - x).square().sum(1).mean()
+        left = x - sae.decode(codes)
+        error = left.square().sum(1).mean()
         l0 = (codes.detach().abs() > sae.tolerance).sum() / len(x)
         if self.controller is None:
             start, size = ranks.mean(torch.stack([0.05 * error, total]))
             self.controller = L0Controller(float(start / size), self.target)
-        return error, l0, self.controller.weight * total
+        return Outcome(error, l0, self.controller.weight * total, left)
 
 
 def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
@@ -167,18 +181,23 @@ def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
     return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None)
 
 
-def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | None = None) -> Tensor:
-    """Squared error after the SAE's refinement, if it has one."""
+def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Squared error, and what is left, after the SAE's refinement, if it has one."""
     target = x - sae.b_dec
     image = decode(active.codes, active.places, sae.W_dec) if image is None else image
     if sae.refine == "gain":
         image = image * least_squares_gain(target, image)
-    elif sae.refine == "residual":
+    elif sae.refine != "none":
         assert sae.residual_step is not None
-        left = target - image
-        pull = dots(active.places, left, sae.W_dec)
-        # Entries just below their threshold are 0 and stay 0, but pass their straight-through gradient on.
-        on = active.codes > 0
-        codes = (active.codes + sae.residual_step * pull * on).clamp_min(0.0)
-        image = decode(codes, active.places, sae.W_dec)
-    return (target - image).square().sum(1).mean()
+        _, image = corrected(
+            active.codes,
+            image,
+            target,
+            steps=sae.residual_step,
+            searched=sae.refine.startswith("search"),
+            decode=lambda z: decode(z, active.places, sae.W_dec),
+            pull=lambda left: dots(active.places, left, sae.W_dec),
+            spread=lambda each: broadcast(each[:, 0], active.places),
+        )
+    left = target - image
+    return left.square().sum(1).mean(), left

@@ -19,6 +19,11 @@ class Recipe:
     of JumpReLU thresholds, relative to their median; ``sparsity`` says how a ReLU's L0 is held:
     ``"l1"``, or ``"threshold"``: the support is the batch's largest pre-activations, and one threshold for all
     replaces it afterwards. ``precision``: ``"float32"``, or ``"bfloat16"`` for the dense products of the forward pass.
+
+    The last ``kl_share`` of the steps (0: none) are a stage of their own, with its own warm-up and cosine at
+    ``kl_rate`` times the rates, on batches of ``kl_contexts`` whole contexts. Its loss is ``MSE + kl_weight b KL``: the
+    divergence of next-token distributions, clean and with the reconstruction spliced in; b, the ratio of MSE to KL in
+    the first of its batches, makes the weight a number without a unit.
     """
 
     learning_rate: float
@@ -29,13 +34,19 @@ class Recipe:
     bandwidth: float = 0.3
     sparsity: str = "l1"
     precision: str = "float32"
+    kl_share: float = 0.0
+    kl_weight: float = 0.3
+    kl_rate: float = 0.5
+    kl_contexts: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "coefficient_rate", "bandwidth"):
+        for name in ("learning_rate", "coefficient_rate", "bandwidth", "kl_weight", "kl_rate"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 < value < math.inf):
                 raise ValueError(f"{name} must be a positive number, not {value!r}")
-        for name, least in (("steps", 1), ("batch_size", 1), ("warmup", 0)):
+        if not (isinstance(self.kl_share, int | float) and 0 <= self.kl_share <= 1):
+            raise ValueError(f"kl_share is a share of the steps, from 0 to 1, not {self.kl_share!r}")
+        for name, least in (("steps", 1), ("batch_size", 1), ("warmup", 0), ("kl_contexts", 1)):
             count = getattr(self, name)
             if isinstance(count, bool) or not isinstance(count, int) or count < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, not {count!r}")
@@ -43,6 +54,10 @@ class Recipe:
             raise ValueError(f"sparsity must be 'l1' or 'threshold', not {self.sparsity!r}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be 'float32' or 'bfloat16', not {self.precision!r}")
+
+    def kl_steps(self, steps: int) -> int:
+        """How many of so many steps belong to the KL stage."""
+        return round(self.kl_share * steps)
 
 
 def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes: Any) -> Recipe:
@@ -52,7 +67,8 @@ def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes
     from d_in = 256 on of 1024: the best of several rates for the control at d_in = 64 and at d_in = 576. Inputs are
     trained on in units of their own spread (`rsae.training.units`), so that rates do not depend on the width; relu's,
     which are higher, are at most 2e-2 sqrt(64 / d_in). Curves learn at 3e-3, of jumprelu at 3e-4; from d_in = 256 on at
-    a third of that. Groupmax takes topk's rates, unmeasured.
+    a third of that. In a KL stage rates are half as high, relu's a quarter (docs/measured/kl-stage.md). Groupmax takes
+    topk's rates, unmeasured.
     """
     if sparsity is None:
         sparsity = "threshold" if sae.family == "relu" and sae.activation is not None else "l1"
@@ -61,6 +77,8 @@ def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes
         rate = min(rate, 2e-2 * (64 / sae.d_in) ** 0.5)
     # A JumpReLU's thresholds move with its curve, and one that moves fast leaves them behind.
     base = Recipe(learning_rate=rate, sparsity=sparsity, coefficient_rate=3e-4 if sae.family == "jumprelu" else 3e-3)
+    if sae.family == "relu":
+        base = replace(base, kl_rate=0.25)
     if sae.d_in >= 256:
         base = replace(base, batch_size=1024, coefficient_rate=base.coefficient_rate / 3)
     return replace(base, **{name: value for name, value in changes.items() if value is not None})
@@ -80,6 +98,13 @@ def check_trainable(sae: SparseAutoencoder, hidden_states: HiddenStates, steps: 
             f"{len(hidden_states.train)} training vectors are fewer than one batch of {recipe.batch_size}: "
             "give more text, or a smaller batch_size"
         )
+    if recipe.kl_share and not (hidden_states.host and hidden_states.contexts):
+        raise ValueError(
+            "a KL stage runs the layers after the hook on text, but these hidden states came without a language model: "
+            "make them by hidden_states(model, text, hook), or train with objective='mse'"
+        )
+    if recipe.kl_share and ranks.count() > 1:
+        raise ValueError("a KL stage runs in a single process; start without torchrun, or train with objective='mse'")
     if recipe.batch_size % ranks.count():
         raise ValueError(f"a batch of {recipe.batch_size} cannot be shared evenly between {ranks.count()} processes")
     ratio = sae.activation is not None and not sae.dense

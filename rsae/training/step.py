@@ -1,6 +1,7 @@
 """`Training`: an SAE, its optimiser and its pass between two batches, and all of it as tensors that can be kept."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from rsae.training.sharded import ShardedAdam
 
 __all__ = ["Training", "schedule"]
 
+_STEP_RATE = 3e-3  # of refinements, at least: each of 2000 updates with a cosine moves a step by that at most
+
 
 class Training:
     """One arm in training: ``step`` takes a batch; ``state`` and ``restore`` carry it over a kill, to the bit.
@@ -19,32 +22,58 @@ class Training:
     Adam (0.9, 0.999) without weight decay, fused; decoder rows return to their norms after each step. Several ranks
     average their gradients and share out the moments of Adam; each holds all the parameters.
     In half precision only dense products of the forward pass are; parameters, gradients and moments are float32.
+    From step ``turn`` on a step takes a divergence besides its batch: the recipe's KL stage.
     """
 
     def __init__(self, sae: SparseAutoencoder, forward: Pass, recipe: Recipe, steps: int) -> None:
         self.sae, self.forward, self.recipe, self.steps = sae, forward, recipe, steps
         self.done = 0
+        self.turn = steps - recipe.kl_steps(steps)
+        self.balance: Tensor | None = None
         weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, *forward.parameters()]
         coefficients = [] if sae.activation is None else list(sae.activation.parameters())
-        if sae.residual_step is not None:
-            coefficients.append(sae.residual_step)
-        self.parameters: list[Tensor] = [p for p in [*weights, *coefficients] if p.numel()]
-        self._optimiser = ShardedAdam([(weights, recipe.learning_rate), (coefficients, recipe.coefficient_rate)])
+        lengths: list[Tensor] = [] if sae.residual_step is None else [sae.residual_step]
+        self.parameters: list[Tensor] = [p for p in [*weights, *coefficients, *lengths] if p.numel()]
+        groups: list[tuple[Sequence[Tensor], float]] = [
+            (weights, recipe.learning_rate),
+            (coefficients, recipe.coefficient_rate),
+        ]
+        if lengths:  # a curve may have to be slow, but a refinement starts at 0 and has a way to go
+            groups.append((lengths, max(recipe.coefficient_rate, _STEP_RATE)))
+        self._optimiser = ShardedAdam(groups)
         self._norms = sae.W_dec.detach().norm(dim=1, keepdim=True)
 
-    def step(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Learn from inputs [batch, d_in]; returns the squared error and L0 of this rank's part, unsynchronised."""
+    def step(
+        self, x: Tensor, divergence: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Learn from inputs [batch, d_in]; returns the squared error and L0 of this rank's part, unsynchronised.
+
+        ``divergence`` gives, for what the reconstruction leaves of them, a number and its gradient [batch, d_in].
+        """
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-            error, l0, penalty = self.forward(self.sae, x)
+            error, l0, penalty, left = self.forward(self.sae, x)
+        if divergence is not None:
+            found, slope = divergence(left.detach())
+            if self.balance is None:
+                self.balance = error.detach() / found.clamp_min(1e-12)
+            # Of this product only the gradient counts, and that is the divergence's, by the chain rule.
+            pull = self.recipe.kl_weight * self.balance * (left * slope).sum()
+            penalty = pull if penalty is None else penalty + pull
         for parameter in self.parameters:
             parameter.grad = None
         (error if penalty is None else error + penalty).backward()
-        self._optimiser.step(schedule(self.done, self.steps, self.recipe.warmup))
+        self._optimiser.step(self._factor())
         with torch.no_grad():
             rows = self.sae.W_dec
             rows.mul_(self._norms / rows.norm(dim=1, keepdim=True).clamp_min(1e-12))
         self.done += 1
         return error.detach(), l0.detach()
+
+    def _factor(self) -> float:
+        """Of the learning rates at the next step; each stage has a schedule of its own."""
+        if self.done < self.turn:
+            return schedule(self.done, self.turn, self.recipe.warmup)
+        return self.recipe.kl_rate * schedule(self.done - self.turn, self.steps - self.turn, self.recipe.warmup // 2)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, but for its batch; after the last step, without the optimiser.
@@ -52,6 +81,8 @@ class Training:
         All ranks ask for it together; the moments, whole, reach the first alone. It fits any number of ranks.
         """
         kept = {f"pass.{name}": value for name, value in self.forward.state().items()}
+        if self.balance is not None:
+            kept["balance"] = self.balance
         for i, parameter in enumerate(self.parameters):
             kept[f"parameter.{i}"] = parameter.detach()
             moments = self._optimiser.moments(parameter) if self.done < self.steps else {}
@@ -62,6 +93,8 @@ class Training:
     def restore(self, kept: dict[str, Tensor], done: int) -> None:
         """Go back to a `state` after ``done`` steps.  Raises ValueError for one of another shape."""
         self.done = done
+        if "balance" in kept:
+            self.balance = kept["balance"].to(self.sae.W_enc.device)
         for i, parameter in enumerate(self.parameters):
             _copy(parameter, kept, f"parameter.{i}")
             if f"exp_avg.{i}" in kept:

@@ -2,26 +2,38 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import torch
-from torch import nn
-
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
+from rsae.activations.polynomial import PolynomialActivation
 from rsae.activations.ratio import RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import first_steps
 from rsae.training.recipe import Recipe, recipe_for
 
-__all__ = ["ABLATIONS", "Arm", "arms_for", "curve_where_crowded"]
+__all__ = ["ABLATIONS", "WATERFALL", "Arm", "arms_for", "curve_where_crowded"]
 
-ABLATIONS = ("threshold", "scale", "polynomial", "control_twice", "refine_only")
 _ONE = Fraction(1)
 _SCALE = Rational((_ONE,), (_ONE,), Domain.of((0, 1)))
 _CUBIC = Rational((_ONE, Fraction(0), Fraction(0), Fraction(0)), (_ONE,), Domain.of((0, 1)))
+_BOTH = ("ratio", "norm")
+_CURVES: Mapping[str, Callable[[], RationalActivation]] = {
+    "scale": lambda: RationalActivation(_SCALE),
+    "polynomial_in_h": PolynomialActivation,
+    "polynomial_in_h_norm": lambda: PolynomialActivation(_BOTH),
+    "fixed_denominator": lambda: RationalActivation(_CUBIC),
+    "fixed_denominator_norm": lambda: RationalActivation(_CUBIC, _BOTH),
+    "ratio": RationalActivation,
+}
+WATERFALL = "waterfall"
+ABLATIONS = (
+    *("threshold", *_CURVES, "unrefined", "refine_only", "control_twice", WATERFALL),
+    *("control_mse", "threshold_mse", "upgraded_mse"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,10 @@ class Arm:
         """The same arm with its weights' learning rate times ``factor``."""
         return replace(self, recipe=replace(self.recipe, learning_rate=self.recipe.learning_rate * factor))
 
+    def unstaged(self) -> "Arm":
+        """The same arm without the KL stage."""
+        return replace(self, recipe=replace(self.recipe, kl_share=0.0))
+
 
 def arms_for(
     teacher: SparseAutoencoder,
@@ -46,11 +62,17 @@ def arms_for(
     rate_factor: float | None = None,
     **rates: Any,
 ) -> dict[str, Arm]:
-    """Arms by name: upgraded, control, and for ReLU threshold; then the ablations asked for.
+    """Arms by name: upgraded, control, for ReLU threshold, with a refinement refine_only; then the ablations asked for.
 
     ``"threshold"``: identity curve on the support of the upgraded arm (the default for ReLU, and for no other family);
-    ``"scale"``: one scalar in the place of the curve; ``"polynomial"``: a cubic with no denominator;
-    ``"control_twice"``: the control with twice the steps; ``"refine_only"``: the refinement with the identity curve.
+    ``"scale"``: one scalar in the place of the curve; ``"polynomial_in_h"``: a polynomial of degree 5 in h;
+    ``"fixed_denominator"``: a cubic in ``tau / h``, which is a rational of h with the denominator ``h^2``; ``"ratio"``:
+    the rational of ``tau / h`` alone, with its trainable denominator. Names that end in ``_norm`` read the norm share,
+    too. None of these curves is refined: with ``refine``, ``"unrefined"`` is the upgraded curve without refinement,
+    and ``"refine_only"`` (the default there) the refinement with the identity curve.
+    ``"control_mse"`` and the like: an arm without the KL stage (the control's is there wherever arms have that stage);
+    the curves above have none either. ``"control_twice"``: the control with twice the steps; ``"waterfall"``: every
+    step from the control to the upgraded.
 
     ``rates`` are fields of `Recipe`, for every arm; ``rate_factor`` multiplies each arm's own learning rate.
 
@@ -61,32 +83,65 @@ def arms_for(
     """
     if rate_factor is not None and not (rates.get("learning_rate") is None and 0 < rate_factor < math.inf):
         raise ValueError(f"rate_factor must be a positive number, without a learning_rate, not {rate_factor!r}")
-    for name in ablations:
-        if name not in ABLATIONS:
-            raise ValueError(f"ablations are {', '.join(ABLATIONS)}; {name!r} is none of them")
     relu, exact = teacher.family == "relu", not initialised.dense
-    if "threshold" in ablations and not relu:
-        raise ValueError("the ablation 'threshold' is for relu; a jumprelu or topk teacher has a threshold already")
-    if "refine_only" in ablations and refine == "none":
-        raise ValueError("the ablation 'refine_only' needs refine='gain' or 'residual'")
     sparsity = "threshold" if relu and exact else "l1"
     ours = recipe_for(initialised, sparsity=sparsity, **rates)
+    identity = recipe_for(teacher, sparsity=sparsity, **rates)
+    staged = bool(ours.kl_share)
+    names = _checked(ablations, relu, exact, refine, staged)
+    if WATERFALL in names:
+        steps = _steps(initialised, relu, refine, staged)
+        names = list(dict.fromkeys([*(name for name in names if name != WATERFALL), *steps]))
     arms = {"upgraded": Arm(_refined(initialised, refine), ours)}
     arms["control"] = Arm(teacher, recipe_for(teacher, sparsity="l1", **rates))
     if relu and exact:
-        arms["threshold"] = Arm(teacher, recipe_for(teacher, sparsity="threshold", **rates))
-    if "control_twice" in ablations:
+        arms["threshold"] = Arm(teacher, identity)
+    if "control_twice" in names:
         arms["control_twice"] = Arm(teacher, arms["control"].recipe, budget=2)
-    if "refine_only" in ablations:
-        arms["refine_only"] = Arm(_refined(teacher, refine), recipe_for(teacher, sparsity=sparsity, **rates))
-    for name, curve in (("scale", _SCALE), ("polynomial", _CUBIC)):
-        if name in ablations:
-            if not exact or initialised.activation is None:
-                raise ValueError(f"the ablation {name!r} needs support='exact'")
+    if refine != "none":
+        arms["refine_only"] = Arm(_refined(teacher, refine), identity)
+    for name in names:
+        if name in _CURVES:
             other = copy.deepcopy(initialised)
-            other.activation = RationalActivation(curve, initialised.activation.inputs).to(teacher.W_enc.device)
-            arms[name] = Arm(_refined(other, refine), ours)
+            other.activation = _CURVES[name]().to(teacher.W_enc.device)
+            arms[name] = Arm(other, ours).unstaged()
+        elif name == "unrefined":
+            arms[name] = Arm(initialised, ours).unstaged()
+    for name in ("control", "threshold", "upgraded"):
+        if f"{name}_mse" in names or (name == "control" and staged):
+            arms[f"{name}_mse"] = arms[name].unstaged()
+    if WATERFALL in ablations:
+        arms["upgraded"] = arms.pop("upgraded")  # the last step
     return {name: arm.slowed(rate_factor or 1.0) for name, arm in arms.items()}
+
+
+def _checked(ablations: Sequence[str], relu: bool, exact: bool, refine: str, staged: bool) -> list[str]:
+    """The ablations asked for, if all exist and apply."""
+    for name in ablations:
+        if name not in ABLATIONS:
+            raise ValueError(f"ablations are {', '.join(ABLATIONS)}; {name!r} is none of them")
+        if not exact and (name in _CURVES or name == WATERFALL):
+            raise ValueError(f"the ablation {name!r} needs support='exact'")
+        if refine == "none" and name in ("refine_only", "unrefined"):
+            raise ValueError(f"the ablation {name!r} needs a refinement, as refine='residual'")
+        if not relu and name.startswith("threshold"):
+            raise ValueError(f"the ablation {name!r} is for relu; a jumprelu or topk teacher has a threshold already")
+        if not staged and name.endswith("_mse"):
+            raise ValueError(f"the ablation {name!r} is an arm without its KL stage, and needs objective='mse+kl'")
+    return list(ablations)
+
+
+def _steps(initialised: SparseAutoencoder, relu: bool, refine: str, staged: bool) -> list[str]:
+    """What lies between the control and the upgraded arm, one change after the other."""
+    assert initialised.activation is not None
+    steps = ["scale", "polynomial_in_h", "fixed_denominator"]
+    if relu and staged:
+        steps.insert(0, "threshold_mse")
+    if "norm" in initialised.activation.inputs:
+        steps.append("ratio")
+    if refine != "none":
+        steps.append("unrefined")
+    return [*steps, "upgraded_mse"] if staged else steps
 
 
 def curve_where_crowded(teacher: SparseAutoencoder, l0: float) -> float | None:
@@ -111,6 +166,5 @@ def _refined(sae: SparseAutoencoder, refine: str) -> SparseAutoencoder:
         return sae
     changed = copy.deepcopy(sae)
     changed.refine = refine
-    if refine == "residual":
-        changed.residual_step = nn.Parameter(torch.zeros((), device=sae.W_enc.device))
-    return changed
+    changed.residual_step = first_steps(refine)
+    return changed.to(sae.W_enc.device)

@@ -11,7 +11,7 @@ from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0
 
-__all__ = ["checked_l0", "missed_l0", "remarks"]
+__all__ = ["SLACK", "checked_l0", "missed_l0", "remarks"]
 
 FITS = 0.65
 LITTLE = 0.75
@@ -98,12 +98,11 @@ def remarks(host: Host | None, teacher: SparseAutoencoder, x: Tensor) -> str:
     return found.strip()
 
 
-def missed_l0(arms: Mapping[str, SparseAutoencoder], x: Tensor, wanted: float) -> str:
-    """Which arms do not keep the L0 that was asked for on calibration vectors [n, d_in]; empty where all do.
+def missed_l0(found: Mapping[str, float], wanted: float) -> str:
+    """Which arms do not keep the L0 that was asked for on calibration vectors; empty where all do.
 
     MSE falls steeply as L0 rises, so that columns at different L0 must not be compared as they stand.
     """
-    found = {name: mean_l0(arm, x) for name, arm in arms.items()}
     missed = [f"{name} {l0:.2f}" for name, l0 in found.items() if abs(l0 - wanted) > SLACK * wanted]
     if not missed:
         return ""

@@ -3,7 +3,7 @@ expectation is corrected by what training really takes."""
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,7 +25,15 @@ _PROOFS, _FILES = 0.5, 1.0  # exact proofs, and pictures, hang on nothing that g
 
 
 def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, target_l0: float) -> float:
-    """The median time of a training step of an arm, on a copy that is thrown away; the mean of all ranks."""
+    """The median time of a training step of an arm, on a copy that is thrown away; the mean of all ranks.
+
+    Of two stages the mean, each with its share.
+    """
+    share = arm.recipe.kl_share
+    if 0 < share < 1:
+        stages = [replace(arm, recipe=replace(arm.recipe, kl_share=whole)) for whole in (0.0, 1.0)]
+        plain, spliced = (seconds_a_step(stage, hidden_states, calibration, target_l0) for stage in stages)
+        return (1 - share) * plain + share * spliced
     slow = replace(arm.recipe, warmup=10**6, learning_rate=1e-6, coefficient_rate=1e-6)
     training, scale = started(arm.sae, slow, calibration, target_l0, steps=10**6)
     seconds, began = [], time.perf_counter()
@@ -97,6 +105,23 @@ class Pace:
         seconds, rest = ranks.mean(torch.tensor([seconds, rest], dtype=torch.float64)).tolist()
         return steps_within(seconds, [*self.costs.values(), *self.tries], rest, most)
 
+    def spared(self, plan: Plan, seconds: float) -> list[str]:
+        """Optional arms to leave out, the costliest first, as long as less than half of the plan's steps fit."""
+        spared: list[str] = []
+        costs = dict(self.costs)
+        for name in sorted(plan.optional, key=lambda name: -costs[plan.label(name, plan.seeds[0])]):
+            each, rest = sum(costs.values()) + sum(self.tries), self.measuring() * len(costs) + self.ending
+            if float(ranks.mean(torch.tensor(_RESERVE * seconds - rest))) >= plan.steps / 2 * each:
+                break
+            spared.append(name)
+            for seed in plan.seeds:
+                del costs[plan.label(name, seed)]
+        return spared
+
+    def without(self, labels: Collection[str]) -> "Pace":
+        """The same without some trainings."""
+        return replace(self, costs={label: cost for label, cost in self.costs.items() if label not in labels})
+
     def following(self, progress: Callable[[Progress], None], steps: int) -> Callable[[Progress], None]:
         """``progress``, given each event with the seconds left of the whole run in the place of its training's."""
         labels = list(self.costs)
@@ -128,11 +153,11 @@ def pace_of(plan: Plan, measuring: Callable[[], float], ending: float) -> Pace:
     costs = {
         name: seconds_a_step(arm, plan.states, plan.calibration, plan.target_l0) for name, arm in plan.arms.items()
     }
-    tuned, first = plan.settings.tuned, ("control", plan.seeds[0])
+    tuned, first = plan.settings.tuned, (plan.tuned_on, plan.seeds[0])
     each = {
         plan.label(name, seed): costs[name] * arm.budget * (not tuned or (name, seed) != first)
         for seed in plan.seeds
         for name, arm in plan.arms.items()
     }
     tries = (1 if plan.trusted else 2) if tuned else 0  # as a rule; more where the error goes on falling
-    return Pace(each, measuring, [costs["control"]] * tries, ending)
+    return Pace(each, measuring, [costs[plan.tuned_on]] * tries, ending)

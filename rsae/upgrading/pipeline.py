@@ -11,8 +11,9 @@ import torch
 
 from rsae import ranks
 from rsae.data.states import HiddenStates
+from rsae.evaluation.attribution import Attribution, attribution
 from rsae.evaluation.certificates import certificates
-from rsae.evaluation.comparison import Comparison, mean_metrics, paired_comparisons, token_errors, verdict
+from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired, token_errors, verdict
 from rsae.evaluation.metrics import Metrics
 from rsae.formats import save_sae
 from rsae.hosts.host import Host
@@ -20,7 +21,8 @@ from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.training.finetuning import Progress
-from rsae.upgrading.checks import missed_l0, remarks
+from rsae.training.l0 import mean_l0
+from rsae.upgrading.checks import SLACK, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
@@ -39,6 +41,11 @@ class Upgrade:
     report: Report
     comparisons: tuple[Comparison, ...] = ()
     arms: Mapping[str, SparseAutoencoder] = field(default_factory=dict)
+
+    @property
+    def worth_it(self) -> bool:
+        """Whether the SAE is the upgraded one, and the report's advice another than to keep the teacher."""
+        return self.sae is self.arms.get("upgraded") and self.report.advised != "teacher"
 
 
 @dataclass
@@ -74,8 +81,10 @@ def upgrade(
     teacher itself, fine-tuned with the same batches, steps, objective, optimiser and rates. For ReLU a column
     ``threshold`` says what a threshold alone gives. All arms keep the teacher's L0 on vectors set apart: the last
     quarter of the held-out ones, which goes into no column. Where the upgraded SAE is not better than the teacher
-    there, the initialised SAE is returned, and the verdict says so. With ``seeds`` above 1 each arm is trained once a
-    seed (data order), and columns hold means and standard errors.
+    there, or surely worse on the others, the initialised SAE is returned, and the verdict says so. The verdict also
+    says what each arm adds, which one is best, and what to do: keep the teacher, train on, set a threshold, refine,
+    upgrade. With ``seeds`` above 1 each arm is trained once a seed (data order), and columns hold means and standard
+    errors.
 
     Parameters
     ----------
@@ -122,15 +131,19 @@ def upgrade(
     measuring = Measurements(plan.states, plan.host, work)
     columns, pace = _before(plan, measuring, progress is not None or time_budget is not None, target is not None)
     if pace is not None:
-        plan = replace(plan, steps=_steps(plan, pace, began, work))
+        plan, pace = _within_budget(plan, pace, began, work)
         progress = progress and pace.following(progress, plan.steps)
     tuning = tune(plan, progress, work) if settings.tuned else None
     plan = plan if tuning is None else plan.slowed(tuning.factor)
     runs = _trained(plan, tuning, measuring, progress, work)
     columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
-    comparisons = paired_comparisons(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
-    result, note = _judged(plan, runs)
-    report = _report(plan, tuning, columns, runs, comparisons, note)
+    pairs = paired(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
+    others = ["teacher", *(name for name in runs.saes if name != "upgraded")]
+    comparisons = tuple(values.difference("upgraded", name) for name in others for values in pairs)
+    levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
+    parts = _attributed(plan, levels, pairs)
+    result, note = _judged(plan, tuning, runs, comparisons, levels)
+    report = _report(plan, tuning, columns, runs, comparisons, parts, note)
     upgraded = Upgrade(result, report, comparisons, runs.first())
     if work is not None and target is not None:
         _save(upgraded, target, work)
@@ -154,18 +167,18 @@ def _before(plan: Plan, measuring: Measurements, timed: bool, written: bool) -> 
     return columns, pace_of(plan, lambda: measuring.seconds, ending) if timed else None
 
 
-def _steps(plan: Plan, pace: Pace, began: float, work: Checkpoint | None) -> int:
-    """The steps of the plan, or as many as are left time for; an upgrade that goes on keeps what it had."""
+def _within_budget(plan: Plan, pace: Pace, began: float, work: Checkpoint | None) -> tuple[Plan, Pace]:
+    """With as many arms and steps as there is time for; an upgrade that goes on keeps what it had."""
     if plan.time_budget is None:
-        return plan.steps
+        return plan, pace
     kept = work and work.load("budget")
-    if kept:
-        count: int = kept.values["steps"]
-    else:
-        count = pace.steps(plan.time_budget - (time.monotonic() - began), plan.steps)
+    left = plan.time_budget - (time.monotonic() - began)
+    spared: list[str] = kept.values["spared"] if kept else pace.spared(plan, left)
+    plan, pace = plan.without(spared), pace.without([plan.label(name, seed) for name in spared for seed in plan.seeds])
+    count: int = kept.values["steps"] if kept else pace.steps(left, plan.steps)
     if work:
-        work.save("budget", {}, steps=count)
-    return count
+        work.save("budget", {}, steps=count, spared=spared)
+    return replace(plan, steps=count), pace
 
 
 def _trained(
@@ -175,12 +188,12 @@ def _trained(
     progress: Callable[[Progress], None] | None,
     work: Checkpoint | None,
 ) -> _Runs:
-    """Every arm, trained and measured once a seed; the control that tuning has trained is taken from there."""
+    """Every arm, trained and measured once a seed; what tuning has trained is taken from there."""
     runs = _Runs()
     for seed in plan.seeds:
         for name, arm in plan.arms.items():
             label = plan.label(name, seed)
-            if tuning is not None and (name, seed) == ("control", plan.seeds[0]):
+            if tuning is not None and (name, seed) == (plan.tuned_on, plan.seeds[0]):
                 done, history = tuning.control, tuning.history
             else:
                 done, history = trained(plan, arm, label, seed, progress, work)
@@ -190,20 +203,58 @@ def _trained(
     return runs
 
 
-def _judged(plan: Plan, runs: _Runs) -> tuple[SparseAutoencoder, str]:
-    """The SAE to return, and what the verdict has to say besides its numbers."""
-    result, note = runs.saes["upgraded"][0], ""
+def _attributed(plan: Plan, levels: Mapping[str, float], pairs: tuple[Paired, ...]) -> dict[str, Attribution]:
+    """What each arm adds, by metric; nothing for the paper's dense codes, which have no L0 to hold."""
+    activation = plan.initialised.activation
+    if activation is None or plan.settings.support != "exact":
+        return {}
+    norm, most = "norm" in activation.inputs, (1 + SLACK) * plan.target_l0
+    comparable = [name for name, level in levels.items() if level <= most]
+    found = {values.metric: attribution(values, norm=norm, comparable=comparable) for values in pairs}
+    known = {metric: part for metric, part in found.items() if part is not None}
+    # The first decides: where arms were trained to keep the host's predictions, whether they do.
+    first = "kl" if plan.arms["upgraded"].recipe.kl_share and "kl" in known else "mse"
+    return dict(sorted(known.items(), key=lambda part: part[0] != first))
+
+
+def _judged(
+    plan: Plan,
+    tuning: Tuning | None,
+    runs: _Runs,
+    comparisons: tuple[Comparison, ...],
+    levels: Mapping[str, float],
+) -> tuple[SparseAutoencoder, str]:
+    """The SAE to return, and what the verdict has to say besides its numbers.
+
+    A KL stage may buy a lower divergence with squared error, also with more than the training before it had gained.
+    """
+    against = {found.metric: found for found in comparisons if found.other == "teacher"}
+    result, notes = runs.saes["upgraded"][0], []
     teacher, exact = plan.teacher, plan.settings.support == "exact"
-    if not float(token_errors(result, plan.judges).mean()) < float(token_errors(teacher, plan.judges).mean()):
+    futile = tuning is not None and tuning.futile
+    if tuning is not None and futile:
+        least = min(tuning.errors)
+        notes.append(f"At rates down to {least:g} of the usual the control gained nothing, or next to nothing.")
+    ours, theirs = (float(token_errors(sae, plan.judges).mean()) for sae in (result, teacher))
+    failure = ""
+    if not ours < theirs:
+        failure = "On vectors set apart it is no better than the teacher"
+    elif against["mse"].low > 0 or (futile and not against["mse"].high < 0):
+        failure = "It is not surely better than the teacher"
+    if failure and plan.arms["upgraded"].recipe.kl_share and "kl" in against and against["kl"].high < 0:
+        notes.append(f"{failure} in MSE: it is returned for its lower divergence.")
+    elif failure:
         result = plan.initialised
-        note = "On vectors set apart it is no better than the teacher, so the SAE returned is the initialised one."
+        notes.append(f"{failure}, so the SAE returned is the initialised one.")
     if teacher.family == "jumprelu" and plan.target_l0 > teacher.d_in / 2 and exact:
-        note += f" At an L0 of {plan.target_l0:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over"
-        note += " its control where measured (docs/measured/results.md)."
+        notes.append(
+            f"At an L0 of {plan.target_l0:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over "
+            "its control where measured (docs/measured/results.md)."
+        )
     if exact:
-        note += f" {missed_l0(runs.first(), plan.calibration, plan.target_l0)}"
-    note += f" {remarks(plan.host, teacher, plan.calibration)}"
-    return result, " ".join(note.split())
+        notes.append(missed_l0(levels, plan.target_l0))
+    notes.append(remarks(plan.host, teacher, plan.calibration))
+    return result, " ".join(" ".join(notes).split())
 
 
 def _report(
@@ -212,17 +263,25 @@ def _report(
     columns: Mapping[str, Metrics],
     runs: _Runs,
     comparisons: tuple[Comparison, ...],
+    parts: Mapping[str, Attribution],
     note: str,
 ) -> Report:
     """All of it on paper, with the evidence and the proofs."""
     trained, start = runs.saes["upgraded"][0], plan.initialised.activation
+    said = " ".join(
+        [
+            *(part.sentence for part in parts.values() if part.metric in ("mse", next(iter(parts)))),
+            *(part.advice for part in list(parts.values())[:1]),
+        ]
+    )
     curve = {} if trained.activation is None else trained.activation.learned(start)
     saes = {"teacher": plan.teacher, "initialised": plan.initialised, **runs.first()}
     return Report(
         columns=columns,
         question=question(plan, tuning, comparisons).to_json(),
         curves=runs.curves | {"activation": curve},
-        verdict=verdict(columns, comparisons, note),
+        verdict=verdict(columns, comparisons, f"{said} {note}"),
+        attribution={metric: part.to_json() for metric, part in parts.items()},
         certificates=certificates(plan.teacher, plan.initialised, trained, plan.states.held_out),
         **evidence(saes, plan.states, plan.host, plan.settings.probe),
     )

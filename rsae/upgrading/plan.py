@@ -1,6 +1,6 @@
 """`Plan`: what an upgrade will run, decided and checked before anything is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +16,10 @@ from rsae.formats import load_sae
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import pick_device
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import Refinement
 from rsae.storage.checkpoint import fingerprint
 from rsae.training.recipe import check_trainable
-from rsae.upgrading.arms import Arm, arms_for, curve_where_crowded
+from rsae.upgrading.arms import WATERFALL, Arm, arms_for, curve_where_crowded
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.checks import checked_l0
 
@@ -26,6 +27,7 @@ __all__ = ["DEFAULT", "Plan", "Settings", "planned", "set_apart"]
 
 JUDGES = 4
 ENOUGH, MANY = 1024, 65_536
+_KEPT = ("control", "control_mse", "threshold", "upgraded")
 WIDE = 1024
 """Below this d_in learning rates are those measured at 64 and 576, unless the control ends worse than its teacher."""
 
@@ -42,6 +44,9 @@ class Settings:
         Default: `rsae.training.recipe.recipe_for`, as measured at d_in = 64 and 576. From d_in = 1024 on, and where
         the control ends worse than the teacher, the learning rate is tuned: divided by 4 while that lowers the
         control's error on held-out vectors set apart, the same for all arms.
+    objective, kl_share, kl_weight:
+        ``"mse+kl"``: in the last ``kl_share`` of the steps of every arm the loss also holds, times ``kl_weight``, the
+        divergence of the host's predictions (`rsae.training.recipe.Recipe`), with a further column ``control_mse``.
     rate_factor:
         A factor on every arm's learning rate in the place of tuning: another run's ``question["tuning"]["factor"]``.
     precision:
@@ -54,15 +59,24 @@ class Settings:
 
     support: Literal["exact", "paper"] = "exact"
     inputs: Sequence[str] | None = None
-    refine: Literal["none", "gain", "residual"] = "none"
+    refine: Refinement = "none"
     ablations: Sequence[str] = ()
     learning_rate: float | None = None
     coefficient_rate: float | None = None
     batch_size: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
+    objective: Literal["mse", "mse+kl"] = "mse"
+    kl_share: float = 0.2
+    kl_weight: float = 0.3
     rate_factor: float | None = None
     checkpoint_every: int = 250
     probe: Sequence[Task] = ()
+
+    def __post_init__(self) -> None:
+        if self.objective not in ("mse", "mse+kl"):
+            raise ValueError(f"objective must be 'mse' or 'mse+kl', not {self.objective!r}")
+        if self.objective == "mse+kl" and self.kl_share == 0:
+            raise ValueError("objective='mse+kl' needs a kl_share of the steps above 0")
 
     @property
     def tuned(self) -> bool:
@@ -73,7 +87,9 @@ class Settings:
         """The initialised SAE, and the arms."""
         inputs = self.inputs if self.support == "exact" else None
         initialised = calibrate(teacher, states, support=self.support, inputs=inputs)
-        names = ("refine", "ablations", "learning_rate", "coefficient_rate", "batch_size", "precision", "rate_factor")
+        names = ["refine", "ablations", "learning_rate", "coefficient_rate", "batch_size", "precision", "rate_factor"]
+        if self.objective == "mse+kl":
+            names += ["kl_share", "kl_weight"]
         return initialised, arms_for(teacher, initialised, **{name: getattr(self, name) for name in names})
 
 
@@ -108,9 +124,24 @@ class Plan:
         return self.states.calibration.to(self.device, torch.float32)
 
     @property
+    def tuned_on(self) -> str:
+        """The arm on which the learning rate is tuned: a control whose loss is what judges it, the squared error."""
+        return "control_mse" if "control_mse" in self.arms else "control"
+
+    @property
     def trusted(self) -> bool:
         """Whether learning rates were measured for SAEs of this width."""
         return self.teacher.d_in < WIDE
+
+    @property
+    def optional(self) -> list[str]:
+        """Arms that may be left out where the time is short: the steps of a waterfall that was asked for."""
+        asked = WATERFALL in self.settings.ablations
+        return [name for name in self.arms if asked and name not in _KEPT]
+
+    def without(self, names: Collection[str]) -> "Plan":
+        """The same plan without some arms."""
+        return replace(self, arms={name: arm for name, arm in self.arms.items() if name not in names})
 
     def slowed(self, factor: float) -> "Plan":
         """The same plan with every arm's learning rate times ``factor``."""

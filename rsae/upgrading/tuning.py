@@ -31,6 +31,11 @@ class Tuning:
     control: SparseAutoencoder
     history: list[dict[str, float]] = field(default_factory=list)
 
+    @property
+    def futile(self) -> bool:
+        """Whether training on gains nothing: no rate beats the teacher, or only the lowest that was tried may."""
+        return self.factor <= STEP ** (1 - TRIES) or not self.errors[self.factor] < self.teacher
+
     def to_json(self) -> dict[str, Any]:
         """What was tried, as plain values."""
         errors = {f"{factor:g}": error for factor, error in self.errors.items()}
@@ -65,14 +70,14 @@ def tune(plan: Plan, progress: Callable[[Progress], None] | None = None, work: C
     lowers it at the end of its schedule. The judges are vectors that no try is trained on. A trusted rate, one that was
     measured for this width, is taken at once if the control is better than the teacher with it.
     """
-    control = plan.arms["control"]
+    control = plan.arms[plan.tuned_on]
     teacher = float(token_errors(control.sae, plan.judges).mean())
     errors: dict[float, float] = {}
     best: tuple[float, SparseAutoencoder, list[dict[str, float]]] | None = None
     for attempt in range(TRIES):
         factor = STEP**-attempt
         arm = control.slowed(factor)
-        label = f"control at {arm.recipe.learning_rate:.3g}"
+        label = f"{plan.tuned_on} at {arm.recipe.learning_rate:.3g}"
         done, history = trained(plan, arm, label, plan.seeds[0], progress, work)
         errors[factor] = float(token_errors(done, plan.judges).mean())
         if best is not None and errors[factor] >= errors[best[0]]:

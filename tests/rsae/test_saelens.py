@@ -26,7 +26,8 @@ def _variants():
         for inputs in (("ratio",), ("ratio", "norm")):
             yield random_sae(family, activation=_bent(RationalActivation(IDENTITY, inputs)))
         yield random_sae(family, activation=_bent(RationalActivation(IDENTITY)), refine="gain")
-        yield random_sae(family, refine="residual")
+        for refine in ("residual", "residual_twice", "search_twice"):
+            yield random_sae(family, refine=refine)
         yield random_sae(family, normalise="layer_norm", activation=_bent(RationalActivation(IDENTITY)))
         yield random_sae(family, apply_b_dec_to_input=False)
     yield random_sae("topk", rescale_by_decoder_norm=True, activation=_bent(RationalActivation(IDENTITY)))

@@ -23,12 +23,12 @@ def counts(found: Sequence[Row]) -> str:
         return holds
 
     questions: list[tuple[str, Callable[[Row], bool]]] = [
-        ("MSE better than the teacher", below("teacher", "mse")),
+        ("MSE below the teacher's", below("teacher", "mse")),
         ("MSE better than the teacher, interval excludes zero", below("teacher", "mse", True)),
-        ("MSE better than the control", below("control", "mse")),
+        ("MSE below the control's", below("control", "mse")),
         ("MSE better than the control, interval excludes zero", below("control", "mse", True)),
-        ("delta-CE better than the teacher", below("teacher", "delta_ce")),
-        ("delta-CE better than the control", below("control", "delta_ce")),
+        ("delta-CE below the teacher's", below("teacher", "delta_ce")),
+        ("delta-CE below the control's", below("control", "delta_ce")),
         (
             "delta-CE better than the control, interval over seeds excludes zero",
             below("control", "delta_ce", True),
@@ -86,10 +86,10 @@ def claims(found: Sequence[Row]) -> str:
         "| claim | here | verdict |",
         "|---|---|---|",
         "| reconstruction strictly better than the teacher in 22 of 24 cells | "
-        f"MSE better than the teacher in {mse} of {n}; than the equally trained control in {own} of {n} "
+        f"MSE below the teacher's in {mse} of {n}; the equally trained control's in {own} of {n} "
         f"| {as_reported} against the teacher |",
         "| downstream (delta-CE, loss recovered) better in 13 of 16 cells | "
-        f"delta-CE better than the teacher in {ce} of {n}; than the control in {own_ce} of {n} "
+        f"delta-CE below the teacher's in {ce} of {n}; the control's in {own_ce} of {n} "
         f"| {downstream} against the teacher |",
         "| GPT-2 small, ReLU: MSE 0.597 to 0.530; Gemma-2-2B, JumpReLU: 3.84 to 1.79; and their delta-CE | - "
         "| not comparable: those hosts and teachers were not run |",

@@ -54,11 +54,11 @@ def test_cells_become_rows_with_intervals_over_seeds(tmp_path: Path) -> None:
     assert better.over == "seeds"
     assert better.high < 0
     text = page(finished_cells(tmp_path))
-    assert "| MSE better than the teacher | 2 of 2 | - |" in text
+    assert "| MSE below the teacher's | 2 of 2 | - |" in text
     assert f"| MSE better than the control, interval excludes zero | 1 of 2 | {study}/topk_8 |" in text
-    assert f"| delta-CE better than the control | 0 of 2 | {study}/topk_8, {study}/topk_16 |" in text
+    assert f"| delta-CE below the control's | 0 of 2 | {study}/topk_8, {study}/topk_16 |" in text
     assert "TopK: MSE below the control's by 2.5%, interval excludes zero | 1 of 2" in text
-    assert "2 of 2; than the equally trained control in 1 of 2 | reproduced against the teacher |" in text
+    assert "2 of 2; the equally trained control's in 1 of 2 | reproduced against the teacher |" in text
 
 
 def test_one_seed_takes_its_interval_from_the_tokens(tmp_path: Path) -> None:

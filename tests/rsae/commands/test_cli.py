@@ -73,6 +73,76 @@ def test_upgrade_writes_report_page_and_sae_and_prints_the_table(inputs: dict[st
     assert load_sae(out / "sae").d_in == WIDTH
 
 
+def test_check_says_what_each_step_adds_and_what_to_do(inputs: dict[str, str], tmp_path: Path) -> None:
+    options = {name: value for name, value in inputs.items() if name != "--sae"}
+    out = tmp_path / "run"
+    words = [word for pair in {**options, "--out": str(out), "--steps": "20"}.items() for word in pair]
+    result = CliRunner().invoke(main, ["check", inputs["--sae"], *words])
+    tree = json.loads((out / "report.json").read_text())
+    found = tree["attribution"]["mse"]
+    assert result.exit_code == (3 if found["advised"] == "teacher" else 0), result.output
+    assert [step["arm"] for step in found["steps"]][:2] == ["control", "scale"]
+    for said in ("what is added", "more training", found["sentence"][:20], found["advice"][:20]):
+        assert said in result.output
+
+
+def test_the_kl_stage_is_the_last_step_of_a_check(inputs: dict[str, str], tmp_path: Path) -> None:
+    options = {name: value for name, value in inputs.items() if name != "--sae"}
+    asked = {
+        **options,
+        "--out": str(tmp_path / "run"),
+        "--steps": "8",
+        "--kl-share": "0.25",
+        "--refine": "residual_twice",
+    }
+    result = CliRunner().invoke(main, ["check", inputs["--sae"], *(word for pair in asked.items() for word in pair)])
+    tree = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert list(tree["attribution"]) == ["kl", "mse", "delta_ce"]
+    for found in tree["attribution"].values():
+        assert [(step["arm"], step["what"]) for step in found["steps"]] == [
+            ("control_mse", "more training"),
+            ("scale", "one scalar"),
+            ("polynomial_in_h", "a polynomial in h"),
+            ("fixed_denominator", "the ratio tau / h"),
+            ("ratio", "the trainable denominator"),
+            ("unrefined", "the norm share"),
+            ("upgraded_mse", "the refinement"),
+            ("upgraded", "the KL stage"),
+        ]
+    assert tree["attribution"]["kl"]["advice"] in tree["verdict"]
+    staged = [name for name, recipe in tree["question"]["recipes"].items() if recipe["kl_share"]]
+    assert set(staged) == {"control", "refine_only", "upgraded"}
+    assert result.exit_code in (0, 3), result.output
+
+
+def test_an_upgrade_that_gains_nothing_ends_with_exit_code_3(inputs: dict[str, str], tmp_path: Path) -> None:
+    """It had saved an SAE that was worse than its teacher, and said so nowhere but in a table."""
+    text = tmp_path / "text.json"
+    text.write_text(json.dumps(tiny_text(60, seed=9)))
+    # A teacher without error: its rows are all dimensions, and k keeps every code.
+    rows = torch.cat([torch.eye(WIDTH), -torch.eye(WIDTH)])
+    whole = SparseAutoencoder(
+        W_enc=rows.T, b_enc=torch.zeros(2 * WIDTH), W_dec=rows, b_dec=torch.zeros(WIDTH), family="topk", k=WIDTH
+    )
+    save_sae(whole, tmp_path / "sae")
+    asked = {**inputs, "--sae": str(tmp_path / "sae"), "--text": str(text), "--out": str(tmp_path / "run")}
+    result = run("upgrade", {**asked, "--steps": "2"})
+    assert result.exit_code == 3, result.output
+    assert "the SAE returned is the initialised one" in result.output
+
+
+def test_a_share_or_a_weight_asks_for_the_kl_stage(inputs: dict[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    asked = {**inputs, "--steps": "8", "--kl-share": "0.25"}
+    result = run("upgrade", {**asked, "--out": str(out)})
+    assert result.exit_code in (0, 3), result.output
+    tree = json.loads((out / "report.json").read_text())
+    assert list(tree["columns"]) == ["teacher", "initialised", "upgraded", "control", "control_mse"]
+    shares = {name: recipe["kl_share"] for name, recipe in tree["question"]["recipes"].items()}
+    assert shares == {"upgraded": 0.25, "control": 0.25, "control_mse": 0.0}
+    assert "belong to --objective mse+kl" in sentence(run("upgrade", asked | {"--objective": "mse", "--out": "x"}))
+
+
 def test_evaluate_prints_metrics_and_writes_them(inputs: dict[str, str], tmp_path: Path) -> None:
     out = tmp_path / "metrics.json"
     result = run("evaluate", {**inputs, "--out": str(out)})

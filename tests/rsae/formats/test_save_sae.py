@@ -13,8 +13,10 @@ import torch
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations.paper import PaperActivation
+from rsae.activations.polynomial import PolynomialActivation
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.formats import export_torch, load_sae, save_sae, standalone_module, writing
+from rsae.sae.refinement import REFINEMENTS
 from rsae.storage.writing import write_text
 from tests.rsae.material.layouts import CASES, X
 from tests.rsae.material.saes import random_sae
@@ -40,11 +42,11 @@ def gates():
 
 @pytest.mark.parametrize("gate", gates())
 @pytest.mark.parametrize("family", ["relu", "jumprelu", "topk", "groupmax"])
-@pytest.mark.parametrize("refine", ["none", "gain", "residual"])
+@pytest.mark.parametrize("refine", REFINEMENTS)
 def test_round_trip_is_bit_exact(tmp_path, family, gate, refine):
     sae = random_sae(family, activation=gates()[gate], refine=refine)
     if sae.residual_step is not None:
-        sae.residual_step.data.fill_(0.037)
+        sae.residual_step.data.add_(0.037 + 0.01 * torch.arange(sae.residual_step.numel()).squeeze())
     again = load_sae(save_sae(sae, tmp_path / "sae"))
     assert all(torch.equal(a, b) for a, b in zip(again(X), sae(X)))
     state = sae.state_dict()
@@ -144,10 +146,10 @@ def test_a_release_without_a_connection_says_so(monkeypatch):
 @pytest.mark.parametrize("family", ["relu", "jumprelu", "topk", "groupmax"])
 def test_the_export_needs_torch_alone_and_computes_the_same(tmp_path, family, gate):
     options = {"rescale_by_decoder_norm": True} if family == "topk" else {"normalise": "layer_norm"}
-    for i, refine in enumerate(("none", "gain", "residual")):
+    for i, refine in enumerate(REFINEMENTS):
         sae = random_sae(family, activation=gates()[gate], refine=refine, **options)
         if sae.residual_step is not None:
-            sae.residual_step.data.fill_(0.037)
+            sae.residual_step.data.add_(0.037 + 0.01 * torch.arange(sae.residual_step.numel()).squeeze())
         folder = export_torch(sae, tmp_path / str(i))
         source = (folder / "rational_sae.py").read_text(encoding="utf-8")
         imported = re.findall(r"^(?:from|import) (\w+)", source, re.MULTILINE)
@@ -177,3 +179,16 @@ def test_files_are_as_readable_as_the_umask_says(tmp_path, umask, mode):
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_file()} == {mode}
+
+
+def test_what_no_format_holds_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match="no format holds a polynomial in h"):
+        save_sae(random_sae("topk", activation=PolynomialActivation()), tmp_path / "sae")
+    with pytest.raises(ValueError, match="no format holds a polynomial in h"):
+        export_torch(random_sae("topk", activation=PolynomialActivation()), tmp_path / "sae")
+    folder = save_sae(random_sae("topk", refine="residual_twice"), tmp_path / "sae")
+    config = json.loads((folder / "cfg.json").read_text())
+    config["rational"]["residual_step"] = [0.1]
+    (folder / "cfg.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="has 1 steps for the refinement 'residual_twice'"):
+        load_sae(folder)

@@ -12,9 +12,10 @@ from rsae.evaluation.comparison import token_errors
 from rsae.evaluation.continuity import continuity
 from rsae.evaluation.histograms import histograms
 from rsae.evaluation.metrics import evaluate
-from rsae.sae.autoencoder import SparseAutoencoder, least_squares_gain
+from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
 from rsae.sae.fold import fold_decoder_norms
+from rsae.sae.refinement import REFINEMENTS, corrected, least_squares_gain
 from rsae.training.l0 import match_l0, mean_l0
 from tests.rsae.material.saes import random_sae, random_weights
 
@@ -110,7 +111,7 @@ def test_topk_keeps_k_on_ties_and_allows_k_equal_d_sae() -> None:
     torch.testing.assert_close(full(torch.ones(1, 3)).reconstruction, torch.ones(1, 3))
 
 
-@pytest.mark.parametrize("refine", ["gain", "residual"])
+@pytest.mark.parametrize("refine", REFINEMENTS[1:])
 @pytest.mark.parametrize("family", ["relu", "jumprelu", "topk"])
 def test_refinements_keep_the_support_and_start_no_worse(family: str, refine: str) -> None:
     plain, refined = random_sae(family), random_sae(family, refine=refine)
@@ -125,6 +126,53 @@ def test_the_gain_is_the_least_squares_one_within_its_bounds() -> None:
     image = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
     gain = least_squares_gain(torch.tensor([[1.5, 9.0], [7.0, 0.0], [1.0, 1.0]]), image)
     assert gain.flatten().tolist() == [1.5, 2.0, 1.0]
+
+
+def test_the_searched_step_is_the_best_along_its_direction() -> None:
+    """Where no code is held at 0, no other length of the step has a lower error, for any token."""
+    plain = random_sae("topk")
+    rows = plain.W_dec.detach()
+    codes = plain.encode(X) + 100.0 * (plain.encode(X) != 0)  # so far from 0 that none is held there
+    target = codes @ rows + torch.randn(len(X), 8, generator=torch.Generator().manual_seed(3))
+
+    def error(length: float, searched: bool) -> torch.Tensor:
+        _, image = corrected(
+            codes,
+            codes @ rows,
+            target,
+            steps=torch.tensor(length),
+            searched=searched,
+            decode=lambda z: z @ rows,
+            pull=lambda left: left @ rows.T,
+            spread=lambda each: each,
+        )
+        return (target - image).square().sum(1)
+
+    best = error(1.0, True)
+    for length in (0.01, 0.1, 0.3, 1.0):
+        assert (best <= error(length, False) * (1 + 1e-4)).all()
+    for factor in (0.8, 1.2):
+        assert (best <= error(factor, True) * (1 + 1e-4)).all()
+
+
+def test_norms_are_not_folded_through_a_refinement_that_has_moved() -> None:
+    refined = random_sae("jumprelu", refine="residual_twice")
+    torch.testing.assert_close(fold_decoder_norms(refined)(X).reconstruction, refined(X).reconstruction)
+    assert refined.residual_step is not None
+    refined.residual_step.data.fill_(0.05)
+    with pytest.raises(ValueError, match="would change what the refinement 'residual_twice' does"):
+        fold_decoder_norms(refined)
+
+
+def test_two_passes_are_one_after_the_other() -> None:
+    once, twice = (random_sae("topk", refine=refine) for refine in ("residual", "residual_twice"))
+    assert once.residual_step is not None
+    assert twice.residual_step is not None
+    once.residual_step.data.fill_(0.05)
+    twice.residual_step.data.copy_(torch.tensor([0.05, 0.0]))
+    assert torch.equal(once.encode(X), twice.encode(X))
+    twice.residual_step.data.copy_(torch.tensor([0.05, 0.05]))
+    assert (twice(X).reconstruction - X).square().sum() < (once(X).reconstruction - X).square().sum()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from rsae.activations.ratio import RationalActivation
 from rsae.data.states import HiddenStates
 from rsae.evaluation.metrics import evaluate
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import REFINEMENTS, first_steps
 from rsae.sae.support import largest
 from rsae.training.active import active_above, active_jump, active_kept, batch_level, sparse_topk
 from rsae.training.entries import Places, decode
@@ -41,7 +42,7 @@ def bent(inputs: tuple[str, ...]) -> RationalActivation:
     return gate
 
 
-@pytest.mark.parametrize("refine", ["none", "gain", "residual"])
+@pytest.mark.parametrize("refine", REFINEMENTS)
 @pytest.mark.parametrize("inputs", [None, ("ratio",), ("ratio", "norm")])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_training_pass_is_the_forward_pass_and_has_its_gradients(
@@ -49,13 +50,15 @@ def test_the_training_pass_is_the_forward_pass_and_has_its_gradients(
 ) -> None:
     sae = working_copy(teacher(family), 1.0)
     sae.refine = refine
-    if refine == "residual":
-        sae.residual_step = torch.nn.Parameter(torch.tensor(0.1))
+    if (step := first_steps(refine)) is not None:
+        sae.residual_step = torch.nn.Parameter(step + 0.1)
     sae.activation = None if inputs is None else bent(inputs)
     weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec]
     weights += [] if sae.activation is None else list(sae.activation.parameters())
+    weights += [] if sae.residual_step is None else [sae.residual_step]
     wanted = (sae(X).reconstruction - X).square().sum(1).mean()
-    error, l0, _ = choose_pass(sae, "l1", 0.05, 5.0)(sae, X)
+    error, l0, _, left = choose_pass(sae, "l1", 0.05, 5.0)(sae, X)
+    torch.testing.assert_close(X - left, sae(X).reconstruction, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(error, wanted)
     assert float(l0.detach()) == pytest.approx(mean_l0(_plain(sae), X))
     gradients = zip(torch.autograd.grad(error, weights), torch.autograd.grad(wanted, weights), strict=True)

@@ -84,7 +84,7 @@ def test_a_host_that_cannot_predict_the_text_and_a_teacher_that_explains_little_
 
 def test_an_l0_that_was_not_kept_is_said_with_its_arm() -> None:
     kept, wanted = teacher("relu"), mean_l0(teacher("relu"), X)
-    assert missed_l0({"upgraded": kept}, X, wanted) == ""
-    assert missed_l0({"upgraded": kept, "control": teacher("topk")}, X, wanted).startswith(
+    assert missed_l0({"upgraded": mean_l0(kept, X)}, wanted) == ""
+    assert missed_l0({"upgraded": wanted, "control": mean_l0(teacher("topk"), X)}, wanted).startswith(
         f"L0 {wanted:.2f} could not be kept: on the calibration vectors control 3.99."
     )

@@ -1,5 +1,6 @@
 """The time left, and how many steps fit into a budget."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from rsae.training.finetuning import Progress
 from rsae.upgrading.arms import arms_for
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.pace import Pace, seconds_a_step, steps_within
-from rsae.upgrading.pipeline import upgrade
+from rsae.upgrading.pipeline import Settings, upgrade
+from rsae.upgrading.plan import planned
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 STATES = sparse_states()
@@ -37,6 +39,19 @@ def test_a_resumed_run_does_not_count_what_is_done() -> None:
     follow = Pace({"upgraded": 0.1, "control": 0.2}, measuring=lambda: 0.0, tries=[9.0]).following(seen.append, 100)
     follow(Progress("control", 50, 100, 0.0, 0.0, 10.0))
     assert seen[0].seconds_left == pytest.approx(10.0)
+
+
+def test_a_short_budget_spares_the_costliest_steps_of_a_waterfall_first() -> None:
+    asked = {"host": None, "steps": None, "time_budget": 100.0, "seed": 0, "seeds": 1, "device": "cpu"}
+    plan = planned(teacher("topk"), STATES, **asked, settings=Settings(ablations=("waterfall",)))  # type: ignore[arg-type]
+    costs = {"control": 0.0, "scale": 0.01, "polynomial_in_h": 0.03, "fixed_denominator": 0.02, "ratio": 0.02}
+    pace = Pace(costs | {"upgraded": 0.02}, measuring=lambda: 0.0, tries=[0.01])
+    assert plan.steps == 2000
+    assert pace.spared(plan, 1000.0) == []
+    assert pace.spared(plan, 90.0) == ["polynomial_in_h"]
+    assert set(pace.spared(plan, 1.0)) == {"scale", "polynomial_in_h", "fixed_denominator", "ratio"}
+    assert set(plan.without(["scale", "ratio"]).arms) == {"control", "polynomial_in_h", "fixed_denominator", "upgraded"}
+    assert replace(plan, settings=Settings(ablations=("scale",))).optional == []
 
 
 def test_a_budget_that_is_too_short_is_refused_with_what_it_takes() -> None:

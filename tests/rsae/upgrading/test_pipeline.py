@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from rsae.activations.ratio import RationalActivation
 from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import compare, compare_runs, token_errors, verdict
 from rsae.evaluation.metrics import Metric, evaluate
+from rsae.report.report import Report
 from rsae.training.finetuning import Progress
 from rsae.upgrading.arms import arms_for
 from rsae.upgrading.calibration import calibrate
@@ -72,25 +74,71 @@ def test_seeds_give_means_with_standard_errors_and_paired_intervals() -> None:
 
 
 def test_ablations_add_columns_and_keep_their_restrictions() -> None:
-    names = ("scale", "polynomial", "control_twice", "refine_only")
+    names = ("scale", "fixed_denominator", "polynomial_in_h_norm", "control_twice", "unrefined")
     result = upgrade(teacher("topk"), STATES, steps=10, device="cpu", settings=Settings(ablations=names, refine="gain"))
-    assert {*names, "upgraded", "control"} == set(result.arms)
+    assert {*names, "refine_only", "upgraded", "control"} == set(result.arms)
     scale = result.arms["scale"].activation
-    cubic = result.arms["polynomial"].activation
+    cubic = result.arms["fixed_denominator"].activation
     assert scale is not None
-    assert cubic is not None
+    assert isinstance(cubic, RationalActivation)
     assert scale.rational().type[0] == 0
     assert not cubic.denominator.detach().any()
-    assert result.arms["refine_only"].refine == "gain"
-    assert result.arms["control"].refine == "none"
+    assert cubic.inputs == ("ratio",)
+    assert {name for name, sae in result.arms.items() if sae.refine == "gain"} == {"upgraded", "refine_only"}
     recipes = result.report.question["recipes"]
     assert recipes["control_twice"]["steps"] == 2 * recipes["control"]["steps"]
     with pytest.raises(ValueError, match="is none of them"):
-        upgrade(teacher("topk"), STATES, settings=Settings(ablations=("colour",)))
+        upgrade(teacher("topk"), STATES, settings=Settings(ablations=("polynomial",)))
     with pytest.raises(ValueError, match="is for relu"):
         upgrade(teacher("topk"), STATES, settings=Settings(ablations=("threshold",)))
-    with pytest.raises(ValueError, match="needs refine"):
-        upgrade(teacher("topk"), STATES, settings=Settings(ablations=("refine_only",)))
+    for name in ("refine_only", "unrefined"):
+        with pytest.raises(ValueError, match="needs a refinement"):
+            upgrade(teacher("topk"), STATES, settings=Settings(ablations=(name,)))
+    with pytest.raises(ValueError, match="needs support='exact'"):
+        upgrade(teacher("topk"), STATES, settings=Settings(ablations=("waterfall",), support="paper"))
+
+
+def test_the_waterfall_is_every_step_from_the_control_to_the_upgraded() -> None:
+    asked = Settings(ablations=("waterfall",), refine="residual")
+    report = upgrade(teacher("topk"), STATES, steps=10, device="cpu", settings=asked).report
+    found = report.attribution["mse"]
+    steps = ["control", "scale", "polynomial_in_h", "fixed_denominator", "ratio", "unrefined", "upgraded"]
+    assert [step["arm"] for step in found["steps"]] == steps
+    assert list(report.columns)[-1] == "upgraded"
+    for step in found["steps"]:
+        assert step["value"] == pytest.approx(report.columns[step["arm"]]["mse"].value)
+    assert found["sentence"] in report.verdict
+    assert found["advice"] in report.verdict
+    page = report.to_html()
+    assert page.index("MSE on held-out vectors from the teacher") < page.index("What changed")
+    assert Report(**vars(report)).advised == found["advised"]
+    # Crowded codes: the curve reads the ratio alone, so that there is no norm share to add.
+    crowded = upgrade(
+        teacher("relu"), STATES, steps=4, device="cpu", settings=Settings(ablations=("waterfall",))
+    ).report
+    steps = ["control", "threshold", "scale", "polynomial_in_h", "fixed_denominator", "upgraded"]
+    assert [step["arm"] for step in crowded.attribution["mse"]["steps"]] == steps
+    assert crowded.attribution["mse"]["steps"][-1]["what"] == "the trainable denominator"
+
+
+def test_other_columns_do_not_change_the_upgraded_sae() -> None:
+    alone = upgrade(teacher("topk"), STATES, steps=10, device="cpu").arms["upgraded"]
+    asked = Settings(ablations=("polynomial_in_h", "ratio"))
+    beside = upgrade(teacher("topk"), STATES, steps=10, device="cpu", settings=asked).arms["upgraded"]
+    assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), beside.parameters(), strict=True))
+
+
+def test_where_no_rate_gains_anything_the_answer_is_not_to_train() -> None:
+    """At its floor tuning had chosen a rate, and an SAE that was worse than its teacher was returned as an upgrade."""
+    finished = upgrade(teacher("topk"), STATES, steps=400, device="cpu").arms["control"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rsae.upgrading.tuning.TRIES", 1)  # the first rate is the floor
+        result = upgrade(finished, STATES, steps=2, device="cpu")
+    assert not result.worth_it
+    assert result.report.advised == "teacher"
+    assert "the control gained nothing, or next to nothing" in result.report.verdict
+    assert "Keep your teacher, do not train" in result.report.verdict
+    assert result.sae is not result.arms["upgraded"]
 
 
 def test_the_papers_support_is_its_own_mode() -> None:

@@ -52,6 +52,11 @@ def test_a_good_rate_is_left_alone_at_the_price_of_one_training() -> None:
     assert tuned.to_json()["errors"].keys() == {"1", "0.25"}
 
 
+def test_training_on_is_futile_where_no_rate_beats_the_teacher() -> None:
+    assert found(1e4).futile
+    assert not found(3e-2).futile
+
+
 def test_a_trusted_rate_is_tuned_only_where_the_control_ends_worse_than_its_teacher() -> None:
     assert found(3e-2, trusted=True).errors.keys() == {1}
     tuned = found(3.0, trusted=True)

@@ -1,0 +1,151 @@
+"""Where a gain comes from: the arms of an upgrade as steps, each with one change more, at the same L0 and budget."""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from rsae.evaluation.comparison import Comparison, Paired
+
+__all__ = ["Attribution", "Step", "attribution"]
+
+_CURVES = {
+    "scale": "one scalar",
+    "polynomial_in_h": "a polynomial in h",
+    "fixed_denominator": "the ratio tau / h",
+    "ratio": "the trainable denominator",
+}
+_STEPS = {"control": "more training", "threshold": "the threshold", **_CURVES, "refine_only": "the refinement"}
+_SIMPLEST_FIRST = (
+    *("teacher", "control_mse", "control", "threshold_mse", "threshold", "scale"),
+    *("polynomial_in_h", "polynomial_in_h_norm", "fixed_denominator", "fixed_denominator_norm", "ratio"),
+    *("unrefined", "refine_only", "upgraded_mse", "upgraded"),
+)
+_LABELS = {"mse": "MSE", "delta_ce": "delta-CE", "kl": "KL divergence"}
+_ADVICE = {
+    "teacher": "Keep your teacher, do not train",
+    "control": "Train on, without a curve",
+    "threshold": "Set a threshold, without a curve",
+    "refine_only": "Refine, without a curve",
+    "control_mse": "Train on, without a curve and without the KL stage",
+    "threshold_mse": "Set a threshold, without a curve and without the KL stage",
+    "upgraded_mse": "Upgrade, without the KL stage",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one more change does: ``change`` is ``arm`` minus the step before it (``change.other``)."""
+
+    arm: str
+    what: str
+    change: Comparison
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"arm": self.arm, "what": self.what, "value": self.change.base + self.change.difference} | (
+            self.change.to_json()
+        )
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The steps from the teacher to the upgraded SAE in one metric, of which lower is better.
+
+    ``best`` is the arm of the lowest value among those that keep the L0; ``advised`` the simplest that is not surely
+    above it: a simpler arm is as good unless the 95% interval of the difference excludes zero.
+    """
+
+    metric: str
+    teacher: float
+    steps: tuple[Step, ...]
+    best: str
+    advised: str
+
+    @property
+    def sentence(self) -> str:
+        """The steps in words, in percent of the teacher's value.
+
+        >>> def step(arm, what, other, difference, base, high):
+        ...     return Step(arm, what, Comparison("mse", other, difference, base, difference - 0.1, high, "tokens"))
+        >>> steps = step("control", "more training", "teacher", -3.2, 10.0, -3.0), step(
+        ...     "upgraded", "the curve", "control", -0.1, 6.8, 0.1)
+        >>> Attribution("mse", 10.0, steps, "upgraded", "control").sentence
+        'Of 33.0% lower MSE than the teacher, 32.0 are more training, 1.0 the curve (not told apart from zero).'
+        """
+        parts: list[str] = []
+        for step in self.steps:
+            size = f"{-100 * step.change.difference / self.teacher:.1f}".replace("-0.0", "0.0")
+            unsure = "" if step.change.certain else " (not told apart from zero)"
+            parts.append(f"{size} {'' if parts else 'are '}{step.what}{unsure}")
+        lower = -100 * sum(step.change.difference for step in self.steps) / self.teacher
+        label, said = _LABELS[self.metric], ", ".join(parts)
+        if lower >= 0:
+            return f"Of {lower:.1f}% lower {label} than the teacher, {said}."
+        return f"{label} ends {-lower:.1f}% above the teacher; of what lowers it, {said}."
+
+    @property
+    def advice(self) -> str:
+        """What to do, and which arms say so."""
+        label, arm = _LABELS[self.metric], self.advised.replace("_", " ")
+        do = _ADVICE.get(self.advised, "Upgrade")
+        if self.best == self.advised:
+            return f"{do}: no arm has a lower {label} than the {arm}."
+        best = self.best.replace("_", " ")
+        if do == "Upgrade":
+            return f"{do}; but the simpler {arm} is not told apart from the best arm, {best}."
+        return f"{do}: no arm's {label} is surely lower than the {arm}'s (lowest, not told apart: {best})."
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        words = {"sentence": self.sentence, "advice": self.advice}
+        return {**vars(self), "steps": [step.to_json() for step in self.steps], **words}
+
+
+def attribution(paired: Paired, *, norm: bool, comparable: Collection[str]) -> Attribution | None:
+    """The steps that the columns of a comparison make up; None where the teacher's value is no positive number.
+
+    ``norm`` says whether the upgraded curve reads the norm share; ``comparable`` are the arms that keep the L0, the
+    only ones that can be best. Columns that are no step are left out of the steps (``control_twice``, curves beside
+    the way); those of the control's budget can be best.
+    """
+    teacher = paired.mean("teacher")
+    if not 0 < teacher < math.inf:
+        return None
+    names = _chain(paired.values)
+    steps = tuple(
+        Step(arm, _what(arm, before, norm), paired.difference(arm, before))
+        for before, arm in zip(["teacher", *names], names, strict=False)
+    )
+    known = [n for n in _SIMPLEST_FIRST if n == "teacher" or (n in paired.values and n in comparable)]
+    best = min(known, key=paired.mean)
+    advised = next(name for name in known if name == best or not paired.difference(best, name).high < 0)
+    return Attribution(paired.metric, teacher, steps, best, advised)
+
+
+def _chain(there: Collection[str]) -> list[str]:
+    """The arms of which each has one change more than the one before it."""
+    if "upgraded_mse" in there:  # the KL stage is the last step; arms that have it without the curve are beside the way
+        names = ["control_mse", "threshold_mse", *_CURVES, "unrefined", "upgraded_mse", "upgraded"]
+    elif "control_mse" in there:  # it is the second, and all further arms have it
+        names = ["control_mse", "control", "threshold", "refine_only", "upgraded"]
+    elif "refine_only" in there and "unrefined" not in there:  # unrefined curves are beside the way
+        names = ["control", "threshold", "refine_only", "upgraded"]
+    else:
+        names = ["control", "threshold", *_CURVES, "unrefined", "upgraded"]
+    return [name for name in names if name in there]
+
+
+def _what(arm: str, before: str, norm: bool) -> str:
+    """What an arm has that the one before it lacks."""
+    if before == f"{arm}_mse":
+        return "the KL stage"
+    if (name := arm.removesuffix("_mse")) in _STEPS:
+        return _STEPS[name]
+    if before == "unrefined":
+        return "the refinement"
+    if before == "ratio":
+        return "the norm share"
+    if before == "fixed_denominator":
+        return "the trainable denominator" + norm * " and the norm share"
+    return "the curve"
