@@ -145,7 +145,12 @@ def cheapest(question: Question, tolerance: float, denominator: str = "one sign"
         raise _stopped(search) from None
     found = search.fits[degree]
     assert found is not None
-    return found if question.digits is None else best(question._replace(degree=degree), denominator)
+    try:  # once more without what other types have shown, so that the answer is that of its degree, to the bit
+        return best(question._replace(degree=degree), denominator)
+    except DidNotConverge:
+        if question.digits is not None:
+            raise
+        return found
 
 
 def _stopped(search: _Search) -> DidNotConverge:

@@ -55,7 +55,7 @@ def mesh(
     >>> from rational_approx.expressions.expression import parse
     >>> narrow = parse("exp(-((x - 1/3) * 1e6)^2)")
     >>> x = mesh(Fraction(-1), Fraction(1), [(narrow, narrow)], 1e-3)
-    >>> bool(np.abs(x - 1 / 3).min() < 1e-7)
+    >>> bool(np.abs(x - 1 / 3).min() < 1e-6)
     True
     """
     way = _Way(lower, upper)

@@ -74,10 +74,10 @@ def test_a_type_that_is_not_found_is_passed_over(monkeypatch):
     real = choose.best
     best = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6).degree
 
-    def without_the_best(question, denominator):
+    def without_the_best(question, denominator, near=()):
         if question.degree == best:
             raise DidNotConverge("not this one")
-        return real(question, denominator)
+        return real(question, denominator, near)
 
     monkeypatch.setattr(choose, "best", without_the_best)
     other = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6)
