@@ -28,8 +28,9 @@ from rational_approx.rationals.rational import Rational
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.support import largest
 from rsae.training import entries
-from rsae.training.active import active_topk
+from rsae.training.active import active_kept, sparse_topk
 from rsae.training.passes import choose_pass
 from rsae.training.recipe import Recipe
 from rsae.training.step import Training
@@ -183,8 +184,8 @@ def growth(d_in: int, rounds: int) -> None:
         rows = decoder(d_in, d_sae)
         x = batches(rows, 256, 32)
         h = x[0] @ rows.T
-        active = active_topk(h, 32, None, None)
-        where = active.places(d_sae)
+        active = active_kept(largest(h, 32, sparse_topk), d_sae, None, None)
+        where = active.places
 
         def decoding(x: Tensor, where: Any = where, rows: Tensor = rows, codes: Tensor = active.codes) -> None:
             entries.dots(where, entries.decode(codes, where, rows) - x, rows)
