@@ -23,6 +23,7 @@ class PolynomialActivation(RationalActivation):
     the norm share. A polynomial of ``tau / h`` would be a rational of h whose denominator is a power of h; this is the
     polynomial to compare a rational with. A column for comparison: no format holds it.
 
+    >>> import torch
     >>> gate = PolynomialActivation()
     >>> [round(z, 5) for z in gate(torch.tensor([3.0, 1.0, -2.0]), torch.tensor(1.5)).tolist()]
     [3.0, 0.0, 0.0]
