@@ -19,6 +19,7 @@ from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
+from rational_approx.expressions.quotients import quotient_of
 from rational_approx.fitting.jump import half_jump
 from rational_approx.fitting.result import LOOKED_AT
 from rational_approx.problem.answer import Finished
@@ -128,7 +129,7 @@ class _Solver:
             if not self.missed:
                 break
             self.problem = self.problem.marked(self.missed)
-        if found is None and (self.invisible or self.problem.changes):
+        if found is None and (self.invisible or self.problem.changes or _is_quotient(self.problem)):
             found = self.exact()
         found = found or self.constant()
         if found is not None:
@@ -331,6 +332,12 @@ def _remembered(offered: Iterator[Barycentric], nearly: list[Barycentric]) -> It
         nearly.append(each)
         if each.reference is not None:
             yield each.reference
+
+
+def _is_quotient(problem: Reduced) -> bool:
+    """Whether the target is written as a quotient of polynomials: floats may show an error of one that is exact."""
+    formulas = [piece.source.expression for piece in problem.pieces]
+    return all(formula is not None and quotient_of(formula.tree) is not None for formula in formulas)
 
 
 def _candidate(found: Exchange) -> Candidate:
