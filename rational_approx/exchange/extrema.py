@@ -56,7 +56,8 @@ def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
         e = error(problem, k, r, t)
         size = np.abs(e)
         left, right = np.r_[-np.inf, size[:-1]], np.r_[size[1:], -np.inf]
-        flips = np.r_[True, e[1:] * e[:-1] < 0], np.r_[e[1:] * e[:-1] < 0, True]
+        turns = np.sign(e[1:]) * np.sign(e[:-1]) < 0
+        flips = np.r_[True, turns], np.r_[turns, True]
         top = np.flatnonzero(((size >= left) | flips[0]) & ((size >= right) | flips[1]))
         low, high = t[np.maximum(top - 1, 0)], t[np.minimum(top + 1, t.size - 1)]
         at, best = t[top], e[top]
