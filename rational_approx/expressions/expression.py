@@ -13,7 +13,6 @@ import numpy as np
 import scipy.special
 
 from rational_approx.arithmetic.domain import End
-from rational_approx.arithmetic.polynomials import fractions
 from rational_approx.arithmetic.precision import fraction, held_precision, to_accuracy, to_arb
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions import switches
@@ -21,6 +20,7 @@ from rational_approx.expressions.derivative import derivative
 from rational_approx.expressions.holes import WHOLE, WHOLE_AT_POINT, holes_in_floats
 from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number, text
 from rational_approx.expressions.parser import LIMIT_LENGTH, parse_tree
+from rational_approx.expressions.shift import in_powers, shifted
 
 __all__ = ["Expression", "ExpressionError", "from_polynomials", "parse"]
 
@@ -199,6 +199,10 @@ class Expression(Value):
         mantissa, exponent = value.mid().man_exp()
         return mpmath.mpf((int(mantissa), int(exponent)))
 
+    def shifted(self, by: Fraction) -> "Expression":
+        """``f(x + by)``, with its polynomials expanded; see :mod:`expressions.shift`."""
+        return Expression(shifted(self.tree, by), self.variable)
+
     def on(self, lower: End, upper: End) -> "Expression":
         """The expression with every branch decided that provably does not switch inside the open interval.
 
@@ -249,15 +253,7 @@ def from_polynomials(top: flint.fmpq_poly, bottom: flint.fmpq_poly) -> Expressio
     ValueError
         where the coefficients are too long to be written down in one.
     """
-
-    def horner(coefficients: list[Fraction]) -> Node:
-        total = number(coefficients[-1])
-        for c in reversed(coefficients[:-1]):
-            total = build("*", Node("variable"), total)
-            total = build("+", number(c), total) if c else total
-        return total
-
-    found = Expression(build("/", *(horner(list(fractions(poly)) or [Fraction(0)]) for poly in (top, bottom))))
+    found = Expression(build("/", in_powers(top), in_powers(bottom)))
     if len(found.text) > LIMIT_LENGTH:
         raise ValueError(
             "the coefficients of this rational are too long for an expression: round them to a format first"

@@ -21,7 +21,7 @@ from rational_approx.fitting.samples import fitted_to_samples
 from rational_approx.fitting.solve import Seen, Solution, solve
 from rational_approx.fitting.whole_line import on_line
 from rational_approx.problem.answer import Finished, restored
-from rational_approx.problem.change import NoGap
+from rational_approx.problem.change import NoGap, drawn_to
 from rational_approx.problem.conditions import Bounds, Conditions, not_unique
 from rational_approx.problem.reduction import Reduced, reduced
 from rational_approx.targets.target import Target
@@ -105,6 +105,26 @@ def _on_line(question: Question) -> Fit:
     return found
 
 
+def _moved(question: Question, problem: Reduced, near: Sequence[End]) -> Fit | None:
+    """The fit of the target moved so that a singularity that draws peaks lies at 0, where floats are dense; None where
+    there is none beside 0, or the moved one is not solved either."""
+    target = question.target
+    end = drawn_to(target) if target.domain.bounded and problem.change.ansatz.step == 1 else None
+    if not end or target.expression is None or target.weight_expression is None:
+        return None
+    conditions = tuple((a - end, value) for a, value in question.interpolate)
+    try:
+        at_zero = question._replace(target=target.shifted(end), interpolate=conditions)
+        found = fitted(at_zero, [x - end for x in near])
+    except (ValueError, DidNotConverge) as failed:
+        if isinstance(failed, DidNotConverge) and failed.cause == "time":
+            raise
+        return None
+    rational = replace(found.rational.composed(1, -end), domain=target.domain)
+    reference = tuple(x + end for x in found.reference)
+    return replace(found, rational=rational, reference=reference, target=target, interpolate=question.interpolate)
+
+
 def fitted(question: Question, near: Sequence[End] = ()) -> Fit:
     """The best fit among denominators of one sign; from a reference of a type nearby, if one is known."""
     target, degree, bounds = question.target, question.degree, question.bounds
@@ -114,6 +134,9 @@ def fitted(question: Question, near: Sequence[End] = ()) -> Fit:
         problem = reduced(target, degree, question.interpolate)
     except NoGap:
         return _on_line(question)
+    moved = _moved(question, problem, near)
+    if moved is not None:
+        return moved
     solution, found = question.solved(problem, near)
     question.check_forced(found)
     if found is None or not found.converged:

@@ -22,7 +22,7 @@ from rational_approx.problem.ansatz import Ansatz, Type
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
-__all__ = ["HUGE", "Change", "NoGap", "change_for", "varying"]
+__all__ = ["HUGE", "Change", "NoGap", "change_for", "drawn_to", "varying"]
 
 HUGE = 2.0**500
 """Where a half-line ends for floats: every function of the zoo has reached its limit long before."""
@@ -146,16 +146,23 @@ DRAWN = 1e-6
 """Marks so near to an end, as a share of the domain, show a singularity there."""
 
 
-def _centre(target: Target, lower: Fraction, upper: Fraction) -> Fraction:
-    """Where t is 0: floats lie densest there, so it is the end of a piece at which the target has a singularity that
-    draws peaks to it, the only breakpoint, or else the middle."""
+def drawn_to(target: Target) -> Fraction | None:
+    """The end of a piece at which the target has a singularity that draws peaks to it; None without one."""
     gaps: dict[Fraction, float] = {}
     for piece in target.pieces:
         x = piece.marks
         for end, gap in ((piece.lower, x[1] - x[0]), (piece.upper, x[-1] - x[-2])):
-            gaps[finite(end)] = min(float(gap), gaps.get(finite(end), inf))
-    drawn = min(gaps, key=lambda end: gaps[end], default=lower)
-    if gaps.get(drawn, inf) < DRAWN * float(upper - lower):
+            if isinstance(end, Fraction):
+                gaps[end] = min(float(gap), gaps.get(end, inf))
+    size = float(target.domain.upper) - float(target.domain.lower)
+    drawn = min(gaps, key=lambda end: gaps[end], default=None)
+    return drawn if drawn is not None and gaps[drawn] < DRAWN * size else None
+
+
+def _centre(target: Target, lower: Fraction, upper: Fraction) -> Fraction:
+    # Where t is 0: floats lie densest there, so it is where peaks crowd, the only breakpoint, or else the middle.
+    drawn = drawn_to(target)
+    if drawn is not None:
         return drawn
     return target.breakpoints[0] if len(target.breakpoints) == 1 else (lower + upper) / 2
 

@@ -251,6 +251,23 @@ class Target:
             raise ValueError(f"{self.name} is no expression: give its derivative as a function of its own")
         return Target(self.expression.derivative(), self.domain)
 
+    def shifted(self, by: Fraction) -> "Target":
+        """``f(x + by)`` on the domain moved as far, for a target and a weight that are expressions.
+
+        Raises
+        ------
+        ExpressionError
+            where the numbers of the formula would be too long.
+        """
+        if self.expression is None or self.weight_expression is None:
+            raise TypeError("only an expression can be moved: a callable knows its own points alone")
+        return Target(
+            self.expression.shifted(by),
+            [(lower - by, upper - by) for lower, upper in self.domain.intervals],
+            weight=self.weight_expression.shifted(by),
+            breakpoints=[point - by for point in self.breakpoints],
+        )
+
     @property
     def name(self) -> str:
         """A short description: the expression, or the callable's own name."""

@@ -69,6 +69,7 @@ CASES = {
     "ramp of slope 1000": Case("clip(1000*(x-0.3), 0, 1)", (9, 9), (-1, 1), lambda x: np.clip(1000 * (x - 0.3), 0, 1)),
     "sqrt (20, 20)": Case("sqrt(x)", (20, 20), (0, 1), np.sqrt),
     "sqrt (30, 30)": Case("sqrt(x)", (30, 30), (0, 1), np.sqrt),
+    "sqrt(x-1) (20, 20)": Case("sqrt(x-1)", (20, 20), (1, 2), lambda x: np.sqrt(x - 1)),
     "x^0.3 (20, 20)": Case("x^0.3", (20, 20), (0, 1), lambda x: x**0.3),
     "log from 1e-6 (16, 16)": Case("log(x)", (16, 16), (1e-6, 1), np.log),
     "exp (20, 20)": Case("exp(x)", (20, 20), (-1, 1), np.exp),

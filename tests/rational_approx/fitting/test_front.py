@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from rational_approx import DidNotConverge, Target, certify, fit
+from rational_approx import DidNotConverge, Domain, Target, certify, fit
 from tests.rational_approx.dense import largest_error
 from tests.rational_approx.truths import best_errors, zolotarev_sign_error
 
@@ -267,3 +267,22 @@ def test_a_relative_error_of_a_symbol_by_another_name():
     t = sympy.Symbol("t")
     found = fit(sympy.sin(t), (3, 2), (-1, 1), weight="relative")
     assert found.error == fit("sin(x)", (3, 2), (-1, 1), weight="relative").error
+
+
+@pytest.mark.parametrize(
+    ("moved", "domain", "conditions"),
+    [
+        ("sqrt(x - 1)", (1, 2), {}),
+        ("sqrt(0.3 - x)", ("-0.7", "0.3"), {}),
+        ("2 * sqrt(x + 5)", (-5, -4), {"weight": "1/2"}),
+    ],
+)
+def test_a_singularity_is_as_well_solved_beside_zero_as_in_it(moved, domain, conditions):
+    """Peaks crowd to 1e-13 of the singular end, where only floats beside 0 tell them apart."""
+    there, here = fit(moved, (20, 20), domain, **conditions), fit("sqrt(x)", (20, 20), (0, 1))
+    assert there.error == pytest.approx(here.error, rel=1e-14)
+    assert there.target.domain == Domain.of(domain)
+    assert min(there.reference) == there.target.domain.lower
+    certificate = certify(there)
+    assert certificate.status == "proved"
+    assert certificate.upper / certificate.best_lower - 1 < 1e-9
