@@ -185,11 +185,7 @@ class _Solver:
         """The best approximant of a smaller type, or the best attempt, or None."""
         return solve(replace(self.problem, degree=degree), self.digits, self.history, self.look)
 
-    def first(
-        self,
-        candidates: Iterator[Candidate],
-        patient: bool = True,
-    ) -> Solution | None:
+    def first(self, candidates: Iterator[Candidate], patient: bool = True) -> Solution | None:
         """The first candidate that can be finished and is accepted; all finished ones are remembered. Without
         patience a look that shows a missed peak is the end: the next candidates would miss it as well."""
         for candidate in candidates:
@@ -254,7 +250,7 @@ class _Solver:
         if not problem.changes:
             further = chain(varied(problem, degree), _remembered(lawson(problem, degree), nearly))
         try:
-            near = (stretched(problem, np.array(problem.near), sum(degree) + 2) for _ in problem.near[:1])
+            near = [stretched(problem, np.array(problem.near), sum(degree) + 2)] if problem.near else []
             for start in chain(near, spread_starts(problem, degree), further):
                 found = self.exchanged(problem, start)
                 if found is not None and found.deviation < NEAR:
