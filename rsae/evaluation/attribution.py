@@ -74,20 +74,21 @@ class Attribution:
         'Of 33.0% lower MSE than the teacher, 32.0 are more training, 1.0 the curve (not told apart from zero).'
         """
         parts: list[str] = []
+        lower = -100 * sum(step.change.difference for step in self.steps) / self.teacher
+        places = 1 if abs(lower) >= 1 else 2  # of a gain of 0.05% one place would leave nothing, or twice as much
         for step in self.steps:
-            size = f"{-100 * step.change.difference / self.teacher:.1f}".replace("-0.0", "0.0")
+            size = f"{round(-100 * step.change.difference / self.teacher, places) + 0.0:.{places}f}"
             unsure = "" if step.change.certain else " (not told apart from zero)"
             parts.append(f"{size} {'' if parts else 'are '}{step.what}{unsure}")
-        lower = -100 * sum(step.change.difference for step in self.steps) / self.teacher
         label, said = _LABELS[self.metric], ", ".join(parts)
         if lower >= 0:
-            return f"Of {lower:.1f}% lower {label} than the teacher, {said}."
-        return f"{label} ends {-lower:.1f}% above the teacher; of what lowers it, {said}."
+            return f"Of {lower:.{places}f}% lower {label} than the teacher, {said}."
+        return f"{label} ends {-lower:.{places}f}% above the teacher; of what lowers it, {said}."
 
     @property
     def advice(self) -> str:
         """What to do, and which arms say so."""
-        label, arm = _LABELS[self.metric], self.advised.replace("_", " ")
+        label, arm = _LABELS[self.metric], self.advised.replace("_", " ").replace("upgraded", "upgraded SAE")
         do = _ADVICE.get(self.advised, "Upgrade")
         if self.best == self.advised:
             return f"{do}: no arm has a lower {label} than the {arm}."

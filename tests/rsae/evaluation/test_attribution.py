@@ -107,7 +107,14 @@ def test_the_simplest_arm_that_is_as_good_is_advised(
 
 def test_an_end_above_the_teacher_is_said() -> None:
     found = attributed(teacher=10.0, control=10.05, upgraded=10.06)
-    assert found.sentence.startswith("MSE ends 0.6% above the teacher; of what lowers it, -0.5 are more training, -0.1")
+    assert found.sentence.startswith(
+        "MSE ends 0.60% above the teacher; of what lowers it, -0.50 are more training, -0.10"
+    )
+
+
+def test_a_small_gain_is_not_rounded_to_another() -> None:
+    found = attributed(teacher=1521.1, control=1521.5, upgraded=1520.3)
+    assert found.sentence.startswith("Of 0.05% lower MSE than the teacher, -0.03 are more training")
 
 
 def test_an_arm_that_missed_its_l0_cannot_be_best() -> None:
