@@ -6,10 +6,12 @@ from fractions import Fraction
 from itertools import chain
 from typing import NamedTuple
 
+import flint
 import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
+from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.exchange.correction import Approximant, corrected
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
@@ -19,6 +21,7 @@ from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
+from rational_approx.exchange.stationary import moved, placed
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.fitting.jump import half_jump
 from rational_approx.fitting.result import LOOKED_AT
@@ -381,16 +384,44 @@ def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> b
 
 def _alternations(problem: Reduced, solution: Solution) -> int:
     """How often the error of a solution alternates at full height; as often as its own type needs where float64 shows
-    less or more than the error, and would count noise."""
+    less or more than the error, and would count noise.
+
+    A larger type whose best error is lower by a millionth has one point that is lower by a millionth, too: where the
+    target gives its digits, the peaks are told apart by more of them than floats have.
+    """
     reference = np.array([float(t) for t in solution.done.reference])
     try:
         level = exchange(problem, solution.degree, reference, limit=1).level
     except Failure:
         return 0
     s, _ = sampled(problem, reference)
-    _, e = peaks(problem, level, looks(problem, 40 * reference.size))
+    t, e = peaks(problem, level, looks(problem, 40 * reference.size))
     h, noise = abs(level.h), 1e-12 * float(np.abs(s).max())
     if abs(float(solution.done.h)) < noise or np.abs(e).max() > 1.001 * h + noise:
         return reference.size
-    e = e[np.abs(e) >= h * (1 - 1e-6)]
-    return int(np.count_nonzero(np.sign(e[1:]) != np.sign(e[:-1])) + 1)
+    if problem.precise:
+        high = np.abs(e) >= h * (1 - 1e-3)
+        e, h = _sharpened(problem, solution.done, t[high]), 1.0
+    e = e[np.abs(e) >= h * (1 - (FULL if problem.precise else 1e-6))]
+    return int(np.count_nonzero(np.sign(e[1:]) != np.sign(e[:-1])) + 1) if e.size else 0
+
+
+FULL = 1e-9
+"""How much lower than the level, relatively, a peak of full height may be."""
+
+
+def _sharpened(problem: Reduced, done: Finished, t: np.ndarray) -> np.ndarray:
+    """The errors at the peaks beside some points, over the level, by Newton's steps in multiprecision."""
+    with working_bits(done.bits):
+        p, q, h = flint.arb_poly(done.p), flint.arb_poly(done.q), abs(to_arb(done.h))
+        points = [placed(problem, float(at)) for at in t]
+        errors = []
+        for point in points:
+            for _ in range(SHARP):
+                value = moved(point, p, q)
+            errors.append(float((value / h).mid()))
+    return np.array(errors)
+
+
+SHARP = 4
+"""Newton steps to a peak that floats have found to 1e-5 of its gap: two square it away, two are for bad luck."""
