@@ -8,25 +8,29 @@ __all__ = ["alternating"]
 
 
 def alternating(errors: Sequence[Any], count: int) -> list[int] | None:
-    """Where ``count`` signed errors alternate that are large and hold the largest one; None if there are fewer.
+    """Where ``count`` signed errors alternate of which the smallest is as large as it can be, and that hold the largest
+    one; None if there are fewer.
 
-    From each run of one sign the largest error is kept. A surplus is removed from the end with the smaller error, or,
-    where the smallest error is inside, together with its smaller neighbour, which keeps the alternation.
+    Above a level the largest error of each run of one sign is kept. The highest level that leaves enough of them is
+    found by bisection; what is left over is removed from the end with the smaller error.
 
     >>> alternating([3, 1, -2, 4, -5], 3)
     [2, 3, 4]
     """
     size = [abs(e) for e in errors]
-    runs = groupby(range(len(errors)), key=lambda k: (errors[k] > 0) - (errors[k] < 0))
-    keep = [max(run, key=size.__getitem__) for _, run in runs]
-    if len(keep) < count:
+
+    def above(level: Any) -> list[int]:
+        high = (k for k in range(len(errors)) if size[k] >= level and size[k] > 0)
+        return [max(run, key=size.__getitem__) for _, run in groupby(high, key=lambda k: errors[k] > 0)]
+
+    levels = sorted(set(size))
+    if not levels or len(above(levels[0])) < count:
         return None
+    low, high = 0, len(levels)  # the places of a level that leaves enough, and of one that does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if len(above(levels[middle])) >= count else (low, middle)
+    keep = above(levels[low])
     while len(keep) > count:
-        smallest = min(range(len(keep)), key=lambda i: size[keep[i]])
-        if len(keep) == count + 1 or smallest in (0, len(keep) - 1):
-            del keep[0 if size[keep[0]] < size[keep[-1]] else -1]
-        else:
-            neighbour = smallest + (-1 if size[keep[smallest - 1]] < size[keep[smallest + 1]] else 1)
-            for i in sorted((smallest, neighbour), reverse=True):
-                del keep[i]
+        del keep[0 if size[keep[0]] < size[keep[-1]] else -1]
     return keep

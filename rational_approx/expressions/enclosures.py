@@ -123,9 +123,14 @@ def _integer_power(x: Any, n: int) -> Any:
     if n < 0:
         return quotient(1, _integer_power(x, -n))
     if isinstance(x, arb):
-        if n % 2 == 0 and n and not (x > 0 or x < 0):
-            return hull(arb(0), abs(x).upper() ** n)
-        return x**n
+        if not n or x > 0 or x < 0:
+            return x**n
+        # Where a ball holds zero, flint has no power of it: the largest one is at an end.
+        lower, upper = ends(x)
+        if not lower <= upper:
+            return arb.nan()
+        most = upper.max(-lower) ** n
+        return hull(arb(0), most) if n % 2 == 0 else hull(-((-lower) ** n), upper**n)
     result = x * 0 + 1
     while n:
         result = result * x if n & 1 else result

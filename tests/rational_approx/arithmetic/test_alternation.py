@@ -23,11 +23,10 @@ def test_chosen_errors_alternate_and_hold_the_largest(errors, count):
         assert max(abs(errors[k]) for k in chosen) == max(map(abs, errors))
 
 
-@given(ERRORS)
-def test_one_error_too_many_is_dropped_at_the_better_end(errors):
-    runs = [max(run, key=abs) for _, run in groupby(errors, key=lambda e: e > 0)]
-    chosen = alternating(errors, len(runs) - 1) if len(runs) > 2 else None
+@given(ERRORS, st.integers(2, 6))
+def test_the_smallest_chosen_error_is_as_large_as_it_can_be(errors, count):
+    chosen = alternating(errors, count)
+    kept = [part for part in combinations(errors, count) if all(a * b < 0 for a, b in pairwise(part))]
+    assert (chosen is None) == (not kept)
     if chosen is not None:
-        kept = [part for part in combinations(runs, len(runs) - 1) if all(a * b < 0 for a, b in pairwise(part))]
-        best = max(min(map(abs, part)) for part in kept)
-        assert min(abs(errors[k]) for k in chosen) == best
+        assert min(abs(errors[k]) for k in chosen) == max(min(map(abs, part)) for part in kept)
