@@ -42,6 +42,9 @@ NEAR = 0.01
 ROUNDS, LEVEL = 4, 1e-6
 """How often a grid for differential correction is made finer, and the deviation from which that is of no use."""
 
+SAME = 1e-9
+"""How far apart, relatively, the levels of two exchanges are that ended at the same rational."""
+
 ROUGH = 1e-4
 """How uneven a reference may be for its own peaks to vouch for what is finished from it."""
 
@@ -277,15 +280,19 @@ class _Solver:
             yield _candidate(grown)
         last: list[np.ndarray] = []
         if sum(degree) <= LARGEST_CORRECTED:
-            seed = min(nearly, key=lambda each: each.largest, default=None)
-            yield from self.corrected(seed, last)
+            if self.grown is not None and self.grown.level.reference.size == sum(degree) + 2:
+                yield from self.corrected(_beyond(problem, self.grown.level), self.grown.level, last)
+            else:
+                yield from self.corrected(problem, min(nearly, key=lambda each: each.largest, default=None), last)
         if problem.precise:
             yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
 
-    def corrected(self, nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
+    def corrected(
+        self, problem: Reduced, nearest: Approximant | None, last: list[np.ndarray]
+    ) -> Iterator[Candidate]:
         """Differential correction finds the best on a grid. Where the exchange from there shows larger peaks, the grid
         has missed them: it gets them, and the next round starts from what the last one found."""
-        problem, degree = self.problem, self.problem.degree
+        degree = problem.degree
         for _ in range(ROUNDS):
             best: Exchange | None = None
             for start in corrected(problem, degree, nearest):
@@ -295,13 +302,14 @@ class _Solver:
                     continue
                 if found.deviation < NEAR:
                     yield _candidate(found)
+                if best is not None and abs(found.level.h - best.level.h) <= SAME * abs(best.level.h):
+                    break  # what the grid shows leads to the same end: only other points can lead elsewhere
                 if best is None or found.deviation < best.deviation:
                     best = found
             if best is None or best.deviation < LEVEL:
                 return
             nearest = best.level
-            missed, _ = peaks(problem, nearest, looks(problem, 16 * sum(degree) // len(problem.pieces) + 80))
-            problem = problem.marked(missed)
+            problem = _beyond(problem, best.level)
 
     def exchanged(self, problem: Reduced, start: np.ndarray) -> Exchange | None:
         """Where the exchange from a start ends, if it begins."""
@@ -331,6 +339,12 @@ def _remembered(offered: Iterator[Barycentric], nearly: list[Barycentric]) -> It
         nearly.append(each)
         if each.reference is not None:
             yield each.reference
+
+
+def _beyond(problem: Reduced, level: Level) -> Reduced:
+    """The problem with marks at the peaks of a levelled rational, which the grid that led to it may have missed."""
+    missed, _ = peaks(problem, level, looks(problem, 16 * sum(problem.degree) // len(problem.pieces) + 80))
+    return problem.marked(missed)
 
 
 def _is_quotient(problem: Reduced) -> bool:
