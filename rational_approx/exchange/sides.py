@@ -115,7 +115,9 @@ class Sides:
         """How far the errors at the touches are from the level, relatively: large where the level itself is noise."""
         if not now.h > 0:
             return inf
-        return max(abs(_excess(now, touch, self.values(touch.piece, touch.t), now.at(touch.t))) for touch in now.touches)
+        return max(
+            abs(_excess(now, touch, self.values(touch.piece, touch.t), now.at(touch.t))) for touch in now.touches
+        )
 
     def placed(self, t: Fraction, sign: int) -> Touch:
         # Rounding may have moved the end of a piece a hair off it.

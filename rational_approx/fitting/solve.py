@@ -12,12 +12,13 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
 from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.exchange.barycentric import Barycentric
 from rational_approx.exchange.correction import Approximant, corrected
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.finish import finish, unfinished
 from rational_approx.exchange.identity import Failure, without_error
-from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
+from rational_approx.exchange.lawson import Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
@@ -38,12 +39,6 @@ LOOKS = 8
 
 NEAR = 0.01
 """The deviation from which the finish may start."""
-
-ROUNDS, LEVEL = 4, 1e-6
-"""How often a grid for differential correction is made finer, and the deviation from which that is of no use."""
-
-SAME = 1e-9
-"""How far apart, relatively, the levels of two exchanges are that ended at the same rational."""
 
 ROUGH = 1e-4
 """How uneven a reference may be for its own peaks to vouch for what is finished from it."""
@@ -280,36 +275,22 @@ class _Solver:
             yield _candidate(grown)
         last: list[np.ndarray] = []
         if sum(degree) <= LARGEST_CORRECTED:
+            seed: Approximant | None = min(nearly, key=lambda each: each.largest, default=None)
             if self.grown is not None and self.grown.level.reference.size == sum(degree) + 2:
-                yield from self.corrected(_beyond(problem, self.grown.level), self.grown.level, last)
-            else:
-                yield from self.corrected(problem, min(nearly, key=lambda each: each.largest, default=None), last)
+                seed = self.grown.level
+            yield from self.corrected(seed, last)
         if problem.precise:
             yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
 
-    def corrected(
-        self, problem: Reduced, nearest: Approximant | None, last: list[np.ndarray]
-    ) -> Iterator[Candidate]:
-        """Differential correction finds the best on a grid. Where the exchange from there shows larger peaks, the grid
-        has missed them: it gets them, and the next round starts from what the last one found."""
-        degree = problem.degree
-        for _ in range(ROUNDS):
-            best: Exchange | None = None
-            for start in corrected(problem, degree, nearest):
-                last.append(start)
-                found = self.exchanged(problem, start)
-                if found is None:
-                    continue
-                if found.deviation < NEAR:
-                    yield _candidate(found)
-                if best is not None and abs(found.level.h - best.level.h) <= SAME * abs(best.level.h):
-                    break  # what the grid shows leads to the same end: only other points can lead elsewhere
-                if best is None or found.deviation < best.deviation:
-                    best = found
-            if best is None or best.deviation < LEVEL:
-                return
-            nearest = best.level
-            problem = _beyond(problem, best.level)
+    def corrected(self, nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
+        """Exchanges from what differential correction finds."""
+        for shown in corrected(self.problem, self.problem.degree, nearest):
+            if shown.reference is None:
+                continue
+            last.append(shown.reference)
+            found = self.exchanged(self.problem, shown.reference)
+            if found is not None and found.deviation < NEAR:
+                yield _candidate(found)
 
     def exchanged(self, problem: Reduced, start: np.ndarray) -> Exchange | None:
         """Where the exchange from a start ends, if it begins."""
@@ -339,12 +320,6 @@ def _remembered(offered: Iterator[Barycentric], nearly: list[Barycentric]) -> It
         nearly.append(each)
         if each.reference is not None:
             yield each.reference
-
-
-def _beyond(problem: Reduced, level: Level) -> Reduced:
-    """The problem with marks at the peaks of a levelled rational, which the grid that led to it may have missed."""
-    missed, _ = peaks(problem, level, looks(problem, 16 * sum(problem.degree) // len(problem.pieces) + 80))
-    return problem.marked(missed)
 
 
 def _is_quotient(problem: Reduced) -> bool:
