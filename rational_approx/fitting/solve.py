@@ -105,6 +105,7 @@ class _Solver:
     def __init__(self, problem: Reduced, digits: int, history: list[Record], look: Look) -> None:
         self.problem, self.digits, self.history, self.look = problem, digits, history, look
         self.missed: tuple[float, ...] = ()
+        self.marked: set[float] = set()
         self.invisible = False
         self.finished: list[tuple[float, Finished]] = []
         self.nearest: Candidate | None = None
@@ -127,9 +128,11 @@ class _Solver:
         for round_ in range(LOOKS):
             self.missed = ()
             found = self.first(self.candidates(), patient=round_ == LOOKS - 1)
-            if not self.missed:
+            fresh = set(self.missed) - self.marked
+            if found is not None or not fresh:
                 break
-            self.problem = self.problem.marked(self.missed)
+            self.marked |= fresh
+            self.problem = self.problem.marked(fresh)
         if found is None and (self.invisible or self.problem.changes or _is_quotient(self.problem)):
             found = self.exact()
         found = found or self.constant()
@@ -188,7 +191,7 @@ class _Solver:
 
     def first(self, candidates: Iterator[Candidate], patient: bool = True) -> Solution | None:
         """The first candidate that can be finished and is accepted; all finished ones are remembered. Without
-        patience a look that shows a missed peak is the end: the next candidates would miss it as well."""
+        patience a look that shows a peak at a new place is the end: the next candidates would miss it as well."""
         for candidate in candidates:
             try:
                 done = finish(
@@ -200,14 +203,14 @@ class _Solver:
             found = self.accepted(done, candidate)
             if found is not None:
                 return found
-            if self.missed and not patient:
+            if not patient and not self.marked.issuperset(self.missed):
                 return None
         return None
 
     def accepted(self, done: Finished, candidate: Candidate | None = None) -> Solution | None:
         """The solution that a finished rational is, if it has no pole and no larger error."""
         degree = self.problem.degree
-        if _pole(self.problem, done):
+        if _pole(self.problem, done) or (candidate is not None and _fell(self.problem, candidate, done)):
             return None
         seen = self.look(done)
         if seen is not None and seen.missed:
@@ -346,20 +349,27 @@ def _pole(problem: Reduced, done: Finished) -> bool:
     )
 
 
-def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
-    """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and the
-    levelled one is no smaller than the candidate's.
+def _noise(problem: Reduced, level: Level) -> float:
+    return 1e-13 * float(np.abs(sampled(problem, level.reference)[0]).max())
+
+
+def _fell(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
+    """Whether the levelled error is smaller than the candidate's.
 
     By de la Vallee-Poussin's theorem no rational of the type has a smaller error than the one that a candidate levels:
     a finish that ends below it has followed Newton's step to another stationary point, past a peak.
     """
     h, low = abs(float(done.h)), abs(candidate.h)
+    if candidate.level is None:
+        return h < low * (1 - 1e-6)
+    return h < low * (1 - 1e-9) - _noise(problem, candidate.level)
+
+
+def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
+    """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains."""
     if candidate.level is None:  # explored in multiprecision arithmetic, peaks and all
-        return h >= low * (1 - 1e-6)
-    s, _ = sampled(problem, candidate.level.reference)
-    noise = 1e-13 * float(np.abs(s).max())
-    if h < low * (1 - 1e-9) - noise:
-        return False
+        return True
+    h, low, noise = abs(float(done.h)), abs(candidate.h), _noise(problem, candidate.level)
     level, allowed = candidate.level, 1 + 2 * candidate.deviation + 1e-6
     if candidate.deviation > ROUGH:  # it says little of the finished one: that is levelled once more
         try:
