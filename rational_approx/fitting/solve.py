@@ -210,7 +210,7 @@ class _Solver:
     def accepted(self, done: Finished, candidate: Candidate | None = None) -> Solution | None:
         """The solution that a finished rational is, if it has no pole and no larger error."""
         degree = self.problem.degree
-        if _pole(self.problem, done) or (candidate is not None and _fell(self.problem, candidate, done)):
+        if _pole(self.problem, done):
             return None
         seen = self.look(done)
         if seen is not None and seen.missed:
@@ -349,27 +349,20 @@ def _pole(problem: Reduced, done: Finished) -> bool:
     )
 
 
-def _noise(problem: Reduced, level: Level) -> float:
-    return 1e-13 * float(np.abs(sampled(problem, level.reference)[0]).max())
-
-
-def _fell(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
-    """Whether the levelled error is smaller than the candidate's.
+def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
+    """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and the
+    levelled one is no smaller than the candidate's.
 
     By de la Vallee-Poussin's theorem no rational of the type has a smaller error than the one that a candidate levels:
     a finish that ends below it has followed Newton's step to another stationary point, past a peak.
     """
     h, low = abs(float(done.h)), abs(candidate.h)
-    if candidate.level is None:
-        return h < low * (1 - 1e-6)
-    return h < low * (1 - 1e-9) - _noise(problem, candidate.level)
-
-
-def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
-    """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains."""
     if candidate.level is None:  # explored in multiprecision arithmetic, peaks and all
-        return True
-    h, low, noise = abs(float(done.h)), abs(candidate.h), _noise(problem, candidate.level)
+        return h >= low * (1 - 1e-6)
+    s, _ = sampled(problem, candidate.level.reference)
+    noise = 1e-13 * float(np.abs(s).max())
+    if h < low * (1 - 1e-9) - noise:
+        return False
     level, allowed = candidate.level, 1 + 2 * candidate.deviation + 1e-6
     if candidate.deviation > ROUGH:  # it says little of the finished one: that is levelled once more
         try:
