@@ -15,7 +15,7 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.precision import working_bits
-from rational_approx.exchange.relaxed import Record
+from rational_approx.exchange.relaxed import Record, decided
 from rational_approx.exchange.sides import Sides
 from rational_approx.problem.reduction import Reduced
 
@@ -63,6 +63,7 @@ def _explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digi
         sides = Sides(problem, degree, [np.empty(0)] * len(problem.pieces))
         now = sides.started([Fraction(float(t)) for t in start])
         size = max(abs(sides.values(touch.piece, touch.t).s) for touch in now.touches)
+        decided(problem, degree, float(now.h), 0.0, [float(t) for t in start])
         tiny = bool(now.h <= size * flint.arb(10) ** -(2 * digits + 20))
         exact = tiny and (digits >= MANY_DIGITS or sides.unevenness(now) > ROUGH)
         history: list[Record] = []

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
+from math import inf
 from typing import NamedTuple
 
 import flint
@@ -89,6 +90,8 @@ def solve(problem: Reduced, digits: int, history: list[Record], look: Look) -> S
     ------
     OutOfTime
         with the best attempt so far, a `Finished`, or None.
+    Exceeds
+        where the error is larger than the problem allows.
     """
     solver = _Solver(problem, digits, history, look)
     try:
@@ -187,7 +190,7 @@ class _Solver:
 
     def smaller(self, degree: tuple[int, int]) -> Solution | None:
         """The best approximant of a smaller type, or the best attempt, or None."""
-        return solve(replace(self.problem, degree=degree), self.digits, self.history, self.look)
+        return solve(replace(self.problem, degree=degree, allowed=inf), self.digits, self.history, self.look)
 
     def first(self, candidates: Iterator[Candidate], patient: bool = True) -> Solution | None:
         """The first candidate that can be finished and is accepted; all finished ones are remembered. Without

@@ -4,8 +4,8 @@ On a box of midpoint m and half-width h, ``e(m + t) = sum_{k < n} e_k t^k + t^n 
 ``e_k`` are the coefficients at the point m, and V is known by enclosures of ``V^(j) / j!`` on the box. For f and w
 these are the coefficients ``n + j`` of their series over the whole box: V is the divided difference
 ``f[m, ..., m, m + t]``. For the rational they are exact: with C the Taylor polynomial of P/Q, ``P - C Q = t^n S`` for a
-polynomial S, so that ``V = S/Q``, where Q is enclosed by balls, or by its Bernstein coefficients. A division of series over the
-whole box would lose a factor that is exponential in n and in the number of poles nearby.
+polynomial S, so that ``V = S/Q``, where Q is enclosed by balls, or by its Bernstein coefficients. A division of series
+over the whole box would lose a factor that is exponential in n and in the number of poles nearby.
 """
 
 from collections.abc import Callable
