@@ -113,6 +113,8 @@ class _Solver:
         self.finished: list[tuple[float, Finished]] = []
         self.nearest: Candidate | None = None
         self.grown: Exchange | None = None
+        self.hurried = problem.allowed < inf and sum(problem.degree) > LARGEST_CORRECTED
+        """A large type of many that are tried: what no start levels at once is left alone."""
 
     def best(self) -> Solution | None:
         """The best approximant of a type, or the best attempt, or None.
@@ -136,6 +138,8 @@ class _Solver:
                 break
             self.marked |= fresh
             self.problem = self.problem.marked(fresh)
+        if found is None and self.hurried:
+            return None
         if found is None and (self.invisible or self.problem.changes or _is_quotient(self.problem)):
             found = self.exact()
         found = found or self.constant()
@@ -270,6 +274,8 @@ class _Solver:
             if not problem.precise:  # whatever is tried next would level rounding errors
                 return
             yield from self.explored(spread_starts(problem, degree))
+        if self.hurried:
+            return
         try:
             for grown in continued(problem, degree):
                 self.history.extend(grown.history)
