@@ -15,7 +15,7 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.precision import working_bits
-from rational_approx.exchange.relaxed import Record
+from rational_approx.exchange.relaxed import Record, decided
 from rational_approx.exchange.sides import Sides
 from rational_approx.problem.reduction import Reduced
 
@@ -42,8 +42,9 @@ class Explored(NamedTuple):
 def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digits: int) -> Explored:
     """Exchange from a start until the peaks agree to a thousandth, which is where the finish takes over.
 
-    An error of zero to many digits may still be one that is only very small, as that of ``exp`` is in type (20, 20):
-    the target counts as a rational of the type where many more digits show none either.
+    An error of zero to many digits may still be one that is only very small, as that of ``exp`` is in type (20, 20). It
+    is seen where it is level on the reference, which the noise of an error that is none is not. The target counts as a
+    rational of the type where many more digits show none either.
 
     Raises
     ------
@@ -58,11 +59,13 @@ def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digit
 
 
 def _explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digits: int) -> Explored:
-    with working_bits(int(6.7 * digits) + 128 + 10 * start.size):
+    with working_bits(int(6.7 * digits) + 64 + 8 * start.size):
         sides = Sides(problem, degree, [np.empty(0)] * len(problem.pieces))
         now = sides.started([Fraction(float(t)) for t in start])
         size = max(abs(sides.values(touch.piece, touch.t).s) for touch in now.touches)
-        exact = bool(now.h <= size * flint.arb(10) ** -(2 * digits + 20))
+        decided(problem, degree, float(now.h), 0.0, [float(t) for t in start])
+        tiny = bool(now.h <= size * flint.arb(10) ** -(2 * digits + 20))
+        exact = tiny and (digits >= MANY_DIGITS or sides.unevenness(now) > ROUGH)
         history: list[Record] = []
         for looks in () if exact else (LOOKS, MANY_LOOKS):
             try:

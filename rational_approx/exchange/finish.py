@@ -11,6 +11,7 @@ compared with h, so that too few guard digits are noticed and doubled.
 """
 
 from itertools import pairwise
+from math import log2
 
 import flint
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.exchange.equations import Equations
+from rational_approx.exchange.relaxed import sampled
 from rational_approx.exchange.stationary import Unfinished, moved, placed
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
@@ -39,7 +41,9 @@ def finish(
     Unfinished
         where the peaks do not level out, or a point leaves its gap.
     """
-    guard = 64 + 8 * reference.size
+    # The level equations lose as many digits as the error is smaller than the target.
+    lost = log2(max(1.0, float(np.abs(sampled(problem, reference)[0]).max()) / abs(h))) if h else 0.0
+    guard = max(64 + 8 * reference.size, 64 + reference.size + int(lost))
     for _ in range(3):
         bits = int(3.33 * digits) + guard
         with working_bits(bits):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from rational_approx import watch
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import working_precision
 from rational_approx.arithmetic.signs import in_range
-from rational_approx.exchange.relaxed import Record
+from rational_approx.exchange.relaxed import Exceeds, Record
 from rational_approx.exchange.restricted import restricted
 from rational_approx.exchange.stationary import Unfinished
 from rational_approx.fitting.causes import explained, out_of_time
@@ -41,16 +42,21 @@ class Question(NamedTuple):
     interpolate: Conditions
     bounds: Bounds
 
-    def solved(self, problem: Reduced, near: Sequence[End] = ()) -> tuple[Solution | None, Fit | None]:
+    def solved(
+        self, problem: Reduced, near: Sequence[End] = (), allowed: float = inf
+    ) -> tuple[Solution | None, Fit | None]:
         """The solution of a reduced problem, and the fit that it makes.
 
         Raises
         ------
         DidNotConverge
             where the time is over, with the best attempt.
+        Exceeds
+            where the best error is larger than the allowed one, with a reference in x.
         """
         history: list[Record] = []
-        problem = replace(problem, near=tuple(sorted({float(problem.change.t_of(x)) for x in near})))
+        near_t = tuple(sorted({float(problem.change.t_of(x)) for x in near}))
+        problem = replace(problem, near=near_t, allowed=allowed)
 
         def look(done: Finished) -> Seen | None:
             seen = last_look(self.answer(problem, done, True, history))
@@ -63,6 +69,9 @@ class Question(NamedTuple):
                 done = stopped.attempt
                 attempt = None if done is None else self.answer(problem, done, False, history)
             raise out_of_time(self.target, f"the best approximant of type {self.degree}", attempt) from None
+        except Exceeds as decided:
+            reference = problem.points_in_x([Fraction(float(t)) for t in decided.reference])
+            raise Exceeds(decided.least, reference) from None
         if solution is None:
             return None, None
         found = self.answer(problem, solution.done, solution.converged, history)
@@ -105,7 +114,7 @@ def _on_line(question: Question) -> Fit:
     return found
 
 
-def _moved(question: Question, problem: Reduced, near: Sequence[End]) -> Fit | None:
+def _moved(question: Question, problem: Reduced, near: Sequence[End], allowed: float) -> Fit | None:
     """The fit of the target moved so that a singularity that draws peaks lies at 0, where floats are dense; None where
     there is none beside 0, or the moved one is not solved either."""
     target = question.target
@@ -115,7 +124,9 @@ def _moved(question: Question, problem: Reduced, near: Sequence[End]) -> Fit | N
     conditions = tuple((a - end, value) for a, value in question.interpolate)
     try:
         at_zero = question._replace(target=target.shifted(end), interpolate=conditions)
-        found = fitted(at_zero, [x - end for x in near])
+        found = fitted(at_zero, [x - end for x in near], allowed)
+    except Exceeds as decided:
+        raise Exceeds(decided.least, [x + end for x in decided.reference]) from None
     except (ValueError, DidNotConverge) as failed:
         if isinstance(failed, DidNotConverge) and failed.cause == "time":
             raise
@@ -125,8 +136,16 @@ def _moved(question: Question, problem: Reduced, near: Sequence[End]) -> Fit | N
     return replace(found, rational=rational, reference=reference, target=target, interpolate=question.interpolate)
 
 
-def fitted(question: Question, near: Sequence[End] = ()) -> Fit:
-    """The best fit among denominators of one sign; from a reference of a type nearby, if one is known."""
+def fitted(question: Question, near: Sequence[End] = (), allowed: float = inf) -> Fit:
+    """The best fit among denominators of one sign; from a reference of a type nearby, if one is known.
+
+    Raises
+    ------
+    DidNotConverge
+        where it was not found.
+    Exceeds
+        where it may not have been found, but its error is larger than the allowed one.
+    """
     target, degree, bounds = question.target, question.degree, question.bounds
     if target.samples is not None:
         return fitted_to_samples(question, question.digits or DEFAULT_DIGITS)
@@ -134,10 +153,10 @@ def fitted(question: Question, near: Sequence[End] = ()) -> Fit:
         problem = reduced(target, degree, question.interpolate)
     except NoGap:
         return _on_line(question)
-    moved = _moved(question, problem, near)
+    moved = _moved(question, problem, near, allowed)
     if moved is not None:
         return moved
-    solution, found = question.solved(problem, near)
+    solution, found = question.solved(problem, near, allowed)
     question.check_forced(found)
     if found is None or not found.converged:
         raise explained(target, degree, found, solution is not None and solution.degree != problem.degree)

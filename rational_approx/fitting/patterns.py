@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from math import inf
 
 import flint
 import numpy as np
@@ -34,9 +35,10 @@ from rational_approx.problem.reduction import Reduced, reduced
 __all__ = ["best"]
 
 
-def best(question: Question, denominator: str, near: Sequence[End] = ()) -> Fit:
-    """The best fit in a class of competitors: "one sign", or "any" for all patterns of signs."""
-    return _of_patterns(question) if denominator == "any" else fitted(question, near)
+def best(question: Question, denominator: str, near: Sequence[End] = (), allowed: float = inf) -> Fit:
+    """The best fit in a class of competitors: "one sign", or "any" for all patterns of signs; `Exceeds` where it is
+    soon clear that its error is larger than the allowed one."""
+    return _of_patterns(question) if denominator == "any" else fitted(question, near, allowed)
 
 
 def _of_patterns(question: Question) -> Fit:

@@ -153,6 +153,8 @@ class Reduced:
     degree: tuple[int, int]
     change: Change
     near: tuple[float, ...] = ()
+    allowed: float = inf
+    """A levelled error above this one answers what is asked: the type is not enough."""
 
     @property
     def precise(self) -> bool:

@@ -6,6 +6,7 @@ The precision is raised until rounding is small beside the error; then the branc
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, cos, inf, pi
 from typing import Any, NamedTuple
 
@@ -147,7 +148,9 @@ def _seeded(asked: "ErrorOf") -> Search:
         middle, half = (curve.lower + curve.upper) / 2, (curve.upper - curve.lower) / 2
         points = [(middle + half * node).mid() for node in nodes]
         if not curve.inverted:
-            points += [to_arb(x).mid() for x in asked.reference]
+            peaks = [x for x in (to_arb(x).mid() for x in asked.reference) if x > curve.lower and x < curve.upper]
+            points += peaks
+            curve.cuts = [(a + (b - a) * k / 4).mid() for a, b in pairwise(peaks) for k in (1, 3)]
             if half > 100:  # the peaks of an error on a half-line are where x is neither small nor large
                 piece = asked.target.pieces[curve.piece]
                 starts = [to_arb(end) if isinstance(end, Fraction) else arb(0) for end in (piece.lower, piece.upper)]
