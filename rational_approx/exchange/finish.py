@@ -10,6 +10,8 @@ kept in powers of t: with guard digits that cost is a few microseconds, and afte
 compared with h, so that too few guard digits are noticed and doubled.
 """
 
+from collections.abc import Sequence
+from fractions import Fraction
 from itertools import pairwise
 
 import flint
@@ -28,7 +30,7 @@ ROUNDS = 12
 
 
 def finish(
-    problem: Reduced, degree: tuple[int, int], reference: np.ndarray, h: float, q_values: np.ndarray, digits: int
+    problem: Reduced, degree: tuple[int, int], reference: Sequence[Fraction] | np.ndarray, h: float, q_values: np.ndarray, digits: int
 ) -> Finished:
     """Finish to ``digits`` correct digits of the levelled error.
 
@@ -39,7 +41,7 @@ def finish(
     Unfinished
         where the peaks do not level out, or a point leaves its gap.
     """
-    guard = 64 + 8 * reference.size
+    guard = 64 + 8 * len(reference)
     for _ in range(3):
         bits = int(3.33 * digits) + guard
         with working_bits(bits):
@@ -53,7 +55,7 @@ def finish(
 def _attempt(
     problem: Reduced,
     degree: tuple[int, int],
-    reference: np.ndarray,
+    reference: Sequence[Fraction] | np.ndarray,
     h: float,
     q_values: np.ndarray,
     digits: int,
@@ -90,10 +92,10 @@ def _attempt(
 
 
 def unfinished(
-    problem: Reduced, degree: tuple[int, int], reference: np.ndarray, h: float, q_values: np.ndarray, deviation: float
+    problem: Reduced, degree: tuple[int, int], reference: Sequence[Fraction] | np.ndarray, h: float, q_values: np.ndarray, deviation: float
 ) -> Finished:
     """What the finish would start from, as it is: a rational that is level on the reference, as float64 has it."""
-    bits = 128 + 8 * reference.size
+    bits = 128 + 8 * len(reference)
     with working_bits(bits):
         points = [placed(problem, t) for t in reference]
         p, q = Equations(points, degree).polynomials(flint.arb(h), [flint.arb(float(v)) for v in q_values])

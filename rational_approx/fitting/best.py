@@ -14,6 +14,7 @@ from rational_approx.arithmetic.signs import in_range
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.restricted import restricted
 from rational_approx.exchange.stationary import Unfinished
+from rational_approx.fitting.beside_zeros import with_reference
 from rational_approx.fitting.causes import explained, out_of_time
 from rational_approx.fitting.last_look import last_look
 from rational_approx.fitting.result import DidNotConverge, Fit
@@ -134,7 +135,9 @@ def fitted(question: Question, near: Sequence[End] = ()) -> Fit:
         problem = reduced(target, degree, question.interpolate)
     except NoGap:
         return _on_line(question)
-    moved = _moved(question, problem, near)
+    history: list[Record] = []
+    problem = with_reference(problem, target, degree, question.interpolate, history)
+    moved = None if problem.known else _moved(question, problem, near)
     if moved is not None:
         return moved
     solution, found = question.solved(problem, near)

@@ -1,6 +1,6 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -74,7 +74,7 @@ Look = Callable[[Finished], Seen | None]
 class Candidate(NamedTuple):
     """A nearly level reference, from which the finish may start."""
 
-    reference: np.ndarray
+    reference: Sequence[Fraction] | np.ndarray
     h: float
     q_values: np.ndarray
     deviation: float
@@ -248,6 +248,8 @@ class _Solver:
     def candidates(self) -> Iterator[Candidate]:
         """One after another, the cheapest starts first."""
         problem, degree = self.problem, self.problem.degree
+        if len(problem.known) == sum(degree) + 2:
+            yield from self.explored([problem.known])
         nearly: list[Barycentric] = []
         further = apportioned(problem, degree)
         if not problem.changes:
@@ -313,7 +315,7 @@ class _Solver:
         self.noted(_candidate(found))
         return found
 
-    def explored(self, starts: Iterable[np.ndarray]) -> Iterator[Candidate]:
+    def explored(self, starts: Iterable[Sequence[Fraction] | np.ndarray]) -> Iterator[Candidate]:
         """Candidates in multiprecision arithmetic."""
         for start in starts:
             try:

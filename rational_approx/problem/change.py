@@ -131,7 +131,7 @@ class Change:
 
         An error that is even has the same sign at the innermost two mirrored points: one of them is left out.
         """
-        drop = 1 if points[0] == 0 or not self.ansatz.roots else 0
+        drop = 1 if points[0] == 0 or len(self.ansatz.roots) % 2 == 0 else 0
         return [-x for x in reversed(points)][: len(points) - drop] + points
 
 

@@ -16,7 +16,7 @@ A denominator with other signs on other intervals of a domain with one infinite 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from math import inf, prod
 
@@ -31,12 +31,19 @@ from rational_approx.problem.ansatz import Ansatz, Type
 from rational_approx.problem.change import HUGE, Change, change_for
 from rational_approx.problem.conditions import Bounds, Conditions, interpolant
 from rational_approx.problem.symmetry import symmetry_of
+from rational_approx.targets.interpolant import Interpolant
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
 __all__ = ["Reduced", "ReducedPiece", "reduced"]
 
 TINY = 2.0**-500
+
+NEAR_ROOT, NEAR_BITS = Fraction(1, 8), 256
+"""The share of a piece on which ``S`` and ``W`` are interpolated beside a root, from values of so many bits."""
+
+INFINITE = 2**200
+"""A root that is no rational number is known to ``2**-380``: there the weight is a number, but a larger one."""
 
 NUDGE = 1e-9
 """How far from a root of the factor floats are evaluated where the weight is infinite in it; see ``ReducedPiece``."""
@@ -98,9 +105,41 @@ class ReducedPiece:
         if change.ansatz.offset:
             f = f - change.ansatz.offset_at(x, float)
         weight = -weight if self.sign < 0 else weight
-        if change.ansatz.roots:
-            return weight * f, weight * change.factor_at(x, float)
-        return weight * f, weight * (1 - t) ** change.drop if change.drop else weight
+        if not change.ansatz.roots:
+            return weight * f, weight * (1 - t) ** change.drop if change.drop else weight
+        with np.errstate(invalid="ignore"):
+            s, w = weight * f, weight * change.factor_at(x, float)
+        for near, sides in self._near_roots:
+            here = (x >= near[0]) & (x <= near[1])
+            if here.any():
+                s[here], w[here] = (side(x[here]) for side in sides)
+        return s, w
+
+    @cached_property
+    def _near_roots(self) -> list[tuple[tuple[float, float], tuple[Interpolant, Interpolant]]]:
+        """Intervals at ends that are roots with an infinite weight, and ``S`` and ``W`` there by interpolation.
+
+        Beside a zero of f, which floats hold to their last digit only, f has no digits in floats. ``S`` and ``W`` are
+        smooth there, and have them.
+        """
+        low, high = self.source.lower, self.source.upper
+        ends = [(end, way) for end, way in ((low, 1), (high, -1)) if end in self.change.ansatz.roots]
+        found = []
+        for end, inwards in ends if self.source.precise else ():
+            assert isinstance(end, Fraction)
+            with working_bits(NEAR_BITS):
+                if not self._infinite(to_arb(end)):
+                    continue
+            length = high - low if isinstance(high - low, Fraction) else max(Fraction(1), abs(end))
+            near = sorted((float(end), float(end + inwards * length * NEAR_ROOT)))
+            if near[0] < near[1]:
+                sides = (Interpolant(partial(self._float, side=k), near[0], near[1]) for k in (0, 1))
+                found.append(((near[0], near[1]), tuple(sides)))
+        return found  # type: ignore[return-value]
+
+    def _float(self, x: float, side: int) -> float:
+        with working_bits(NEAR_BITS):
+            return float(self.jets(to_arb(self.change.t_of(Fraction(x))), 1)[side][0].mid())
 
     def jets(self, t: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
         """Taylor coefficients in t of ``S`` and ``W``."""
@@ -113,7 +152,7 @@ class ReducedPiece:
         if not f[0].is_finite() and self.change.moebius and t == 1:  # exp of 2**2000 is not a ball, exp of 2**62 is
             x = x / abs(x[0]) * flint.arb(2) ** 62
             f, weight = self.source.jets(x[0], order)
-        at_root = self._at_root(x[0], weight[0]) if order == 1 else None
+        at_root = self._at_root(x[0]) if order == 1 else None
         if at_root is not None:
             # The limit at the root, from a point as near to it as the precision asked for, with as many digits more.
             root, inwards = at_root
@@ -132,7 +171,7 @@ class ReducedPiece:
             return weight * f, weight * self.change.factor_at(x, to_arb)
         return weight * f, prod([1 - variable] * self.change.drop, start=weight)
 
-    def _at_root(self, x: flint.arb, weight: flint.arb) -> tuple[Fraction, int] | None:
+    def _at_root(self, x: flint.arb) -> tuple[Fraction, int] | None:
         # The end at which the weight is infinite in a root of the factor, and the way inwards, where x is that end up
         # to rounding: a root such as 3/10 is no number of any precision.
         small = flint.arb(2) ** (8 - flint.ctx.prec)
@@ -140,19 +179,24 @@ class ReducedPiece:
             if isinstance(end, Fraction) and end in self.change.ansatz.roots:
                 root = to_arb(end)
                 if not abs(x - root) > small * (1 + abs(root)):
-                    there = weight if x == root else self.source.jets(root, 1)[1][0]
-                    return None if there.is_finite() else (end, inwards)
+                    return (end, inwards) if self._infinite(root) else None
         return None
+
+    def _infinite(self, x: flint.arb) -> bool:
+        weight = self.source.jets(x, 1)[1][0]
+        return not weight.is_finite() or bool(abs(weight) > INFINITE)
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """The problem in t: its pieces and type, the change of variable, and a reference of a type nearby, if known."""
+    """The problem in t: its pieces and type, the change of variable, and a reference of a type nearby, if known, or one
+    of the type itself that is all but level."""
 
     pieces: tuple[ReducedPiece, ...]
     degree: tuple[int, int]
     change: Change
     near: tuple[float, ...] = ()
+    known: tuple[Fraction, ...] = ()
 
     @property
     def precise(self) -> bool:
@@ -237,11 +281,17 @@ def _looked_for(
     given = {a: value for a, value in conditions if value is not None}
     if p == 0 and ansatz.roots and not ansatz.offset:  # the best approximant is odd, so it is also the best constant
         q = 0
-    if p < ansatz.needed(q) or (roots and (given or roots != ansatz.roots)):
+    zeros = tuple(sorted({*roots, *ansatz.roots}))
+    if ansatz.step == 2 and not conditions and not ansatz.offset and _mirrored(zeros, len(ansatz.roots)):
+        ansatz = ansatz._replace(roots=zeros)
+    elif roots and (given or roots != ansatz.roots):
+        ansatz = Ansatz()
+    if p < ansatz.needed(q):
         ansatz = Ansatz()
     pieces = list(target.pieces)
     if ansatz.step == 2:
         pieces = [replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0]
+        pieces = [part for piece in pieces for part in _split(piece, ansatz.roots)]
     elif roots:
         ansatz = Ansatz(1, roots, interpolant(target, roots, given))
         if p < ansatz.needed(q):
@@ -251,6 +301,11 @@ def _looked_for(
             )
         pieces = [part for piece in pieces for part in _split(piece, roots)]
     return ansatz, (p, q), pieces
+
+
+def _mirrored(zeros: tuple[Fraction, ...], odd: int) -> bool:
+    # Whether zeros are those of an odd function, or of an even one.
+    return tuple(-x for x in reversed(zeros)) == zeros and len(zeros) % 2 == odd
 
 
 def _in_order(pieces: list[Piece], change: Change) -> tuple[ReducedPiece, ...]:
