@@ -69,7 +69,7 @@ def _cylinder(name: str) -> Callable[[Fraction, arb], arb]:
         if not entire and not x > 0:
             return arb.nan()
         narrow = getattr(x, name)(v)
-        if radius.is_zero() or radius < arb(2) ** -40:
+        if radius.is_zero() or radius < arb(2) ** -(flint.ctx.prec // 2):  # what rounding leaves of a point
             return narrow
         low = _ends(x)[0]
         slope = arb(1) if entire else (_modulus(v - 1, low) + _modulus(v + 1, low)) / 2

@@ -36,7 +36,7 @@ __all__ = ["with_reference"]
 DIGITS = 12
 """Of the limit's error: its reference is a start."""
 
-BITS = 1000
+BITS = 250
 STEP = Fraction(1, 2**60)
 """The distance, as a share of a piece, over which the slope of the error is taken."""
 

@@ -118,7 +118,7 @@ def _found(
 ) -> Fit:
     """The fit, once its arguments are checked."""
     if not isinstance(target, Target):
-        target = Target(target, domain, weight=weight, breakpoints=breakpoints)
+        target = Target(target, domain, weight=weight, breakpoints=breakpoints, digits=digits)
     elif domain is not None or weight is not None or breakpoints:
         raise ValueError(
             "a Target has its own domain, weight and breakpoints: give them to Target(...), not to fit(...)"

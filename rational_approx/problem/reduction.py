@@ -42,8 +42,8 @@ TINY = 2.0**-500
 NEAR_ROOT, NEAR_BITS = Fraction(1, 8), 256
 """The share of a piece on which ``S`` and ``W`` are interpolated beside a root, from values of so many bits."""
 
-INFINITE = 2**200
-"""A root that is no rational number is known to ``2**-380``: there the weight is a number, but a larger one."""
+LONG, INFINITE = 2**200, 2**200
+"""A root that is no rational number is known to ``2**-380``: its denominator is larger, and so is the weight there."""
 
 NUDGE = 1e-9
 """How far from a root of the factor floats are evaluated where the weight is infinite in it; see ``ReducedPiece``."""
@@ -92,6 +92,21 @@ class ReducedPiece:
         """``S`` and ``W`` at an array of points."""
         low, high = float(self.source.lower), float(self.source.upper)
         x = np.clip(np.clip(self.change.x(t), low, high), -HUGE, HUGE)
+        far = np.ones_like(x, dtype=bool)
+        s, w = np.empty_like(x), np.empty_like(x)
+        for near, sides in self._near_roots:
+            here = (x >= near[0]) & (x <= near[1])
+            if here.any():
+                s[here], w[here] = (side(x[here]) for side in sides)
+                far &= ~here
+        if far.all():
+            return self._evaluated(x, t, low, high)
+        if far.any():
+            s[far], w[far] = self._evaluated(x[far], t[far], low, high)
+        return s, w
+
+    def _evaluated(self, x: np.ndarray, t: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+        # By the formulas, in floats.
         with np.errstate(divide="ignore", invalid="ignore"):
             weight = self.source.weight(x)
         if not np.isfinite(weight).all():
@@ -105,15 +120,9 @@ class ReducedPiece:
         if change.ansatz.offset:
             f = f - change.ansatz.offset_at(x, float)
         weight = -weight if self.sign < 0 else weight
-        if not change.ansatz.roots:
-            return weight * f, weight * (1 - t) ** change.drop if change.drop else weight
-        with np.errstate(invalid="ignore"):
-            s, w = weight * f, weight * change.factor_at(x, float)
-        for near, sides in self._near_roots:
-            here = (x >= near[0]) & (x <= near[1])
-            if here.any():
-                s[here], w[here] = (side(x[here]) for side in sides)
-        return s, w
+        if change.ansatz.roots:
+            return weight * f, weight * change.factor_at(x, float)
+        return weight * f, weight * (1 - t) ** change.drop if change.drop else weight
 
     @cached_property
     def _near_roots(self) -> list[tuple[tuple[float, float], tuple[Interpolant, Interpolant]]]:
@@ -155,9 +164,8 @@ class ReducedPiece:
         at_root = self._at_root(x[0]) if order == 1 else None
         if at_root is not None:
             # The limit at the root, from a point as near to it as the precision asked for, with as many digits more.
-            root, inwards = at_root
             with working_bits(2 * flint.ctx.prec):
-                x = flint.arb_series([to_arb(root) + inwards * flint.arb(2) ** -(flint.ctx.prec // 2)], prec=1)
+                x = flint.arb_series([to_arb(at_root)], prec=1)
                 f, weight = self.source.jets(x[0], order)
                 f = f - self.change.ansatz.offset_at(x, to_arb)
                 return weight * f * self.sign, weight * self.change.factor_at(x, to_arb) * self.sign
@@ -171,15 +179,17 @@ class ReducedPiece:
             return weight * f, weight * self.change.factor_at(x, to_arb)
         return weight * f, prod([1 - variable] * self.change.drop, start=weight)
 
-    def _at_root(self, x: flint.arb) -> tuple[Fraction, int] | None:
-        # The end at which the weight is infinite in a root of the factor, and the way inwards, where x is that end up
-        # to rounding: a root such as 3/10 is no number of any precision.
-        small = flint.arb(2) ** (8 - flint.ctx.prec)
+    def _at_root(self, x: flint.arb) -> Fraction | None:
+        # A point beside an end at which the weight is infinite in a root of the factor, where x is that end up to
+        # rounding: a root such as 3/10 is no number of any precision.
+        small = Fraction(1, 2**flint.ctx.prec)
         for end, inwards in ((self.source.lower, 1), (self.source.upper, -1)):
             if isinstance(end, Fraction) and end in self.change.ansatz.roots:
                 root = to_arb(end)
-                if not abs(x - root) > small * (1 + abs(root)):
-                    return (end, inwards) if self._infinite(root) else None
+                if end.denominator > LONG:
+                    small = max(small, Fraction(1, 2**190))
+                if not abs(x - root) > to_arb(256 * small) * (1 + abs(root)):
+                    return end + inwards * small if self._infinite(root) else None
         return None
 
     def _infinite(self, x: flint.arb) -> bool:

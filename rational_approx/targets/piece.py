@@ -22,6 +22,9 @@ __all__ = ["Piece", "check_piece", "largest_error", "steepest"]
 VARIATION = 1e-4
 """The share of its size to which target and weight are followed between two points of :attr:`Piece.marks`."""
 
+LARGE = 2.0**20
+"""A weight that grows so much at an end grows beyond all bounds beside it."""
+
 
 @dataclass(frozen=True)
 class Piece(Value):
@@ -43,8 +46,20 @@ class Piece(Value):
     @cached_property
     def marks(self) -> np.ndarray:
         """Points, increasing, that lie densely where target and weight vary: see :mod:`targets.mesh`."""
-        sides = (self.expression, self.function), (self.weight_expression, self.weight)
-        return mesh(self.lower, self.upper, sides, VARIATION)
+        target = mesh(self.lower, self.upper, [(self.expression, self.function)], VARIATION)
+        lower, upper = (self._off_zero(end, way) for end, way in ((self.lower, 1), (self.upper, -1)))
+        weight = mesh(lower, upper, [(self.weight_expression, self.weight)], VARIATION)
+        return np.union1d(target, weight)
+
+    def _off_zero(self, end: End, inwards: int) -> End:
+        # Beside a zero of f the weight of a relative error is as good as infinite: there w (f - r) varies as f does.
+        if not isinstance(end, Fraction):
+            return end
+        length = self.upper - self.lower if isinstance(self.upper - self.lower, Fraction) else max(1, abs(end))
+        step = inwards * Fraction(length) / 64
+        with np.errstate(all="ignore"):
+            at, beside = np.abs(self.weight(np.array([float(end), float(end + step)])))
+        return end if at < LARGE * beside else end + step
 
     @property
     def precise(self) -> bool:
