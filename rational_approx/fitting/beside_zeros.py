@@ -20,9 +20,11 @@ from typing import NamedTuple
 
 import flint
 
+from rational_approx.arithmetic.polynomials import common_factor_removed
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.stationary import error_jet
+from rational_approx.expressions.quotients import quotient_of
 from rational_approx.fitting.solve import solve
 from rational_approx.problem.ansatz import Type
 from rational_approx.problem.answer import Finished
@@ -72,12 +74,28 @@ def with_reference(
     """
     if not target.left_out:
         return problem
-    limit = reduced(target.closed(), degree, conditions)
+    if _is_of_type(target, degree):
+        return replace(problem, known=())
+    try:
+        limit = reduced(target.closed(), degree, conditions)
+    except ValueError:
+        if any(gap.inside for gap in target.left_out):
+            raise
+        return problem  # without the zero the error is large, and no larger than 1
     solution = solve(limit, DIGITS, history, lambda done: None)
     if solution is None or not solution.done.h:
         return problem
     with working_bits(BITS):
         return replace(problem, known=_reference(problem, target, _Limit(problem, limit, solution.done)))
+
+
+def _is_of_type(target: Target, degree: Type) -> bool:
+    # Whether the target is written as a rational of the type, with the error zero: in floats it is noise.
+    known = None if target.expression is None else quotient_of(target.expression.tree)
+    if known is None:
+        return False
+    top, bottom = common_factor_removed(*known)
+    return bool(top.degree() <= degree[0] and bottom.degree() <= degree[1])
 
 
 def _reference(problem: Reduced, target: Target, limit: "_Limit") -> tuple[Fraction, ...]:

@@ -137,7 +137,7 @@ def fitted(question: Question, near: Sequence[End] = ()) -> Fit:
         return _on_line(question)
     history: list[Record] = []
     problem = with_reference(problem, target, degree, question.interpolate, history)
-    moved = None if problem.known else _moved(question, problem, near)
+    moved = None if problem.known is not None else _moved(question, problem, near)
     if moved is not None:
         return moved
     solution, found = question.solved(problem, near)

@@ -1,6 +1,7 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -126,6 +127,8 @@ class _Solver:
         found = None if level is None else self.accepted(level)
         if found is not None:
             return found
+        if self.problem.known == () and (found := self.exact()) is not None:
+            return found
         for round_ in range(LOOKS):
             self.missed = ()
             found = self.first(self.candidates(), patient=round_ == LOOKS - 1)
@@ -248,7 +251,7 @@ class _Solver:
     def candidates(self) -> Iterator[Candidate]:
         """One after another, the cheapest starts first."""
         problem, degree = self.problem, self.problem.degree
-        if len(problem.known) == sum(degree) + 2:
+        if problem.known and len(problem.known) == sum(degree) + 2:
             yield from self.explored([problem.known])
         nearly: list[Barycentric] = []
         further = apportioned(problem, degree)
@@ -280,7 +283,8 @@ class _Solver:
         last: list[np.ndarray] = []
         if sum(degree) <= LARGEST_CORRECTED:
             seed = min(nearly, key=lambda each: each.largest, default=None)
-            yield from self.corrected(seed, last)
+            with suppress(np.linalg.LinAlgError):  # floats have no digits of the weighted error
+                yield from self.corrected(seed, last)
         if problem.precise:
             yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
 

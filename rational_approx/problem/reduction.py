@@ -39,8 +39,9 @@ __all__ = ["Reduced", "ReducedPiece", "reduced"]
 
 TINY = 2.0**-500
 
-NEAR_ROOT, NEAR_BITS = Fraction(1, 8), 256
-"""The share of a piece on which ``S`` and ``W`` are interpolated beside a root, from values of so many bits."""
+NEAR_ROOT, SHORT, NEAR_BITS = Fraction(1, 8), Fraction(1, 1024), 256
+"""The share of a piece on which ``S`` and ``W`` are interpolated beside a root, from values of so many bits; and the
+length, as a share of the root's size, of pieces on the whole of which they are."""
 
 LONG, INFINITE = 2**200, 2**200
 """A root that is no rational number is known to ``2**-380``: its denominator is larger, and so is the weight there."""
@@ -139,8 +140,9 @@ class ReducedPiece:
             with working_bits(NEAR_BITS):
                 if not self._infinite(to_arb(end)):
                     continue
-            length = high - low if isinstance(high - low, Fraction) else max(Fraction(1), abs(end))
-            near = sorted((float(end), float(end + inwards * length * NEAR_ROOT)))
+            size = max(Fraction(1), abs(end))
+            length = high - low if isinstance(high - low, Fraction) else size
+            near = sorted((float(end), float(end + inwards * max(length * NEAR_ROOT, min(length, size * SHORT)))))
             if near[0] < near[1]:
                 sides = (Interpolant(partial(self._float, side=k), near[0], near[1]) for k in (0, 1))
                 found.append(((near[0], near[1]), tuple(sides)))
@@ -200,13 +202,13 @@ class ReducedPiece:
 @dataclass(frozen=True)
 class Reduced:
     """The problem in t: its pieces and type, the change of variable, and a reference of a type nearby, if known, or one
-    of the type itself that is all but level."""
+    of the type itself that is all but level; empty where the target seems to be of the type."""
 
     pieces: tuple[ReducedPiece, ...]
     degree: tuple[int, int]
     change: Change
     near: tuple[float, ...] = ()
-    known: tuple[Fraction, ...] = ()
+    known: tuple[Fraction, ...] | None = None
 
     @property
     def precise(self) -> bool:

@@ -12,13 +12,15 @@ cos(x). :func:`zeros_beside` finds both.
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import floor, log, log2
 from typing import NamedTuple
 
-from rational_approx.arithmetic.domain import Domain, End
+from rational_approx.arithmetic.domain import Domain, End, finite
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
-from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.expression import Expression, ExpressionError
 from rational_approx.expressions.holes import vanishes
+from rational_approx.expressions.roots import roots
 from rational_approx.targets.piece import Piece
 
 __all__ = ["Gap", "bits_of", "irrational_zeros", "neighbours", "without", "zeros_beside"]
@@ -30,6 +32,8 @@ NEAREST = Fraction(1, 2**300)
 INFINITE = 2**100
 """A weight of this size, where f is next to nothing, is infinite at a zero that is known to ``2**-400`` only."""
 BITS = 900
+NARROWEST = Fraction(1, 2**36)
+"""The shortest interval between two zeros, or a zero and an end, in comparison with the numbers in it."""
 BESIDE = Fraction(1, 2**20)
 """How near to an end, as a share of its interval, a zero beyond it is one beside the domain."""
 
@@ -40,6 +44,11 @@ class Gap(NamedTuple):
     zero: Fraction
     lower: Fraction | None
     upper: Fraction | None
+
+    @property
+    def inside(self) -> bool:
+        """Whether the zero lies between two parts of the domain, and not beyond its end."""
+        return self.lower is not None and self.upper is not None
 
 
 def bits_of(digits: int | None) -> int:
@@ -70,15 +79,25 @@ def irrational_zeros(formula: Expression, weight: Expression, domain: Domain) ->
     ValueError
         where one is not simple.
     """
-    size = formula.size()
     found = []
     for lower, upper in domain.intervals:
-        candidates = {*size.breakpoints(lower, upper), *(end for end in (lower, upper) if isinstance(end, Fraction))}
-        for x in sorted(candidates):
-            if _infinite(formula, weight, x) and not _shared(formula, x, lower, upper):
-                _check_simple(formula, weight, x, lower, upper)
-                found.append(_rounded(x))
+        for x in _candidates(formula, lower, upper):
+            if _infinite(formula, weight, x):
+                shared = _shared(formula, x, lower, upper)
+                _check_simple(formula, weight, x, (lower, upper), shared)
+                found += [] if shared else [_rounded(x)]
     return found
+
+
+def _candidates(formula: Expression, lower: End, upper: End) -> list[Fraction]:
+    # Zeros of a formula; where they are not known to be all, it may touch zero where its slope vanishes.
+    found = {*formula.size().breakpoints(lower, upper), *(end for end in (lower, upper) if isinstance(end, Fraction))}
+    if not roots(formula.tree, lower, upper)[1]:
+        try:
+            found.update(formula.derivative().size().breakpoints(lower, upper))
+        except (ExpressionError, ArithmeticError):
+            pass
+    return sorted(found)
 
 
 def without(domain: Domain, zeros: Iterable[Fraction], bits: int) -> Domain:
@@ -89,7 +108,7 @@ def without(domain: Domain, zeros: Iterable[Fraction], bits: int) -> Domain:
     Raises
     ------
     ValueError
-        where zeros cannot be told apart.
+        where zeros are too near to each other, or to an end.
     """
     points = sorted(zeros)
     for more in range(bits, max(bits + 1, MOST_BITS), 16):
@@ -98,16 +117,18 @@ def without(domain: Domain, zeros: Iterable[Fraction], bits: int) -> Domain:
         for lower, upper in domain.intervals:
             inside = [span for span in spans if lower < span[1] and span[0] < upper]
             ends = [lower, *(end for span in inside for end in span), upper]
-            left += list(zip(ends[::2], ends[1::2], strict=True))
-        # An interval that lies wholly between two neighbours holds no number of the format.
-        kept = [(a, b) for a, b in left if a < b or (a == b and a not in domain)]
-        apart = all(a[1] < b[0] for a, b in zip(spans, spans[1:], strict=False))
-        if kept and apart and not any(a == b for a, b in left):
-            return Domain(tuple(kept))
+            left += zip(ends[::2], ends[1::2], strict=True)
+        # What lies wholly between two neighbours holds no number of the format.
+        kept = tuple((a, b) for a, b in left if a < b)
+        if any(a == b for a, b in left) or any(a[1] >= b[0] for a, b in pairwise(spans)):
+            continue
+        if kept and all(b - a > NARROWEST * max(1, abs(finite(a))) for a, b in kept if isinstance(b - a, Fraction)):
+            return Domain(kept)
+        break
     named = " and ".join(f"{float(z):.17g}" for z in points)
     raise ValueError(
-        f"the target vanishes at x = {named}, where the weight is infinite, and no numbers of {MOST_BITS} binary digits "
-        "lie between these zeros and the ends of the domain: choose other ends, or a domain without them"
+        f"the target vanishes at x = {named}, where the weight is infinite, and one of these zeros is next to another "
+        "one, or to an end of the domain: choose an end on the other side of it, or leave a gap around both"
     )
 
 
@@ -177,8 +198,11 @@ def _shared(formula: Expression, x: Fraction, lower: End, upper: End) -> bool:
     return all(vanishes(formula.on(a, b).tree, x) for a, b in sides)
 
 
-def _check_simple(formula: Expression, weight: Expression, x: Fraction, lower: End, upper: End) -> None:
-    # With f ~ d^m and w ~ d^-n at a distance d, the values at two distances tell m and n.
+def _check_simple(formula: Expression, weight: Expression, x: Fraction, span: tuple[End, End], shared: bool) -> None:
+    # With f ~ d^m and w ~ d^-n at a distance d, the values at two distances tell m and n. At a zero that rationals
+    # share m may be larger than n.
+    lower, upper = span
+    signs = set()
     for side in (1, -1):
         near, far = (x + side * Fraction(1, 2**k) for k in (121, 120))
         if not (lower <= near <= upper and lower <= far <= upper):
@@ -186,11 +210,14 @@ def _check_simple(formula: Expression, weight: Expression, x: Fraction, lower: E
         with working_bits(BITS):
             ratios = [abs(of.ball(to_arb(far)) / of.ball(to_arb(near))) for of in (formula, weight)]
             m, n = (float(ratio.log()) / log(2) for ratio in ratios)
-        if not (abs(m - 1) < 0.01 and abs(n + 1) < 0.01):
-            gap = f"({lower}, {float(x) - 1e-3:.6g}), ({float(x) + 1e-3:.6g}, {upper})"
+            sign = side if formula.ball(to_arb(near)) > 0 else -side
+        if n < -1.01 or (not shared and (abs(m - 1) > 0.01 or n > -0.99 or -sign in signs)):
+            touching = " without changing its sign" if -sign in signs else ""
+            sides = f"({lower}, {float(x) - 1e-3:.6g})", f"({float(x) + 1e-3:.6g}, {upper})"
+            gap = ", ".join(text for text, end in zip(sides, span, strict=True) if end != x)
             raise ValueError(
-                f"the target vanishes at x = {float(x):.10g}, which is not seen to be a rational number, to the order "
-                f"{m:.3g}, and the weight is infinite there to the order {-n:.3g}: across such a zero both have to be "
-                "1; divide the target by a function that takes the zero away, or leave a gap around it, as "
-                f"domain=[{gap}]"
+                f"the target vanishes at x = {float(x):.10g} to the order {m:.3g}{touching}, and the weight is infinite "
+                f"there to the order {-n:.3g}: a relative error goes across simple zeros only; divide the target by a "
+                f"function that takes the zero away, or leave a gap around it, as domain=[{gap}]"
             )
+        signs.add(sign)

@@ -184,7 +184,7 @@ class Target:
                     found.update(formula.breakpoints(lower, upper))
                 except expression.ExpressionError as problem:
                     of_weight = formula is self.weight_expression
-                    advice = "a relative error needs a target that vanishes on no interval; " if of_weight else ""
+                    advice = "a relative error needs a target that vanishes on no interval and touches zero nowhere; " if of_weight else ""
                     raise ValueError(
                         f"the {'weight' if of_weight else 'target'} {formula.text} is not defined on all of [{lower}, "
                         f"{upper}] ({problem}): {advice}cut that part off the domain, or choose another one"
@@ -304,6 +304,11 @@ class Target:
             weight=self.weight_expression.shifted(by),
             breakpoints=[point - by for point in self.breakpoints],
         )
+
+    @property
+    def zeros(self) -> tuple[Fraction, ...]:
+        """The zeros at which every approximant with a small error has one, at the same point or next to it."""
+        return (*self.relative_zeros, *(gap.zero for gap in self.left_out if gap.inside))
 
     @property
     def name(self) -> str:
