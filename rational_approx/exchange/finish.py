@@ -30,7 +30,12 @@ ROUNDS = 12
 
 
 def finish(
-    problem: Reduced, degree: tuple[int, int], reference: Sequence[Fraction] | np.ndarray, h: float, q_values: np.ndarray, digits: int
+    problem: Reduced,
+    degree: tuple[int, int],
+    reference: Sequence[Fraction] | np.ndarray,
+    h: float,
+    q_values: np.ndarray,
+    digits: int,
 ) -> Finished:
     """Finish to ``digits`` correct digits of the levelled error.
 
@@ -92,7 +97,12 @@ def _attempt(
 
 
 def unfinished(
-    problem: Reduced, degree: tuple[int, int], reference: Sequence[Fraction] | np.ndarray, h: float, q_values: np.ndarray, deviation: float
+    problem: Reduced,
+    degree: tuple[int, int],
+    reference: Sequence[Fraction] | np.ndarray,
+    h: float,
+    q_values: np.ndarray,
+    deviation: float,
 ) -> Finished:
     """What the finish would start from, as it is: a rational that is level on the reference, as float64 has it."""
     bits = 128 + 8 * len(reference)

@@ -73,7 +73,9 @@ class ErrorOf(NamedTuple):
                 search = _seeded(self)
                 if not search.samples:
                     raise Undecided("the target has no finite value at any point that was looked at")
-                if bits < SEEN and search.ends < 2 * len(search.curves):  # a zero of f is nearer to an end than the bits
+                if bits < SEEN and search.ends < 2 * len(
+                    search.curves
+                ):  # a zero of f is nearer to an end than the bits
                     continue
                 widest = max((sample.value.rad() for sample in search.samples), key=float, default=arb(0))
                 # An error that stays below twice as many digits as the coefficients have is zero, or as good as zero.

@@ -11,9 +11,10 @@ cos(x). :func:`zeros_beside` finds both.
 """
 
 from collections.abc import Iterable, Sequence
+from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import pairwise
-from math import floor, log, log2
+from math import floor, inf, log, log2, log10, nextafter
 from typing import NamedTuple
 
 from rational_approx.arithmetic.domain import Domain, End, finite
@@ -32,8 +33,8 @@ NEAREST = Fraction(1, 2**300)
 INFINITE = 2**100
 """A weight of this size, where f is next to nothing, is infinite at a zero that is known to ``2**-400`` only."""
 BITS = 900
-NARROWEST = Fraction(1, 2**36)
-"""The shortest interval between two zeros, or a zero and an end, in comparison with the numbers in it."""
+APART, NARROWEST = Fraction(1, 2**20), Fraction(1, 2**36)
+"""The least distances of two zeros, and of a zero and an end, in comparison with the numbers there."""
 BESIDE = Fraction(1, 2**20)
 """How near to an end, as a share of its interval, a zero beyond it is one beside the domain."""
 
@@ -45,10 +46,23 @@ class Gap(NamedTuple):
     lower: Fraction | None
     upper: Fraction | None
 
+    def __str__(self) -> str:
+        assert self.lower is not None and self.upper is not None
+        digits = max(17, 3 - floor(log10(self.upper - self.lower)))
+        lower, upper, zero = (_decimal(x, digits) for x in (self.lower, self.upper, self.zero))
+        if float(self.lower) == self.lower and nextafter(float(self.lower), inf) == self.upper:
+            lower, upper = f"the neighbouring float64 numbers {float(self.lower)!r}", repr(float(self.upper))
+        return f"what lies between {lower} and {upper}; there, at {zero}, f is zero, and r only next to it"
+
     @property
     def inside(self) -> bool:
         """Whether the zero lies between two parts of the domain, and not beyond its end."""
         return self.lower is not None and self.upper is not None
+
+
+def _decimal(x: Fraction, digits: int) -> str:
+    context = Context(prec=digits + 3)
+    return str(context.divide(Decimal(x.numerator), Decimal(x.denominator)).normalize(context))
 
 
 def bits_of(digits: int | None) -> int:
@@ -122,7 +136,9 @@ def without(domain: Domain, zeros: Iterable[Fraction], bits: int) -> Domain:
         kept = tuple((a, b) for a, b in left if a < b)
         if any(a == b for a, b in left) or any(a[1] >= b[0] for a, b in pairwise(spans)):
             continue
-        if kept and all(b - a > NARROWEST * max(1, abs(finite(a))) for a, b in kept if isinstance(b - a, Fraction)):
+        apart = all(b - a > APART * max(1, abs(a)) for a, b in pairwise(points))
+        lengths = [(b - a) / max(1, abs(finite(a))) for a, b in kept if isinstance(a, Fraction)]
+        if kept and apart and min(lengths, default=Fraction(1)) > NARROWEST:
             return Domain(kept)
         break
     named = " and ".join(f"{float(z):.17g}" for z in points)
@@ -139,7 +155,11 @@ def zeros_beside(pieces: Sequence[Piece]) -> tuple[Gap, ...]:
     """
     ends: dict[Fraction, list[Fraction | None]] = {}
     for k, piece in enumerate(pieces):
-        if piece.expression is None or piece.weight_expression is None or piece.weight_expression.tree.value is not None:
+        if (
+            piece.expression is None
+            or piece.weight_expression is None
+            or piece.weight_expression.tree.value is not None
+        ):
             continue
         before = pieces[k - 1].upper if k else None
         after = pieces[k + 1].lower if k + 1 < len(pieces) else None

@@ -17,7 +17,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.targets.callables import scan_points
 from rational_approx.targets.mesh import FloatFunction, mesh
 
-__all__ = ["Piece", "check_piece", "largest_error", "steepest"]
+__all__ = ["Piece", "check_one_sign", "check_piece", "largest_error", "steepest"]
 
 VARIATION = 1e-4
 """The share of its size to which target and weight are followed between two points of :attr:`Piece.marks`."""
@@ -167,6 +167,27 @@ def check_piece(piece: Piece, zeros: tuple[Fraction, ...], jumps_allowed: bool) 
                 f"the target jumps at x = {left:.6g}: leave a gap around it in the domain, or give "
                 f"breakpoints=[{left:.6g}] to fit both one-sided limits"
             )
+
+
+def check_one_sign(piece: Piece) -> None:
+    """Refuse a callable that changes its sign on a piece, where its relative error is infinite: what is known of its
+    zero is the floats beside it."""
+    x = scan_points(piece.lower, piece.upper, 256)
+    signs = np.sign(piece.function(x))
+    turns = np.flatnonzero(signs[1:] * signs[:-1] < 0)
+    if turns.size == 0:
+        return
+    left, right = x[turns[0]], x[turns[0] + 1]
+    for _ in range(60):
+        middle = (left + right) / 2
+        if piece.function(np.array([middle]))[0] * signs[turns[0]] > 0:
+            left = middle
+        else:
+            right = middle
+    raise ValueError(
+        f"the callable changes its sign at x = {left:.10g}, where its relative error is infinite: give the target as an "
+        "expression, whose zeros are found and taken care of, or leave a gap around it in the domain"
+    )
 
 
 def steepest(function: FloatFunction, left: float, right: float) -> tuple[float, float, float]:

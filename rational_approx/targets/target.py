@@ -18,7 +18,7 @@ from rational_approx.expressions.expression import Expression, from_polynomials
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets import callables, gates, torch_activations
 from rational_approx.targets.gaps import Gap, bits_of, irrational_zeros, without, zeros_beside
-from rational_approx.targets.piece import Piece, check_piece
+from rational_approx.targets.piece import Piece, check_one_sign, check_piece
 
 __all__ = ["Target"]
 
@@ -138,6 +138,8 @@ class Target:
         zeros = (*self.relative_zeros, *(gap.zero for gap in self.left_out))
         for piece in self.pieces:
             check_piece(piece, zeros, jumps_allowed=self.expression is not None)
+            if relative and self.expression is None:
+                check_one_sign(piece)
 
     def _from_samples(self, x: np.ndarray, y: np.ndarray, order: np.ndarray, domain: object, weight: object) -> None:
         """Samples sorted by x, and the ``order`` that sorted them: an array of weights is in the order given."""
@@ -184,7 +186,11 @@ class Target:
                     found.update(formula.breakpoints(lower, upper))
                 except expression.ExpressionError as problem:
                     of_weight = formula is self.weight_expression
-                    advice = "a relative error needs a target that vanishes on no interval and touches zero nowhere; " if of_weight else ""
+                    advice = (
+                        "a relative error needs a target that vanishes on no interval and touches zero nowhere; "
+                        if of_weight
+                        else ""
+                    )
                     raise ValueError(
                         f"the {'weight' if of_weight else 'target'} {formula.text} is not defined on all of [{lower}, "
                         f"{upper}] ({problem}): {advice}cut that part off the domain, or choose another one"
