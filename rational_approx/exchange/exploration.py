@@ -6,7 +6,6 @@ few points in each gap of the reference is enough; where poles come close they a
 are looked for once more between many.
 """
 
-from collections.abc import Sequence
 from fractions import Fraction
 from math import inf
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from rational_approx import watch
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.sides import Sides
+from rational_approx.exchange.stationary import Reference
 from rational_approx.problem.reduction import Reduced, ReducedPiece
 
 __all__ = ["Explored", "explored"]
@@ -27,9 +27,6 @@ MANY_DIGITS = 280
 
 LOOKS, MANY_LOOKS = 6, 32
 ROUGH = 1e-3
-
-
-Reference = Sequence[Fraction] | np.ndarray
 
 
 class Explored(NamedTuple):

@@ -10,8 +10,6 @@ kept in powers of t: with guard digits that cost is a few microseconds, and afte
 compared with h, so that too few guard digits are noticed and doubled.
 """
 
-from collections.abc import Sequence
-from fractions import Fraction
 from itertools import pairwise
 
 import flint
@@ -20,7 +18,7 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.exchange.equations import Equations
-from rational_approx.exchange.stationary import Unfinished, moved, placed
+from rational_approx.exchange.stationary import Reference, Unfinished, moved, placed
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
@@ -30,12 +28,7 @@ ROUNDS = 12
 
 
 def finish(
-    problem: Reduced,
-    degree: tuple[int, int],
-    reference: Sequence[Fraction] | np.ndarray,
-    h: float,
-    q_values: np.ndarray,
-    digits: int,
+    problem: Reduced, degree: tuple[int, int], reference: Reference, h: float, q_values: np.ndarray, digits: int
 ) -> Finished:
     """Finish to ``digits`` correct digits of the levelled error.
 
@@ -60,7 +53,7 @@ def finish(
 def _attempt(
     problem: Reduced,
     degree: tuple[int, int],
-    reference: Sequence[Fraction] | np.ndarray,
+    reference: Reference,
     h: float,
     q_values: np.ndarray,
     digits: int,
@@ -97,12 +90,7 @@ def _attempt(
 
 
 def unfinished(
-    problem: Reduced,
-    degree: tuple[int, int],
-    reference: Sequence[Fraction] | np.ndarray,
-    h: float,
-    q_values: np.ndarray,
-    deviation: float,
+    problem: Reduced, degree: tuple[int, int], reference: Reference, h: float, q_values: np.ndarray, deviation: float
 ) -> Finished:
     """What the finish would start from, as it is: a rational that is level on the reference, as float64 has it."""
     bits = 128 + 8 * len(reference)

@@ -3,15 +3,21 @@
 Inside a piece that is one Newton step on the error's derivative; at an end the error decides whether the peak is there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import flint
+import numpy as np
 
 from rational_approx.arithmetic.precision import to_arb
 from rational_approx.problem.reduction import Reduced, ReducedPiece
 
-__all__ = ["Point", "Unfinished", "error_jet", "moved", "placed"]
+__all__ = ["Point", "Reference", "Unfinished", "error_jet", "moved", "placed"]
+
+
+Reference = Sequence[Fraction] | np.ndarray
+"""Points of a reference: floats, or exact numbers where two pieces are nearer to each other than floats are."""
 
 
 class Unfinished(ArithmeticError):
@@ -31,7 +37,7 @@ class Point:
 def placed(problem: Reduced, t: Fraction | float) -> Point:
     """The point of the reference at a number, on its piece: at the exact end where it is that, or the float next to
     it."""
-    if isinstance(t, Fraction):  # next to a zero of the target two pieces may be nearer to each other than two floats
+    if isinstance(t, Fraction):
         for piece in problem.pieces:
             if piece.lower <= t <= piece.upper:
                 return Point(to_arb(t).mid(), piece, t in (piece.lower, piece.upper), _touching(problem, piece))

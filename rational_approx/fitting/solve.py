@@ -1,6 +1,6 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -22,7 +22,7 @@ from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
-from rational_approx.exchange.stationary import moved, placed
+from rational_approx.exchange.stationary import Reference, moved, placed
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.fitting.jump import half_jump
 from rational_approx.fitting.result import LOOKED_AT
@@ -75,7 +75,7 @@ Look = Callable[[Finished], Seen | None]
 class Candidate(NamedTuple):
     """A nearly level reference, from which the finish may start."""
 
-    reference: Sequence[Fraction] | np.ndarray
+    reference: Reference
     h: float
     q_values: np.ndarray
     deviation: float
@@ -319,7 +319,7 @@ class _Solver:
         self.noted(_candidate(found))
         return found
 
-    def explored(self, starts: Iterable[Sequence[Fraction] | np.ndarray]) -> Iterator[Candidate]:
+    def explored(self, starts: Iterable[Reference]) -> Iterator[Candidate]:
         """Candidates in multiprecision arithmetic."""
         for start in starts:
             try:

@@ -132,16 +132,14 @@ class ReducedPiece:
         Beside a zero of f, which floats hold to their last digit only, f has no digits in floats. ``S`` and ``W`` are
         smooth there, and have them.
         """
-        low, high = self.source.lower, self.source.upper
-        ends = [(end, way) for end, way in ((low, 1), (high, -1)) if end in self.change.ansatz.roots]
         found = []
-        for end, inwards in ends if self.source.precise else ():
-            assert isinstance(end, Fraction)
+        for end, inwards in ((self.source.lower, 1), (self.source.upper, -1)) if self.source.precise else ():
+            if not isinstance(end, Fraction) or end not in self.change.ansatz.roots:
+                continue
             with working_bits(NEAR_BITS):
                 if not self._infinite(to_arb(end)):
                     continue
-            size = max(Fraction(1), abs(end))
-            length = high - low if isinstance(high - low, Fraction) else size
+            size, length = max(Fraction(1), abs(end)), self.source.length
             near = sorted((float(end), float(end + inwards * max(length * NEAR_ROOT, min(length, size * SHORT)))))
             if near[0] < near[1]:
                 sides = (Interpolant(partial(self._float, side=k), near[0], near[1]) for k in (0, 1))

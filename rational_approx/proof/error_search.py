@@ -29,7 +29,7 @@ __all__ = ["ErrorOf", "Searched", "finite_points", "place", "rounded"]
 _PRECISIONS = (160, 320, 640, 1280, 2560, 5120, 10_240)
 
 SEEN = 1280
-"""Up to so many bits an end without a finite error may be one beside a zero of f, which fewer bits do not tell apart."""
+"""Up to so many bits an end without a finite error may be one beside a zero of f that more bits tell apart from it."""
 
 
 class Searched(NamedTuple):

@@ -10,18 +10,21 @@ The same structure is there where a domain that a user gives ends beside a zero,
 cos(x). :func:`zeros_beside` finds both.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import pairwise
 from math import floor, inf, log, log2, log10, nextafter
 from typing import NamedTuple
 
-from rational_approx.arithmetic.domain import Domain, End, finite
+import numpy as np
+from flint import arb, arb_series
+
+from rational_approx.arithmetic.domain import Domain, End
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
-from rational_approx.expressions.expression import Expression, ExpressionError
+from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.holes import vanishes
-from rational_approx.expressions.roots import roots
+from rational_approx.targets.callables import scan_points
 from rational_approx.targets.piece import Piece
 
 __all__ = ["Gap", "bits_of", "irrational_zeros", "neighbours", "without", "zeros_beside"]
@@ -33,6 +36,10 @@ NEAREST = Fraction(1, 2**300)
 INFINITE = 2**100
 """A weight of this size, where f is next to nothing, is infinite at a zero that is known to ``2**-400`` only."""
 BITS = 900
+ROUNDS = 16
+"""Of Newton's method."""
+SCANNED, DIPS = 256, 8
+"""Points at which a target is looked at for a zero that it touches, and how many of the least values are followed."""
 APART, NARROWEST = Fraction(1, 2**20), Fraction(1, 2**36)
 """The least distances of two zeros, and of a zero and an end, in comparison with the numbers there."""
 BESIDE = Fraction(1, 2**20)
@@ -47,7 +54,8 @@ class Gap(NamedTuple):
     upper: Fraction | None
 
     def __str__(self) -> str:
-        assert self.lower is not None and self.upper is not None
+        assert self.lower is not None
+        assert self.upper is not None
         digits = max(17, 3 - floor(log10(self.upper - self.lower)))
         lower, upper, zero = (_decimal(x, digits) for x in (self.lower, self.upper, self.zero))
         if float(self.lower) == self.lower and nextafter(float(self.lower), inf) == self.upper:
@@ -81,7 +89,7 @@ def neighbours(x: Fraction, bits: int) -> tuple[Fraction, Fraction]:
     exponent -= size < Fraction(2) ** exponent
     unit = Fraction(2) ** (exponent + 1 - bits)
     low = floor(x / unit) * unit
-    near = NEAREST * max(1, size)
+    near = NEAREST * max(Fraction(1), size)
     return low if x - low > near else low - unit, low + unit if low + unit - x > near else low + 2 * unit
 
 
@@ -104,14 +112,38 @@ def irrational_zeros(formula: Expression, weight: Expression, domain: Domain) ->
 
 
 def _candidates(formula: Expression, lower: End, upper: End) -> list[Fraction]:
-    # Zeros of a formula; where they are not known to be all, it may touch zero where its slope vanishes.
+    # Zeros of a formula, and where it touches zero: that is no change of a sign, and seen as the least size in floats.
     found = {*formula.size().breakpoints(lower, upper), *(end for end in (lower, upper) if isinstance(end, Fraction))}
-    if not roots(formula.tree, lower, upper)[1]:
-        try:
-            found.update(formula.derivative().size().breakpoints(lower, upper))
-        except (ExpressionError, ArithmeticError):
-            pass
+    x = scan_points(lower, upper, SCANNED)
+    size = np.abs(formula(x))
+    dips = 1 + np.flatnonzero((size[1:-1] <= size[:-2]) & (size[1:-1] <= size[2:]))
+    for k in dips[np.argsort(size[dips])][:DIPS]:
+        c = _newton(lambda at: _series(formula, at, 3), Fraction(float(x[k])), 1)
+        if c is not None and lower < c < upper and all(abs(c - z) > NEAREST for z in found):
+            found.add(c)
     return sorted(found)
+
+
+def _series(formula: Expression, x: Fraction, order: int) -> Sequence[arb]:
+    series = formula.ball(arb_series([to_arb(x), 1], prec=order))
+    return [series[k] for k in range(min(order, series.prec))]
+
+
+def _newton(coefficients: Callable[[Fraction], Sequence[arb]], x: Fraction, k: int) -> Fraction | None:
+    """Where the k-th Taylor coefficient vanishes, by Newton's method, to 420 bits; None where that does not settle."""
+    with working_bits(BITS):
+        for _ in range(ROUNDS):
+            try:
+                c = coefficients(x)
+            except ArithmeticError:
+                return None
+            step = c[k] / ((k + 1) * c[k + 1]) if len(c) > k + 1 else arb.nan()
+            if not step.is_finite() or abs(step) > abs(to_arb(x)) + 1:
+                return None
+            x -= to_fraction(step.mid())
+            if abs(step) < arb(2) ** -420 * (1 + abs(to_arb(x))):
+                return x
+    return None
 
 
 def without(domain: Domain, zeros: Iterable[Fraction], bits: int) -> Domain:
@@ -136,9 +168,7 @@ def without(domain: Domain, zeros: Iterable[Fraction], bits: int) -> Domain:
         kept = tuple((a, b) for a, b in left if a < b)
         if any(a == b for a, b in left) or any(a[1] >= b[0] for a, b in pairwise(spans)):
             continue
-        apart = all(b - a > APART * max(1, abs(a)) for a, b in pairwise(points))
-        lengths = [(b - a) / max(1, abs(finite(a))) for a, b in kept if isinstance(a, Fraction)]
-        if kept and apart and min(lengths, default=Fraction(1)) > NARROWEST:
+        if kept and all(_apart(a, b, APART) for a, b in pairwise(points)) and all(_apart(*e, NARROWEST) for e in kept):
             return Domain(kept)
         break
     named = " and ".join(f"{float(z):.17g}" for z in points)
@@ -146,6 +176,10 @@ def without(domain: Domain, zeros: Iterable[Fraction], bits: int) -> Domain:
         f"the target vanishes at x = {named}, where the weight is infinite, and one of these zeros is next to another "
         "one, or to an end of the domain: choose an end on the other side of it, or leave a gap around both"
     )
+
+
+def _apart(a: End, b: End, share: Fraction) -> bool:
+    return b - a > float(share) * max(1.0, abs(float(a)))
 
 
 def zeros_beside(pieces: Sequence[Piece]) -> tuple[Gap, ...]:
@@ -171,27 +205,16 @@ def zeros_beside(pieces: Sequence[Piece]) -> tuple[Gap, ...]:
 
 
 def _beyond(piece: Piece, end: Fraction, limit: End | None) -> Fraction | None:
-    formula, weight = piece.expression, piece.weight_expression
-    assert formula is not None and weight is not None
-    length = piece.upper - piece.lower if isinstance(piece.upper - piece.lower, Fraction) else max(1, abs(end))
-    reach = length * BESIDE if limit is None else min(length * BESIDE, abs(limit - end))  # type: ignore[operator]
+    reach = piece.length * BESIDE
+    if isinstance(limit, Fraction):
+        reach = min(reach, abs(limit - end))
     outwards = 1 if end == piece.upper else -1
-    x = end
-    with working_bits(BITS):
-        for _ in range(12):
-            f = piece.jets(to_arb(x), 2)[0]
-            if f.prec < 2 or not (f[0].is_finite() and f[1].is_finite()) or f[1].contains(0):
-                return None
-            step = to_fraction((f[0] / f[1]).mid())
-            x -= step
-            if not 0 <= (x - end) * outwards <= reach:
-                return None
-            if abs(step) < Fraction(1, 2**420) * max(1, abs(x)):
-                break
-        else:
-            return None
-        zero = _rounded(x)
-        return zero if zero != end and _infinite(formula, weight, zero) else None
+    x = _newton(lambda at: _series(piece.expression, at, 2), end, 0)  # type: ignore[arg-type]
+    if x is None or not 0 < (x - end) * outwards <= reach:
+        return None
+    zero = _rounded(x)
+    infinite = _infinite(piece.expression, piece.weight_expression, zero)  # type: ignore[arg-type]
+    return zero if infinite else None
 
 
 def _rounded(x: Fraction) -> Fraction:
@@ -236,8 +259,8 @@ def _check_simple(formula: Expression, weight: Expression, x: Fraction, span: tu
             sides = f"({lower}, {float(x) - 1e-3:.6g})", f"({float(x) + 1e-3:.6g}, {upper})"
             gap = ", ".join(text for text, end in zip(sides, span, strict=True) if end != x)
             raise ValueError(
-                f"the target vanishes at x = {float(x):.10g} to the order {m:.3g}{touching}, and the weight is infinite "
-                f"there to the order {-n:.3g}: a relative error goes across simple zeros only; divide the target by a "
-                f"function that takes the zero away, or leave a gap around it, as domain=[{gap}]"
+                f"the target vanishes at x = {float(x):.10g} to the order {m:.3g}{touching}, and the weight is "
+                f"infinite to the order {-n:.3g}: a relative error goes across simple zeros only; divide the target by "
+                f"a function that takes the zero away, or leave a gap around it, as domain=[{gap}]"
             )
         signs.add(sign)

@@ -55,11 +55,17 @@ class Piece(Value):
         # Beside a zero of f the weight of a relative error is as good as infinite: there w (f - r) varies as f does.
         if not isinstance(end, Fraction):
             return end
-        length = self.upper - self.lower if isinstance(self.upper - self.lower, Fraction) else max(1, abs(end))
-        step = inwards * Fraction(length) / 64
+        step = inwards * self.length / 64
         with np.errstate(all="ignore"):
             at, beside = np.abs(self.weight(np.array([float(end), float(end + step)])))
         return end if at < LARGE * beside else end + step
+
+    @property
+    def length(self) -> Fraction:
+        """The length; of a half-line the size of its end, or 1."""
+        if isinstance(self.lower, Fraction) and isinstance(self.upper, Fraction):
+            return self.upper - self.lower
+        return max([Fraction(1), *(abs(end) for end in (self.lower, self.upper) if isinstance(end, Fraction))])
 
     @property
     def precise(self) -> bool:
@@ -185,8 +191,8 @@ def check_one_sign(piece: Piece) -> None:
         else:
             right = middle
     raise ValueError(
-        f"the callable changes its sign at x = {left:.10g}, where its relative error is infinite: give the target as an "
-        "expression, whose zeros are found and taken care of, or leave a gap around it in the domain"
+        f"the callable changes its sign at x = {left:.10g}, where its relative error is infinite: give the target as "
+        "an expression, whose zeros are found and taken care of, or leave a gap around it in the domain"
     )
 
 

@@ -72,9 +72,8 @@ def _check_weight(piece: Piece, target: Target) -> None:
     formula = piece.weight_expression
     if formula is None or formula.tree.value is not None:
         return
-    length = piece.upper - piece.lower if isinstance(piece.upper - piece.lower, Fraction) else Fraction(1)
     lower, upper = (
-        end + way * length * OFF if isinstance(end, Fraction) and end in target.relative_zeros else end
+        end + way * piece.length * OFF if isinstance(end, Fraction) and end in target.relative_zeros else end
         for end, way in ((piece.lower, 1), (piece.upper, -1))
     )
     pole = pole_of(formula, lower, upper)

@@ -186,11 +186,7 @@ class Target:
                     found.update(formula.breakpoints(lower, upper))
                 except expression.ExpressionError as problem:
                     of_weight = formula is self.weight_expression
-                    advice = (
-                        "a relative error needs a target that vanishes on no interval and touches zero nowhere; "
-                        if of_weight
-                        else ""
-                    )
+                    advice = "a relative error needs a target that vanishes on no interval; " if of_weight else ""
                     raise ValueError(
                         f"the {'weight' if of_weight else 'target'} {formula.text} is not defined on all of [{lower}, "
                         f"{upper}] ({problem}): {advice}cut that part off the domain, or choose another one"
@@ -262,8 +258,8 @@ class Target:
         coefficients is a competitor any more, but r with real ones are.
         """
         whole = copy(self)
-        lowers = {gap.upper: gap.zero for gap in self.left_out}
-        uppers = {gap.lower: gap.zero for gap in self.left_out}
+        lowers: dict[End | None, End] = {gap.upper: gap.zero for gap in self.left_out}
+        uppers: dict[End | None, End] = {gap.lower: gap.zero for gap in self.left_out}
         whole.pieces = tuple(
             replace(piece, lower=lowers.get(piece.lower, piece.lower), upper=uppers.get(piece.upper, piece.upper))
             for piece in self.pieces
