@@ -244,14 +244,14 @@ class Reduced:
 
     def points_in_x(self, reference: Iterable[Fraction]) -> list[End]:
         """Points in the user's variable, increasing, infinity included: the exact ends of pieces, and else floats that
-        lie on their piece."""
+        lie on their piece, or longer numbers next to an end of it."""
         points: list[End] = []
         for t in reference:
             # Rounding may have moved a point off the end of its piece, into a gap: the nearest piece is its own.
             piece = min(self.pieces, key=lambda piece: max(piece.lower - t, t - piece.upper))
             ends = piece.source.lower, piece.source.upper
-            exact = [end for end in ends if abs(self.change.t_of(end) - t) < Fraction(1, 2**100)]
-            points.append(exact[0] if exact else min(max(self.change.x_of(t), ends[0]), ends[1]))
+            exact = [end for end in ends if abs(self.change.t_of(end) - t) < Fraction(1, 2**140)]
+            points.append(exact[0] if exact else self.change.x_of(t, ends))
         points.sort()
         return self.change.mirrored_points(points) if self.change.symmetric else points
 
