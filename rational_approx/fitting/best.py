@@ -15,6 +15,7 @@ from rational_approx.arithmetic.signs import in_range
 from rational_approx.exchange.relaxed import Exceeds, Record
 from rational_approx.exchange.restricted import restricted
 from rational_approx.exchange.stationary import Unfinished
+from rational_approx.fitting.beside_zeros import with_reference
 from rational_approx.fitting.causes import explained, out_of_time
 from rational_approx.fitting.last_look import last_look
 from rational_approx.fitting.result import DidNotConverge, Fit
@@ -153,7 +154,9 @@ def fitted(question: Question, near: Sequence[End] = (), allowed: float = inf) -
         problem = reduced(target, degree, question.interpolate)
     except NoGap:
         return _on_line(question)
-    moved = _moved(question, problem, near, allowed)
+    history: list[Record] = []
+    problem = with_reference(problem, target, degree, question.interpolate, history)
+    moved = None if problem.known is not None else _moved(question, problem, near, allowed)
     if moved is not None:
         return moved
     solution, found = question.solved(problem, near, allowed)

@@ -48,7 +48,7 @@ class _Search:
     def possible(self, m: int, n: int) -> bool:
         """Whether a type can be the answer to anything: other types are equal to smaller ones, or too large."""
         p, q = self.symmetry.outer(m, n)
-        if p < len(self.target.relative_zeros):
+        if p < len(self.target.zeros):
             return False
         if self.target.samples is not None:
             return p + q + 2 <= len(self.target.samples[0])

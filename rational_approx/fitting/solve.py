@@ -1,6 +1,7 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -23,7 +24,7 @@ from rational_approx.exchange.lawson import Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
-from rational_approx.exchange.stationary import moved, placed
+from rational_approx.exchange.stationary import Reference, moved, placed
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.fitting.jump import half_jump
 from rational_approx.fitting.result import LOOKED_AT
@@ -73,7 +74,7 @@ Look = Callable[[Finished], Seen | None]
 class Candidate(NamedTuple):
     """A nearly level reference, from which the finish may start."""
 
-    reference: np.ndarray
+    reference: Reference
     h: float
     q_values: np.ndarray
     deviation: float
@@ -129,6 +130,8 @@ class _Solver:
         level = half_jump(self.problem, self.digits)
         found = None if level is None else self.accepted(level)
         if found is not None:
+            return found
+        if self.problem.known == () and (found := self.exact()) is not None:
             return found
         for round_ in range(LOOKS):
             self.missed = ()
@@ -256,6 +259,8 @@ class _Solver:
     def candidates(self) -> Iterator[Candidate]:
         """One after another, the cheapest starts first."""
         problem, degree = self.problem, self.problem.degree
+        if problem.known and len(problem.known) == sum(degree) + 2:
+            yield from self.explored([problem.known])
         nearly: list[Barycentric] = []
         further = apportioned(problem, degree)
         if not problem.changes:
@@ -290,7 +295,8 @@ class _Solver:
             seed: Approximant | None = min(nearly, key=lambda each: each.largest, default=None)
             if self.grown is not None and self.grown.level.reference.size == sum(degree) + 2:
                 seed = self.grown.level
-            yield from self.corrected(seed, last)
+            with suppress(np.linalg.LinAlgError):  # floats have no digits of the weighted error
+                yield from self.corrected(seed, last)
         if problem.precise:
             yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
 
@@ -314,7 +320,7 @@ class _Solver:
         self.noted(_candidate(found))
         return found
 
-    def explored(self, starts: Iterable[np.ndarray]) -> Iterator[Candidate]:
+    def explored(self, starts: Iterable[Reference]) -> Iterator[Candidate]:
         """Candidates in multiprecision arithmetic."""
         for start in starts:
             try:

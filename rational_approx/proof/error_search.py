@@ -29,6 +29,9 @@ __all__ = ["ErrorOf", "Searched", "finite_points", "place", "rounded"]
 
 _PRECISIONS = (160, 320, 640, 1280, 2560, 5120, 10_240)
 
+SEEN = 1280
+"""Up to so many bits an end without a finite error may be one beside a zero of f that more bits tell apart from it."""
+
 
 class Searched(NamedTuple):
     """A search and the precision at which it ran, and whether its bounds met; without a search the error is zero."""
@@ -71,6 +74,10 @@ class ErrorOf(NamedTuple):
                 search = _seeded(self)
                 if not search.samples:
                     raise Undecided("the target has no finite value at any point that was looked at")
+                if bits < SEEN and search.ends < 2 * len(
+                    search.curves
+                ):  # a zero of f is nearer to an end than the bits
+                    continue
                 widest = max((sample.value.rad() for sample in search.samples), key=float, default=arb(0))
                 # An error that stays below twice as many digits as the coefficients have is zero, or as good as zero.
                 visible = search.lower > 0 or bits < 300 + 2 * digits
@@ -159,6 +166,8 @@ def _seeded(asked: "ErrorOf") -> Search:
         for x in points:
             if x > curve.lower and x < curve.upper:
                 search.evaluate(index, x)
+        for end in (curve.lower, curve.upper):  # beside a zero of f most digits cancel, and there is no other point
+            search.ends += bool(search.evaluate(index, end)[0].is_finite())
     return search
 
 

@@ -51,6 +51,8 @@ class Search:
     lower: arb = field(default_factory=lambda: arb(0))
     closed: arb = field(default_factory=lambda: arb(0))
     samples: list[Sample] = field(default_factory=list)
+    ends: int = 0
+    """At how many ends of curves the error was evaluated."""
     boxes: list[Box] = field(default_factory=list)
     upper: arb = field(default_factory=arb.pos_inf)
     unbounded: Box | None = None
