@@ -68,7 +68,13 @@ def read_array(source: Any) -> Tensor:
     if source.is_complex() or source.is_quantized or source.dtype == torch.bool:
         raise TypeError(f"{name} holds {source.dtype}, not real numbers")
     array = source.detach().to("cpu", torch.float32)
-    for first in range(0, len(array), 65_536):  # piece by piece: a mapped file is never whole in memory
-        if not torch.isfinite(array[first : first + 65_536]).all():
-            raise ValueError(f"{name} holds NaN or infinity in rows {first} to {first + 65_535}; clean it first")
+    if len(broken := _broken(array)):
+        rows = f"row {broken[0]}" if len(broken) == 1 else f"{len(broken)} rows, of which row {broken[0]} is the first"
+        raise ValueError(f"{name} holds NaN or infinity in {rows} (rows count from 0); clean it first")
     return array
+
+
+def _broken(array: Tensor) -> Tensor:
+    """Which rows hold what is not a finite number: looked for piece by piece, as a mapped file never fits memory."""
+    pieces = [~torch.isfinite(piece).all(1) for piece in array.split(65_536)]
+    return torch.cat(pieces).nonzero()[:, 0]

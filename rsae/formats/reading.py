@@ -47,7 +47,9 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
     if sae_id is not None and path.is_dir():
         path = path / sae_id
     elif sae_id is not None and not path.exists():
-        return _read(fetch(str(source), sae_id))
+        found = _read(fetch(str(source), sae_id))
+        found.metadata["source"] = f"{source}, {sae_id}"
+        return found
     if not path.exists():
         raise FileNotFoundError(f"no SAE at {path}; give a directory, a file, or a release with its sae_id")
     return _read(path)

@@ -73,7 +73,7 @@ def resolve_hook(model: nn.Module, name: str) -> Hook:
         known += [f"blocks.{i}.hook_resid_post" for i in range(len(layers))]
     except ValueError:
         known = names
-    near = endings[:3] or difflib.get_close_matches(name, known + names, n=3, cutoff=0.5) or known[:3]
+    near = endings[:3] or difflib.get_close_matches(name, dict.fromkeys(known + names), n=3, cutoff=0.5) or known[:3]
     raise ValueError(f"the model has no hook {name!r}; near names: {', '.join(near)}")
 
 

@@ -78,7 +78,8 @@ def shown(metric: Metric | None, name: str = "") -> str:
         text = f"{metric.value:.4f}"
     else:
         text = f"{metric.value:#.4g}"
-    return f"{text} ± {metric.standard_error:.2g}" if metric.standard_error else text
+    error = metric.standard_error
+    return f"{text} ± {error:.2g}" if error and math.isfinite(error) else text
 
 
 def spoken(name: str) -> str:

@@ -242,7 +242,7 @@ def planned(
         settings = replace(settings, coefficient_rate=rate, inputs=settings.inputs or ("ratio",))
         initialised, arms = settings.started(teacher, states)
     return Plan(
-        source=str(sae) if isinstance(sae, str | Path) else "a SparseAutoencoder in memory",
+        source=str(sae if isinstance(sae, str | Path) else teacher.metadata.get("source", "an SAE in memory")),
         teacher=teacher,
         initialised=initialised,
         arms=arms,
