@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,8 @@ class Reading:
         The field or column of a file that holds its texts.
     shuffle_buffer:
         How many vectors are shuffled at a time (`HiddenStates.batches`); None: all.
+    check:
+        Called with the `HiddenStates.question` and the host before the model reads anything: what it raises ends it.
     """
 
     batch_size: int | None = None
@@ -149,6 +151,7 @@ class Reading:
     loss_tokens: int | None = 32_768
     text_field: str = "text"
     shuffle_buffer: int | None = None
+    check: Callable[[Mapping[str, Any], Host], None] | None = None
 
     def __post_init__(self) -> None:
         if self.shuffle_buffer is not None and self.shuffle_buffer < 16:
@@ -236,6 +239,8 @@ def hidden_states(
         "calibration": reading.calibration,
         "seed": seed,
     }
+    if reading.check is not None:
+        reading.check(question, host)
     size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
     held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
     first, last = split(contexts, held_out, max_tokens)

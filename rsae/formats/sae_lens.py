@@ -16,6 +16,7 @@ __all__ = ["from_live", "read_sae_lens"]
 _BATCHTOPK = ("batchtopk", "matryoshka_batchtopk")
 _SCALES = ("scaling_factor", "finetuning_scaling_factor")
 _THRESHOLDS = {"jumprelu": ("threshold", "log_threshold")} | dict.fromkeys(_BATCHTOPK, ("topk_threshold",))
+_EXPLAINED = ("explained_variance", "variance_explained")
 _SCALED_OUTSIDE = ("expected_average_only_in", "covariance_whitening")
 
 
@@ -134,6 +135,11 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
     about = dict(nested) if isinstance(nested, Mapping) else dict(config)
     outside = config.get("normalize_activations")
     outside = "expected_average_only_in" if outside is True else outside
+    loaded = about.get("model_from_pretrained_kwargs")
+    loaded = loaded if isinstance(loaded, Mapping) else {}
+    ours = about.get("rsae")
+    ours = ours if isinstance(ours, Mapping) else {}  # what `save_sae` adds
+    dtype = loaded.get("dtype") or loaded.get("torch_dtype") or ours.get("model_dtype")
     return described(
         "sae-lens",
         source,
@@ -142,5 +148,8 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
         model=about.get("model_name"),
         context_length=about.get("context_size"),
         prepend_bos=about.get("prepend_bos"),
+        model_dtype=dtype.removeprefix("torch.") if isinstance(dtype, str) else None,
+        l0=about.get("l0", ours.get("l0")),
+        explained_variance=next((part[name] for name in _EXPLAINED for part in (about, ours) if name in part), None),
         inputs_scaled_outside=outside if outside in _SCALED_OUTSIDE else None,
     )

@@ -253,7 +253,7 @@ def _judged(
         )
     if exact:
         notes.append(missed_l0(levels, plan.target_l0))
-    notes.append(remarks(plan.host, teacher, plan.calibration))
+    notes.append(remarks(plan.host, teacher, plan.calibration, plan.states.question))
     return result, " ".join(" ".join(notes).split())
 
 
