@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rsae.data.tables import TABLES, matrix
+from rsae.data.tables import TABLES, vectors
 
-__all__ = ["ARRAYS", "read_array"]
+__all__ = ["ARRAYS", "read_array", "real_matrix"]
 
 ARRAYS = (".npy", ".safetensors", *TABLES)
 
@@ -39,9 +39,8 @@ def _load_safetensors(path: Path) -> Tensor:
 def read_array(source: Any) -> Tensor:
     """Vectors [n, d_in] in float32 (memory-mapped where a ``.npy`` or ``.safetensors`` file already holds float32).
 
-    A table (``.parquet``, ``.arrow``, ``.feather``; with pyarrow) has one column of lists of numbers, or numbers in
-    every column. Raises FileNotFoundError, ImportError, TypeError, or ValueError for another shape, no rows, NaN or
-    infinity.
+    A table (``.parquet``, ``.arrow``, ``.feather``; with pyarrow) is read by `rsae.data.tables.vectors`. Raises
+    FileNotFoundError, ImportError, TypeError, or ValueError for another shape, no rows, NaN or infinity.
 
     >>> read_array([[1, 2], [3, 4]])
     tensor([[1., 2.],
@@ -54,7 +53,12 @@ def read_array(source: Any) -> Tensor:
         if not path.is_file():
             raise FileNotFoundError(f"no file {name!r}; give a .npy, .safetensors or .parquet file, or an array")
         loaders = {".npy": _load_npy, ".safetensors": _load_safetensors}
-        source = loaders.get(path.suffix, matrix)(path)
+        source = loaders[path.suffix](path) if path.suffix in loaders else vectors(path).values
+    return real_matrix(source, name)
+
+
+def real_matrix(source: Any, name: str) -> Tensor:
+    """What is called ``name`` as vectors [n, d_in] in float32.  Raises as `read_array`."""
     if not isinstance(source, Tensor):
         try:
             source = np.asarray(source)
