@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -121,7 +122,16 @@ def _matrices(state: dict[str, Any], source: str) -> dict[str, Any]:
     if not matryoshka and threshold.dim() == 0:
         raise ValueError(f"{source} is neither JumpReLU (a threshold a latent) nor Matryoshka (group_sizes)")
     conventions = Conventions(apply_b_dec_to_input=matryoshka)
-    return found | {"family": "jumprelu", "threshold": threshold, "conventions": conventions}
+    prefixes = _prefixes(state["group_sizes"], source) if matryoshka else ()
+    return found | {"family": "jumprelu", "threshold": threshold, "conventions": conventions, "prefixes": prefixes}
+
+
+def _prefixes(groups: Any, source: str) -> list[int]:
+    """The widths of nested prefixes: sums of the sizes of groups of latents."""
+    sizes = groups.tolist() if isinstance(groups, Tensor) and groups.dim() == 1 else groups
+    if not isinstance(sizes, list | tuple):
+        raise ValueError(f"group_sizes of {source} is {type(groups).__name__}, not a list of sizes")
+    return list(accumulate(integer(size, "an entry of group_sizes", source) for size in sizes))
 
 
 def _threshold(state: dict[str, Any], source: str) -> Tensor:

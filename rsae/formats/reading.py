@@ -49,6 +49,8 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
     elif sae_id is not None and not path.exists():
         found = _read(fetch(str(source), sae_id))
         found.metadata["source"] = f"{source}, {sae_id}"
+        if "matryoshka" in str(source).lower():
+            found.metadata["nested"] = True
         return found
     if not path.exists():
         raise FileNotFoundError(f"no SAE at {path}; give a directory, a file, or a release with its sae_id")

@@ -107,5 +107,5 @@ def number(value: float | None) -> str:
 
 def judged(name: str, difference: float) -> str:
     """Whether a metric that differs so is better or worse; nothing where neither direction is."""
-    sign = DIRECTION.get(name, 0) * difference
+    sign = DIRECTION.get("mse" if name.startswith("mse_first_") else name, 0) * difference
     return "better" if sign > 0 else "worse" if sign < 0 else ""

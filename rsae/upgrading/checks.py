@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.evaluation.comparison import token_errors
+from rsae.evaluation.errors import token_errors
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0

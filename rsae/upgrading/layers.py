@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from rsae.evaluation.comparison import token_errors
+from rsae.evaluation.errors import token_errors
 from rsae.hosts.hooks import capture, layer_names, outputs
 from rsae.hosts.host import Host, evaluating
 from rsae.sae.autoencoder import SparseAutoencoder

@@ -233,6 +233,11 @@ def planned(
     states, judges = set_apart(hidden_states)
     teacher, accepted = load_sae(sae).to(place), settings.accept_mismatch
     host = host or states.host
+    if teacher.metadata.get("nested") and not teacher.prefixes and not accepted:
+        raise ValueError(
+            "this SAE is nested (Matryoshka), but nothing says how wide its prefixes are, and training would undo the "
+            "nesting: set sae.prefixes; accept_mismatch=True (--accept-mismatch) trains it as if it were not nested"
+        )
     check_origin(teacher, states.question, host, accept_mismatch=accepted)
     initialised, arms = settings.started(teacher, states)
     first = arms["upgraded"]

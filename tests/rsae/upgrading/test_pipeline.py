@@ -8,7 +8,8 @@ import torch
 
 from rsae.activations.ratio import RationalActivation
 from rsae.data.states import HiddenStates
-from rsae.evaluation.comparison import compare, compare_runs, token_errors, verdict
+from rsae.evaluation.comparison import compare, compare_runs, verdict
+from rsae.evaluation.errors import token_errors
 from rsae.evaluation.metrics import Metric, evaluate
 from rsae.report.report import Report
 from rsae.training.finetuning import Progress
