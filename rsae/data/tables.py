@@ -135,7 +135,7 @@ def files_of(source: Path) -> list[Path]:
         return files_of(source / splits[0])
     state = read_json(source / "state.json")
     listed = state.get("_data_files")
-    names = [entry.get("filename") if isinstance(entry, dict) else None for entry in listed or []]
+    names: list[Any] = [entry.get("filename") if isinstance(entry, dict) else None for entry in listed or []]
     if not names or not all(map(_inside, names)):
         raise ValueError(f"{source / 'state.json'} names no Arrow files of its folder: {names[:3]}")
     if state.get("_indices_data_files") or state.get("_indices_files"):

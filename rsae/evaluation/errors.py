@@ -54,7 +54,7 @@ def said_of_prefixes(columns: Mapping[str, Mapping[int, float]], names: Sequence
     >>> said_of_prefixes({"upgraded": {32: 9.0, 64: 2.0}, "teacher": {32: 10.0, 64: 4.0}}, ["teacher"])
     'Of its first 32 latents alone the MSE is 9 (teacher 10).'
     """
-    parts = []
+    parts: list[str] = []
     for width, error in list(columns["upgraded"].items())[:-1]:
         others = ", ".join(f"{name} {columns[name][width]:.4g}" for name in names)
         parts.append(f"{'of' if parts else 'Of its'} first {width} latents alone the MSE is {error:.4g} ({others})")

@@ -135,7 +135,7 @@ def _flag(config: Mapping[str, Any], name: str, default: bool, source: str) -> b
 def _prefixes(config: Mapping[str, Any], source: str) -> list[int]:
     """The widths of a Matryoshka SAE's prefixes; saved for inference it is a JumpReLU, and its metadata have them."""
     about = _part(config, "metadata")
-    widths = next(
+    widths: Any = next(
         (
             part[name]
             for part in (config, about, _part(about, "training_architecture_details"), _part(about, "rsae"))

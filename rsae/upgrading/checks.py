@@ -23,6 +23,7 @@ WORSE, WORSE_BY = 1.5, 0.05
 SPARSITIES = 2.0
 """A mean L0 this many times the recorded one, or this part of it, is that of another place; other text moves it 30%."""
 CLOSER = 0.5
+"""What leaves half as much of the variance, another layer or other units, is what the teacher is for."""
 FITS = 0.65
 BAFFLED = 0.5
 SLACK = 0.005
@@ -118,7 +119,7 @@ def _explained(teacher: SparseAutoencoder, x: Tensor) -> str:
     }
     shares = {way: _unexplained(teacher, changed) for way, changed in ways.items()}
     way = min(shares, key=lambda name: shares[name] if math.isfinite(shares[name]) else math.inf)
-    if not shares[way] < FITS:
+    if not shares[way] < min(FITS, CLOSER * _unexplained(teacher, x)):
         return " No usual normalisation explains it."
     return f" They fit if {way}: then {shares[way]:.3g} of the variance is left."
 
