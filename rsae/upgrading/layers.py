@@ -33,10 +33,8 @@ def elsewhere(teacher: SparseAutoencoder, host: Host) -> tuple[dict[str, float],
             read += tokens.shape[1]
             if read >= _TOKENS:
                 break
-    if not read:
-        return {}, math.nan
-    shares = {name: _share(teacher, torch.cat(parts)) for name, parts in found.items()}
-    return {name: shares[name] for name in others}, shares[""]
+    shares = {name: _share(teacher, torch.cat(parts)) for name, parts in found.items() if parts}
+    return {name: shares[name] for name in others if name in shares}, shares.get("", math.nan)
 
 
 def _share(teacher: SparseAutoencoder, x: Tensor) -> float:

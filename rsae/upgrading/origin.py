@@ -15,7 +15,7 @@ from rsae.sae.autoencoder import SparseAutoencoder
 __all__ = ["CONSENT", "check_origin", "contradictions", "same_model"]
 
 CONSENT = "accept_mismatch=True (--accept-mismatch) goes on all the same"
-_ALIASES = {"gpt2small": "gpt2", "mistral7b": "mistral7bv01", "gpt3small": "gptneo125m"}
+_ALIASES = {"gpt2small": "gpt2", "mistral7b": "mistral7bv01"}  # TransformerLens: whole names of its own
 _FAMILIES = ("gpt2", "gptneo", "gptj", "pythia", "gemma", "llama", "mistral", "qwen", "smollm", "olmo", "bloom")
 _SIZE = re.compile(r"(?<![a-z\d])(\d+(?:\.\d+)?[kmb]|small|medium|large|xl)(?![a-z\d])")
 
