@@ -23,7 +23,7 @@ WORSE, WORSE_BY = 1.5, 0.05
 SPARSITIES = 2.0
 """A mean L0 this many times the recorded one, or this part of it, is that of another place; other text moves it 30%."""
 CLOSER = 0.8
-"""Another layer that leaves so much less is the teacher's own: where measured its neighbours leave 1.1 to 4 times it."""
+"""Another layer that leaves so much less is the teacher's own: its neighbours leave 1.1 to 4 times it, as measured."""
 FITS = 0.65
 BAFFLED = 0.5
 SLACK = 0.005
