@@ -73,6 +73,8 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
             about[name] = sae.metadata[key]
     about["sae_lens_version"] = "6.54.12"  # the layout that is written here
     rest = {k: v for k, v in sae.metadata.items() if k not in {"config", *names} and k not in about}
+    if sae.prefixes:
+        rest["prefixes"] = list(sae.prefixes)
     config: dict[str, Any] = {
         "architecture": _ARCHITECTURES[sae.family] if ordinary else "rational",
         "d_in": sae.d_in,
