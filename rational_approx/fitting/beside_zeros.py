@@ -20,11 +20,9 @@ from typing import NamedTuple
 
 import flint
 
-from rational_approx.arithmetic.polynomials import common_factor_removed
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.stationary import error_jet
-from rational_approx.expressions.quotients import quotient_of
 from rational_approx.fitting.solve import solve
 from rational_approx.problem.ansatz import Type
 from rational_approx.problem.answer import Finished
@@ -74,8 +72,6 @@ def with_reference(
     """
     if not target.left_out:
         return problem
-    if _is_of_type(target, degree):
-        return replace(problem, known=())
     try:
         limit = reduced(target.closed(), degree, conditions)
     except ValueError:
@@ -87,15 +83,6 @@ def with_reference(
         return problem
     with working_bits(BITS):
         return replace(problem, known=_reference(problem, target, _Limit(problem, limit, solution.done)))
-
-
-def _is_of_type(target: Target, degree: Type) -> bool:
-    # Whether the target is written as a rational of the type, with the error zero: in floats it is noise.
-    known = None if target.expression is None else quotient_of(target.expression.tree)
-    if known is None:
-        return False
-    top, bottom = common_factor_removed(*known)
-    return bool(top.degree() <= degree[0] and bottom.degree() <= degree[1])
 
 
 def _reference(problem: Reduced, target: Target, limit: "_Limit") -> tuple[Fraction, ...]:

@@ -14,9 +14,11 @@ from rational_approx.arithmetic.precision import working_precision
 from rational_approx.arithmetic.signs import in_range
 from rational_approx.exchange.relaxed import Exceeds, Record
 from rational_approx.exchange.restricted import restricted
+from rational_approx.exchange.start import spread_starts
 from rational_approx.exchange.stationary import Unfinished
 from rational_approx.fitting.beside_zeros import with_reference
 from rational_approx.fitting.causes import explained, out_of_time
+from rational_approx.fitting.itself import itself
 from rational_approx.fitting.last_look import last_look
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.fitting.samples import fitted_to_samples
@@ -26,6 +28,7 @@ from rational_approx.problem.answer import Finished, restored
 from rational_approx.problem.change import NoGap, drawn_to
 from rational_approx.problem.conditions import Bounds, Conditions, not_unique
 from rational_approx.problem.reduction import Reduced, reduced
+from rational_approx.rationals.rational import Rational
 from rational_approx.targets.target import Target
 
 __all__ = ["DEFAULT_DIGITS", "Question", "fitted"]
@@ -87,6 +90,14 @@ class Question(NamedTuple):
                 error = mpmath.mpf(abs(done.h).numerator) / abs(done.h).denominator
         rational = restored(problem, done, self.target.domain, reference)
         return Fit(rational, error, tuple(reference), converged, *self, history=tuple(history))
+
+    def exactly(self, rational: Rational, problem: Reduced) -> Fit:
+        """The fit of a target that is this rational itself."""
+        reference = problem.points_in_x([Fraction(t) for t in next(spread_starts(problem, problem.degree)).tolist()])
+        error: Any = 0.0 if self.digits is None else mpmath.mpf(0)
+        found = Fit(rational, error, tuple(reference), True, *self)
+        seen = last_look(found)
+        return replace(found, upper=seen and seen.upper)
 
     def check_forced(self, found: Fit | None) -> None:
         """DidNotConverge where a required value is so far from f that a best fit is not unique."""
@@ -154,9 +165,12 @@ def fitted(question: Question, near: Sequence[End] = (), allowed: float = inf) -
         problem = reduced(target, degree, question.interpolate)
     except NoGap:
         return _on_line(question)
+    exact = itself(target, degree, question.interpolate, bounds)
+    if exact is not None:
+        return question.exactly(exact, problem)
     history: list[Record] = []
     problem = with_reference(problem, target, degree, question.interpolate, history)
-    moved = None if problem.known is not None else _moved(question, problem, near, allowed)
+    moved = None if problem.known else _moved(question, problem, near, allowed)
     if moved is not None:
         return moved
     solution, found = question.solved(problem, near, allowed)

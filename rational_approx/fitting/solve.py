@@ -25,7 +25,6 @@ from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
 from rational_approx.exchange.stationary import Reference, moved, placed
-from rational_approx.expressions.quotients import quotient_of
 from rational_approx.fitting.jump import half_jump
 from rational_approx.fitting.result import LOOKED_AT
 from rational_approx.problem.answer import Finished
@@ -131,8 +130,6 @@ class _Solver:
         found = None if level is None else self.accepted(level)
         if found is not None:
             return found
-        if self.problem.known == () and (found := self.exact()) is not None:
-            return found
         for round_ in range(LOOKS):
             self.missed = ()
             found = self.first(self.candidates(), patient=round_ == LOOKS - 1)
@@ -143,7 +140,7 @@ class _Solver:
             self.problem = self.problem.marked(fresh)
         if found is None and self.hurried:
             return None
-        if found is None and (self.invisible or self.problem.changes or _is_quotient(self.problem)):
+        if found is None and (self.invisible or self.problem.changes):
             found = self.exact()
         found = found or self.constant()
         if found is not None:
@@ -338,12 +335,6 @@ def _remembered(offered: Iterator[Barycentric], nearly: list[Barycentric]) -> It
         nearly.append(each)
         if each.reference is not None:
             yield each.reference
-
-
-def _is_quotient(problem: Reduced) -> bool:
-    """Whether the target is written as a quotient of polynomials: floats may show an error of one that is exact."""
-    formulas = [piece.source.expression for piece in problem.pieces]
-    return all(formula is not None and quotient_of(formula.tree) is not None for formula in formulas)
 
 
 def _candidate(found: Exchange) -> Candidate:

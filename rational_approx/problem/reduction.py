@@ -200,7 +200,7 @@ class ReducedPiece:
 @dataclass(frozen=True)
 class Reduced:
     """The problem in t: its pieces and type, the change of variable, and a reference of a type nearby, if known, or one
-    of the type itself that is all but level; empty where the target seems to be of the type."""
+    of the type itself that is all but level."""
 
     pieces: tuple[ReducedPiece, ...]
     degree: tuple[int, int]
@@ -208,7 +208,7 @@ class Reduced:
     near: tuple[float, ...] = ()
     allowed: float = inf
     """A levelled error above this one answers what is asked: the type is not enough."""
-    known: tuple[Fraction, ...] | None = None
+    known: tuple[Fraction, ...] = ()
 
     @property
     def precise(self) -> bool:
