@@ -24,7 +24,7 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.arithmetic.alternation import alternating
 from rational_approx.exchange.barycentric import Barycentric, interpolating
-from rational_approx.exchange.extrema import looks, peaks
+from rational_approx.exchange.extrema import Shown, looks, peaks
 from rational_approx.exchange.relaxed import sampled
 from rational_approx.problem.reduction import Reduced, ReducedPiece
 
@@ -33,6 +33,9 @@ __all__ = ["Approximant", "Grid", "Improved", "corrected", "improved", "in_power
 STEPS = 120
 ROUNDS, LEVEL = 4, 1e-6
 """How often a grid is made finer, and the unevenness of the peaks from which that is of no use."""
+
+UNSEEN = 1e-11
+"""An error on a grid that is a smaller share of the target's size is none that a linear programme makes smaller."""
 
 NEAR = 1e-3
 """A step that lowers the error by less than this is the last, where a start is all that is wanted."""
@@ -128,10 +131,8 @@ def improved(
     return Improved(p_now, sides * (size_now * ratio / largest), error, float(found.x[-1]))
 
 
-class Approximant(Protocol):
+class Approximant(Shown, Protocol):
     """A rational in floats, and its denominator up to a factor."""
-
-    def __call__(self, t: np.ndarray) -> np.ndarray: ...
 
     def denominator(self, t: np.ndarray) -> np.ndarray: ...
 
@@ -153,7 +154,8 @@ def corrected(problem: Reduced, degree: tuple[int, int], first: Approximant | No
         if found is None or found.reference is None:
             return
         s, w = sampled(problem, found.reference)
-        if np.abs(s - w * found(found.reference)).min() > (1 - LEVEL) * found.largest:
+        size = np.abs(s - w * found(found.reference))
+        if size.min() > (1 - LEVEL) * size.max() or found.largest < UNSEEN * np.abs(s).max():
             return
         known.insert(0, found)
 
@@ -199,7 +201,7 @@ def _seen(problem: Reduced, degree: tuple[int, int], grid: Grid, found: Improved
     shown = interpolating(t[nodes], found.p[nodes], found.q[nodes], t[chosen], largest)
     at, e = peaks(problem, shown, looks(problem, 16))
     refined = alternating(e.tolist(), chosen.size) if np.isfinite(e).all() else None
-    return shown if refined is None else replace(shown, reference=at[refined], largest=float(np.abs(e).max()))
+    return shown if refined is None else replace(shown, reference=at[refined])
 
 
 def nearly_best(

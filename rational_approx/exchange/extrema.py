@@ -6,7 +6,7 @@ import numpy as np
 
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["Peaks", "looks", "peaks", "spread"]
+__all__ = ["Peaks", "Shown", "looks", "peaks", "spread"]
 
 Peaks = tuple[np.ndarray, np.ndarray]
 """Points, increasing, and the signed error at each."""

@@ -46,7 +46,7 @@ class Exceeds(Exception):
         self.least, self.reference = least, reference
 
 
-def decided(problem: Reduced, degree: tuple[int, int], h: float, size: float, reference: Sequence[Any]) -> None:
+def decided(problem: Reduced, degree: tuple[int, int], h: float, size: float, reference: Any) -> None:
     """`Exceeds` where a levelled error of the type that is asked for is larger than the allowed one."""
     if degree == problem.degree and h > problem.allowed * (1 + CLEARLY) + SEEN * size:
         raise Exceeds(h, reference)

@@ -1,6 +1,6 @@
 """Choosing a type: the cheapest one that meets a tolerance. See :mod:`fitting.cost` for what is counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf, isfinite
 
 import numpy as np
@@ -85,10 +85,12 @@ class _Search:
 
     def beside(self, degree: Type) -> tuple[End, ...]:
         """The reference of the nearest type that was looked at."""
-        known = {type_: fit.reference for type_, fit in self.fits.items() if fit and fit.converged and fit.error > 0}
+        known: dict[Type, Sequence[End]] = {
+            type_: fit.reference for type_, fit in self.fits.items() if fit and fit.converged and fit.error > 0
+        }
         known |= {type_: decided.reference for type_, decided in self.exceeding.items()}
         nearest = min(known, key=lambda of: abs(sum(of) - sum(degree)) + abs(of[0] - degree[0]), default=None)
-        return () if nearest is None else known[nearest]
+        return () if nearest is None else tuple(known[nearest])
 
     def meets(self, m: int, n: int) -> bool:
         """Whether the best error of a type is within the tolerance: that it is not is often clear before the best is

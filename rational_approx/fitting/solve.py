@@ -133,7 +133,7 @@ class _Solver:
         for round_ in range(LOOKS):
             self.missed = ()
             found = self.first(self.candidates(), patient=round_ == LOOKS - 1)
-            fresh = set(self.missed) - self.marked
+            fresh: set[float] = set(self.missed) - self.marked
             if found is not None or not fresh:
                 break
             self.marked |= fresh
