@@ -126,11 +126,11 @@ class Change:
         distance from them much."""
         with working_bits(256):
             x = to_fraction(self.x_jet(flint.arb_series([to_arb(t)], prec=1))[0].mid())
-        rounded = Fraction(float(x))
-        distance = min(abs(x - end) for end in ends)
-        if distance < abs(rounded - x) * 2**20 and ends[0] < x < ends[1]:
+        rounded, (lower, upper) = Fraction(float(x)), ends
+        beside = abs(rounded - x) * 2**20
+        if lower < x < upper and (x - lower < beside or upper - x < beside):
             return Fraction(round(x * 2**200), 2**200)
-        return min(max(rounded, ends[0]), ends[1])
+        return min(max(rounded, lower), upper)
 
     def mirrored_points(self, points: list[End]) -> list[End]:
         """All points of a symmetric problem from those with x >= 0, increasing.
