@@ -14,7 +14,8 @@ from torch import Tensor
 from rsae.data.arrays import ARRAYS, read_array
 from rsae.data.harvest import count_held_out, harvest, split, statistics, up_to
 from rsae.data.store import Store, is_store
-from rsae.data.text import Contexts, pack, read_documents
+from rsae.data.text import Contexts, documents_of, is_data_set, pack
+from rsae.hosts.hooks import resolve_hook
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 
@@ -139,6 +140,9 @@ class Reading:
         The field or column of a file that holds its texts.
     shuffle_buffer:
         How many vectors are shuffled at a time (`HiddenStates.batches`); None: all.
+    centred:
+        Whether every vector is read without its mean over d_in, as from TransformerLens with
+        ``center_writing_weights``; for hosts with LayerNorm, which never read that mean.
     """
 
     batch_size: int | None = None
@@ -149,6 +153,7 @@ class Reading:
     loss_tokens: int | None = 32_768
     text_field: str = "text"
     shuffle_buffer: int | None = None
+    centred: bool = False
 
     def __post_init__(self) -> None:
         if self.shuffle_buffer is not None and self.shuffle_buffer < 16:
@@ -188,7 +193,8 @@ def hidden_states(
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
     is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
     first position is dropped, and then every outlier; ``statistics`` counts both. Of an array nothing is dropped. At
-    most ``max_tokens`` vectors are harvested, shared between the parts. ``reading`` holds everything else: `Reading`.
+    most ``max_tokens`` vectors are harvested, shared between the parts; a data set is read no further than they need.
+    ``reading`` holds everything else: `Reading`.
 
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
     one that has ended is read back. Such a folder is a source of its own, too (without a host).
@@ -214,16 +220,17 @@ def hidden_states(
         raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
     if context_length < 8:
         raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
-    documents = read_documents(text, reading.text_field)
+    documents = _Noted(documents_of(text, reading.text_field))
     host = _host(source, hook, device, dtype, reading)
     if host.longest is not None and context_length > host.longest:
         raise ValueError(f"context_length {context_length} is beyond the {host.longest} positions of this model")
-    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos)
+    limit = max_tokens if is_data_set(text) else None  # of a file the held-out documents are the last of all
+    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos, limit=limit)
     question = {
         "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
         "model_type": getattr(host.model.config, "model_type", None),
-        "text": str(text) if isinstance(text, str | Path) else f"a list of {len(documents)} documents",
-        "text_sha256": _digest(documents),
+        "text": str(text) if isinstance(text, str | Path) else f"a list of {documents.count} documents",
+        "text_sha256": documents.digest.hexdigest(),
         "hook": hook,
         "module": host.hook.module,
         "context_length": context_length,
@@ -235,7 +242,7 @@ def hidden_states(
         "loss_tokens": reading.loss_tokens,
         "calibration": reading.calibration,
         "seed": seed,
-    }
+    } | ({"centred": True} if reading.centred else {})
     size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
     held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
     first, last = split(contexts, held_out, max_tokens)
@@ -260,7 +267,8 @@ def _host(
             model = model.to(pick_device(device))
     else:
         model, tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
-    return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, hook)
+    place = replace(resolve_hook(model, hook), centred=reading.centred)
+    return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, place)
 
 
 def _counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None]:
@@ -300,11 +308,19 @@ def _read(
     return folder.load()
 
 
-def _digest(documents: list[str]) -> str:
-    digest = hashlib.sha256()
-    for i, document in enumerate(documents):
-        digest.update(("\0" * (i > 0) + document).encode())
-    return digest.hexdigest()
+class _Noted:
+    """Documents as they are read, once: how many, and the SHA-256 of all of them; none of them is kept."""
+
+    def __init__(self, documents: Iterable[str]) -> None:
+        self._documents = documents
+        self.count = 0
+        self.digest = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[str]:
+        for document in self._documents:
+            self.digest.update(("\0" * (self.count > 0) + document).encode())
+            self.count += 1
+            yield document
 
 
 def _is_model(source: Any) -> bool:

@@ -127,8 +127,8 @@ def test_data_sets_by_name(tmp_path, monkeypatch):
 def test_a_data_set_without_a_connection_says_so(monkeypatch):
     datasets = pytest.importorskip("datasets")
 
-    def refuse(name, configuration, split):
-        assert (name, configuration, split) == ("owner/name", "part", "validation")
+    def refuse(name, configuration, split, streaming):
+        assert (name, configuration, split, streaming) == ("owner/name", "part", "validation", True)
         raise ConnectionError("Couldn't reach 'owner/name' on the Hub\nand more")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
