@@ -106,7 +106,7 @@ def _numbers(chunk: Any, path: Path, name: str) -> np.ndarray:
 
 
 def dataset_documents(name: str, text_field: str) -> Iterator[object]:
-    """The column ``text_field`` of ``datasets:name[/configuration][:split]``, row by row as the library datasets streams.
+    """The column ``text_field`` of ``datasets:name[/configuration][:split]``, streamed by the library datasets.
 
     A name may be a local folder. Raises ImportError without the library, and ValueError where it does not find the data
     set (a wrong name, or no connection).

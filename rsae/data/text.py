@@ -3,8 +3,8 @@
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def is_data_set(text: object) -> bool:
 
 
 def documents_of(text: str | Path | Iterable[str], text_field: str = "text") -> Iterable[str]:
-    """The documents of `read_documents`, of a data set one after the other as they are asked for, and never all of them."""
+    """The documents of `read_documents`; those of a data set as they are asked for, and then forgotten."""
     if isinstance(text, str) and is_data_set(text):
         return _streamed(text, dataset_documents(text, text_field), text_field)
     if isinstance(text, str | Path):
@@ -137,8 +137,8 @@ def pack(
     The rule: contexts never cross documents; a document shorter than one context is a context of its own (if it has
     ``minimum`` tokens or more); what a longer document leaves after its last full context is dropped, and counted. With
     a beginning-of-sequence token (``prepend_bos``; None: where the tokenizer adds one itself) every context starts with
-    one. Special tokens spelt out in the text are plain text. With ``limit`` no more documents are read once the contexts
-    give so many vectors, one a token but for the first.
+    one. Special tokens spelt out in the text are plain text. With ``limit`` no further documents are read once the
+    contexts give so many vectors, one a token but for the first.
     """
     bos = adds_bos(tokenizer) if prepend_bos is None else prepend_bos
     if bos and tokenizer.bos_token_id is None:

@@ -19,8 +19,8 @@ _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
 class Hook:
     """A place in a model: the output of a module, or (``hook_resid_pre``) the first input of a module.
 
-    ``name`` is what was asked for, ``module`` the dotted name in the model. At a ``centred`` place every hidden state is
-    read without its mean over d_in, and written with it: the vectors of TransformerLens's ``center_writing_weights``.
+    ``name`` is what was asked for, ``module`` the dotted name in the model. At a ``centred`` place every hidden state
+    is read without its mean over d_in, and written with it: vectors as of TransformerLens's ``center_writing_weights``.
     """
 
     name: str
