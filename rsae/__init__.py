@@ -11,6 +11,7 @@ from rsae.report.report import Report
 from rsae.sae.autoencoder import SAEOutput, SparseAutoencoder
 from rsae.training.finetuning import finetune
 from rsae.upgrading.calibration import calibrate
+from rsae.upgrading.own_states import hidden_states_of
 from rsae.upgrading.pipeline import Settings, Upgrade, upgrade
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "hidden_states",
+    "hidden_states_of",
     "load_sae",
     "save_sae",
     "upgrade",

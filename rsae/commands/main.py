@@ -1,4 +1,4 @@
-"""The command line: `rsae upgrade`, `rsae check`, `rsae evaluate`, `rsae frontier`, `rsae demo`."""
+"""The command line: `rsae upgrade`, `rsae check`, `rsae evaluate`, `rsae frontier`, `rsae demo`, ..."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import rsae
 from rsae import ranks
 from rsae.commands import options
 from rsae.commands.console import Bars, attribution_table, frontier_table, metrics_table, refusing, report_table
+from rsae.commands.releases import releases
 from rsae.demo import run
 from rsae.hosts.language_model import pick_device
 from rsae.report import frontier as curves
@@ -31,8 +32,11 @@ def main() -> None:
     """Upgrade sparse autoencoders to rational ones, and compare them with an equally trained control."""
 
 
+main.add_command(releases)
+
+
 @main.command()
-@options.SAE
+@options.subject
 @options.reading()
 @options.upgrading
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
@@ -40,37 +44,39 @@ def main() -> None:
 def upgrade(**asked: Any) -> None:
     """Upgrade an SAE: report.json, report.html and the new SAE go to --out.
 
+    SAE: a folder or file, or a release (rsae releases) of which SAE_ID names one, as in rsae upgrade gpt2-small-res-jb
+    blocks.8.hook_resid_pre.
+
     Killed and started again with the same arguments it goes on where it was. Under torchrun the processes share it.
     Exit code 3: the answer is to keep the teacher, and the SAE in --out is the teacher's equal.
     """
-    console, done = _upgraded(**asked)
-    _show(console, done.report, asked["out"])
+    console, done, out = _upgraded(**asked)
+    _show(console, done.report, out)
     _exit(done)
 
 
 @main.command()
-@click.argument("sae")
+@options.subject
 @options.reading()
 @options.upgrading
 @refusing("rsae check")
 def check(**asked: Any) -> None:
-    """Where would an upgrade's gain come from?  SAE: folder or file of the sparse autoencoder.
+    """Where would an upgrade's gain come from?  SAE and SAE_ID as for rsae upgrade.
 
     Trains an arm for each step from more training to the rational, all alike, and says what each adds and what to do.
     Within --time-budget the costliest steps are left out first. Writes what `upgrade` writes; exit code 3: keep the
     teacher.
     """
-    console, done = _upgraded(**asked, ablations=(WATERFALL,))
+    console, done, out = _upgraded(**asked, ablations=(WATERFALL,))
     console.print(attribution_table(done.report))
-    for line in (done.report.verdict, f"Report: {(asked['out'] / 'report.html').resolve()}"):
+    for line in (done.report.verdict, f"Report: {(out / 'report.html').resolve()}"):
         console.print(line, soft_wrap=True, highlight=False)
     _exit(done)
 
 
 def _upgraded(
     *,
-    sae: str,
-    out: Path,
+    out: Path | None,
     steps: int | None,
     seed: int,
     seeds: int,
@@ -79,22 +85,24 @@ def _upgraded(
     time_budget: float | None,
     overwrite: bool,
     **rest: Any,
-) -> tuple[Console, rsae.Upgrade]:
-    """An upgrade as the options of a command ask for it, and the console that it used."""
+) -> tuple[Console, rsae.Upgrade, Path]:
+    """An upgrade as the options of a command ask for it, the console that it used, and the folder of its results."""
     began = time.monotonic()
+    sae, sae_id = options.named(rest)
+    out = options.out(out, sae, sae_id)
     free_directory(out, overwrite)
     names = ("refine", "ablations", "checkpoint_every", "precision")
     settings = {name: rest.pop(name) for name in names} | options.objective(rest)
     reading = rest
     place = pick_device(reading["device"])
     tasks = options.tasks(probe, probe_test)
-    teacher = rsae.load_sae(sae)
+    teacher = rsae.load_sae(sae, sae_id)
     with (
         ranks.joined(place.type),
         Checkpoint(out / "checkpoint", discard=overwrite) as work,
         Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
     ):
-        work.agree("command", {"sae": sae, "seed": seed, **reading})
+        work.agree("command", {"sae": sae, "sae_id": sae_id, "seed": seed, **reading})
         states = options.states(reading, teacher, bars, seed, store=work.folder / "hidden_states")
         done = rsae.upgrade(
             teacher,
@@ -109,7 +117,7 @@ def _upgraded(
             settings=rsae.Settings(probe=tasks, **settings),
             time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
         )
-    return console, done
+    return console, done, out
 
 
 def _exit(done: rsae.Upgrade) -> None:
@@ -119,25 +127,27 @@ def _exit(done: rsae.Upgrade) -> None:
 
 
 @main.command()
-@options.SAE
+@options.subject
 @options.reading()
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
 @options.OVERWRITE
 @refusing("rsae evaluate")
-def evaluate(sae: str, out: Path | None, overwrite: bool, **reading: Any) -> None:
-    """Measure an SAE on the held-out part of a text."""
+def evaluate(out: Path | None, overwrite: bool, **reading: Any) -> None:
+    """Measure an SAE on the held-out part of a text.  SAE and SAE_ID as for rsae upgrade."""
+    sae, sae_id = options.named(reading)
     if out is not None and out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
     console = Console()
     place = pick_device(reading["device"])
-    subject = rsae.load_sae(sae).to(place)
+    subject = rsae.load_sae(sae, sae_id).to(place)
     with Bars(console) as bars:
         states = options.states(reading, subject, bars)
     metrics = rsae.evaluate(subject, states)
     console.print(metrics_table(metrics))
     if out is not None:
         plain = {name: metric.to_json() for name, metric in metrics.items()}
-        write_json(out, {"metrics": plain, "question": {"sae": sae, "hidden_states": states.question}})
+        named = " ".join(filter(None, (sae, sae_id)))
+        write_json(out, {"metrics": plain, "question": {"sae": named, "hidden_states": states.question}})
         console.print(f"wrote {out}", soft_wrap=True)
 
 
@@ -146,7 +156,7 @@ def evaluate(sae: str, out: Path | None, overwrite: bool, **reading: Any) -> Non
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for frontier.json and pictures.")
 @click.option("--into", "into", multiple=True, type=click.Path(path_type=Path), help="Run whose report is to show it.")
 @click.option("--sae", "saes", multiple=True, help="Further SAE to measure; needs --model, --hook and --text.")
-@options.reading(required=False)
+@options.reading()
 @options.OVERWRITE
 @refusing("rsae frontier")
 def frontier(
@@ -163,7 +173,8 @@ def frontier(
     reports, targets = curves.read_runs(runs), curves.read_runs(into) if into else {}
     measured = {}
     if saes:
-        if missing := [name for name in ("model", "hook", "text") if not reading[name]]:
+        missing = [name for name in ("model", "hook", "text") if not (reading[name] or reading["array"])]
+        if missing:
             raise ValueError(f"--sae is measured on a text: give --{' and --'.join(missing)}, too")
         loaded = {name: rsae.load_sae(name) for name in saes}
         with Bars(console) as bars:

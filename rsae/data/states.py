@@ -142,7 +142,7 @@ class Reading:
         How many vectors are shuffled at a time (`HiddenStates.batches`); None: all.
     centred:
         Whether every vector is read without its mean over d_in, as from TransformerLens with
-        ``center_writing_weights``; for hosts with LayerNorm, which never read that mean.
+        ``center_writing_weights``; as there nothing is done to hosts without LayerNorm, which read that mean.
     """
 
     batch_size: int | None = None
@@ -242,7 +242,7 @@ def hidden_states(
         "loss_tokens": reading.loss_tokens,
         "calibration": reading.calibration,
         "seed": seed,
-    } | ({"centred": True} if reading.centred else {})
+    } | ({"centred": True} if host.hook.centred else {})
     size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
     held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
     first, last = split(contexts, held_out, max_tokens)
@@ -267,7 +267,8 @@ def _host(
             model = model.to(pick_device(device))
     else:
         model, tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
-    place = replace(resolve_hook(model, hook), centred=reading.centred)
+    without_mean = any(isinstance(module, torch.nn.LayerNorm) for module in model.modules())
+    place = replace(resolve_hook(model, hook), centred=reading.centred and without_mean)
     return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, place)
 
 

@@ -133,7 +133,7 @@ def test_objects_and_wrong_objects():
         load_sae(3)
     with pytest.raises(FileNotFoundError, match="no SAE at"):
         load_sae("some/where/else")
-    with pytest.raises(FileNotFoundError, match="no SAE at .*near names: gpt2-small-res-jb"):
+    with pytest.raises(FileNotFoundError, match=r"no SAE at .*near names: gpt2-small-res-jb"):
         load_sae("gpt2-small-res-bj")
     with pytest.raises(ValueError, match=r"one of its SAEs must be named.*\(13 in all"):
         load_sae("gpt2-small-res-jb")
