@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from rsae.commands.console import Bars
+from rsae.data.arrays import MAPPED, open_array
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.demo.text import PACKAGES, documents
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
@@ -190,7 +191,7 @@ def states(
     Host, hook, contexts and their beginning are those the SAE says it was trained on, where no option says else.
     """
     if reading["array"] is not None:
-        return _from_array(reading, seed)
+        return _from_array(reading, sae, seed)
     said, text, most = said_by(sae), reading["text"], reading["max_tokens"]
     if text is None:
         text, said_of_text = _public_text()
@@ -217,12 +218,17 @@ def states(
     )
 
 
-def _from_array(reading: dict[str, Any], seed: int) -> HiddenStates:
+def _from_array(reading: dict[str, Any], sae: SparseAutoencoder, seed: int) -> HiddenStates:
+    """Those of ``--states``; where a file's shape is known before its values, that comes first."""
     others = ("model", "hook", "text", "context_length", "prepend_bos", "dtype")
     if given := [f"--{name.replace('_', '-')}" for name in others if reading[name] is not None]:
         raise ValueError(f"--states are hidden states already: leave out {', '.join(given)}, which belong to a text")
-    held_out, most = reading["held_out"], reading["max_tokens"]
-    return hidden_states(Path(reading["array"]), held_out=held_out, max_tokens=most, seed=seed)
+    path = Path(reading["array"])
+    if not path.exists():
+        raise FileNotFoundError(f"no hidden states at {path}: give a file, or a folder, of them")
+    if path.suffix in MAPPED and path.is_file() and (width := open_array(path).shape[-1]) != sae.d_in:
+        raise ValueError(f"{path} holds vectors of width {width}, but the SAE takes d_in = {sae.d_in}")
+    return hidden_states(path, held_out=reading["held_out"], max_tokens=reading["max_tokens"], seed=seed)
 
 
 def _public_text() -> tuple[str | list[str], str]:

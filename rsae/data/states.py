@@ -188,13 +188,13 @@ def hidden_states(
 
     ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, or a pair (model, tokenizer)), and then
     ``text`` (a file or a list of documents: `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are
-    needed; or it is an array [n, d_in], a ``.npy``, ``.safetensors``, ``.parquet`` or ``.arrow`` file.
+    needed; or it is an array [n, d_in] or [contexts, positions, d_in], or a file of one (`data.arrays.read_array`).
 
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
-    is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
-    first position is dropped, and then every outlier; ``statistics`` counts both. Of an array nothing is dropped. At
-    most ``max_tokens`` vectors are harvested, shared between the parts; a data set is read no further than they need.
-    ``reading`` holds everything else: `Reading`.
+    is held out, of the contexts where there are fewer than ten documents, of the rows of an array (of its contexts,
+    where it has them). Of every context the first position is dropped, and then every outlier; ``statistics`` counts
+    both. Of an array nothing is dropped. At most ``max_tokens`` vectors are harvested, shared between the parts; a data
+    set is read no further than they need. ``reading`` holds everything else: `Reading`.
 
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
     one that has ended is read back. Such a folder is a source of its own, too (without a host).
@@ -347,17 +347,25 @@ def _from_store(source: str | Path, seed: int, reading: Reading) -> HiddenStates
 
 
 def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int, reading: Reading) -> HiddenStates:
-    array = read_array(source)[:limit]
+    array = read_array(source)
+    shape = tuple(array.shape)
+    if array.dim() == 2:
+        array = array[:limit, None]  # every row a context of its own
+    elif limit is not None:
+        array = array[: max(1, limit // array.shape[1])]
     last = count_held_out(held_out, len(array))
-    train, kept_out = array[: len(array) - last], array[len(array) - last :]
-    norms = train.norm(dim=1)
+    parts = array[: len(array) - last], array[len(array) - last :]
+    train, kept_out = (part.flatten(0, 1) for part in parts)
+    norms = torch.cat([rows.float().norm(dim=1) for rows in train.split(65_536)])
     question = {
-        "source": str(source) if isinstance(source, str | Path) else f"an array of shape {tuple(array.shape)}",
+        "source": str(source) if isinstance(source, str | Path) else f"an array of shape {shape}",
         "held_out": held_out,
         "max_tokens": limit,
         "calibration": reading.calibration,
         "seed": seed,
     }
-    counts = {"train": len(train), "held_out": last, "median_norm": norms.median().item()}
+    counts = {"train": len(train), "held_out": len(kept_out), "median_norm": norms.median().item()}
+    if len(shape) == 3:
+        counts["contexts"] = {"train": len(array) - last, "held_out": last}
     sample = _sample(train, reading.calibration, seed)
-    return HiddenStates(train, sample, kept_out, question, counts, buffer=reading.shuffle_buffer)
+    return HiddenStates(train, sample, kept_out.float(), question, counts, buffer=reading.shuffle_buffer)

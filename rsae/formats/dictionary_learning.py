@@ -67,13 +67,8 @@ def read_dictionary(config: Mapping[str, Any] | None, state: Mapping[str, Any], 
     check_size(trainer.get("activation_dim"), d_in, "activation_dim", source)
     check_size(trainer.get("dict_size"), d_sae, "dict_size", source)
     layer = trainer.get("layer")
-    residual = str(trainer.get("submodule_name") or "resid_post").startswith("resid_post")
-    hook = f"blocks.{layer}.hook_resid_post" if isinstance(layer, int) and residual else None
-    buffer = (config or {}).get("buffer")
-    length = buffer.get("ctx_len") if isinstance(buffer, Mapping) else None
-    about = described(
-        "dictionary_learning", source, config or {}, model=trainer.get("lm_name"), hook=hook, context_length=length
-    )
+    hook = f"blocks.{layer}.hook_resid_post" if isinstance(layer, int) else None
+    about = described("dictionary_learning", source, config or {}, model=trainer.get("lm_name"), hook=hook)
     return SparseAutoencoder(**options, metadata=about)
 
 

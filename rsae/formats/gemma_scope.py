@@ -14,7 +14,6 @@ from rsae.sae.conventions import Conventions
 __all__ = ["read_gemma_scope"]
 
 _NAMES = ("W_enc", "W_dec", "b_enc", "b_dec", "threshold")
-_PLACES = {"res": "hook_resid_post", "mlp": "hook_mlp_out", "att": "attn.hook_z"}
 
 
 def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> SparseAutoencoder:
@@ -38,27 +37,11 @@ def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], s
         raise ValueError(f"{source} holds the same weights twice, in upper and lower case")
     found = weights(named, source, **{name: name for name in _NAMES})
     check_size(config.get("width"), found["W_enc"].shape[1], "width", source)
-    hook, model = _published(str(source))
+    layer = re.search(r"layer_(\d+)", str(source))
+    hook = f"blocks.{layer[1]}.hook_resid_post" if layer else None
     if isinstance(places[0], str):
         hook = places[0].removesuffix(".output")
     found["threshold"] = found["threshold"].clamp_min(0.0)
-    about = described(
-        "gemma-scope",
-        source,
-        config,
-        hook=hook,
-        model=config.get("model_name", model),
-        context_length=1024,
-        prepend_bos=True,
-    )
+    about = described("gemma-scope", source, config, hook=hook, model=config.get("model_name"))
     conventions = Conventions(apply_b_dec_to_input=False)
     return SparseAutoencoder(**found, family="jumprelu", conventions=conventions, metadata=about)
-
-
-def _published(source: str) -> tuple[str | None, str | None]:
-    """Hook and model of a published file, whose path may name them: ``gemma-scope-2b-pt-res/.../layer_12/...``."""
-    layer = re.search(r"layer_(\d+)", source)
-    named = re.search(r"gemma-scope-(\d+b)-(pt|it)-(res|mlp|att)", source)
-    place = _PLACES[named[3]] if named else "hook_resid_post"
-    model = f"gemma-2-{named[1]}{'-it' if named[2] == 'it' else ''}" if named else None
-    return (f"blocks.{layer[1]}.{place}" if layer else None), model

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from rsae.formats.releases import Release, find_release
+from rsae.formats.releases import find_release
 from rsae.formats.writing import save_sae
 from rsae.sae.autoencoder import SparseAutoencoder
 
@@ -33,17 +33,16 @@ def fetch(release: str, sae_id: str | None) -> Fetched:
     known = find_release(release)
     folder = _checked(sae_id if known is None else known.folder(sae_id))
     named = f"SAE {sae_id!r} of release {release!r}"
-    about = {"source": f"{release}, {sae_id or folder}"}
+    about = {"source": f"{release}, {sae_id or folder}", **({} if known is None else known.about)}
     if known is not None and known.refused:
         raise ValueError(f"{named} cannot be read: {known.refused}")
-    if known is not None and known.host:
-        about["model"] = known.host
+    repository, overrides = (release, {}) if known is None else (known.repository, known.overrides)
     try:
         if known is not None and known.through_sae_lens:
             from sae_lens import SAE
 
             return Fetched(SAE.from_pretrained(release, sae_id, device="cpu"), about)
-        return Fetched(_downloaded(release if known is None else known.repository, folder), about, _overrides(known))
+        return Fetched(_downloaded(repository, folder), about, overrides)
     except Exception as error:  # connection, name and permission errors of several libraries
         reason = _first_line(error)
     raise ValueError(f"no {named}: {reason}; offline, give a local directory")
@@ -56,10 +55,6 @@ def _downloaded(repository: str, folder: str) -> Path:
     if not place.exists():
         raise ValueError(f"the repository has no {folder!r}")
     return place
-
-
-def _overrides(release: Release | None) -> Mapping[str, Any]:
-    return {} if release is None else release.overrides
 
 
 def _checked(folder: str | None) -> str:

@@ -29,6 +29,7 @@ _TRAINERS = {
     "gated": "jumprelu",
     "matryoshka": "jumprelu",
 }
+_TRAINED = {"gemma-scope": {"context_length": 1024, "prepend_bos": True}}  # what its files do not say
 _NO_SAES = ("transcoder", "crosscoder", "clt", "temporal")
 
 
@@ -60,6 +61,11 @@ class Release:
         if self.through_sae_lens and importlib.util.find_spec("sae_lens") is None:
             return 'needs sae-lens (pip install "rational-sae[saelens]")'
         return ""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Metadata of its SAEs that their own files may not have."""
+        return {**({"model": self.host} if self.host else {}), **_TRAINED.get(self.layout, {})}
 
     @property
     def through_sae_lens(self) -> bool:

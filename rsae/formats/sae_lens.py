@@ -131,9 +131,9 @@ def _flag(config: Mapping[str, Any], name: str, default: bool, source: str) -> b
 
 def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
     nested = config.get("metadata")
-    about = {**config, **nested} if isinstance(nested, Mapping) else dict(config)
-    model_options = about.get("model_from_pretrained_kwargs")
-    centred = isinstance(model_options, Mapping) and model_options.get("center_writing_weights") is True
+    about = dict(nested) if isinstance(nested, Mapping) else dict(config)
+    loaded = about.get("model_from_pretrained_kwargs")
+    loaded = loaded if isinstance(loaded, Mapping) else {}
     outside = config.get("normalize_activations")
     outside = "expected_average_only_in" if outside is True else outside
     return described(
@@ -144,7 +144,6 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
         model=about.get("model_name"),
         context_length=about.get("context_size"),
         prepend_bos=about.get("prepend_bos"),
-        dtype=about.get("dtype"),
-        centred=True if centred else None,
+        centred=True if loaded.get("center_writing_weights") is True else None,
         inputs_scaled_outside=outside if outside in _SCALED_OUTSIDE else None,
     )

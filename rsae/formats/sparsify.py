@@ -34,10 +34,7 @@ def read_sparsify(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     elif config.get("expansion_factor") is not None:
         factor = integer(config["expansion_factor"], "expansion_factor", source)
         check_size(factor * d_in, d_sae, "expansion_factor * d_in", source)
-    # A folder is named as the module whose output it reads: layers.10, or layers.10.mlp.
-    place = Path(source).name
-    layer = re.fullmatch(r"layers?[._](\d+)", place)
-    inside = place if re.fullmatch(r"layers\.\d+\.[\w.]+", place) else None
-    hook = f"blocks.{layer[1]}.hook_resid_post" if layer else inside
+    layer = re.search(r"layers[._](\d+)", Path(source).name)
+    hook = f"blocks.{layer[1]}.hook_resid_post" if layer else None
     about = described("sparsify", source, config, hook=hook)
     return SparseAutoencoder(**found, family=activation, k=integer(config.get("k"), "k", source), metadata=about)

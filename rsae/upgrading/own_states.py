@@ -43,7 +43,7 @@ def said_by(sae: SparseAutoencoder) -> Said:
     """
     about = sae.metadata
     model, hook, length = (about.get(name) for name in ("model", "hook", "context_length"))
-    begins, dtype = about.get("prepend_bos"), str(about.get("dtype")).removeprefix("torch.")
+    begins, dtype = about.get("prepend_bos"), str(about.get("model_dtype")).removeprefix("torch.")
     return Said(
         model=hub_name(model) if isinstance(model, str) and model else None,
         hook=hook if isinstance(hook, str) and hook else None,

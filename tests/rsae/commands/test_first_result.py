@@ -4,9 +4,11 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 import rsae
 from rsae.commands import options
@@ -129,3 +131,58 @@ def test_releases_are_listed_with_family_and_host(monkeypatch):
     nothing = run("releases", "no-such-thing")
     assert nothing.exit_code == 2
     assert "no release matches" in nothing.stderr
+
+
+def _sae(folder: Path) -> tuple[Path, torch.Tensor]:
+    """An SAE, and hidden states that it explains."""
+    x = torch.randn(600, 8, generator=torch.Generator().manual_seed(1))
+    rows = torch.cat([torch.eye(8), -torch.eye(8)])
+    zeros = {"b_enc": torch.zeros(16), "b_dec": torch.zeros(8)}
+    return save_sae(SparseAutoencoder(W_enc=rows.T, W_dec=rows, **zeros, family="topk", k=4), folder / "sae"), x
+
+
+def test_hidden_states_from_a_file_stand_in_the_place_of_host_and_text(tmp_path):
+    sae, x = _sae(tmp_path)
+    np.save(tmp_path / "x.npy", x.numpy())
+    np.savez(tmp_path / "x.npz", x=x.numpy())
+    torch.save(x.reshape(30, 20, 8), tmp_path / "x.pt")
+    save_file({"x": x}, tmp_path / "x.safetensors")
+    found = []
+    for suffix in ("npy", "npz", "pt", "safetensors"):
+        out = tmp_path / f"{suffix}.json"
+        result = run("evaluate", str(sae), "--states", str(tmp_path / f"x.{suffix}"), "--out", str(out))
+        assert result.exit_code == 0, result.output
+        found.append(json.loads(out.read_text())["metrics"])
+    assert all(metrics == found[0] for metrics in found)
+    for command in ("upgrade", "check"):
+        out = tmp_path / command
+        words = (str(sae), "--states", str(tmp_path / "x.pt"), "--steps", "2", "--out", str(out))
+        result = run(command, *words)
+        assert result.exit_code in (0, 3), result.output
+        asked = json.loads((out / "report.json").read_text())["question"]
+        assert asked["hidden_states"]["source"] == str(tmp_path / "x.pt")
+        assert asked["statistics"]["contexts"] == {"train": 27, "held_out": 3}
+
+
+def test_hidden_states_in_half_precision_are_upgraded(tmp_path):
+    sae, x = _sae(tmp_path)
+    torch.save(x.bfloat16(), tmp_path / "x.pt")
+    words = (str(sae), "--states", str(tmp_path / "x.pt"), "--steps", "2")
+    result = run("upgrade", *words, "--out", str(tmp_path / "run"))
+    assert result.exit_code in (0, 3), result.output
+
+
+def test_files_that_do_not_fit_are_refused_before_any_work(tmp_path):
+    sae, x = _sae(tmp_path)
+    torch.save(x, tmp_path / "x.pt")
+    torch.save(x[:, :5].clone(), tmp_path / "narrow.pt")
+    cases = {
+        ("--states", str(tmp_path / "narrow.pt")): "vectors of width 5, but the SAE takes d_in = 8",
+        ("--states", str(tmp_path / "absent.npy")): "no hidden states at",
+        ("--states", str(tmp_path / "x.pt"), "--model", "gpt2", "--no-bos"): "leave out --model, --prepend-bos",
+    }
+    for words, wanted in cases.items():
+        result = run("upgrade", str(sae), *words, "--out", str(tmp_path / "run"))
+        assert result.exit_code == 2, result.output
+        assert wanted in " ".join(result.stderr.split())
+        assert not (tmp_path / "run").exists()

@@ -4,16 +4,16 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from rsae.formats import load_sae, releases, save_sae
 from rsae.formats.releases import Release, find_release, read_list
-from rsae.hosts.hooks import resolve_hook
+from rsae.upgrading.own_states import said_by
 from tests.rsae.material.hub import offline, repository
 from tests.rsae.material.layouts import X
 from tests.rsae.material.saes import random_sae
-from tests.rsae.material.tiny import tiny_model
 
 LIST = """
 a-topk-release:
@@ -85,41 +85,21 @@ def test_overrides_stand_in_the_place_of_the_configuration(tmp_path, monkeypatch
     assert found.metadata["model"] == "mistralai/Mistral-7B-v0.1"
 
 
-@pytest.mark.parametrize(
-    ("folder", "module"),
-    [("layers.2", "model.layers.2"), ("layers.2.mlp", "model.layers.2.mlp"), ("layer_2", "model.layers.2")],
-)
-def test_a_folder_of_sparsify_names_the_module_that_it_reads(tmp_path, folder, module):
-    """The SAE of an MLP's output was said to be of the residual stream."""
-    from safetensors.torch import save_file
-
-    weights = {"encoder.weight": torch.ones(4, 2), "encoder.bias": torch.zeros(4)}
-    (tmp_path / folder).mkdir()
-    save_file(weights | {"W_dec": torch.ones(4, 2), "b_dec": torch.zeros(2)}, tmp_path / folder / "sae.safetensors")
-    (tmp_path / folder / "cfg.json").write_text(json.dumps({"k": 1, "d_in": 2, "expansion_factor": 2}))
-    assert resolve_hook(tiny_model("llama"), load_sae(tmp_path / folder).metadata["hook"]).module == module
-
-
-@pytest.mark.parametrize(
-    ("release", "model", "hook"),
-    [
-        ("gemma-scope-2b-pt-res", "gemma-2-2b", "blocks.12.hook_resid_post"),
-        ("gemma-scope-9b-it-res", "gemma-2-9b-it", "blocks.12.hook_resid_post"),
-        ("gemma-scope-2b-pt-mlp", "gemma-2-2b", "blocks.12.hook_mlp_out"),
-        ("gemma-scope-2b-pt-att", "gemma-2-2b", "blocks.12.attn.hook_z"),
-    ],
-)
-def test_gemma_scope_names_host_and_place_by_its_path(tmp_path, release, model, hook):
-    """MLP and attention SAEs were said to be of the residual stream."""
-    import numpy as np
-
-    folder = tmp_path / release / "layer_12" / "width_16k" / "average_l0_82"
+def test_gemma_scope_is_read_in_contexts_as_it_was_trained_on(tmp_path, monkeypatch):
+    """Its files of the first generation hold weights alone."""
+    folder = tmp_path / "files" / "layer_12" / "width_16k" / "average_l0_82"
     folder.mkdir(parents=True)
     shapes = {"W_enc": (2, 4), "W_dec": (4, 2), "b_enc": (4,), "b_dec": (2,), "threshold": (4,)}
     np.savez(folder / "params.npz", **{name: np.ones(shape, np.float32) for name, shape in shapes.items()})
-    about = load_sae(folder).metadata
-    assert (about["model"], about["hook"]) == (model, hook)
-    assert (about["context_length"], about["prepend_bos"]) == (1024, True)
+    repository(tmp_path / "hub", "google/gemma-scope-2b-pt-res", tmp_path / "files")
+    offline(tmp_path / "hub", monkeypatch)
+    for name, sae_id in (
+        ("gemma-scope-2b-pt-res-canonical", "layer_12/width_16k/canonical"),
+        ("gemma-scope-2b-pt-res", "layer_12/width_16k/average_l0_82"),
+    ):
+        said = said_by(load_sae(name, sae_id))
+        assert (said.model, said.hook) == ("google/gemma-2-2b", "blocks.12.hook_resid_post")
+        assert (said.context_length, said.prepend_bos) == (1024, True)
 
 
 @pytest.mark.peers
