@@ -15,6 +15,7 @@ import rsae
 from rsae import ranks
 from rsae.commands import options
 from rsae.commands.console import Bars, attribution_table, frontier_table, metrics_table, refusing, report_table
+from rsae.commands.convert import convert
 from rsae.commands.releases import releases
 from rsae.demo import run
 from rsae.hosts.language_model import pick_device
@@ -32,6 +33,7 @@ def main() -> None:
     """Upgrade sparse autoencoders to rational ones, and compare them with an equally trained control."""
 
 
+main.add_command(convert)
 main.add_command(releases)
 
 

@@ -364,7 +364,7 @@ def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int
         "calibration": reading.calibration,
         "seed": seed,
     }
-    counts = {"train": len(train), "held_out": len(kept_out), "median_norm": norms.median().item()}
+    counts: dict[str, Any] = {"train": len(train), "held_out": len(kept_out), "median_norm": norms.median().item()}
     if len(shape) == 3:
         counts["contexts"] = {"train": len(array) - last, "held_out": last}
     sample = _sample(train, reading.calibration, seed)

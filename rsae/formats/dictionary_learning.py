@@ -69,6 +69,8 @@ def read_dictionary(config: Mapping[str, Any] | None, state: Mapping[str, Any], 
     layer = trainer.get("layer")
     hook = f"blocks.{layer}.hook_resid_post" if isinstance(layer, int) else None
     about = described("dictionary_learning", source, config or {}, model=trainer.get("lm_name"), hook=hook)
+    if "k" in state and options["family"] == "jumprelu":  # BatchTopK and Matryoshka, which keep k in the mean
+        about["batch_k"] = number(state["k"], f"k of {source}")
     return SparseAutoencoder(**options, metadata=about)
 
 

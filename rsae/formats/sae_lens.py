@@ -55,6 +55,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
             norms = W_dec.norm(dim=1).clamp_min(1e-8)
             options |= {"W_enc": W_enc * norms, "b_enc": options["b_enc"] * norms, "W_dec": W_dec / norms[:, None]}
         threshold = float_tensor(tensors, "topk_threshold", source, 0)
+        options["metadata"] |= {"batch_k": _k(config)}
         return SparseAutoencoder(**options, family="jumprelu", threshold=threshold.clamp_min(0.0))
     if family == "jumprelu":
         options["threshold"] = _threshold(tensors, source)
