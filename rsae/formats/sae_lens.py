@@ -55,7 +55,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
             norms = W_dec.norm(dim=1).clamp_min(1e-8)
             options |= {"W_enc": W_enc * norms, "b_enc": options["b_enc"] * norms, "W_dec": W_dec / norms[:, None]}
         threshold = float_tensor(tensors, "topk_threshold", source, 0)
-        options["metadata"] |= {"batch_k": _k(config)}
+        options["metadata"]["batch_k"] = _k(config)
         return SparseAutoencoder(**options, family="jumprelu", threshold=threshold.clamp_min(0.0))
     if family == "jumprelu":
         options["threshold"] = _threshold(tensors, source)
@@ -135,6 +135,8 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
     about = dict(nested) if isinstance(nested, Mapping) else dict(config)
     loaded = about.get("model_from_pretrained_kwargs")
     loaded = loaded if isinstance(loaded, Mapping) else {}
+    details = about.get("training_architecture_details")
+    details = details if isinstance(details, Mapping) else {}
     outside = config.get("normalize_activations")
     outside = "expected_average_only_in" if outside is True else outside
     return described(
@@ -146,5 +148,6 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
         context_length=about.get("context_size"),
         prepend_bos=about.get("prepend_bos"),
         centred=True if loaded.get("center_writing_weights") is True else None,
+        batch_k=details.get("k") if about.get("training_architecture") in _BATCHTOPK else None,
         inputs_scaled_outside=outside if outside in _SCALED_OUTSIDE else None,
     )

@@ -98,8 +98,8 @@ def convert(
     One threshold for all latents: the level of pre-activations that as many entries a token exceed as the rule keeps;
     of a TopK SAE that lets tokens have more codes or fewer. ``per_latent`` (TopK): for each latent the level that it
     exceeds on as many tokens as TopK chooses it on. ``l0`` keeps that L0 in the place of the rule's, and is needed for
-    a JumpReLU SAE whose file does not say that it was trained as BatchTopK: SAELens's do not. Where such an SAE's
-    thresholds differ, all are multiplied by one factor.
+    a JumpReLU SAE whose file does not say that it was trained as BatchTopK. Where such an SAE's thresholds differ, all
+    are multiplied by one factor.
 
     Parameters
     ----------

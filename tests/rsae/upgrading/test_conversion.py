@@ -58,6 +58,19 @@ def test_batchtopk_keeps_the_l0_of_its_rule_and_not_that_of_its_file(tmp_path):
     assert "L0 4.00 before (BatchTopK, k = 4)" in found.sentence
 
 
+@pytest.mark.parametrize("architecture", ["batchtopk", "matryoshka_batchtopk"])
+def test_saelens_says_of_a_jumprelu_that_it_was_batchtopk(tmp_path, architecture):
+    jump = random_sae("jumprelu", threshold=torch.full((24,), 1.0))
+    save_sae(jump, tmp_path / "sae")
+    config = json.loads((tmp_path / "sae" / "cfg.json").read_text())
+    config["metadata"] |= {"training_architecture": architecture, "training_architecture_details": {"k": 5}}
+    (tmp_path / "sae" / "cfg.json").write_text(json.dumps(config))
+    found = rsae.convert(tmp_path / "sae", STATES)
+    assert found.rule == "BatchTopK, k = 5"
+    assert found.after["l0"].value == pytest.approx(5, abs=0.2)
+    assert abs(found.as_read["l0"].value - 5) > 0.5
+
+
 def test_intervals_are_those_of_means_over_tokens(tmp_path):
     folder, _ = batchtopk(tmp_path / "sae", 1.0)
     found = rsae.convert(folder, STATES)
