@@ -9,16 +9,18 @@ the rule keeps: the least entry kept of one batch of all of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
 from rsae.data.states import HiddenStates
 from rsae.data.states import hidden_states as make_hidden_states
-from rsae.evaluation.comparison import Comparison, compare
+from rsae.evaluation.comparison import Comparison
 from rsae.formats import load_sae
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
@@ -27,12 +29,13 @@ from rsae.training.l0 import level, mean_l0
 __all__ = ["Conversion", "Measured", "convert"]
 
 _ENTRIES = 2**24  # of pre-activations [n, block] that are sorted at once
-_NORMAL = 1.96
+RUNS = 32
+OVER = "runs of neighbouring tokens"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A mean over held-out tokens and its 95% interval, as if tokens were independent."""
+    """A mean over held-out tokens and its 95% interval over runs of neighbouring tokens, with thresholds fixed."""
 
     value: float
     low: float
@@ -48,7 +51,7 @@ class Conversion:
 
     ``before`` is the rule that it was trained with (``rule`` says which), ``after`` the JumpReLU; ``as_read`` is the
     threshold that the file of a BatchTopK SAE holds, where there is one. ``changes`` are after minus before, paired by
-    token. Each of them has ``"l0"`` and ``"mse"``.
+    run. Each of them has ``"l0"`` and ``"mse"``.
     """
 
     sae: SparseAutoencoder
@@ -66,7 +69,7 @@ class Conversion:
         share = [100 * part / mse.base for part in (mse.difference, mse.low, mse.high)]
         told = (
             f"L0 {self.before['l0'].value:.2f} before ({self.rule}), {self.after['l0'].value:.2f} after: "
-            f"{l0.difference:+.2f} (95% interval over tokens {l0.low:+.2f} to {l0.high:+.2f}). "
+            f"{l0.difference:+.2f} (95% interval over {l0.over}: {l0.low:+.2f} to {l0.high:+.2f}). "
             f"MSE {self.before['mse'].value:.4g} before, {self.after['mse'].value:.4g} after: "
             f"{share[0]:+.2f}% ({share[1]:+.2f}% to {share[2]:+.2f}%)."
         )
@@ -145,11 +148,8 @@ def convert(
     kept = {name: value for name, value in teacher.metadata.items() if name != "batch_k"}
     about = {"rule": rule, "l0": wanted, "vectors": len(x), "per_latent": per_latent}
     converted.metadata = {**kept, "converted": about}
-    columns = {name: {key: _mean(values) for key, values in part.items()} for name, part in found.items()}
-    changes = {
-        name: replace(compare("before", found["after"][name], found["before"][name]), metric=name)
-        for name in ("l0", "mse")
-    }
+    columns = {name: {key: _measured(values) for key, values in part.items()} for name, part in found.items()}
+    changes = {name: _change(name, found["after"][name], found["before"][name]) for name in ("l0", "mse")}
     return Conversion(converted, rule, wanted, columns["before"], columns["after"], changes, columns["as_read"] or None)
 
 
@@ -247,7 +247,22 @@ def _each(sae: SparseAutoencoder, x: Tensor) -> dict[str, Tensor]:
     return {"l0": torch.cat(counts), "mse": torch.cat(errors)}
 
 
-def _mean(values: Tensor) -> Measured:
-    mean = float(values.mean())
-    error = _NORMAL * float(values.std()) / len(values) ** 0.5 if len(values) > 1 else float("inf")
-    return Measured(mean, mean - error, mean + error)
+def _spread(values: Tensor) -> tuple[float, float]:
+    """The mean of [n] and half its 95% interval: Student's t over runs of neighbours, whose tokens are not independent.
+
+    The method of batch means: neighbours come from one document, and a run holds several documents.
+    """
+    runs = torch.stack([run.mean() for run in values.tensor_split(min(RUNS, len(values)))])
+    if len(runs) < 2:
+        return float(values.mean()), math.inf
+    return float(values.mean()), float(stdtrit(len(runs) - 1, 0.975)) * float(runs.std()) / math.sqrt(len(runs))
+
+
+def _measured(values: Tensor) -> Measured:
+    mean, half = _spread(values)
+    return Measured(mean, mean - half, mean + half)
+
+
+def _change(metric: str, after: Tensor, before: Tensor) -> Comparison:
+    mean, half = _spread(after - before)
+    return Comparison(metric, "before", mean, float(before.mean()), mean - half, mean + half, OVER)

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from fractions import Fraction
 
-import huggingface_hub
 import pytest
 import torch
+from huggingface_hub import constants
 
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
@@ -142,8 +142,8 @@ def test_objects_and_wrong_objects():
 
 
 def test_a_release_without_a_connection_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ValueError, match="offline, give a local directory"):
         load_sae("gpt2-small-res-jb", "blocks.8.hook_resid_pre")
     with pytest.raises(FileNotFoundError, match="near names: gpt2-small-res-jb"):

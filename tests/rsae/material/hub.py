@@ -3,16 +3,16 @@
 import shutil
 from pathlib import Path
 
-import huggingface_hub
 import pytest
+from huggingface_hub import constants
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 def offline(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection, and what was downloaded before lies in ``cache``."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
 
 
 def repository(cache: Path, name: str, files: Path) -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from scipy import stats
 
 import rsae
 from rsae.activations.ratio import IDENTITY, RationalActivation
@@ -71,11 +72,12 @@ def test_saelens_says_of_a_jumprelu_that_it_was_batchtopk(tmp_path, architecture
     assert abs(found.as_read["l0"].value - 5) > 0.5
 
 
-def test_intervals_are_those_of_means_over_tokens(tmp_path):
+def test_intervals_are_over_runs_of_neighbours(tmp_path):
     folder, _ = batchtopk(tmp_path / "sae", 1.0)
     found = rsae.convert(folder, STATES)
     counts = (found.sae.encode(X[4000:]) != 0).sum(1).double().numpy()
-    error = 1.96 * counts.std(ddof=1) / math.sqrt(len(counts))
+    runs = [run.mean() for run in np.array_split(counts, 32)]
+    error = stats.t.ppf(0.975, 31) * np.std(runs, ddof=1) / math.sqrt(32)
     after = found.after["l0"]
     assert (after.low, after.high) == pytest.approx((counts.mean() - error, counts.mean() + error), rel=1e-9)
     change = found.changes["l0"]
@@ -205,3 +207,14 @@ def test_the_command_says_l0_before_and_after(tmp_path):
     assert refused.exit_code == 2
     assert "family 'relu' cannot be converted" in " ".join(refused.stderr.split())
     assert not (tmp_path / "other").exists()
+
+
+def test_tokens_that_repeat_do_not_make_a_figure_surer():
+    """Ten copies of each token in a row say no more than one of them."""
+    topk = random_sae("topk", k=3)
+    last = X[4000:4640]
+    once = rsae.convert(topk, rsae.hidden_states(torch.cat([X[:4000], last]), held_out=640))
+    many = torch.cat([X[:4000], last.repeat_interleave(10, 0)])
+    often = rsae.convert(topk, rsae.hidden_states(many, held_out=6400))
+    width = [found.after["l0"].high - found.after["l0"].low for found in (once, often)]
+    assert width[1] == pytest.approx(width[0], rel=1e-6)
