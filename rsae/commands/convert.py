@@ -30,7 +30,15 @@ __all__ = ["convert"]
 )
 @options.OVERWRITE
 @refusing("rsae convert")
-def convert(out: Path, l0: float | None, per_latent: bool, layout: str, overwrite: bool, **reading: Any) -> None:
+def convert(
+    out: Path,
+    l0: float | None,
+    per_latent: bool,
+    layout: str,
+    overwrite: bool,
+    accept_mismatch: bool,
+    **reading: Any,
+) -> None:
     """Write a TopK or BatchTopK SAE as JumpReLU, with the thresholds that keep L0.  SAE and SAE_ID as for rsae upgrade.
 
     Thresholds are chosen on the training part of the hidden states; L0 and MSE before and after are of the held-out
@@ -41,7 +49,7 @@ def convert(out: Path, l0: float | None, per_latent: bool, layout: str, overwrit
     console = Console()
     teacher = rsae.load_sae(sae, sae_id).to(pick_device(reading["device"]))
     with Bars(console) as bars:
-        states = options.states(reading, teacher, bars)
+        states = options.states(reading, teacher, bars, accept_mismatch=accept_mismatch)
     done = rsae.convert(teacher, states, l0=l0, per_latent=per_latent)
     save_jumprelu(done.sae, out, layout, overwrite=overwrite)
     table = Table("held-out mean, 95% interval", "L0", "MSE")

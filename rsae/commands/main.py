@@ -23,6 +23,7 @@ from rsae.report import frontier as curves
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
 from rsae.upgrading.arms import WATERFALL
+from rsae.upgrading.origin import check_origin
 
 __all__ = ["main"]
 
@@ -95,7 +96,7 @@ def _upgraded(
     free_directory(out, overwrite)
     names = ("refine", "ablations", "checkpoint_every", "precision")
     settings = {name: rest.pop(name) for name in names} | options.objective(rest)
-    reading = rest
+    accepted, reading = rest.pop("accept_mismatch"), rest
     place = pick_device(reading["device"])
     tasks = options.tasks(probe, probe_test)
     teacher = rsae.load_sae(sae, sae_id)
@@ -104,8 +105,10 @@ def _upgraded(
         Checkpoint(out / "checkpoint", discard=overwrite) as work,
         Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
     ):
-        work.agree("command", {"sae": sae, "sae_id": sae_id, "seed": seed, **reading})
-        states = options.states(reading, teacher, bars, seed, store=work.folder / "hidden_states")
+        asked = {"sae": sae, "sae_id": sae_id, "seed": seed, **reading}
+        work.agree("command", asked, whole=True)
+        store = work.folder / "hidden_states"
+        states = options.states(reading, teacher, bars, seed, store=store, accept_mismatch=accepted)
         done = rsae.upgrade(
             teacher,
             states,
@@ -116,7 +119,7 @@ def _upgraded(
             out=out,
             overwrite=overwrite,
             progress=bars.training,
-            settings=rsae.Settings(probe=tasks, **settings),
+            settings=rsae.Settings(probe=tasks, accept_mismatch=accepted, **settings),
             time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
         )
     return console, done, out
@@ -134,7 +137,7 @@ def _exit(done: rsae.Upgrade) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
 @options.OVERWRITE
 @refusing("rsae evaluate")
-def evaluate(out: Path | None, overwrite: bool, **reading: Any) -> None:
+def evaluate(out: Path | None, overwrite: bool, accept_mismatch: bool, **reading: Any) -> None:
     """Measure an SAE on the held-out part of a text.  SAE and SAE_ID as for rsae upgrade."""
     sae, sae_id = options.named(reading)
     if out is not None and out.exists() and not overwrite:
@@ -143,7 +146,7 @@ def evaluate(out: Path | None, overwrite: bool, **reading: Any) -> None:
     place = pick_device(reading["device"])
     subject = rsae.load_sae(sae, sae_id).to(place)
     with Bars(console) as bars:
-        states = options.states(reading, subject, bars)
+        states = options.states(reading, subject, bars, accept_mismatch=accept_mismatch)
     metrics = rsae.evaluate(subject, states)
     console.print(metrics_table(metrics))
     if out is not None:
@@ -167,6 +170,7 @@ def frontier(
     into: tuple[Path, ...],
     saes: tuple[str, ...],
     overwrite: bool,
+    accept_mismatch: bool,
     **reading: Any,
 ) -> None:
     """MSE and delta-CE against L0 over RUNS, the folders of finished upgrades at several sparsities."""
@@ -180,7 +184,9 @@ def frontier(
             raise ValueError(f"--sae is measured on a text: give --{' and --'.join(missing)}, too")
         loaded = {name: rsae.load_sae(name) for name in saes}
         with Bars(console) as bars:
-            states = options.states(reading, next(iter(loaded.values())), bars)
+            states = options.states(reading, next(iter(loaded.values())), bars, accept_mismatch=accept_mismatch)
+        for other in loaded.values():
+            check_origin(other, states.question, states.host, accept_mismatch=accept_mismatch)
         curves.check_same(str(runs[0]), next(iter(reports.values())).asked.hidden_states, "--sae", states.question)
         measured = {name: (sae.family, rsae.evaluate(sae, states)) for name, sae in loaded.items()}
     found = curves.frontier(reports, measured)

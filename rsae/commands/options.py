@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,10 +13,13 @@ import click
 from rsae.commands.console import Bars
 from rsae.data.arrays import MAPPED, open_array
 from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.store import is_store
+from rsae.data.tables import is_saved_dataset
 from rsae.demo.text import PACKAGES, documents
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import REFINEMENTS
+from rsae.upgrading.origin import check_origin
 from rsae.upgrading.own_states import DEFAULT_TEXT, DEFAULT_TOKENS, hidden_states_of, said_by
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -123,9 +127,14 @@ def reading() -> Callable[[_Command], _Command]:
         click.option(
             "--dtype",
             type=click.Choice(["float32", "bfloat16", "float16"]),
-            help="Format of the host's weights.  [default: as the SAE says, or float32]",
+            help="Format of the host's weights.  [default: as the SAE says, else float32]",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option(
+            "--accept-mismatch",
+            is_flag=True,
+            help="Go on where the SAE's metadata contradict these options, or it explains the hidden states badly.",
+        ),
     )
 
     def decorated(command: _Command) -> _Command:
@@ -184,14 +193,21 @@ def upgrading(command: _Command) -> _Command:
 
 
 def states(
-    reading: dict[str, Any], sae: SparseAutoencoder, bars: Bars, seed: int = 0, store: Path | None = None
+    reading: dict[str, Any],
+    sae: SparseAutoencoder,
+    bars: Bars,
+    seed: int = 0,
+    store: Path | None = None,
+    *,
+    accept_mismatch: bool,
 ) -> HiddenStates:
     """Hidden states as the options of `reading` ask for them: from a file, or from a host that reads a text.
 
-    Host, hook, contexts and their beginning are those the SAE says it was trained on, where no option says else.
+    Host, hook, contexts and their beginning are those the SAE says it was trained on, where no option says else;
+    options that contradict it are refused before the model reads anything, unless ``accept_mismatch``.
     """
     if reading["array"] is not None:
-        return _from_array(reading, sae, seed)
+        return _from_array(reading, sae, seed, accept_mismatch)
     said, text, most = said_by(sae), reading["text"], reading["max_tokens"]
     if text is None:
         text, said_of_text = _public_text()
@@ -206,6 +222,7 @@ def states(
         bars.note(f"Contexts {begins}begin with a BOS token, as the SAE says it was trained.")
     if said.centred:
         bars.note("Vectors are read without their mean over d_in, as the SAE was trained (center_writing_weights).")
+    check = partial(check_origin, sae, accept_mismatch=accept_mismatch)
     return hidden_states_of(
         sae,
         text,
@@ -213,14 +230,14 @@ def states(
         seed=seed,
         progress=bars.harvest,
         store=store,
-        reading=Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"]),
+        reading=Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"], check=check),
         **{name: reading[name] for name in ("model", "hook", "context_length", "held_out", "device", "dtype")},
     )
 
 
-def _from_array(reading: dict[str, Any], sae: SparseAutoencoder, seed: int) -> HiddenStates:
+def _from_array(reading: dict[str, Any], sae: SparseAutoencoder, seed: int, accept_mismatch: bool) -> HiddenStates:
     """Those of ``--states``; where a file's shape is known before its values, that comes first."""
-    others = ("model", "hook", "text", "context_length", "prepend_bos", "dtype")
+    others = ("model", "text", "context_length", "prepend_bos", "dtype")
     if given := [f"--{name.replace('_', '-')}" for name in others if reading[name] is not None]:
         raise ValueError(f"--states are hidden states already: leave out {', '.join(given)}, which belong to a text")
     path = Path(reading["array"])
@@ -228,7 +245,12 @@ def _from_array(reading: dict[str, Any], sae: SparseAutoencoder, seed: int) -> H
         raise FileNotFoundError(f"no hidden states at {path}: give a file, or a folder, of them")
     if path.suffix in MAPPED and path.is_file() and (width := open_array(path).shape[-1]) != sae.d_in:
         raise ValueError(f"{path} holds vectors of width {width}, but the SAE takes d_in = {sae.d_in}")
-    return hidden_states(path, held_out=reading["held_out"], max_tokens=reading["max_tokens"], seed=seed)
+    if path.is_dir() and not (is_store(path) or is_saved_dataset(path)):
+        raise ValueError(f"{path} is no folder of hidden states: neither hidden_states(store=) nor datasets saved it")
+    hook = reading["hook"]  # the column of a table
+    given = hidden_states(path, hook=hook, held_out=reading["held_out"], max_tokens=reading["max_tokens"], seed=seed)
+    check_origin(sae, given.question, accept_mismatch=accept_mismatch)
+    return given
 
 
 def _public_text() -> tuple[str | list[str], str]:

@@ -8,15 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rsae.data.tables import TABLES, matrix
+from rsae.data.tables import TABLES, vectors
 from rsae.storage.reading import read_npz, torch_value
 
-__all__ = ["ARRAYS", "MAPPED", "open_array", "read_array"]
+__all__ = ["ARRAYS", "MAPPED", "open_array", "read_array", "real_matrix"]
 
 MAPPED = (".npy", ".safetensors", ".pt", ".pth")
 ARRAYS = (*MAPPED, ".npz", *TABLES)
 _KEPT = (torch.float32, torch.bfloat16, torch.float16)
-_SCANNED = 65_536
 
 
 def _load_npy(path: Path) -> np.ndarray:
@@ -72,7 +71,7 @@ def _load(path: Path) -> Any:
     if path.suffix == ".npz":
         return _load_named(path, read_npz(path))
     loaders = {".npy": _load_npy, ".safetensors": _load_safetensors, ".pt": _load_torch, ".pth": _load_torch}
-    return loaders.get(path.suffix, matrix)(path)
+    return loaders[path.suffix](path) if path.suffix in loaders else vectors(path).values
 
 
 def open_array(source: Any) -> Tensor:
@@ -87,6 +86,11 @@ def open_array(source: Any) -> Tensor:
         if not path.is_file():
             raise FileNotFoundError(f"no file {name!r}; give a {', '.join(ARRAYS)} file, or an array")
         source = _load(path)
+    return _real(source, name)
+
+
+def _real(source: Any, name: str) -> Tensor:
+    """What is called ``name`` as a tensor of vectors, whatever its values."""
     if not isinstance(source, Tensor):
         try:
             source = np.asarray(source)
@@ -110,21 +114,30 @@ def read_array(source: Any) -> Tensor:
 
     Numbers of other formats become float32. ``.npy``, ``.safetensors`` and ``torch.save`` files are memory-mapped; a
     mapping of names (also ``.npz``) has one array that fits. A table (``.parquet``, ``.arrow``, ``.feather``; with
-    pyarrow) has one column of lists of numbers, or numbers in every column. Raises FileNotFoundError, ImportError,
-    TypeError, or ValueError for another shape, no rows, NaN or infinity.
+    pyarrow) is read by `rsae.data.tables.vectors`. Raises FileNotFoundError, ImportError, TypeError, or ValueError for
+    another shape, no rows, NaN or infinity.
 
     >>> read_array([[1, 2], [3, 4]])
     tensor([[1., 2.],
             [3., 4.]])
     """
-    name = str(source) if isinstance(source, str | Path) else "the array"
-    found = open_array(source)
+    return _finite(open_array(source), str(source) if isinstance(source, str | Path) else "the array")
+
+
+def real_matrix(source: Any, name: str) -> Tensor:
+    """What is called ``name`` as vectors [n, d_in].  Raises as `read_array`."""
+    return _finite(_real(source, name), name)
+
+
+def _finite(found: Tensor, name: str) -> Tensor:
     array = found.to("cpu", found.dtype if found.dtype in _KEPT else torch.float32)
-    positions = array.shape[1] if array.dim() == 3 else 1
-    unit = "rows" if array.dim() == 2 else "contexts"
-    step = max(1, _SCANNED // positions)
-    for first in range(0, len(array), step):  # piece by piece: a mapped file is never whole in memory
-        if not torch.isfinite(array[first : first + step]).all():
-            last = min(first + step, len(array)) - 1
-            raise ValueError(f"{name} holds NaN or infinity in {unit} {first} to {last}; clean it first")
+    if len(broken := _broken(array.flatten(0, -2))):
+        rows = f"row {broken[0]}" if len(broken) == 1 else f"{len(broken)} rows, of which row {broken[0]} is the first"
+        raise ValueError(f"{name} holds NaN or infinity in {rows} (rows count from 0); clean it first")
     return array
+
+
+def _broken(array: Tensor) -> Tensor:
+    """Which rows hold what is not a finite number: looked for piece by piece, as a mapped file never fits memory."""
+    pieces = [~torch.isfinite(piece).all(1) for piece in array.split(65_536)]
+    return torch.cat(pieces).nonzero()[:, 0]

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.data.arrays import ARRAYS, read_array
-from rsae.data.harvest import count_held_out, harvest, split, statistics, up_to
+from rsae.data.arrays import ARRAYS, read_array, real_matrix
+from rsae.data.harvest import cached, count_held_out, harvest, split, statistics, up_to
 from rsae.data.store import Store, is_store
+from rsae.data.tables import TABLES, is_saved_dataset, vectors
 from rsae.data.text import Contexts, documents_of, is_data_set, pack
 from rsae.hosts.hooks import resolve_hook
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
+from rsae.hosts.places import place_of
 
 __all__ = ["HiddenStates", "Reading", "hidden_states"]
 
@@ -143,6 +145,8 @@ class Reading:
     centred:
         Whether every vector is read without its mean over d_in, as from TransformerLens with
         ``center_writing_weights``; as there nothing is done to hosts without LayerNorm, which read that mean.
+    check:
+        Called with the `HiddenStates.question` and the host before the model reads anything: what it raises ends it.
     """
 
     batch_size: int | None = None
@@ -154,6 +158,7 @@ class Reading:
     text_field: str = "text"
     shuffle_buffer: int | None = None
     centred: bool = False
+    check: Callable[[Mapping[str, Any], Host], None] | None = None
 
     def __post_init__(self) -> None:
         if self.shuffle_buffer is not None and self.shuffle_buffer < 16:
@@ -188,13 +193,15 @@ def hidden_states(
 
     ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, or a pair (model, tokenizer)), and then
     ``text`` (a file or a list of documents: `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are
-    needed; or it is an array [n, d_in] or [contexts, positions, d_in], or a file of one (`data.arrays.read_array`).
+    needed; or it is an array [n, d_in] or [contexts, positions, d_in], or a file of one (`data.arrays.read_array`); or a
+    table: a ``.parquet`` or ``.arrow`` file, or a folder that the library datasets saved, as a cache of SAELens, whose
+    column ``hook`` may name.
 
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
-    is held out, of the contexts where there are fewer than ten documents, of the rows of an array (of its contexts,
-    where it has them). Of every context the first position is dropped, and then every outlier; ``statistics`` counts
-    both. Of an array nothing is dropped. At most ``max_tokens`` vectors are harvested, shared between the parts; a data
-    set is read no further than they need. ``reading`` holds everything else: `Reading`.
+    is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
+    first position is dropped, and then every outlier; ``statistics`` counts both. Of an array or a table nothing is
+    dropped but where its rows are contexts. At most ``max_tokens`` vectors are harvested, shared between the parts; a
+    data set is read no further than they need. ``reading`` holds everything else: `Reading`.
 
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
     one that has ended is read back. Such a folder is a source of its own, too (without a host).
@@ -209,6 +216,12 @@ def hidden_states(
     [(8, 2), (8, 2), (8, 2)]
     """
     stored = isinstance(source, str | Path) and is_store(Path(source))
+    if not stored and _is_table(source):
+        if text is not None:
+            raise ValueError(
+                f"{source} holds hidden states already, and text belongs to a language model; leave it out"
+            )
+        return _from_table(Path(source), hook, held_out, max_tokens, seed, reading)
     if stored or not _is_model(source):
         if hook is not None or text is not None:
             said = f"{source} holds hidden states already" if stored else "the source is an array"
@@ -243,6 +256,8 @@ def hidden_states(
         "calibration": reading.calibration,
         "seed": seed,
     } | ({"centred": True} if host.hook.centred else {})
+    if reading.check is not None:
+        reading.check(question, host)
     size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
     held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
     first, last = split(contexts, held_out, max_tokens)
@@ -298,13 +313,13 @@ def _read(
     """Training and held-out vectors without outliers, and the statistics: in memory, or in a folder."""
     if folder is None:
         trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
-        counts = statistics(contexts, trained, rest, outlier_medians)
+        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
         limit = counts["outlier_norm"]
         return trained.keep(limit), rest.keep(limit).float(), counts
     if not folder.complete:
         trained = folder.harvest(host, "train", first, size, advance)
         rest = folder.harvest(host, "held_out", last, size, advance)
-        counts = statistics(contexts, trained, rest, outlier_medians)
+        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
         folder.finish(counts["outlier_norm"], counts, host.d_in)
     return folder.load()
 
@@ -334,6 +349,10 @@ def _is_model(source: Any) -> bool:
     return isinstance(source, str | Path) and Path(source).suffix not in ARRAYS
 
 
+def _is_table(source: Any) -> bool:
+    return isinstance(source, str | Path) and (Path(source).suffix in TABLES or is_saved_dataset(Path(source)))
+
+
 def _sample(train: Tensor, count: int, seed: int, folder: Store | None = None) -> Tensor:
     rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count].sort().values
     return train[rows].float() if folder is None else folder.rows("train", rows)
@@ -346,26 +365,68 @@ def _from_store(source: str | Path, seed: int, reading: Reading) -> HiddenStates
     return HiddenStates(train, sample, kept_out, saved.manifest["question"], counts, buffer=reading.shuffle_buffer)
 
 
+def _from_table(
+    source: Path, hook: str | None, held_out: float | int, limit: int | None, seed: int, reading: Reading
+) -> HiddenStates:
+    """Hidden states of a table; where its rows are contexts, they are treated as a harvest treats contexts."""
+    if not source.exists():
+        raise FileNotFoundError(f"no file {str(source)!r}; give a {', '.join(ARRAYS)} file, or an array")
+    found = vectors(source, hook, limit)
+    array = real_matrix(found.values, str(source))
+    known = {"source": str(source)} | ({"hook": found.column} if place_of(found.column) else {})
+    if found.lengths is None:
+        return _from_rows(array, known, held_out, limit, seed, reading)
+    return _from_contexts(array, found.lengths.tolist(), known, held_out, limit, seed, reading)
+
+
 def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int, reading: Reading) -> HiddenStates:
     array = read_array(source)
     shape = tuple(array.shape)
+    known = {"source": str(source) if isinstance(source, str | Path) else f"an array of shape {shape}"}
     if array.dim() == 2:
-        array = array[:limit, None]  # every row a context of its own
-    elif limit is not None:
-        array = array[: max(1, limit // array.shape[1])]
+        return _from_rows(array, known, held_out, limit, seed, reading)
+    return _from_contexts(array.flatten(0, 1), [shape[1]] * shape[0], known, held_out, limit, seed, reading)
+
+
+def _from_contexts(
+    array: Tensor,
+    lengths: list[int],
+    known: dict[str, Any],
+    held_out: float | int,
+    limit: int | None,
+    seed: int,
+    reading: Reading,
+) -> HiddenStates:
+    """Those of vectors [n, d_in] that lie context by context."""
+    trained, rest = cached(array, lengths, held_out, limit)
+    counts = statistics(0, trained, rest, reading.outlier_medians)
+    train, kept_out = (part.keep(counts["outlier_norm"]) for part in (trained, rest))
+    common = set(lengths)
+    question = known | {
+        "context_length": common.pop() if len(common) == 1 else None,
+        "held_out": held_out,
+        "max_tokens": limit,
+        "outlier_medians": reading.outlier_medians,
+        "calibration": reading.calibration,
+        "seed": seed,
+    }
+    sample = _sample(train, reading.calibration, seed)
+    return HiddenStates(train, sample, kept_out.float(), question, counts, buffer=reading.shuffle_buffer)
+
+
+def _from_rows(
+    array: Tensor, known: dict[str, Any], held_out: float | int, limit: int | None, seed: int, reading: Reading
+) -> HiddenStates:
+    array = array[:limit]
     last = count_held_out(held_out, len(array))
-    parts = array[: len(array) - last], array[len(array) - last :]
-    train, kept_out = (part.flatten(0, 1) for part in parts)
+    train, kept_out = array[: len(array) - last], array[len(array) - last :]
     norms = torch.cat([rows.float().norm(dim=1) for rows in train.split(65_536)])
-    question = {
-        "source": str(source) if isinstance(source, str | Path) else f"an array of shape {shape}",
+    question = known | {
         "held_out": held_out,
         "max_tokens": limit,
         "calibration": reading.calibration,
         "seed": seed,
     }
-    counts: dict[str, Any] = {"train": len(train), "held_out": len(kept_out), "median_norm": norms.median().item()}
-    if len(shape) == 3:
-        counts["contexts"] = {"train": len(array) - last, "held_out": last}
+    counts = {"train": len(train), "held_out": last, "median_norm": norms.median().item()}
     sample = _sample(train, reading.calibration, seed)
     return HiddenStates(train, sample, kept_out.float(), question, counts, buffer=reading.shuffle_buffer)

@@ -52,6 +52,8 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
         fetched = fetch(str(source), sae_id)
         sae = _read(fetched.found, fetched.overrides)
         sae.metadata = {**fetched.about, **sae.metadata, "source": fetched.about["source"]}
+        if "matryoshka" in str(source).lower():
+            sae.metadata["nested"] = True
         return sae
     if not path.exists():
         raise FileNotFoundError(f"no SAE at {path}; give a directory, a file, or a release with its sae_id")
@@ -86,7 +88,9 @@ def _read_file(file: Path, overrides: Mapping[str, Any]) -> SparseAutoencoder:
     if file.name == "sae_weights.safetensors":
         return read_sae_lens({**read_json(folder / "cfg.json"), **overrides}, read_safetensors(file), source)
     if file.name == "sae.safetensors":
-        return read_sparsify(read_json(folder / "cfg.json"), read_safetensors(file), source)
+        run = folder.parent / "config.json"
+        training = read_json(run) if run.is_file() else None
+        return read_sparsify(read_json(folder / "cfg.json"), read_safetensors(file), source, training)
     if file.name == "params.npz":
         return read_gemma_scope({}, read_npz(file), source)
     if file.name == "params.safetensors":
@@ -97,5 +101,10 @@ def _read_file(file: Path, overrides: Mapping[str, Any]) -> SparseAutoencoder:
         if is_openai(state):
             return read_openai(state, str(file))
         configs = [config for config in (folder / "config.json", folder.parent / "config.json") if config.is_file()]
-        return read_dictionary(read_json(configs[0]) if configs else None, state, str(file))
+        found = read_dictionary(read_json(configs[0]) if configs else None, state, str(file))
+        if (folder / "eval_results.json").is_file():
+            measured = read_json(folder / "eval_results.json")
+            names = {"l0": "l0", "frac_variance_explained": "explained_variance"}
+            found.metadata |= {ours: measured[theirs] for theirs, ours in names.items() if theirs in measured}
+        return found
     raise ValueError(f"{file} is no file of an SAE that is known; known are {', '.join(_WEIGHTS)} and .pt files")

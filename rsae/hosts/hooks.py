@@ -2,15 +2,19 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Hook", "capture", "layers_before", "layers_of", "reached", "replacing", "resolve_hook"]
+__all__ = [
+    *("Hook", "capture", "layer_names", "layers_before", "layers_of", "outputs", "reached", "replacing"),
+    "resolve_hook",
+]
 
 _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
 
@@ -75,7 +79,7 @@ def resolve_hook(model: nn.Module, name: str) -> Hook:
         known += [f"blocks.{i}.hook_resid_post" for i in range(len(layers))]
     except ValueError:
         known = names
-    near = endings[:3] or difflib.get_close_matches(name, known + names, n=3, cutoff=0.5) or known[:3]
+    near = endings[:3] or difflib.get_close_matches(name, dict.fromkeys(known + names), n=3, cutoff=0.5) or known[:3]
     raise ValueError(f"the model has no hook {name!r}; near names: {', '.join(near)}")
 
 
@@ -85,6 +89,12 @@ def layers_of(model: nn.Module) -> list[nn.Module]:
         return list(_layers(model)[1])
     except ValueError:
         return []
+
+
+def layer_names(model: nn.Module) -> list[str]:
+    """The dotted names of `layers_of`."""
+    names = {id(module): name for name, module in model.named_modules()}
+    return [names[id(layer)] for layer in layers_of(model)]
 
 
 def layers_before(model: nn.Module, place: Hook) -> list[nn.Module]:
@@ -142,6 +152,21 @@ def capture(model: nn.Module, place: Hook, input_ids: Tensor) -> Tensor:
     """Hidden states [batch, position, d_in] at ``place``, without a gradient: `reached`."""
     with torch.no_grad():
         return reached(model, place, input_ids)
+
+
+def outputs(model: nn.Module, names: Sequence[str], input_ids: Tensor) -> dict[str, Tensor]:
+    """Hidden states [batch, position, d_in] that some modules give in one forward pass over ``input_ids``."""
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str, hidden: Tensor) -> Tensor:
+        found[name] = hidden
+        return hidden
+
+    with torch.no_grad(), ExitStack() as kept:
+        for name in names:
+            kept.enter_context(replacing(model, Hook(name, name), partial(keep, name)))
+        model(input_ids=input_ids, use_cache=False)
+    return found
 
 
 def reached(model: nn.Module, place: Hook, input_ids: Tensor) -> Tensor:

@@ -192,6 +192,7 @@ def _jumprelu(source: SparseAutoencoder, threshold: Tensor) -> SparseAutoencoder
         family="jumprelu",
         threshold=threshold.cpu(),
         conventions=source.conventions,
+        prefixes=source.prefixes,
     ).to(source.W_enc.device)
 
 

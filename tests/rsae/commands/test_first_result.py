@@ -145,7 +145,8 @@ def test_hidden_states_from_a_file_stand_in_the_place_of_host_and_text(tmp_path)
     sae, x = _sae(tmp_path)
     np.save(tmp_path / "x.npy", x.numpy())
     np.savez(tmp_path / "x.npz", x=x.numpy())
-    torch.save(x.reshape(30, 20, 8), tmp_path / "x.pt")
+    torch.save(x, tmp_path / "x.pt")
+    torch.save(x.reshape(30, 20, 8), tmp_path / "contexts.pt")
     save_file({"x": x}, tmp_path / "x.safetensors")
     found = []
     for suffix in ("npy", "npz", "pt", "safetensors"):
@@ -156,12 +157,13 @@ def test_hidden_states_from_a_file_stand_in_the_place_of_host_and_text(tmp_path)
     assert all(metrics == found[0] for metrics in found)
     for command in ("upgrade", "check"):
         out = tmp_path / command
-        words = (str(sae), "--states", str(tmp_path / "x.pt"), "--steps", "2", "--out", str(out))
+        words = (str(sae), "--states", str(tmp_path / "contexts.pt"), "--steps", "2", "--out", str(out))
         result = run(command, *words)
         assert result.exit_code in (0, 3), result.output
         asked = json.loads((out / "report.json").read_text())["question"]
-        assert asked["hidden_states"]["source"] == str(tmp_path / "x.pt")
+        assert asked["hidden_states"]["source"] == str(tmp_path / "contexts.pt")
         assert asked["statistics"]["contexts"] == {"train": 27, "held_out": 3}
+        assert asked["statistics"]["dropped_first_positions"] == 30
 
 
 def test_hidden_states_in_half_precision_are_upgraded(tmp_path):
@@ -179,6 +181,7 @@ def test_files_that_do_not_fit_are_refused_before_any_work(tmp_path):
     cases = {
         ("--states", str(tmp_path / "narrow.pt")): "vectors of width 5, but the SAE takes d_in = 8",
         ("--states", str(tmp_path / "absent.npy")): "no hidden states at",
+        ("--states", str(tmp_path)): "no folder of hidden states",
         ("--states", str(tmp_path / "x.pt"), "--model", "gpt2", "--no-bos"): "leave out --model, --prepend-bos",
     }
     for words, wanted in cases.items():
