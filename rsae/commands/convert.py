@@ -46,7 +46,7 @@ def convert(
     """
     sae, sae_id = options.named(reading)
     free_directory(out, overwrite)
-    console = Console()
+    console = Console(markup=False)
     teacher = rsae.load_sae(sae, sae_id).to(pick_device(reading["device"]))
     with Bars(console) as bars:
         states = options.states(reading, teacher, bars, accept_mismatch=accept_mismatch)

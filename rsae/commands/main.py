@@ -103,7 +103,7 @@ def _upgraded(
     with (
         ranks.joined(place.type),
         Checkpoint(out / "checkpoint", discard=overwrite) as work,
-        Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
+        Bars(console := Console(quiet=ranks.rank() > 0, markup=False)) as bars,
     ):
         asked = {"sae": sae, "sae_id": sae_id, "seed": seed, **reading}
         work.agree("command", asked, whole=True)
@@ -142,7 +142,7 @@ def evaluate(out: Path | None, overwrite: bool, accept_mismatch: bool, **reading
     sae, sae_id = options.named(reading)
     if out is not None and out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
-    console = Console()
+    console = Console(markup=False)
     place = pick_device(reading["device"])
     subject = rsae.load_sae(sae, sae_id).to(place)
     with Bars(console) as bars:
@@ -174,7 +174,7 @@ def frontier(
     **reading: Any,
 ) -> None:
     """MSE and delta-CE against L0 over RUNS, the folders of finished upgrades at several sparsities."""
-    console = Console()
+    console = Console(markup=False)
     free_directory(out, overwrite)
     reports, targets = curves.read_runs(runs), curves.read_runs(into) if into else {}
     measured = {}
@@ -209,7 +209,7 @@ def frontier(
 def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bool) -> None:
     """Upgrade the teacher that comes with the package, on a real language model or on synthetic data."""
     began = time.monotonic()
-    console = Console()
+    console = Console(markup=False)
     free_directory(out, overwrite)
     with Bars(console) as bars:
         asked: dict[str, Any] = {"steps": steps, "seed": seed, "say": console.print, "out": out, "overwrite": overwrite}

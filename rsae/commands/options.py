@@ -248,9 +248,9 @@ def _from_array(reading: dict[str, Any], sae: SparseAutoencoder, seed: int, acce
     if path.is_dir() and not (is_store(path) or is_saved_dataset(path)):
         raise ValueError(f"{path} is no folder of hidden states: neither hidden_states(store=) nor datasets saved it")
     hook = reading["hook"]  # the column of a table
-    given = hidden_states(path, hook=hook, held_out=reading["held_out"], max_tokens=reading["max_tokens"], seed=seed)
-    check_origin(sae, given.question, accept_mismatch=accept_mismatch)
-    return given
+    found = hidden_states(path, hook=hook, held_out=reading["held_out"], max_tokens=reading["max_tokens"], seed=seed)
+    check_origin(sae, found.question, accept_mismatch=accept_mismatch)
+    return found
 
 
 def _public_text() -> tuple[str | list[str], str]:

@@ -25,7 +25,7 @@ def releases(pattern: str) -> None:
     found = known_releases(pattern)
     if not found:
         raise ValueError(f"no release matches {pattern!r}; rsae releases lists all that are known")
-    console = Console()
+    console = Console(markup=False)
     exact = [release for release in found if release.name == pattern]
     if len(found) == 1 or exact:
         _show_one(console, (exact or found)[0])

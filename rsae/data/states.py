@@ -193,8 +193,8 @@ def hidden_states(
 
     ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, or a pair (model, tokenizer)), and then
     ``text`` (a file or a list of documents: `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are
-    needed; or it is an array [n, d_in] or [contexts, positions, d_in], or a file of one (`data.arrays.read_array`); or a
-    table: a ``.parquet`` or ``.arrow`` file, or a folder that the library datasets saved, as a cache of SAELens, whose
+    needed; or it is an array [n, d_in] or [contexts, positions, d_in], or a file of one (`data.arrays.read_array`); or
+    a table: a ``.parquet`` or ``.arrow`` file, or a folder that the library datasets saved (a cache of SAELens), whose
     column ``hook`` may name.
 
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)

@@ -36,9 +36,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = rsae.hidden_states((model, tokenizer), tiny_text(60), HOOK, context_length=24, reading=reading).train
     _, _, rows = torch.linalg.svd(x - x.mean(0), full_matrices=False)
     rows = torch.cat([rows, -rows])
-    sae = SparseAutoencoder(
-        W_enc=rows.T, b_enc=torch.full((2 * WIDTH,), -0.1), W_dec=rows, b_dec=x.mean(0), family="relu"
-    )
+    bias = torch.full((2 * WIDTH,), -0.1 * float(x.std()))
+    sae = SparseAutoencoder(W_enc=rows.T, b_enc=bias, W_dec=rows, b_dec=x.mean(0), family="relu")
     written = save_sae(sae, folder / "sae")
     # As releases from before SAELens 6 are: one flat configuration, which does not say that the model was centred.
     flat = {"architecture": "standard", "d_in": WIDTH, "d_sae": 2 * WIDTH, "dtype": "torch.float32", "context_size": 24}
@@ -108,7 +107,7 @@ def test_what_a_release_cannot_give_is_one_sentence(cache, tmp_path, monkeypatch
         (): "no SAE is named",
     }
     if importlib.util.find_spec("sae_lens") is None:
-        cases["llama_scope_lxr_8x", "l0r_8x"] = "needs sae-lens"
+        cases["llama_scope_lxr_8x", "l0r_8x"] = 'needs sae-lens (pip install "rational-sae[saelens]")'
     for words, wanted in cases.items():
         for command in ("upgrade", "check", "evaluate"):
             result = run(command, *words)
