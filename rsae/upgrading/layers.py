@@ -34,7 +34,8 @@ def elsewhere(teacher: SparseAutoencoder, host: Host) -> tuple[dict[str, float],
             if read >= _TOKENS:
                 break
     shares = {name: _share(teacher, torch.cat(parts)) for name, parts in found.items() if parts}
-    return {name: shares[name] for name in others if name in shares}, shares.get("", math.nan)
+    here = shares.pop("", math.nan)
+    return {name: share for name, share in shares.items() if math.isfinite(share)}, here
 
 
 def _share(teacher: SparseAutoencoder, x: Tensor) -> float:

@@ -60,15 +60,14 @@ def test_the_loss_is_the_mean_over_the_prefixes_of_what_they_decode_to(family: s
         torch.testing.assert_close(sae.W_dec.grad, dense, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("family", ["relu", "jumprelu", "topk"])
-def test_training_keeps_the_nesting_that_it_destroyed(family: str) -> None:
+def test_training_keeps_the_nesting_that_it_destroyed() -> None:
     """Prefixes 32, 128 and 512 had MSE 11.3, 4.4 and 2.8 and came out at 15.0, 6.2 and 2.0: "29.9% lower"."""
-    recipe = recipe_for(teacher(family))
-    start = finetune(nested(family), STATES, steps=150, recipe=recipe, seed=5)
+    recipe = recipe_for(teacher("jumprelu"))
+    start = finetune(nested(), STATES, steps=80, recipe=recipe, seed=5)
     assert start.prefixes == WIDTHS
     flat = copy.deepcopy(start)
     flat.prefixes = ()
-    kept, lost = (finetune(sae, STATES, steps=150, recipe=recipe) for sae in (start, flat))
+    kept, lost = (finetune(sae, STATES, steps=80, recipe=recipe) for sae in (start, flat))
     lost.prefixes = WIDTHS
     before, after, without = (prefix_errors(sae, STATES.held_out) for sae in (start, kept, lost))
     for width in WIDTHS[:-1]:
