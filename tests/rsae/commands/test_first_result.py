@@ -127,6 +127,8 @@ def test_releases_are_listed_with_family_and_host(monkeypatch):
     assert "repository: jbloom/GPT2-Small-SAEs-Reformatted" in one
     assert "  blocks.8.hook_resid_pre" in one
     assert "any folder" in run("releases", "EleutherAI/sae-pythia-160m-32k").output
+    if importlib.util.find_spec("sae_lens") is None:
+        assert "rational-sae[saelens]" in run("releases", "llama_scope_lxr_8x").output
     nothing = run("releases", "no-such-thing")
     assert nothing.exit_code == 2
     assert "no release matches" in nothing.stderr
@@ -145,7 +147,6 @@ def test_hidden_states_from_a_file_stand_in_the_place_of_host_and_text(tmp_path)
     np.save(tmp_path / "x.npy", x.numpy())
     np.savez(tmp_path / "x.npz", x=x.numpy())
     torch.save(x, tmp_path / "x.pt")
-    torch.save(x.reshape(30, 20, 8), tmp_path / "contexts.pt")
     save_file({"x": x}, tmp_path / "x.safetensors")
     found = []
     for suffix in ("npy", "npz", "pt", "safetensors"):
@@ -154,23 +155,18 @@ def test_hidden_states_from_a_file_stand_in_the_place_of_host_and_text(tmp_path)
         assert result.exit_code == 0, result.output
         found.append(json.loads(out.read_text())["metrics"])
     assert all(metrics == found[0] for metrics in found)
-    for command in ("upgrade", "check"):
-        out = tmp_path / command
-        words = (str(sae), "--states", str(tmp_path / "contexts.pt"), "--steps", "2", "--out", str(out))
-        result = run(command, *words)
-        assert result.exit_code in (0, 3), result.output
-        asked = json.loads((out / "report.json").read_text())["question"]
-        assert asked["hidden_states"]["source"] == str(tmp_path / "contexts.pt")
-        assert asked["statistics"]["contexts"] == {"train": 27, "held_out": 3}
-        assert asked["statistics"]["dropped_first_positions"] == 30
 
 
-def test_hidden_states_in_half_precision_are_upgraded(tmp_path):
+def test_contexts_in_half_precision_are_upgraded(tmp_path):
     sae, x = _sae(tmp_path)
-    torch.save(x.bfloat16(), tmp_path / "x.pt")
+    torch.save(x.reshape(30, 20, 8).bfloat16(), tmp_path / "x.pt")
     words = (str(sae), "--states", str(tmp_path / "x.pt"), "--steps", "2")
     result = run("upgrade", *words, "--out", str(tmp_path / "run"))
     assert result.exit_code in (0, 3), result.output
+    asked = json.loads((tmp_path / "run" / "report.json").read_text())["question"]
+    assert asked["hidden_states"]["source"] == str(tmp_path / "x.pt")
+    assert asked["statistics"]["contexts"] == {"train": 27, "held_out": 3}
+    assert asked["statistics"]["dropped_first_positions"] == 30
 
 
 def test_files_that_do_not_fit_are_refused_before_any_work(tmp_path):
