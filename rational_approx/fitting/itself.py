@@ -46,5 +46,5 @@ def _scaled(p: flint.fmpq_poly, q: flint.fmpq_poly, domain: Domain) -> Rational:
     # The largest coefficient of Q is 1 in size.
     top, bottom = (as_chebyshev(side, domain) if domain.bounded else fractions(side) for side in (p, q))
     largest = max(map(abs, bottom))
-    sides = (tuple(c / largest for c in side) for side in (top, bottom))
-    return Rational(*sides, domain, "chebyshev" if domain.bounded else "monomial")
+    basis = "chebyshev" if domain.bounded else "monomial"
+    return Rational(tuple(c / largest for c in top), tuple(c / largest for c in bottom), domain, basis)

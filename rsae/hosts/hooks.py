@@ -23,12 +23,14 @@ _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
 class Hook:
     """A place in a model: the output of a module, or (``hook_resid_pre``) the first input of a module.
 
-    ``name`` is what was asked for, ``module`` the dotted name in the model.
+    ``name`` is what was asked for, ``module`` the dotted name in the model. At a ``centred`` place every hidden state
+    is read without its mean over d_in, and written with it: vectors as of TransformerLens's ``center_writing_weights``.
     """
 
     name: str
     module: str
     reads_input: bool = False
+    centred: bool = False
 
 
 class _Reached(Exception):
@@ -120,14 +122,21 @@ def replacing(model: nn.Module, place: Hook, function: Callable[[Tensor], Tensor
     """While active, the hidden states [batch, position, d_in] at ``place`` are replaced by ``function`` of them."""
     module = model.get_submodule(place.module)
 
+    def replaced(hidden: Tensor) -> Tensor:
+        if not place.centred:
+            return function(hidden)
+        # Every layer of a model with LayerNorm subtracts the mean before it reads, so that it may stay as it was.
+        mean = hidden.mean(-1, keepdim=True)
+        return function(hidden - mean) + mean
+
     def on_output(_module: nn.Module, _args: Any, output: Any) -> Any:
-        new = function(_first(output, place))
+        new = replaced(_first(output, place))
         return (new, *output[1:]) if isinstance(output, tuple) else new
 
     def on_input(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if args:
-            return (function(_first(args[0], place)), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": function(_first(kwargs.get("hidden_states"), place))}
+            return (replaced(_first(args[0], place)), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": replaced(_first(kwargs.get("hidden_states"), place))}
 
     if place.reads_input:
         handle = module.register_forward_pre_hook(on_input, with_kwargs=True)
