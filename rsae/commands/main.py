@@ -14,9 +14,11 @@ from rich.console import Console
 import rsae
 from rsae import ranks
 from rsae.commands import options
-from rsae.commands.console import Bars, attribution_table, frontier_table, metrics_table, refusing, report_table
+from rsae.commands.console import attribution_table, frontier_table, metrics_table, refusing, report_table
+from rsae.commands.logs import LOG, logging
 from rsae.demo import run
 from rsae.hosts.language_model import pick_device
+from rsae.progress import Bars
 from rsae.report import frontier as curves
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
@@ -35,6 +37,7 @@ def main() -> None:
 @options.SAE
 @options.reading()
 @options.upgrading
+@LOG
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
 @refusing("rsae upgrade")
 def upgrade(**asked: Any) -> None:
@@ -52,6 +55,7 @@ def upgrade(**asked: Any) -> None:
 @click.argument("sae")
 @options.reading()
 @options.upgrading
+@LOG
 @refusing("rsae check")
 def check(**asked: Any) -> None:
     """Where would an upgrade's gain come from?  SAE: folder or file of the sparse autoencoder.
@@ -78,6 +82,7 @@ def _upgraded(
     probe_test: Path | None,
     time_budget: float | None,
     overwrite: bool,
+    log: tuple[str, ...],
     **rest: Any,
 ) -> tuple[Console, rsae.Upgrade]:
     """An upgrade as the options of a command ask for it, and the console that it used."""
@@ -92,6 +97,7 @@ def _upgraded(
     with (
         ranks.joined(place.type),
         Checkpoint(out / "checkpoint", discard=overwrite) as work,
+        logging(log, out, {"sae": sae, "seed": seed, **reading, **settings}) as loggers,
         Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
     ):
         work.agree("command", {"sae": sae, "seed": seed, **reading})
@@ -105,10 +111,12 @@ def _upgraded(
             device=reading["device"],
             out=out,
             overwrite=overwrite,
-            progress=bars.training,
+            progress=[bars.training, *loggers],
             settings=rsae.Settings(probe=tasks, **settings),
             time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
         )
+        for logger in loggers:
+            logger.report(done.report)
     return console, done
 
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from rsae.commands.console import Bars
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
+from rsae.progress import Bars
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import REFINEMENTS
 

@@ -17,6 +17,7 @@ from rsae.data.store import Store, is_store
 from rsae.data.text import Contexts, pack, read_documents
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
+from rsae.progress import Whom, told
 
 __all__ = ["HiddenStates", "Reading", "hidden_states"]
 
@@ -176,7 +177,7 @@ def hidden_states(
     dtype: str | torch.dtype | None = None,
     seed: int = 0,
     store: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Whom[Callable[[int, int], object]] = True,
     reading: Reading = _DEFAULT,
 ) -> HiddenStates:
     """Hidden states from a language model reading a text, or from an array.
@@ -193,8 +194,8 @@ def hidden_states(
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
     one that has ended is read back. Such a folder is a source of its own, too (without a host).
 
-    ``progress(done, total)`` is called after every batch. Raises ValueError, TypeError or FileNotFoundError for what
-    cannot be used, before the model reads anything.
+    ``progress`` is as in `upgrade`; a callable gets (done, total) after every batch. Raises ValueError, TypeError or
+    FileNotFoundError for what cannot be used, before the model reads anything.
 
     >>> vectors = hidden_states(torch.arange(40.0).reshape(20, 2), held_out=0.25)
     >>> vectors
@@ -240,8 +241,9 @@ def hidden_states(
     held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
     first, last = split(contexts, held_out, max_tokens)
     folder = None if store is None else Store(store, held)
-    advance = _counted(progress, sum(map(len, first)) + sum(map(len, last)))
-    train, kept_out, counts = _read(host, contexts, first, last, size, reading.outlier_medians, folder, advance)
+    with told(progress, lambda bars: bars.harvest) as tell:
+        advance = _counted(tell, sum(map(len, first)) + sum(map(len, last)))
+        train, kept_out, counts = _read(host, contexts, first, last, size, reading.outlier_medians, folder, advance)
     losses = up_to(last, reading.loss_tokens)
     host = Host(host.model, host.tokenizer, host.hook, losses, outlier_norm=counts["outlier_norm"])
     sample = _sample(train, reading.calibration, seed, folder)

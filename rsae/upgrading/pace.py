@@ -12,7 +12,8 @@ from torch import Tensor
 from rsae import ranks
 from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import token_errors
-from rsae.training.finetuning import Progress, started, stepping
+from rsae.progress import Progress
+from rsae.training.finetuning import started, stepping
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.plan import Plan
 

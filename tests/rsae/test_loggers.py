@@ -1,0 +1,132 @@
+"""Loggers: the protocol by itself, and each tracker offline, read back with its own reader."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from rsae.loggers import TRACKERS, Logger, logging_to
+from rsae.progress import Progress
+from rsae.report.report import Report
+from rsae.training.finetuning import finetune
+from tests.rsae.material.reports import report
+from tests.rsae.material.sparse_data import sparse_states, teacher
+
+EVENTS = [Progress("control", step, 20, 3.0 - step / 10, 16.0, 1.0) for step in (10, 20)]
+EVENTS += [Progress("upgraded", step, 20, 2.0 - step / 10, 15.5, 1.0) for step in (10, 20)]
+
+
+class Kept(Logger):
+    """A logger that keeps what a tracker would be given."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, int, dict[str, float]]] = []
+        self.last: dict[str, float] = {}
+        self.verdict = ""
+        self.closed = False
+
+    def step(self, arm: str, step: int, values: Mapping[str, float]) -> None:
+        self.steps.append((arm, step, dict(values)))
+
+    def end(self, values: Mapping[str, float], verdict: str) -> None:
+        self.last, self.verdict = dict(values), verdict
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_logger_is_a_callback_of_training() -> None:
+    log, events = Kept(), []
+    finetune(teacher("topk"), sparse_states(), steps=8, arm="control", progress=[log, events.append])
+    assert log.steps == [("control", event.step, {"loss": event.loss, "l0": event.l0}) for event in events]
+    assert [step for _, step, _ in log.steps] == list(range(1, 9))
+
+
+def test_a_report_gives_every_finite_metric_of_every_column_and_the_verdict() -> None:
+    log, given = Kept(), report()
+    log.report(given)
+    assert log.last["upgraded/mse"] == given.columns["upgraded"]["mse"].value
+    assert {name.split("/")[0] for name in log.last} == set(given.columns)
+    assert "teacher/loss_recovered" not in log.last, "it is not a number"
+    assert log.verdict == given.verdict
+
+
+def test_another_tracker_is_refused_and_one_that_is_absent_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="one of wandb, tensorboard, trackio"), logging_to("mlflow", tmp_path):
+        pass
+    import sys
+
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ImportError, match=r"pip install .rational-sae\[wandb\]"), logging_to("wandb", tmp_path):
+        pass
+
+
+def logged(tracker: str, folder: Path) -> Report:
+    given = report()
+    with logging_to(tracker, folder, run="test", config={"seed": 3}) as log:
+        for event in EVENTS:
+            log(event)
+        log.report(given)
+    return given
+
+
+@pytest.mark.peers
+def test_tensorboard_files_hold_every_number(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    given = logged("tensorboard", tmp_path)
+    found = EventAccumulator(str(tmp_path / "test")).Reload()
+    losses = [(event.step, round(event.value, 5)) for event in found.Scalars("control/loss")]
+    assert losses == [(10, 2.0), (20, 1.0)]
+    assert [event.value for event in found.Scalars("upgraded/l0")] == [15.5, 15.5]
+    mse = found.Scalars("report/upgraded/mse")[0].value
+    assert mse == pytest.approx(given.columns["upgraded"]["mse"].value, rel=1e-6)
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")
+def test_wandb_keeps_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    for name, value in {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_CACHE_DIR": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    logged("wandb", tmp_path)
+    files = list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+    assert len(files) == 1
+    data = files[0].read_bytes()
+    for wanted in (b"control/loss", b"upgraded/l0", b"upgraded/mse", report().verdict[:20].encode()):
+        assert wanted in data
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")
+def test_trackio_keeps_a_run_in_its_folder(tmp_path: Path) -> None:
+    """In a process of its own: trackio reads its folder when it is imported."""
+    pytest.importorskip("trackio")
+    import os
+    import subprocess
+    import sys
+
+    script = (
+        "import sys; from pathlib import Path; from tests.rsae.test_loggers import logged;"
+        "logged('trackio', Path(sys.argv[1]))"
+    )
+    environment = os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio"), "HF_HUB_OFFLINE": "1"}
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment, check=True, timeout=300)
+    import sqlite3
+
+    (database,) = (tmp_path / "trackio").glob("rsae*.db")
+    with sqlite3.connect(database) as connection:
+        rows = [json.loads(row[0]) for row in connection.execute("select metrics from metrics")]
+    assert {"control/loss": 2.0, "control/l0": 16.0, "control/step": 10} in rows
+    assert any("report/upgraded/mse" in row for row in rows)
+
+
+def test_every_tracker_has_an_extra() -> None:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(TRACKERS) <= set(project["optional-dependencies"])
