@@ -1,4 +1,4 @@
-"""The command line: `rsae upgrade`, `rsae check`, `rsae evaluate`, `rsae frontier`, `rsae demo`."""
+"""The command line: `rsae upgrade`, `rsae check`, `rsae evaluate`, `rsae frontier`, `rsae push`, `rsae demo`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rsae import ranks
 from rsae.commands import options
 from rsae.commands.console import attribution_table, frontier_table, metrics_table, refusing, report_table
 from rsae.commands.logs import LOG, logging
+from rsae.commands.push import push
 from rsae.demo import run
 from rsae.hosts.language_model import pick_device
 from rsae.progress import Bars
@@ -31,6 +32,9 @@ __all__ = ["main"]
 @click.version_option(package_name="rational-sae")
 def main() -> None:
     """Upgrade sparse autoencoders to rational ones, and compare them with an equally trained control."""
+
+
+main.add_command(push)
 
 
 @main.command()

@@ -10,6 +10,7 @@ from typing import Any
 
 from rsae.evaluation.metrics import Metrics
 from rsae.report import page
+from rsae.report.decision import decision
 from rsae.report.question import Question
 from rsae.report.rows import Row, read_columns, rows_of
 from rsae.storage.writing import plain, write_json, write_text
@@ -61,6 +62,11 @@ class Report:
         """
         first = next(iter(self.attribution.values()), None)
         return "" if first is None else str(first["advised"])
+
+    @property
+    def decision(self) -> str:
+        """One sentence: use the upgraded SAE or keep the teacher, and why; empty where nothing was compared."""
+        return decision(self.asked, self.attribution)
 
     def rows(self) -> list[Row]:
         """The metrics that any column has, the usual ones first."""

@@ -165,6 +165,8 @@ def _upgraded(
     parts = _attributed(plan, levels, pairs)
     result, note = _judged(plan, tuning, runs, comparisons, levels)
     report = _report(plan, tuning, columns, runs, comparisons, parts, note)
+    returned = "initialised" if result is plan.initialised else "upgraded"
+    report = replace(report, question={**report.question, "returned": returned})
     return Upgrade(result, report, comparisons, runs.first())
 
 
