@@ -17,6 +17,7 @@ from rsae.data.store import Store, is_store
 from rsae.data.text import Contexts, pack, read_documents
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
+from rsae.notebook import facts
 from rsae.progress import Whom, told
 
 __all__ = ["HiddenStates", "Reading", "hidden_states"]
@@ -107,6 +108,13 @@ class HiddenStates:
             f"HiddenStates(d_in={self.d_in}, train={len(self.train)}, calibration={len(self.calibration)}, "
             f"held_out={len(self.held_out)}, host={'yes' if self.host else 'no'})"
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        parts = {"train": self.train, "calibration": self.calibration, "held out": self.held_out}
+        sizes = {name: f"{len(part):,} vectors" for name, part in parts.items()}
+        asked = {name: self.question.get(name) for name in ("source", "hook", "text", "context_length", "dtype")}
+        return facts("HiddenStates", {"d_in": self.d_in, **sizes, "host": "yes" if self.host else "no", **asked})
 
 
 def _cut(orders: Iterator[Tensor], size: int, first: int, steps: int) -> Iterator[Tensor]:

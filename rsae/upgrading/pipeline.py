@@ -47,6 +47,10 @@ class Upgrade:
         """Whether the SAE is the upgraded one, and the report's advice another than to keep the teacher."""
         return self.sae is self.arms.get("upgraded") and self.report.advised != "teacher"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the report."""
+        return self.report._repr_html_()
+
 
 @dataclass
 class _Runs:

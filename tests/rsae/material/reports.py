@@ -21,6 +21,11 @@ def report() -> Report:
     }
     gap = Comparison("mse", "control", -0.1, 1.7, -0.15, -0.05, "tokens")
     question = {"family": "topk", "d_in": 8, "d_sae": 16, "steps": 10, "seed": 3, "comparisons": [gap.to_json()]}
+    question |= {
+        "returned": "upgraded",
+        "recipes": {"control": {"steps": 10, "learning_rate": 2.5e-4, "coefficient_rate": 1e-3, "batch_size": 64}},
+        "tuning": {"factor": 0.25, "errors": {"1": 2.1, "0.25": 1.75, "0.0625": 1.8}, "teacher": 2.0},
+    }
     history = [{"step": 5, "loss": 2.0, "l0": 16.0}, {"step": 10, "loss": 1.9, "l0": 16.0}]
     curves = {
         "upgraded": history,
@@ -61,7 +66,17 @@ def evidence() -> dict[str, dict[str, Any]]:
                 "rate_before": [0.01, 0.02, 0.0001, 0.0],
                 "rate_after": [0.01, 0.02, 0.2, 0.0],
             },
-            "contexts": {"2": [["Once <upon>", " a", " time\n", 1, None]], "0": [["The", " cat", " sat", 1, 1]]},
+            "contexts": {
+                "2": [[[["Once <upon>", 0], [" such", 2]], [[" a", 5]], [[" time\n", 0]], 1, None]],
+                "0": [["The", " cat", " sat", 1, 1]],  # as in older reports
+            },
+        },
+        "latents": {
+            "maximum": [4.0, 3.0, 2.5, 0.0],
+            "cofiring": [1.0, 0.9, 0.0, None],
+            "counts": {"0": [4, *[0] * 10, 1], "1": [0] * 11 + [2], "2": [1] * 12, "3": [0] * 12},
+            "promoted": {"2": [[" <time>", 3.25], [" ago", 1.5]]},
+            "definition": "the decoder row through the head",
         },
         "frontier": {
             "series": [{"family": "topk", "column": name, "points": points} for name in ("upgraded", "control")],

@@ -1,7 +1,10 @@
 """The report: its JSON, its page, and that neither is ever half written."""
 
+import base64
+import hashlib
 import json
 import math
+import re
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +15,7 @@ from rsae.evaluation.metrics import Metric
 from rsae.report.report import Report
 from rsae.report.wording import shown
 from rsae.storage.writing import write_text
-from tests.rsae.material.reports import NAMES, report
+from tests.rsae.material.reports import NAMES, evidence, report
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +54,21 @@ def test_json_has_the_promised_structure(saved: Path) -> None:
     assert tree["verdict"] == report().verdict
 
 
-def test_the_page_needs_no_network_and_no_script(saved: Path) -> None:
+def test_the_page_needs_no_network_and_runs_its_own_script_alone(saved: Path) -> None:
     page = Page((saved / "report.html").read_text())
     names = {tag for tag, _ in page.tags}
-    assert names.isdisjoint({"script", "link", "iframe", "object", "embed"})
+    assert names.isdisjoint({"link", "iframe", "object", "embed"})
     sources = [value for _, attrs in page.tags for key in ("src", "srcset") if (value := attrs.get(key))]
     assert len(sources) == 6
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     policies = [attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
-    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+    (script,) = re.findall("<script>(.*?)</script>", (saved / "report.html").read_text(), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # This one script, of which every byte is known, and neither another one nor the network.
+    assert policies == [f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"]
+    assert not any(word in script for word in ("fetch(", "import", "http", "XMLHttp", "eval", "innerHTML"))
+    assert not any(attrs for tag, attrs in page.tags if tag == "script")
+    assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
     assert "url(" not in (saved / "report.html").read_text()
     targets = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
     links = [attrs["href"] or "" for tag, attrs in page.tags if tag == "a"]
@@ -86,6 +95,11 @@ def test_the_page_says_everything_and_escapes_it(saved: Path) -> None:
         "+2.0",
         "-3.2%",
         "<summed> over d_in",
+        "Use the upgraded SAE: ",
+        "labels: they carry over only for 2 of the 3 latents that fire",
+        "raises  <time> +3.25",
+        "codes from 0 to 2.5",
+        "All arms train at 0.00025. It was chosen on the control alone",
     ):
         assert wanted in page.text
     assert "<5.9%>" not in text
@@ -169,3 +183,39 @@ def contrast(first: str, second: str) -> float:
 
     darker, lighter = sorted(map(luminance, (first, second)))
     return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_latents_have_stable_addresses_and_what_is_found_in_them(saved: Path) -> None:
+    page = Page((saved / "report.html").read_text())
+    assert [attrs["id"] for _, attrs in page.tags if "data-latent" in attrs] == [f"latent-{i}" for i in range(4)]
+    shades = [(tag, attrs["class"]) for tag, attrs in page.tags if tag == "mark" or attrs.get("class") == "s2"]
+    # Twice: among those that changed most, and in the order of their number.
+    assert sorted(shades) == [("mark", "s5")] * 4 + [("span", "s2")] * 2
+    fields = [attrs["id"] for tag, attrs in page.tags if tag == "input"]
+    assert fields == ["search"]
+    assert any(attrs.get("id") == "searching" and "hidden" in attrs for _, attrs in page.tags), "without a script"
+
+
+def test_the_page_of_a_wide_sae_stays_small_enough_to_open() -> None:
+    """65,536 latents, 2500 of them with all that a report says of one; measured: 4.9 MB."""
+    count, shown = 2**16, 2500
+    words = [[" something like", 0], [" a word", 3], [" and more of the text", 0]]
+    context = [words, [[" token", 5]], words, 1, 2]
+    tree = evidence()
+    tree["continuity"] |= {
+        "changed": [],
+        "order": list(range(count)),
+        "latents": dict.fromkeys(("cosine", "overlap", "rate_before", "rate_after"), [0.9] * count),
+        "contexts": {str(i): [context] * 5 for i in range(shown)},
+    }
+    tree["latents"] |= {
+        "maximum": [3.0] * count,
+        "cofiring": [0.9] * count,
+        "counts": {str(i): list(range(12)) for i in range(shown)},
+        "promoted": {str(i): [[" word", 1.25]] * 8 for i in range(shown)},
+    }
+    page = Report({}, {}, "", **tree).to_html()
+    assert len(page.encode()) < 6e6
+    assert "4000 of 65536 are listed" in page
+    assert 'id="latent-3999"' in page
+    assert 'id="latent-4000"' not in page
