@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
@@ -22,8 +22,7 @@ from rsae import ranks
 __all__ = ["Bars", "Progress", "Whom", "told"]
 
 _P = ParamSpec("_P")
-_C = TypeVar("_C", bound=Callable[..., object])
-Whom = bool | _C | Sequence[bool | _C] | None
+Whom = bool | Callable[..., object] | Sequence[bool | Callable[..., object]] | None
 _PERIOD = 30.0  # seconds between two lines where nothing can be drawn over
 
 
@@ -95,7 +94,7 @@ class Bars:
 
 @contextmanager
 def told(
-    progress: Whom[Callable[_P, object]],
+    progress: Whom,
     shown: Callable[[Bars], Callable[_P, None]],
 ) -> Iterator[Callable[_P, None] | None]:
     """While active, the one function that tells everybody whom ``progress`` names; None where that is nobody.
@@ -108,7 +107,7 @@ def told(
     >>> seen
     ['event']
     """
-    entries = list(progress) if isinstance(progress, list | tuple) else [progress]
+    entries: list[Any] = list(progress) if isinstance(progress, list | tuple) else [progress]
     called = [entry for entry in entries if callable(entry)]
     for entry in entries:
         if not callable(entry) and not isinstance(entry, bool | None):

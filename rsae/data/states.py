@@ -185,7 +185,7 @@ def hidden_states(
     dtype: str | torch.dtype | None = None,
     seed: int = 0,
     store: str | Path | None = None,
-    progress: Whom[Callable[[int, int], object]] = True,
+    progress: Whom = True,
     reading: Reading = _DEFAULT,
 ) -> HiddenStates:
     """Hidden states from a language model reading a text, or from an array.

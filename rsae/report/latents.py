@@ -95,9 +95,9 @@ def _quantile_rows(
 def _context(entry: Sequence[Any]) -> dict[str, Any]:
     """A context as pieces of text, each with its level and whether it is the token in question."""
     *parts, before, after = entry
-    pieces = []
+    pieces: list[dict[str, Any]] = []
     for part, middle in zip(parts, (False, True, False), strict=True):
-        whole = [[part, _LEVELS if middle else 0]] if isinstance(part, str) else part
+        whole: Sequence[Any] = [[part, _LEVELS if middle else 0]] if isinstance(part, str) else part
         pieces += [{"text": text.replace("\n", "⏎ "), "level": level, "middle": middle} for text, level in whole]
     return {"pieces": [piece for piece in pieces if piece["text"]], "before": before, "after": after}
 

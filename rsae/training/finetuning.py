@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -34,7 +34,7 @@ def finetune(
     target_l0: float | None = None,
     device: str | torch.device = "cpu",
     arm: str = "sae",
-    progress: Whom[Callable[[Progress], object]] = True,
+    progress: Whom = True,
     curve: list[dict[str, float]] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> SparseAutoencoder:

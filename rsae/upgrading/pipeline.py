@@ -76,7 +76,7 @@ def upgrade(
     device: str | torch.device = "auto",
     out: str | Path | None = None,
     overwrite: bool = False,
-    progress: Whom[Callable[[Progress], object]] = True,
+    progress: Whom = True,
     settings: Settings = DEFAULT,
 ) -> Upgrade:
     """Replace a teacher's gate by a trainable rational, fine-tune the whole SAE, and compare with an equal control.
