@@ -5,11 +5,11 @@ in a terminal and in a notebook, and elsewhere a line every half minute, both on
 called; a list is all of its entries together. Everything below the boundary knows callables alone.
 """
 
-import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, ParamSpec
 
@@ -125,7 +125,7 @@ def told(
 
 
 def _can_draw(console: Console) -> bool:
-    return console.is_terminal or (console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None)
+    return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
 
 
 def _bars(console: Console) -> RichBars:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,22 @@ from rsae.storage.writing import plain
 
 __all__ = ["LOG", "logging"]
 
+
+def _installed(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a tracker that is not installed before any work; a folder of its name, such as wandb makes, is none."""
+    for name in names:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise click.BadParameter(f'{name} is not installed (pip install "rational-sae[{name}]")')
+    return names
+
+
 LOG = click.option(
     "--log",
     "log",
     type=click.Choice(TRACKERS),
     multiple=True,
+    callback=_installed,
     help="Log training and report there, too; files in OUT/logs. May be repeated.",
 )
 

@@ -1,17 +1,26 @@
 """Loggers: the protocol by itself, and each tracker offline, read back with its own reader."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
+from click.testing import CliRunner
 
+from rsae.commands.main import main
+from rsae.formats import save_sae
 from rsae.loggers import TRACKERS, Logger, logging_to
 from rsae.progress import Progress
 from rsae.report.report import Report
+from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.finetuning import finetune
 from tests.rsae.material.reports import report
 from tests.rsae.material.sparse_data import sparse_states, teacher
+from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
 EVENTS = [Progress("control", step, 20, 3.0 - step / 10, 16.0, 1.0) for step in (10, 20)]
 EVENTS += [Progress("upgraded", step, 20, 2.0 - step / 10, 15.5, 1.0) for step in (10, 20)]
@@ -71,6 +80,47 @@ def logged(tracker: str, folder: Path) -> Report:
             log(event)
         log.report(given)
     return given
+
+
+def test_a_command_refuses_a_tracker_that_is_absent_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rsae.commands.logs.find_spec", lambda name: None)
+    words = ["--sae", "a", "--model", "b", "--hook", "c", "--text", "d", "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(main, ["upgrade", *words, "--log", "trackio"])
+    assert result.exit_code == 2
+    assert 'trackio is not installed (pip install "rational-sae[trackio]")' in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_command_logs_its_arms_and_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole of `rsae upgrade --log`, with a tracker that only keeps."""
+    kept = Kept()
+
+    @contextmanager
+    def logging_to(name: str, folder: Path, **asked: Any) -> Iterator[Kept]:
+        assert (name, folder, asked["run"]) == ("wandb", tmp_path / "run" / "logs", "run")
+        assert asked["config"]["hook"] == "model.layers.1"
+        yield kept
+
+    monkeypatch.setattr("rsae.commands.logs.logging_to", logging_to)
+    monkeypatch.setattr("rsae.commands.logs.find_spec", lambda name: SimpleNamespace(origin=name))
+    model, tokenizer = tiny_model("llama"), tiny_tokenizer()
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "host")
+    (tmp_path / "text.json").write_text(json.dumps(tiny_text(30)))
+    rows = torch.cat([torch.eye(WIDTH), -torch.eye(WIDTH)])
+    options = {"b_enc": torch.zeros(2 * WIDTH), "b_dec": torch.zeros(WIDTH), "family": "topk", "k": 8}
+    save_sae(SparseAutoencoder(W_enc=rows.T, W_dec=rows, **options), tmp_path / "sae")  # type: ignore[arg-type]
+    asked = {"--sae": tmp_path / "sae", "--model": tmp_path / "host", "--hook": "model.layers.1", "--steps": 3}
+    asked |= {"--text": tmp_path / "text.json", "--context-length": 32, "--out": tmp_path / "run", "--device": "cpu"}
+    words = [str(word) for pair in asked.items() for word in pair]
+    result = CliRunner().invoke(main, ["upgrade", *words, "--log", "wandb"])
+    assert result.exit_code in (0, 3), result.output
+    assert "upgraded" in {arm for arm, _, _ in kept.steps}
+    tree = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert kept.verdict == tree["verdict"]
+    assert kept.last["upgraded/mse"] == tree["columns"]["upgraded"]["mse"]["value"]
 
 
 @pytest.mark.peers

@@ -86,7 +86,7 @@ def test_a_notebook_without_its_widgets_gets_lines(monkeypatch: pytest.MonkeyPat
             lines.extend(map(str, objects))
 
     lines: list[str] = []
-    monkeypatch.setattr("rsae.progress.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("rsae.progress.find_spec", lambda name: None)
     monkeypatch.setattr("rsae.progress._PERIOD", 0.0)
     with Bars(Notebook(file=io.StringIO())) as bars:
         bars.training(EVENT)
