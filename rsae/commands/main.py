@@ -1,4 +1,4 @@
-"""The command line: `rsae upgrade`, `rsae check`, `rsae evaluate`, `rsae frontier`, `rsae push`, `rsae demo`."""
+"""The command line `rsae`: its commands, and those that have a file of their own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import rsae
 from rsae import ranks
 from rsae.commands import options
 from rsae.commands.console import attribution_table, frontier_table, metrics_table, refusing, report_table
+from rsae.commands.dashboard import dashboard
 from rsae.commands.logs import LOG, logging
 from rsae.commands.push import push
 from rsae.demo import run
@@ -34,6 +35,7 @@ def main() -> None:
     """Upgrade sparse autoencoders to rational ones, and compare them with an equally trained control."""
 
 
+main.add_command(dashboard)
 main.add_command(push)
 
 
