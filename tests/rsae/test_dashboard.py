@@ -51,19 +51,22 @@ def test_without_sae_dashboard_it_says_where_to_read_how(tmp_path: Path, monkeyp
 
 
 @pytest.fixture(scope="module")
-def host() -> Any:
+def host(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A tiny model of TransformerLens with SAELens's hooks."""
     pytest.importorskip("sae_dashboard", exc_type=ImportError)
     from sae_lens import HookedSAETransformer
     from transformer_lens import HookedTransformerConfig
+    from transformers import AutoTokenizer
 
     torch.manual_seed(0)
     config = HookedTransformerConfig(
         n_layers=3, d_model=8, n_ctx=64, d_head=4, n_heads=2, d_mlp=16, act_fn="gelu", d_vocab=64, device="cpu"
     )
-    tokenizer = tiny_tokenizer()
+    tokenizer, folder = tiny_tokenizer(), tmp_path_factory.mktemp("tokenizer")
     tokenizer.pad_token = tokenizer.eos_token = "<s>"
-    return HookedSAETransformer(config, tokenizer=tokenizer)
+    tokenizer.save_pretrained(folder)
+    # TransformerLens reads a tokenizer once more from where it came from.
+    return HookedSAETransformer(config, tokenizer=AutoTokenizer.from_pretrained(folder))
 
 
 @pytest.fixture(scope="module")
@@ -101,18 +104,18 @@ def test_its_runner_sees_the_codes_and_writes_a_page(host: Any, tokens: Any, tmp
     ours = rational(family)
     save_sae(ours, tmp_path / "sae")
     theirs = SAE.load_from_disk(str(tmp_path / "sae"))
-    asked = SaeVisConfig(hook_point=HOOK, features=[3, 11], device="cpu", minibatch_size_tokens=4)
+    asked = SaeVisConfig(hook_point=HOOK, features=[3, 22], device="cpu", minibatch_size_tokens=4)
     wrapped = TransformerLensWrapper(host, ActivationConfig(primary_hook_point=HOOK, auxiliary_hook_points=[]))
-    seen = FeatureDataGenerator(cfg=asked, model=wrapped, encoder=theirs, tokens=tokens).get_feature_data([3, 11])[0]
+    seen = FeatureDataGenerator(cfg=asked, model=wrapped, encoder=theirs, tokens=tokens).get_feature_data([3, 22])[0]
     _, cache = host.run_with_cache(tokens)
     with torch.no_grad():
-        expected = load_sae(tmp_path / "sae").encode(cache[HOOK])[..., [3, 11]]
+        expected = load_sae(tmp_path / "sae").encode(cache[HOOK])[..., [3, 22]]
     torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-5)
     assert bool((expected != 0).any())
-    page = dashboard(tmp_path / "sae", host, tokens, HOOK, [3, 11], tmp_path / "page.html")
+    page = dashboard(tmp_path / "sae", host, tokens, HOOK, [3, 22], tmp_path / "page.html")
     text = page.read_text()
     assert '"3": ' in text
-    assert '"11": ' in text
+    assert '"22": ' in text
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["page.html"]
     with pytest.raises(ValueError, match="from 0 to 23"):
         dashboard(tmp_path / "sae", host, tokens, HOOK, [24], tmp_path / "page.html")
