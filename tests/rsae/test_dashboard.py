@@ -101,21 +101,19 @@ def test_its_runner_sees_the_codes_and_writes_a_page(host: Any, tokens: Any, tmp
 
     import rsae.saelens  # noqa: F401
 
-    ours = rational(family)
-    save_sae(ours, tmp_path / "sae")
-    theirs = SAE.load_from_disk(str(tmp_path / "sae"))
-    asked = SaeVisConfig(hook_point=HOOK, features=[3, 22], device="cpu", minibatch_size_tokens=4)
-    wrapped = TransformerLensWrapper(host, ActivationConfig(primary_hook_point=HOOK, auxiliary_hook_points=[]))
-    seen = FeatureDataGenerator(cfg=asked, model=wrapped, encoder=theirs, tokens=tokens).get_feature_data([3, 22])[0]
+    save_sae(rational(family), tmp_path / "sae")
     _, cache = host.run_with_cache(tokens)
     with torch.no_grad():
-        expected = load_sae(tmp_path / "sae").encode(cache[HOOK])[..., [3, 22]]
-    torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-5)
-    assert bool((expected != 0).any())
-    page = dashboard(tmp_path / "sae", host, tokens, HOOK, [3, 22], tmp_path / "page.html")
-    text = page.read_text()
-    assert '"3": ' in text
-    assert '"22": ' in text
+        codes = load_sae(tmp_path / "sae").encode(cache[HOOK])
+    shown = (codes != 0).sum((0, 1)).topk(2).indices.tolist()
+    theirs = SAE.load_from_disk(str(tmp_path / "sae"))
+    asked = SaeVisConfig(hook_point=HOOK, features=shown, device="cpu", minibatch_size_tokens=4)
+    wrapped = TransformerLensWrapper(host, ActivationConfig(primary_hook_point=HOOK, auxiliary_hook_points=[]))
+    seen = FeatureDataGenerator(cfg=asked, model=wrapped, encoder=theirs, tokens=tokens).get_feature_data(shown)[0]
+    torch.testing.assert_close(seen, codes[..., shown], rtol=1e-4, atol=1e-5)
+    assert bool((seen != 0).any())
+    page = dashboard(tmp_path / "sae", host, tokens, HOOK, shown, tmp_path / "page.html")
+    assert all(f'"{latent}": ' in page.read_text() for latent in shown)
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == ["page.html"]
     with pytest.raises(ValueError, match="from 0 to 23"):
         dashboard(tmp_path / "sae", host, tokens, HOOK, [24], tmp_path / "page.html")
