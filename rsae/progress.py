@@ -19,7 +19,7 @@ from rich.progress import Progress as RichBars
 
 from rsae import ranks
 
-__all__ = ["Bars", "Progress", "Whom", "told"]
+__all__ = ["Bars", "Progress", "Whom", "asked", "told"]
 
 _P = ParamSpec("_P")
 Whom = bool | Callable[..., object] | Sequence[bool | Callable[..., object]] | None
@@ -92,6 +92,15 @@ class Bars:
         self._bars.update(self._tasks[name], completed=done, total=total, detail=detail)
 
 
+def asked(progress: Whom) -> list[Any]:
+    """The entries of a ``progress=``, checked where a call begins; TypeError for anything but the four forms."""
+    entries: list[Any] = list(progress) if isinstance(progress, list | tuple) else [progress]
+    for entry in entries:
+        if not callable(entry) and not isinstance(entry, bool | None):
+            raise TypeError(f"progress is True, False, a callable or a list of these, not {entry!r}")
+    return entries
+
+
 @contextmanager
 def told(
     progress: Whom,
@@ -107,11 +116,8 @@ def told(
     >>> seen
     ['event']
     """
-    entries: list[Any] = list(progress) if isinstance(progress, list | tuple) else [progress]
+    entries = asked(progress)
     called = [entry for entry in entries if callable(entry)]
-    for entry in entries:
-        if not callable(entry) and not isinstance(entry, bool | None):
-            raise TypeError(f"progress is True, False, a callable or a list of these, not {entry!r}")
     display = Bars() if True in entries else None
     with nullcontext() if display is None else display:
         if display is not None:

@@ -52,7 +52,7 @@ def numbers(text: str) -> list[int]:
     >>> numbers("3,8-10")
     [3, 8, 9, 10]
     """
-    found = []
+    found: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         last = last if dash else first

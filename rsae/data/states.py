@@ -18,7 +18,7 @@ from rsae.data.text import Contexts, pack, read_documents
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 from rsae.notebook import facts
-from rsae.progress import Whom, told
+from rsae.progress import Whom, asked, told
 
 __all__ = ["HiddenStates", "Reading", "hidden_states"]
 
@@ -113,8 +113,8 @@ class HiddenStates:
         """What a notebook shows."""
         parts = {"train": self.train, "calibration": self.calibration, "held out": self.held_out}
         sizes = {name: f"{len(part):,} vectors" for name, part in parts.items()}
-        asked = {name: self.question.get(name) for name in ("source", "hook", "text", "context_length", "dtype")}
-        return facts("HiddenStates", {"d_in": self.d_in, **sizes, "host": "yes" if self.host else "no", **asked})
+        made = {name: self.question.get(name) for name in ("source", "hook", "text", "context_length", "dtype")}
+        return facts("HiddenStates", {"d_in": self.d_in, **sizes, "host": "yes" if self.host else "no", **made})
 
 
 def _cut(orders: Iterator[Tensor], size: int, first: int, steps: int) -> Iterator[Tensor]:
@@ -211,6 +211,7 @@ def hidden_states(
     >>> [tuple(batch.shape) for batch in vectors.batches(size=8, seed=0, steps=3)]
     [(8, 2), (8, 2), (8, 2)]
     """
+    asked(progress)
     stored = isinstance(source, str | Path) and is_store(Path(source))
     if stored or not _is_model(source):
         if hook is not None or text is not None:

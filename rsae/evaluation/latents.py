@@ -113,7 +113,7 @@ def promoted(sae: SparseAutoencoder, host: Host, latents: Sequence[int], norm: f
             values, tokens = logits.topk(min(_TOP, logits.shape[1]), dim=1)
             values = values - logits.mean(1, keepdim=True)
             for latent, best, sizes in zip(numbers.tolist(), tokens.tolist(), values.tolist(), strict=True):
-                words = [host.tokenizer.decode([token]) for token in best]
+                words = [_word(token, host) for token in best]
                 found[str(latent)] = [[word, float(f"{size:.3g}")] for word, size in zip(words, sizes, strict=True)]
     return found
 
@@ -178,6 +178,13 @@ def _pieces(tokens: Sequence[int], levels: Sequence[int], middle: int, host: Hos
     for ((side, level), _), text, start, end in zip(runs, texts[1:], starts, starts[1:], strict=False):
         parts[side].append([text[start:] if side == 0 else text[start:end], level])
     return list(parts.values())
+
+
+def _word(token: int, host: Host) -> str:
+    """The text of a token as it stands in a text: one that is decoded alone may lose its leading space."""
+    before = host.contexts[0][:1]
+    alone, together = host.tokenizer.decode(before), host.tokenizer.decode([*before, token])
+    return str(together[_common(alone, together) :])
 
 
 def _common(first: str, second: str) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 from rsae import ranks
 from rsae.data.states import HiddenStates
 from rsae.hosts.splicing import Passage, Splicing
-from rsae.progress import Progress, Whom, told
+from rsae.progress import Progress, Whom, asked, told
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
 from rsae.training.l0 import match_l0, mean_l0
@@ -55,6 +55,7 @@ def finetune(
         for a width that does not fit, fewer vectors than a batch, steps below 1, an L0 target out of range, or a KL
         stage on hidden states without a language model.
     """
+    asked(progress)
     recipe = recipe or recipe_for(sae)
     steps = recipe.steps if steps is None else steps
     check_trainable(sae, hidden_states, steps, recipe)

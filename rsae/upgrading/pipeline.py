@@ -17,7 +17,7 @@ from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired,
 from rsae.evaluation.metrics import Metrics
 from rsae.formats import save_sae
 from rsae.hosts.host import Host
-from rsae.progress import Progress, Whom, told
+from rsae.progress import Progress, Whom, asked, told
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
@@ -118,6 +118,7 @@ def upgrade(
         for what cannot be used, before any work.
     """
     began = time.monotonic()
+    asked(progress)
     target = None if out is None else _free(out, overwrite)
     plan = planned(
         sae,

@@ -9,6 +9,7 @@ from rich.console import Console
 from rsae.data.states import hidden_states
 from rsae.progress import Bars, Progress, told
 from rsae.training.finetuning import finetune
+from rsae.upgrading.pipeline import upgrade
 from tests.rsae.material.sparse_data import sparse_states, teacher
 from tests.rsae.material.tiny import tiny_model, tiny_text, tiny_tokenizer
 
@@ -71,6 +72,13 @@ def test_callables_are_called_alone_or_in_a_list_with_bars(capfd: pytest.Capture
     for wrong in (3, "yes", [True, 1.5]):
         with pytest.raises(TypeError, match="progress is True, False"), told(wrong, lambda bars: bars.training):  # type: ignore[arg-type]
             pass
+
+
+def test_what_is_no_listener_is_refused_before_any_work() -> None:
+    with pytest.raises(TypeError, match="not 'loud'"):
+        hidden_states("no/such/model", "no/such/text", "nowhere", progress="loud")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"not 1\.5"):
+        upgrade("no/such/sae", torch.zeros(1), progress=[True, 1.5])  # type: ignore[list-item]
 
 
 def test_a_notebook_without_its_widgets_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,7 +171,7 @@ def test_promoted_tokens_are_those_of_final_norm_and_unembedding(architecture: s
             cap = model.config.final_logit_softcapping
             logits = cap * (logits / cap).tanh()
         values, tokens = logits.topk(8)
-        assert [word for word, _ in found[str(latent)]] == [host.tokenizer.decode([i]) for i in tokens.tolist()]
+        assert [word for word, _ in found[str(latent)]] == [f" {host.tokenizer.decode([i])}" for i in tokens.tolist()]
         expected = (values - logits.mean()).tolist()
         assert [size for _, size in found[str(latent)]] == pytest.approx(expected, rel=1e-2, abs=1e-3)
 
