@@ -1,6 +1,11 @@
 """Loggers: the protocol by itself, and each tracker offline, read back with its own reader."""
 
 import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,8 +71,6 @@ def test_another_tracker_is_refused_and_one_that_is_absent_named(
 ) -> None:
     with pytest.raises(ValueError, match="one of wandb, tensorboard, trackio"), logging_to("mlflow", tmp_path):
         pass
-    import sys
-
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ImportError, match=r"pip install .rational-sae\[wandb\]"), logging_to("wandb", tmp_path):
         pass
@@ -137,13 +140,18 @@ def test_tensorboard_files_hold_every_number(tmp_path: Path) -> None:
     assert mse == pytest.approx(given.columns["upgraded"]["mse"].value, rel=1e-6)
 
 
+def logged_apart(tracker: str, folder: Path, **environment: str) -> None:
+    """`logged` in a process of its own: trackio reads its folder when imported, wandb writes its last when it ends."""
+    script = "import sys; from pathlib import Path; from tests.rsae.test_loggers import logged;"
+    script += "logged(sys.argv[1], Path(sys.argv[2]))"
+    words = [sys.executable, "-c", script, tracker, str(folder)]
+    subprocess.run(words, env=os.environ | environment, check=True, timeout=500, capture_output=True)
+
+
 @pytest.mark.peers
-@pytest.mark.filterwarnings("ignore")
-def test_wandb_keeps_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_keeps_a_run_offline(tmp_path: Path) -> None:
     pytest.importorskip("wandb")
-    for name, value in {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_CACHE_DIR": str(tmp_path)}.items():
-        monkeypatch.setenv(name, value)
-    logged("wandb", tmp_path)
+    logged_apart("wandb", tmp_path, WANDB_MODE="offline", WANDB_SILENT="true", WANDB_CACHE_DIR=str(tmp_path))
     files = list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
     assert len(files) == 1
     data = files[0].read_bytes()
@@ -152,22 +160,9 @@ def test_wandb_keeps_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.peers
-@pytest.mark.filterwarnings("ignore")
 def test_trackio_keeps_a_run_in_its_folder(tmp_path: Path) -> None:
-    """In a process of its own: trackio reads its folder when it is imported."""
     pytest.importorskip("trackio")
-    import os
-    import subprocess
-    import sys
-
-    script = (
-        "import sys; from pathlib import Path; from tests.rsae.test_loggers import logged;"
-        "logged('trackio', Path(sys.argv[1]))"
-    )
-    environment = os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio"), "HF_HUB_OFFLINE": "1"}
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment, check=True, timeout=300)
-    import sqlite3
-
+    logged_apart("trackio", tmp_path, TRACKIO_DIR=str(tmp_path / "trackio"), HF_HUB_OFFLINE="1")
     (database,) = (tmp_path / "trackio").glob("rsae*.db")
     with sqlite3.connect(database) as connection:
         rows = [json.loads(row[0]) for row in connection.execute("select metrics from metrics")]
@@ -176,7 +171,5 @@ def test_trackio_keeps_a_run_in_its_folder(tmp_path: Path) -> None:
 
 
 def test_every_tracker_has_an_extra() -> None:
-    import tomllib
-
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert set(TRACKERS) <= set(project["optional-dependencies"])
