@@ -91,7 +91,7 @@ class Report:
         return {name: plain(part) for name, part in tree.items()}
 
     def to_html(self) -> str:
-        """One page that needs no network, and a script only for its search; pictures are inside (matplotlib, jinja2)."""
+        """One page that needs no network, and a script only to search; needs matplotlib and jinja2."""
         return page.render(self.to_json())
 
     def to_frame(self) -> Any:
