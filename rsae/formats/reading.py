@@ -11,6 +11,7 @@ from rsae.formats.dictionary_learning import read_dictionary
 from rsae.formats.gemma_scope import read_gemma_scope
 from rsae.formats.hub import fetch
 from rsae.formats.openai import is_openai, read_openai
+from rsae.formats.repository import fetch_repository, names_repository
 from rsae.formats.sae_lens import from_live, read_sae_lens
 from rsae.formats.sparsify import read_sparsify
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -32,7 +33,8 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
 
     ``source`` is a directory or file of sae-lens (3 to 6), sparsify, Gemma Scope (1, 2), dictionary_learning or
     openai/sparse_autoencoder; a live ``sae_lens`` object; or a release on the hub (one that `releases` lists, or the
-    name of a repository), of which ``sae_id`` names one SAE. A local directory may stand for a release.
+    name of a repository), of which ``sae_id`` names one SAE; without it the repository holds one. A local directory may
+    stand for a release.
 
     Raises FileNotFoundError where there is nothing, TypeError for another object, and ValueError for files that are
     broken, of another kind of model, or inconsistent, each in one sentence.
@@ -54,6 +56,10 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
         sae.metadata = {**fetched.about, **sae.metadata, "source": fetched.about["source"]}
         if "matryoshka" in str(source).lower():
             sae.metadata["nested"] = True
+        return sae
+    if not path.exists() and names_repository(str(source)):
+        sae = _read(fetch_repository(str(source)))
+        sae.metadata = {**sae.metadata, "source": str(source)}
         return sae
     if not path.exists():
         raise FileNotFoundError(f"no SAE at {path}; give a directory, a file, or a release with its sae_id")

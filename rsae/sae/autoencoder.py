@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from rsae.activations.paper import Activation
 from rsae.activations.ratio import norm_share
+from rsae.notebook import facts
 from rsae.sae.conventions import PLAIN, Conventions
 from rsae.sae.refinement import REFINEMENTS, corrected, first_steps, least_squares_gain
 from rsae.sae.support import Search, Support, above, group_maxima, largest
@@ -267,6 +268,16 @@ def _nesting(prefixes: Sequence[int], d_sae: int) -> tuple[int, ...]:
         raise ValueError(f"prefixes must be ascending widths of at most d_sae = {d_sae}, not {list(prefixes)[:8]}")
     widths = tuple(prefixes) if d_sae in prefixes else (*prefixes, d_sae)
     return widths if len(widths) > 1 else ()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        gate = "the teacher's own" if self.activation is None else type(self.activation).__name__
+        known = {name: self.metadata.get(name) for name in ("model", "hook", "source")}
+        return facts(
+            "SparseAutoencoder",
+            {"family": self.family, "d_in": self.d_in, "latents (d_sae)": self.d_sae, "k": self.k, "gate": gate}
+            | {"refinement": None if self.refine == "none" else self.refine, **known},
+        )
 
 
 def _checked(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Tensor:
