@@ -14,6 +14,7 @@ from rsae.commands import options
 from rsae.commands.console import refusing
 from rsae.formats.jumprelu import LAYOUTS, save_jumprelu
 from rsae.hosts.language_model import pick_device
+from rsae.progress import Bars
 from rsae.storage.checkpoint import free_directory
 
 __all__ = ["convert"]
