@@ -15,6 +15,7 @@ from rsae.data.arrays import ARRAYS, read_array
 from rsae.data.harvest import count_held_out, harvest, split, statistics, up_to
 from rsae.data.store import Store, is_store
 from rsae.data.text import Contexts, pack, read_documents
+from rsae.hosts.dialects import dtype_of, family_of, unwrapped
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 
@@ -181,9 +182,10 @@ def hidden_states(
 ) -> HiddenStates:
     """Hidden states from a language model reading a text, or from an array.
 
-    ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, or a pair (model, tokenizer)), and then
-    ``text`` (a file or a list of documents: `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are
-    needed; or it is an array [n, d_in], a ``.npy``, ``.safetensors``, ``.parquet`` or ``.arrow`` file.
+    ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, a pair (model, tokenizer), a TransformerLens
+    model, or an nnsight ``LanguageModel``), and then ``text`` (a file or a list of documents:
+    `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are needed; or it is an array [n, d_in], a
+    ``.npy``, ``.safetensors``, ``.parquet`` or ``.arrow`` file.
 
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
     is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
@@ -221,14 +223,14 @@ def hidden_states(
     contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos)
     question = {
         "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
-        "model_type": getattr(host.model.config, "model_type", None),
+        "model_type": family_of(host.model),
         "text": str(text) if isinstance(text, str | Path) else f"a list of {len(documents)} documents",
         "text_sha256": _digest(documents),
         "hook": hook,
         "module": host.hook.module,
         "context_length": context_length,
         "prepend_bos": contexts.starts_with_bos,
-        "dtype": str(host.model.dtype).removeprefix("torch."),
+        "dtype": str(dtype_of(host.model)).removeprefix("torch."),
         "held_out": held_out,
         "max_tokens": max_tokens,
         "outlier_medians": reading.outlier_medians,
@@ -252,8 +254,8 @@ def _host(
     source: Any, hook: str, device: str | torch.device | None, dtype: str | torch.dtype | None, reading: Reading
 ) -> Host:
     """The model of a source, at its hook."""
-    if isinstance(source, tuple):
-        model, tokenizer = source
+    if isinstance(source, tuple) or (held := unwrapped(source)) is not None:
+        model, tokenizer = source if isinstance(source, tuple) else held
         if dtype is not None:
             model = model.to(pick_dtype(dtype))
         if device is not None:
@@ -311,6 +313,8 @@ def _is_model(source: Any) -> bool:
     if isinstance(source, tuple):
         if len(source) != 2 or not isinstance(source[0], torch.nn.Module):
             raise TypeError("a pair as a source is (model, tokenizer), the model a torch module")
+        return True
+    if unwrapped(source) is not None:
         return True
     if isinstance(source, torch.nn.Module):
         raise TypeError("a model alone cannot read text; give the pair (model, tokenizer)")

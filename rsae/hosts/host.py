@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rsae.hosts.dialects import logits_of, longest_of, unwrapped, vocabulary_of
 from rsae.hosts.hooks import Hook, capture, layers_before, layers_of, replacing, resolve_hook
 from rsae.hosts.replay import Replay
 
-__all__ = ["Host", "batched", "evaluating"]
+__all__ = ["Host", "as_host", "batched", "evaluating"]
 
 _KL_TOKENS = 8_192  # each needs two sets of logits
 _KEPT_TOKENS = 65_536  # of more, hidden states would take too much of the model's memory to keep them
@@ -48,6 +49,9 @@ def batched(
 class Host:
     """A causal language model, a place in it, and held-out contexts on which losses are measured.
 
+    The model is one of Hugging Face's, or a TransformerLens model or an nnsight ``LanguageModel``, whose own tokenizer
+    serves where ``tokenizer`` is None.
+
     A loss is the mean cross-entropy in nats of every next token of every context. Where hidden states are replaced, the
     first position of each context, and positions whose norm exceeds ``outlier_norm``, stay as they were: the same
     positions that the harvest excludes. Right padding is neither replaced nor counted.
@@ -62,9 +66,9 @@ class Host:
         *,
         outlier_norm: float | None = None,
     ):
-        self.model = model
-        self.tokenizer = tokenizer
-        self.hook = hook if isinstance(hook, Hook) else resolve_hook(model, hook)
+        found = unwrapped(model) if tokenizer is None else None
+        self.model, self.tokenizer = found or (model, tokenizer)
+        self.hook = hook if isinstance(hook, Hook) else resolve_hook(self.model, hook)
         self.contexts = [context for context in contexts if len(context) > 1]
         self.outlier_norm = outlier_norm
         self._known: dict[str, float] = {}
@@ -86,8 +90,7 @@ class Host:
     @property
     def longest(self) -> int | None:
         """How many positions the model has, where its configuration says."""
-        config = getattr(self.model.config, "text_config", None) or self.model.config
-        return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+        return longest_of(self.model)
 
     @property
     def predicted_tokens(self) -> int:
@@ -184,14 +187,12 @@ class Host:
         """Indices, tokens and masks of the contexts, in batches whose logits fit into memory."""
         if not self.contexts:
             raise ValueError("the host has no held-out contexts to measure a loss on; harvest with held_out above 0")
-        vocabulary = self.model.get_input_embeddings().weight.shape[0]
-        batch_size = max(1, min(16, _LOGITS_AT_ONCE // (vocabulary * max(map(len, self.contexts)))))
+        batch_size = max(1, min(16, _LOGITS_AT_ONCE // (vocabulary_of(self.model) * max(map(len, self.contexts)))))
         yield from batched(self.contexts, batch_size, self.device)
 
     def _logits(self, tokens: Tensor, mask: Tensor, replace: Callable[[Tensor], Tensor] | None) -> Tensor:
         with self._spliced(replace, mask):
-            logits: Tensor = self.model(input_ids=tokens, use_cache=False).logits
-        return logits
+            return logits_of(self.model, tokens)
 
     def _spliced(self, replace: Callable[[Tensor], Tensor] | None, mask: Tensor) -> AbstractContextManager[None]:
         if replace is None:
@@ -264,6 +265,22 @@ class Host:
         kept = norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
         kept[..., 0] = False
         return kept
+
+
+def as_host(given: Any, known: Host | None) -> Host | None:
+    """The host that is given, or else known; a model alone takes the place of the known one's.
+
+    Raises ValueError for a model where no host is known, and with it no held-out text.
+    """
+    if given is None or isinstance(given, Host):
+        return given or known
+    if known is None:
+        raise ValueError(
+            f"a {type(given).__name__} alone has no held-out text to measure losses on; make the hidden states with "
+            "rsae.hidden_states(model, text, hook), or give a Host(model, tokenizer, hook, contexts)"
+        )
+    model, tokenizer = given if isinstance(given, tuple) else unwrapped(given) or (given, known.tokenizer)
+    return Host(model, tokenizer, known.hook.name, known.contexts, outlier_norm=known.outlier_norm)
 
 
 def _replayed(replay: Replay | None, batch: int, rows: Tensor | None = None) -> AbstractContextManager[None]:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rsae.hosts.dialects import logits_of, vocabulary_of
 from rsae.hosts.hooks import Hook, layers_before, layers_of, reached, replacing
 from rsae.hosts.host import Host, batched, evaluating
 from rsae.hosts.replay import Replay
@@ -49,8 +50,7 @@ class Splicing:
             self._rest: tuple[Any, ...] | None = None  # what layers give besides hidden states, where that is a tuple
             if self.last is not None and not self._head_stands_apart(tokens[:, :_PROBE]):
                 self.last = None
-        vocabulary = self.model.get_input_embeddings().weight.shape[0]
-        self.positions = max(1, entries // vocabulary)
+        self.positions = max(1, entries // vocabulary_of(self.model))
 
     def passage(self, contexts: Sequence[Sequence[int]]) -> "Passage":
         """The clean pass over a batch of contexts."""
@@ -70,8 +70,7 @@ class Splicing:
             return self._logits(torch.zeros(1, len(end), dtype=torch.int64, device=end.device))[0]
 
     def _logits(self, tokens: Tensor) -> Tensor:
-        logits: Tensor = self.model(input_ids=tokens, use_cache=False).logits
-        return logits
+        return logits_of(self.model, tokens)
 
     def _head_stands_apart(self, tokens: Tensor) -> bool:
         """Whether logits are a function of one position's hidden state after the last layer, alone."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rsae.evaluation.comparison import token_errors
+from rsae.hosts.dialects import vocabulary_of
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0
@@ -86,7 +87,7 @@ def remarks(host: Host | None, teacher: SparseAutoencoder, x: Tensor) -> str:
     """
     found = ""
     if host is not None:
-        chance, clean = math.log(host.model.get_input_embeddings().weight.shape[0]), host.clean_loss()
+        chance, clean = math.log(vocabulary_of(host.model)), host.clean_loss()
         if clean > BAFFLED * chance:
             found += f" The host predicts this text at {clean:.2f} nats a token, where guessing costs {chance:.2f}:"
             found += " is it in another language, or of another kind, than what it was trained on?"

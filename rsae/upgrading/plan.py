@@ -13,7 +13,7 @@ from rsae.data.states import HiddenStates
 from rsae.data.states import hidden_states as make_hidden_states
 from rsae.evaluation.probing import Task
 from rsae.formats import load_sae
-from rsae.hosts.host import Host
+from rsae.hosts.host import Host, as_host
 from rsae.hosts.language_model import pick_device
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import Refinement
@@ -210,7 +210,7 @@ def planned(
     sae: SparseAutoencoder | str | Path,
     hidden_states: HiddenStates | Any,
     *,
-    host: Host | None,
+    host: Host | Any,
     steps: int | None,
     time_budget: float | None,
     seed: int,
@@ -232,7 +232,7 @@ def planned(
     first = arms["upgraded"]
     count = first.recipe.steps if steps is None else steps
     check_trainable(first.sae, states, count, first.recipe)
-    host = host or states.host
+    host = as_host(host, states.host)
     if settings.probe and host is None:
         raise ValueError("probing reads texts with a host, but these hidden states have none; give host=")
     wanted = checked_l0(teacher, states.calibration.to(place, torch.float32))
