@@ -254,8 +254,9 @@ def _host(
     source: Any, hook: str, device: str | torch.device | None, dtype: str | torch.dtype | None, reading: Reading
 ) -> Host:
     """The model of a source, at its hook."""
-    if isinstance(source, tuple) or (held := unwrapped(source)) is not None:
-        model, tokenizer = source if isinstance(source, tuple) else held
+    held = source if isinstance(source, tuple) else unwrapped(source)
+    if held is not None:
+        model, tokenizer = held
         if dtype is not None:
             model = model.to(pick_dtype(dtype))
         if device is not None:

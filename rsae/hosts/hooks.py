@@ -115,7 +115,8 @@ def _in_layer(model: nn.Module, name: str, number: int, kind: str) -> Hook:
 def _known(model: nn.Module) -> list[str]:
     """Names of places that a model has for certain."""
     if is_transformer_lens(model):
-        return [name for name in model.hook_dict if re.search(r"hook_(resid_\w+|\w+_out|z|normalized)$", name)]
+        points: Any = model.hook_dict
+        return [name for name in points if re.search(r"hook_(resid_\w+|\w+_out|z|normalized)$", name)]
     try:
         prefix, layers = _layers(model)
     except ValueError:

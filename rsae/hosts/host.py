@@ -66,8 +66,10 @@ class Host:
         *,
         outlier_norm: float | None = None,
     ):
-        found = unwrapped(model) if tokenizer is None else None
-        self.model, self.tokenizer = found or (model, tokenizer)
+        if tokenizer is None and (held := unwrapped(model)) is not None:
+            model, tokenizer = held
+        self.model = model
+        self.tokenizer = tokenizer
         self.hook = hook if isinstance(hook, Hook) else resolve_hook(self.model, hook)
         self.contexts = [context for context in contexts if len(context) > 1]
         self.outlier_norm = outlier_norm
