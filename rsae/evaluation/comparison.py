@@ -61,8 +61,9 @@ class Comparison:
 
 @torch.no_grad()
 def token_errors(sae: SparseAutoencoder, x: Tensor) -> Tensor:
-    """Squared error summed over d_in of each held-out vector [n, d_in], as float64 [n]."""
-    return torch.cat([(sae(chunk).reconstruction - chunk).double().square().sum(1) for chunk in sae.chunks(x)])
+    """Squared error summed over d_in of each held-out vector (or row) [n, ...], as float64 [n]."""
+    gaps = (sae(chunk).reconstruction - sae.target(chunk) for chunk in sae.chunks(x))
+    return torch.cat([gap.double().square().sum(1) for gap in gaps])
 
 
 def compare(other: str, ours: Tensor, theirs: Tensor) -> Comparison:

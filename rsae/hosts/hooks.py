@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rsae.hosts.dialects import is_transformer_lens, logits_of
 from rsae.hosts.places import KINDS, place_in
 
-__all__ = ["Hook", "capture", "layers_before", "layers_of", "reached", "replacing", "resolve_hook"]
+__all__ = ["Between", "Hook", "capture", "layers_before", "layers_of", "reached", "replacing", "resolve_hook"]
 
 _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.(.+)")
 
@@ -30,6 +30,28 @@ class Hook:
     module: str
     reads_input: bool = False
     onto: str | None = None
+
+
+@dataclass(frozen=True)
+class Between:
+    """The way from one place to a later one, of a transcoder: what is read at the first tells what is given at the
+    other.
+
+    Hidden states there are rows, those of both places one after the other; what replaces them is as wide as the second.
+    """
+
+    source: Hook
+    target: Hook
+
+    @property
+    def name(self) -> str:
+        """Both names."""
+        return f"{self.source.name} -> {self.target.name}"
+
+    @property
+    def module(self) -> str:
+        """The dotted name of the module where something is given."""
+        return self.target.module
 
 
 class _Reached(Exception):
@@ -49,19 +71,27 @@ def _layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
     return min(lists, key=lambda pair: pair[0].count("."))
 
 
-def resolve_hook(model: nn.Module, name: str) -> Hook:
+def resolve_hook(model: nn.Module, name: str) -> "Hook | Between":
     """The place that ``name`` means in ``model``.
 
     Accepted are the dotted name of a module (``model.layers.2``, ``transformer.h.7.mlp``, ``gpt_neox.layers.3``), whose
     output is meant, or with ``.input`` behind it (``model.layers.2.self_attn.o_proj.input``) whose input; a unique
     ending of one (``layers.2.mlp``); and the names of TransformerLens (`rsae.hosts.places`), such as
     ``blocks.10.hook_resid_post``, ``blocks.10.hook_mlp_out`` and ``blocks.10.attn.hook_z``. In a TransformerLens model
-    they are its own hook points.
+    they are its own hook points. Two of them with an arrow, ``blocks.3.mlp.hook_in -> blocks.3.hook_mlp_out``, are what
+    a transcoder reads and what it gives.
 
     Raises ValueError, with the nearest names, where the model has no such place.
     """
     if not isinstance(name, str):
         raise TypeError(f"a hook is the name of a module such as 'model.layers.2', not {type(name).__name__}")
+    if "->" in name:
+        source, target = (_resolved(model, end.strip()) for end in name.split("->", 1))
+        return Between(source, target)
+    return _resolved(model, name)
+
+
+def _resolved(model: nn.Module, name: str) -> Hook:
     names = [n for n, _ in model.named_modules() if n]
     if is_transformer_lens(model) and (found := _at_hook_point(model, name)):
         return found
@@ -133,8 +163,9 @@ def layers_of(model: nn.Module) -> list[nn.Module]:
         return []
 
 
-def layers_before(model: nn.Module, place: Hook) -> list[nn.Module]:
+def layers_before(model: nn.Module, place: Hook | Between) -> list[nn.Module]:
     """The first of `layers_of`: those that are done when ``place`` is reached. None where it lies in no layer."""
+    place = place.source if isinstance(place, Between) else place
     names = {id(module): name for name, module in model.named_modules()}
     layers = layers_of(model)
     for i, layer in enumerate(layers):
@@ -158,11 +189,28 @@ def _first(value: Any, place: Hook) -> Tensor:
 
 
 @contextmanager
-def replacing(model: nn.Module, place: Hook, function: Callable[[Tensor], Tensor]) -> Iterator[None]:
+def replacing(model: nn.Module, place: Hook | Between, function: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """While active, the hidden states [batch, position, d_in] at ``place`` are replaced by ``function`` of them.
 
-    Those of a hook point that lays the heads of attention apart [batch, position, head, d_head] are one vector.
+    Those of a hook point that lays the heads of attention apart [batch, position, head, d_head] are one vector. Between
+    two places ``function`` takes rows [batch, position, d_in + d_out], and what it gives [batch, position, d_out] is
+    put at the second.
     """
+    if isinstance(place, Between):
+        read: list[Tensor] = []
+
+        def kept(hidden: Tensor) -> Tensor:
+            read[:] = [hidden]
+            return hidden
+
+        def given(hidden: Tensor) -> Tensor:
+            if not read:
+                raise ValueError(f"{place.target.name!r} comes before {place.source.name!r} in this model")
+            return function(torch.cat([read.pop(), hidden], -1))
+
+        with replacing(model, place.source, kept), replacing(model, place.target, given):
+            yield
+        return
     module = model.get_submodule(place.module)
     before: list[Tensor] = []  # the input of the layer that ``onto`` names
 
@@ -197,14 +245,14 @@ def replacing(model: nn.Module, place: Hook, function: Callable[[Tensor], Tensor
             handle.remove()
 
 
-def capture(model: nn.Module, place: Hook, input_ids: Tensor) -> Tensor:
+def capture(model: nn.Module, place: Hook | Between, input_ids: Tensor) -> Tensor:
     """Hidden states [batch, position, d_in] at ``place``, without a gradient: `reached`."""
     with torch.no_grad():
         return reached(model, place, input_ids)
 
 
-def reached(model: nn.Module, place: Hook, input_ids: Tensor) -> Tensor:
-    """Hidden states [batch, position, d_in] at ``place``; the forward pass over ``input_ids`` stops there.
+def reached(model: nn.Module, place: Hook | Between, input_ids: Tensor) -> Tensor:
+    """Hidden states (between two places: rows) [batch, position, d_in]; the pass over ``input_ids`` stops there.
 
     Raises ValueError where the pass never comes by.
     """

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rsae.hosts.dialects import logits_of, longest_of, unwrapped, vocabulary_of
-from rsae.hosts.hooks import Hook, capture, layers_before, layers_of, replacing, resolve_hook
+from rsae.hosts.hooks import Between, Hook, capture, layers_before, layers_of, replacing, resolve_hook
 from rsae.hosts.replay import Replay
 
 __all__ = ["Host", "as_host", "batched", "evaluating"]
@@ -61,7 +61,7 @@ class Host:
         self,
         model: Any,
         tokenizer: Any,
-        hook: str | Hook,
+        hook: str | Hook | Between,
         contexts: Sequence[Sequence[int]] = (),
         *,
         outlier_norm: float | None = None,
@@ -70,7 +70,9 @@ class Host:
             model, tokenizer = held
         self.model = model
         self.tokenizer = tokenizer
-        self.hook = hook if isinstance(hook, Hook) else resolve_hook(self.model, hook)
+        self.hook = hook if isinstance(hook, Hook | Between) else resolve_hook(self.model, hook)
+        # Known at once, since it is asked for inside of passes.
+        self._given = self._length(self.hook.target) if isinstance(self.hook, Between) else None
         self.contexts = [context for context in contexts if len(context) > 1]
         self.outlier_norm = outlier_norm
         self._known: dict[str, float] = {}
@@ -85,9 +87,16 @@ class Host:
 
     @cached_property
     def d_in(self) -> int:
-        """Length of a hidden state at the hook."""
+        """Length of a hidden state at the hook, or of a row where that leads from one place to another."""
+        return self._length(self.hook)
+
+    def _length(self, place: Hook | Between) -> int:
         with evaluating(self.model):
-            return capture(self.model, self.hook, torch.zeros(1, 1, dtype=torch.int64, device=self.device)).shape[-1]
+            return capture(self.model, place, torch.zeros(1, 1, dtype=torch.int64, device=self.device)).shape[-1]
+
+    def target(self, rows: Tensor) -> Tensor:
+        """What stands at the hook [..., d_out], of rows [..., d_in]: their end where it leads to another place."""
+        return rows if self._given is None else rows[..., -self._given :]
 
     @property
     def longest(self) -> int | None:
@@ -132,7 +141,8 @@ class Host:
                         yield i, states[row, : len(self.contexts[i])]
 
     def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
-        """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
+        """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``, which
+        gives what is to stand there [n, d_out]."""
         return float(self._sums(replace, 0)[0].sum()) / self.predicted_tokens
 
     def spliced_loss(self, sae: nn.Module) -> float:
@@ -202,7 +212,7 @@ class Host:
 
         def spliced(hidden: Tensor) -> Tensor:
             chosen = mask & self.kept(hidden)
-            new = hidden.clone()
+            new = self.target(hidden).clone()
             new[chosen] = replace(hidden[chosen]).to(hidden)
             return new
 
@@ -234,7 +244,7 @@ class Host:
     def zero_ablated_loss(self) -> float:
         """Cross-entropy with zeros at the hook, in nats a token; measured once."""
         if "zero" not in self._known:
-            self._known["zero"] = self.loss(torch.zeros_like)
+            self._known["zero"] = self.loss(lambda hidden: torch.zeros_like(self.target(hidden)))
         return self._known["zero"]
 
     def mean_ablated_loss(self) -> float:
@@ -244,8 +254,8 @@ class Host:
             for _, hidden in self.held_out_states():
                 kept = hidden[self.kept(hidden)].double().cpu()
                 total, count = total + kept.sum(0), count + len(kept)
-            mean = (total / max(count, 1)).float()
-            self._known["mean"] = self.loss(lambda hidden: mean.to(hidden).expand_as(hidden))
+            mean = self.target(total / max(count, 1)).float()
+            self._known["mean"] = self.loss(lambda hidden: mean.to(hidden).expand(len(hidden), -1))
         return self._known["mean"]
 
     def _replays(self) -> tuple[Replay | None, Replay | None]:
@@ -262,7 +272,10 @@ class Host:
             return before if before.agrees(run, tokens) else None, whole if whole.agrees(run, tokens) else None
 
     def kept(self, hidden: Tensor) -> Tensor:
-        """Which hidden states [..., position, d_in] the harvest keeps: no first position of a context, no outlier."""
+        """Which hidden states [..., position, d_in] the harvest keeps: no first position of a context, no outlier.
+
+        The norm of a row is that of all of it.
+        """
         norms = hidden.float().norm(dim=-1)
         kept = norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
         kept[..., 0] = False

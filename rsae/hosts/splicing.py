@@ -91,7 +91,8 @@ class Splicing:
 class Passage:
     """A batch of contexts after its clean pass: ``vectors`` [n, d_in] are the hidden states that may be replaced.
 
-    These are the ones that the harvest keeps: no first position, no outlier.
+    Between two places they are rows, whose ends are replaced [n, d_out]. These are the ones that the harvest keeps: no
+    first position, no outlier.
     """
 
     def __init__(self, splicing: Splicing, contexts: Sequence[Sequence[int]]) -> None:
@@ -104,7 +105,7 @@ class Passage:
 
         def note(hidden: Tensor) -> Tensor:
             found.append(hidden)
-            return hidden
+            return host.target(hidden)
 
         noting = nullcontext() if self._replay is None else self._replay.noting()
         with evaluating(model), noting, replacing(model, host.hook, note):
@@ -113,12 +114,13 @@ class Passage:
         self.vectors = found[0][self._chosen].float()
 
     def divergence(self, replacement: Tensor) -> tuple[Tensor, Tensor]:
-        """The divergence in nats, mean over every position, with ``vectors`` replaced, and its gradient [n, d_in]."""
+        """The divergence in nats, mean over every position, with what stands at the hook replaced [n, d_out], and its
+        gradient."""
         splicing, model = self._splicing, self._splicing.model
         new = replacement.detach().to(self._clean.device, torch.float32).requires_grad_()
 
         def spliced(hidden: Tensor) -> Tensor:
-            return hidden.index_put((self._chosen,), new.to(hidden.dtype))
+            return splicing.host.target(hidden).index_put((self._chosen,), new.to(hidden.dtype))
 
         replayed: AbstractContextManager[None] = nullcontext() if self._replay is None else self._replay.of(0)
         with evaluating(model), _fixed(model):

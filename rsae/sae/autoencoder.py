@@ -1,4 +1,9 @@
-"""`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax in one class, with the teacher's gate or a rational one."""
+"""`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax in one class, with the teacher's gate or a rational one.
+
+A transcoder is the same with another target: it reads one vector of the host, and gives another. What is measured and
+trained on are then *rows* [x, y], what it reads followed by what it is to give. An autoencoder's row is x, its own
+target, so that whatever handles rows handles both.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, cast
@@ -20,7 +25,7 @@ _ENTRIES = 2**22  # of a matrix [tokens, d_sae] at once: 16 MiB in float32
 
 
 class SAEOutput(NamedTuple):
-    """What one forward pass gives: codes [..., d_sae], reconstruction [..., d_in], pre_activations [..., d_sae]."""
+    """What one forward pass gives: codes [..., d_sae], reconstruction [..., d_out], pre_activations [..., d_sae]."""
 
     codes: Tensor
     reconstruction: Tensor
@@ -37,6 +42,7 @@ class SparseAutoencoder(nn.Module):
                 the largest h_j of each of k groups of neighbours, if positive   groupmax
         z_j   = h_j on S, or h_j rho(tau / h_j) with a `RationalActivation`; exactly 0 elsewhere
         x_hat = W_dec^T z + b_dec                  (rows divided by their norm with rescale_by_decoder_norm)
+                + W_skip^T x                       (transcoders with a skip connection alone)
 
     with ``tau`` the threshold that the gate uses: 0, threshold_j, the (k+1)-th largest pre-activation of the token, or
     the second largest of the group.
@@ -44,7 +50,8 @@ class SparseAutoencoder(nn.Module):
     Parameters
     ----------
     W_enc, b_enc, W_dec, b_dec:
-        Arrays or tensors [d_in, d_sae], [d_sae], [d_sae, d_in], [d_in]; copied to float32 parameters.
+        Arrays or tensors [d_in, d_sae], [d_sae], [d_sae, d_out], [d_out]; copied to float32 parameters. ``d_out`` is
+        d_in but for transcoders.
     family:
         ``"relu"``, ``"jumprelu"``, ``"topk"`` or ``"groupmax"``.
     k:
@@ -60,6 +67,9 @@ class SparseAutoencoder(nn.Module):
         ``"residual"``: one step ``z <- max(z + eta W_dec (x - x_hat), 0)`` on the support, ``"residual_twice"``: two,
         each with its eta; ``"search"``, ``"search_twice"``: the same with eta times the step that is best for the
         token. Not activations: they read the other codes, and cost more decodes (`rsae.sae.refinement`).
+    transcodes, W_skip:
+        Whether x_hat is to be another vector than x (`target`), and the skip connection [d_in, d_out], if there is one.
+        A transcoder is not refined, subtracts no b_dec and normalises nothing: its target is not known to it.
     metadata:
         Free form (hook name, source, the config as read).
 
@@ -76,6 +86,7 @@ class SparseAutoencoder(nn.Module):
 
     threshold: nn.Parameter | None
     residual_step: nn.Parameter | None
+    W_skip: nn.Parameter | None
 
     def __init__(
         self,
@@ -90,6 +101,8 @@ class SparseAutoencoder(nn.Module):
         activation: Activation | None = None,
         conventions: Conventions = PLAIN,
         refine: str = "none",
+        transcodes: bool = False,
+        W_skip: Any = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -103,8 +116,11 @@ class SparseAutoencoder(nn.Module):
         d_in, d_sae = encoder.shape
         self.W_enc = nn.Parameter(encoder)
         self.b_enc = nn.Parameter(_checked("b_enc", b_enc, (d_sae,)))
-        self.W_dec = nn.Parameter(_checked("W_dec", W_dec, (d_sae, d_in)))
-        self.b_dec = nn.Parameter(_checked("b_dec", b_dec, (d_in,)))
+        decoder = _checked("W_dec", W_dec, None if transcodes else (d_sae, d_in))
+        if decoder.ndim != 2 or len(decoder) != d_sae:
+            raise ValueError(f"W_dec must have shape [{d_sae}, d_out] to fit W_enc, not {list(decoder.shape)}")
+        self.W_dec = nn.Parameter(decoder)
+        self.b_dec = nn.Parameter(_checked("b_dec", b_dec, (decoder.shape[1],)))
         if (family == "jumprelu") != (threshold is not None):
             raise ValueError("family 'jumprelu' needs a threshold [d_sae], and no other family takes one")
         if (family in ("topk", "groupmax")) != (k is not None):
@@ -117,6 +133,13 @@ class SparseAutoencoder(nn.Module):
             raise ValueError(
                 "rescale_by_decoder_norm is for family 'topk': fold the norms of others into their weights"
             )
+        if W_skip is not None and not transcodes:
+            raise ValueError("a skip connection belongs to a transcoder; give transcodes=True")
+        if transcodes and (refine != "none" or conventions.apply_b_dec_to_input or conventions.normalise != "none"):
+            raise ValueError(
+                "a transcoder is not refined (its target is not known to it), subtracts no b_dec from its input "
+                "(apply_b_dec_to_input) and normalises nothing"
+            )
         if threshold is not None:
             values = torch.as_tensor(threshold, dtype=torch.float32)
             threshold = nn.Parameter(
@@ -124,6 +147,9 @@ class SparseAutoencoder(nn.Module):
             )
         self.register_parameter("threshold", threshold)
         self.register_parameter("residual_step", first_steps(refine))
+        skip = None if W_skip is None else nn.Parameter(_checked("W_skip", W_skip, (d_in, decoder.shape[1])))
+        self.register_parameter("W_skip", skip)
+        self.transcodes = transcodes
         self.family: Family = family
         self.k = k
         self.activation = activation
@@ -133,18 +159,44 @@ class SparseAutoencoder(nn.Module):
 
     @property
     def d_in(self) -> int:
-        """Width of the hidden states."""
+        """Width of the hidden states that are read."""
         return self.W_enc.shape[0]
+
+    @property
+    def d_out(self) -> int:
+        """Width of what is given."""
+        return self.W_dec.shape[1]
+
+    @property
+    def width(self) -> int:
+        """Width of a row: d_in, and for a transcoder d_out more."""
+        return self.d_in + self.d_out if self.transcodes else self.d_in
 
     @property
     def d_sae(self) -> int:
         """Number of latents."""
         return self.W_enc.shape[1]
 
+    # -- rows: what is read, and what is to be given ------------------------------------------------------------------
+
+    def read(self, rows: Tensor) -> Tensor:
+        """What is read of rows [..., width]: vectors [..., d_in]; such vectors are returned as they are."""
+        return rows[..., : self.d_in] if self.transcodes else rows
+
+    def target(self, rows: Tensor) -> Tensor:
+        """What is to be given [..., d_out] for rows [..., width]."""
+        return rows[..., self.d_in :] if self.transcodes else rows
+
+    def wanted(self, rows: Tensor) -> Tensor:
+        """What codes times decoder rows are to give: the `target` without bias and skip connection [..., d_out]."""
+        wanted = self.target(rows) - self.b_dec
+        return wanted if self.W_skip is None else wanted - self.read(rows) @ self.W_skip
+
     # -- the steps of the forward pass ------------------------------------------------------------------------------
 
     def pre_activations(self, x: Tensor) -> Tensor:
         """``h`` [..., d_sae] for normalised inputs [..., d_in], in units in which decoder rows decide the support."""
+        x = self.read(x)
         h = (x - self.b_dec if self.conventions.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
         return h * self.W_dec.norm(dim=1) if self.conventions.rescale_by_decoder_norm else h
 
@@ -172,6 +224,8 @@ class SparseAutoencoder(nn.Module):
         """``|x - b_dec|`` [..., 1] of normalised inputs, where the activation reads the norm share; else None."""
         if self.activation is None or "norm" not in self.activation.inputs:
             return None
+        if self.transcodes:
+            raise ValueError("the norm share compares codes with what they explain, which a transcoder does not know")
         return (x - self.b_dec).norm(dim=-1, keepdim=True)
 
     def _refined(self, codes: Tensor, x: Tensor) -> Tensor:
@@ -209,11 +263,14 @@ class SparseAutoencoder(nn.Module):
         return self._refined(self._codes(self.pre_activations(inputs), inputs), inputs)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Reconstruction [..., d_in] of codes [..., d_sae], in normalised units where `normalise` is not "none"."""
+        """Reconstruction [..., d_out] of codes [..., d_sae], in normalised units where `normalise` is not "none".
+
+        Of a transcoder without what its skip connection adds, which `forward` knows.
+        """
         return codes @ self._rows() + self.b_dec
 
     def forward(self, x: Tensor) -> SAEOutput:
-        """Codes, reconstruction (in the units of ``x``) and pre-activations of hidden states [..., d_in].
+        """Codes, reconstruction (in the units of ``x``) and pre-activations of hidden states [..., d_in], or of rows.
 
         Raises
         ------
@@ -224,10 +281,13 @@ class SparseAutoencoder(nn.Module):
         inputs, shift, scale = self.conventions.normalised(x)
         h = self.pre_activations(inputs)
         codes = self._refined(self._codes(h, inputs), inputs)
-        return SAEOutput(codes, self.decode(codes) * scale + shift, h)
+        decoded = self.decode(codes)
+        if self.W_skip is not None:
+            decoded = decoded + self.read(inputs) @ self.W_skip
+        return SAEOutput(codes, decoded * scale + shift, h)
 
     def chunks(self, x: Tensor) -> Iterator[Tensor]:
-        """Hidden states [n, d_in] in pieces, in float32 on this SAE's device, few enough that their codes stay small.
+        """Hidden states (rows) [n, ...] in pieces, in float32 on this SAE's device, few enough that codes stay small.
 
         The one rule for the memory of whatever is measured over many tokens. Rows are computed alike in any piece.
         """
@@ -235,8 +295,11 @@ class SparseAutoencoder(nn.Module):
             yield chunk.to(self.W_enc.device, torch.float32)
 
     def _check(self, x: Tensor) -> None:
-        if x.ndim == 0 or x.shape[-1] != self.d_in:
-            raise ValueError(f"this SAE takes hidden states of width d_in = {self.d_in}, not of shape {list(x.shape)}")
+        if x.ndim == 0 or x.shape[-1] not in (self.d_in, self.width):
+            rows = f", or rows of d_in + d_out = {self.width}" if self.transcodes else ""
+            raise ValueError(
+                f"this SAE takes hidden states of width d_in = {self.d_in}{rows}, not of shape {list(x.shape)}"
+            )
 
     @property
     def dense(self) -> bool:
@@ -251,7 +314,8 @@ class SparseAutoencoder(nn.Module):
     def extra_repr(self) -> str:
         """What `repr` shows."""
         gate = f"k={self.k}" if self.k is not None else self.family
-        return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}"
+        kind = f", d_out={self.d_out}, transcodes=True" if self.transcodes else ""
+        return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}{kind}"
 
 
 def _checked(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Tensor:

@@ -19,7 +19,8 @@ __all__ = ["Outcome", "Pass", "choose_pass"]
 
 class Outcome(NamedTuple):
     """What a pass over inputs [batch, d_in] gives: the squared error (sum over d_in, mean over the batch), mean L0,
-    the penalty, if any, and what the reconstruction leaves, ``x - x_hat`` [batch, d_in]."""
+    the penalty, if any, and what the reconstruction leaves, ``x - x_hat`` [batch, d_in] (of the target [batch, d_out]
+    where inputs are a transcoder's rows)."""
 
     error: Tensor
     l0: Tensor
@@ -129,7 +130,7 @@ class L1Pass(Pass):
         h = _encoded(sae, x)
         active = active_above(h, h.new_zeros(()), sae.activation, sae.size(x))
         image = decode(active.codes, active.places, sae.W_dec)
-        target = x - sae.b_dec
+        target = sae.wanted(x)
         total = active.codes.sum() / len(x)
         if self.controller is None:
             # At the optimum of a teacher trained with L1, scaling all codes changes the loss by nothing.
@@ -178,12 +179,14 @@ class DensePass(Pass):
 
 def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
     """The pre-activations of an SAE whose norms are folded; their backward pass takes sparse gradients, x gets none."""
-    return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None)
+    return encode(
+        sae.read(x).contiguous(), sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None
+    )
 
 
 def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Squared error, and what is left, after the SAE's refinement, if it has one."""
-    target = x - sae.b_dec
+    target = sae.wanted(x)
     image = decode(active.codes, active.places, sae.W_dec) if image is None else image
     if sae.refine == "gain":
         image = image * least_squares_gain(target, image)

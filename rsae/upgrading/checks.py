@@ -56,11 +56,14 @@ def checked_l0(teacher: SparseAutoencoder, x: Tensor) -> float:
 
 def _unexplained(teacher: SparseAutoencoder, x: Tensor) -> float:
     """Squared error as a share of the variance."""
-    return float(token_errors(teacher, x).mean()) / max(float((x - x.mean(0)).square().sum(1).mean()), 1e-30)
+    y = teacher.target(x)
+    return float(token_errors(teacher, x).mean()) / max(float((y - y.mean(0)).square().sum(1).mean()), 1e-30)
 
 
 def _explained(teacher: SparseAutoencoder, x: Tensor) -> str:
     """Which change of the hidden states would make them the teacher's, if one of the usual ones does."""
+    if teacher.transcodes:
+        return ""
     x = x[:4096]
     root = teacher.d_in**0.5
     norms = x.norm(dim=1, keepdim=True).clamp_min(1e-12)
