@@ -24,15 +24,12 @@ _MODELS = {4096: "meta-llama/Llama-3.1-8B"}
 
 
 def read_llama_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> SparseAutoencoder:
-    """The SAE (JumpReLU, TopK or ReLU) of Llama Scope, for hidden states in the model's own units.
+    """The SAE or transcoder (JumpReLU, TopK or ReLU) of Llama Scope, for hidden states in the model's own units.
 
-    Raises ValueError, by name, for other activations or normalisations, a gated encoder, and transcoders.
+    Raises ValueError, by name, for other activations or normalisations, and a gated encoder.
     """
     places = config.get("hook_point_in"), config.get("hook_point_out")
-    if places[1] is not None and places[0] != places[1]:
-        raise ValueError(
-            f"{source} is a transcoder from {places[0]} to {places[1]}: it is no SAE and cannot be upgraded"
-        )
+    transcodes = places[1] is not None and places[0] != places[1]
     if config.get("use_glu_encoder"):
         raise ValueError(f"{source} has a gated encoder (use_glu_encoder), which cannot be upgraded")
     activation = config.get("act_fn")
@@ -64,12 +61,12 @@ def read_llama_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], s
         "llama-scope",
         source,
         config,
-        hook=places[0],
+        hook=f"{places[0]} -> {places[1]}" if transcodes else places[0],
         model=_MODELS.get(found["W_enc"].shape[0]),
         context_length=1024,
         prepend_bos=True,
     )
-    return SparseAutoencoder(**found, family=activation, conventions=conventions, metadata=about)
+    return SparseAutoencoder(**found, family=activation, conventions=conventions, transcodes=transcodes, metadata=about)
 
 
 def _factors(config: Mapping[str, Any], d_model: int, source: str) -> tuple[float, float]:

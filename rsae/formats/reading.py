@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import nn
 
+from rsae.formats.circuit_tracer import is_circuit_tracer, read_circuit_tracer
+from rsae.formats.crosscoders import is_crosscoder, read_crosscoder
 from rsae.formats.dictionary_learning import read_dictionary
 from rsae.formats.gemma_scope import read_gemma_scope
 from rsae.formats.goodfire import is_goodfire, read_goodfire
@@ -31,12 +33,12 @@ _WEIGHTS = {
 
 
 def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
-    """A pre-trained sparse autoencoder, in float32 on the CPU.
+    """A pre-trained sparse autoencoder or transcoder, in float32 on the CPU.
 
     ``source`` is a directory or file of sae-lens (3 to 6), sparsify, Gemma Scope (1, 2), Llama Scope, Qwen Scope,
-    Goodfire, dictionary_learning or openai/sparse_autoencoder; a live ``sae_lens`` object; or a release on the hub (of
-    SAELens's list, or the name of a repository), of which ``sae_id`` names one SAE. A local directory may stand for a
-    release.
+    Goodfire, dictionary_learning, openai/sparse_autoencoder or circuit-tracer; a live ``sae_lens`` object; or a release
+    on the hub (of SAELens's list, or the name of a repository), of which ``sae_id`` names one SAE. A local directory
+    may stand for a release.
 
     Raises FileNotFoundError where there is nothing, TypeError for another object, and ValueError for files that are
     broken, of another kind of model, or inconsistent, each in one sentence.
@@ -96,6 +98,8 @@ def _read_file(file: Path) -> SparseAutoencoder:
         return read_llama_scope(
             read_json(folder.parent / "hyperparams.json"), read_safetensors(file), str(folder.parent)
         )
+    if is_circuit_tracer(file):
+        return read_circuit_tracer(read_safetensors(file), file)
     if file.suffix in {".pt", ".pth"}:
         state, beside = read_torch(file), file.with_name(f"{file.stem}_cfg.json")
         if is_qwen_scope(file):
@@ -106,6 +110,9 @@ def _read_file(file: Path) -> SparseAutoencoder:
             return read_kissane(read_json(beside), state, str(file))
         if is_openai(state):
             return read_openai(state, str(file))
+        if is_crosscoder(state):
+            config = folder / "cfg.json"
+            return read_crosscoder(read_json(config) if config.is_file() else None, state, str(file))
         configs = [config for config in (folder / "config.json", folder.parent / "config.json") if config.is_file()]
         return read_dictionary(read_json(configs[0]) if configs else None, state, str(file))
     raise ValueError(f"{file} is no file of an SAE that is known; known are {', '.join(_WEIGHTS)} and .pt files")

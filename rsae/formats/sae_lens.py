@@ -14,6 +14,13 @@ from rsae.sae.conventions import NORMALISATIONS, Conventions
 __all__ = ["from_live", "read_sae_lens"]
 
 _BATCHTOPK = ("batchtopk", "matryoshka_batchtopk")
+_TRANSCODERS = {
+    "transcoder": "relu",
+    "skip_transcoder": "relu",
+    "jumprelu_transcoder": "jumprelu",
+    "jumprelu_skip_transcoder": "jumprelu",
+    "rational_transcoder": "rational",
+}
 _SCALES = ("scaling_factor", "finetuning_scaling_factor")
 _THRESHOLDS = {"jumprelu": ("threshold", "log_threshold")} | dict.fromkeys(_BATCHTOPK, ("topk_threshold",))
 _SCALED_OUTSIDE = ("expected_average_only_in", "covariance_whitening")
@@ -24,28 +31,35 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
 
     Gated SAEs become the JumpReLU SAE that they are; training checkpoints of BatchTopK and Matryoshka become JumpReLU,
     as SAELens itself saves them; a fine-tuning scale of codes goes into the decoder. Raises ValueError, by name, for
-    architectures that are no SAE with one linear encoder (transcoders, AbsTopK, temporal, matching pursuit).
+    architectures that have not one linear encoder (AbsTopK, temporal, matching pursuit).
     """
     architecture = _architecture(config)
+    transcodes = architecture in _TRANSCODERS
+    skips = "skip" in architecture or (architecture == "rational_transcoder" and "W_skip" in tensors)
+    architecture = _TRANSCODERS.get(architecture, architecture)
     record = config.get("rational") if architecture == "rational" else {}
     if not isinstance(record, Mapping):
         raise ValueError(f"the configuration of {source} is of a rational SAE but has no entry 'rational'")
     family = {"standard": "relu", "rational": str(record.get("family"))}.get(architecture, architecture)
     names = ("W_enc", "W_dec", "b_dec", *(("b_gate", "b_mag", "r_mag") if architecture == "gated" else ("b_enc",)))
-    found = weights(tensors, source, (*_SCALES, *_THRESHOLDS.get(family, ())), **{name: name for name in names})
+    skip = {"W_skip": "W_skip.T"} if skips else {}
+    found = weights(tensors, source, (*_SCALES, *_THRESHOLDS.get(family, ())), **{name: name for name in names}, **skip)
     W_enc, W_dec = found["W_enc"], found["W_dec"]
     check_size(config.get("d_in"), W_enc.shape[0], "d_in", source)
     check_size(config.get("d_sae"), W_enc.shape[1], "d_sae", source)
-    if W_dec.shape != W_enc.T.shape:
+    if transcodes:
+        check_size(config.get("d_out"), W_dec.shape[1], "d_out", source)
+    elif W_dec.shape != W_enc.T.shape:
         raise ValueError(f"W_dec of {source} is {list(W_dec.shape)}, but W_enc is {list(W_enc.shape)}")
     rescale = _flag(config, "rescale_acts_by_decoder_norm", False, source)
     options = found | {
         "W_dec": _scaled(config, tensors, W_dec, source),
         "conventions": Conventions(
-            apply_b_dec_to_input=_flag(config, "apply_b_dec_to_input", True, source),
+            apply_b_dec_to_input=_flag(config, "apply_b_dec_to_input", not transcodes, source),
             rescale_by_decoder_norm=rescale and family in {"topk", "groupmax"},
             normalise=_normalisation(config, source),
         ),
+        "transcodes": transcodes,
         "metadata": _metadata(config, source),
     }
     if architecture == "gated":
@@ -80,7 +94,7 @@ def _architecture(config: Mapping[str, Any]) -> str:
     if architecture == "topk" and (config.get("activation_fn_kwargs") or {}).get("signed"):
         raise ValueError("a TopK SAE with signed codes (AbsTopK) cannot be upgraded; relu, jumprelu and topk can")
     known = ("standard", "topk", "jumprelu", "gated", "batchtopk", "matryoshka_batchtopk", "rational")
-    if architecture not in known:
+    if architecture not in (*known, *_TRANSCODERS):
         raise ValueError(f"SAEs of architecture {architecture!r} cannot be upgraded; {', '.join(known[:4])} can")
     return str(architecture)
 
@@ -134,11 +148,13 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
     about = dict(nested) if isinstance(nested, Mapping) else dict(config)
     outside = config.get("normalize_activations")
     outside = "expected_average_only_in" if outside is True else outside
+    hook = about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point")
+    to = about.get("hf_hook_name_out") or about.get("hook_name_out")
     return described(
         "sae-lens",
         source,
         config,
-        hook=about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point"),
+        hook=f"{hook} -> {to}" if hook and to else hook,
         model=about.get("model_name"),
         context_length=about.get("context_size"),
         prepend_bos=about.get("prepend_bos"),

@@ -40,24 +40,16 @@ def test_gemma_scope(tmp_path, version):
     assert sae.metadata["hook"] in {"blocks.3.hook_resid_post", "model.layers.3"}
 
 
-@pytest.mark.parametrize("said", [{"type": "transcoder"}, {"type": "crosscoder"}, {"hf_hook_point_out": "model.x"}])
-def test_transcoders_of_gemma_scope_are_refused_by_what_their_configuration_says(tmp_path, said):
+@pytest.mark.parametrize("said", [{"type": "crosscoder"}, {"type": "clt"}])
+def test_crosscoders_of_gemma_scope_are_refused_by_what_their_configuration_says(tmp_path, said):
     arrays = {name.lower(): value.contiguous() for name, value in (W | {"threshold": THRESHOLD}).items()}
     save_file(arrays, tmp_path / "params.safetensors")
     config = {"architecture": "jump_relu", "type": "sae"}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert load_sae(tmp_path).family == "jumprelu"
     (tmp_path / "config.json").write_text(json.dumps({**config, "hf_hook_point_in": "model.y", **said}))
-    with pytest.raises(ValueError, match="is a transcoder"):
+    with pytest.raises(ValueError, match="crosscoder or a cross-layer transcoder"):
         load_sae(tmp_path)
-
-
-def test_transcoders_of_gemma_scope_1_are_told_by_their_release(tmp_path):
-    folder = tmp_path / "gemma-scope-2b-pt-transcoders/layer_3"
-    folder.mkdir(parents=True)
-    np.savez(folder / "params.npz", **{name: value.numpy() for name, value in (W | {"threshold": THRESHOLD}).items()})
-    with pytest.raises(ValueError, match="is a transcoder"):
-        load_sae(folder)
 
 
 def test_qwen_scope(tmp_path):

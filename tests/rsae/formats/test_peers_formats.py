@@ -213,11 +213,10 @@ def test_the_hand_written_layouts_too(sae_lens, tmp_path):
 
 
 def test_what_sae_lens_has_and_cannot_be_upgraded_is_refused(sae_lens, tmp_path):
-    for name in ("abstopk", "temporal", "matching_pursuit", "transcoder", "skip_transcoder", "jumprelu_transcoder"):
+    for name in ("abstopk", "temporal", "matching_pursuit"):
         cls, config = sae_lens.registry.get_sae_class(name)
-        options = {"d_out": D_IN, "apply_b_dec_to_input": False} if "transcoder" in name else {}
         try:
-            theirs = cls(config(d_in=D_IN, d_sae=D_SAE, **options))
+            theirs = cls(config(d_in=D_IN, d_sae=D_SAE))
         except AssertionError:  # the temporal SAE is never as small as this
             (tmp_path / name).mkdir()
             lens("standard")(tmp_path / name)
@@ -229,6 +228,38 @@ def test_what_sae_lens_has_and_cannot_be_upgraded_is_refused(sae_lens, tmp_path)
                 load_sae(theirs)
         with pytest.raises(ValueError, match=r"cannot be upgraded|no SAE"):
             load_sae(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["transcoder", "skip_transcoder", "jumprelu_transcoder", "jumprelu_skip_transcoder"])
+@torch.no_grad()
+def test_transcoders_of_sae_lens(sae_lens, tmp_path, name):
+    """Read from their file and from a live one, and written so that SAELens computes the same."""
+    cls, config = sae_lens.registry.get_sae_class(name)
+    theirs = shaken(cls(config(d_in=D_IN, d_sae=D_SAE, d_out=10, apply_b_dec_to_input=False)))
+    if "jumprelu" in name:
+        theirs.threshold.data = theirs.threshold.data.abs() + 0.2
+    theirs.save_model(tmp_path / "in")
+    codes, out = theirs.encode(X), theirs(X)
+    for ours in (load_sae(tmp_path / "in"), load_sae(theirs)):
+        assert torch.equal(ours.encode(X) != 0, codes != 0)
+        torch.testing.assert_close(ours(X).reconstruction, out, rtol=1e-5, atol=1e-5)
+    again = sae_lens.SAE.load_from_disk(save_sae(ours, tmp_path / "out"))
+    assert again.cfg.architecture() == name
+    torch.testing.assert_close(again(X), out, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@torch.no_grad()
+def test_transcoders_of_sparsify(tmp_path, skip):
+    library = pytest.importorskip("sparsify", exc_type=ImportError)
+    config = importlib.import_module("sparsify.config").SparseCoderConfig(
+        k=K, num_latents=D_SAE, transcode=True, skip_connection=skip
+    )
+    theirs = shaken(library.SparseCoder(D_IN, config))
+    theirs.save_to_disk(tmp_path / "layers.3.mlp")
+    sae = load_sae(tmp_path / "layers.3.mlp")
+    torch.testing.assert_close(sae(X).reconstruction, theirs(X).sae_out, rtol=1e-5, atol=1e-5)
+    assert sae.metadata["hook"] == "layers.3.mlp.input -> layers.3.mlp"
 
 
 LAYOUTS = {
