@@ -26,6 +26,7 @@ class StandaloneSAE(nn.Module):
     W_dec: Tensor
     b_dec: Tensor
     threshold: Tensor
+    W_skip: Tensor
 
     def __init__(self, config: dict[str, Any], weights: dict[str, Tensor]) -> None:
         super().__init__()
