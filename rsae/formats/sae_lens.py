@@ -35,7 +35,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     """
     architecture = _architecture(config)
     transcodes = architecture in _TRANSCODERS
-    skips = "skip" in architecture or (architecture == "rational_transcoder" and "W_skip" in tensors)
+    skips = "skip" in architecture or (architecture == "rational_transcoder" and config.get("skip") is True)
     architecture = _TRANSCODERS.get(architecture, architecture)
     record = config.get("rational") if architecture == "rational" else {}
     if not isinstance(record, Mapping):

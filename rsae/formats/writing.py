@@ -31,8 +31,7 @@ def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = Fals
     An SAE with its own gate is an ordinary SAELens one (architecture ``standard``, ``jumprelu`` or ``topk``); with a
     rational activation, a refinement, or the gate GroupMax its architecture is ``rational``, which
     ``import rsae.saelens`` makes known to SAELens. A ReLU or JumpReLU transcoder is one of SAELens's; any other is a
-    ``rational_transcoder``, which `load_sae` alone reads. All is written beside the target and renamed into place at
-    the end.
+    ``rational_transcoder``, made known alike. All is written beside the target and renamed into place at the end.
 
     Raises FileExistsError for a directory that is not empty (with ``overwrite`` only where it holds anything but an
     SAE), NotADirectoryError for a file, FileNotFoundError where the parent does not exist.
@@ -103,6 +102,8 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
     }
     if sae.transcodes:
         config["d_out"] = sae.d_out
+        if not ordinary:
+            config["skip"] = sae.W_skip is not None
     if sae.k is not None:
         config |= {"k": sae.k, "rescale_acts_by_decoder_norm": sae.conventions.rescale_by_decoder_norm}
     if not ordinary:

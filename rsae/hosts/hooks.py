@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rsae.hosts.anatomy import KINDS, part_of
 from rsae.hosts.dialects import is_transformer_lens, logits_of
-from rsae.hosts.places import KINDS, place_in
 
 __all__ = ["Between", "Hook", "capture", "layers_before", "layers_of", "reached", "replacing", "resolve_hook"]
 
+_LAYER_NAME = re.compile(r"(?:\w+\.)*(?:layers|h)\.(\d+)(\.input|\.output)?")
 _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.(.+)")
 
 
@@ -76,10 +77,10 @@ def resolve_hook(model: nn.Module, name: str) -> "Hook | Between":
 
     Accepted are the dotted name of a module (``model.layers.2``, ``transformer.h.7.mlp``, ``gpt_neox.layers.3``), whose
     output is meant, or with ``.input`` behind it (``model.layers.2.self_attn.o_proj.input``) whose input; a unique
-    ending of one (``layers.2.mlp``); and the names of TransformerLens (`rsae.hosts.places`), such as
+    ending of one (``layers.2.mlp``); and the names of TransformerLens (`rsae.hosts.anatomy`), such as
     ``blocks.10.hook_resid_post``, ``blocks.10.hook_mlp_out`` and ``blocks.10.attn.hook_z``. In a TransformerLens model
-    they are its own hook points. Two of them with an arrow, ``blocks.3.mlp.hook_in -> blocks.3.hook_mlp_out``, are what
-    a transcoder reads and what it gives.
+    they are its own hook points, and the name of a layer is its output. Two of them with an arrow,
+    ``blocks.3.mlp.hook_in -> blocks.3.hook_mlp_out``, are what a transcoder reads and what it gives.
 
     Raises ValueError, with the nearest names, where the model has no such place.
     """
@@ -95,6 +96,8 @@ def _resolved(model: nn.Module, name: str) -> Hook:
     names = [n for n, _ in model.named_modules() if n]
     if is_transformer_lens(model) and (found := _at_hook_point(model, name)):
         return found
+    if is_transformer_lens(model) and (match := _LAYER_NAME.fullmatch(name)):
+        return _resolved(model, f"blocks.{match[1]}.hook_resid_{'pre' if match[2] == '.input' else 'post'}")
     if name in names:
         return Hook(name, name)
     if not is_transformer_lens(model) and (match := _BLOCK_NAME.fullmatch(name)):
@@ -129,17 +132,17 @@ def _in_layer(model: nn.Module, name: str, number: int, kind: str) -> Hook:
     prefix, layers = _layers(model)
     if number >= len(layers):
         raise ValueError(f"the model has no {name!r}: its layers are blocks.0 to blocks.{len(layers) - 1}")
-    place = place_in(layers[number], kind)
-    if place is None:
-        there = [f"blocks.{number}.{other}" for other in KINDS if place_in(layers[number], other)]
+    part = part_of(layers[number], kind)
+    if part is None:
+        there = [f"blocks.{number}.{other}" for other in KINDS if part_of(layers[number], other)]
         near = difflib.get_close_matches(name, there, n=3, cutoff=0.8) or there
         raise ValueError(
             f"no place {name!r} is known in {type(layers[number]).__name__}; near names: {', '.join(near)}, "
             f"or a module's, such as {next(n for n, _ in model.named_modules() if n.startswith(f'{prefix}.{number}.'))}"
         )
     layer = f"{prefix}.{number}"
-    module = f"{layer}.{place.module}" if place.module else layer
-    return Hook(name, module, place.reads_input, layer if place.onto_input else None)
+    module = f"{layer}.{part.module}" if part.module else layer
+    return Hook(name, module, part.reads_input, layer if part.onto_input else None)
 
 
 def _known(model: nn.Module) -> list[str]:
@@ -152,7 +155,7 @@ def _known(model: nn.Module) -> list[str]:
     except ValueError:
         return []
     known = [f"{prefix}.{i}" for i in range(len(layers))]
-    return known + [f"blocks.{i}.{kind}" for i, layer in enumerate(layers) for kind in KINDS if place_in(layer, kind)]
+    return known + [f"blocks.{i}.{kind}" for i, layer in enumerate(layers) for kind in KINDS if part_of(layer, kind)]
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:

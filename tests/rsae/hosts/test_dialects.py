@@ -134,6 +134,14 @@ def test_its_divergence_has_the_slope_of_plain_autograd():
         torch.testing.assert_close(gradient, slope, rtol=1e-3, atol=1e-6)
 
 
+def test_the_name_of_a_layer_in_a_hugging_face_model_is_its_stream():
+    model = HookedTransformer()
+    for name, other in (("model.layers.1", "post"), ("layers.1.input", "pre"), ("transformer.h.1.output", "post")):
+        assert resolve_hook(model, name).module == f"blocks.1.hook_resid_{other}"
+    with pytest.raises(ValueError, match="has no hook"):
+        resolve_hook(model, "model.layers.9")
+
+
 def test_hook_points_that_are_off_or_not_there_are_refused():
     model = HookedTransformer()
     with pytest.raises(ValueError, match=r"never reaches 'blocks\.1\.hook_mlp_in'; its configuration"):

@@ -6,6 +6,7 @@ import torch
 from rsae.data.states import hidden_states
 from rsae.evaluation.comparison import token_errors
 from rsae.evaluation.metrics import evaluate
+from rsae.formats import load_sae
 from rsae.hosts.hooks import capture, replacing, resolve_hook
 from rsae.hosts.splicing import Splicing
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -172,6 +173,38 @@ def test_the_divergence_and_its_gradient_are_for_what_comes_out():
     assert float((gradient * way).sum()) == pytest.approx(float(rise) / 2e-2, rel=2e-2)
     assert float(passage.divergence(passage.vectors[:, 32:])[0]) == pytest.approx(0, abs=1e-6)
     assert value > 0
+
+
+def test_an_upgrade_with_its_host(tmp_path):
+    """A nearly linear MLP, and a transcoder that is its linear part: figures, evidence and files, with a KL stage."""
+    pair = tiny_model("llama"), tiny_tokenizer()
+    states = hidden_states(pair, tiny_text(60), HOOK, context_length=40)
+    x, y = states.train[:, :32], states.train[:, 32:]
+    centred = y - y.mean(0)
+    linear = torch.linalg.lstsq(torch.cat([x, x.relu()], 1), centred).solution
+    sae = SparseAutoencoder(
+        W_enc=torch.cat([torch.eye(32), -torch.eye(32)], 1),
+        b_enc=torch.zeros(64),
+        W_dec=torch.cat([linear[:32] + linear[32:], -linear[:32]]),
+        b_dec=y.mean(0),
+        family="topk",
+        k=28,
+        transcodes=True,
+        conventions=Conventions(False, rescale_by_decoder_norm=True),
+        metadata={"hook": HOOK},
+    )
+    settings = Settings(objective="mse+kl", batch_size=64)
+    result = upgrade(sae, states, steps=10, device="cpu", out=tmp_path / "run", settings=settings)
+    columns = result.report.columns
+    assert columns["teacher"]["explained_variance"].value > 0.05
+    assert columns["teacher"]["delta_ce"].value == pytest.approx(
+        columns["teacher"]["ce_spliced"].value - columns["teacher"]["ce_clean"].value
+    )
+    assert columns["upgraded"]["mse"].value < columns["teacher"]["mse"].value
+    assert "-> blocks.2.hook_mlp_out" in columns["teacher"]["ce_clean"].definition
+    again = load_sae(tmp_path / "run/sae")
+    assert (again.transcodes, again.metadata["hook"]) == (True, HOOK)
+    assert "y - y_hat" in (tmp_path / "run/report.json").read_text(encoding="utf-8")
 
 
 def test_places_the_wrong_way_round_are_refused():

@@ -1,4 +1,4 @@
-"""TransformerLens's names of places in a decoder layer, as modules of Hugging Face's layers.
+"""The parts of a decoder layer: TransformerLens's names of places, as modules of Hugging Face's layers.
 
 A layer of Hugging Face's adds two terms to its residual stream, ``mid = pre + attention`` and ``post = mid + mlp``:
 
@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-__all__ = ["KINDS", "Place", "place_in"]
+__all__ = ["KINDS", "Part", "part_of"]
 
 _ATTENTION = ("self_attn", "attn", "attention")
 _HEADS = ("o_proj", "c_proj", "attention.out_proj", "out_proj", "dense")
@@ -39,7 +39,7 @@ KINDS = (
 _OTHER_SPELLINGS = {"hook_z": "attn.hook_z"}
 
 
-class Place(NamedTuple):
+class Part(NamedTuple):
     """A module inside a layer ("": the layer itself), whether its input is meant, and whether the layer's is added."""
 
     module: str
@@ -47,40 +47,40 @@ class Place(NamedTuple):
     onto_input: bool = False
 
 
-def place_in(layer: nn.Module, kind: str) -> Place | None:
-    """The place in a layer that TransformerLens calls ``kind``; None where the layer has none that is known.
+def part_of(layer: nn.Module, kind: str) -> Part | None:
+    """The part of a layer that TransformerLens calls ``kind``; None where the layer has none that is known.
 
     >>> layer = nn.ModuleDict({"mlp": nn.Linear(2, 2), "self_attn": nn.Linear(2, 2)})
-    >>> place_in(layer, "hook_resid_pre"), place_in(layer, "hook_mlp_out")
-    (Place(module='', reads_input=True, onto_input=False), Place(module='mlp', reads_input=False, onto_input=False))
+    >>> part_of(layer, "hook_resid_pre"), part_of(layer, "hook_mlp_out")
+    (Part(module='', reads_input=True, onto_input=False), Part(module='mlp', reads_input=False, onto_input=False))
     """
     kind = _OTHER_SPELLINGS.get(kind, kind)
-    return dict(_places(layer)).get(kind)
+    return dict(_parts(layer)).get(kind)
 
 
-def _places(layer: nn.Module) -> Iterator[tuple[str, Place]]:
-    yield "hook_resid_pre", Place("", reads_input=True)
-    yield "hook_resid_post", Place("")
+def _parts(layer: nn.Module) -> Iterator[tuple[str, Part]]:
+    yield "hook_resid_pre", Part("", reads_input=True)
+    yield "hook_resid_post", Part("")
     attention, mlp = _first(layer, _ATTENTION), _first(layer, ("mlp",))
     if attention is None or mlp is None or hasattr(layer, "residual_multiplier") or hasattr(layer, "altup"):
         return
     behind = _first(layer, ("post_feedforward_layernorm",))  # then norms stand behind attention and MLP, too
     if first := _first(layer, _FIRST_NORM):
-        yield "ln1.hook_normalized", Place(first)
+        yield "ln1.hook_normalized", Part(first)
     if heads := _first(layer, _HEADS, attention):
-        yield "attn.hook_z", Place(heads, reads_input=True)
+        yield "attn.hook_z", Part(heads, reads_input=True)
     if down := _first(layer, _DOWN, mlp):
-        yield "mlp.hook_post", Place(down, reads_input=True)
-    yield "mlp.hook_in", Place(mlp, reads_input=True)
+        yield "mlp.hook_post", Part(down, reads_input=True)
+    yield "mlp.hook_in", Part(mlp, reads_input=True)
     adds = "post_attention_layernorm" if behind else attention
-    yield "hook_attn_out", Place(adds)
-    yield "hook_mlp_out", Place(behind or mlp)
+    yield "hook_attn_out", Part(adds)
+    yield "hook_mlp_out", Part(behind or mlp)
     second = _first(layer, ("pre_feedforward_layernorm", "ln_2") + (() if behind else ("post_attention_layernorm",)))
     if second:
-        yield "ln2.hook_normalized", Place(second)
-        yield "hook_mlp_in", Place(second, reads_input=True)
+        yield "ln2.hook_normalized", Part(second)
+        yield "hook_mlp_in", Part(second, reads_input=True)
     if (second or behind) and not _parallel(layer):
-        yield "hook_resid_mid", Place(adds, onto_input=True)
+        yield "hook_resid_mid", Part(adds, onto_input=True)
 
 
 def _first(layer: nn.Module, names: tuple[str, ...], inside: str = "") -> str | None:
