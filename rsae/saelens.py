@@ -21,6 +21,7 @@ from rsae.formats.record import recorded
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
 from rsae.sae.fold import fold_decoder_norms
+from rsae.sae.transcoder import Transcoder
 
 __all__ = ["RationalSAE", "RationalSAEConfig", "RationalTranscoder", "RationalTranscoderConfig"]
 
@@ -64,7 +65,7 @@ class RationalSAE(SAE[RationalSAEConfig]):
                 family=self.cfg.rational.get("family"),
                 k=self.cfg.k,
                 conventions=Conventions(self.cfg.apply_b_dec_to_input, self.cfg.rescale_acts_by_decoder_norm),
-                transcodes=isinstance(self, RationalTranscoder),
+                kind=Transcoder if isinstance(self, RationalTranscoder) else SparseAutoencoder,
             )
             self.__dict__["_made"] = core  # past nn.Module: it must not appear among the modules and weights
         core.to(self.W_enc.device)

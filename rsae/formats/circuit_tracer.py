@@ -7,8 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from rsae.formats.checked import described, integer, weights
-from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.sae.conventions import Conventions
+from rsae.sae.transcoder import Transcoder
 
 __all__ = ["is_circuit_tracer", "read_circuit_tracer"]
 
@@ -22,7 +21,7 @@ def is_circuit_tracer(file: Path) -> bool:
     return _FILE.fullmatch(file.name) is not None
 
 
-def read_circuit_tracer(tensors: Mapping[str, Tensor], file: Path) -> SparseAutoencoder:
+def read_circuit_tracer(tensors: Mapping[str, Tensor], file: Path) -> Transcoder:
     """The transcoder of a layer, from what the MLP reads to what it gives: JumpReLU, TopK or ReLU, as its weights tell.
 
     W_enc is stored [d_sae, d_in], W_skip [d_out, d_in]. Raises ValueError for weights that are not understood.
@@ -44,8 +43,7 @@ def read_circuit_tracer(tensors: Mapping[str, Tensor], file: Path) -> SparseAuto
     ends = [about.get(f"feature_{end}_hook") for end in ("input", "output")]
     hook = f"blocks.{layer[1]}.{ends[0]} -> blocks.{layer[1]}.{ends[1]}" if layer and all(ends) else None
     metadata = described("circuit-tracer", source, {}, hook=hook, model=about.get("model_name"))
-    conventions = Conventions(apply_b_dec_to_input=False)
-    return SparseAutoencoder(**found, family=family, transcodes=True, conventions=conventions, metadata=metadata)  # type: ignore[arg-type]
+    return Transcoder(**found, family=family, metadata=metadata)
 
 
 def _settings(file: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from rsae.formats.checked import check_size, described, weights
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
+from rsae.sae.transcoder import Transcoder
 
 __all__ = ["read_gemma_scope"]
 
@@ -48,4 +49,5 @@ def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], s
     found["threshold"] = found["threshold"].clamp_min(0.0)
     about = described("gemma-scope", source, config, hook=hook, model=config.get("model_name"))
     conventions = Conventions(apply_b_dec_to_input=False)
-    return SparseAutoencoder(**found, family="jumprelu", conventions=conventions, transcodes=transcodes, metadata=about)
+    kind = Transcoder if transcodes else SparseAutoencoder
+    return kind(**found, family="jumprelu", conventions=conventions, metadata=about)

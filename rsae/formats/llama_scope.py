@@ -16,6 +16,7 @@ from torch import Tensor
 from rsae.formats.checked import check_size, described, integer, number, weights
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
+from rsae.sae.transcoder import Transcoder
 
 __all__ = ["read_llama_scope"]
 
@@ -66,7 +67,8 @@ def read_llama_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], s
         context_length=1024,
         prepend_bos=True,
     )
-    return SparseAutoencoder(**found, family=activation, conventions=conventions, transcodes=transcodes, metadata=about)
+    kind = Transcoder if transcodes else SparseAutoencoder
+    return kind(**found, family=activation, conventions=conventions, metadata=about)
 
 
 def _factors(config: Mapping[str, Any], d_model: int, source: str) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from rsae.formats.checked import check_size, described, float_tensor, gated_as_j
 from rsae.formats.record import recorded
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import NORMALISATIONS, Conventions
+from rsae.sae.transcoder import Transcoder
 
 __all__ = ["from_live", "read_sae_lens"]
 
@@ -59,7 +60,6 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
             rescale_by_decoder_norm=rescale and family in {"topk", "groupmax"},
             normalise=_normalisation(config, source),
         ),
-        "transcodes": transcodes,
         "metadata": _metadata(config, source),
     }
     if architecture == "gated":
@@ -74,7 +74,8 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
         options["threshold"] = _threshold(tensors, source)
     if family in {"topk", "groupmax"}:
         options["k"] = integer(_k(config), "k", source)
-    return recorded(record, source, **options, family=family)
+    kind = Transcoder if transcodes else SparseAutoencoder
+    return recorded(record, source, kind, **options, family=family)
 
 
 def from_live(sae: Any) -> SparseAutoencoder:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rsae.formats.checked import check_size, described, integer, weights
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.sae.conventions import Conventions
+from rsae.sae.transcoder import Transcoder
 
 __all__ = ["read_sparsify"]
 
@@ -46,6 +46,5 @@ def read_sparsify(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     if transcodes:
         hook = f"{Path(source).name}.input -> {Path(source).name}" if layer else None
     about = described("sparsify", source, config, hook=hook)
-    found |= {"k": integer(config.get("k"), "k", source), "transcodes": transcodes}
-    conventions = Conventions(apply_b_dec_to_input=not transcodes)
-    return SparseAutoencoder(**found, family=activation, conventions=conventions, metadata=about)
+    kind = Transcoder if transcodes else SparseAutoencoder
+    return kind(**found, family=activation, k=integer(config.get("k"), "k", source), metadata=about)

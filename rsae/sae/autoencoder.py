@@ -1,9 +1,4 @@
-"""`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax in one class, with the teacher's gate or a rational one.
-
-A transcoder is the same with another target: it reads one vector of the host, and gives another. What is measured and
-trained on are then *rows* [x, y], what it reads followed by what it is to give. An autoencoder's row is x, its own
-target, so that whatever handles rows handles both.
-"""
+"""`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax in one class, with the teacher's gate or a rational one."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, cast
@@ -33,7 +28,7 @@ class SAEOutput(NamedTuple):
 
 
 class SparseAutoencoder(nn.Module):
-    """A sparse autoencoder, as its equations::
+    """A sparse autoencoder, as its equations (`rsae.sae.transcoder` has those of one with another target)::
 
         h     = W_enc^T (x - b_dec) + b_enc        (without "- b_dec" where apply_b_dec_to_input is False)
         S     = {j : h_j > 0}                      relu
@@ -42,7 +37,6 @@ class SparseAutoencoder(nn.Module):
                 the largest h_j of each of k groups of neighbours, if positive   groupmax
         z_j   = h_j on S, or h_j rho(tau / h_j) with a `RationalActivation`; exactly 0 elsewhere
         x_hat = W_dec^T z + b_dec                  (rows divided by their norm with rescale_by_decoder_norm)
-                + W_skip^T x                       (transcoders with a skip connection alone)
 
     with ``tau`` the threshold that the gate uses: 0, threshold_j, the (k+1)-th largest pre-activation of the token, or
     the second largest of the group.
@@ -50,8 +44,7 @@ class SparseAutoencoder(nn.Module):
     Parameters
     ----------
     W_enc, b_enc, W_dec, b_dec:
-        Arrays or tensors [d_in, d_sae], [d_sae], [d_sae, d_out], [d_out]; copied to float32 parameters. ``d_out`` is
-        d_in but for transcoders.
+        Arrays or tensors [d_in, d_sae], [d_sae], [d_sae, d_in], [d_in]; copied to float32 parameters.
     family:
         ``"relu"``, ``"jumprelu"``, ``"topk"`` or ``"groupmax"``.
     k:
@@ -67,9 +60,6 @@ class SparseAutoencoder(nn.Module):
         ``"residual"``: one step ``z <- max(z + eta W_dec (x - x_hat), 0)`` on the support, ``"residual_twice"``: two,
         each with its eta; ``"search"``, ``"search_twice"``: the same with eta times the step that is best for the
         token. Not activations: they read the other codes, and cost more decodes (`rsae.sae.refinement`).
-    transcodes, W_skip:
-        Whether x_hat is to be another vector than x (`target`), and the skip connection [d_in, d_out], if there is one.
-        A transcoder is not refined, subtracts no b_dec and normalises nothing: its target is not known to it.
     metadata:
         Free form (hook name, source, the config as read).
 
@@ -87,6 +77,7 @@ class SparseAutoencoder(nn.Module):
     threshold: nn.Parameter | None
     residual_step: nn.Parameter | None
     W_skip: nn.Parameter | None
+    transcodes = False
 
     def __init__(
         self,
@@ -101,8 +92,6 @@ class SparseAutoencoder(nn.Module):
         activation: Activation | None = None,
         conventions: Conventions = PLAIN,
         refine: str = "none",
-        transcodes: bool = False,
-        W_skip: Any = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -116,11 +105,9 @@ class SparseAutoencoder(nn.Module):
         d_in, d_sae = encoder.shape
         self.W_enc = nn.Parameter(encoder)
         self.b_enc = nn.Parameter(_checked("b_enc", b_enc, (d_sae,)))
-        decoder = _checked("W_dec", W_dec, None if transcodes else (d_sae, d_in))
-        if decoder.ndim != 2 or len(decoder) != d_sae:
-            raise ValueError(f"W_dec must have shape [{d_sae}, d_out] to fit W_enc, not {list(decoder.shape)}")
-        self.W_dec = nn.Parameter(decoder)
-        self.b_dec = nn.Parameter(_checked("b_dec", b_dec, (decoder.shape[1],)))
+        d_out = self._given(W_dec, d_in)
+        self.W_dec = nn.Parameter(_checked("W_dec", W_dec, (d_sae, d_out)))
+        self.b_dec = nn.Parameter(_checked("b_dec", b_dec, (d_out,)))
         if (family == "jumprelu") != (threshold is not None):
             raise ValueError("family 'jumprelu' needs a threshold [d_sae], and no other family takes one")
         if (family in ("topk", "groupmax")) != (k is not None):
@@ -133,13 +120,6 @@ class SparseAutoencoder(nn.Module):
             raise ValueError(
                 "rescale_by_decoder_norm is for family 'topk': fold the norms of others into their weights"
             )
-        if W_skip is not None and not transcodes:
-            raise ValueError("a skip connection belongs to a transcoder; give transcodes=True")
-        if transcodes and (refine != "none" or conventions.apply_b_dec_to_input or conventions.normalise != "none"):
-            raise ValueError(
-                "a transcoder is not refined (its target is not known to it), subtracts no b_dec from its input "
-                "(apply_b_dec_to_input) and normalises nothing"
-            )
         if threshold is not None:
             values = torch.as_tensor(threshold, dtype=torch.float32)
             threshold = nn.Parameter(
@@ -147,9 +127,7 @@ class SparseAutoencoder(nn.Module):
             )
         self.register_parameter("threshold", threshold)
         self.register_parameter("residual_step", first_steps(refine))
-        skip = None if W_skip is None else nn.Parameter(_checked("W_skip", W_skip, (d_in, decoder.shape[1])))
-        self.register_parameter("W_skip", skip)
-        self.transcodes = transcodes
+        self.register_parameter("W_skip", None)
         self.family: Family = family
         self.k = k
         self.activation = activation
@@ -168,29 +146,36 @@ class SparseAutoencoder(nn.Module):
         return self.W_dec.shape[1]
 
     @property
-    def width(self) -> int:
-        """Width of a row: d_in, and for a transcoder d_out more."""
-        return self.d_in + self.d_out if self.transcodes else self.d_in
-
-    @property
     def d_sae(self) -> int:
         """Number of latents."""
         return self.W_enc.shape[1]
 
-    # -- rows: what is read, and what is to be given ------------------------------------------------------------------
+    # -- rows: what is read, and what is to be given; of an autoencoder they are the hidden states -------------------
+
+    @property
+    def width(self) -> int:
+        """Width of a row."""
+        return self.d_in
 
     def read(self, rows: Tensor) -> Tensor:
-        """What is read of rows [..., width]: vectors [..., d_in]; such vectors are returned as they are."""
-        return rows[..., : self.d_in] if self.transcodes else rows
+        """What is read of rows [..., width]: vectors [..., d_in]."""
+        return rows
 
     def target(self, rows: Tensor) -> Tensor:
-        """What is to be given [..., d_out] for rows [..., width]."""
-        return rows[..., self.d_in :] if self.transcodes else rows
+        """What is to be given for rows [..., width]: vectors [..., d_out]."""
+        return rows
 
     def wanted(self, rows: Tensor) -> Tensor:
-        """What codes times decoder rows are to give: the `target` without bias and skip connection [..., d_out]."""
-        wanted = self.target(rows) - self.b_dec
-        return wanted if self.W_skip is None else wanted - self.read(rows) @ self.W_skip
+        """What codes times decoder rows are to give: the `target` without all else that is added [..., d_out]."""
+        return self.target(rows) - self.b_dec
+
+    def _given(self, W_dec: Any, d_in: int) -> int:
+        """Width of what is given."""
+        return d_in
+
+    def _whole(self, decoded: Tensor, inputs: Tensor) -> Tensor:
+        """All that is given, of what is decoded."""
+        return decoded
 
     # -- the steps of the forward pass ------------------------------------------------------------------------------
 
@@ -224,8 +209,6 @@ class SparseAutoencoder(nn.Module):
         """``|x - b_dec|`` [..., 1] of normalised inputs, where the activation reads the norm share; else None."""
         if self.activation is None or "norm" not in self.activation.inputs:
             return None
-        if self.transcodes:
-            raise ValueError("the norm share compares codes with what they explain, which a transcoder does not know")
         return (x - self.b_dec).norm(dim=-1, keepdim=True)
 
     def _refined(self, codes: Tensor, x: Tensor) -> Tensor:
@@ -263,10 +246,7 @@ class SparseAutoencoder(nn.Module):
         return self._refined(self._codes(self.pre_activations(inputs), inputs), inputs)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Reconstruction [..., d_out] of codes [..., d_sae], in normalised units where `normalise` is not "none".
-
-        Of a transcoder without what its skip connection adds, which `forward` knows.
-        """
+        """Reconstruction [..., d_out] of codes [..., d_sae], in normalised units where `normalise` is not "none"."""
         return codes @ self._rows() + self.b_dec
 
     def forward(self, x: Tensor) -> SAEOutput:
@@ -281,10 +261,7 @@ class SparseAutoencoder(nn.Module):
         inputs, shift, scale = self.conventions.normalised(x)
         h = self.pre_activations(inputs)
         codes = self._refined(self._codes(h, inputs), inputs)
-        decoded = self.decode(codes)
-        if self.W_skip is not None:
-            decoded = decoded + self.read(inputs) @ self.W_skip
-        return SAEOutput(codes, decoded * scale + shift, h)
+        return SAEOutput(codes, self._whole(self.decode(codes), inputs) * scale + shift, h)
 
     def chunks(self, x: Tensor) -> Iterator[Tensor]:
         """Hidden states (rows) [n, ...] in pieces, in float32 on this SAE's device, few enough that codes stay small.
@@ -314,8 +291,7 @@ class SparseAutoencoder(nn.Module):
     def extra_repr(self) -> str:
         """What `repr` shows."""
         gate = f"k={self.k}" if self.k is not None else self.family
-        kind = f", d_out={self.d_out}, transcodes=True" if self.transcodes else ""
-        return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}{kind}"
+        return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}"
 
 
 def _checked(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Tensor:

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 
 from rsae.data.states import HiddenStates
-from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
+from rsae.sae.transcoder import Transcoder
 
 D_READ, D_GIVEN, D_SAE = 12, 8, 32
 
@@ -29,7 +29,7 @@ def rows(n: int = 4000, skip: bool = False, scale: float = 1.0) -> HiddenStates:
     return HiddenStates(both[:cut], both[:1000], both[cut:])
 
 
-def transcoder(family: str, skip: bool = False, scale: float = 1.0, **options: Any) -> SparseAutoencoder:
+def transcoder(family: str, skip: bool = False, scale: float = 1.0, **options: Any) -> Transcoder:
     """One of a family whose decoder rows differ in norm, and are a little off."""
     read, given, linear = truth()
     sizes = torch.linspace(0.5, 2.0, D_SAE)
@@ -39,13 +39,12 @@ def transcoder(family: str, skip: bool = False, scale: float = 1.0, **options: A
     if family == "topk":
         options |= {"k": 5, "conventions": Conventions(False, rescale_by_decoder_norm=True)}
     off = 0.1 * torch.randn(D_SAE, D_GIVEN, generator=torch.Generator().manual_seed(6))
-    return SparseAutoencoder(
+    return Transcoder(
         W_enc=scale * read / sizes,
         b_enc=torch.full((D_SAE,), scale * bias) / sizes,
         W_dec=(given + off) * sizes[:, None],
         b_dec=torch.full((D_GIVEN,), 0.2 * scale),
         W_skip=0.9 * scale * linear if skip else None,
-        family=family,  # type: ignore[arg-type]
-        transcodes=True,
+        family=family,
         **{"conventions": Conventions(apply_b_dec_to_input=False)} | options,
     )

@@ -9,9 +9,9 @@ from rsae.evaluation.metrics import evaluate
 from rsae.formats import load_sae
 from rsae.hosts.hooks import capture, replacing, resolve_hook
 from rsae.hosts.splicing import Splicing
-from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
 from rsae.sae.fold import fold_decoder_norms
+from rsae.sae.transcoder import Transcoder
 from rsae.training.finetuning import started
 from rsae.training.recipe import recipe_for
 from rsae.training.units import input_scale, rescaled, working_copy
@@ -119,14 +119,12 @@ def mlp_transcoder(model, noise):
     """A ReLU transcoder that is a Llama MLP with another gate, far from exact: what it costs is large."""
     torch.manual_seed(1)
     weight = torch.randn(32, 64)
-    return SparseAutoencoder(
+    return Transcoder(
         W_enc=weight,
         b_enc=torch.zeros(64),
         W_dec=noise * torch.randn(64, 32),
         b_dec=torch.zeros(32),
         family="relu",
-        transcodes=True,
-        conventions=Conventions(apply_b_dec_to_input=False),
     )
 
 
@@ -182,14 +180,13 @@ def test_an_upgrade_with_its_host(tmp_path):
     x, y = states.train[:, :32], states.train[:, 32:]
     centred = y - y.mean(0)
     linear = torch.linalg.lstsq(torch.cat([x, x.relu()], 1), centred).solution
-    sae = SparseAutoencoder(
+    sae = Transcoder(
         W_enc=torch.cat([torch.eye(32), -torch.eye(32)], 1),
         b_enc=torch.zeros(64),
         W_dec=torch.cat([linear[:32] + linear[32:], -linear[:32]]),
         b_dec=y.mean(0),
         family="topk",
         k=28,
-        transcodes=True,
         conventions=Conventions(False, rescale_by_decoder_norm=True),
         metadata={"hook": HOOK},
     )
@@ -222,9 +219,9 @@ def test_what_a_transcoder_cannot_have():
     ):
         with pytest.raises(ValueError, match=words):
             transcoder("relu", **options)
-    with pytest.raises(ValueError, match="belongs to a transcoder"):
-        SparseAutoencoder(
-            W_enc=torch.eye(2), b_enc=[0, 0], W_dec=torch.eye(2), b_dec=[0, 0], family="relu", W_skip=torch.eye(2)
+    with pytest.raises(ValueError, match=r"W_skip must be finite, of shape \[2, 2\]"):
+        Transcoder(
+            W_enc=torch.eye(2), b_enc=[0, 0], W_dec=torch.eye(2), b_dec=[0, 0], family="relu", W_skip=torch.eye(3)
         )
     for settings in (
         Settings(refine="residual"),
