@@ -114,7 +114,8 @@ def check_piece(piece: Piece, zeros: tuple[Fraction, ...], jumps_allowed: bool) 
     bad = ~np.isfinite(values)
     if bad.any():
         raise ValueError(
-            f"the target is {values[bad][0]} at x = {x[bad][0]:.6g}: it must be finite and real on its whole domain"
+            f"the target is {values[bad][0]} at x = {x[bad][0]:.6g}: it must be finite and real on its whole domain; "
+            "where a limit is meant, write it as one quotient, as (x - sin(x)) / (x * sin(x)) for 1 / sin(x) - 1 / x"
         )
     inner = (weights > 0) & np.isfinite(weights)
     for zero in zeros:  # there the weight is infinite, and the approximant will be made to vanish

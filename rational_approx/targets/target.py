@@ -256,11 +256,11 @@ class Target:
 
         Raises
         ------
-        ExpressionError
-            where the numbers of the formula would be too long.
+        ValueError
+            for a callable; an ExpressionError where the numbers of the formula would be too long.
         """
         if self.expression is None or self.weight_expression is None:
-            raise TypeError("only an expression can be moved: a callable knows its own points alone")
+            raise ValueError("only an expression can be moved: a callable knows its own points alone")
         return Target(
             self.expression.shifted(by),
             [(lower - by, upper - by) for lower, upper in self.domain.intervals],

@@ -21,6 +21,7 @@ from rsae.report import frontier as curves
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
 from rsae.upgrading.arms import WATERFALL
+from rsae.upgrading.origin import check_origin
 
 __all__ = ["main"]
 
@@ -85,7 +86,7 @@ def _upgraded(
     free_directory(out, overwrite)
     names = ("refine", "ablations", "checkpoint_every", "precision")
     settings = {name: rest.pop(name) for name in names} | options.objective(rest)
-    reading = rest
+    accepted, reading = rest.pop("accept_mismatch"), rest
     place = pick_device(reading["device"])
     tasks = options.tasks(probe, probe_test)
     teacher = rsae.load_sae(sae)
@@ -94,8 +95,9 @@ def _upgraded(
         Checkpoint(out / "checkpoint", discard=overwrite) as work,
         Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
     ):
-        work.agree("command", {"sae": sae, "seed": seed, **reading})
-        states = options.states(reading, teacher, bars, seed, store=work.folder / "hidden_states")
+        work.agree("command", {"sae": sae, "seed": seed, **reading}, whole=True)
+        store = work.folder / "hidden_states"
+        states = options.states(reading, teacher, bars, seed, store=store, accept_mismatch=accepted)
         done = rsae.upgrade(
             teacher,
             states,
@@ -106,7 +108,7 @@ def _upgraded(
             out=out,
             overwrite=overwrite,
             progress=bars.training,
-            settings=rsae.Settings(probe=tasks, **settings),
+            settings=rsae.Settings(probe=tasks, accept_mismatch=accepted, **settings),
             time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
         )
     return console, done
@@ -124,7 +126,7 @@ def _exit(done: rsae.Upgrade) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
 @options.OVERWRITE
 @refusing("rsae evaluate")
-def evaluate(sae: str, out: Path | None, overwrite: bool, **reading: Any) -> None:
+def evaluate(sae: str, out: Path | None, overwrite: bool, accept_mismatch: bool, **reading: Any) -> None:
     """Measure an SAE on the held-out part of a text."""
     if out is not None and out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
@@ -132,7 +134,7 @@ def evaluate(sae: str, out: Path | None, overwrite: bool, **reading: Any) -> Non
     place = pick_device(reading["device"])
     subject = rsae.load_sae(sae).to(place)
     with Bars(console) as bars:
-        states = options.states(reading, subject, bars)
+        states = options.states(reading, subject, bars, accept_mismatch=accept_mismatch)
     metrics = rsae.evaluate(subject, states)
     console.print(metrics_table(metrics))
     if out is not None:
@@ -155,6 +157,7 @@ def frontier(
     into: tuple[Path, ...],
     saes: tuple[str, ...],
     overwrite: bool,
+    accept_mismatch: bool,
     **reading: Any,
 ) -> None:
     """MSE and delta-CE against L0 over RUNS, the folders of finished upgrades at several sparsities."""
@@ -167,7 +170,9 @@ def frontier(
             raise ValueError(f"--sae is measured on a text: give --{' and --'.join(missing)}, too")
         loaded = {name: rsae.load_sae(name) for name in saes}
         with Bars(console) as bars:
-            states = options.states(reading, next(iter(loaded.values())), bars)
+            states = options.states(reading, next(iter(loaded.values())), bars, accept_mismatch=accept_mismatch)
+        for other in loaded.values():
+            check_origin(other, states.question, states.host, accept_mismatch=accept_mismatch)
         curves.check_same(str(runs[0]), next(iter(reports.values())).asked.hidden_states, "--sae", states.question)
         measured = {name: (sae.family, rsae.evaluate(sae, states)) for name, sae in loaded.items()}
     found = curves.frontier(reports, measured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import REFINEMENTS
+from rsae.upgrading.origin import check_origin
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -78,11 +80,14 @@ def reading(required: bool = True) -> Callable[[_Command], _Command]:
         click.option(
             "--dtype",
             type=click.Choice(["float32", "bfloat16", "float16"]),
-            default="float32",
-            show_default=True,
-            help="Format of the host's weights.",
+            help="Format of the host's weights.  [default: as the SAE says, else float32]",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option(
+            "--accept-mismatch",
+            is_flag=True,
+            help="Go on where the SAE's metadata contradict these options, or it explains the hidden states badly.",
+        ),
     )
 
     def decorated(command: _Command) -> _Command:
@@ -141,10 +146,17 @@ def upgrading(command: _Command) -> _Command:
 
 
 def states(
-    reading: dict[str, Any], sae: SparseAutoencoder, bars: Bars, seed: int = 0, store: Path | None = None
+    reading: dict[str, Any],
+    sae: SparseAutoencoder,
+    bars: Bars,
+    seed: int = 0,
+    store: Path | None = None,
+    *,
+    accept_mismatch: bool,
 ) -> HiddenStates:
     """Hidden states as the options of `reading` ask for them, in contexts such as the SAE says it was trained on.
 
+    Options that contradict what the SAE says are refused before the model reads anything, unless ``accept_mismatch``.
     Their length and whether they begin with a beginning-of-sequence token are the SAE's own where no option says else.
     """
     own = sae.metadata.get("context_length")
@@ -154,9 +166,13 @@ def states(
     if reading["prepend_bos"] is None and isinstance(begins, bool):
         reading = reading | {"prepend_bos": begins}
         bars.note(f"Contexts {'' if begins else 'do not '}begin with a BOS token, as the SAE says it was trained.")
+    if reading["dtype"] is None:
+        known = sae.metadata.get("model_dtype")
+        reading = reading | {"dtype": known if known in ("bfloat16", "float16") else "float32"}
     source, text, hook = (reading[name] for name in ("model", "text", "hook"))
     rest = {name: reading[name] for name in ("context_length", "max_tokens", "held_out", "device", "dtype")}
-    kept = Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"])
+    check = partial(check_origin, sae, accept_mismatch=accept_mismatch)
+    kept = Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"], check=check)
     return hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, reading=kept, **rest)
 
 

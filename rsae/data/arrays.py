@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rsae.data.tables import TABLES, matrix
+from rsae.data.tables import TABLES, vectors
 
-__all__ = ["ARRAYS", "read_array"]
+__all__ = ["ARRAYS", "read_array", "real_matrix"]
 
 ARRAYS = (".npy", ".safetensors", *TABLES)
 
@@ -39,9 +39,8 @@ def _load_safetensors(path: Path) -> Tensor:
 def read_array(source: Any) -> Tensor:
     """Vectors [n, d_in] in float32 (memory-mapped where a ``.npy`` or ``.safetensors`` file already holds float32).
 
-    A table (``.parquet``, ``.arrow``, ``.feather``; with pyarrow) has one column of lists of numbers, or numbers in
-    every column. Raises FileNotFoundError, ImportError, TypeError, or ValueError for another shape, no rows, NaN or
-    infinity.
+    A table (``.parquet``, ``.arrow``, ``.feather``; with pyarrow) is read by `rsae.data.tables.vectors`. Raises
+    FileNotFoundError, ImportError, TypeError, or ValueError for another shape, no rows, NaN or infinity.
 
     >>> read_array([[1, 2], [3, 4]])
     tensor([[1., 2.],
@@ -54,7 +53,12 @@ def read_array(source: Any) -> Tensor:
         if not path.is_file():
             raise FileNotFoundError(f"no file {name!r}; give a .npy, .safetensors or .parquet file, or an array")
         loaders = {".npy": _load_npy, ".safetensors": _load_safetensors}
-        source = loaders.get(path.suffix, matrix)(path)
+        source = loaders[path.suffix](path) if path.suffix in loaders else vectors(path).values
+    return real_matrix(source, name)
+
+
+def real_matrix(source: Any, name: str) -> Tensor:
+    """What is called ``name`` as vectors [n, d_in] in float32.  Raises as `read_array`."""
     if not isinstance(source, Tensor):
         try:
             source = np.asarray(source)
@@ -68,7 +72,13 @@ def read_array(source: Any) -> Tensor:
     if source.is_complex() or source.is_quantized or source.dtype == torch.bool:
         raise TypeError(f"{name} holds {source.dtype}, not real numbers")
     array = source.detach().to("cpu", torch.float32)
-    for first in range(0, len(array), 65_536):  # piece by piece: a mapped file is never whole in memory
-        if not torch.isfinite(array[first : first + 65_536]).all():
-            raise ValueError(f"{name} holds NaN or infinity in rows {first} to {first + 65_535}; clean it first")
+    if len(broken := _broken(array)):
+        rows = f"row {broken[0]}" if len(broken) == 1 else f"{len(broken)} rows, of which row {broken[0]} is the first"
+        raise ValueError(f"{name} holds NaN or infinity in {rows} (rows count from 0); clean it first")
     return array
+
+
+def _broken(array: Tensor) -> Tensor:
+    """Which rows hold what is not a finite number: looked for piece by piece, as a mapped file never fits memory."""
+    pieces = [~torch.isfinite(piece).all(1) for piece in array.split(65_536)]
+    return torch.cat(pieces).nonzero()[:, 0]

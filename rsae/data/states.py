@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.data.arrays import ARRAYS, read_array
-from rsae.data.harvest import count_held_out, harvest, split, statistics, up_to
+from rsae.data.arrays import ARRAYS, read_array, real_matrix
+from rsae.data.harvest import cached, count_held_out, harvest, split, statistics, up_to
 from rsae.data.store import Store, is_store
+from rsae.data.tables import TABLES, is_saved_dataset, vectors
 from rsae.data.text import Contexts, pack, read_documents
 from rsae.hosts.dialects import dtype_of, family_of, unwrapped
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
+from rsae.hosts.places import place_of
 
 __all__ = ["HiddenStates", "Reading", "hidden_states"]
 
@@ -140,6 +142,8 @@ class Reading:
         The field or column of a file that holds its texts.
     shuffle_buffer:
         How many vectors are shuffled at a time (`HiddenStates.batches`); None: all.
+    check:
+        Called with the `HiddenStates.question` and the host before the model reads anything: what it raises ends it.
     """
 
     batch_size: int | None = None
@@ -150,6 +154,7 @@ class Reading:
     loss_tokens: int | None = 32_768
     text_field: str = "text"
     shuffle_buffer: int | None = None
+    check: Callable[[Mapping[str, Any], Host], None] | None = None
 
     def __post_init__(self) -> None:
         if self.shuffle_buffer is not None and self.shuffle_buffer < 16:
@@ -185,11 +190,13 @@ def hidden_states(
     ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, a pair (model, tokenizer), a TransformerLens
     model, or an nnsight ``LanguageModel``), and then ``text`` (a file or a list of documents:
     `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are needed; or it is an array [n, d_in], a
-    ``.npy``, ``.safetensors``, ``.parquet`` or ``.arrow`` file.
+    ``.npy`` or ``.safetensors`` file, or a table: a ``.parquet`` or ``.arrow`` file, or a folder that the library
+    datasets saved, as a cache of SAELens, whose column ``hook`` may name.
 
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
     is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
-    first position is dropped, and then every outlier; ``statistics`` counts both. Of an array nothing is dropped. At
+    first position is dropped, and then every outlier; ``statistics`` counts both. Of an array nothing is dropped, of a
+    table only where its rows are contexts (lists of vectors). At
     most ``max_tokens`` vectors are harvested, shared between the parts. ``reading`` holds everything else: `Reading`.
 
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
@@ -205,6 +212,12 @@ def hidden_states(
     [(8, 2), (8, 2), (8, 2)]
     """
     stored = isinstance(source, str | Path) and is_store(Path(source))
+    if not stored and _is_table(source):
+        if text is not None:
+            raise ValueError(
+                f"{source} holds hidden states already, and text belongs to a language model; leave it out"
+            )
+        return _from_table(Path(source), hook, held_out, max_tokens, seed, reading)
     if stored or not _is_model(source):
         if hook is not None or text is not None:
             said = f"{source} holds hidden states already" if stored else "the source is an array"
@@ -238,6 +251,8 @@ def hidden_states(
         "calibration": reading.calibration,
         "seed": seed,
     }
+    if reading.check is not None:
+        reading.check(question, host)
     size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
     held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
     first, last = split(contexts, held_out, max_tokens)
@@ -292,13 +307,13 @@ def _read(
     """Training and held-out vectors without outliers, and the statistics: in memory, or in a folder."""
     if folder is None:
         trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
-        counts = statistics(contexts, trained, rest, outlier_medians)
+        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
         limit = counts["outlier_norm"]
         return trained.keep(limit), rest.keep(limit).float(), counts
     if not folder.complete:
         trained = folder.harvest(host, "train", first, size, advance)
         rest = folder.harvest(host, "held_out", last, size, advance)
-        counts = statistics(contexts, trained, rest, outlier_medians)
+        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
         folder.finish(counts["outlier_norm"], counts, host.d_in)
     return folder.load()
 
@@ -322,6 +337,10 @@ def _is_model(source: Any) -> bool:
     return isinstance(source, str | Path) and Path(source).suffix not in ARRAYS
 
 
+def _is_table(source: Any) -> bool:
+    return isinstance(source, str | Path) and (Path(source).suffix in TABLES or is_saved_dataset(Path(source)))
+
+
 def _sample(train: Tensor, count: int, seed: int, folder: Store | None = None) -> Tensor:
     rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count].sort().values
     return train[rows].float() if folder is None else folder.rows("train", rows)
@@ -332,6 +351,34 @@ def _from_store(source: str | Path, seed: int, reading: Reading) -> HiddenStates
     train, kept_out, counts = saved.load()
     sample = _sample(train, reading.calibration, seed, saved)
     return HiddenStates(train, sample, kept_out, saved.manifest["question"], counts, buffer=reading.shuffle_buffer)
+
+
+def _from_table(
+    source: Path, hook: str | None, held_out: float | int, limit: int | None, seed: int, reading: Reading
+) -> HiddenStates:
+    """Hidden states of a table; where its rows are contexts, they are treated as a harvest treats contexts."""
+    if not source.exists():
+        raise FileNotFoundError(f"no file {str(source)!r}; give a .npy, .safetensors or .parquet file, or an array")
+    found = vectors(source, hook, limit)
+    array = real_matrix(found.values, str(source))
+    known = {"source": str(source)} | ({"hook": found.column} if place_of(found.column) else {})
+    if found.lengths is None:
+        states = _from_array(array, held_out, limit, seed, reading)
+        return replace(states, question=states.question | known)
+    trained, rest = cached(array, found.lengths.tolist(), held_out, limit)
+    counts = statistics(0, trained, rest, reading.outlier_medians)
+    train, kept_out = (part.keep(counts["outlier_norm"]) for part in (trained, rest))
+    common = set(found.lengths.tolist())
+    question = known | {
+        "context_length": common.pop() if len(common) == 1 else None,
+        "held_out": held_out,
+        "max_tokens": limit,
+        "outlier_medians": reading.outlier_medians,
+        "calibration": reading.calibration,
+        "seed": seed,
+    }
+    sample = _sample(train, reading.calibration, seed)
+    return HiddenStates(train, sample, kept_out, question, counts, buffer=reading.shuffle_buffer)
 
 
 def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int, reading: Reading) -> HiddenStates:

@@ -55,7 +55,11 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
     if sae_id is not None and path.is_dir():
         path = path / sae_id
     elif sae_id is not None and not path.exists():
-        return _read(fetch(str(source), sae_id))
+        found = _read(fetch(str(source), sae_id))
+        found.metadata["source"] = f"{source}, {sae_id}"
+        if "matryoshka" in str(source).lower():
+            found.metadata["nested"] = True
+        return found
     if not path.exists():
         raise FileNotFoundError(f"no SAE at {path}; give a directory, a file, or a release with its sae_id")
     return _read(path)
@@ -88,7 +92,9 @@ def _read_file(file: Path) -> SparseAutoencoder:
     if file.name == "sae_weights.safetensors":
         return read_sae_lens(read_json(folder / "cfg.json"), read_safetensors(file), source)
     if file.name == "sae.safetensors":
-        return read_sparsify(read_json(folder / "cfg.json"), read_safetensors(file), source)
+        run = folder.parent / "config.json"
+        training = read_json(run) if run.is_file() else None
+        return read_sparsify(read_json(folder / "cfg.json"), read_safetensors(file), source, training)
     if file.name == "params.npz":
         return read_gemma_scope({}, read_npz(file), source)
     if file.name == "params.safetensors":
@@ -114,5 +120,10 @@ def _read_file(file: Path) -> SparseAutoencoder:
             config = folder / "cfg.json"
             return read_crosscoder(read_json(config) if config.is_file() else None, state, str(file))
         configs = [config for config in (folder / "config.json", folder.parent / "config.json") if config.is_file()]
-        return read_dictionary(read_json(configs[0]) if configs else None, state, str(file))
+        found = read_dictionary(read_json(configs[0]) if configs else None, state, str(file))
+        if (folder / "eval_results.json").is_file():
+            measured = read_json(folder / "eval_results.json")
+            names = {"l0": "l0", "frac_variance_explained": "explained_variance"}
+            found.metadata |= {ours: measured[theirs] for theirs, ours in names.items() if theirs in measured}
+        return found
     raise ValueError(f"{file} is no file of an SAE that is known; known are {', '.join(_WEIGHTS)} and .pt files")

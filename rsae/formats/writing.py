@@ -89,6 +89,8 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
         about["hook_name"], about["hook_name_out"] = (end.strip() for end in about["hook_name"].split("->", 1))
     about["sae_lens_version"] = "6.54.12"  # the layout that is written here
     rest = {k: v for k, v in sae.metadata.items() if k not in {"config", *names} and k not in about}
+    if sae.prefixes:
+        rest["prefixes"] = list(sae.prefixes)
     config: dict[str, Any] = {
         "architecture": architecture if ordinary else other,
         "d_in": sae.d_in,

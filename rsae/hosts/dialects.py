@@ -12,7 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["dtype_of", "family_of", "is_transformer_lens", "logits_of", "longest_of", "unwrapped", "vocabulary_of"]
+__all__ = [
+    *("dtype_of", "family_of", "is_transformer_lens", "logits_of", "longest_of", "name_of", "unwrapped"),
+    "vocabulary_of",
+]
 
 
 def is_transformer_lens(model: Any) -> bool:
@@ -75,6 +78,14 @@ def family_of(model: Any) -> str | None:
     if is_transformer_lens(model):
         return getattr(model.cfg, "model_name", None)
     return getattr(model.config, "model_type", None)
+
+
+def name_of(model: Any) -> str | None:
+    """What the model was loaded as, where it knows: a name of a hub or of TransformerLens, or a path."""
+    if is_transformer_lens(model):
+        name = getattr(model.cfg, "model_name", None)
+        return None if name == "custom" else name
+    return getattr(getattr(model, "config", None), "name_or_path", None) or None
 
 
 def dtype_of(model: nn.Module) -> torch.dtype:

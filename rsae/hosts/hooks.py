@@ -2,9 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,10 @@ from torch import Tensor, nn
 from rsae.hosts.anatomy import KINDS, part_of
 from rsae.hosts.dialects import is_transformer_lens, logits_of
 
-__all__ = ["Between", "Hook", "capture", "layers_before", "layers_of", "reached", "replacing", "resolve_hook"]
+__all__ = [
+    *("Between", "Hook", "capture", "layer_names", "layers_before", "layers_of", "outputs", "reached", "replacing"),
+    "resolve_hook",
+]
 
 _LAYER_NAME = re.compile(r"(?:\w+\.)*(?:layers|h)\.(\d+)(\.input|\.output)?")
 _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.(.+)")
@@ -166,6 +170,12 @@ def layers_of(model: nn.Module) -> list[nn.Module]:
         return []
 
 
+def layer_names(model: nn.Module) -> list[str]:
+    """The dotted names of `layers_of`."""
+    names = {id(module): name for name, module in model.named_modules()}
+    return [names[id(layer)] for layer in layers_of(model)]
+
+
 def layers_before(model: nn.Module, place: Hook | Between) -> list[nn.Module]:
     """The first of `layers_of`: those that are done when ``place`` is reached. None where it lies in no layer."""
     place = place.source if isinstance(place, Between) else place
@@ -252,6 +262,21 @@ def capture(model: nn.Module, place: Hook | Between, input_ids: Tensor) -> Tenso
     """Hidden states [batch, position, d_in] at ``place``, without a gradient: `reached`."""
     with torch.no_grad():
         return reached(model, place, input_ids)
+
+
+def outputs(model: nn.Module, names: Sequence[str], input_ids: Tensor) -> dict[str, Tensor]:
+    """Hidden states [batch, position, d_in] that some modules give in one forward pass over ``input_ids``."""
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str, hidden: Tensor) -> Tensor:
+        found[name] = hidden
+        return hidden
+
+    with torch.no_grad(), ExitStack() as kept:
+        for name in names:
+            kept.enter_context(replacing(model, Hook(name, name), partial(keep, name)))
+        logits_of(model, input_ids)
+    return found
 
 
 def reached(model: nn.Module, place: Hook | Between, input_ids: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax in one class, with the teacher's gate or a rational one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
@@ -60,6 +60,9 @@ class SparseAutoencoder(nn.Module):
         ``"residual"``: one step ``z <- max(z + eta W_dec (x - x_hat), 0)`` on the support, ``"residual_twice"``: two,
         each with its eta; ``"search"``, ``"search_twice"``: the same with eta times the step that is best for the
         token. Not activations: they read the other codes, and cost more decodes (`rsae.sae.refinement`).
+    prefixes:
+        Of a nested (Matryoshka) SAE the widths m, ascending and at most d_sae, of which the first m latents reconstruct
+        by themselves. The equations are the same; training minimises the mean of all these errors.
     metadata:
         Free form (hook name, source, the config as read).
 
@@ -92,6 +95,7 @@ class SparseAutoencoder(nn.Module):
         activation: Activation | None = None,
         conventions: Conventions = PLAIN,
         refine: str = "none",
+        prefixes: Sequence[int] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -133,6 +137,7 @@ class SparseAutoencoder(nn.Module):
         self.activation = activation
         self.conventions = conventions
         self.refine = refine
+        self.prefixes = _nesting(prefixes, d_sae)
         self.metadata: dict[str, Any] = dict(metadata or {})
 
     @property
@@ -172,10 +177,6 @@ class SparseAutoencoder(nn.Module):
     def _given(self, W_dec: Any, d_in: int) -> int:
         """Width of what is given."""
         return d_in
-
-    def _whole(self, decoded: Tensor, inputs: Tensor) -> Tensor:
-        """All that is given, of what is decoded."""
-        return decoded
 
     # -- the steps of the forward pass ------------------------------------------------------------------------------
 
@@ -249,6 +250,10 @@ class SparseAutoencoder(nn.Module):
         """Reconstruction [..., d_out] of codes [..., d_sae], in normalised units where `normalise` is not "none"."""
         return codes @ self._rows() + self.b_dec
 
+    def decoded(self, codes: Tensor, inputs: Tensor) -> Tensor:
+        """All that is given [..., d_out] for codes and the normalised inputs that they are of, in normalised units."""
+        return self.decode(codes)
+
     def forward(self, x: Tensor) -> SAEOutput:
         """Codes, reconstruction (in the units of ``x``) and pre-activations of hidden states [..., d_in], or of rows.
 
@@ -261,7 +266,7 @@ class SparseAutoencoder(nn.Module):
         inputs, shift, scale = self.conventions.normalised(x)
         h = self.pre_activations(inputs)
         codes = self._refined(self._codes(h, inputs), inputs)
-        return SAEOutput(codes, self._whole(self.decode(codes), inputs) * scale + shift, h)
+        return SAEOutput(codes, self.decoded(codes, inputs) * scale + shift, h)
 
     def chunks(self, x: Tensor) -> Iterator[Tensor]:
         """Hidden states (rows) [n, ...] in pieces, in float32 on this SAE's device, few enough that codes stay small.
@@ -291,7 +296,17 @@ class SparseAutoencoder(nn.Module):
     def extra_repr(self) -> str:
         """What `repr` shows."""
         gate = f"k={self.k}" if self.k is not None else self.family
-        return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}"
+        nested = f", prefixes={self.prefixes}" if self.prefixes else ""
+        return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}{nested}"
+
+
+def _nesting(prefixes: Sequence[int], d_sae: int) -> tuple[int, ...]:
+    """The widths of a nested SAE, its whole width the last; none where that is the only one."""
+    known = all(isinstance(width, int) and not isinstance(width, bool) for width in prefixes)
+    if not known or list(prefixes) != sorted({width for width in prefixes if 0 < width <= d_sae}):
+        raise ValueError(f"prefixes must be ascending widths of at most d_sae = {d_sae}, not {list(prefixes)[:8]}")
+    widths = tuple(prefixes) if d_sae in prefixes else (*prefixes, d_sae)
+    return widths if len(widths) > 1 else ()
 
 
 def _checked(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Tensor:

@@ -97,5 +97,7 @@ class Transcoder(SparseAutoencoder):
         shape = torch.as_tensor(W_dec).shape
         return shape[1] if len(shape) == 2 else d_in
 
-    def _whole(self, decoded: Tensor, inputs: Tensor) -> Tensor:
+    def decoded(self, codes: Tensor, inputs: Tensor) -> Tensor:
+        """All that is given [..., d_out] for codes and the inputs that they are of."""
+        decoded = self.decode(codes)
         return decoded if self.W_skip is None else decoded + self.read(inputs) @ self.W_skip

@@ -1,6 +1,7 @@
 """Files of others, read safely: sizes are checked against the file before memory is taken, and nothing is executed."""
 
 import json
+import re
 import stat
 import warnings
 import zipfile
@@ -124,12 +125,21 @@ def read_torch(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")  # old files warn about storage classes; there is nothing a caller could do
             value = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a corrupt pickle can raise any exception there is
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f"{path} cannot be read safely as a torch file of plain weights: {reason}") from None
+        raise ValueError(f"{path} cannot be read safely as a torch file of plain weights: {_reason(error)}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds a {type(value).__name__}, not a mapping of names to weights")
     _check_tensors(value, path, size)
     return value
+
+
+def _reason(error: Exception) -> str:
+    """Why torch does not read a file, in its words: but never its advice, which is to read it unsafely."""
+    text = " ".join(str(error).split())
+    if found := re.search(r"GLOBAL (\S+) (?:was|whose)", text):
+        return f"it holds more than weights, the object {found[1]}, and what is not weights is never made"
+    if "weights_only" in text:
+        return "it is no pickle of tensors, numbers and strings alone"
+    return text[:200] or type(error).__name__
 
 
 def _starts_with(path: Path, mark: bytes) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rsae import ranks
 from rsae.data.states import HiddenStates
-from rsae.evaluation.comparison import token_errors
+from rsae.evaluation.errors import token_errors
 from rsae.training.finetuning import Progress, started, stepping
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.plan import Plan

@@ -13,7 +13,8 @@ from rsae import ranks
 from rsae.data.states import HiddenStates
 from rsae.evaluation.attribution import Attribution, attribution
 from rsae.evaluation.certificates import certificates
-from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired, token_errors, verdict
+from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired, verdict
+from rsae.evaluation.errors import prefix_errors, said_of_prefixes, trained_error
 from rsae.evaluation.metrics import Metrics
 from rsae.formats import save_sae
 from rsae.hosts.host import Host
@@ -236,7 +237,7 @@ def _judged(
     if tuning is not None and futile:
         least = min(tuning.errors)
         notes.append(f"At rates down to {least:g} of the usual the control gained nothing, or next to nothing.")
-    ours, theirs = (float(token_errors(sae, plan.judges).mean()) for sae in (result, teacher))
+    ours, theirs = (trained_error(sae, plan.judges) for sae in (result, teacher))
     failure = ""
     if not ours < theirs:
         failure = "On vectors set apart it is no better than the teacher"
@@ -254,7 +255,11 @@ def _judged(
         )
     if exact:
         notes.append(missed_l0(levels, plan.target_l0))
-    notes.append(remarks(plan.host, teacher, plan.calibration))
+    if teacher.prefixes:
+        shown = {"teacher": teacher, **{name: runs.saes[name][0] for name in ("upgraded", "control")}}
+        nested = {name: prefix_errors(sae, plan.states.held_out) for name, sae in shown.items()}
+        notes.append(said_of_prefixes(nested, ["teacher", "control"]))
+    notes.append(remarks(plan.host, teacher, plan.calibration, plan.states.question))
     return result, " ".join(" ".join(notes).split())
 
 

@@ -118,6 +118,7 @@ def _run(
             rate_factor=factor,  # tuned once, on the control of the first seed
             batch_size=study.batch_size,
             refine=study.refine,
+            accept_mismatch=True,  # every table was measured in contexts of 256 tokens; some teachers know 512
             probe=[] if seed else study.tasks(data),
         ),
     )

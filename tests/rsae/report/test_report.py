@@ -210,6 +210,7 @@ def test_shown_rounds_for_a_table(value: float, text: str) -> None:
 
 def test_shown_gives_the_standard_error_beside_the_mean() -> None:
     assert shown(Metric(1.5, "", standard_error=0.0123)) == "1.500 ± 0.012"
+    assert shown(Metric(1.5, "", standard_error=math.nan)) == "1.500"
 
 
 def test_contrast_of_every_colour_of_text_meets_the_guideline() -> None:
