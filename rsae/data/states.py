@@ -15,8 +15,9 @@ from rsae.data.arrays import ARRAYS, read_array, real_matrix
 from rsae.data.harvest import cached, count_held_out, harvest, split, statistics, up_to
 from rsae.data.store import Store, is_store
 from rsae.data.tables import TABLES, is_saved_dataset, vectors
-from rsae.data.text import Contexts, pack, read_documents
+from rsae.data.text import Contexts, documents_of, is_data_set, pack
 from rsae.hosts.dialects import dtype_of, family_of, unwrapped
+from rsae.hosts.hooks import Hook, resolve_hook
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 from rsae.hosts.places import place_of
@@ -142,6 +143,9 @@ class Reading:
         The field or column of a file that holds its texts.
     shuffle_buffer:
         How many vectors are shuffled at a time (`HiddenStates.batches`); None: all.
+    centred:
+        Whether every vector is read without its mean over d_in, as from TransformerLens with
+        ``center_writing_weights``; as there nothing is done to hosts without LayerNorm, which read that mean.
     check:
         Called with the `HiddenStates.question` and the host before the model reads anything: what it raises ends it.
     """
@@ -154,6 +158,7 @@ class Reading:
     loss_tokens: int | None = 32_768
     text_field: str = "text"
     shuffle_buffer: int | None = None
+    centred: bool = False
     check: Callable[[Mapping[str, Any], Host], None] | None = None
 
     def __post_init__(self) -> None:
@@ -189,15 +194,15 @@ def hidden_states(
 
     ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, a pair (model, tokenizer), a TransformerLens
     model, or an nnsight ``LanguageModel``), and then ``text`` (a file or a list of documents:
-    `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are needed; or it is an array [n, d_in], a
-    ``.npy`` or ``.safetensors`` file, or a table: a ``.parquet`` or ``.arrow`` file, or a folder that the library
-    datasets saved, as a cache of SAELens, whose column ``hook`` may name.
+    `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are needed; or it is an array [n, d_in] or
+    [contexts, positions, d_in], or a file of one (`data.arrays.read_array`); or a table: a ``.parquet`` or ``.arrow``
+    file, or a folder that the library datasets saved (a cache of SAELens), whose column ``hook`` may name.
 
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
     is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
-    first position is dropped, and then every outlier; ``statistics`` counts both. Of an array nothing is dropped, of a
-    table only where its rows are contexts (lists of vectors). At
-    most ``max_tokens`` vectors are harvested, shared between the parts. ``reading`` holds everything else: `Reading`.
+    first position is dropped, and then every outlier; ``statistics`` counts both. Of an array or a table nothing is
+    dropped but where its rows are contexts. At most ``max_tokens`` vectors are harvested, shared between the parts; a
+    data set is read no further than they need. ``reading`` holds everything else: `Reading`.
 
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
     one that has ended is read back. Such a folder is a source of its own, too (without a host).
@@ -229,16 +234,17 @@ def hidden_states(
         raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
     if context_length < 8:
         raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
-    documents = read_documents(text, reading.text_field)
+    documents = _Noted(documents_of(text, reading.text_field))
     host = _host(source, hook, device, dtype, reading)
     if host.longest is not None and context_length > host.longest:
         raise ValueError(f"context_length {context_length} is beyond the {host.longest} positions of this model")
-    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos)
+    limit = max_tokens if is_data_set(text) else None  # of a file the held-out documents are the last of all
+    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos, limit=limit)
     question = {
         "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
         "model_type": family_of(host.model),
-        "text": str(text) if isinstance(text, str | Path) else f"a list of {len(documents)} documents",
-        "text_sha256": _digest(documents),
+        "text": str(text) if isinstance(text, str | Path) else f"a list of {documents.count} documents",
+        "text_sha256": documents.digest.hexdigest(),
         "hook": hook,
         "module": host.hook.module,
         "context_length": context_length,
@@ -250,7 +256,7 @@ def hidden_states(
         "loss_tokens": reading.loss_tokens,
         "calibration": reading.calibration,
         "seed": seed,
-    }
+    } | ({"centred": True} if host.hook.centred else {})
     if reading.check is not None:
         reading.check(question, host)
     size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
@@ -278,7 +284,13 @@ def _host(
             model = model.to(pick_device(device))
     else:
         model, tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
-    return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, hook)
+    without_mean = any(isinstance(module, torch.nn.LayerNorm) for module in model.modules())
+    place = resolve_hook(model, hook)
+    if reading.centred and without_mean:
+        if not isinstance(place, Hook):
+            raise ValueError("no transcoder is read centred; give the TransformerLens model itself as the source")
+        place = replace(place, centred=True)
+    return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, place)
 
 
 def _counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None]:
@@ -318,11 +330,19 @@ def _read(
     return folder.load()
 
 
-def _digest(documents: list[str]) -> str:
-    digest = hashlib.sha256()
-    for i, document in enumerate(documents):
-        digest.update(("\0" * (i > 0) + document).encode())
-    return digest.hexdigest()
+class _Noted:
+    """Documents as they are read, once: how many, and the SHA-256 of all of them; none of them is kept."""
+
+    def __init__(self, documents: Iterable[str]) -> None:
+        self._documents = documents
+        self.count = 0
+        self.digest = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[str]:
+        for document in self._documents:
+            self.digest.update(("\0" * (self.count > 0) + document).encode())
+            self.count += 1
+            yield document
 
 
 def _is_model(source: Any) -> bool:
@@ -358,17 +378,38 @@ def _from_table(
 ) -> HiddenStates:
     """Hidden states of a table; where its rows are contexts, they are treated as a harvest treats contexts."""
     if not source.exists():
-        raise FileNotFoundError(f"no file {str(source)!r}; give a .npy, .safetensors or .parquet file, or an array")
+        raise FileNotFoundError(f"no file {str(source)!r}; give a {', '.join(ARRAYS)} file, or an array")
     found = vectors(source, hook, limit)
     array = real_matrix(found.values, str(source))
     known = {"source": str(source)} | ({"hook": found.column} if place_of(found.column) else {})
     if found.lengths is None:
-        states = _from_array(array, held_out, limit, seed, reading)
-        return replace(states, question=states.question | known)
-    trained, rest = cached(array, found.lengths.tolist(), held_out, limit)
+        return _from_rows(array, known, held_out, limit, seed, reading)
+    return _from_contexts(array, found.lengths.tolist(), known, held_out, limit, seed, reading)
+
+
+def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int, reading: Reading) -> HiddenStates:
+    array = read_array(source)
+    shape = tuple(array.shape)
+    known = {"source": str(source) if isinstance(source, str | Path) else f"an array of shape {shape}"}
+    if array.dim() == 2:
+        return _from_rows(array, known, held_out, limit, seed, reading)
+    return _from_contexts(array.flatten(0, 1), [shape[1]] * shape[0], known, held_out, limit, seed, reading)
+
+
+def _from_contexts(
+    array: Tensor,
+    lengths: list[int],
+    known: dict[str, Any],
+    held_out: float | int,
+    limit: int | None,
+    seed: int,
+    reading: Reading,
+) -> HiddenStates:
+    """Those of vectors [n, d_in] that lie context by context."""
+    trained, rest = cached(array, lengths, held_out, limit)
     counts = statistics(0, trained, rest, reading.outlier_medians)
     train, kept_out = (part.keep(counts["outlier_norm"]) for part in (trained, rest))
-    common = set(found.lengths.tolist())
+    common = set(lengths)
     question = known | {
         "context_length": common.pop() if len(common) == 1 else None,
         "held_out": held_out,
@@ -378,16 +419,17 @@ def _from_table(
         "seed": seed,
     }
     sample = _sample(train, reading.calibration, seed)
-    return HiddenStates(train, sample, kept_out, question, counts, buffer=reading.shuffle_buffer)
+    return HiddenStates(train, sample, kept_out.float(), question, counts, buffer=reading.shuffle_buffer)
 
 
-def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int, reading: Reading) -> HiddenStates:
-    array = read_array(source)[:limit]
+def _from_rows(
+    array: Tensor, known: dict[str, Any], held_out: float | int, limit: int | None, seed: int, reading: Reading
+) -> HiddenStates:
+    array = array[:limit]
     last = count_held_out(held_out, len(array))
     train, kept_out = array[: len(array) - last], array[len(array) - last :]
-    norms = train.norm(dim=1)
-    question = {
-        "source": str(source) if isinstance(source, str | Path) else f"an array of shape {tuple(array.shape)}",
+    norms = torch.cat([rows.float().norm(dim=1) for rows in train.split(65_536)])
+    question = known | {
         "held_out": held_out,
         "max_tokens": limit,
         "calibration": reading.calibration,
@@ -395,4 +437,4 @@ def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int
     }
     counts = {"train": len(train), "held_out": last, "median_norm": norms.median().item()}
     sample = _sample(train, reading.calibration, seed)
-    return HiddenStates(train, sample, kept_out, question, counts, buffer=reading.shuffle_buffer)
+    return HiddenStates(train, sample, kept_out.float(), question, counts, buffer=reading.shuffle_buffer)

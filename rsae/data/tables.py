@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -213,8 +214,8 @@ def _numbers(chunk: Any, path: Path, name: str) -> np.ndarray:
         raise ValueError(f"column {name!r} of {path} holds {chunk.type}, not numbers") from None
 
 
-def dataset_documents(name: str, text_field: str) -> list[object]:
-    """The column ``text_field`` of ``datasets:name[/configuration][:split]``, read by the library datasets.
+def dataset_documents(name: str, text_field: str) -> Iterator[object]:
+    """The column ``text_field`` of ``datasets:name[/configuration][:split]``, streamed by the library datasets.
 
     A name may be a local folder. Raises ImportError without the library, and ValueError where it does not find the data
     set (a wrong name, or no connection).
@@ -232,13 +233,15 @@ def dataset_documents(name: str, text_field: str) -> list[object]:
         wanted, configuration = "/".join(parts[:2]), parts[2]
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # a library that is called draws no progress bars
-            found = datasets.load_dataset(wanted, configuration, split=split)
+            rows = iter(datasets.load_dataset(wanted, configuration, split=split, streaming=True))
+            first = next(rows, None)
     except Exception as error:  # connection, name and format errors of several libraries
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ValueError(f"no data set {name!r}: {reason}; offline, give a local file or folder") from None
-    if text_field not in found.column_names:
+    if first is None:
+        raise ValueError(f"{name} holds no text")
+    if text_field not in first:
         raise ValueError(
-            f"{name} has no column {text_field!r} (it has {', '.join(found.column_names[:6])}); "
-            "name it with text_field="
+            f"{name} has no column {text_field!r} (it has {', '.join(list(first)[:6])}); name it with text_field="
         )
-    return list(found[text_field])
+    return (row.get(text_field) for row in itertools.chain([first], rows))

@@ -68,6 +68,8 @@ def read_dictionary(config: Mapping[str, Any] | None, state: Mapping[str, Any], 
     check_size(trainer.get("activation_dim"), d_in, "activation_dim", source)
     check_size(trainer.get("dict_size"), d_sae, "dict_size", source)
     about = described("dictionary_learning", source, config or {}, **_origin(trainer, config or {}))
+    if "k" in state and options["family"] == "jumprelu":  # BatchTopK and Matryoshka, which keep k in the mean
+        about["batch_k"] = number(state["k"], f"k of {source}")
     return SparseAutoencoder(**options, metadata=about)
 
 

@@ -72,6 +72,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
             norms = W_dec.norm(dim=1).clamp_min(1e-8)
             options |= {"W_enc": W_enc * norms, "b_enc": options["b_enc"] * norms, "W_dec": W_dec / norms[:, None]}
         threshold = float_tensor(tensors, "topk_threshold", source, 0)
+        options["metadata"]["batch_k"] = _k(config)
         return SparseAutoencoder(**options, family="jumprelu", threshold=threshold.clamp_min(0.0))
     if family == "jumprelu":
         options["threshold"] = _threshold(tensors, source)
@@ -176,6 +177,7 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
     hook = about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point")
     to = about.get("hf_hook_name_out") or about.get("hook_name_out")
     loaded, ours = _part(about, "model_from_pretrained_kwargs"), _part(about, "rsae")  # which `save_sae` adds
+    trained = _part(about, "training_architecture_details")
     kinds = [config.get("architecture"), about.get("training_architecture"), Path(source).name]
     dtype = loaded.get("dtype") or loaded.get("torch_dtype") or ours.get("model_dtype")
     return described(
@@ -186,6 +188,8 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
         model=about.get("model_name"),
         context_length=about.get("context_size"),
         prepend_bos=about.get("prepend_bos"),
+        centred=True if loaded.get("center_writing_weights") is True else None,
+        batch_k=trained.get("k") if about.get("training_architecture") in _BATCHTOPK else None,
         model_dtype=dtype.removeprefix("torch.") if isinstance(dtype, str) else None,
         l0=about.get("l0", ours.get("l0")),
         explained_variance=next((part[name] for name in _EXPLAINED for part in (about, ours) if name in part), None),

@@ -87,6 +87,8 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
             about[name] = sae.metadata[key]
     if sae.transcodes and "->" in str(about.get("hook_name")):
         about["hook_name"], about["hook_name_out"] = (end.strip() for end in about["hook_name"].split("->", 1))
+    if sae.metadata.get("centred") and "model_from_pretrained_kwargs" not in about:
+        about["model_from_pretrained_kwargs"] = {"center_writing_weights": True}
     about["sae_lens_version"] = "6.54.12"  # the layout that is written here
     rest = {k: v for k, v in sae.metadata.items() if k not in {"config", *names} and k not in about}
     if sae.prefixes:

@@ -28,13 +28,16 @@ class Hook:
     """A place in a model: the output of a module, or its first input.
 
     ``name`` is what was asked for, ``module`` the dotted name in the model. ``onto``, where it is not None, is the
-    dotted name of a layer whose input is added to the output: together they are the residual stream in its middle.
+    dotted name of a layer whose input is added to the output: together they are the residual stream in its middle. At a
+    ``centred`` place every hidden state is read without its mean over d_in, and written with it: vectors as of
+    TransformerLens's ``center_writing_weights``.
     """
 
     name: str
     module: str
     reads_input: bool = False
     onto: str | None = None
+    centred: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Between:
     def module(self) -> str:
         """The dotted name of the module where something is given."""
         return self.target.module
+
+    @property
+    def centred(self) -> bool:
+        """Whether either place is read without its mean."""
+        return self.source.centred or self.target.centred
 
 
 class _Reached(Exception):
@@ -227,10 +235,17 @@ def replacing(model: nn.Module, place: Hook | Between, function: Callable[[Tenso
     module = model.get_submodule(place.module)
     before: list[Tensor] = []  # the input of the layer that ``onto`` names
 
+    def written(hidden: Tensor) -> Tensor:
+        if not place.centred:
+            return function(hidden)
+        # Every layer of a model with LayerNorm subtracts the mean before it reads, so that it may stay as it was.
+        mean = hidden.mean(-1, keepdim=True)
+        return function(hidden - mean) + mean
+
     def replaced(hidden: Tensor) -> Tensor:
         if place.onto is not None:
-            return function(before[-1] + hidden) - before[-1]
-        return function(hidden.flatten(2)).reshape(hidden.shape)
+            return written(before[-1] + hidden) - before[-1]
+        return written(hidden.flatten(2)).reshape(hidden.shape)
 
     def on_output(_module: nn.Module, _args: Any, output: Any) -> Any:
         new = replaced(_first(output, place))
