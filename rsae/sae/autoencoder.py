@@ -162,6 +162,11 @@ class SparseAutoencoder(nn.Module):
         """Width of a row."""
         return self.d_in
 
+    @property
+    def taken(self) -> str:
+        """What is taken, in words for messages."""
+        return f"d_in = {self.d_in}"
+
     def read(self, rows: Tensor) -> Tensor:
         """What is read of rows [..., width]: vectors [..., d_in]."""
         return rows
@@ -278,10 +283,7 @@ class SparseAutoencoder(nn.Module):
 
     def _check(self, x: Tensor) -> None:
         if x.ndim == 0 or x.shape[-1] not in (self.d_in, self.width):
-            rows = f", or rows of d_in + d_out = {self.width}" if self.transcodes else ""
-            raise ValueError(
-                f"this SAE takes hidden states of width d_in = {self.d_in}{rows}, not of shape {list(x.shape)}"
-            )
+            raise ValueError(f"this SAE takes hidden states of width {self.taken}, not of shape {list(x.shape)}")
 
     @property
     def dense(self) -> bool:

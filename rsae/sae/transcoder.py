@@ -70,6 +70,11 @@ class Transcoder(SparseAutoencoder):
         """Width of a row: d_in + d_out."""
         return self.d_in + self.d_out
 
+    @property
+    def taken(self) -> str:
+        """What is taken, in words for messages."""
+        return f"d_in = {self.d_in}, or rows of {self.d_in} + {self.d_out}, what is read and what is to be given"
+
     def read(self, rows: Tensor) -> Tensor:
         """What is read of rows [..., width]: vectors [..., d_in]; such vectors are returned as they are."""
         return rows[..., : self.d_in]

@@ -48,8 +48,7 @@ def calibrate(
     if sae.activation is not None:
         raise ValueError("this SAE has a rational activation already; calibrate takes a teacher with its own gate")
     if hidden_states.d_in != sae.width:
-        takes = f"rows of {sae.d_in} + {sae.d_out}" if sae.transcodes else f"d_in = {sae.d_in}"
-        raise ValueError(f"the hidden states have width {hidden_states.d_in}, but the SAE takes {takes}")
+        raise ValueError(f"the hidden states have width {hidden_states.d_in}, but the SAE takes {sae.taken}")
     if sae.transcodes and (support == "paper" or "norm" in (inputs or ())):
         raise ValueError("the curve of a transcoder is on the exact support, and reads the ratio tau / h alone")
     if support == "exact":

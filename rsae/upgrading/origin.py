@@ -35,9 +35,8 @@ def check_origin(
         with every contradiction: width, model, hook, context length, beginning-of-sequence token, the host's format.
     """
     if host is not None and host.d_in != sae.width:
-        takes = f"rows of {sae.d_in} + {sae.d_out}" if sae.transcodes else f"d_in = {sae.d_in}"
         raise ValueError(
-            f"hidden states at {host.hook.name!r} have width {host.d_in}, but the SAE takes {takes}: "
+            f"hidden states at {host.hook.name!r} have width {host.d_in}, but the SAE takes {sae.taken}: "
             "is it of another layer or another model?"
         )
     found = list(contradictions(sae.metadata, question, host))

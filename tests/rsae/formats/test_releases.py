@@ -34,6 +34,12 @@ a-temporal-one:
   repo_id: owner/temporal
   saes:
   - {id: x, path: x}
+attention:
+  conversion_func: connor_rob_hook_z
+  model: gpt2-small
+  repo_id: ckkissane/attn-saes-gpt2-small-all-layers
+  saes:
+  - {id: x, path: x.pt}
 an-old-one:
   conversion_func: null
   config_overrides: {normalize_activations: constant_norm_rescale}
@@ -64,6 +70,7 @@ def test_a_list_as_saelens_writes_it(tmp_path):
     assert (found["a-transcoder"].layout, found["a-transcoder"].refused) == ("gemma-scope", "")
     assert "no SAEs" in found["a-temporal-one"].refused
     assert not found["qwen"].through_sae_lens
+    assert found["attention"].through_sae_lens
     assert found["qwen"].host == "Qwen/Qwen3-1.7B"
 
 

@@ -16,6 +16,7 @@ from rsae.training.finetuning import started
 from rsae.training.recipe import recipe_for
 from rsae.training.units import input_scale, rescaled, working_copy
 from rsae.upgrading.calibration import calibrate
+from rsae.upgrading.conversion import convert
 from rsae.upgrading.pipeline import Settings, upgrade
 from tests.rsae.material.tiny import tiny_model, tiny_text, tiny_tokenizer
 from tests.rsae.material.transcoders import D_GIVEN, D_READ, D_SAE, rows, transcoder
@@ -113,6 +114,14 @@ def test_an_upgrade_learns_and_keeps_l0(family, skip):
     assert result.sae.transcodes
     assert (result.sae.W_skip is not None) == skip
     assert tuple(result.sae.activation.inputs) == ("ratio",)
+
+
+def test_a_topk_transcoder_as_jumprelu():
+    states, original = rows(skip=True), transcoder("topk", True)
+    found = convert(original, states)
+    assert (type(found.sae), found.sae.family, found.sae.W_skip is not None) == (Transcoder, "jumprelu", True)
+    assert found.before["mse"].value == pytest.approx(evaluate(original, states)["mse"].value, rel=1e-4)
+    assert found.after["l0"].value == pytest.approx(evaluate(original, states)["l0"].value, rel=0.05)
 
 
 def mlp_transcoder(model, noise):
@@ -230,7 +239,7 @@ def test_what_a_transcoder_cannot_have():
     ):
         with pytest.raises(ValueError, match="transcoder"):
             upgrade(transcoder("topk"), states, steps=1, device="cpu", settings=settings)
-    with pytest.raises(ValueError, match=r"takes rows of 12 \+ 8"):
+    with pytest.raises(ValueError, match=r"takes d_in = 12, or rows of 12 \+ 8"):
         upgrade(transcoder("topk"), states.held_out[:, :D_READ], steps=1, device="cpu")
-    with pytest.raises(ValueError, match=r"d_in = 12, or rows of d_in \+ d_out = 20"):
+    with pytest.raises(ValueError, match=r"d_in = 12, or rows of 12 \+ 8"):
         transcoder("topk")(torch.zeros(3, D_SAE))
