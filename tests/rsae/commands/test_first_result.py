@@ -1,6 +1,5 @@
 """From a release's name to a report: a hub's cache without a connection, and nothing else said."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -126,8 +125,6 @@ def test_releases_are_listed_with_family_and_host(monkeypatch):
     assert "repository: jbloom/GPT2-Small-SAEs-Reformatted" in one
     assert "  blocks.8.hook_resid_pre" in one
     assert "any folder" in run("releases", "EleutherAI/sae-pythia-160m-32k").output
-    if importlib.util.find_spec("sae_lens") is None:
-        assert "rational-sae[saelens]" in run("releases", "llama_scope_lxr_8x").output
     nothing = run("releases", "no-such-thing")
     assert nothing.exit_code == 2
     assert "no release matches" in nothing.stderr
