@@ -13,7 +13,6 @@ A product a log(b) has one where b vanishes and a / b^c is finite for some c > 0
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import lru_cache
-from math import prod
 from typing import Any
 
 import flint
@@ -80,20 +79,25 @@ def _over_pi(node: Node) -> flint.fmpq_poly | None:
     # The polynomial p for which a tree is pi p as it stands.
     if node.operator == "pi":
         return flint.fmpq_poly([1])
-    if node.operator == "neg":
-        inner = _over_pi(node.arguments[0])
-        return None if inner is None else -inner
-    if node.operator == "+":
-        parts = [_over_pi(part) for part in node.arguments]
-        return None if None in parts else sum(parts, flint.fmpq_poly([0]))
+    if node.operator in ("+", "neg"):
+        parts: list[Any] = [_over_pi(part) for part in node.arguments]
+        total = flint.fmpq_poly([0])
+        for part in parts:
+            if part is None:
+                return None
+            total = total + part
+        return total if node.operator == "+" else -total
     if node.operator in ("*", "/"):
         for k, part in enumerate(node.arguments[: 1 if node.operator == "/" else None]):
-            rest = [other for i, other in enumerate(node.arguments) if i != k]
-            inner, others = _over_pi(part), [polynomial(other) for other in rest]
-            if inner is not None and None not in others:
-                if node.operator == "/":
-                    return inner / others[0][0] if others[0].degree() == 0 else None
-                return prod(others, start=inner)
+            others: list[Any] = [polynomial(other) for i, other in enumerate(node.arguments) if i != k]
+            found: Any = _over_pi(part)
+            if found is None or None in others:
+                continue
+            for other in others:
+                if node.operator == "/" and other.degree() != 0:
+                    return None
+                found = found * other if node.operator == "*" else found / other[0]
+            return found
     return None
 
 

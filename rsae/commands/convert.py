@@ -11,9 +11,10 @@ from rich.table import Table
 
 import rsae
 from rsae.commands import options
-from rsae.commands.console import Bars, refusing
+from rsae.commands.console import refusing
 from rsae.formats.jumprelu import LAYOUTS, save_jumprelu
 from rsae.hosts.language_model import pick_device
+from rsae.progress import Bars
 from rsae.storage.checkpoint import free_directory
 
 __all__ = ["convert"]

@@ -1,4 +1,4 @@
-"""The command line: `rsae upgrade`, `rsae check`, `rsae evaluate`, `rsae frontier`, `rsae demo`, ..."""
+"""The command line `rsae`: its commands, and those that have a file of their own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from rich.console import Console
 import rsae
 from rsae import ranks
 from rsae.commands import options
-from rsae.commands.console import Bars, attribution_table, frontier_table, metrics_table, refusing, report_table
+from rsae.commands.console import attribution_table, frontier_table, metrics_table, refusing, report_table
 from rsae.commands.convert import convert
+from rsae.commands.dashboard import dashboard
+from rsae.commands.logs import LOG, logging
+from rsae.commands.push import push
 from rsae.commands.releases import releases
 from rsae.demo import run
 from rsae.hosts.language_model import pick_device
+from rsae.progress import Bars
 from rsae.report import frontier as curves
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
@@ -35,6 +39,8 @@ def main() -> None:
 
 
 main.add_command(convert)
+main.add_command(dashboard)
+main.add_command(push)
 main.add_command(releases)
 
 
@@ -42,6 +48,7 @@ main.add_command(releases)
 @options.subject
 @options.reading()
 @options.upgrading
+@LOG
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
 @refusing("rsae upgrade")
 def upgrade(**asked: Any) -> None:
@@ -62,6 +69,7 @@ def upgrade(**asked: Any) -> None:
 @options.subject
 @options.reading()
 @options.upgrading
+@LOG
 @refusing("rsae check")
 def check(**asked: Any) -> None:
     """Where would an upgrade's gain come from?  SAE and SAE_ID as for rsae upgrade.
@@ -87,6 +95,7 @@ def _upgraded(
     probe_test: Path | None,
     time_budget: float | None,
     overwrite: bool,
+    log: tuple[str, ...],
     **rest: Any,
 ) -> tuple[Console, rsae.Upgrade, Path]:
     """An upgrade as the options of a command ask for it, the console that it used, and the folder of its results."""
@@ -103,6 +112,7 @@ def _upgraded(
     with (
         ranks.joined(place.type),
         Checkpoint(out / "checkpoint", discard=overwrite) as work,
+        logging(log, out, {"sae": sae, "seed": seed, **reading, **settings}) as loggers,
         Bars(console := Console(quiet=ranks.rank() > 0, markup=False)) as bars,
     ):
         asked = {"sae": sae, "sae_id": sae_id, "seed": seed, **reading}
@@ -118,10 +128,12 @@ def _upgraded(
             device=reading["device"],
             out=out,
             overwrite=overwrite,
-            progress=bars.training,
+            progress=[bars.training, *loggers],
             settings=rsae.Settings(probe=tasks, accept_mismatch=accepted, **settings),
             time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
         )
+        for logger in loggers:
+            logger.report(done.report)
     return console, done, out
 
 

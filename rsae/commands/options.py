@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
-from rsae.commands.console import Bars
 from rsae.data.arrays import MAPPED, open_array
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.data.store import is_store
 from rsae.data.tables import is_saved_dataset
 from rsae.demo.text import PACKAGES, documents
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
+from rsae.progress import Bars
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import REFINEMENTS
 from rsae.upgrading.origin import check_origin

@@ -21,6 +21,8 @@ from rsae.hosts.hooks import Hook, resolve_hook
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 from rsae.hosts.places import place_of
+from rsae.notebook import facts
+from rsae.progress import Whom, asked, told
 
 __all__ = ["HiddenStates", "Reading", "hidden_states"]
 
@@ -111,6 +113,13 @@ class HiddenStates:
             f"held_out={len(self.held_out)}, host={'yes' if self.host else 'no'})"
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        parts = {"train": self.train, "calibration": self.calibration, "held out": self.held_out}
+        sizes = {name: f"{len(part):,} vectors" for name, part in parts.items()}
+        made = {name: self.question.get(name) for name in ("source", "hook", "text", "context_length", "dtype")}
+        return facts("HiddenStates", {"d_in": self.d_in, **sizes, "host": "yes" if self.host else "no", **made})
+
 
 def _cut(orders: Iterator[Tensor], size: int, first: int, steps: int) -> Iterator[Tensor]:
     """Numbers, ``size`` at a time, of endless pieces: the batches ``first`` to ``steps`` - 1."""
@@ -187,7 +196,7 @@ def hidden_states(
     dtype: str | torch.dtype | None = None,
     seed: int = 0,
     store: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Whom = True,
     reading: Reading = _DEFAULT,
 ) -> HiddenStates:
     """Hidden states from a language model reading a text, or from an array.
@@ -207,8 +216,8 @@ def hidden_states(
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
     one that has ended is read back. Such a folder is a source of its own, too (without a host).
 
-    ``progress(done, total)`` is called after every batch. Raises ValueError, TypeError or FileNotFoundError for what
-    cannot be used, before the model reads anything.
+    ``progress`` is as in `upgrade`; a callable gets (done, total) after every batch. Raises ValueError, TypeError or
+    FileNotFoundError for what cannot be used, before the model reads anything.
 
     >>> vectors = hidden_states(torch.arange(40.0).reshape(20, 2), held_out=0.25)
     >>> vectors
@@ -216,6 +225,7 @@ def hidden_states(
     >>> [tuple(batch.shape) for batch in vectors.batches(size=8, seed=0, steps=3)]
     [(8, 2), (8, 2), (8, 2)]
     """
+    asked(progress)
     stored = isinstance(source, str | Path) and is_store(Path(source))
     if not stored and _is_table(source):
         if text is not None:
@@ -263,8 +273,9 @@ def hidden_states(
     held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
     first, last = split(contexts, held_out, max_tokens)
     folder = None if store is None else Store(store, held)
-    advance = _counted(progress, sum(map(len, first)) + sum(map(len, last)))
-    train, kept_out, counts = _read(host, contexts, first, last, size, reading.outlier_medians, folder, advance)
+    with told(progress, lambda bars: bars.harvest) as tell:
+        advance = _counted(tell, sum(map(len, first)) + sum(map(len, last)))
+        train, kept_out, counts = _read(host, contexts, first, last, size, reading.outlier_medians, folder, advance)
     losses = up_to(last, reading.loss_tokens)
     host = Host(host.model, host.tokenizer, host.hook, losses, outlier_norm=counts["outlier_norm"])
     sample = _sample(train, reading.calibration, seed, folder)

@@ -17,6 +17,7 @@ from rsae.formats.kissane import read_kissane
 from rsae.formats.llama_scope import read_llama_scope
 from rsae.formats.openai import is_openai, read_openai
 from rsae.formats.qwen_scope import is_qwen_scope, read_qwen_scope
+from rsae.formats.repository import fetch_repository, names_repository
 from rsae.formats.sae_lens import from_live, read_sae_lens
 from rsae.formats.sparsify import read_sparsify
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -39,8 +40,8 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
 
     ``source`` is a directory or file of sae-lens (3 to 6), sparsify, Gemma Scope (1, 2), Llama Scope, Qwen Scope,
     Goodfire, dictionary_learning, openai/sparse_autoencoder or circuit-tracer; a live ``sae_lens`` object; or a release
-    on the hub (one that `releases` lists, or the name of a repository), of which ``sae_id`` names one SAE. A local
-    directory may stand for a release.
+    on the hub (one that `releases` lists, or the name of a repository), of which ``sae_id`` names one SAE; without it
+    the repository holds one. A local directory may stand for a release.
 
     Raises FileNotFoundError where there is nothing, TypeError for another object, and ValueError for files that are
     broken, of another kind of model, or inconsistent, each in one sentence.
@@ -62,6 +63,10 @@ def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
         sae.metadata = {**fetched.about, **sae.metadata, "source": fetched.about["source"]}
         if "matryoshka" in str(source).lower():
             sae.metadata["nested"] = True
+        return sae
+    if not path.exists() and names_repository(str(source)):
+        sae = _read(fetch_repository(str(source)))
+        sae.metadata = {**sae.metadata, "source": str(source)}
         return sae
     if not path.exists():
         raise FileNotFoundError(f"no SAE at {path}; give a directory, a file, or a release with its sae_id")

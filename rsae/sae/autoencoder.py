@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from rsae.activations.paper import Activation
 from rsae.activations.ratio import norm_share
+from rsae.notebook import facts
 from rsae.sae.conventions import PLAIN, Conventions
 from rsae.sae.refinement import REFINEMENTS, corrected, first_steps, least_squares_gain
 from rsae.sae.support import Search, Support, above, group_maxima, largest
@@ -300,6 +301,16 @@ class SparseAutoencoder(nn.Module):
         gate = f"k={self.k}" if self.k is not None else self.family
         nested = f", prefixes={self.prefixes}" if self.prefixes else ""
         return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}{nested}"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        gate = "the teacher's own" if self.activation is None else type(self.activation).__name__
+        known = {name: self.metadata.get(name) for name in ("model", "hook", "source")}
+        return facts(
+            type(self).__name__,
+            {"family": self.family, "d_in": self.d_in, "latents (d_sae)": self.d_sae, "k": self.k, "gate": gate}
+            | {"refinement": None if self.refine == "none" else self.refine, **known},
+        )
 
 
 def _nesting(prefixes: Sequence[int], d_sae: int) -> tuple[int, ...]:

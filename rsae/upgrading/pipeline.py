@@ -18,10 +18,10 @@ from rsae.evaluation.errors import prefix_errors, said_of_prefixes, trained_erro
 from rsae.evaluation.metrics import Metrics
 from rsae.formats import save_sae
 from rsae.hosts.host import Host
+from rsae.progress import Progress, Whom, asked, told
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
-from rsae.training.finetuning import Progress
 from rsae.training.l0 import mean_l0
 from rsae.upgrading.checks import SLACK, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
@@ -48,6 +48,10 @@ class Upgrade:
         """Whether the SAE is the upgraded one, and the report's advice another than to keep the teacher."""
         return self.sae is self.arms.get("upgraded") and self.report.advised != "teacher"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the report."""
+        return self.report._repr_html_()
+
 
 @dataclass
 class _Runs:
@@ -73,7 +77,7 @@ def upgrade(
     device: str | torch.device = "auto",
     out: str | Path | None = None,
     overwrite: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Whom = True,
     settings: Settings = DEFAULT,
 ) -> Upgrade:
     """Replace a teacher's gate by a trainable rational, fine-tune the whole SAE, and compare with an equal control.
@@ -104,6 +108,9 @@ def upgrade(
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
         called again with the same arguments, an upgrade goes on there from the last checkpoint, and ends with the same
         bits (on one machine, with as many threads).
+    progress:
+        True: bars in a terminal and a notebook, elsewhere a line every half minute; False: silence; a callable of a
+        `rsae.progress.Progress`, or a list of these.
     settings:
         Everything else, with the defaults that were measured: `Settings`.
 
@@ -113,6 +120,7 @@ def upgrade(
         for what cannot be used, before any work.
     """
     began = time.monotonic()
+    asked(progress)
     target = None if out is None else _free(out, overwrite)
     plan = planned(
         sae,
@@ -130,23 +138,8 @@ def upgrade(
         work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
         work.agree("upgrade", plan.agreed())
     plan = replace(plan, states=plan.states.on(plan.device))
-    measuring = Measurements(plan.states, plan.host, work)
-    columns, pace = _before(plan, measuring, progress is not None or time_budget is not None, target is not None)
-    if pace is not None:
-        plan, pace = _within_budget(plan, pace, began, work)
-        progress = progress and pace.following(progress, plan.steps)
-    tuning = tune(plan, progress, work) if settings.tuned else None
-    plan = plan if tuning is None else plan.slowed(tuning.factor)
-    runs = _trained(plan, tuning, measuring, progress, work)
-    columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
-    pairs = paired(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
-    others = ["teacher", *(name for name in runs.saes if name != "upgraded")]
-    comparisons = tuple(values.difference("upgraded", name) for name in others for values in pairs)
-    levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
-    parts = _attributed(plan, levels, pairs)
-    result, note = _judged(plan, tuning, runs, comparisons, levels)
-    report = _report(plan, tuning, columns, runs, comparisons, parts, note)
-    upgraded = Upgrade(result, report, comparisons, runs.first())
+    with told(progress, lambda bars: bars.training) as tell:
+        upgraded = _upgraded(plan, began, tell, work)
     if work is not None and target is not None:
         _save(upgraded, target, work)
     return upgraded
@@ -157,6 +150,31 @@ def _free(out: str | Path, overwrite: bool) -> Path:
     if {path.name for path in (target / "sae").glob("*")} - _SAE_FILES:
         raise FileExistsError(f"{target / 'sae'} holds more than an SAE, so it is not replaced; give another directory")
     return target
+
+
+def _upgraded(
+    plan: Plan, began: float, progress: Callable[[Progress], None] | None, work: Checkpoint | None
+) -> Upgrade:
+    """Everything that is measured and trained."""
+    measuring = Measurements(plan.states, plan.host, work)
+    columns, pace = _before(plan, measuring, progress is not None or plan.time_budget is not None, work is not None)
+    if pace is not None:
+        plan, pace = _within_budget(plan, pace, began, work)
+        progress = progress and pace.following(progress, plan.steps)
+    tuning = tune(plan, progress, work) if plan.settings.tuned else None
+    plan = plan if tuning is None else plan.slowed(tuning.factor)
+    runs = _trained(plan, tuning, measuring, progress, work)
+    columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
+    pairs = paired(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
+    others = ["teacher", *(name for name in runs.saes if name != "upgraded")]
+    comparisons = tuple(values.difference("upgraded", name) for name in others for values in pairs)
+    levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
+    parts = _attributed(plan, levels, pairs)
+    result, note = _judged(plan, tuning, runs, comparisons, levels)
+    report = _report(plan, tuning, columns, runs, comparisons, parts, note)
+    returned = "initialised" if result is plan.initialised else "upgraded"
+    report = replace(report, question={**report.question, "returned": returned})
+    return Upgrade(result, report, comparisons, runs.first())
 
 
 def _before(plan: Plan, measuring: Measurements, timed: bool, written: bool) -> tuple[dict[str, Metrics], Pace | None]:

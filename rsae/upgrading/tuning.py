@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rsae.evaluation.errors import trained_error
+from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
-from rsae.training.finetuning import Progress, finetune
+from rsae.training.finetuning import finetune
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.plan import Plan
 

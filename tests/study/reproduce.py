@@ -16,9 +16,9 @@ import torch
 
 from rsae.data.states import HiddenStates
 from rsae.formats import load_sae
+from rsae.progress import Progress
 from rsae.report.report import Report
 from rsae.storage.writing import write_json
-from rsae.training.finetuning import Progress
 from rsae.upgrading.pipeline import Settings, upgrade
 from tests.study.cells import STUDIES, Cell, Study, finished_cells
 

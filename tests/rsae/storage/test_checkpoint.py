@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, unfinished
-from rsae.training.finetuning import Progress, finetune
+from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.pipeline import Settings, upgrade

@@ -11,8 +11,8 @@ from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import compare, compare_runs, verdict
 from rsae.evaluation.errors import token_errors
 from rsae.evaluation.metrics import Metric, evaluate
+from rsae.progress import Progress
 from rsae.report.report import Report
-from rsae.training.finetuning import Progress
 from rsae.upgrading.arms import arms_for
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.pipeline import Settings, upgrade
