@@ -243,8 +243,8 @@ def _from_array(reading: dict[str, Any], sae: SparseAutoencoder, seed: int, acce
     path = Path(reading["array"])
     if not path.exists():
         raise FileNotFoundError(f"no hidden states at {path}: give a file, or a folder, of them")
-    if path.suffix in MAPPED and path.is_file() and (width := open_array(path).shape[-1]) != sae.d_in:
-        raise ValueError(f"{path} holds vectors of width {width}, but the SAE takes d_in = {sae.d_in}")
+    if path.suffix in MAPPED and path.is_file() and (width := open_array(path).shape[-1]) != sae.width:
+        raise ValueError(f"{path} holds vectors of width {width}, but the SAE takes {sae.taken}")
     if path.is_dir() and not (is_store(path) or is_saved_dataset(path)):
         raise ValueError(f"{path} is no folder of hidden states: neither hidden_states(store=) nor datasets saved it")
     hook = reading["hook"]  # the column of a table

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rsae.evaluation.errors import token_errors
+from rsae.hosts.dialects import vocabulary_of
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0
@@ -86,7 +87,7 @@ def _doubts(teacher: SparseAutoencoder, x: Tensor, host: Host | None, share: flo
     norm, root = float(x.norm(dim=1).mean()), teacher.d_in**0.5
     if scaled == "expected_average_only_in" and not 0.8 < norm / root < 1.25:
         yield f"it takes inputs of mean norm sqrt(d_in) = {root:.4g} ({scaled}), and theirs is {norm:.4g}"
-    if host is not None and teacher.metadata.get("hook") is None:
+    if host is not None and teacher.metadata.get("hook") is None and not teacher.transcodes:
         there, here = elsewhere(teacher, host)
         best = min(there, key=lambda name: there[name], default="")
         if best and there[best] < CLOSER * here:
@@ -100,11 +101,14 @@ def _number(value: object) -> float:
 
 def _unexplained(teacher: SparseAutoencoder, x: Tensor) -> float:
     """Squared error as a share of the variance."""
-    return float(token_errors(teacher, x).mean()) / max(float((x - x.mean(0)).square().sum(1).mean()), 1e-30)
+    y = teacher.target(x)
+    return float(token_errors(teacher, x).mean()) / max(float((y - y.mean(0)).square().sum(1).mean()), 1e-30)
 
 
 def _explained(teacher: SparseAutoencoder, x: Tensor) -> str:
     """Which change of the hidden states would make them the teacher's, if one of the usual ones does."""
+    if teacher.transcodes:
+        return ""
     x = x[:4096]
     root = teacher.d_in**0.5
     norms = x.norm(dim=1, keepdim=True).clamp_min(1e-12)
@@ -131,7 +135,7 @@ def remarks(host: Host | None, teacher: SparseAutoencoder, x: Tensor, question: 
     """
     found = [f"Accepted although {said}." for said in contradictions(teacher.metadata, question, host)]
     if host is not None:
-        chance, clean = math.log(host.model.get_input_embeddings().weight.shape[0]), host.clean_loss()
+        chance, clean = math.log(vocabulary_of(host.model)), host.clean_loss()
         if clean > BAFFLED * chance:
             found.append(
                 f"The host predicts this text at {clean:.2f} nats a token, where guessing costs {chance:.2f}: is it in "

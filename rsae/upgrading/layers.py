@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rsae.evaluation.errors import token_errors
-from rsae.hosts.hooks import capture, layer_names, outputs
+from rsae.hosts.hooks import Hook, capture, layer_names, outputs
 from rsae.hosts.host import Host, evaluating
 from rsae.sae.autoencoder import SparseAutoencoder
 
@@ -21,7 +21,8 @@ def elsewhere(teacher: SparseAutoencoder, host: Host) -> tuple[dict[str, float],
 
     Measured on a few hundred tokens of the first held-out contexts: enough to tell a half from a whole.
     """
-    others = [name for name in layer_names(host.model) if name != host.hook.module or host.hook.reads_input]
+    own = host.hook.module if isinstance(host.hook, Hook) and not host.hook.reads_input else ""
+    others = [name for name in layer_names(host.model) if name != own]
     found: dict[str, list[Tensor]] = {name: [] for name in ("", *others)}
     read = 0
     with evaluating(host.model):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rsae.hosts.dialects import name_of
 from rsae.hosts.host import Host
 from rsae.hosts.places import same_place
 from rsae.sae.autoencoder import SparseAutoencoder
@@ -16,6 +17,7 @@ __all__ = ["CONSENT", "check_origin", "contradictions", "same_model"]
 
 CONSENT = "accept_mismatch=True (--accept-mismatch) goes on all the same"
 _ALIASES = {"gpt2small": "gpt2", "mistral7b": "mistral7bv01"}  # TransformerLens: whole names of its own
+_CLASSES = r"\w+(?:For[A-Z]\w+|Model)|HookedTransformer|TransformerBridge"
 _FAMILIES = ("gpt2", "gptneo", "gptj", "pythia", "gemma", "llama", "mistral", "qwen", "smollm", "olmo", "bloom")
 _SIZE = re.compile(r"(?<![a-z\d])(\d+(?:\.\d+)?[kmb]|small|medium|large|xl)(?![a-z\d])")
 
@@ -32,9 +34,9 @@ def check_origin(
     ValueError
         with every contradiction: width, model, hook, context length, beginning-of-sequence token, the host's format.
     """
-    if host is not None and host.d_in != sae.d_in:
+    if host is not None and host.d_in != sae.width:
         raise ValueError(
-            f"hidden states at {host.hook.name!r} have width {host.d_in}, but the SAE takes d_in = {sae.d_in}: "
+            f"hidden states at {host.hook.name!r} have width {host.d_in}, but the SAE takes {sae.taken}: "
             "is it of another layer or another model?"
         )
     found = list(contradictions(sae.metadata, question, host))
@@ -68,7 +70,7 @@ def contradictions(said: Mapping[str, Any], question: Mapping[str, Any], host: H
 def _places_read(question: Mapping[str, Any], host: Host | None) -> list[str]:
     """The name of the hook that was asked for, and of the module that it was found to be."""
     asked = question.get("hook") or (None if host is None else host.hook.name)
-    if "hook_" in str(asked):  # the module may be the one whose input was read
+    if "hook_" in str(asked) or str(asked).endswith(".input"):  # the module may be the one whose input was read
         return [str(asked)]
     return [name for name in (asked, question.get("module")) if isinstance(name, str)]
 
@@ -81,8 +83,8 @@ def _differ(said: Any, found: Any) -> bool:
 def _model_read(question: Mapping[str, Any], host: Host | None) -> str | None:
     """The name, or the path, of the model that was read; None where it has none."""
     source = question.get("source") if question.get("module") else None
-    if source is None or re.fullmatch(r"\w+(?:For[A-Z]\w+|Model)", str(source)):  # it was given as an object
-        source = getattr(getattr(host and host.model, "config", None), "name_or_path", None)
+    if source is None or re.fullmatch(_CLASSES, str(source)):  # it was given as an object
+        source = None if host is None else name_of(host.model)
     return str(source) if source else None
 
 

@@ -69,7 +69,7 @@ def upgrade(
     sae: SparseAutoencoder | str | Path,
     hidden_states: HiddenStates | Any,
     *,
-    host: Host | None = None,
+    host: Host | Any = None,
     steps: int | None = None,
     time_budget: float | None = None,
     seed: int = 0,
@@ -98,7 +98,8 @@ def upgrade(
     hidden_states:
         `HiddenStates`, or an array [n, d_in] whose last tenth is then held out.
     host:
-        The model for cross-entropies; default: the one the hidden states came from.
+        The model for cross-entropies; default: the one the hidden states came from. A model alone (Hugging Face's, a
+        TransformerLens one, an nnsight ``LanguageModel``) takes its place, at the same hook and on the same text.
     steps:
         Of each arm; default: those of `rsae.training.recipe.recipe_for`.
     time_budget:

@@ -13,7 +13,7 @@ from rsae.data.states import HiddenStates
 from rsae.data.states import hidden_states as make_hidden_states
 from rsae.evaluation.probing import Task
 from rsae.formats import load_sae
-from rsae.hosts.host import Host
+from rsae.hosts.host import Host, as_host
 from rsae.hosts.language_model import pick_device
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import Refinement
@@ -214,7 +214,7 @@ def planned(
     sae: SparseAutoencoder | str | Path,
     hidden_states: HiddenStates | Any,
     *,
-    host: Host | None,
+    host: Host | Any,
     steps: int | None,
     time_budget: float | None,
     seed: int,
@@ -232,7 +232,7 @@ def planned(
         hidden_states = make_hidden_states(hidden_states)
     states, judges = set_apart(hidden_states)
     teacher, accepted = load_sae(sae).to(place), settings.accept_mismatch
-    host = host or states.host
+    host = as_host(host, states.host)
     if teacher.metadata.get("nested") and not teacher.prefixes and not accepted:
         raise ValueError(
             "this SAE is nested (Matryoshka), but nothing says how wide its prefixes are, and training would undo the "

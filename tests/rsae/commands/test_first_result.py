@@ -1,6 +1,5 @@
 """From a release's name to a report: a hub's cache without a connection, and nothing else said."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -104,10 +103,9 @@ def test_what_a_release_cannot_give_is_one_sentence(cache, tmp_path, monkeypatch
         ("gpt2-small-res-jb",): "one of its SAEs must be named",
         ("gpt2-small-res-jb", "blocks.2.hook_resid_post"): "it has no SAE",
         ("gpt2-small-res-jb", "blocks.3.hook_resid_pre"): "offline, give a local directory",
+        ("llama_scope_lxr_8x", "l0r_8x"): "offline, give a local directory",
         (): "no SAE is named",
     }
-    if importlib.util.find_spec("sae_lens") is None:
-        cases["llama_scope_lxr_8x", "l0r_8x"] = 'needs sae-lens (pip install "rational-sae[saelens]")'
     for words, wanted in cases.items():
         for command in ("upgrade", "check", "evaluate"):
             result = run(command, *words)
@@ -127,8 +125,6 @@ def test_releases_are_listed_with_family_and_host(monkeypatch):
     assert "repository: jbloom/GPT2-Small-SAEs-Reformatted" in one
     assert "  blocks.8.hook_resid_pre" in one
     assert "any folder" in run("releases", "EleutherAI/sae-pythia-160m-32k").output
-    if importlib.util.find_spec("sae_lens") is None:
-        assert "rational-sae[saelens]" in run("releases", "llama_scope_lxr_8x").output
     nothing = run("releases", "no-such-thing")
     assert nothing.exit_code == 2
     assert "no release matches" in nothing.stderr
