@@ -183,8 +183,8 @@ class Row:
         return column in self.cells[0].report.columns
 
     def columns(self) -> list[str]:
-        """The columns of its reports, the upgraded one last."""
-        return sorted(self.cells[0].report.columns, key=list(COLUMNS).index)
+        """The columns of its reports that the tables show, the upgraded one last."""
+        return [column for column in COLUMNS if self.has(column)]
 
     def probed(self) -> Sequence[Mapping[str, Any]]:
         """The probing rows (`evaluation.probing.sparse_probing`) of its first cell; empty where none was probed."""
