@@ -1,4 +1,7 @@
-"""Hidden states that exist already: an array, a tensor, or a file that holds one, mapped into memory if it can be."""
+"""Hidden states that exist already: an array, a tensor, or a file that holds one, mapped into memory if it can be.
+
+Why not datasets: of these formats it reads tables alone. numpy, safetensors and torch read the others, and safely.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
