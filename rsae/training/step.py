@@ -23,6 +23,7 @@ class Training:
     average their gradients and share out the moments of Adam; each holds all the parameters.
     In half precision only dense products of the forward pass are; parameters, gradients and moments are float32.
     From step ``turn`` on a step takes a divergence besides its batch: the recipe's KL stage.
+    An anchor holds the decoder rows where they were when training began, which a restored state does not move.
     """
 
     def __init__(self, sae: SparseAutoencoder, forward: Pass, recipe: Recipe, steps: int) -> None:
@@ -42,6 +43,7 @@ class Training:
             groups.append((lengths, max(recipe.coefficient_rate, _STEP_RATE)))
         self._optimiser = ShardedAdam(groups)
         self._norms = sae.W_dec.detach().norm(dim=1, keepdim=True)
+        self._rows = sae.W_dec.detach().clone() if recipe.anchor else None
 
     def step(
         self, x: Tensor, divergence: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
@@ -59,6 +61,11 @@ class Training:
             # Of this product only the gradient counts, and that is the divergence's, by the chain rule.
             pull = self.recipe.kl_weight * self.balance * (left * slope).sum()
             penalty = pull if penalty is None else penalty + pull
+        if self._rows is not None:
+            # Adam divides by a gradient's size, so only sizes beside the error's count: hence its unit.
+            turned = 1 - torch.nn.functional.cosine_similarity(self.sae.W_dec, self._rows, dim=1).mean()
+            hold = self.recipe.anchor * error.detach() * turned
+            penalty = hold if penalty is None else penalty + hold
         for parameter in self.parameters:
             parameter.grad = None
         (error if penalty is None else error + penalty).backward()

@@ -47,6 +47,9 @@ class Settings:
     objective, kl_share, kl_weight:
         ``"mse+kl"``: in the last ``kl_share`` of the steps of every arm the loss also holds, times ``kl_weight``, the
         divergence of the host's predictions (`rsae.training.recipe.Recipe`), with a further column ``control_mse``.
+    anchor:
+        Weight of a penalty in every arm that holds decoder rows to the teacher's (`rsae.training.recipe.Recipe`): features
+        drift less, and the squared error falls less (docs/measured/features.md). Default: none.
     rate_factor:
         A factor on every arm's learning rate in the place of tuning: another run's ``question["tuning"]["factor"]``.
     precision:
@@ -68,6 +71,7 @@ class Settings:
     objective: Literal["mse", "mse+kl"] = "mse"
     kl_share: float = 0.2
     kl_weight: float = 0.3
+    anchor: float = 0.0
     rate_factor: float | None = None
     checkpoint_every: int = 250
     probe: Sequence[Task] = ()
@@ -88,6 +92,7 @@ class Settings:
         inputs = self.inputs if self.support == "exact" else None
         initialised = calibrate(teacher, states, support=self.support, inputs=inputs)
         names = ["refine", "ablations", "learning_rate", "coefficient_rate", "batch_size", "precision", "rate_factor"]
+        names += ["anchor"]
         if self.objective == "mse+kl":
             names += ["kl_share", "kl_weight"]
         return initialised, arms_for(teacher, initialised, **{name: getattr(self, name) for name in names})
