@@ -83,7 +83,7 @@ def _upgraded(
     """An upgrade as the options of a command ask for it, and the console that it used."""
     began = time.monotonic()
     free_directory(out, overwrite)
-    names = ("refine", "ablations", "checkpoint_every", "precision")
+    names = ("refine", "ablations", "anchor", "checkpoint_every", "precision")
     settings = {name: rest.pop(name) for name in names} | options.objective(rest)
     reading = rest
     place = pick_device(reading["device"])

@@ -4,6 +4,7 @@ A lower error can come with worse features (Chanin et al. 2026, arXiv 2602.14687
 are enough for `firing_matches` and `single_latent_accuracy`, so these two also serve on real hidden states.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -197,7 +198,7 @@ def _cuts(values: Tensor, fires: Tensor) -> Tensor:
     return (ordered.gather(0, at) + ordered.gather(0, below)) / 2
 
 
-def _chunks(sae: SparseAutoencoder, x: Tensor, truth: Tensor):  # type: ignore[no-untyped-def]
+def _chunks(sae: SparseAutoencoder, x: Tensor, truth: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Codes of a few hidden states at once, with the rows of the truth that belong to them, in main memory."""
     start = 0
     for chunk in sae.chunks(x):

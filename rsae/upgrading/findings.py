@@ -65,7 +65,8 @@ def evidence(
     """Trees of plain values by name, as `Report` keeps them: histograms, continuity, and with tasks also probing.
 
     ``saes`` are the columns; the teacher is compared with ``"upgraded"``, latent by latent, on the host's
-    held-out contexts, so that a reader sees the words; without a host on held-out vectors.
+    held-out contexts, so that a reader sees the words; without a host on held-out vectors. Of a ``"control"`` the
+    latents that changed are kept, too.
     """
     readable = host is not None and host.contexts and host.tokenizer is not None
     if host is not None and readable:
@@ -73,12 +74,16 @@ def evidence(
     else:
         none = hidden_states.held_out.new_empty(0)
         where = Places(hidden_states.held_out[:_VECTORS], none, none)
-    found = continuity(saes["teacher"], saes["upgraded"], where.states, min(_TOP, len(where.states)))
+    top = min(_TOP, len(where.states))
+    found = continuity(saes["teacher"], saes["upgraded"], where.states, top)
     contexts = in_contexts(found, where, host) if host is not None and readable else {}
     parts = {
         "histograms": histograms(saes["initialised"], saes["upgraded"], where.states),
         "continuity": found.to_json(contexts, len(where.states)),
     }
+    if "control" in saes:
+        beside = continuity(saes["teacher"], saes["control"], where.states, top)
+        parts["continuity"]["control"] = {"changed": beside.changed().tolist()}
     if tasks:
         if host is None:
             raise ValueError("probing reads texts with a host, but these hidden states have none")

@@ -15,6 +15,7 @@ from rsae.evaluation.attribution import Attribution, attribution
 from rsae.evaluation.certificates import certificates
 from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired, token_errors, verdict
 from rsae.evaluation.metrics import Metrics
+from rsae.evaluation.worsened import worsened
 from rsae.formats import save_sae
 from rsae.hosts.host import Host
 from rsae.report.report import Report
@@ -276,14 +277,16 @@ def _report(
     )
     curve = {} if trained.activation is None else trained.activation.learned(start)
     saes = {"teacher": plan.teacher, "initialised": plan.initialised, **runs.first()}
+    known = evidence(saes, plan.states, plan.host, plan.settings.probe)
+    worse = worsened(known.get("probing", {}), known["continuity"])
     return Report(
         columns=columns,
         question=question(plan, tuning, comparisons).to_json(),
         curves=runs.curves | {"activation": curve},
-        verdict=verdict(columns, comparisons, f"{said} {note}"),
+        verdict=f"{worse} {verdict(columns, comparisons, f'{said} {note}')}".strip(),
         attribution={metric: part.to_json() for metric, part in parts.items()},
         certificates=certificates(plan.teacher, plan.initialised, trained, plan.states.held_out),
-        **evidence(saes, plan.states, plan.host, plan.settings.probe),
+        **known,
     )
 
 

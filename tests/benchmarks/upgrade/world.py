@@ -60,14 +60,18 @@ class World:
         falling = falling * (self.active / (falling * weight).sum())
         return torch.cat([falling, GIVEN * falling[: self.parents].repeat(2)])
 
+    def groups(self) -> Tensor:
+        """The group of each feature [features], eight in each."""
+        return torch.randperm(self.features, generator=self._random(2)) // GROUP
+
     def draw(self, vectors: int, draw: int = 0) -> tuple[Tensor, Known]:
         """That many hidden states [vectors, d_in], and the truth about them; another ``draw`` of the same world."""
-        random, above = self._random(2 + draw), self.above()
+        random, above = self._random(3 + draw), self.above()
         children = above >= 0
         rates = self.rates()
         rates[children] = GIVEN
-        group = torch.randperm(self.features, generator=self._random(1)) // GROUP
-        factor = torch.randn(vectors, self.features // GROUP + 1, generator=random)
+        group = self.groups()
+        factor = torch.randn(vectors, int(group.max()) + 1, generator=random)
         own = torch.randn(vectors, self.features, generator=random)
         fires = SHARED**0.5 * factor[:, group] + (1 - SHARED) ** 0.5 * own > torch.special.ndtri(1 - rates)
         fires[:, children] &= fires[:, above[children]]
