@@ -18,10 +18,10 @@ __all__ = ["Known", "Matches", "absorbed", "firing_matches", "recovery", "row_ma
 
 _PART = 0.4  # of a parent's strength that a child's latent must carry: the share of Chanin et al., arXiv 2409.14507
 DEFINITIONS = {
-    "f1": "F1 of 'its latent fires' for 'the feature fires' on {tokens} held-out tokens, mean over the {pairs} pairs of "
-    "the one-to-one matching with the largest sum of F1",
-    "mcc": "cosine of decoder row and feature direction, mean over the {rows} pairs of the one-to-one matching with the "
-    "largest sum of cosines",
+    "f1": "F1 of 'its latent fires' for 'the feature fires' on {tokens} held-out tokens, mean over the {pairs} pairs "
+    "of the one-to-one matching with the largest sum of F1",
+    "mcc": "cosine of decoder row and feature direction, mean over the {rows} pairs of the one-to-one matching with "
+    "the largest sum of cosines",
     "single_latent_accuracy": "balanced accuracy of the best single latent and threshold for each of {features} "
     "features: chosen on half of {tokens} held-out tokens, measured on the other half, mean over features",
     "absorption": "share of {children} child features' firings at which the parent's latent is silent while the "

@@ -19,9 +19,11 @@ def worsened(probing: Mapping[str, Any], continuity: Mapping[str, Any]) -> str:
 
     >>> cells = {"teacher": {"value": 0.85}, "control": {"value": 0.86}, "upgraded": {"value": 0.79}}
     >>> gap = {"teacher": {"value": -0.06, "low": -0.088, "high": -0.032}}
-    >>> worsened({"rows": [{"group": "pairs", "k": 1, "accuracy": cells, "difference": gap}]}, {})
-    "The upgraded SAE's features got worse: with 1 latent (pairs) probing finds 79.0%, with the teacher 85.0% (-6.0 points, 95% interval -8.8 \
-to -3.2), with the control 86.0%."
+    >>> said = worsened({"rows": [{"group": "pairs", "k": 1, "accuracy": cells, "difference": gap}]}, {})
+    >>> said[:75]
+    "The upgraded SAE's features got worse: with 1 latent (pairs) probing finds "
+    >>> said[75:]
+    '79.0%, with the teacher 85.0% (-6.0 points, 95% interval -8.8 to -3.2), with the control 86.0%.'
     """
     parts = [part for part in (_probed(probing.get("rows", ())), _changed(continuity)) if part]
     return f"The upgraded SAE's features got worse: {'; '.join(parts)}." if parts else ""

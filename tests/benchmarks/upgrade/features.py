@@ -1,10 +1,10 @@
-"""Do arms that lower the error harm features?  Known features, teachers trained on them, and every arm beside the truth.
+"""Do arms that lower the error harm features?  Known features, teachers trained on them, and every arm beside both.
 
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.upgrade.features --out RUNS [--seeds 0,1,2] [--only topk,jumprelu,relu] \\
-        [--arms control,upgraded] [--anchors 3] [--write docs/measured/features.md]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.upgrade.features --out RUNS [--seeds 0,1,2] \\
+        [--only topk,jumprelu,relu] [--write docs/measured/features.md]
 
-A seed is another world (`tests.benchmarks.upgrade.world`), another teacher and another order of the data. A finished arm
-is not trained again.
+A seed is another world (`tests.benchmarks.upgrade.world`), another teacher and another order of the data. A finished
+arm is not trained again.
 """
 
 import argparse
@@ -37,7 +37,7 @@ MARK = "<!-- begin: tests.benchmarks.upgrade.features -->"
 FAMILIES: tuple[Family, ...] = ("topk", "jumprelu", "relu")
 LATENTS, L0 = 192, 6
 TRAINING, HELD_OUT = 240_000, 24_000
-TEACHER_STEPS, STEPS = 10_000, 2000
+TEACHER_STEPS, STEPS = 10_000, 1000
 CURVES = {
     "polynomial_in_h": "polynomial in h",
     "ratio": "rational of tau / h",
