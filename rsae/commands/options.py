@@ -116,7 +116,7 @@ def upgrading(command: _Command) -> _Command:
             type=click.FloatRange(min=0),
             default=0.0,
             show_default=True,
-            help="Weight of a penalty in every arm that holds decoder rows to the teacher's.",
+            help="Weight of a penalty in every arm that holds what latents read and write to the teacher's.",
         ),
         click.option(
             "--time-budget",

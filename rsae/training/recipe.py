@@ -25,8 +25,8 @@ class Recipe:
     divergence of next-token distributions, clean and with the reconstruction spliced in; b, the ratio of MSE to KL in
     the first of its batches, makes the weight a number without a unit.
 
-    ``anchor`` (0: none) is the weight of a penalty on how far decoder rows have turned from where training began: the
-    mean over latents of ``1 - cosine``, in units of the batch's squared error.
+    ``anchor`` (0: none) is the weight of a penalty on how far latents have turned from where training began: the mean
+    over latents of ``1 - cosine``, of decoder rows and of encoder columns, in units of the batch's squared error.
     """
 
     learning_rate: float

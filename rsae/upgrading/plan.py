@@ -48,8 +48,8 @@ class Settings:
         ``"mse+kl"``: in the last ``kl_share`` of the steps of every arm the loss also holds, times ``kl_weight``, the
         divergence of the host's predictions (`rsae.training.recipe.Recipe`), with a further column ``control_mse``.
     anchor:
-        Weight of a penalty in every arm that holds decoder rows to the teacher's (`rsae.training.recipe.Recipe`): they
-        turn less, and the squared error falls less (docs/measured/features.md). Default: none.
+        Weight of a penalty in every arm that holds what latents read and write to the teacher's
+        (`rsae.training.recipe.Recipe`), for little text or labelled latents: docs/measured/features.md. Default: none.
     rate_factor:
         A factor on every arm's learning rate in the place of tuning: another run's ``question["tuning"]["factor"]``.
     precision:
