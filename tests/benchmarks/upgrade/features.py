@@ -40,15 +40,15 @@ FACTORS = {"topk": 1 / 4, "jumprelu": 1 / 16, "relu": 1.0}  # tuned on the contr
 TEACHER_STEPS, STEPS = 10_000, 600
 CURVES = {
     "polynomial_in_h": "polynomial in h",
-    "ratio": "rational of tau / h",
+    "ratio": "rational of tau / h alone",
 }
 ARMS = {
     "control": "control",
     "threshold": "threshold",
     **CURVES,
-    "upgraded": "rational with the norm share (the default)",
+    "upgraded": "default: rational, norm share",
     "residual alone": "one pass, no curve",
-    "residual upgraded": "one pass, with the rational",
+    "residual upgraded": "one pass, with the default curve",
     "residual_twice alone": "two passes, no curve",
     "search alone": "one searched pass, no curve",
 }
@@ -222,11 +222,11 @@ def table(runs: Sequence[Runs], trials: Sequence[Trial]) -> str:
 def differences(runs: Sequence[Runs], pairs: Sequence[tuple[Trial, Trial]]) -> str:
     """The first of each pair minus the second in what judges it, with intervals."""
     names = ("mse", *FEATURES)
-    lines = [row("arm, minus", [MEASURES[name][0] for name in names]), "|---|" + "---|" * len(names)]
+    lines = [row("one arm - another", [MEASURES[name][0] for name in names]), "|---|" + "---|" * len(names)]
     for ours, other in pairs:
         if len(there(runs, (ours, other))) == 2:
             cells = [told(against(runs, ours.label, other.label, name)) for name in names]
-            lines.append(row(f"{ours.words}, minus {other.words}", cells))
+            lines.append(row(f"{ours.words} - {other.words}", cells))
     return "\n".join(lines)
 
 
