@@ -1,7 +1,7 @@
 """Do arms that lower the error harm features?  Known features, teachers trained on them, and every arm beside both.
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.upgrade.features --out RUNS [--seeds 0,1] \\
-        [--only topk,jumprelu,relu] [--write docs/measured/features.md]
+        [--only "topk;relu"] [--write docs/measured/features.md]
 
 A seed is another world (`tests.benchmarks.upgrade.world`), another teacher and another order of the data. A finished
 arm is not trained again.
@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -33,11 +33,9 @@ from rsae.upgrading.tuning import trained
 from tests.benchmarks.upgrade.world import World
 
 MARK = "<!-- begin: tests.benchmarks.upgrade.features -->"
-FAMILIES: tuple[Family, ...] = ("topk", "jumprelu", "relu")
 LATENTS, L0, BLOCKS = 192, 6, 64
 TRAINING, HELD_OUT, LITTLE = 240_000, 16_000, 4_000
-FACTORS = {"topk": 1 / 4, "jumprelu": 1 / 16, "relu": 1.0}  # tuned on the control of seed 0, as an upgrade does it
-TEACHER_STEPS, STEPS = 10_000, 600
+STEPS = 600
 CURVES = {
     "polynomial_in_h": "polynomial in h",
     "ratio": "rational of tau / h alone",
@@ -86,25 +84,44 @@ class Trial:
         return self.label.replace(self.arm, ARMS.get(self.arm, self.arm), 1)
 
 
-PLAIN = [Trial("teacher"), *map(Trial, ARMS)]
+class Kind(NamedTuple):
+    """A kind of teachers, the steps of their training, the factor on every arm's learning rate, and what is tried.
+
+    Factors were tuned on the control of seed 0, as an upgrade does it: divided by 4 while that lowers its error.
+    """
+
+    family: Family
+    steps: int
+    factor: float
+    trials: Sequence[Trial]
+
+
 HELD = [Trial("upgraded", 10.0)]
 SCARCE = [Trial(arm, anchor, little=True) for anchor in (0.0, 10.0) for arm in ("control", "upgraded")]
+TRIALS = [Trial("teacher"), *map(Trial, ARMS), *HELD, *SCARCE]
+FEW = [Trial("teacher"), *map(Trial, ("control", "upgraded", "residual alone")), Trial("control", 10.0), *HELD]
+KINDS = {
+    "topk": Kind("topk", 10_000, 1 / 4, TRIALS),
+    "jumprelu": Kind("jumprelu", 10_000, 1 / 16, TRIALS),
+    "relu": Kind("relu", 10_000, 1.0, TRIALS),
+    "topk, unfinished": Kind("topk", 3000, 1.0, FEW),
+}
 Runs = Mapping[str, Mapping[str, Any]]
 """What was measured of the arms of a cell, by label."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A family in the world of a seed: its hidden states, the truth about the held-out ones, and its teacher."""
+    """A kind in the world of a seed: its hidden states, the truth about the held-out ones, and its teacher."""
 
-    family: Family
+    kind: Kind
     seed: int
     states: HiddenStates
     known: Known
     teacher: SparseAutoencoder
 
 
-def cell(family: Family, seed: int, folder: Path) -> Cell:
+def cell(kind: Kind, seed: int, folder: Path) -> Cell:
     """A cell; its teacher is trained once, and kept."""
     world = World(seed=seed)
     x, _ = world.draw(TRAINING)
@@ -112,27 +129,27 @@ def cell(family: Family, seed: int, folder: Path) -> Cell:
     states = HiddenStates(x, x[:4096], held_out)
     if not (folder / "teacher").exists():
         began = time.monotonic()
-        save_sae(teacher(family, states, seed), folder / "teacher")
-        print(f"{family}, seed {seed}: teacher in {time.monotonic() - began:.0f} s", flush=True)
-    return Cell(family, seed, states, known, load_sae(folder / "teacher"))
+        save_sae(teacher(kind, states, seed), folder / "teacher")
+        print(f"{folder}: teacher in {time.monotonic() - began:.0f} s", flush=True)
+    return Cell(kind, seed, states, known, load_sae(folder / "teacher"))
 
 
-def teacher(family: Family, states: HiddenStates, seed: int) -> SparseAutoencoder:
+def teacher(kind: Kind, states: HiddenStates, seed: int) -> SparseAutoencoder:
     """Trained from random training vectors about their mean as rows, with the package's own loop and rates."""
     random = torch.Generator().manual_seed(seed)
     mean = states.train.mean(0)
     rows = states.train[torch.randint(len(states.train), (LATENTS,), generator=random)] - mean
     rows = torch.nn.functional.normalize(rows, dim=1)
-    bias = torch.full((LATENTS,), -0.4 if family == "relu" else 0.0)
+    family, bias = kind.family, torch.full((LATENTS,), -0.4 if kind.family == "relu" else 0.0)
     rest: dict[str, Any] = {"topk": {"k": L0}, "jumprelu": {"threshold": 0.5}}.get(family, {})
     start = SparseAutoencoder(W_enc=rows.T, b_enc=bias, W_dec=rows, b_dec=mean, family=family, **rest)
     recipe = recipe_for(start, sparsity="l1")
-    return finetune(start, states, steps=TEACHER_STEPS, seed=seed, recipe=recipe, target_l0=float(L0))
+    return finetune(start, states, steps=kind.steps, seed=seed, recipe=recipe, target_l0=float(L0))
 
 
-def settings_of(trial: Trial, family: Family) -> tuple[str, Settings]:
+def settings_of(trial: Trial, factor: float) -> tuple[str, Settings]:
     """The name that an upgrade gives an arm, and the settings with which it has it."""
-    shared = Settings(anchor=trial.anchor, rate_factor=FACTORS[family])
+    shared = Settings(anchor=trial.anchor, rate_factor=factor)
     if trial.arm in CURVES:
         return trial.arm, replace(shared, ablations=(trial.arm,))
     kind, _, which = trial.arm.partition(" ")
@@ -142,8 +159,8 @@ def settings_of(trial: Trial, family: Family) -> tuple[str, Settings]:
 
 
 def measured(where: Cell, trial: Trial) -> dict[str, Any] | None:
-    """An arm, trained and measured; None for one that the family does not have."""
-    name, settings = settings_of(trial, where.family)
+    """An arm, trained and measured; None for one that the kind does not have."""
+    name, settings = settings_of(trial, where.kind.factor)
     few = replace(where.states, train=where.states.train[:LITTLE])
     plan = planned(
         where.teacher,
@@ -190,23 +207,23 @@ def by_part(sae: SparseAutoencoder, x: torch.Tensor, known: Known) -> dict[str, 
     return {measure: [round(float(value), 6) for value in values] for measure, values in there.items()}
 
 
-def run(family: Family, seed: int, out: Path) -> Runs:
+def run(name: str, seed: int, out: Path) -> Runs:
     """Every arm in one cell; what an earlier call measured is taken from its file."""
-    folder = out / family / f"seed_{seed}"
+    kind, folder = KINDS[name], out / name / f"seed_{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "measured.json"
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     where: Cell | None = None
-    for trial in (*PLAIN, *HELD, *SCARCE):
+    for trial in kind.trials:
         label = trial.label
         if label in found:
             continue
-        where = where or cell(family, seed, folder)
+        where = where or cell(kind, seed, folder)
         found[label] = measured(where, trial)
         write_json(file, found)
         if values := found[label]:
-            said = ", ".join(f"{name} {values[name]:.4f}" for name in MEASURES)
-            print(f"{family}, seed {seed}, {label}: {said} ({values['seconds']:.0f} s)", flush=True)
+            said = ", ".join(f"{measure} {values[measure]:.4f}" for measure in MEASURES)
+            print(f"{name}, seed {seed}, {label}: {said} ({values['seconds']:.0f} s)", flush=True)
     return {label: values for label, values in found.items() if values}
 
 
@@ -219,15 +236,27 @@ def table(runs: Sequence[Runs], trials: Sequence[Trial]) -> str:
     return "\n".join(lines)
 
 
-def differences(runs: Sequence[Runs], pairs: Sequence[tuple[Trial, Trial]]) -> str:
-    """The first of each pair minus the second in what judges it, with intervals."""
+def differences(runs: Sequence[Runs], trials: Sequence[Trial]) -> str:
+    """Each arm minus the one that it differs from by one thing, in what judges it, with intervals."""
     names = ("mse", *FEATURES)
     lines = [row("one arm - another", [MEASURES[name][0] for name in names]), "|---|" + "---|" * len(names)]
-    for ours, other in pairs:
-        if len(there(runs, (ours, other))) == 2:
+    for ours in there(runs, trials):
+        other = compared(ours, runs)
+        if other is not None:
             cells = [told(against(runs, ours.label, other.label, name)) for name in names]
             lines.append(row(f"{ours.words} - {other.words}", cells))
     return "\n".join(lines)
+
+
+def compared(trial: Trial, runs: Sequence[Runs]) -> Trial | None:
+    """With what an arm is compared: the same without its anchor, on all vectors; else threshold, control or teacher."""
+    if trial.anchor:
+        return replace(trial, anchor=0.0)
+    if trial.little:
+        return replace(trial, little=False)
+    simpler = there(runs, [Trial("teacher"), Trial("control"), Trial("threshold")])
+    before = simpler[: simpler.index(trial)] if trial in simpler else simpler
+    return before[-1] if before else None
 
 
 def there(runs: Sequence[Runs], trials: Sequence[Trial]) -> list[Trial]:
@@ -262,17 +291,11 @@ def number(value: float) -> str:
 
 
 def page(found: Mapping[str, Sequence[Runs]]) -> str:
-    """The tables of the page: a family after the other."""
-    control, upgraded, held = Trial("control"), Trial("upgraded"), HELD[0]
-    free_control, free, held_control, held_upgraded = SCARCE
+    """The tables of the page: one kind of teachers after the other."""
     parts = []
-    for family, runs in found.items():
-        parts += [f"## {family}", table(runs, PLAIN)]
-        plain = [(trial, control) for trial in PLAIN[2:]]
-        parts += [differences(runs, [(control, Trial("teacher")), *plain]), f"### {family}, with an anchor"]
-        parts += [table(runs, [*HELD, *SCARCE])]
-        scarce = [(free_control, control), (free, upgraded), (held_control, free_control), (held_upgraded, free)]
-        parts += [differences(runs, [(held, upgraded), *scarce])]
+    for name, runs in found.items():
+        trials = KINDS[name].trials
+        parts += [f"## {name}", table(runs, trials), differences(runs, trials)]
     return "\n\n".join(parts)
 
 
@@ -280,16 +303,14 @@ def main() -> None:
     """The command."""
     asking = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asking.add_argument("--out", type=Path, default=Path("feature-runs"))
-    asking.add_argument("--only", default=",".join(FAMILIES))
+    asking.add_argument("--only", default=";".join(KINDS), help="kinds of teachers, with semicolons between them")
     asking.add_argument("--seeds", default="0,1")
     asking.add_argument("--write", type=Path, help="page whose tables are replaced")
     asked = asking.parse_args()
-    names, seeds = asked.only.split(","), [int(seed) for seed in asked.seeds.split(",")]
-    found: dict[str, list[Runs]] = {name: [] for name in names}
-    for seed in seeds:
-        for family in FAMILIES:
-            if family in names:
-                found[family].append(run(family, seed, asked.out))
+    found: dict[str, list[Runs]] = {name: [] for name in asked.only.split(";")}
+    for seed in map(int, asked.seeds.split(",")):
+        for name, runs in found.items():
+            runs.append(run(name, seed, asked.out))
     print(page(found))
     if asked.write:
         head, _ = asked.write.read_text(encoding="utf-8").split(MARK)
