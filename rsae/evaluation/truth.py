@@ -1,6 +1,6 @@
 """Measures of an SAE against features that are known: labels of tokens, and where there are any, directions.
 
-A lower error can come with worse features (Chanin et al. 2026, arXiv 2602.14687), so both are measured. Labels alone
+A lower error can come with worse features (SynthSAEBench, arXiv 2602.14687), so both are measured. Labels alone
 are enough for `firing_matches` and `single_latent_accuracy`, so these two also serve on real hidden states.
 """
 
@@ -16,7 +16,7 @@ from rsae.sae.autoencoder import SparseAutoencoder
 
 __all__ = ["Known", "Matches", "absorbed", "firing_matches", "recovery", "row_matches", "single_latent_accuracy"]
 
-_PART = 0.4  # of a parent's strength that a child's latent must carry: the share of Chanin et al., arXiv 2409.14507
+_PART = 0.4  # of a parent's strength: no overlap of random directions comes near it
 DEFINITIONS = {
     "f1": "F1 of 'its latent fires' for 'the feature fires' on {tokens} held-out tokens, mean over the {pairs} pairs "
     "of the one-to-one matching with the largest sum of F1",
@@ -93,7 +93,7 @@ def firing_matches(sae: SparseAutoencoder, x: Tensor, fires: Tensor) -> Matches:
 def row_matches(sae: SparseAutoencoder, directions: Tensor) -> Matches:
     """Latents matched one to one with features by direction; the agreement is the cosine of row and direction.
 
-    Its mean is the MCC of dictionary learning (Sharkey et al. 2022). ``directions`` are [features, d_in].
+    Its mean is the MCC, the mean correlation coefficient. ``directions`` are [features, d_in].
     """
     rows = torch.nn.functional.normalize(sae.W_dec.detach().cpu(), dim=1)
     return _matched((rows @ torch.nn.functional.normalize(directions.cpu(), dim=1).T).double())

@@ -23,7 +23,7 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.training.finetuning import Progress
 from rsae.training.l0 import mean_l0
-from rsae.upgrading.checks import SLACK, missed_l0, remarks
+from rsae.upgrading.checks import SLACK, known_harm, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
@@ -252,6 +252,9 @@ def _judged(
             f"At an L0 of {plan.target_l0:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over "
             "its control where measured (docs/measured/results.md)."
         )
+    if exact and result is not plan.initialised:
+        reads = plan.initialised.activation.inputs if plan.initialised.activation is not None else ()
+        notes.append(known_harm(teacher.family, plan.settings.refine, reads))
     if exact:
         notes.append(missed_l0(levels, plan.target_l0))
     notes.append(remarks(plan.host, teacher, plan.calibration))
@@ -279,6 +282,8 @@ def _report(
     saes = {"teacher": plan.teacher, "initialised": plan.initialised, **runs.first()}
     known = evidence(saes, plan.states, plan.host, plan.settings.probe)
     worse = worsened(known.get("probing", {}), known["continuity"])
+    if worse and not plan.settings.anchor:
+        worse += " An anchor holds latents to the teacher's: docs/measured/features.md."
     return Report(
         columns=columns,
         question=question(plan, tuning, comparisons).to_json(),

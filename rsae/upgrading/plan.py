@@ -37,7 +37,8 @@ class Settings:
     """How an upgrade is done, besides its length and its seeds; the defaults are what was measured to be best.
 
     support, inputs, refine:
-        See `calibrate` and `SparseAutoencoder`.
+        See `calibrate` and `SparseAutoencoder`. No refinement by default: it lowers the error most, and harms features
+        where these are known (docs/measured/features.md).
     ablations:
         Further columns: see `rsae.upgrading.arms.arms_for`.
     learning_rate, coefficient_rate, batch_size:
