@@ -1,7 +1,7 @@
 """Do arms that lower the error harm features?  Known features, teachers trained on them, and every arm beside both.
 
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.upgrade.features --out RUNS [--seeds 0,1] \\
-        [--only "topk;relu"] [--write docs/measured/features.md]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.upgrade.features --out RUNS [--only "topk;relu"] \\
+        [--write docs/measured/features.md]
 
 A seed is another world (`tests.benchmarks.upgrade.world`), another teacher and another order of the data. A finished
 arm is not trained again.
@@ -85,7 +85,7 @@ class Trial:
 
 
 class Kind(NamedTuple):
-    """A kind of teachers, the steps of their training, the factor on every arm's learning rate, and what is tried.
+    """A kind of teachers, the steps of their training, the factor on every arm's rate, what is tried, in how many worlds.
 
     Factors were tuned on the control of seed 0, as an upgrade does it: divided by 4 while that lowers its error.
     """
@@ -94,6 +94,7 @@ class Kind(NamedTuple):
     steps: int
     factor: float
     trials: Sequence[Trial]
+    worlds: int
 
 
 HELD = [Trial("upgraded", 10.0)]
@@ -101,10 +102,10 @@ SCARCE = [Trial(arm, anchor, little=True) for anchor in (0.0, 10.0) for arm in (
 TRIALS = [Trial("teacher"), *map(Trial, ARMS), *HELD, *SCARCE]
 FEW = [Trial("teacher"), *map(Trial, ("control", "upgraded", "residual alone")), Trial("control", 10.0), *HELD]
 KINDS = {
-    "topk": Kind("topk", 10_000, 1 / 4, TRIALS),
-    "jumprelu": Kind("jumprelu", 10_000, 1 / 16, TRIALS),
-    "relu": Kind("relu", 10_000, 1.0, TRIALS),
-    "topk, unfinished": Kind("topk", 3000, 1.0, FEW),
+    "topk": Kind("topk", 10_000, 1 / 4, TRIALS, 2),
+    "jumprelu": Kind("jumprelu", 10_000, 1 / 16, TRIALS, 1),
+    "relu": Kind("relu", 10_000, 1.0, TRIALS, 1),
+    "topk, unfinished": Kind("topk", 3000, 1.0, FEW, 1),
 }
 Runs = Mapping[str, Mapping[str, Any]]
 """What was measured of the arms of a cell, by label."""
@@ -295,7 +296,11 @@ def page(found: Mapping[str, Sequence[Runs]]) -> str:
     parts = []
     for name, runs in found.items():
         trials = KINDS[name].trials
-        parts += [f"## {name}", table(runs, trials), differences(runs, trials)]
+        parts += [
+            f"## {name}, {len(runs)} world{'s' * (len(runs) > 1)}",
+            table(runs, trials),
+            differences(runs, trials),
+        ]
     return "\n\n".join(parts)
 
 
@@ -304,13 +309,10 @@ def main() -> None:
     asking = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asking.add_argument("--out", type=Path, default=Path("feature-runs"))
     asking.add_argument("--only", default=";".join(KINDS), help="kinds of teachers, with semicolons between them")
-    asking.add_argument("--seeds", default="0,1")
     asking.add_argument("--write", type=Path, help="page whose tables are replaced")
     asked = asking.parse_args()
-    found: dict[str, list[Runs]] = {name: [] for name in asked.only.split(";")}
-    for seed in map(int, asked.seeds.split(",")):
-        for name, runs in found.items():
-            runs.append(run(name, seed, asked.out))
+    names = asked.only.split(";")
+    found = {name: [run(name, seed, asked.out) for seed in range(KINDS[name].worlds)] for name in names}
     print(page(found))
     if asked.write:
         head, _ = asked.write.read_text(encoding="utf-8").split(MARK)
