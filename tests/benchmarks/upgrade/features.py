@@ -85,7 +85,7 @@ class Trial:
 
 
 class Kind(NamedTuple):
-    """A kind of teachers, the steps of their training, the factor on every arm's rate, what is tried, in how many worlds.
+    """A kind of teachers, the steps of their training, the factor on arms' rates, what is tried, in how many worlds.
 
     Factors were tuned on the control of seed 0, as an upgrade does it: divided by 4 while that lowers its error.
     """
