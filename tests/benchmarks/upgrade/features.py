@@ -103,8 +103,8 @@ TRIALS = [Trial("teacher"), *map(Trial, ARMS), *HELD, *SCARCE]
 FEW = [Trial("teacher"), *map(Trial, ("control", "upgraded", "residual alone")), Trial("control", 10.0), *HELD]
 KINDS = {
     "topk": Kind("topk", 10_000, 1 / 4, TRIALS, 2),
-    "jumprelu": Kind("jumprelu", 10_000, 1 / 16, TRIALS, 1),
-    "relu": Kind("relu", 10_000, 1.0, TRIALS, 1),
+    "jumprelu": Kind("jumprelu", 10_000, 1 / 16, TRIALS, 2),
+    "relu": Kind("relu", 10_000, 1.0, TRIALS, 2),
     "topk, unfinished": Kind("topk", 3000, 1.0, FEW, 1),
 }
 Runs = Mapping[str, Mapping[str, Any]]
