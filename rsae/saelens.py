@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 from sae_lens import SAE, SAEConfig, register_sae_class
 from sae_lens.registry import SAE_CLASS_REGISTRY
+from sae_lens.saes.topk_sae import TopK
 from torch import Tensor, nn
 
 from rsae.formats.record import recorded
@@ -40,6 +41,19 @@ class RationalSAEConfig(SAEConfig):
         return "rational"
 
 
+class _Joint(TopK):
+    """What tools find in the place of an activation function: one that needs the pre-activations of all latents.
+
+    sae-dashboard computes some latents at a time with the weights of the others cut away, and refuses architectures
+    that it does not know; only where the activation is a `TopK`, whose codes depend on one another, does it encode
+    everything and then choose. So do these codes, through the threshold and the norm share.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Refused: it would need the hidden states, too."""
+        raise NotImplementedError("a rational's codes depend on more than pre-activations: call encode")
+
+
 class RationalSAE(SAE[RationalSAEConfig]):
     """A SAELens SAE that computes what `rsae.SparseAutoencoder` computes, on SAELens's parameters."""
 
@@ -51,6 +65,10 @@ class RationalSAE(SAE[RationalSAEConfig]):
         self.b_enc = nn.Parameter(torch.zeros(self.cfg.d_sae, dtype=self.dtype, device=self.device))
         if self.cfg.rational.get("family") == "jumprelu":
             self.threshold = nn.Parameter(torch.zeros(self.cfg.d_sae, dtype=self.dtype, device=self.device))
+
+    def get_activation_fn(self) -> TopK:
+        """A stand-in that is never called: it tells tools that codes depend on one another."""
+        return _Joint(self.cfg.k or self.cfg.d_sae)
 
     def _core(self) -> SparseAutoencoder:
         """An rsae autoencoder that shares this one's parameters; made at the first use, when they exist."""

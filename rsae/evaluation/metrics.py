@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rsae.data.states import HiddenStates
+from rsae.evaluation.errors import prefix_errors
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 
@@ -101,6 +102,10 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
         name: Metric(value, DEFINITIONS[name].format(**known), None, errors.get(name), by_context.get(name))
         for name, value in values.items()
     }
+    if sae.prefixes:
+        about = DEFINITIONS["mse"].format(**known)
+        for width, error in list(prefix_errors(sae, x).items())[:-1]:
+            found[f"mse_first_{width}"] = Metric(error, f"{about}, of the first {width} latents alone")
     if tolerance:
         dense = f"number of codes of magnitude above {tolerance:.4g} (the codes are dense: all are non-zero), mean over"
         found["l0"] = Metric(values["l0"], f"{dense} {len(x)} held-out tokens", token_error=errors.get("l0"))

@@ -37,11 +37,21 @@ def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], s
         raise ValueError(f"{source} holds the same weights twice, in upper and lower case")
     found = weights(named, source, **{name: name for name in _NAMES})
     check_size(config.get("width"), found["W_enc"].shape[1], "width", source)
-    layer = re.search(r"layer_(\d+)", str(source))
-    hook = f"blocks.{layer[1]}.hook_resid_post" if layer else None
-    if isinstance(places[0], str):
-        hook = places[0].removesuffix(".output")
     found["threshold"] = found["threshold"].clamp_min(0.0)
-    about = described("gemma-scope", source, config, hook=hook, model=config.get("model_name"))
+    about = described("gemma-scope", source, config, **_origin(config, str(Path(source).resolve())))
     conventions = Conventions(apply_b_dec_to_input=False)
     return SparseAutoencoder(**found, family="jumprelu", conventions=conventions, metadata=about)
+
+
+def _origin(config: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """What the configuration says, or else the path: ``gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82``."""
+    layer, l0 = re.search(r"layer_(\d+)", path), re.search(r"average_l0_(\d+)", path)
+    release = re.search(r"gemma-scope-(\d+b)-(pt|it)-(res|mlp|att)", path)
+    kind = {"mlp": "hook_mlp_out", "att": "attn.hook_z"}.get(release[3] if release else "res", "hook_resid_post")
+    found = {"hook": f"blocks.{layer[1]}.{kind}" if layer else None, "l0": float(l0[1]) if l0 else None}
+    if release:
+        found["model"] = f"google/gemma-2-{release[1]}" + ("-it" if release[2] == "it" else "")
+    place, model = config.get("hf_hook_point_in"), config.get("model_name")
+    if isinstance(place, str):
+        found["hook"] = place.removesuffix(".output")
+    return found | ({"model": model} if isinstance(model, str) else {})

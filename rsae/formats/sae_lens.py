@@ -1,6 +1,7 @@
 """SAELens: versions 6, 5 and 3 (``cfg.json`` + ``sae_weights.safetensors``), and a live ``sae_lens.SAE``."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ __all__ = ["from_live", "read_sae_lens"]
 _BATCHTOPK = ("batchtopk", "matryoshka_batchtopk")
 _SCALES = ("scaling_factor", "finetuning_scaling_factor")
 _THRESHOLDS = {"jumprelu": ("threshold", "log_threshold")} | dict.fromkeys(_BATCHTOPK, ("topk_threshold",))
+_EXPLAINED = ("explained_variance", "variance_explained")
 _SCALED_OUTSIDE = ("expected_average_only_in", "covariance_whitening")
 
 
@@ -47,6 +49,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
             normalise=_normalisation(config, source),
         ),
         "metadata": _metadata(config, source),
+        "prefixes": _prefixes(config, source),
     }
     if architecture == "gated":
         return SparseAutoencoder(**gated_as_jumprelu(options, source))
@@ -55,6 +58,7 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
             norms = W_dec.norm(dim=1).clamp_min(1e-8)
             options |= {"W_enc": W_enc * norms, "b_enc": options["b_enc"] * norms, "W_dec": W_dec / norms[:, None]}
         threshold = float_tensor(tensors, "topk_threshold", source, 0)
+        options["metadata"]["batch_k"] = _k(config)
         return SparseAutoencoder(**options, family="jumprelu", threshold=threshold.clamp_min(0.0))
     if family == "jumprelu":
         options["threshold"] = _threshold(tensors, source)
@@ -129,11 +133,36 @@ def _flag(config: Mapping[str, Any], name: str, default: bool, source: str) -> b
     return value
 
 
+def _prefixes(config: Mapping[str, Any], source: str) -> list[int]:
+    """The widths of a Matryoshka SAE's prefixes; saved for inference it is a JumpReLU, and its metadata have them."""
+    about = _part(config, "metadata")
+    widths: Any = next(
+        (
+            part[name]
+            for part in (config, about, _part(about, "training_architecture_details"), _part(about, "rsae"))
+            for name in ("matryoshka_widths", "prefixes")
+            if name in part
+        ),
+        [],
+    )
+    if not isinstance(widths, list):
+        raise ValueError(f"matryoshka_widths of {source} is {str(widths)[:40]!r}, not a list of widths")
+    return [integer(width, "an entry of matryoshka_widths", source) for width in widths]
+
+
+def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
-    nested = config.get("metadata")
-    about = dict(nested) if isinstance(nested, Mapping) else dict(config)
+    about = _part(config, "metadata") or config
     outside = config.get("normalize_activations")
     outside = "expected_average_only_in" if outside is True else outside
+    loaded, ours = _part(about, "model_from_pretrained_kwargs"), _part(about, "rsae")  # which `save_sae` adds
+    trained = _part(about, "training_architecture_details")
+    kinds = [config.get("architecture"), about.get("training_architecture"), Path(source).name]
+    dtype = loaded.get("dtype") or loaded.get("torch_dtype") or ours.get("model_dtype")
     return described(
         "sae-lens",
         source,
@@ -142,5 +171,11 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
         model=about.get("model_name"),
         context_length=about.get("context_size"),
         prepend_bos=about.get("prepend_bos"),
+        centred=True if loaded.get("center_writing_weights") is True else None,
+        batch_k=trained.get("k") if about.get("training_architecture") in _BATCHTOPK else None,
+        model_dtype=dtype.removeprefix("torch.") if isinstance(dtype, str) else None,
+        l0=about.get("l0", ours.get("l0")),
+        explained_variance=next((part[name] for name in _EXPLAINED for part in (about, ours) if name in part), None),
+        nested=any("matryoshka" in str(kind).lower() for kind in kinds) or ours.get("nested") or None,
         inputs_scaled_outside=outside if outside in _SCALED_OUTSIDE else None,
     )

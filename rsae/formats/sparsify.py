@@ -13,9 +13,12 @@ from rsae.sae.autoencoder import SparseAutoencoder
 __all__ = ["read_sparsify"]
 
 
-def read_sparsify(config: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str) -> SparseAutoencoder:
+def read_sparsify(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str, run: Mapping[str, Any] | None = None
+) -> SparseAutoencoder:
     """A TopK or GroupMax SAE of sparsify; W_dec is stored [d_sae, d_in], ``num_latents = 0`` means a multiple of d_in.
 
+    Its folder has the name of the hook point; ``run`` is the configuration of the training, in the folder above.
     Raises ValueError, by name, for transcoders, skip connections and signed codes.
     """
     if config.get("transcode") or config.get("skip_connection") or "W_skip" in tensors:
@@ -34,7 +37,8 @@ def read_sparsify(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
     elif config.get("expansion_factor") is not None:
         factor = integer(config["expansion_factor"], "expansion_factor", source)
         check_size(factor * d_in, d_sae, "expansion_factor * d_in", source)
-    layer = re.search(r"layers[._](\d+)", Path(source).name)
-    hook = f"blocks.{layer[1]}.hook_resid_post" if layer else None
-    about = described("sparsify", source, config, hook=hook)
+    place = re.fullmatch(r"(?:[\w.]+\.)?(?:layers|h)[._]\d+(?:\.[\w.]+)?", Path(source).name)
+    hook = place and re.sub(r"_(?=\d)", ".", place[0])
+    training = {"model": (run or {}).get("model"), "context_length": (run or {}).get("ctx_len")}
+    about = described("sparsify", source, config, hook=hook, **training)
     return SparseAutoencoder(**found, family=activation, k=integer(config.get("k"), "k", source), metadata=about)

@@ -71,8 +71,12 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
     for key, name in names.items():
         if name not in about and sae.metadata.get(key) is not None:
             about[name] = sae.metadata[key]
+    if sae.metadata.get("centred") and "model_from_pretrained_kwargs" not in about:
+        about["model_from_pretrained_kwargs"] = {"center_writing_weights": True}
     about["sae_lens_version"] = "6.54.12"  # the layout that is written here
     rest = {k: v for k, v in sae.metadata.items() if k not in {"config", *names} and k not in about}
+    if sae.prefixes:
+        rest["prefixes"] = list(sae.prefixes)
     config: dict[str, Any] = {
         "architecture": _ARCHITECTURES[sae.family] if ordinary else "rational",
         "d_in": sae.d_in,

@@ -2,15 +2,19 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Hook", "capture", "layers_before", "layers_of", "reached", "replacing", "resolve_hook"]
+__all__ = [
+    *("Hook", "capture", "layer_names", "layers_before", "layers_of", "outputs", "reached", "replacing"),
+    "resolve_hook",
+]
 
 _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
 
@@ -19,12 +23,14 @@ _BLOCK_NAME = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
 class Hook:
     """A place in a model: the output of a module, or (``hook_resid_pre``) the first input of a module.
 
-    ``name`` is what was asked for, ``module`` the dotted name in the model.
+    ``name`` is what was asked for, ``module`` the dotted name in the model. At a ``centred`` place every hidden state
+    is read without its mean over d_in, and written with it: vectors as of TransformerLens's ``center_writing_weights``.
     """
 
     name: str
     module: str
     reads_input: bool = False
+    centred: bool = False
 
 
 class _Reached(Exception):
@@ -73,7 +79,7 @@ def resolve_hook(model: nn.Module, name: str) -> Hook:
         known += [f"blocks.{i}.hook_resid_post" for i in range(len(layers))]
     except ValueError:
         known = names
-    near = endings[:3] or difflib.get_close_matches(name, known + names, n=3, cutoff=0.5) or known[:3]
+    near = endings[:3] or difflib.get_close_matches(name, dict.fromkeys(known + names), n=3, cutoff=0.5) or known[:3]
     raise ValueError(f"the model has no hook {name!r}; near names: {', '.join(near)}")
 
 
@@ -83,6 +89,12 @@ def layers_of(model: nn.Module) -> list[nn.Module]:
         return list(_layers(model)[1])
     except ValueError:
         return []
+
+
+def layer_names(model: nn.Module) -> list[str]:
+    """The dotted names of `layers_of`."""
+    names = {id(module): name for name, module in model.named_modules()}
+    return [names[id(layer)] for layer in layers_of(model)]
 
 
 def layers_before(model: nn.Module, place: Hook) -> list[nn.Module]:
@@ -110,14 +122,21 @@ def replacing(model: nn.Module, place: Hook, function: Callable[[Tensor], Tensor
     """While active, the hidden states [batch, position, d_in] at ``place`` are replaced by ``function`` of them."""
     module = model.get_submodule(place.module)
 
+    def replaced(hidden: Tensor) -> Tensor:
+        if not place.centred:
+            return function(hidden)
+        # Every layer of a model with LayerNorm subtracts the mean before it reads, so that it may stay as it was.
+        mean = hidden.mean(-1, keepdim=True)
+        return function(hidden - mean) + mean
+
     def on_output(_module: nn.Module, _args: Any, output: Any) -> Any:
-        new = function(_first(output, place))
+        new = replaced(_first(output, place))
         return (new, *output[1:]) if isinstance(output, tuple) else new
 
     def on_input(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if args:
-            return (function(_first(args[0], place)), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": function(_first(kwargs.get("hidden_states"), place))}
+            return (replaced(_first(args[0], place)), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": replaced(_first(kwargs.get("hidden_states"), place))}
 
     if place.reads_input:
         handle = module.register_forward_pre_hook(on_input, with_kwargs=True)
@@ -133,6 +152,21 @@ def capture(model: nn.Module, place: Hook, input_ids: Tensor) -> Tensor:
     """Hidden states [batch, position, d_in] at ``place``, without a gradient: `reached`."""
     with torch.no_grad():
         return reached(model, place, input_ids)
+
+
+def outputs(model: nn.Module, names: Sequence[str], input_ids: Tensor) -> dict[str, Tensor]:
+    """Hidden states [batch, position, d_in] that some modules give in one forward pass over ``input_ids``."""
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str, hidden: Tensor) -> Tensor:
+        found[name] = hidden
+        return hidden
+
+    with torch.no_grad(), ExitStack() as kept:
+        for name in names:
+            kept.enter_context(replacing(model, Hook(name, name), partial(keep, name)))
+        model(input_ids=input_ids, use_cache=False)
+    return found
 
 
 def reached(model: nn.Module, place: Hook, input_ids: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """`SparseAutoencoder`: ReLU, JumpReLU, TopK and GroupMax in one class, with the teacher's gate or a rational one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from rsae.activations.paper import Activation
 from rsae.activations.ratio import norm_share
+from rsae.notebook import facts
 from rsae.sae.conventions import PLAIN, Conventions
 from rsae.sae.refinement import REFINEMENTS, corrected, first_steps, least_squares_gain
 from rsae.sae.support import Search, Support, above, group_maxima, largest
@@ -60,6 +61,9 @@ class SparseAutoencoder(nn.Module):
         ``"residual"``: one step ``z <- max(z + eta W_dec (x - x_hat), 0)`` on the support, ``"residual_twice"``: two,
         each with its eta; ``"search"``, ``"search_twice"``: the same with eta times the step that is best for the
         token. Not activations: they read the other codes, and cost more decodes (`rsae.sae.refinement`).
+    prefixes:
+        Of a nested (Matryoshka) SAE the widths m, ascending and at most d_sae, of which the first m latents reconstruct
+        by themselves. The equations are the same; training minimises the mean of all these errors.
     metadata:
         Free form (hook name, source, the config as read).
 
@@ -90,6 +94,7 @@ class SparseAutoencoder(nn.Module):
         activation: Activation | None = None,
         conventions: Conventions = PLAIN,
         refine: str = "none",
+        prefixes: Sequence[int] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -129,6 +134,7 @@ class SparseAutoencoder(nn.Module):
         self.activation = activation
         self.conventions = conventions
         self.refine = refine
+        self.prefixes = _nesting(prefixes, d_sae)
         self.metadata: dict[str, Any] = dict(metadata or {})
 
     @property
@@ -251,7 +257,27 @@ class SparseAutoencoder(nn.Module):
     def extra_repr(self) -> str:
         """What `repr` shows."""
         gate = f"k={self.k}" if self.k is not None else self.family
-        return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}"
+        nested = f", prefixes={self.prefixes}" if self.prefixes else ""
+        return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}{nested}"
+
+
+def _nesting(prefixes: Sequence[int], d_sae: int) -> tuple[int, ...]:
+    """The widths of a nested SAE, its whole width the last; none where that is the only one."""
+    known = all(isinstance(width, int) and not isinstance(width, bool) for width in prefixes)
+    if not known or list(prefixes) != sorted({width for width in prefixes if 0 < width <= d_sae}):
+        raise ValueError(f"prefixes must be ascending widths of at most d_sae = {d_sae}, not {list(prefixes)[:8]}")
+    widths = tuple(prefixes) if d_sae in prefixes else (*prefixes, d_sae)
+    return widths if len(widths) > 1 else ()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        gate = "the teacher's own" if self.activation is None else type(self.activation).__name__
+        known = {name: self.metadata.get(name) for name in ("model", "hook", "source")}
+        return facts(
+            "SparseAutoencoder",
+            {"family": self.family, "d_in": self.d_in, "latents (d_sae)": self.d_sae, "k": self.k, "gate": gate}
+            | {"refinement": None if self.refine == "none" else self.refine, **known},
+        )
 
 
 def _checked(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Tensor:

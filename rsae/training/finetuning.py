@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from rsae import ranks
 from rsae.data.states import HiddenStates
 from rsae.hosts.splicing import Passage, Splicing
+from rsae.progress import Progress, Whom, asked, told
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
 from rsae.training.l0 import match_l0, mean_l0
@@ -21,19 +21,7 @@ from rsae.training.recipe import Recipe, check_trainable, recipe_for
 from rsae.training.step import Training
 from rsae.training.units import input_scale, rescaled, working_copy
 
-__all__ = ["Progress", "finetune", "started", "stepping"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One event of a training run: what is being trained, how far it is, and its loss (squared error) and L0."""
-
-    arm: str
-    step: int
-    steps: int
-    loss: float
-    l0: float
-    seconds_left: float
+__all__ = ["finetune", "started", "stepping"]
 
 
 def finetune(
@@ -46,7 +34,7 @@ def finetune(
     target_l0: float | None = None,
     device: str | torch.device = "cpu",
     arm: str = "sae",
-    progress: Callable[[Progress], None] | None = None,
+    progress: Whom = True,
     curve: list[dict[str, float]] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> SparseAutoencoder:
@@ -58,8 +46,8 @@ def finetune(
     ``seed`` alone, so two arms with the same two see the same data. Deterministic on one machine. A recipe with a
     ``kl_share`` ends with a stage whose loss also holds the divergence of the host's predictions (`Recipe`).
 
-    ``progress`` is called about fifty times; ``curve`` collects (step, loss, l0) at the same moments. With a
-    ``checkpoint`` the training of ``arm`` goes on where it was, and ends with the same bits.
+    ``progress`` (as in `upgrade`) is told about fifty times; ``curve`` collects (step, loss, l0) at the same moments.
+    With a ``checkpoint`` the training of ``arm`` goes on where it was, and ends with the same bits.
 
     Raises
     ------
@@ -67,6 +55,7 @@ def finetune(
         for a width that does not fit, fewer vectors than a batch, steps below 1, an L0 target out of range, or a KL
         stage on hidden states without a language model.
     """
+    asked(progress)
     recipe = recipe or recipe_for(sae)
     steps = recipe.steps if steps is None else steps
     check_trainable(sae, hidden_states, steps, recipe)
@@ -83,22 +72,23 @@ def finetune(
         training.restore(kept.tensors, kept.values["step"])
         history = kept.values["history"]
     began, first = time.monotonic(), training.done
-    for error, l0 in stepping(training, scale, hidden_states, recipe.batch_size, seed, steps):
-        done = training.done
-        if done % max(1, steps // 50) == 0 or done == steps:
-            found = ranks.mean(torch.stack([error, l0])).tolist()
-            if not math.isfinite(found[0]):
-                raise ValueError(
-                    f"training diverged at step {done} of {steps}: the loss is {found[0]}; "
-                    f"try a learning rate below {recipe.learning_rate:g}"
-                )
-            left = (time.monotonic() - began) / (done - first) * (steps - done)
-            event = Progress(arm, done, steps, found[0] * scale**2, found[1], left)
-            history.append({"step": event.step, "loss": event.loss, "l0": event.l0})
-            if progress is not None:
-                progress(event)
-        if checkpoint is not None and (done % checkpoint.every == 0 or done == steps):
-            checkpoint.save(arm, training.state(), step=done, history=history)
+    with told(progress, lambda bars: bars.training) as tell:
+        for error, l0 in stepping(training, scale, hidden_states, recipe.batch_size, seed, steps):
+            done = training.done
+            if done % max(1, steps // 50) == 0 or done == steps:
+                found = ranks.mean(torch.stack([error, l0])).tolist()
+                if not math.isfinite(found[0]):
+                    raise ValueError(
+                        f"training diverged at step {done} of {steps}: the loss is {found[0]}; "
+                        f"try a learning rate below {recipe.learning_rate:g}"
+                    )
+                left = (time.monotonic() - began) / (done - first) * (steps - done)
+                event = Progress(arm, done, steps, found[0] * scale**2, found[1], left, torch.get_num_threads())
+                history.append({"step": event.step, "loss": event.loss, "l0": event.l0})
+                if tell is not None:
+                    tell(event)
+            if checkpoint is not None and (done % checkpoint.every == 0 or done == steps):
+                checkpoint.save(arm, training.state(), step=done, history=history)
     if curve is not None:
         curve.extend(history)
     training.forward.finish(work)

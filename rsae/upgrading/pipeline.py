@@ -13,15 +13,16 @@ from rsae import ranks
 from rsae.data.states import HiddenStates
 from rsae.evaluation.attribution import Attribution, attribution
 from rsae.evaluation.certificates import certificates
-from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired, token_errors, verdict
+from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired, verdict
+from rsae.evaluation.errors import prefix_errors, said_of_prefixes, trained_error
 from rsae.evaluation.metrics import Metrics
 from rsae.evaluation.worsened import worsened
 from rsae.formats import save_sae
 from rsae.hosts.host import Host
+from rsae.progress import Progress, Whom, asked, told
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
-from rsae.training.finetuning import Progress
 from rsae.training.l0 import mean_l0
 from rsae.upgrading.checks import SLACK, known_harm, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
@@ -48,6 +49,10 @@ class Upgrade:
         """Whether the SAE is the upgraded one, and the report's advice another than to keep the teacher."""
         return self.sae is self.arms.get("upgraded") and self.report.advised != "teacher"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the report."""
+        return self.report._repr_html_()
+
 
 @dataclass
 class _Runs:
@@ -73,7 +78,7 @@ def upgrade(
     device: str | torch.device = "auto",
     out: str | Path | None = None,
     overwrite: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Whom = True,
     settings: Settings = DEFAULT,
 ) -> Upgrade:
     """Replace a teacher's gate by a trainable rational, fine-tune the whole SAE, and compare with an equal control.
@@ -103,6 +108,9 @@ def upgrade(
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
         called again with the same arguments, an upgrade goes on there from the last checkpoint, and ends with the same
         bits (on one machine, with as many threads).
+    progress:
+        True: bars in a terminal and a notebook, elsewhere a line every half minute; False: silence; a callable of a
+        `rsae.progress.Progress`, or a list of these.
     settings:
         Everything else, with the defaults that were measured: `Settings`.
 
@@ -112,6 +120,7 @@ def upgrade(
         for what cannot be used, before any work.
     """
     began = time.monotonic()
+    asked(progress)
     target = None if out is None else _free(out, overwrite)
     plan = planned(
         sae,
@@ -129,23 +138,8 @@ def upgrade(
         work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
         work.agree("upgrade", plan.agreed())
     plan = replace(plan, states=plan.states.on(plan.device))
-    measuring = Measurements(plan.states, plan.host, work)
-    columns, pace = _before(plan, measuring, progress is not None or time_budget is not None, target is not None)
-    if pace is not None:
-        plan, pace = _within_budget(plan, pace, began, work)
-        progress = progress and pace.following(progress, plan.steps)
-    tuning = tune(plan, progress, work) if settings.tuned else None
-    plan = plan if tuning is None else plan.slowed(tuning.factor)
-    runs = _trained(plan, tuning, measuring, progress, work)
-    columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
-    pairs = paired(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
-    others = ["teacher", *(name for name in runs.saes if name != "upgraded")]
-    comparisons = tuple(values.difference("upgraded", name) for name in others for values in pairs)
-    levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
-    parts = _attributed(plan, levels, pairs)
-    result, note = _judged(plan, tuning, runs, comparisons, levels)
-    report = _report(plan, tuning, columns, runs, comparisons, parts, note)
-    upgraded = Upgrade(result, report, comparisons, runs.first())
+    with told(progress, lambda bars: bars.training) as tell:
+        upgraded = _upgraded(plan, began, tell, work)
     if work is not None and target is not None:
         _save(upgraded, target, work)
     return upgraded
@@ -156,6 +150,31 @@ def _free(out: str | Path, overwrite: bool) -> Path:
     if {path.name for path in (target / "sae").glob("*")} - _SAE_FILES:
         raise FileExistsError(f"{target / 'sae'} holds more than an SAE, so it is not replaced; give another directory")
     return target
+
+
+def _upgraded(
+    plan: Plan, began: float, progress: Callable[[Progress], None] | None, work: Checkpoint | None
+) -> Upgrade:
+    """Everything that is measured and trained."""
+    measuring = Measurements(plan.states, plan.host, work)
+    columns, pace = _before(plan, measuring, progress is not None or plan.time_budget is not None, work is not None)
+    if pace is not None:
+        plan, pace = _within_budget(plan, pace, began, work)
+        progress = progress and pace.following(progress, plan.steps)
+    tuning = tune(plan, progress, work) if plan.settings.tuned else None
+    plan = plan if tuning is None else plan.slowed(tuning.factor)
+    runs = _trained(plan, tuning, measuring, progress, work)
+    columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
+    pairs = paired(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
+    others = ["teacher", *(name for name in runs.saes if name != "upgraded")]
+    comparisons = tuple(values.difference("upgraded", name) for name in others for values in pairs)
+    levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
+    parts = _attributed(plan, levels, pairs)
+    result, note = _judged(plan, tuning, runs, comparisons, levels)
+    report = _report(plan, tuning, columns, runs, comparisons, parts, note)
+    returned = "initialised" if result is plan.initialised else "upgraded"
+    report = replace(report, question={**report.question, "returned": returned})
+    return Upgrade(result, report, comparisons, runs.first())
 
 
 def _before(plan: Plan, measuring: Measurements, timed: bool, written: bool) -> tuple[dict[str, Metrics], Pace | None]:
@@ -236,7 +255,7 @@ def _judged(
     if tuning is not None and futile:
         least = min(tuning.errors)
         notes.append(f"At rates down to {least:g} of the usual the control gained nothing, or next to nothing.")
-    ours, theirs = (float(token_errors(sae, plan.judges).mean()) for sae in (result, teacher))
+    ours, theirs = (trained_error(sae, plan.judges) for sae in (result, teacher))
     failure = ""
     if not ours < theirs:
         failure = "On vectors set apart it is no better than the teacher"
@@ -257,7 +276,11 @@ def _judged(
         notes.append(known_harm(teacher.family, plan.settings.refine, reads))
     if exact:
         notes.append(missed_l0(levels, plan.target_l0))
-    notes.append(remarks(plan.host, teacher, plan.calibration))
+    if teacher.prefixes:
+        shown = {"teacher": teacher, **{name: runs.saes[name][0] for name in ("upgraded", "control")}}
+        nested = {name: prefix_errors(sae, plan.states.held_out) for name, sae in shown.items()}
+        notes.append(said_of_prefixes(nested, ["teacher", "control"]))
+    notes.append(remarks(plan.host, teacher, plan.calibration, plan.states.question))
     return result, " ".join(" ".join(notes).split())
 
 

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import torch
 
 from rsae.data.states import HiddenStates
-from rsae.evaluation.comparison import Comparison, compare_runs, token_errors
+from rsae.evaluation.comparison import Comparison, compare_runs
 from rsae.evaluation.continuity import continuity
+from rsae.evaluation.errors import token_errors
 from rsae.evaluation.metrics import evaluate
 from rsae.evaluation.truth import Known, absorbed, firing_matches, row_matches, single_latent_accuracy
 from rsae.formats import load_sae, save_sae
