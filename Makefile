@@ -62,6 +62,7 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.adversaries.third_opinion --count 100000 --results $(PAGES)/opinion.jsonl --write docs/measured/proofs.md
 	$(BIN)/python -m tests.benchmarks.upgrade.kl_stage --data ../shared/data --out $(PAGES)/kl --seeds 0,1 --write docs/measured/kl-stage.md
 	$(BIN)/python -m tests.benchmarks.upgrade.curves --data ../shared/data --out $(PAGES)/curves --seeds 1 --write docs/measured/curves.md
+	$(BIN)/python -m tests.benchmarks.upgrade.features --out $(PAGES)/features --write docs/measured/features.md
 	$(BIN)/python docs/make_pictures.py
 
 $(STAMP): pyproject.toml constraints.txt

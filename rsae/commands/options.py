@@ -164,6 +164,13 @@ def upgrading(command: _Command) -> _Command:
         PROBE,
         PROBE_TEST,
         click.option(
+            "--anchor",
+            type=click.FloatRange(min=0),
+            default=0.0,
+            show_default=True,
+            help="Weight of a penalty in every arm that holds what latents read and write to the teacher's.",
+        ),
+        click.option(
             "--time-budget",
             type=click.FloatRange(min=0, min_open=True),
             help="Minutes for all of it, in the place of --steps: as many steps as fit, at most the default.",

@@ -12,6 +12,7 @@ from rsae.report.wording import LABELS, percent, spoken
 
 __all__ = ["decision"]
 
+_USE = "Use the upgraded SAE"
 _INSTEAD = {
     "control": "train your teacher on, with its own gate",
     "threshold": "give your teacher a threshold, without a curve",
@@ -19,16 +20,23 @@ _INSTEAD = {
 }
 
 
-def decision(question: Question, attribution: Mapping[str, Any]) -> str:
+def decision(question: Question, attribution: Mapping[str, Any], worse: bool = False) -> str:
     """The sentence, from the paired comparisons and what they make of the arms; empty where nothing was compared.
 
     It follows the same rule as the verdict's advice: the simplest arm is to be used that is not surely worse than the
     best one. Its reason is the difference to the equally trained control, with the 95% interval, at the L0 of both.
+    ``worse``: whether the upgraded SAE's features got worse, which the sentence then says.
 
     >>> gap = Comparison("mse", "control", -0.1, 2.0, -0.12, -0.08, "tokens")
     >>> decision(Question(comparisons=(gap,), returned="upgraded"), {"mse": {"advised": "upgraded"}})
     "Use the upgraded SAE: its MSE is 5.0% lower than the equally trained control's (95% interval -6.0% to -4.0%)."
     """
+    said = _decided(question, attribution)
+    return said.removesuffix(".") + "; but its features got worse." if worse and said.startswith(_USE) else said
+
+
+def _decided(question: Question, attribution: Mapping[str, Any]) -> str:
+    """The sentence as errors have it."""
     metric, part = next(iter(attribution.items()), ("mse", {"advised": ""}))
     found = {entry.other: entry for entry in question.comparisons if entry.metric == metric}
     if not found:
@@ -43,7 +51,7 @@ def decision(question: Question, attribution: Mapping[str, Any]) -> str:
     if (instead := _INSTEAD.get(advised.removesuffix("_mse"))) is not None:
         reason = "the rational adds nothing certain to the equally trained control"
         return f"Do not take the rational, {instead}: {reason}{_against(control, 'it')}."
-    said = "Use the upgraded SAE"
+    said = _USE
     if advised != "upgraded":
         said += f" (the simpler arm {spoken(advised)} is not told apart from the best)"
     if control is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rsae.evaluation.comparison import Comparison
 from rsae.evaluation.metrics import Metric
+from rsae.evaluation.worsened import worsened
 from rsae.report import pictures
 from rsae.report.decision import decision
 from rsae.report.latents import of_latents
@@ -48,7 +49,7 @@ def render(tree: Mapping[str, Any]) -> str:
         comparisons=[_comparison(found) for found in asked.comparisons],
         certificates={name: _certificate(entry) for name, entry in report["certificates"].items()},
         continuity=of_latents(report["continuity"], report["latents"]),
-        decision=decision(asked, report["attribution"]),
+        decision=decision(asked, report["attribution"], bool(worsened(report["probing"], report["continuity"]))),
         rate=rate(asked),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rsae.evaluation.metrics import Metrics
+from rsae.evaluation.worsened import worsened
 from rsae.report import page, pictures
 from rsae.report.cell import cell, frame
 from rsae.report.decision import decision
@@ -69,7 +70,7 @@ class Report:
     @property
     def decision(self) -> str:
         """One sentence: use the upgraded SAE or keep the teacher, and why; empty where nothing was compared."""
-        return decision(self.asked, self.attribution)
+        return decision(self.asked, self.attribution, bool(worsened(self.probing, self.continuity)))
 
     def rows(self) -> list[Row]:
         """The metrics that any column has, the usual ones first."""

@@ -24,6 +24,9 @@ class Recipe:
     ``kl_rate`` times the rates, on batches of ``kl_contexts`` whole contexts. Its loss is ``MSE + kl_weight b KL``: the
     divergence of next-token distributions, clean and with the reconstruction spliced in; b, the ratio of MSE to KL in
     the first of its batches, makes the weight a number without a unit.
+
+    ``anchor`` (0: none) is the weight of a penalty on how far latents have turned from where training began: the mean
+    over latents of ``1 - cosine``, of decoder rows and of encoder columns, in units of the batch's squared error.
     """
 
     learning_rate: float
@@ -38,6 +41,7 @@ class Recipe:
     kl_weight: float = 0.3
     kl_rate: float = 0.5
     kl_contexts: int = 4
+    anchor: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "coefficient_rate", "bandwidth", "kl_weight", "kl_rate"):
@@ -46,6 +50,8 @@ class Recipe:
                 raise ValueError(f"{name} must be a positive number, not {value!r}")
         if not (isinstance(self.kl_share, int | float) and 0 <= self.kl_share <= 1):
             raise ValueError(f"kl_share is a share of the steps, from 0 to 1, not {self.kl_share!r}")
+        if not (isinstance(self.anchor, int | float) and 0 <= self.anchor < math.inf):
+            raise ValueError(f"anchor is the weight of a penalty, 0 or a positive number, not {self.anchor!r}")
         for name, least in (("steps", 1), ("batch_size", 1), ("warmup", 0), ("kl_contexts", 1)):
             count = getattr(self, name)
             if isinstance(count, bool) or not isinstance(count, int) or count < least:

@@ -23,6 +23,7 @@ class Training:
     average their gradients and share out the moments of Adam; each holds all the parameters.
     In half precision only dense products of the forward pass are; parameters, gradients and moments are float32.
     From step ``turn`` on a step takes a divergence besides its batch: the recipe's KL stage.
+    An anchor holds what latents read and write where it was when training began, which a restored state does not move.
     """
 
     def __init__(self, sae: SparseAutoencoder, forward: Pass, recipe: Recipe, steps: int) -> None:
@@ -43,6 +44,7 @@ class Training:
             groups.append((lengths, max(recipe.coefficient_rate, _STEP_RATE)))
         self._optimiser = ShardedAdam(groups)
         self._norms = sae.W_dec.detach().norm(dim=1, keepdim=True)
+        self._held = [p.detach().clone() for p in (sae.W_dec, sae.W_enc)] if recipe.anchor else []
 
     def step(
         self, x: Tensor, divergence: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
@@ -60,6 +62,10 @@ class Training:
             # Of this product only the gradient counts, and that is the divergence's, by the chain rule.
             pull = self.recipe.kl_weight * self.balance * (left * slope).sum()
             penalty = pull if penalty is None else penalty + pull
+        if self._held:
+            # Adam divides by a gradient's size, so that the penalty counts by its size beside the error's: in its unit.
+            hold = self.recipe.anchor * error.detach() * self._turned()
+            penalty = hold if penalty is None else penalty + hold
         for parameter in self.parameters:
             parameter.grad = None
         (error if penalty is None else error + penalty).backward()
@@ -69,6 +75,12 @@ class Training:
             rows.mul_(self._norms / rows.norm(dim=1, keepdim=True).clamp_min(1e-12))
         self.done += 1
         return error.detach(), l0.detach()
+
+    def _turned(self) -> Tensor:
+        """The mean over latents of 1 - cosine to where they were, of decoder rows and of encoder columns, added."""
+        rows, columns = self._held
+        cosine = torch.nn.functional.cosine_similarity
+        return 2 - cosine(self.sae.W_dec, rows, dim=1).mean() - cosine(self.sae.W_enc, columns, dim=0).mean()
 
     def _factor(self) -> float:
         """Of the learning rates at the next step; each stage has a schedule of its own."""

@@ -1,7 +1,7 @@
 """Is this teacher at home on these hidden states? Refusals with a reason, and remarks for the verdict."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from rsae.training.l0 import mean_l0
 from rsae.upgrading.layers import elsewhere
 from rsae.upgrading.origin import CONSENT, contradictions
 
-__all__ = ["SLACK", "checked_l0", "missed_l0", "remarks"]
+__all__ = ["SLACK", "checked_l0", "known_harm", "missed_l0", "remarks"]
 
 EXPECTED = 0.25
 """Of the variance a teacher explains so much at its own place: half of what the sparsest that are in use explain."""
@@ -28,6 +28,7 @@ CLOSER = 0.8
 FITS = 0.65
 BAFFLED = 0.5
 SLACK = 0.005
+_ABSORBING = ("residual", "residual_twice", "search")
 
 
 def checked_l0(
@@ -147,6 +148,23 @@ def remarks(host: Host | None, teacher: SparseAutoencoder, x: Tensor, question: 
             f"The teacher leaves {share:.0%} of the variance of these hidden states unexplained: are they its own?"
         )
     return " ".join(found)
+
+
+def known_harm(family: str, refine: str, inputs: Sequence[str]) -> str:
+    """What an upgrade uses that lowered the error and harmed features where these are known; empty for nothing.
+
+    As measured (docs/measured/features.md), beside arms without it: refinements in every family, the norm share for a
+    ReLU. Searching twice and the gain were not measured.
+    """
+    names = [f"the refinement {refine!r}"] if refine in _ABSORBING else []
+    if family == "relu" and "norm" in inputs:
+        names.append("a ReLU's curve that reads the norm share")
+    if not names:
+        return ""
+    return (
+        f"Where features are known, {' and '.join(names)} lowered the error and harmed features: more latents of child "
+        "features stood in for their parents' (docs/measured/features.md)."
+    )
 
 
 def missed_l0(found: Mapping[str, float], wanted: float) -> str:

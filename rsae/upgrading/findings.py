@@ -66,7 +66,8 @@ def evidence(
     """Trees of plain values by name, as `Report` keeps them: histograms, continuity, latents, with tasks probing.
 
     ``saes`` are the columns; the teacher is compared with ``"upgraded"``, latent by latent, on the host's
-    held-out contexts, so that a reader sees the words; without a host on held-out vectors.
+    held-out contexts, so that a reader sees the words; without a host on held-out vectors. Of a ``"control"`` the
+    latents that changed are kept, too.
     """
     readable = host is not None and host.contexts and host.tokenizer is not None
     if host is not None and readable:
@@ -74,7 +75,8 @@ def evidence(
     else:
         none = hidden_states.held_out.new_empty(0)
         where = Places(hidden_states.held_out[:_VECTORS], none, none)
-    found = continuity(saes["teacher"], saes["upgraded"], where.states, min(_TOP, len(where.states)))
+    top = min(_TOP, len(where.states))
+    found = continuity(saes["teacher"], saes["upgraded"], where.states, top)
     fires = activity(saes["teacher"], saes["upgraded"], where.states, found)
     shown = sorted(found.order()[:LATENTS].tolist())
     contexts, words = {}, {}
@@ -86,6 +88,9 @@ def evidence(
         "continuity": found.to_json(contexts, len(where.states)),
         "latents": {**fires.to_json(shown), "promoted": words, "definition": PROMOTED},
     }
+    if "control" in saes:
+        beside = continuity(saes["teacher"], saes["control"], where.states, top)
+        parts["continuity"]["control"] = {"changed": beside.changed().tolist()}
     if tasks:
         if host is None:
             raise ValueError("probing reads texts with a host, but these hidden states have none")

@@ -21,7 +21,7 @@ __all__ = ["Pace", "pace_of", "seconds_a_step", "seconds_at_the_end", "steps_wit
 
 _WARM, _TIMED = 3, 12
 _RESERVE = 0.95
-_EVIDENCE = 8 * 16_384  # vectors through SAEs for histograms, continuity and latents, at most
+_EVIDENCE = 10 * 16_384  # vectors through SAEs for histograms, continuity and latents, at most
 _PROOFS, _FILES = 0.5, 1.0  # exact proofs, and pictures, hang on nothing that grows; as measured, on one core of 2026
 
 

@@ -16,6 +16,7 @@ from rsae.evaluation.certificates import certificates
 from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired, verdict
 from rsae.evaluation.errors import prefix_errors, said_of_prefixes, trained_error
 from rsae.evaluation.metrics import Metrics
+from rsae.evaluation.worsened import worsened
 from rsae.formats import save_sae
 from rsae.hosts.host import Host
 from rsae.progress import Progress, Whom, asked, told
@@ -23,7 +24,7 @@ from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.training.l0 import mean_l0
-from rsae.upgrading.checks import SLACK, missed_l0, remarks
+from rsae.upgrading.checks import SLACK, known_harm, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
@@ -271,6 +272,9 @@ def _judged(
             f"At an L0 of {plan.target_l0:.1f} in {teacher.d_in} dimensions a JumpReLU gained nothing certain over "
             "its control where measured (docs/measured/results.md)."
         )
+    if exact and result is not plan.initialised:
+        reads = plan.initialised.activation.inputs if plan.initialised.activation is not None else ()
+        notes.append(known_harm(teacher.family, plan.settings.refine, reads))
     if exact:
         notes.append(missed_l0(levels, plan.target_l0))
     if teacher.prefixes:
@@ -300,14 +304,18 @@ def _report(
     )
     curve = {} if trained.activation is None else trained.activation.learned(start)
     saes = {"teacher": plan.teacher, "initialised": plan.initialised, **runs.first()}
+    known = evidence(saes, plan.states, plan.host, plan.settings.probe)
+    worse = worsened(known.get("probing", {}), known["continuity"])
+    if worse and not plan.settings.anchor:
+        worse += " An anchor holds latents to the teacher's: docs/measured/features.md."
     return Report(
         columns=columns,
         question=question(plan, tuning, comparisons).to_json(),
         curves=runs.curves | {"activation": curve},
-        verdict=verdict(columns, comparisons, f"{said} {note}"),
+        verdict=f"{worse} {verdict(columns, comparisons, f'{said} {note}')}".strip(),
         attribution={metric: part.to_json() for metric, part in parts.items()},
         certificates=certificates(plan.teacher, plan.initialised, trained, plan.states.held_out),
-        **evidence(saes, plan.states, plan.host, plan.settings.probe),
+        **known,
     )
 
 

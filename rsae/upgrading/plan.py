@@ -38,7 +38,8 @@ class Settings:
     """How an upgrade is done, besides its length and its seeds; the defaults are what was measured to be best.
 
     support, inputs, refine:
-        See `calibrate` and `SparseAutoencoder`.
+        See `calibrate` and `SparseAutoencoder`. No refinement by default: it lowers the error most, and harms features
+        where these are known (docs/measured/features.md).
     ablations:
         Further columns: see `rsae.upgrading.arms.arms_for`.
     learning_rate, coefficient_rate, batch_size:
@@ -48,6 +49,9 @@ class Settings:
     objective, kl_share, kl_weight:
         ``"mse+kl"``: in the last ``kl_share`` of the steps of every arm the loss also holds, times ``kl_weight``, the
         divergence of the host's predictions (`rsae.training.recipe.Recipe`), with a further column ``control_mse``.
+    anchor:
+        Weight of a penalty in every arm that holds what latents read and write to the teacher's
+        (`rsae.training.recipe.Recipe`), for little text or labelled latents: docs/measured/features.md. Default: none.
     rate_factor:
         A factor on every arm's learning rate in the place of tuning: another run's ``question["tuning"]["factor"]``.
     precision:
@@ -71,6 +75,7 @@ class Settings:
     objective: Literal["mse", "mse+kl"] = "mse"
     kl_share: float = 0.2
     kl_weight: float = 0.3
+    anchor: float = 0.0
     rate_factor: float | None = None
     checkpoint_every: int = 250
     probe: Sequence[Task] = ()
@@ -92,6 +97,7 @@ class Settings:
         inputs = self.inputs if self.support == "exact" else None
         initialised = calibrate(teacher, states, support=self.support, inputs=inputs)
         names = ["refine", "ablations", "learning_rate", "coefficient_rate", "batch_size", "precision", "rate_factor"]
+        names += ["anchor"]
         if self.objective == "mse+kl":
             names += ["kl_share", "kl_weight"]
         return initialised, arms_for(teacher, initialised, **{name: getattr(self, name) for name in names})

@@ -58,7 +58,7 @@ def sentence(result: Result) -> str:
 
 def test_upgrade_writes_report_page_and_sae_and_prints_the_table(inputs: dict[str, str], tmp_path: Path) -> None:
     out = tmp_path / "run"
-    result = run("upgrade", {**inputs, "--out": str(out), "--steps": "20"})
+    result = run("upgrade", {**inputs, "--out": str(out), "--steps": "20", "--anchor": "0.5"})
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "sae"]
     tree = json.loads((out / "report.json").read_text())
@@ -67,6 +67,7 @@ def test_upgrade_writes_report_page_and_sae_and_prints_the_table(inputs: dict[st
         tree["columns"]["upgraded"]
     )
     assert tree["question"]["steps"] == 20
+    assert {recipe["anchor"] for recipe in tree["question"]["recipes"].values()} == {0.5}
     for word in ("teacher", "initialised", "upgraded", "control", "MSE", "delta-CE", tree["verdict"][:30]):
         assert word in result.output
     assert str(out / "report.html") in result.output

@@ -5,7 +5,8 @@ import torch
 
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0
-from rsae.upgrading.checks import checked_l0, missed_l0, remarks
+from rsae.upgrading.checks import checked_l0, known_harm, missed_l0, remarks
+from rsae.upgrading.pipeline import Settings, upgrade
 from tests.rsae.material.sparse_data import sparse_states, teacher
 
 X = sparse_states(1800).calibration
@@ -124,3 +125,26 @@ def test_an_l0_that_was_not_kept_is_said_with_its_arm() -> None:
     assert missed_l0({"upgraded": wanted, "control": mean_l0(teacher("topk"), X)}, wanted).startswith(
         f"L0 {wanted:.2f} could not be kept: on the calibration vectors control 3.99."
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "named"),
+    [
+        ("topk", Settings(refine="residual"), "the refinement 'residual' lowered"),
+        ("topk", Settings(), None),
+        ("relu", Settings(inputs=("ratio", "norm")), "a ReLU's curve that reads the norm share lowered"),
+        ("relu", Settings(inputs=("ratio",)), None),
+    ],
+)
+def test_an_upgrade_warns_by_name_of_what_harmed_known_features(
+    family: str, settings: Settings, named: str | None
+) -> None:
+    report = upgrade(teacher(family), sparse_states(), steps=60, device="cpu", settings=settings).report
+    assert ("harmed features" in report.verdict) == (named is not None)
+    assert named is None or f"Where features are known, {named}" in report.verdict
+
+
+def test_what_was_not_measured_is_not_warned_of() -> None:
+    assert known_harm("topk", "gain", ("ratio", "norm")) == known_harm("jumprelu", "none", ("ratio", "norm")) == ""
+    both = known_harm("relu", "search", ("ratio", "norm"))
+    assert "the refinement 'search' and a ReLU's curve" in both
