@@ -1,5 +1,7 @@
 """Where in a model hidden states are read and replaced: hook names of several spellings, resolved to one module."""
 
+# Why not TransformerLens's name table: it is of models that it has wrapped, and brings datasets, pandas and wandb.
+
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence

@@ -106,8 +106,9 @@ def _run(
     place.mkdir(parents=True, exist_ok=True)
     first = place.parent / "seed_0" / "report.json"
     factor = Report.load(first).asked.rate_factor if seed and first.is_file() else None
+    sae = load_sae(data / "teachers" / study.source / teacher)
     done = upgrade(
-        load_sae(data / "teachers" / study.source / teacher),
+        sae,
         states,
         steps=study.steps if steps is None else steps,
         seed=seed,
@@ -118,7 +119,8 @@ def _run(
             rate_factor=factor,  # tuned once, on the control of the first seed
             batch_size=study.batch_size,
             refine=study.refine,
-            accept_mismatch=True,  # every table was measured in contexts of 256 tokens; some teachers know 512
+            objective=study.objective,
+            ablations=study.ablations(sae, states),
             probe=[] if seed else study.tasks(data),
         ),
     )
