@@ -18,6 +18,7 @@ from rsae.training.units import input_scale, rescaled, working_copy
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.conversion import convert
 from rsae.upgrading.pipeline import Settings, upgrade
+from tests.rsae.material.saes import random_sae
 from tests.rsae.material.tiny import tiny_model, tiny_text, tiny_tokenizer
 from tests.rsae.material.transcoders import D_GIVEN, D_READ, D_SAE, rows, transcoder
 
@@ -243,3 +244,9 @@ def test_what_a_transcoder_cannot_have():
         upgrade(transcoder("topk"), states.held_out[:, :D_READ], steps=1, device="cpu")
     with pytest.raises(ValueError, match=r"d_in = 12, or rows of 12 \+ 8"):
         transcoder("topk")(torch.zeros(3, D_SAE))
+
+
+def test_a_notebook_shows_what_it_is():
+    """A merge had put the method behind a function's return."""
+    assert "SparseAutoencoder" in random_sae("relu")._repr_html_()
+    assert "Transcoder" in transcoder("topk")._repr_html_()
