@@ -10,7 +10,7 @@ from rsae.hosts.hooks import capture, layer_names, outputs
 from rsae.hosts.host import Host, evaluating
 from rsae.sae.autoencoder import SparseAutoencoder
 
-__all__ = ["elsewhere"]
+__all__ = ["elsewhere", "unexplained"]
 
 _TOKENS = 512  # of which every layer's hidden states are held at once
 
@@ -43,5 +43,9 @@ def _share(teacher: SparseAutoencoder, x: Tensor) -> float:
     if x.shape[1] != teacher.d_in:
         return math.nan
     norms = x.norm(dim=1)
-    x = x[norms <= 5 * norms.median()]
+    return unexplained(teacher, x[norms <= 5 * norms.median()])
+
+
+def unexplained(teacher: SparseAutoencoder, x: Tensor) -> float:
+    """Squared error on vectors [n, d_in] as a share of their variance."""
     return float(token_errors(teacher, x).mean()) / max(float((x - x.mean(0)).square().sum(1).mean()), 1e-30)
