@@ -7,12 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.evaluation.errors import token_errors
 from rsae.hosts.dialects import vocabulary_of
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0
-from rsae.upgrading.layers import elsewhere
+from rsae.upgrading.layers import elsewhere, unexplained
 from rsae.upgrading.origin import CONSENT, contradictions
 
 __all__ = ["SLACK", "checked_l0", "known_harm", "missed_l0", "remarks"]
@@ -47,7 +46,7 @@ def checked_l0(
     broken = int((~torch.isfinite(x)).any(1).sum())
     if broken:
         raise ValueError(f"{broken} of {len(x)} calibration vectors hold NaN or infinite values: drop them first")
-    share = _unexplained(teacher, x)
+    share = unexplained(teacher, x)
     if math.isnan(share):
         raise ValueError("the teacher's codes on these hidden states are NaN or infinite, so it cannot be upgraded")
     found = mean_l0(teacher, x)
@@ -100,12 +99,6 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
 
 
-def _unexplained(teacher: SparseAutoencoder, x: Tensor) -> float:
-    """Squared error as a share of the variance."""
-    y = teacher.target(x)
-    return float(token_errors(teacher, x).mean()) / max(float((y - y.mean(0)).square().sum(1).mean()), 1e-30)
-
-
 def _explained(teacher: SparseAutoencoder, x: Tensor) -> str:
     """Which change of the hidden states would make them the teacher's, if one of the usual ones does."""
     if teacher.transcodes:
@@ -122,9 +115,9 @@ def _explained(teacher: SparseAutoencoder, x: Tensor) -> str:
         "each centred and divided by its standard deviation (layer_norm)": (x - x.mean(1, keepdim=True)) / spread,
         f"moved by {float(centre.norm()):.4g} to the teacher's centre": x + centre,
     }
-    shares = {way: _unexplained(teacher, changed) for way, changed in ways.items()}
+    shares = {way: unexplained(teacher, changed) for way, changed in ways.items()}
     way = min(shares, key=lambda name: shares[name] if math.isfinite(shares[name]) else math.inf)
-    if not shares[way] < min(FITS, _unexplained(teacher, x) / 2):
+    if not shares[way] < min(FITS, unexplained(teacher, x) / 2):
         return " No usual normalisation explains it."
     return f" They fit if {way}: then {shares[way]:.3g} of the variance is left."
 
@@ -142,7 +135,7 @@ def remarks(host: Host | None, teacher: SparseAutoencoder, x: Tensor, question: 
                 f"The host predicts this text at {clean:.2f} nats a token, where guessing costs {chance:.2f}: is it in "
                 "another language, or of another kind, than what it was trained on?"
             )
-    share = _unexplained(teacher, x)
+    share = unexplained(teacher, x)
     if share > 1 - EXPECTED:
         found.append(
             f"The teacher leaves {share:.0%} of the variance of these hidden states unexplained: are they its own?"
