@@ -82,7 +82,7 @@ def adapted(
 
     It has their interface: ``W_enc`` [d_in, d_sae], ``W_dec`` [d_sae, d_in], ``b_enc``, ``b_dec``, ``cfg``, ``device``,
     ``dtype``, ``encode``, ``decode`` and a forward pass that gives the reconstruction. Decoder rows have norm 1, as
-    SAEBench asks, but where that would change which latents are selected.
+    SAEBench asks, but where that would change what the SAE computes (`fold_decoder_norms`).
 
         from sae_bench.evals.core.main import multiple_evals
         multiple_evals([("mine", adapted("run/sae", model="gpt2-small"))], 10, 10, device="cpu")
@@ -113,11 +113,12 @@ def adapted(
     hook = hook_point(hook)
     with TemporaryDirectory() as folder:
         theirs = SAE.load_from_disk(save_sae(ours, Path(folder) / "sae"), device=device, dtype=dtype)
-    with suppress(ValueError, NotImplementedError):  # the norm takes no part in the selection
+    with suppress(ValueError, NotImplementedError):  # it would change what the SAE computes
         theirs.fold_W_dec_norm()
     layer = re.search(r"\d+", hook)
     theirs.cfg.metadata.model_name, theirs.cfg.metadata.hook_name = model, hook
     theirs.cfg.metadata.hook_layer = int(layer[0]) if layer else 0
+    theirs.cfg.metadata.prepend_bos = ours.metadata.get("prepend_bos", True)
     return load_and_format_sae("rsae", theirs, device)[1]
 
 

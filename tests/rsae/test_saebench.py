@@ -133,7 +133,7 @@ def test_an_adapted_sae_has_the_interface_of_a_custom_sae_and_computes_ours(
     torch.testing.assert_close(found.decode(found.encode(x)), ours(x).reconstruction, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(found(x), ours(x).reconstruction, rtol=1e-5, atol=1e-5)
     assert torch.equal(found.encode(x) != 0, ours.encode(x) != 0)
-    if "topk" not in case or "by norm" in case:
+    if case == "topk by norm" or (family, gate) in (("relu", "its own"), ("jumprelu", "its own")):
         torch.testing.assert_close(found.W_dec.norm(dim=1), torch.ones(24), rtol=1e-5, atol=1e-5)
 
 
@@ -162,7 +162,7 @@ def test_its_core_metrics_are_ours_where_the_definitions_agree(sae_bench: Any, s
     kl = theirs["saebench_kl_div_with_sae"].value * (LENGTH - 1) / LENGTH
     assert kl == pytest.approx(ours["kl"].value, rel=1e-3)
     delta = theirs["saebench_ce_loss_with_sae"].value - theirs["saebench_ce_loss_without_sae"].value
-    assert delta * (LENGTH - 2) / (LENGTH - 1) == pytest.approx(ours["delta_ce"].value, rel=1e-3)
+    assert delta * (LENGTH - 2) / (LENGTH - 1) == pytest.approx(ours["delta_ce"].value, abs=2e-6)
     # Its squared error is divided by the tokens of a batch once more.
     batch = min(16, len(host.contexts)) * (LENGTH - 1)
     assert theirs["saebench_mse"].value * batch == pytest.approx(ours["mse"].value, rel=1e-4)
@@ -200,7 +200,7 @@ def test_its_whole_core_evaluation_runs_on_an_upgraded_sae(
     (path,) = (tmp_path / "results").glob("*.json")
     tree = json.loads(path.read_text())
     assert tree["eval_result_metrics"]["sparsity"]["l0"] == rational("topk").k
-    assert 0 < tree["eval_result_metrics"]["reconstruction_quality"]["cossim"] < 1
+    assert -1 < tree["eval_result_metrics"]["reconstruction_quality"]["cossim"] < 1, "a random SAE, of either sign"
     assert len(tree["eval_result_details"]) == 24
 
 
