@@ -189,6 +189,7 @@ def upgrading(command: _Command) -> _Command:
             show_default=True,
             help="Of the dense products in training; weights stay float32.",
         ),
+        click.option("--saebench", is_flag=True, help="SAEBench's core metrics, too (needs sae-bench and a host)."),
         OBJECTIVE,
         KL_SHARE,
         KL_WEIGHT,

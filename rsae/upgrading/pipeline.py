@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from rsae import ranks
+from rsae import ranks, saebench
 from rsae.data.states import HiddenStates
 from rsae.evaluation.attribution import Attribution, attribution
 from rsae.evaluation.certificates import certificates
@@ -172,6 +172,9 @@ def _upgraded(
     levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
     parts = _attributed(plan, levels, pairs)
     result, note = _judged(plan, tuning, runs, comparisons, levels)
+    if plan.settings.saebench and plan.host is not None:
+        shown = {"teacher": plan.teacher, **{name: runs.saes[name][0] for name in ("control", "upgraded")}}
+        columns |= {name: {**columns[name], **found} for name, found in saebench.core_metrics(shown, plan.host).items()}
     report = _report(plan, tuning, columns, runs, comparisons, parts, note)
     returned = "initialised" if result is plan.initialised else "upgraded"
     report = replace(report, question={**report.question, "returned": returned})

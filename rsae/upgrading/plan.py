@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from rsae import saebench
 from rsae.data.harvest import up_to
 from rsae.data.states import HiddenStates
 from rsae.data.states import hidden_states as make_hidden_states
@@ -60,6 +61,8 @@ class Settings:
         Steps of an arm between two checkpoints.
     accept_mismatch:
         Go on where the SAE's metadata contradict the hidden states, or it explains them badly: else that is an error.
+    saebench:
+        SAEBench's core metrics, too, of teacher, control and upgraded (`rsae.saebench.core_metrics`).
     probe:
         Tasks of `rsae.evaluation.probing.tasks_of`, on which every column's codes are probed; they need a host.
     """
@@ -80,6 +83,7 @@ class Settings:
     checkpoint_every: int = 250
     probe: Sequence[Task] = ()
     accept_mismatch: bool = False
+    saebench: bool = False
 
     def __post_init__(self) -> None:
         if self.objective not in ("mse", "mse+kl"):
@@ -251,6 +255,8 @@ def planned(
     check_trainable(first.sae, states, count, first.recipe)
     if settings.probe and host is None:
         raise ValueError("probing reads texts with a host, but these hidden states have none; give host=")
+    if settings.saebench:
+        saebench.check(host)
     wanted = checked_l0(teacher, states.calibration.to(place, torch.float32), host, accept_mismatch=accepted)
     crowded = curve_where_crowded(teacher, wanted) if settings.support == "exact" else None
     if crowded is not None:
