@@ -46,9 +46,13 @@ class Bars(Progress):
             console=console,
         )
         self._by_name: dict[str, TaskID] = {}
+        self._threads: int | None = None
 
     def training(self, event: Event) -> None:
-        """Show one event of a training run."""
+        """Show one event of a training run, and before the first on how many threads it runs."""
+        if event.threads != self._threads:
+            self._threads = event.threads
+            self.note(f"Training on {event.threads} thread{'s' if event.threads > 1 else ''}.")
         detail = f"loss {event.loss:.4g}  L0 {event.l0:.2f}  {_time(event.seconds_left)} left"
         self._show(event.arm, event.step, event.steps, detail)
 

@@ -16,11 +16,13 @@ from rsae import ranks
 from rsae.commands import options
 from rsae.commands.console import Bars, attribution_table, frontier_table, metrics_table, refusing, report_table
 from rsae.demo import run
+from rsae.demo.relu_teacher import make_teacher as new_teacher
 from rsae.hosts.language_model import pick_device
 from rsae.report import frontier as curves
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
 from rsae.upgrading.arms import WATERFALL
+from rsae.upgrading.threads import using
 
 __all__ = ["main"]
 
@@ -77,6 +79,7 @@ def _upgraded(
     probe: Path | None,
     probe_test: Path | None,
     time_budget: float | None,
+    threads: int | None,
     overwrite: bool,
     **rest: Any,
 ) -> tuple[Console, rsae.Upgrade]:
@@ -90,6 +93,7 @@ def _upgraded(
     tasks = options.tasks(probe, probe_test)
     teacher = rsae.load_sae(sae)
     with (
+        using(threads),
         ranks.joined(place.type),
         Checkpoint(out / "checkpoint", discard=overwrite) as work,
         Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
@@ -106,7 +110,7 @@ def _upgraded(
             out=out,
             overwrite=overwrite,
             progress=bars.training,
-            settings=rsae.Settings(probe=tasks, **settings),
+            settings=rsae.Settings(probe=tasks, threads=threads, **settings),
             time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
         )
     return console, done
@@ -183,22 +187,42 @@ def frontier(
 @main.command()
 @options.OUT
 @click.option("--synthetic", is_flag=True, help="Synthetic hidden states with known features; needs no host model.")
+@click.option("--teacher", help="Folder of a teacher as --make-teacher writes it.  [default: the one of the package]")
+@click.option("--make-teacher", is_flag=True, help="Train the package's teacher again, into --out, and no more.")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: the demo's]")
 @options.SEED
+@options.THREADS
 @options.OVERWRITE
 @refusing("rsae demo")
-def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bool) -> None:
+def demo(
+    out: Path,
+    synthetic: bool,
+    teacher: str | None,
+    make_teacher: bool,
+    steps: int | None,
+    seed: int,
+    threads: int | None,
+    overwrite: bool,
+) -> None:
     """Upgrade the teacher that comes with the package, on a real language model or on synthetic data."""
+    if synthetic + make_teacher + (teacher is not None) > 1:
+        raise ValueError("--synthetic, --teacher and --make-teacher exclude each other; give one of them")
     began = time.monotonic()
     console = Console()
+    asked: dict[str, Any] = {"steps": steps, "seed": seed, "threads": threads, "say": console.print}
     free_directory(out, overwrite)
+    note = ""
     with Bars(console) as bars:
-        asked: dict[str, Any] = {"steps": steps, "seed": seed, "say": console.print, "out": out, "overwrite": overwrite}
-        if synthetic:
-            done, note = run.on_synthetic(**asked, progress=bars.training)
+        if make_teacher:
+            new_teacher(out, **asked, overwrite=overwrite, progress=bars.training, harvest=bars.harvest)
         else:
-            done, note = run.on_language_model(**asked, progress=bars.training, harvest=bars.harvest)
-    _show(console, done.report, out, note)
+            asked |= {"out": out, "overwrite": overwrite, "progress": bars.training}
+            if synthetic:
+                done, note = run.on_synthetic(**asked)
+            else:
+                done = run.on_language_model(**asked, harvest=bars.harvest, teacher=teacher or run.TEACHER)
+    if not make_teacher:
+        _show(console, done.report, out, note)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
 
@@ -214,5 +238,7 @@ def _peak_memory() -> str:
 
 def _show(console: Console, report: rsae.Report, out: Path, note: str = "") -> None:
     console.print(report_table(report))
+    if len(report.attribution.get("mse", {}).get("steps", ())) > 2:
+        console.print(attribution_table(report))
     for line in filter(None, (note, report.verdict, f"Report: {(out / 'report.html').resolve()}")):
         console.print(line, soft_wrap=True, highlight=False)

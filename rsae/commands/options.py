@@ -17,7 +17,7 @@ from rsae.sae.refinement import REFINEMENTS
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 __all__ = [
-    *("OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED"),
+    *("OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "THREADS"),
     *("objective", "reading", "states", "tasks", "upgrading"),
 ]
 
@@ -38,6 +38,11 @@ KL_WEIGHT = click.option(
     "--kl-weight",
     type=click.FloatRange(min=0, min_open=True),
     help="Weight of the divergence of predictions there, beside the squared error.  [default: 0.3]",
+)
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Of the CPU, for all of it.  [default: one or all, whichever takes a training step faster at the start]",
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
 
@@ -133,6 +138,7 @@ def upgrading(command: _Command) -> _Command:
         OBJECTIVE,
         KL_SHARE,
         KL_WEIGHT,
+        THREADS,
         OVERWRITE,
     )
     for option in reversed(shared):

@@ -12,7 +12,7 @@ from rsae.training.recipe import Recipe
 
 __all__ = ["Question"]
 
-_LATER = ("seconds", "threads")  # only a study knows them
+_LATER = ("seconds", "threads")  # the first of them only a study knows, and older reports lack the other
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Question:
     """Everything needed to run an upgrade again, and the paired comparisons that answered it.
 
     The defaults are what a report says that lacks an entry. ``recipes`` have the steps that each arm was trained for;
-    ``tuning`` is the tree of a `Tuning`; ``seconds`` and ``threads`` are of a cell that a study ran in one piece.
+    ``tuning`` is the tree of a `Tuning`; ``threads`` are those of torch; ``seconds`` are of a cell that a study ran in
+    one piece.
     """
 
     sae: str = ""

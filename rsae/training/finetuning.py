@@ -26,7 +26,8 @@ __all__ = ["Progress", "finetune", "started", "stepping"]
 
 @dataclass(frozen=True)
 class Progress:
-    """One event of a training run: what is being trained, how far it is, and its loss (squared error) and L0."""
+    """One event of a training run: what is being trained, how far it is, its loss (squared error) and L0, how many
+    seconds are left, and how many of torch's threads it takes."""
 
     arm: str
     step: int
@@ -34,6 +35,7 @@ class Progress:
     loss: float
     l0: float
     seconds_left: float
+    threads: int = 1
 
 
 def finetune(
@@ -93,7 +95,7 @@ def finetune(
                     f"try a learning rate below {recipe.learning_rate:g}"
                 )
             left = (time.monotonic() - began) / (done - first) * (steps - done)
-            event = Progress(arm, done, steps, found[0] * scale**2, found[1], left)
+            event = Progress(arm, done, steps, found[0] * scale**2, found[1], left, torch.get_num_threads())
             history.append({"step": event.step, "loss": event.loss, "l0": event.l0})
             if progress is not None:
                 progress(event)

@@ -26,6 +26,7 @@ from rsae.upgrading.checks import SLACK, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
+from rsae.upgrading.threads import threads_for, using
 from rsae.upgrading.tuning import Tuning, trained, tune
 
 __all__ = ["Settings", "Upgrade", "upgrade"]
@@ -100,8 +101,8 @@ def upgrade(
         Seconds for all of it, in the place of ``steps``: as many steps as fit, at most the default.
     out:
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
-        called again with the same arguments, an upgrade goes on there from the last checkpoint, and ends with the same
-        bits (on one machine, with as many threads).
+        called again with the same arguments, an upgrade goes on there from the last checkpoint, with as many threads
+        as it began with, and ends with the same bits (on one machine).
     settings:
         Everything else, with the defaults that were measured: `Settings`.
 
@@ -128,23 +129,8 @@ def upgrade(
         work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
         work.agree("upgrade", plan.agreed())
     plan = replace(plan, states=plan.states.on(plan.device))
-    measuring = Measurements(plan.states, plan.host, work)
-    columns, pace = _before(plan, measuring, progress is not None or time_budget is not None, target is not None)
-    if pace is not None:
-        plan, pace = _within_budget(plan, pace, began, work)
-        progress = progress and pace.following(progress, plan.steps)
-    tuning = tune(plan, progress, work) if settings.tuned else None
-    plan = plan if tuning is None else plan.slowed(tuning.factor)
-    runs = _trained(plan, tuning, measuring, progress, work)
-    columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
-    pairs = paired(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
-    others = ["teacher", *(name for name in runs.saes if name != "upgraded")]
-    comparisons = tuple(values.difference("upgraded", name) for name in others for values in pairs)
-    levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
-    parts = _attributed(plan, levels, pairs)
-    result, note = _judged(plan, tuning, runs, comparisons, levels)
-    report = _report(plan, tuning, columns, runs, comparisons, parts, note)
-    upgraded = Upgrade(result, report, comparisons, runs.first())
+    with using(threads_for(plan, work)):
+        upgraded = _upgraded(plan, began, progress, work)
     if work is not None and target is not None:
         _save(upgraded, target, work)
     return upgraded
@@ -155,6 +141,29 @@ def _free(out: str | Path, overwrite: bool) -> Path:
     if {path.name for path in (target / "sae").glob("*")} - _SAE_FILES:
         raise FileExistsError(f"{target / 'sae'} holds more than an SAE, so it is not replaced; give another directory")
     return target
+
+
+def _upgraded(
+    plan: Plan, began: float, progress: Callable[[Progress], None] | None, work: Checkpoint | None
+) -> Upgrade:
+    """Everything that is measured and trained."""
+    measuring = Measurements(plan.states, plan.host, work)
+    columns, pace = _before(plan, measuring, progress is not None or plan.time_budget is not None, work is not None)
+    if pace is not None:
+        plan, pace = _within_budget(plan, pace, began, work)
+        progress = progress and pace.following(progress, plan.steps)
+    tuning = tune(plan, progress, work) if plan.settings.tuned else None
+    plan = plan if tuning is None else plan.slowed(tuning.factor)
+    runs = _trained(plan, tuning, measuring, progress, work)
+    columns |= {name: mean_metrics(found) for name, found in runs.metrics.items()}
+    pairs = paired(plan.teacher, columns, runs.saes, runs.metrics, plan.states.held_out)
+    others = ["teacher", *(name for name in runs.saes if name != "upgraded")]
+    comparisons = tuple(values.difference("upgraded", name) for name in others for values in pairs)
+    levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
+    parts = _attributed(plan, levels, pairs)
+    result, note = _judged(plan, tuning, runs, comparisons, levels)
+    report = _report(plan, tuning, columns, runs, comparisons, parts, note)
+    return Upgrade(result, report, comparisons, runs.first())
 
 
 def _before(plan: Plan, measuring: Measurements, timed: bool, written: bool) -> tuple[dict[str, Metrics], Pace | None]:
@@ -188,11 +197,16 @@ def _trained(
     progress: Callable[[Progress], None] | None,
     work: Checkpoint | None,
 ) -> _Runs:
-    """Every arm, trained and measured once a seed; what tuning has trained is taken from there."""
+    """Every arm, trained and measured once a seed; what tuning has trained is taken from there, and so are twins."""
     runs = _Runs()
     for seed in plan.seeds:
-        for name, arm in plan.arms.items():
+        for i, (name, arm) in enumerate(plan.arms.items()):
             label = plan.label(name, seed)
+            if (twin := next((n for n in list(plan.arms)[:i] if plan.arms[n].same(arm)), None)) is not None:
+                runs.saes.setdefault(name, []).append(runs.saes[twin][-1])
+                runs.curves[label] = runs.curves[plan.label(twin, seed)]
+                runs.metrics.setdefault(name, []).append(runs.metrics[twin][-1])
+                continue
             if tuning is not None and (name, seed) == (plan.tuned_on, plan.seeds[0]):
                 done, history = tuning.control, tuning.history
             else:
