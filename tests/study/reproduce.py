@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-
 from rsae.data.states import HiddenStates
 from rsae.formats import load_sae
 from rsae.report.report import Report
