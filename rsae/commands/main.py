@@ -211,20 +211,28 @@ def demo(
     console = Console()
     asked: dict[str, Any] = {"steps": steps, "seed": seed, "threads": threads, "say": console.print}
     free_directory(out, overwrite)
-    note = ""
     with Bars(console) as bars:
+        asked |= {"out": out, "overwrite": overwrite, "progress": bars.training}
         if make_teacher:
-            new_teacher(out, **asked, overwrite=overwrite, progress=bars.training, harvest=bars.harvest)
+            new_teacher(**asked, harvest=bars.harvest)
+        elif synthetic:
+            done, note = run.on_synthetic(**asked)
         else:
-            asked |= {"out": out, "overwrite": overwrite, "progress": bars.training}
-            if synthetic:
-                done, note = run.on_synthetic(**asked)
-            else:
-                done = run.on_language_model(**asked, harvest=bars.harvest, teacher=teacher or run.TEACHER)
-    if not make_teacher:
+            done = run.on_language_model(**asked, harvest=bars.harvest, teacher=teacher or run.TEACHER)
+    if synthetic:
         _show(console, done.report, out, note)
+    elif not make_teacher:
+        for metric in ("mse", "delta_ce"):
+            console.print(attribution_table(done.report, metric))
+        _show(console, _main_columns(done.report), out)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
+
+
+def _main_columns(report: rsae.Report) -> rsae.Report:
+    """The report without the columns that are only steps of its waterfall, so that the table fits a terminal."""
+    kept = ("teacher", "control", "threshold", "upgraded")
+    return replace(report, columns={name: report.columns[name] for name in kept if name in report.columns})
 
 
 def _peak_memory() -> str:
@@ -238,7 +246,5 @@ def _peak_memory() -> str:
 
 def _show(console: Console, report: rsae.Report, out: Path, note: str = "") -> None:
     console.print(report_table(report))
-    if len(report.attribution.get("mse", {}).get("steps", ())) > 2:
-        console.print(attribution_table(report))
     for line in filter(None, (note, report.verdict, f"Report: {(out / 'report.html').resolve()}")):
         console.print(line, soft_wrap=True, highlight=False)

@@ -19,6 +19,7 @@ from rsae.formats.writing import configuration
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.writing import new_directory
 from rsae.training.finetuning import Progress, finetune
+from rsae.training.l0 import match_l0
 from rsae.training.recipe import Recipe
 from rsae.upgrading.threads import using
 
@@ -26,8 +27,8 @@ __all__ = ["make_teacher", "relu_teacher"]
 
 _D_SAE = 1152  # twice d_in; two float16 matrices of this size stay under 3 MB
 _L0 = 40.0
-_TOKENS = 400_000
-_STEPS = 4_000
+_TOKENS = 240_000
+_STEPS = 3_000
 
 
 def relu_teacher(
@@ -52,6 +53,7 @@ def relu_teacher(
     start = SparseAutoencoder(
         W_enc=rows.T, b_enc=torch.zeros(d_sae), W_dec=rows, b_dec=states.train.float().mean(0), family="relu"
     )
+    start = match_l0(start, states.calibration.float(), l0)  # so that L1 holds L0 from the first step on
     recipe = Recipe(learning_rate=rate, batch_size=batch_size, warmup=min(200, steps // 5), sparsity="l1")
     return finetune(
         start, states, steps=steps, seed=seed, recipe=recipe, target_l0=l0, arm="teacher", progress=progress
