@@ -25,7 +25,7 @@ from rsae.upgrading.own_states import DEFAULT_TEXT, DEFAULT_TOKENS, hidden_state
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 __all__ = [
-    *("OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SEED"),
+    *("OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SEED", "THREADS"),
     *("named", "objective", "out", "reading", "states", "subject", "tasks", "upgrading"),
 ]
 
@@ -48,6 +48,11 @@ KL_WEIGHT = click.option(
     "--kl-weight",
     type=click.FloatRange(min=0, min_open=True),
     help="Weight of the divergence of predictions there, beside the squared error.  [default: 0.3]",
+)
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Of the CPU, for all of it.  [default: one or all, whichever takes a training step faster at the start]",
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
 
@@ -193,6 +198,7 @@ def upgrading(command: _Command) -> _Command:
         OBJECTIVE,
         KL_SHARE,
         KL_WEIGHT,
+        THREADS,
         OVERWRITE,
     )
     for option in reversed(shared):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+import torch
+
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations.polynomial import PolynomialActivation
@@ -47,6 +49,14 @@ class Arm:
     def slowed(self, factor: float) -> "Arm":
         """The same arm with its weights' learning rate times ``factor``."""
         return replace(self, recipe=replace(self.recipe, learning_rate=self.recipe.learning_rate * factor))
+
+    def same(self, other: "Arm") -> bool:
+        """Whether both are one training under two names, as the upgraded curve where it reads the ratio alone."""
+        if (self.recipe, self.budget, repr(self.sae)) != (other.recipe, other.budget, repr(other.sae)):
+            return False
+        ours, theirs = self.sae.state_dict(), other.sae.state_dict()
+        same = self.sae.refine == other.sae.refine and ours.keys() == theirs.keys()
+        return same and all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
     def unstaged(self) -> "Arm":
         """The same arm without the KL stage."""

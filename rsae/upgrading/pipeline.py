@@ -28,6 +28,7 @@ from rsae.upgrading.checks import SLACK, known_harm, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
+from rsae.upgrading.threads import threads_for, using
 from rsae.upgrading.tuning import Tuning, trained, tune
 
 __all__ = ["Settings", "Upgrade", "upgrade"]
@@ -107,8 +108,8 @@ def upgrade(
         Seconds for all of it, in the place of ``steps``: as many steps as fit, at most the default.
     out:
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
-        called again with the same arguments, an upgrade goes on there from the last checkpoint, and ends with the same
-        bits (on one machine, with as many threads).
+        called again with the same arguments, an upgrade goes on there from the last checkpoint, with as many threads
+        as it began with, and ends with the same bits (on one machine).
     progress:
         True: bars in a terminal and a notebook, elsewhere a line every half minute; False: silence; a callable of a
         `rsae.progress.Progress`, or a list of these.
@@ -139,7 +140,7 @@ def upgrade(
         work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
         work.agree("upgrade", plan.agreed())
     plan = replace(plan, states=plan.states.on(plan.device))
-    with told(progress, lambda bars: bars.training) as tell:
+    with using(threads_for(plan, work)), told(progress, lambda bars: bars.training) as tell:
         upgraded = _upgraded(plan, began, tell, work)
     if work is not None and target is not None:
         _save(upgraded, target, work)
@@ -212,11 +213,16 @@ def _trained(
     progress: Callable[[Progress], None] | None,
     work: Checkpoint | None,
 ) -> _Runs:
-    """Every arm, trained and measured once a seed; what tuning has trained is taken from there."""
+    """Every arm, trained and measured once a seed; what tuning has trained is taken from there, and so are twins."""
     runs = _Runs()
     for seed in plan.seeds:
-        for name, arm in plan.arms.items():
+        for i, (name, arm) in enumerate(plan.arms.items()):
             label = plan.label(name, seed)
+            if (twin := next((n for n in list(plan.arms)[:i] if plan.arms[n].same(arm)), None)) is not None:
+                runs.saes.setdefault(name, []).append(runs.saes[twin][-1])
+                runs.curves[label] = runs.curves[plan.label(twin, seed)]
+                runs.metrics.setdefault(name, []).append(runs.metrics[twin][-1])
+                continue
             if tuning is not None and (name, seed) == (plan.tuned_on, plan.seeds[0]):
                 done, history = tuning.control, tuning.history
             else:

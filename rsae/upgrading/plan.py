@@ -65,6 +65,9 @@ class Settings:
         SAEBench's core metrics, too, of teacher, control and upgraded (`rsae.saebench.core_metrics`).
     probe:
         Tasks of `rsae.evaluation.probing.tasks_of`, on which every column's codes are probed; they need a host.
+    threads:
+        Of torch on a CPU, for all of it; default: one, or as many as torch has, whichever takes a training step faster
+        in a short timing at the start (`rsae.upgrading.threads`). Sums of other threads round otherwise.
     """
 
     support: Literal["exact", "paper"] = "exact"
@@ -84,12 +87,15 @@ class Settings:
     probe: Sequence[Task] = ()
     accept_mismatch: bool = False
     saebench: bool = False
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in ("mse", "mse+kl"):
             raise ValueError(f"objective must be 'mse' or 'mse+kl', not {self.objective!r}")
         if self.objective == "mse+kl" and self.kl_share == 0:
             raise ValueError("objective='mse+kl' needs a kl_share of the steps above 0")
+        if self.threads is not None and (isinstance(self.threads, bool) or self.threads < 1):
+            raise ValueError(f"threads must be a positive integer, or None (chosen by timing), not {self.threads!r}")
 
     @property
     def tuned(self) -> bool:
@@ -183,7 +189,7 @@ class Plan:
             "seeds": len(self.seeds),
             "support": self.settings.support,
             "refine": self.settings.refine,
-        }
+        } | ({} if self.settings.threads is None else {"threads": self.settings.threads})
 
 
 def set_apart(hidden_states: HiddenStates) -> tuple[HiddenStates, Tensor]:

@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rsae.data.states import HiddenStates
 from rsae.formats import load_sae
 from rsae.progress import Progress
@@ -125,6 +123,5 @@ def _run(
         ),
     )
     if not resumed:
-        seconds, threads = round(time.monotonic() - began, 1), torch.get_num_threads()
-        asked = replace(done.report.asked, seconds=seconds, threads=threads)
+        asked = replace(done.report.asked, seconds=round(time.monotonic() - began, 1))
         write_json(place / "report.json", replace(done.report, question=asked.to_json()).to_json())

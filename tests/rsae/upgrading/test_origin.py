@@ -8,8 +8,8 @@ import torch
 
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.hosts.host import Host
+from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.training.finetuning import Progress
 from rsae.upgrading.layers import elsewhere
 from rsae.upgrading.origin import check_origin
 from rsae.upgrading.pipeline import Settings, upgrade
