@@ -30,7 +30,7 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu and not network and not peers and not coq"
 
 test-peers: $(STAMP)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[saelens,data]" baryrat jax natsort schedulefree einops nnsight simple-parsing
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[saelens,data,notebook,wandb,tensorboard,trackio]" baryrat jax natsort schedulefree einops nnsight simple-parsing
 	$(BIN)/python -m pip install --quiet --no-deps eai-sparsify dictionary-learning
 	SPARSIFY_DISABLE_TRITON=1 $(BIN)/python -m pytest -m peers  # its kernels are for CUDA devices alone
 

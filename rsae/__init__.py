@@ -11,9 +11,12 @@ from rsae.report.report import Report
 from rsae.sae.autoencoder import SAEOutput, SparseAutoencoder
 from rsae.training.finetuning import finetune
 from rsae.upgrading.calibration import calibrate
+from rsae.upgrading.conversion import Conversion, convert
+from rsae.upgrading.own_states import hidden_states_of
 from rsae.upgrading.pipeline import Settings, Upgrade, upgrade
 
 __all__ = [
+    "Conversion",
     "HiddenStates",
     "RationalActivation",
     "Reading",
@@ -23,9 +26,11 @@ __all__ = [
     "SparseAutoencoder",
     "Upgrade",
     "calibrate",
+    "convert",
     "evaluate",
     "finetune",
     "hidden_states",
+    "hidden_states_of",
     "load_sae",
     "save_sae",
     "upgrade",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import pairwise
 from math import inf
@@ -11,6 +12,9 @@ import numpy as np
 from rational_approx.arithmetic.precision import fraction
 
 __all__ = ["Domain", "End", "finite"]
+
+SHORT, LONG = 20, 60
+"""Fractions of so many characters are written as they are; of others, and no floats, so many digits."""
 
 End = Fraction | float
 """An exact rational number, or a float that is minus or plus infinity."""
@@ -117,7 +121,11 @@ class Domain:
 
 def _shown(end: End) -> str:
     # An end that only a float can have meant is shown as that float: 0.79, and not a fraction of two long numbers.
-    if not isinstance(end, Fraction) or end.denominator.bit_length() + end.numerator.bit_length() <= 100:
+    if not isinstance(end, Fraction) or len(str(end)) <= SHORT:
         return str(end)
     value = float(end) if abs(end) < 2**1023 else inf
-    return repr(value) if value < inf and end in (Fraction(value), fraction(value)) else str(end)
+    if value < inf and end in (Fraction(value), fraction(value)):
+        return repr(value)
+    if len(str(end)) <= LONG:
+        return str(end)
+    return f"{Context(prec=LONG).divide(Decimal(end.numerator), Decimal(end.denominator))}..."

@@ -14,6 +14,7 @@ vectors: no digits cancel in it, and the tolerance of the linear programme is on
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -22,13 +23,20 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.alternation import alternating
-from rational_approx.exchange.extrema import looks
+from rational_approx.exchange.barycentric import Barycentric, interpolating
+from rational_approx.exchange.extrema import Shown, looks, peaks
 from rational_approx.exchange.relaxed import sampled
 from rational_approx.problem.reduction import Reduced, ReducedPiece
 
 __all__ = ["Approximant", "Grid", "Improved", "corrected", "improved", "in_powers", "nearly_best"]
 
 STEPS = 120
+ROUNDS, LEVEL = 4, 1e-6
+"""How often a grid is made finer, and the unevenness of the peaks from which that is of no use."""
+
+UNSEEN = 1e-11
+"""An error on a grid that is a smaller share of the target's size is none that a linear programme makes smaller."""
+
 NEAR = 1e-3
 """A step that lowers the error by less than this is the last, where a start is all that is wanted."""
 
@@ -123,45 +131,77 @@ def improved(
     return Improved(p_now, sides * (size_now * ratio / largest), error, float(found.x[-1]))
 
 
-class Approximant(Protocol):
+class Approximant(Shown, Protocol):
     """A rational in floats, and its denominator up to a factor."""
-
-    def __call__(self, t: np.ndarray) -> np.ndarray: ...
 
     def denominator(self, t: np.ndarray) -> np.ndarray: ...
 
 
-def corrected(problem: Reduced, degree: tuple[int, int], first: Approximant | None = None) -> Iterator[np.ndarray]:
-    """References from the alternating peaks of better and better approximants, as soon as they are nearly level.
+def corrected(problem: Reduced, degree: tuple[int, int], first: Approximant | None = None) -> Iterator[Barycentric]:
+    """Better and better approximants with their alternating peaks, as soon as they are nearly level.
 
-    The first of them is given, and of a smaller type, or it is a polynomial of least squares, over factors in gaps.
+    The first of them is given, and of a smaller type, or it is a polynomial of least squares, over factors in gaps. The
+    peaks are looked for between the points of the grid as well: where they cluster, a grid misses them by more than the
+    level equations bear.
     """
+    known = [] if first is None else [first]
+    for _ in range(ROUNDS):
+        if known:
+            problem = problem.marked(peaks(problem, known[0], looks(problem, 16))[0])
+        found = None
+        for found in _corrected(problem, degree, known):
+            yield found
+        if found is None or found.reference is None:
+            return
+        s, w = sampled(problem, found.reference)
+        size = np.abs(s - w * found(found.reference))
+        if size.min() > (1 - LEVEL) * size.max() or found.largest < UNSEEN * np.abs(s).max():
+            return
+        known.insert(0, found)
+
+
+def _corrected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approximant]) -> Iterator[Barycentric]:
+    """The same on one grid, from the first known approximant that has no pole on it; what it ends with comes last."""
     t, s, w, sides = grid = Grid.of(problem, degree)
-    if first is None or not (sides * (q_now := first.denominator(t)) > 0).all():
+    for first in known:
+        if (sides * (q_now := first.denominator(t)) > 0).all():
+            error = s - w * first(t)
+            break
+    else:
         q_now = _changing(problem, t)
         top = w[:, None] * _orthonormal(t, 1 / q_now, degree[0])
         error = s - top @ np.linalg.lstsq(top, s, rcond=None)[0]
-    else:
-        error = s - w * first(t)
-    offered = np.inf
+    offered, shown = np.inf, None
     for _ in range(STEPS):
         best = float(np.abs(error).max())
-        if best == 0:
-            return
-        step = improved(grid, degree, q_now, best)
+        step = improved(grid, degree, q_now, best) if best > 0 else None
         if step is None or step.z >= 0:
-            return
+            break
         q_now, error = step.q, step.error
         largest = float(np.abs(error).max())
         watch.report("linear programmes", problem.change.ansatz.outer(*degree), None, largest)
         chosen = alternating(error[w > 0].tolist(), sum(degree) + 2)
         if chosen is not None:
             unevenness = 1 - float(np.abs(error[w > 0][chosen]).min()) / largest
+            shown = _seen(problem, degree, grid, step, np.flatnonzero(w > 0)[chosen])
             if unevenness < 0.5 * offered:
                 offered = unevenness
-                yield t[w > 0][chosen]
+                yield shown
+                shown = None
         if not largest < (1 - 1e-9) * best:
-            return
+            break
+    if shown is not None:
+        yield shown
+
+
+def _seen(problem: Reduced, degree: tuple[int, int], grid: Grid, found: Improved, chosen: np.ndarray) -> Barycentric:
+    """What a programme has found, with the peaks of its error that lie beside the chosen points of the grid."""
+    t, nodes = grid.t, chosen[np.unique(np.round(np.linspace(1, chosen.size - 1, max(degree) + 1)).astype(int))]
+    largest = float(np.abs(found.error).max())
+    shown = interpolating(t[nodes], found.p[nodes], found.q[nodes], t[chosen], largest)
+    at, e = peaks(problem, shown, looks(problem, 16))
+    refined = alternating(e.tolist(), chosen.size) if np.isfinite(e).all() else None
+    return shown if refined is None else replace(shown, reference=at[refined])
 
 
 def nearly_best(

@@ -16,6 +16,8 @@ from rational_approx.exchange.stationary import Point, Unfinished
 __all__ = ["Equations", "interpolated"]
 
 POWERS = 200
+SETTLED = 2.0**-40
+"""The relative change of a level below which it is near: farther away steps may grow before they shrink."""
 
 
 class Equations:
@@ -49,39 +51,46 @@ class Equations:
             rows.append([(whole / ((t[i] - node) * slope)).mid() for node, slope in zip(nodes, slopes, strict=True)])
         self.lagrange = flint.arb_mat(rows)
         plain = [(d[i] / self.w[i]).mid() for i in range(n)]
-        weighted = flint.arb_mat([[plain[i] * abs(self.levels[i]) * x for x in rows[i]] for i in range(n)])
-        signed = flint.arb_mat([[(plain[i] * self.s[i] * self.signs[i]).mid() * x for x in rows[i]] for i in range(n)])
-        self.m = (self.lagrange.transpose() * signed).mid()
-        self.b = (self.lagrange.transpose() * weighted).mid()
+        self.m = self.summed(rows, [(plain[i] * self.s[i] * self.signs[i]).mid() for i in range(n)])
+        self.b = self.summed(rows, [plain[i] * abs(self.levels[i]) for i in range(n)])
+
+    def summed(self, rows: list[list[flint.arb]], weights: list[flint.arb]) -> flint.arb_mat:
+        """``L^T diag(weights) L``, where L is 1 at the points of its own basis: these give a diagonal."""
+        rest = [i for i in range(len(rows)) if i not in self.q_at]
+        size = len(self.q_at)
+        total = flint.arb_mat([[weights[self.q_at[j]] if j == k else 0 for k in range(size)] for j in range(size)])
+        if rest:
+            left = flint.arb_mat([rows[i] for i in rest])
+            total += left.transpose() * flint.arb_mat([[(weights[i] * x).mid() for x in rows[i]] for i in rest])
+        return total.mid()
 
     def levelled(self) -> tuple[flint.arb, list[flint.arb]]:
-        """The smallest positive level whose Q has its signs on the reference, and this Q there.
+        """The level whose Q has its signs on the reference, and this Q there.
 
-        At most one has where all points are free. B may be singular otherwise, so that the pencil is solved for
-        ``1 / h``.
+        At most one has where all points are free: a negative one is that of an error that begins with the other sign.
+        Otherwise it is the smallest positive one. B may be singular there, so that the pencil is solved for ``1 / h``.
         """
         unseen = flint.arb(2) ** (-4 * flint.ctx.prec)  # a shift that keeps M regular where the target is zero
         quotient = (self.m + self.b * unseen).mid().solve(self.b, algorithm="approx").mid()
-        dominant = self.dominant(quotient) if all(self.levels) else None  # else several may have the signs
+        only = all(self.levels)  # else several may have the signs
+        dominant = self.dominant(quotient) if only else None
         if dominant is not None:
-            h = (1 / dominant[0] - unseen).mid()
-            if h > 0 or abs(h) <= flint.arb(2) ** (-flint.ctx.prec // 2) * max(abs(s) for s in self.s) + unseen:
-                return abs(h), dominant[1]  # of an error that is none, rounding makes the sign
-            raise Unfinished("the only Q without a zero belongs to an error of the other sign")
+            return (1 / dominant[0] - unseen).mid(), dominant[1]
         values, vectors = flint.acb_mat(quotient).eig(right=True, algorithm="approx")
         best = flint.arb(2) ** (-flint.ctx.prec // 2)
         found: list[flint.arb] = []
         for k, value in enumerate(values):
-            if not value.real.mid() > best:
+            size = value.real.mid()
+            if not (abs(size) if only else size) > abs(best):
                 continue
             column = [vectors[i, k] for i in range(quotient.nrows())]
             largest = max(column, key=lambda z: float(abs(z).mid()))
             v = flint.arb_mat([[(z / largest).real.mid()] for z in column])  # a complex factor is free
             try:
-                found = self.signed([(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))])
+                found = self.signed(self.q_values(v))
             except Unfinished:
                 continue
-            best = value.real.mid()
+            best = size
         if not found:
             raise Unfinished("no eigenvector of the level equations has the signs of the denominator on the reference")
         return (1 / best - unseen).mid(), found
@@ -103,7 +112,7 @@ class Equations:
             step = abs(size - before)
             if step < abs(size) * flint.arb(2) ** (-flint.ctx.prec // 2) and step * largest < flint.arb(2) ** -40:
                 with suppress(Unfinished):
-                    return size.mid(), self.signed([(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))])
+                    return size.mid(), self.signed(self.q_values(v))
                 return None
         return None
 
@@ -112,7 +121,7 @@ class Equations:
         m, b = self.m, self.b
         if m.nrows() == 1:
             return (m[0, 0] / b[0, 0]).mid(), self.signed([flint.arb(1)] * len(self.t))
-        v = flint.arb_mat([[q_start[k]] for k in self.q_at])
+        v, step = flint.arb_mat([[q_start[k]] for k in self.q_at]), abs(h)
         for _ in range(12):
             before = h
             try:
@@ -124,10 +133,15 @@ class Equations:
             h = ((v.transpose() * m * v)[0, 0] / (v.transpose() * b * v)[0, 0]).mid()
             if not h.is_finite():
                 raise Unfinished("the level equations have no solution near the one that was found")
-            if abs(h - before) < abs(h) * flint.arb(2) ** -(flint.ctx.prec // 2):
+            last, step = step, abs(h - before)
+            # Half of the digits, or as many as there are of a small h: then steps are rounding, and cease to shrink.
+            if step < abs(h) * flint.arb(2) ** -(flint.ctx.prec // 2) or abs(h) * SETTLED > step >= last:
                 break
-        q_values = [(self.lagrange * v)[i, 0].mid() for i in range(len(self.t))]
-        return h, self.signed(q_values)
+        return h, self.signed(self.q_values(v))
+
+    def q_values(self, v: flint.arb_mat) -> list[flint.arb]:
+        """Q on the reference, from its values at the points of its own basis."""
+        return [value.mid() for value in (self.lagrange * v).entries()]
 
     def signed(self, q_values: list[flint.arb]) -> list[flint.arb]:
         """The values of Q on the reference, turned to the signs that it shall have there; Unfinished if it has not."""

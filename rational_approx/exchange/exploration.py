@@ -14,10 +14,11 @@ import flint
 import numpy as np
 
 from rational_approx import watch
-from rational_approx.arithmetic.precision import working_bits
-from rational_approx.exchange.relaxed import Record
+from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
+from rational_approx.exchange.relaxed import Record, decided
 from rational_approx.exchange.sides import Sides
-from rational_approx.problem.reduction import Reduced
+from rational_approx.exchange.stationary import Reference
+from rational_approx.problem.reduction import Reduced, ReducedPiece
 
 __all__ = ["Explored", "explored"]
 
@@ -31,7 +32,7 @@ ROUGH = 1e-3
 class Explored(NamedTuple):
     """A nearly levelled reference: what the finish starts from. ``exact`` where the target itself is of the type."""
 
-    reference: np.ndarray
+    reference: tuple[Fraction, ...]
     h: float
     q_values: np.ndarray
     deviation: float
@@ -39,11 +40,12 @@ class Explored(NamedTuple):
     history: tuple[Record, ...]
 
 
-def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digits: int) -> Explored:
+def explored(problem: Reduced, degree: tuple[int, int], start: Reference, digits: int) -> Explored:
     """Exchange from a start until the peaks agree to a thousandth, which is where the finish takes over.
 
-    An error of zero to many digits may still be one that is only very small, as that of ``exp`` is in type (20, 20):
-    the target counts as a rational of the type where many more digits show none either.
+    An error of zero to many digits may still be one that is only very small, as that of ``exp`` is in type (20, 20). It
+    is seen where it is level on the reference, which the noise of an error that is none is not. The target counts as a
+    rational of the type where many more digits show none either.
 
     Raises
     ------
@@ -57,18 +59,25 @@ def explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digit
     return found
 
 
-def _explored(problem: Reduced, degree: tuple[int, int], start: np.ndarray, digits: int) -> Explored:
-    with working_bits(int(6.7 * digits) + 128 + 10 * start.size):
+def _explored(problem: Reduced, degree: tuple[int, int], start: Reference, digits: int) -> Explored:
+    with working_bits(int(6.7 * digits) + 64 + 8 * len(start)):
         sides = Sides(problem, degree, [np.empty(0)] * len(problem.pieces))
-        now = sides.started([Fraction(float(t)) for t in start])
+        now = sides.started([t if isinstance(t, Fraction) else Fraction(float(t)) for t in start])
         size = max(abs(sides.values(touch.piece, touch.t).s) for touch in now.touches)
-        exact = bool(now.h <= size * flint.arb(10) ** -(2 * digits + 20))
+        decided(problem, degree, float(now.h), 0.0, [float(t) for t in start])
+        tiny = bool(now.h <= size * flint.arb(10) ** -(2 * digits + 20))
+        exact = tiny and (digits >= MANY_DIGITS or sides.unevenness(now) > ROUGH)
         history: list[Record] = []
         for looks in () if exact else (LOOKS, MANY_LOOKS):
             try:
                 now = sides.settled(now, (-inf, inf), ROUGH, looks, history)
             except watch.OutOfTime:  # what is level is something to hand on
                 break
-        points = [touch.t for touch in now.touches]
-        reference, q_values = (np.array([float(value) for value in row]) for row in (points, map(now.q, points)))
+        q_values = np.array([float(now.q(touch.t)) for touch in now.touches])
+        reference = tuple(_place(problem.pieces[touch.piece], touch.t) for touch in now.touches)
         return Explored(reference, float(now.h), q_values, now.deviation, exact, tuple(history))
+
+
+def _place(piece: ReducedPiece, t: flint.arb) -> Fraction:
+    # The exact end of the piece where that is the point.
+    return next((end for end in (piece.lower, piece.upper) if t == to_arb(end).mid()), to_fraction(t))

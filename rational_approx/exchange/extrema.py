@@ -1,11 +1,12 @@
 """The peaks of an error curve: where the error of an approximant is largest."""
 
+from typing import Protocol
+
 import numpy as np
 
-from rational_approx.exchange.levelled import Level
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["Peaks", "looks", "peaks", "spread"]
+__all__ = ["Peaks", "Shown", "looks", "peaks", "spread"]
 
 Peaks = tuple[np.ndarray, np.ndarray]
 """Points, increasing, and the signed error at each."""
@@ -17,7 +18,16 @@ ZOOMS_OPAQUE = 16
 not quadratic: such targets are looked at down to 1e-9 of a gap."""
 
 
-def error(problem: Reduced, k: int, r: Level, t: np.ndarray) -> np.ndarray:
+class Shown(Protocol):
+    """A rational in floats, with points near which its peaks are."""
+
+    @property
+    def reference(self) -> np.ndarray | None: ...
+
+    def __call__(self, t: np.ndarray) -> np.ndarray: ...
+
+
+def error(problem: Reduced, k: int, r: Shown, t: np.ndarray) -> np.ndarray:
     """``S - W r`` on piece ``k``; infinite where r has a pole, so that a pole is a peak nobody misses."""
     s, w = problem.pieces[k].floats(t)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -38,7 +48,7 @@ def looks(problem: Reduced, count: int) -> list[np.ndarray]:
     return [np.union1d(spread(piece.low, piece.high, count), piece.marks) for piece in problem.pieces]
 
 
-def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
+def peaks(problem: Reduced, r: Shown, base: list[np.ndarray]) -> Peaks:
     """Local maxima of the error's size on every piece, its ends included, each found to about 1e-5 of its gap.
 
     The error between two points of the reference is looked at in ``PER_GAP`` points, wherever the reference
@@ -47,9 +57,10 @@ def peaks(problem: Reduced, r: Level, base: list[np.ndarray]) -> Peaks:
     """
     found_t, found_e = [], []
     inner = np.arange(1, PER_GAP) / PER_GAP
+    known = np.empty(0) if r.reference is None else r.reference
     for k, piece in enumerate(problem.pieces):
         lower, upper = piece.low, piece.high
-        mine = r.reference[(r.reference >= lower) & (r.reference <= upper)]
+        mine = known[(known >= lower) & (known <= upper)]
         marks = np.unique(np.concatenate([[lower], mine, [upper]]))
         between = (marks[:-1, None] + np.diff(marks)[:, None] * inner).ravel()
         t = np.unique(np.concatenate([base[k], marks, between]))

@@ -11,6 +11,7 @@ compared with h, so that too few guard digits are noticed and doubled.
 """
 
 from itertools import pairwise
+from math import log2
 
 import flint
 import numpy as np
@@ -18,7 +19,8 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.exchange.equations import Equations
-from rational_approx.exchange.stationary import Unfinished, moved, placed
+from rational_approx.exchange.relaxed import sampled
+from rational_approx.exchange.stationary import Reference, Unfinished, moved, placed
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
@@ -28,7 +30,7 @@ ROUNDS = 12
 
 
 def finish(
-    problem: Reduced, degree: tuple[int, int], reference: np.ndarray, h: float, q_values: np.ndarray, digits: int
+    problem: Reduced, degree: tuple[int, int], reference: Reference, h: float, q_values: np.ndarray, digits: int
 ) -> Finished:
     """Finish to ``digits`` correct digits of the levelled error.
 
@@ -39,7 +41,10 @@ def finish(
     Unfinished
         where the peaks do not level out, or a point leaves its gap.
     """
-    guard = 64 + 8 * reference.size
+    # The level equations lose as many digits as the error is smaller than the target.
+    sizes = np.abs(sampled(problem, np.array([float(t) for t in reference]))[0])
+    lost = log2(max(1.0, float(sizes.max(where=np.isfinite(sizes), initial=0.0)) / abs(h))) if h else 0.0
+    guard = max(64 + 8 * len(reference), 64 + len(reference) + int(lost))
     for _ in range(3):
         bits = int(3.33 * digits) + guard
         with working_bits(bits):
@@ -53,7 +58,7 @@ def finish(
 def _attempt(
     problem: Reduced,
     degree: tuple[int, int],
-    reference: np.ndarray,
+    reference: Reference,
     h: float,
     q_values: np.ndarray,
     digits: int,
@@ -90,10 +95,10 @@ def _attempt(
 
 
 def unfinished(
-    problem: Reduced, degree: tuple[int, int], reference: np.ndarray, h: float, q_values: np.ndarray, deviation: float
+    problem: Reduced, degree: tuple[int, int], reference: Reference, h: float, q_values: np.ndarray, deviation: float
 ) -> Finished:
     """What the finish would start from, as it is: a rational that is level on the reference, as float64 has it."""
-    bits = 128 + 8 * reference.size
+    bits = 128 + 8 * len(reference)
     with working_bits(bits):
         points = [placed(problem, t) for t in reference]
         p, q = Equations(points, degree).polynomials(flint.arb(h), [flint.arb(float(v)) for v in q_values])

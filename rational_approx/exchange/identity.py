@@ -48,11 +48,11 @@ def without_error(problem: Reduced, digits: int) -> tuple[Finished, tuple[int, i
 
 
 def _without_error(problem: Reduced, degree: tuple[int, int], found: Explored, digits: int) -> Finished | None:
-    bits = int(6.7 * digits) + 128 + 10 * found.reference.size
+    bits = int(6.7 * digits) + 128 + 10 * len(found.reference)
     with working_bits(bits):
         equations = Equations([placed(problem, t) for t in found.reference], degree)
         zero = equations.s[0] * 0
-        q_values = [zero + 1] * found.reference.size
+        q_values = [zero + 1] * len(found.reference)
         if degree[1] > 0:  # one step of inverse iteration, with a shift that is not quite the eigenvalue zero
             _, q_values = equations.solve(zero + 2.0 ** (-bits // 2), [zero + float(v) for v in found.q_values])
         p, q = equations.polynomials(zero, q_values)

@@ -12,16 +12,16 @@ cluster of singularities costs it nothing, and its error's peaks are a reference
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.alternation import alternating
+from rational_approx.exchange.barycentric import Barycentric, cauchy_matrix
 from rational_approx.exchange.extrema import looks
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["Barycentric", "Invisible", "lawson"]
+__all__ = ["Invisible", "lawson"]
 
 STEPS = 24
 OFFERED = (4, 12, STEPS)
@@ -37,32 +37,6 @@ INVISIBLE = 1e-13
 
 class Invisible(ArithmeticError):
     """AAA already meets the target as far as float64 can tell: the error of the best approximant is not to be seen."""
-
-
-@dataclass(frozen=True)
-class Barycentric:
-    """``P/Q`` by values of its two sums, and a reference of alternating peaks where there is one."""
-
-    support: np.ndarray
-    alpha: np.ndarray
-    beta: np.ndarray
-    reference: np.ndarray | None
-    largest: float
-
-    def __call__(self, t: np.ndarray) -> np.ndarray:
-        """``P(t) / Q(t)``."""
-        cauchy = _cauchy(t, self.support)
-        with np.errstate(all="ignore"):
-            return (cauchy @ self.alpha) / (cauchy @ self.beta)
-
-    def denominator(self, t: np.ndarray) -> np.ndarray:
-        """``Q``, up to a factor that makes its largest value 1 in size."""
-        difference = t[:, None] - self.support
-        sums = _cauchy(t, self.support) @ self.beta
-        with np.errstate(divide="ignore"):
-            size = np.log(np.abs(sums)) + np.log(np.abs(np.where(difference == 0, 1.0, difference))).sum(axis=1)
-        sign = np.sign(sums) * np.prod(np.where(difference < 0, -1.0, 1.0), axis=1)
-        return sign * np.exp(size - size.max())
 
 
 def lawson(problem: Reduced, degree: tuple[int, int]) -> Iterator[Barycentric]:
@@ -83,7 +57,7 @@ def lawson(problem: Reduced, degree: tuple[int, int]) -> Iterator[Barycentric]:
     if t.size < 3 * (n + 1) or not np.isfinite(f).all():
         return
     support = _support(t, f, w, n + 1)
-    cauchy = _cauchy(t, support)
+    cauchy = cauchy_matrix(t, support)
     rows = np.hstack([cauchy, -f[:, None] * cauchy]) * (w / np.abs(cauchy).max(axis=1))[:, None]
     share = np.ones(t.size)
     for step in range(1, STEPS + 1):
@@ -110,7 +84,7 @@ def _support(t: np.ndarray, f: np.ndarray, w: np.ndarray, count: int) -> np.ndar
     for _ in range(count):
         watch.check()
         chosen.append(int(error.argmax()))
-        c = _cauchy(t, t[chosen])
+        c = cauchy_matrix(t, t[chosen])
         rest = np.setdiff1d(np.arange(t.size), chosen)
         # Divided by its largest entry of the Cauchy matrix no row holds more noise than its value does.
         loewner = (f[rest, None] - f[chosen]) * c[rest] * (w[rest] / np.abs(c[rest]).max(axis=1))[:, None]
@@ -123,12 +97,3 @@ def _support(t: np.ndarray, f: np.ndarray, w: np.ndarray, count: int) -> np.ndar
         if error.max() <= INVISIBLE * np.abs(w * f).max() and np.isfinite(r).all():
             raise Invisible
     return t[chosen]
-
-
-def _cauchy(t: np.ndarray, support: np.ndarray) -> np.ndarray:
-    difference = t[:, None] - support
-    hit = difference == 0
-    c = 1.0 / np.where(hit, 1.0, difference)
-    at = hit.any(axis=1)
-    c[at] = hit[at]
-    return c

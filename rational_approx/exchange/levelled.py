@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Inadmissible", "Level", "level"]
+__all__ = ["Inadmissible", "Level", "level", "log_products", "node_signs"]
 
 Values = tuple[np.ndarray, np.ndarray]
 
@@ -75,7 +75,7 @@ class Level:
         return bool((self.denominator(t) * sign > 0).all())
 
 
-def _log_products(points: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+def log_products(points: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     """Logarithm of the product of distances from each point to all nodes except itself."""
     gaps = np.abs(points[:, None] - nodes)
     with np.errstate(divide="ignore"):
@@ -102,7 +102,7 @@ def level(
         of_p, of_q = (of_p, shared) if p > q else (shared, of_q)
     p_at, q_at = big_at[of_p], big_at[of_q]
     nodes = reference[q_at]
-    log_d = -_log_products(reference, reference)
+    log_d = -log_products(reference, reference)
     gaps = np.abs(reference[:, None] - nodes)
     log_gaps = np.log(np.where(gaps > 0, gaps, 1.0))
     # The polynomial prod_{j != k} (t - node_j) on the reference: its size is the sum of the logarithms, and it
@@ -140,8 +140,8 @@ def level(
     # Barycentric weights: value over derivative of the node polynomial, in logarithms until the last moment.
     extra_p, extra_q = reference[big_at[~of_q]], reference[big_at[~of_p]]
     alpha, beta = np.zeros(big_at.size), np.zeros(big_at.size)
-    log_a = log_q[p_at] - _log_products(reference[p_at], reference[p_at])
-    log_b = log_q[q_at] - _log_products(reference[q_at], reference[q_at])
+    log_a = log_q[p_at] - log_products(reference[p_at], reference[p_at])
+    log_b = log_q[q_at] - log_products(reference[q_at], reference[q_at])
     shift = max(log_a.max(), log_b.max())
     alpha[of_p] = r_values[p_at] * sides[p_at] * np.exp(log_a - shift) * node_signs(reference[p_at])
     beta[of_q] = sides[q_at] * np.exp(log_b - shift) * node_signs(reference[q_at])

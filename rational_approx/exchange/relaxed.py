@@ -1,7 +1,8 @@
 """The relaxed exchange in float64: level, look for peaks, move the reference, as far as it stays admissible."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from rational_approx.exchange.extrema import Peaks, looks, peaks
 from rational_approx.exchange.levelled import Inadmissible, Level, level
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["Exchange", "Record", "exchange", "from_coordinate", "to_coordinate"]
+__all__ = ["Exceeds", "Exchange", "Record", "decided", "exchange", "from_coordinate", "to_coordinate"]
 
 NOISE = 1e-15
 """Rounding error of an error curve, as a share of the target's size."""
@@ -26,6 +27,29 @@ FALLS = 0.999
 NEAR, FAR = 1e-3, 0.1
 """Deviations: below the first the level may fall by rounding alone, and the step is taken as it is; above the second
 peaks may grow on the way, since they still wander from gap to gap."""
+
+
+CLEARLY, SEEN = 1e-3, 1e-12
+"""By how much, relatively, a levelled error exceeds what is allowed that certainly does, and the share of the target's
+size that rounding cannot show."""
+
+
+class Exceeds(Exception):
+    """No rational of the type has an error as small as the allowed one: a levelled error exceeds it.
+
+    ``least`` is that error, and ``reference`` where it is level. By de la Vallee-Poussin's theorem any reference will
+    do, level or not with the peaks between its points.
+    """
+
+    def __init__(self, least: float, reference: Sequence[Any]) -> None:
+        super().__init__(f"the best error is at least {least:.6g}")
+        self.least, self.reference = least, reference
+
+
+def decided(problem: Reduced, degree: tuple[int, int], h: float, size: float, reference: Any) -> None:
+    """`Exceeds` where a levelled error of the type that is asked for is larger than the allowed one."""
+    if degree == problem.degree and h > problem.allowed * (1 + CLEARLY) + SEEN * size:
+        raise Exceeds(h, reference)
 
 
 @dataclass(frozen=True)
@@ -123,6 +147,8 @@ def exchange(
     ------
     Inadmissible
         where already the starting reference levels no rational without a pole.
+    Exceeds
+        where the error is larger than the problem allows.
     """
     count = sum(degree) + 2
     base = looks(problem, 16 * count // len(problem.pieces) + 48)
@@ -131,8 +157,10 @@ def exchange(
     history: list[Record] = []
     best: tuple[float, Level, float] | None = None
     stalled, used = 0, 1.0
-    noise = NOISE * float(np.abs(sampled(problem, start)[0]).max())
+    size = float(np.abs(sampled(problem, start)[0]).max())
+    noise = NOISE * size
     for _ in range(limit):
+        decided(problem, degree, abs(current.h), size, current.reference)
         largest = float(np.abs(e).max())
         history.append(Record(degree, abs(current.h), largest, used))
         watch.report("exchange", problem.change.ansatz.outer(*degree), abs(current.h), largest)

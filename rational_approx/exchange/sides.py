@@ -103,12 +103,21 @@ class Sides:
         return Values(self.problem.pieces[k], self.constants[k], t)
 
     def started(self, reference: Sequence[Fraction]) -> Settled:
-        """Level the error alone. Whether it begins above or below, one level equation tells."""
-        above, below = ([self.placed(t, sign * (-1) ** i) for i, t in enumerate(reference)] for sign in (1, -1))
-        try:
-            return self.levelled(above)
-        except Failure:
-            return self.levelled(below)
+        """Level the error alone. Whether it begins above or below, the level tells."""
+        touches = [self.placed(t, (-1) ** i) for i, t in enumerate(reference)]
+        equations = self.equations(touches)
+        h, q_values = equations.levelled()
+        p, q = equations.polynomials(h, q_values)
+        turned = touches if h >= 0 else [touch._replace(sign=-touch.sign) for touch in touches]
+        return Settled(p, q, abs(h), turned, inf)
+
+    def unevenness(self, now: Settled) -> float:
+        """How far the errors at the touches are from the level, relatively: large where the level itself is noise."""
+        if not now.h > 0:
+            return inf
+        return max(
+            abs(_excess(now, touch, self.values(touch.piece, touch.t), now.at(touch.t))) for touch in now.touches
+        )
 
     def placed(self, t: Fraction, sign: int) -> Touch:
         # Rounding may have moved the end of a piece a hair off it.
@@ -128,12 +137,17 @@ class Sides:
         piece = self.problem.pieces[touch.piece]
         return piece if touch.bound is None else constant(piece, touch.bound)
 
-    def levelled(self, touches: list[Touch]) -> Settled:
+    def equations(self, touches: list[Touch]) -> Equations:
         if any(not a.t < b.t for a, b in pairwise(touches)):
             raise Unfinished("two points of the reference met")
         points = [Point(touch.t, self.piece(touch), True) for touch in touches]
-        equations = Equations(points, self.degree, touches[0].sign, [touch.bound is None for touch in touches])
+        return Equations(points, self.degree, touches[0].sign, [touch.bound is None for touch in touches])
+
+    def levelled(self, touches: list[Touch]) -> Settled:
+        equations = self.equations(touches)
         h, q_values = equations.levelled()
+        if h < 0:
+            raise Unfinished("the only Q without a zero belongs to an error of the other sign")
         return Settled(*equations.polynomials(h, q_values), h, touches, inf)
 
     def settled(self, start: Settled, bounds: Bounds, tolerance: float, looks: int, history: list[Record]) -> Settled:

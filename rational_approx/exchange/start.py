@@ -182,8 +182,8 @@ def _found(problem: Reduced, degree: tuple[int, int], start: np.ndarray, toleran
 
 
 def _corrected(problem: Reduced, degree: tuple[int, int], before: Level | None) -> Exchange:
-    for start in corrected(problem, degree, before):
-        found = _found(problem, degree, start, 1e-9)
+    for shown in corrected(problem, degree, before):
+        found = None if shown.reference is None else _found(problem, degree, shown.reference, 1e-9)
         if found is not None:
             return found
     raise Inadmissible("no reference that differential correction finds is admissible")

@@ -3,14 +3,21 @@
 Inside a piece that is one Newton step on the error's derivative; at an end the error decides whether the peak is there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import flint
+import numpy as np
 
 from rational_approx.arithmetic.precision import to_arb
 from rational_approx.problem.reduction import Reduced, ReducedPiece
 
-__all__ = ["Point", "Unfinished", "error_jet", "moved", "placed"]
+__all__ = ["Point", "Reference", "Unfinished", "error_jet", "moved", "placed"]
+
+
+Reference = Sequence[Fraction] | np.ndarray
+"""Points of a reference: floats, or exact numbers where two pieces are nearer to each other than floats are."""
 
 
 class Unfinished(ArithmeticError):
@@ -27,16 +34,24 @@ class Point:
     beside: tuple[ReducedPiece, ...] = ()
 
 
-def placed(problem: Reduced, t: float) -> Point:
-    """The point of the reference at a float, on its piece: at the exact end where it is the float next to one."""
+def placed(problem: Reduced, t: Fraction | float) -> Point:
+    """The point of the reference at a number, on its piece: at the exact end where it is that, or the float next to
+    it."""
+    if isinstance(t, Fraction):
+        for piece in problem.pieces:
+            if piece.lower <= t <= piece.upper:
+                return Point(to_arb(t).mid(), piece, t in (piece.lower, piece.upper), _touching(problem, piece))
     for piece in problem.pieces:
-        beside = tuple(b for b in problem.pieces if piece.lower == b.upper or piece.upper == b.lower)
         for end, number in ((piece.lower, piece.low), (piece.upper, piece.high)):
             if number == t:
-                return Point(to_arb(end).mid(), piece, True, beside)
+                return Point(to_arb(end).mid(), piece, True, _touching(problem, piece))
         if piece.low < t < piece.high:
-            return Point(flint.arb(float(t)), piece, False, beside)
+            return Point(flint.arb(float(t)), piece, False, _touching(problem, piece))
     raise Unfinished(f"the point {t} of the reference lies on no piece")
+
+
+def _touching(problem: Reduced, piece: ReducedPiece) -> tuple[ReducedPiece, ...]:
+    return tuple(other for other in problem.pieces if piece.lower == other.upper or piece.upper == other.lower)
 
 
 def moved(point: Point, p: flint.arb_poly, q: flint.arb_poly) -> flint.arb:

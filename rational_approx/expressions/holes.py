@@ -58,6 +58,9 @@ def _germ(node: Node, z: Fraction, n: int) -> arb_series:
         raise Undecided(f"{kind} at a point")
     if kind in ("pi", "e"):
         return arb_series([ENCLOSURES[kind]()], prec=n)
+    turns = _over_pi(parts[0]) if kind in ("sin", "cos") else None
+    if turns is not None and 2 * (at_z := exact(turns(fmpq(z)))) % 1 == 0:
+        return _turned(kind, int(2 * at_z) % 4, _germ(parts[0], z, n))
     if kind == "^" and parts[1].value is not None:
         return _applied(lambda base: ENCLOSURES["power"](base, parts[1].value), _germ(parts[0], z, n))
     if kind in ORDERS:
@@ -70,6 +73,42 @@ def _germ(node: Node, z: Fraction, n: int) -> arb_series:
         raise Undecided("a quotient without a value")
     top, bottom = (arb_series([series[k] for k in range(m, n)], prec=n - m) for series in found)
     return ENCLOSURES["/"](top, bottom)
+
+
+def _over_pi(node: Node) -> flint.fmpq_poly | None:
+    # The polynomial p for which a tree is pi p as it stands.
+    if node.operator == "pi":
+        return flint.fmpq_poly([1])
+    if node.operator in ("+", "neg"):
+        parts: list[Any] = [_over_pi(part) for part in node.arguments]
+        total = flint.fmpq_poly([0])
+        for part in parts:
+            if part is None:
+                return None
+            total = total + part
+        return total if node.operator == "+" else -total
+    if node.operator in ("*", "/"):
+        for k, part in enumerate(node.arguments[: 1 if node.operator == "/" else None]):
+            others: list[Any] = [polynomial(other) for i, other in enumerate(node.arguments) if i != k]
+            found: Any = _over_pi(part)
+            if found is None or None in others:
+                continue
+            for other in others:
+                if node.operator == "/" and other.degree() != 0:
+                    return None
+                found = found * other if node.operator == "*" else found / other[0]
+            return found
+    return None
+
+
+def _turned(kind: str, quarters: int, series: arb_series) -> arb_series:
+    # sin or cos of pi p at a z where 2 p(z) is a whole number: with d = pi (p - p(z)), whose first coefficient is zero,
+    # sin(pi p) = sin(pi p(z)) cos(d) + cos(pi p(z)) sin(d), and the two factors are 0, 1 or -1, exactly.
+    n = series.prec
+    d = arb_series([0, *(series[k] for k in range(1, n))], prec=n)
+    sine, cosine = ((0, 1), (1, 0), (0, -1), (-1, 0))[quarters]
+    a, b = (sine, cosine) if kind == "sin" else (cosine, -sine)
+    return a * d.cos() + b * d.sin()
 
 
 def _applied(function: Callable[..., Any], *series: arb_series) -> arb_series:

@@ -22,6 +22,10 @@ Coefficients = Callable[[arb, int], list[arb]]
 """The first Taylor coefficients of a function at every point of a ball; not finite where there may be none."""
 
 
+Orders = Callable[[Fraction, arb, int], dict[int, arb]]
+"""Values on a ball at the orders ``v + m`` with ``abs(m) < n``, by m."""
+
+
 def _series(coefficients: Coefficients) -> Callable[[Any], Any]:
     def function(x: Any) -> Any:
         if isinstance(x, arb):
@@ -61,21 +65,27 @@ def _modulus(order: arb, x: arb) -> arb:
     return (j * j + y * y).sqrt()
 
 
-def _cylinder(name: str) -> Callable[[Fraction, arb], arb]:
-    def value(order: Fraction, x: arb) -> arb:
-        v = to_arb(order)
-        middle, radius = arb(x.mid()), arb(x.rad())
+def _cylinders(name: str) -> Orders:
+    # By the mean value theorem with the slope at the middle: beside a zero a bound of the slope alone is too large.
+    def values(order: Fraction, x: arb, n: int) -> dict[int, arb]:
+        v, middle, radius = to_arb(order), arb(x.mid()), arb(x.rad())
         entire = name == "bessel_j" and order.denominator == 1
         if not entire and not x > 0:
-            return arb.nan()
-        narrow = getattr(x, name)(v)
-        if radius.is_zero() or radius < arb(2) ** -40:
-            return narrow
+            return dict.fromkeys(range(1 - n, n), arb.nan())
+        if radius < arb(2) ** -(flint.ctx.prec // 2):  # what rounding leaves of a point
+            return {m: getattr(x, name)(v + m) for m in range(1 - n, n)}
         low = _ends(x)[0]
-        slope = arb(1) if entire else (_modulus(v - 1, low) + _modulus(v + 1, low)) / 2
-        return getattr(middle, name)(v) + arb(0, (radius * slope).upper())
+        at = {m: getattr(middle, name)(v + m) for m in range(-n, n + 1)}
+        most = {m: arb(1) if entire else _modulus(v + m, low) for m in range(-n - 1, n + 2)}
+        found = {}
+        for m in range(1 - n, n):
+            slope = (most[m - 1] + most[m + 1]) / 2
+            bend = (most[m - 2] + 2 * most[m] + most[m + 2]) / 4
+            near = abs(at[m - 1] - at[m + 1]) / 2 + radius * bend
+            found[m] = at[m] + arb(0, (radius * slope.upper().min(near.upper())).upper())
+        return found
 
-    return value
+    return values
 
 
 def _bessel_i(order: Fraction, x: arb) -> arb:
@@ -98,10 +108,14 @@ def _bessel_k(order: Fraction, x: arb) -> arb:
     return _between(lambda u: u.bessel_k(to_arb(abs(order))), x) if x > 0 else arb.nan()
 
 
-def _bessel(value: Callable[[Fraction, arb], arb], sign: int, outer: int) -> Callable[[Fraction, Any], Any]:
+def _one_by_one(value: Callable[[Fraction, arb], arb]) -> Orders:
+    return lambda order, box, n: {m: value(order + m, box) for m in range(1 - n, n)}
+
+
+def _bessel(values: Orders, sign: int, outer: int) -> Callable[[Fraction, Any], Any]:
     def function(order: Fraction, x: Any) -> Any:
         def coefficients(box: arb, n: int) -> list[arb]:
-            known = {m: value(order + m, box) for m in range(1 - n, n)}
+            known = values(order, box, n)
             return [
                 sum((sign**j * comb(k, j) * known[2 * j - k] for j in range(k + 1)), arb(0))
                 * outer**k
@@ -265,10 +279,10 @@ def _gammainc(upper: bool) -> Callable[[Fraction, Any], Any]:
 
 
 SPECIAL: dict[str, Callable[..., Any]] = {
-    "besselj": _bessel(_cylinder("bessel_j"), -1, 1),
-    "bessely": _bessel(_cylinder("bessel_y"), -1, 1),
-    "besseli": _bessel(_bessel_i, 1, 1),
-    "besselk": _bessel(_bessel_k, 1, -1),
+    "besselj": _bessel(_cylinders("bessel_j"), -1, 1),
+    "bessely": _bessel(_cylinders("bessel_y"), -1, 1),
+    "besseli": _bessel(_one_by_one(_bessel_i), 1, 1),
+    "besselk": _bessel(_one_by_one(_bessel_k), 1, -1),
     "airyai": _series(_airy("airy_ai")),
     "airybi": _series(_airy("airy_bi")),
     "lambertw": _series(_lambertw),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
 
@@ -11,10 +12,13 @@ from rational_approx import watch
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import working_precision
 from rational_approx.arithmetic.signs import in_range
-from rational_approx.exchange.relaxed import Record
+from rational_approx.exchange.relaxed import Exceeds, Record
 from rational_approx.exchange.restricted import restricted
+from rational_approx.exchange.start import spread_starts
 from rational_approx.exchange.stationary import Unfinished
+from rational_approx.fitting.beside_zeros import with_reference
 from rational_approx.fitting.causes import explained, out_of_time
+from rational_approx.fitting.itself import itself
 from rational_approx.fitting.last_look import last_look
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.fitting.samples import fitted_to_samples
@@ -24,6 +28,7 @@ from rational_approx.problem.answer import Finished, restored
 from rational_approx.problem.change import NoGap, drawn_to
 from rational_approx.problem.conditions import Bounds, Conditions, not_unique
 from rational_approx.problem.reduction import Reduced, reduced
+from rational_approx.rationals.rational import Rational
 from rational_approx.targets.target import Target
 
 __all__ = ["DEFAULT_DIGITS", "Question", "fitted"]
@@ -41,16 +46,21 @@ class Question(NamedTuple):
     interpolate: Conditions
     bounds: Bounds
 
-    def solved(self, problem: Reduced, near: Sequence[End] = ()) -> tuple[Solution | None, Fit | None]:
+    def solved(
+        self, problem: Reduced, near: Sequence[End] = (), allowed: float = inf
+    ) -> tuple[Solution | None, Fit | None]:
         """The solution of a reduced problem, and the fit that it makes.
 
         Raises
         ------
         DidNotConverge
             where the time is over, with the best attempt.
+        Exceeds
+            where the best error is larger than the allowed one, with a reference in x.
         """
         history: list[Record] = []
-        problem = replace(problem, near=tuple(sorted({float(problem.change.t_of(x)) for x in near})))
+        near_t = tuple(sorted({float(problem.change.t_of(x)) for x in near}))
+        problem = replace(problem, near=near_t, allowed=allowed)
 
         def look(done: Finished) -> Seen | None:
             seen = last_look(self.answer(problem, done, True, history))
@@ -63,6 +73,9 @@ class Question(NamedTuple):
                 done = stopped.attempt
                 attempt = None if done is None else self.answer(problem, done, False, history)
             raise out_of_time(self.target, f"the best approximant of type {self.degree}", attempt) from None
+        except Exceeds as decided:
+            reference = problem.points_in_x([Fraction(float(t)) for t in decided.reference])
+            raise Exceeds(decided.least, reference) from None
         if solution is None:
             return None, None
         found = self.answer(problem, solution.done, solution.converged, history)
@@ -77,6 +90,14 @@ class Question(NamedTuple):
                 error = mpmath.mpf(abs(done.h).numerator) / abs(done.h).denominator
         rational = restored(problem, done, self.target.domain, reference)
         return Fit(rational, error, tuple(reference), converged, *self, history=tuple(history))
+
+    def exactly(self, rational: Rational, problem: Reduced) -> Fit:
+        """The fit of a target that is this rational itself."""
+        reference = problem.points_in_x([Fraction(t) for t in next(spread_starts(problem, problem.degree)).tolist()])
+        error: Any = 0.0 if self.digits is None else mpmath.mpf(0)
+        found = Fit(rational, error, tuple(reference), True, *self)
+        seen = last_look(found)
+        return replace(found, upper=seen and seen.upper)
 
     def check_forced(self, found: Fit | None) -> None:
         """DidNotConverge where a required value is so far from f that a best fit is not unique."""
@@ -105,7 +126,7 @@ def _on_line(question: Question) -> Fit:
     return found
 
 
-def _moved(question: Question, problem: Reduced, near: Sequence[End]) -> Fit | None:
+def _moved(question: Question, problem: Reduced, near: Sequence[End], allowed: float) -> Fit | None:
     """The fit of the target moved so that a singularity that draws peaks lies at 0, where floats are dense; None where
     there is none beside 0, or the moved one is not solved either."""
     target = question.target
@@ -115,7 +136,9 @@ def _moved(question: Question, problem: Reduced, near: Sequence[End]) -> Fit | N
     conditions = tuple((a - end, value) for a, value in question.interpolate)
     try:
         at_zero = question._replace(target=target.shifted(end), interpolate=conditions)
-        found = fitted(at_zero, [x - end for x in near])
+        found = fitted(at_zero, [x - end for x in near], allowed)
+    except Exceeds as decided:
+        raise Exceeds(decided.least, [x + end for x in decided.reference]) from None
     except (ValueError, DidNotConverge) as failed:
         if isinstance(failed, DidNotConverge) and failed.cause == "time":
             raise
@@ -125,8 +148,16 @@ def _moved(question: Question, problem: Reduced, near: Sequence[End]) -> Fit | N
     return replace(found, rational=rational, reference=reference, target=target, interpolate=question.interpolate)
 
 
-def fitted(question: Question, near: Sequence[End] = ()) -> Fit:
-    """The best fit among denominators of one sign; from a reference of a type nearby, if one is known."""
+def fitted(question: Question, near: Sequence[End] = (), allowed: float = inf) -> Fit:
+    """The best fit among denominators of one sign; from a reference of a type nearby, if one is known.
+
+    Raises
+    ------
+    DidNotConverge
+        where it was not found.
+    Exceeds
+        where it may not have been found, but its error is larger than the allowed one.
+    """
     target, degree, bounds = question.target, question.degree, question.bounds
     if target.samples is not None:
         return fitted_to_samples(question, question.digits or DEFAULT_DIGITS)
@@ -134,10 +165,15 @@ def fitted(question: Question, near: Sequence[End] = ()) -> Fit:
         problem = reduced(target, degree, question.interpolate)
     except NoGap:
         return _on_line(question)
-    moved = _moved(question, problem, near)
+    exact = itself(target, degree, question.interpolate, bounds)
+    if exact is not None:
+        return question.exactly(exact, problem)
+    history: list[Record] = []
+    problem = with_reference(problem, target, degree, question.interpolate, history)
+    moved = None if problem.known else _moved(question, problem, near, allowed)
     if moved is not None:
         return moved
-    solution, found = question.solved(problem, near)
+    solution, found = question.solved(problem, near, allowed)
     question.check_forced(found)
     if found is None or not found.converged:
         raise explained(target, degree, found, solution is not None and solution.degree != problem.degree)

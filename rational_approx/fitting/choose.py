@@ -1,12 +1,13 @@
 """Choosing a type: the cheapest one that meets a tolerance. See :mod:`fitting.cost` for what is counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf, isfinite
 
 import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.domain import End
+from rational_approx.exchange.relaxed import Exceeds
 from rational_approx.fitting.best import Question
 from rational_approx.fitting.causes import out_of_time
 from rational_approx.fitting.cost import operations
@@ -41,12 +42,13 @@ class _Search:
         self.free = not question.interpolate and question.bounds == (-inf, inf) and denominator == "one sign"
         self.symmetry = symmetry_of(target) if self.free else Ansatz()
         self.fits: dict[Type, Fit | None] = {}
+        self.exceeding: dict[Type, Exceeds] = {}
         self.decays = target.domain.bounded or _limit(target) <= allowed
 
     def possible(self, m: int, n: int) -> bool:
         """Whether a type can be the answer to anything: other types are equal to smaller ones, or too large."""
         p, q = self.symmetry.outer(m, n)
-        if p < len(self.target.relative_zeros):
+        if p < len(self.target.zeros):
             return False
         if self.target.samples is not None:
             return p + q + 2 <= len(self.target.samples[0])
@@ -54,17 +56,22 @@ class _Search:
             return m == n or (m < n and self.decays)
         return self.symmetry.inner((p, q)) == (m, n)
 
-    def error(self, m: int, n: int) -> float:
-        """The best error of a type, infinite where none was found."""
+    def error(self, m: int, n: int, allowed: float = inf) -> float:
+        """The best error of a type, infinite where none was found; or what it is at least, above the allowed one."""
         degree = self.symmetry.outer(m, n)
         if not self.possible(m, n):
             return inf
+        if degree in self.exceeding:
+            return self.exceeding[degree].least
         if degree not in self.fits:
             watch.check()
             watch.report("choice of a type", degree)
             try:
                 asked = self.question._replace(degree=degree, digits=None)
-                self.fits[degree] = best(asked, self.denominator, self.beside(degree))
+                self.fits[degree] = best(asked, self.denominator, self.beside(degree), allowed)
+            except Exceeds as decided:
+                self.exceeding[degree] = decided
+                return decided.least
             except DidNotConverge as missed:
                 if missed.cause == "time":
                     raise
@@ -77,20 +84,22 @@ class _Search:
         return inf if found is None else float(found.error)
 
     def beside(self, degree: Type) -> tuple[End, ...]:
-        """The reference of the nearest type that was fitted."""
-        found = [fit for fit in self.fits.values() if fit is not None and fit.converged and fit.error > 0]
-        nearest = min(
-            found, key=lambda fit: abs(sum(fit.degree) - sum(degree)) + abs(fit.degree[0] - degree[0]), default=None
-        )
-        return () if nearest is None else nearest.reference
+        """The reference of the nearest type that was looked at."""
+        known: dict[Type, Sequence[End]] = {
+            type_: fit.reference for type_, fit in self.fits.items() if fit and fit.converged and fit.error > 0
+        }
+        known |= {type_: decided.reference for type_, decided in self.exceeding.items()}
+        nearest = min(known, key=lambda of: abs(sum(of) - sum(degree)) + abs(of[0] - degree[0]), default=None)
+        return () if nearest is None else tuple(known[nearest])
 
     def meets(self, m: int, n: int) -> bool:
-        """Whether the best error of a type is within the tolerance."""
-        return self.error(m, n) <= self.allowed
+        """Whether the best error of a type is within the tolerance: that it is not is often clear before the best is
+        found."""
+        return self.error(m, n, self.allowed) <= self.allowed
 
     def smallest(self, m: int, n: int) -> Type:
         """The smallest type that holds the best approximant of a type, which may be degenerate."""
-        found = self.fits[self.symmetry.outer(m, n)]
+        found = self.fits.get(self.symmetry.outer(m, n))
         if found is None:
             return m, n
         p, q = found.rational.type
@@ -203,7 +212,7 @@ def _descended(search: _Search, corner: Type) -> Type:
     for step in (-1, 1):  # of equal cost, towards the smaller error
         while best[1] > 0 and min(best[0] - step, best[1] + step - 1) >= 0:
             other = best[0] - step, best[1] + step
-            if not search.error(*other) < search.error(*best):
+            if not (search.meets(*other) and search.error(*other) < search.error(*best)):
                 break
             best = other
     return best

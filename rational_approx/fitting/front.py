@@ -118,7 +118,7 @@ def _found(
 ) -> Fit:
     """The fit, once its arguments are checked."""
     if not isinstance(target, Target):
-        target = Target(target, domain, weight=weight, breakpoints=breakpoints)
+        target = Target(target, domain, weight=weight, breakpoints=breakpoints, digits=digits)
     elif domain is not None or weight is not None or breakpoints:
         raise ValueError(
             "a Target has its own domain, weight and breakpoints: give them to Target(...), not to fit(...)"
@@ -129,6 +129,11 @@ def _found(
     slope = bounds if isinstance(bounds, str) and bounds in DIRECTIONS else None
     within = checked_bounds((None, None) if bounds is None or slope else bounds, target, conditions)
     checked_class(denominator, target, within != (-inf, inf))
+    if denominator == "any" and (gap := next((gap for gap in target.left_out if gap.inside), None)):
+        raise ValueError(
+            f"denominator='any' would count the gap around the zero at x = {float(gap.zero):.6g} as one where the "
+            "denominator may change its sign: give another weight, or denominator='one sign'"
+        )
     if degree is not None and tolerance is not None:
         raise ValueError("give a degree= or a tolerance=, not both: a degree has one best error")
     if degree is None:

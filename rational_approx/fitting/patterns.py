@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from math import inf
 
 import flint
 import numpy as np
@@ -34,9 +35,10 @@ from rational_approx.problem.reduction import Reduced, reduced
 __all__ = ["best"]
 
 
-def best(question: Question, denominator: str, near: Sequence[End] = ()) -> Fit:
-    """The best fit in a class of competitors: "one sign", or "any" for all patterns of signs."""
-    return _of_patterns(question) if denominator == "any" else fitted(question, near)
+def best(question: Question, denominator: str, near: Sequence[End] = (), allowed: float = inf) -> Fit:
+    """The best fit in a class of competitors: "one sign", or "any" for all patterns of signs; `Exceeds` where it is
+    soon clear that its error is larger than the allowed one."""
+    return _of_patterns(question) if denominator == "any" else fitted(question, near, allowed)
 
 
 def _of_patterns(question: Question) -> Fit:
@@ -147,7 +149,7 @@ class _Search:
             return None
         if found.error == 0:
             return found
-        t, e = peaks(twisted, _Shown(twisted, found), looks(twisted, 40 * (p + q + 2)))  # type: ignore[arg-type]
+        t, e = peaks(twisted, _Shown(twisted, found), looks(twisted, 40 * (p + q + 2)))
         h, noise = float(found.error), 1e-12 * max(abs(float(found.error)), _size(twisted))
         if not np.abs(e).max() <= h * (1 + 1e-6) + noise:
             return None
@@ -191,7 +193,7 @@ def _zero(problem: Reduced, digits: int) -> Finished:
         def __call__(self, t: np.ndarray) -> np.ndarray:
             return np.zeros_like(t)
 
-    t, e = peaks(problem, Nothing(), looks(problem, 640))  # type: ignore[arg-type]
+    t, e = peaks(problem, Nothing(), looks(problem, 640))
     bits = int(3.33 * digits) + 128
     with working_bits(bits):
         p, q = flint.arb_poly([0]), flint.arb_poly([1])

@@ -123,7 +123,8 @@ class Fit:
             f"  type {self.degree}, {state}, levelled error {mpmath.nstr(mpmath.mpf(self.error), 10)} at "
             f"{len(self.reference)} points",
         ]
-        if len(self.target.domain.intervals) > 1 and self.denominator == "one sign":
+        gaps = [gap for gap in self.target.left_out if gap.inside]
+        if len(self.target.domain.intervals) > 1 + len(gaps) and self.denominator == "one sign":
             # Two half-lines are one interval through infinity: a Q of odd degree has two signs there.
             one = len(set(signs_of(self.rational, self.target.domain))) == 1
             through = "" if one else " through infinity (as functions of x, of opposite signs on the two half-lines)"
@@ -134,6 +135,7 @@ class Fit:
         values = (f"r({float(a):g}) = {'f' if b is None else format(float(b), 'g')}" for a, b in self.interpolate)
         if conditions := ", ".join(values):
             lines.append(f"  with {conditions}")
+        lines += [f"  left out: {gap}" for gap in gaps]
         if self.form is not None:
             lines.append(f"  with {self.form}")
         if self.monotone:

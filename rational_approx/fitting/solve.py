@@ -1,9 +1,11 @@
 """Solving a reduced problem: one start after another until an exchange settles, then the finish and its checks."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
+from math import inf
 from typing import NamedTuple
 
 import flint
@@ -12,17 +14,17 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
 from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.exchange.barycentric import Barycentric
 from rational_approx.exchange.correction import Approximant, corrected
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.finish import finish, unfinished
 from rational_approx.exchange.identity import Failure, without_error
-from rational_approx.exchange.lawson import Barycentric, Invisible, lawson
+from rational_approx.exchange.lawson import Invisible, lawson
 from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
-from rational_approx.exchange.stationary import moved, placed
-from rational_approx.expressions.quotients import quotient_of
+from rational_approx.exchange.stationary import Reference, moved, placed
 from rational_approx.fitting.jump import half_jump
 from rational_approx.fitting.result import LOOKED_AT
 from rational_approx.problem.answer import Finished
@@ -38,9 +40,6 @@ LOOKS = 8
 
 NEAR = 0.01
 """The deviation from which the finish may start."""
-
-ROUNDS, LEVEL = 4, 1e-6
-"""How often a grid for differential correction is made finer, and the deviation from which that is of no use."""
 
 ROUGH = 1e-4
 """How uneven a reference may be for its own peaks to vouch for what is finished from it."""
@@ -74,7 +73,7 @@ Look = Callable[[Finished], Seen | None]
 class Candidate(NamedTuple):
     """A nearly level reference, from which the finish may start."""
 
-    reference: np.ndarray
+    reference: Reference
     h: float
     q_values: np.ndarray
     deviation: float
@@ -91,6 +90,8 @@ def solve(problem: Reduced, digits: int, history: list[Record], look: Look) -> S
     ------
     OutOfTime
         with the best attempt so far, a `Finished`, or None.
+    Exceeds
+        where the error is larger than the problem allows.
     """
     solver = _Solver(problem, digits, history, look)
     try:
@@ -107,10 +108,13 @@ class _Solver:
     def __init__(self, problem: Reduced, digits: int, history: list[Record], look: Look) -> None:
         self.problem, self.digits, self.history, self.look = problem, digits, history, look
         self.missed: tuple[float, ...] = ()
+        self.marked: set[float] = set()
         self.invisible = False
         self.finished: list[tuple[float, Finished]] = []
         self.nearest: Candidate | None = None
         self.grown: Exchange | None = None
+        self.hurried = problem.allowed < inf and sum(problem.degree) > LARGEST_CORRECTED
+        """A large type of many that are tried: what no start levels at once is left alone."""
 
     def best(self) -> Solution | None:
         """The best approximant of a type, or the best attempt, or None.
@@ -129,10 +133,14 @@ class _Solver:
         for round_ in range(LOOKS):
             self.missed = ()
             found = self.first(self.candidates(), patient=round_ == LOOKS - 1)
-            if not self.missed:
+            fresh: set[float] = set(self.missed) - self.marked
+            if found is not None or not fresh:
                 break
-            self.problem = self.problem.marked(self.missed)
-        if found is None and (self.invisible or self.problem.changes or _is_quotient(self.problem)):
+            self.marked |= fresh
+            self.problem = self.problem.marked(fresh)
+        if found is None and self.hurried:
+            return None
+        if found is None and (self.invisible or self.problem.changes):
             found = self.exact()
         found = found or self.constant()
         if found is not None:
@@ -186,11 +194,11 @@ class _Solver:
 
     def smaller(self, degree: tuple[int, int]) -> Solution | None:
         """The best approximant of a smaller type, or the best attempt, or None."""
-        return solve(replace(self.problem, degree=degree), self.digits, self.history, self.look)
+        return solve(replace(self.problem, degree=degree, allowed=inf), self.digits, self.history, self.look)
 
     def first(self, candidates: Iterator[Candidate], patient: bool = True) -> Solution | None:
         """The first candidate that can be finished and is accepted; all finished ones are remembered. Without
-        patience a look that shows a missed peak is the end: the next candidates would miss it as well."""
+        patience a look that shows a peak at a new place is the end: the next candidates would miss it as well."""
         for candidate in candidates:
             try:
                 done = finish(
@@ -202,7 +210,7 @@ class _Solver:
             found = self.accepted(done, candidate)
             if found is not None:
                 return found
-            if self.missed and not patient:
+            if not patient and not self.marked.issuperset(self.missed):
                 return None
         return None
 
@@ -248,6 +256,8 @@ class _Solver:
     def candidates(self) -> Iterator[Candidate]:
         """One after another, the cheapest starts first."""
         problem, degree = self.problem, self.problem.degree
+        if problem.known and len(problem.known) == sum(degree) + 2:
+            yield from self.explored([problem.known])
         nearly: list[Barycentric] = []
         further = apportioned(problem, degree)
         if not problem.changes:
@@ -266,6 +276,8 @@ class _Solver:
             if not problem.precise:  # whatever is tried next would level rounding errors
                 return
             yield from self.explored(spread_starts(problem, degree))
+        if self.hurried:
+            return
         try:
             for grown in continued(problem, degree):
                 self.history.extend(grown.history)
@@ -277,31 +289,23 @@ class _Solver:
             yield _candidate(grown)
         last: list[np.ndarray] = []
         if sum(degree) <= LARGEST_CORRECTED:
-            seed = min(nearly, key=lambda each: each.largest, default=None)
-            yield from self.corrected(seed, last)
+            seed: Approximant | None = min(nearly, key=lambda each: each.largest, default=None)
+            if self.grown is not None and self.grown.level.reference.size == sum(degree) + 2:
+                seed = self.grown.level
+            with suppress(np.linalg.LinAlgError):  # floats have no digits of the weighted error
+                yield from self.corrected(seed, last)
         if problem.precise:
             yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
 
     def corrected(self, nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
-        """Differential correction finds the best on a grid. Where the exchange from there shows larger peaks, the grid
-        has missed them: it gets them, and the next round starts from what the last one found."""
-        problem, degree = self.problem, self.problem.degree
-        for _ in range(ROUNDS):
-            best: Exchange | None = None
-            for start in corrected(problem, degree, nearest):
-                last.append(start)
-                found = self.exchanged(problem, start)
-                if found is None:
-                    continue
-                if found.deviation < NEAR:
-                    yield _candidate(found)
-                if best is None or found.deviation < best.deviation:
-                    best = found
-            if best is None or best.deviation < LEVEL:
-                return
-            nearest = best.level
-            missed, _ = peaks(problem, nearest, looks(problem, 16 * sum(degree) // len(problem.pieces) + 80))
-            problem = problem.marked(missed)
+        """Exchanges from what differential correction finds."""
+        for shown in corrected(self.problem, self.problem.degree, nearest):
+            if shown.reference is None:
+                continue
+            last.append(shown.reference)
+            found = self.exchanged(self.problem, shown.reference)
+            if found is not None and found.deviation < NEAR:
+                yield _candidate(found)
 
     def exchanged(self, problem: Reduced, start: np.ndarray) -> Exchange | None:
         """Where the exchange from a start ends, if it begins."""
@@ -313,7 +317,7 @@ class _Solver:
         self.noted(_candidate(found))
         return found
 
-    def explored(self, starts: Iterable[np.ndarray]) -> Iterator[Candidate]:
+    def explored(self, starts: Iterable[Reference]) -> Iterator[Candidate]:
         """Candidates in multiprecision arithmetic."""
         for start in starts:
             try:
@@ -331,12 +335,6 @@ def _remembered(offered: Iterator[Barycentric], nearly: list[Barycentric]) -> It
         nearly.append(each)
         if each.reference is not None:
             yield each.reference
-
-
-def _is_quotient(problem: Reduced) -> bool:
-    """Whether the target is written as a quotient of polynomials: floats may show an error of one that is exact."""
-    formulas = [piece.source.expression for piece in problem.pieces]
-    return all(formula is not None and quotient_of(formula.tree) is not None for formula in formulas)
 
 
 def _candidate(found: Exchange) -> Candidate:

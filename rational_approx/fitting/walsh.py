@@ -101,7 +101,7 @@ def walsh_table(
 
 
 def _error(target: Target, degree: Type) -> float | None:
-    if degree[0] < len(target.relative_zeros):
+    if degree[0] < len(target.zeros):
         return None
     if target.samples is not None and sum(degree) + 2 > len(target.samples[0]):
         return None

@@ -2,8 +2,8 @@
 
 Symmetry and values at points are two uses of it. An even target on a symmetric domain has an even best approximant, by
 uniqueness: ``R(x**2)``, of half the type. An odd one is ``x R(x**2)``; ``c + odd`` (the sigmoid) is ``c + x R(x**2)``,
-and ``c x + even`` (ReLU, GELU, SiLU, softplus) is ``c x + R(x**2)``. With values required at some points the offset is
-the polynomial through them, and the points are the roots.
+and ``c x + even`` (ReLU, GELU, SiLU, softplus) is ``c x + R(x**2)``. Zeros at -a and a are two more
+roots. With values required at some points the offset is the polynomial through them, and the points are the roots.
 """
 
 from fractions import Fraction
@@ -31,7 +31,7 @@ class Ansatz(NamedTuple):
     def __str__(self) -> str:
         if self.step == 1:
             return "no symmetry"
-        return ("", "c + ", "c x + ")[len(self.offset)] + ("even", "odd")[len(self.roots)]
+        return ("", "c + ", "c x + ")[len(self.offset)] + ("even", "odd")[len(self.roots) % 2]
 
     @property
     def operations(self) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import End, finite
 from rational_approx.arithmetic.polynomials import fmpq
-from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.problem.ansatz import Ansatz, Type
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
@@ -121,17 +121,23 @@ class Change:
             p = p * flint.fmpq_poly([-fmpq(root), 1])
         return p + q * self.ansatz.polynomial, q
 
-    def x_of(self, t: Fraction) -> Fraction:
-        """The user's x at a point t that is not at infinity, to the precision of a float."""
-        with working_bits(128):
-            return Fraction(float(self.x_jet(flint.arb_series([to_arb(t)], prec=1))[0]))
+    def x_of(self, t: Fraction, ends: tuple[End, End]) -> End:
+        """The user's x at a point t that is not at infinity, between two ends: a float, where that does not change its
+        distance from them much."""
+        with working_bits(256):
+            x = to_fraction(self.x_jet(flint.arb_series([to_arb(t)], prec=1))[0].mid())
+        rounded, (lower, upper) = Fraction(float(x)), ends
+        beside = abs(rounded - x) * 2**20
+        if lower < x < upper and (x - lower < beside or upper - x < beside):
+            return Fraction(round(x * 2**200), 2**200)
+        return min(max(rounded, lower), upper)
 
     def mirrored_points(self, points: list[End]) -> list[End]:
         """All points of a symmetric problem from those with x >= 0, increasing.
 
         An error that is even has the same sign at the innermost two mirrored points: one of them is left out.
         """
-        drop = 1 if points[0] == 0 or not self.ansatz.roots else 0
+        drop = 1 if points[0] == 0 or len(self.ansatz.roots) % 2 == 0 else 0
         return [-x for x in reversed(points)][: len(points) - drop] + points
 
 

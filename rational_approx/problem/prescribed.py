@@ -139,7 +139,7 @@ def _side(given: Any) -> Side:
 
 def _vanishing(p: Side, target: Target) -> Side:
     """P with zeros for the powers that would make an error infinite."""
-    if elsewhere := [x for x in target.relative_zeros if x != 0]:
+    if elsewhere := [x for x in target.zeros if x != 0]:
         raise ValueError(
             f"the weight is infinite at x = {float(elsewhere[0]):g}, and coefficients in powers of x cannot be "
             "prescribed there: shift the zero to x = 0, or leave a gap around it"

@@ -16,7 +16,7 @@ A denominator with other signs on other intervals of a domain with one infinite 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from math import inf, prod
 
@@ -31,12 +31,20 @@ from rational_approx.problem.ansatz import Ansatz, Type
 from rational_approx.problem.change import HUGE, Change, change_for
 from rational_approx.problem.conditions import Bounds, Conditions, interpolant
 from rational_approx.problem.symmetry import symmetry_of
+from rational_approx.targets.interpolant import Interpolant
 from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
 __all__ = ["Reduced", "ReducedPiece", "reduced"]
 
 TINY = 2.0**-500
+
+NEAR_ROOT, SHORT, NEAR_BITS = Fraction(1, 8), Fraction(1, 1024), 256
+"""The share of a piece on which ``S`` and ``W`` are interpolated beside a root, from values of so many bits; and the
+length, as a share of the root's size, of pieces on the whole of which they are."""
+
+LONG, INFINITE = 2**200, 2**200
+"""A root that is no rational number is known to ``2**-380``: its denominator is larger, and so is the weight there."""
 
 NUDGE = 1e-9
 """How far from a root of the factor floats are evaluated where the weight is infinite in it; see ``ReducedPiece``."""
@@ -85,6 +93,21 @@ class ReducedPiece:
         """``S`` and ``W`` at an array of points."""
         low, high = float(self.source.lower), float(self.source.upper)
         x = np.clip(np.clip(self.change.x(t), low, high), -HUGE, HUGE)
+        far = np.ones_like(x, dtype=bool)
+        s, w = np.empty_like(x), np.empty_like(x)
+        for near, sides in self._near_roots:
+            here = (x >= near[0]) & (x <= near[1])
+            if here.any():
+                s[here], w[here] = (side(x[here]) for side in sides)
+                far &= ~here
+        if far.all():
+            return self._evaluated(x, t, low, high)
+        if far.any():
+            s[far], w[far] = self._evaluated(x[far], t[far], low, high)
+        return s, w
+
+    def _evaluated(self, x: np.ndarray, t: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+        # By the formulas, in floats.
         with np.errstate(divide="ignore", invalid="ignore"):
             weight = self.source.weight(x)
         if not np.isfinite(weight).all():
@@ -102,6 +125,31 @@ class ReducedPiece:
             return weight * f, weight * change.factor_at(x, float)
         return weight * f, weight * (1 - t) ** change.drop if change.drop else weight
 
+    @cached_property
+    def _near_roots(self) -> list[tuple[tuple[float, float], tuple[Interpolant, Interpolant]]]:
+        """Intervals at ends that are roots with an infinite weight, and ``S`` and ``W`` there by interpolation.
+
+        Beside a zero of f, which floats hold to their last digit only, f has no digits in floats. ``S`` and ``W`` are
+        smooth there, and have them.
+        """
+        found = []
+        for end, inwards in ((self.source.lower, 1), (self.source.upper, -1)) if self.source.precise else ():
+            if not isinstance(end, Fraction) or end not in self.change.ansatz.roots:
+                continue
+            with working_bits(NEAR_BITS):
+                if not self._infinite(to_arb(end)):
+                    continue
+            size, length = max(Fraction(1), abs(end)), self.source.length
+            near = sorted((float(end), float(end + inwards * max(length * NEAR_ROOT, min(length, size * SHORT)))))
+            if near[0] < near[1]:
+                sides = (Interpolant(partial(self._float, side=k), near[0], near[1]) for k in (0, 1))
+                found.append(((near[0], near[1]), tuple(sides)))
+        return found  # type: ignore[return-value]
+
+    def _float(self, x: float, side: int) -> float:
+        with working_bits(NEAR_BITS):
+            return float(self.jets(to_arb(self.change.t_of(Fraction(x))), 1)[side][0].mid())
+
     def jets(self, t: flint.arb, order: int) -> tuple[flint.arb_series, flint.arb_series]:
         """Taylor coefficients in t of ``S`` and ``W``."""
         watch.check()  # what is done in multiprecision asks here, again and again
@@ -113,12 +161,11 @@ class ReducedPiece:
         if not f[0].is_finite() and self.change.moebius and t == 1:  # exp of 2**2000 is not a ball, exp of 2**62 is
             x = x / abs(x[0]) * flint.arb(2) ** 62
             f, weight = self.source.jets(x[0], order)
-        at_root = self._at_root(x[0], weight[0]) if order == 1 else None
+        at_root = self._at_root(x[0]) if order == 1 else None
         if at_root is not None:
             # The limit at the root, from a point as near to it as the precision asked for, with as many digits more.
-            root, inwards = at_root
             with working_bits(2 * flint.ctx.prec):
-                x = flint.arb_series([to_arb(root) + inwards * flint.arb(2) ** -(flint.ctx.prec // 2)], prec=1)
+                x = flint.arb_series([to_arb(at_root)], prec=1)
                 f, weight = self.source.jets(x[0], order)
                 f = f - self.change.ansatz.offset_at(x, to_arb)
                 return weight * f * self.sign, weight * self.change.factor_at(x, to_arb) * self.sign
@@ -132,27 +179,36 @@ class ReducedPiece:
             return weight * f, weight * self.change.factor_at(x, to_arb)
         return weight * f, prod([1 - variable] * self.change.drop, start=weight)
 
-    def _at_root(self, x: flint.arb, weight: flint.arb) -> tuple[Fraction, int] | None:
-        # The end at which the weight is infinite in a root of the factor, and the way inwards, where x is that end up
-        # to rounding: a root such as 3/10 is no number of any precision.
-        small = flint.arb(2) ** (8 - flint.ctx.prec)
+    def _at_root(self, x: flint.arb) -> Fraction | None:
+        # A point beside an end at which the weight is infinite in a root of the factor, where x is that end up to
+        # rounding: a root such as 3/10 is no number of any precision.
+        small = Fraction(1, 2**flint.ctx.prec)
         for end, inwards in ((self.source.lower, 1), (self.source.upper, -1)):
             if isinstance(end, Fraction) and end in self.change.ansatz.roots:
                 root = to_arb(end)
-                if not abs(x - root) > small * (1 + abs(root)):
-                    there = weight if x == root else self.source.jets(root, 1)[1][0]
-                    return None if there.is_finite() else (end, inwards)
+                if end.denominator > LONG:
+                    small = max(small, Fraction(1, 2**190))
+                if not abs(x - root) > to_arb(256 * small) * (1 + abs(root)):
+                    return end + inwards * small if self._infinite(root) else None
         return None
+
+    def _infinite(self, x: flint.arb) -> bool:
+        weight = self.source.jets(x, 1)[1][0]
+        return not weight.is_finite() or bool(abs(weight) > INFINITE)
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """The problem in t: its pieces and type, the change of variable, and a reference of a type nearby, if known."""
+    """The problem in t: its pieces and type, the change of variable, and a reference of a type nearby, if known, or one
+    of the type itself that is all but level."""
 
     pieces: tuple[ReducedPiece, ...]
     degree: tuple[int, int]
     change: Change
     near: tuple[float, ...] = ()
+    allowed: float = inf
+    """A levelled error above this one answers what is asked: the type is not enough."""
+    known: tuple[Fraction, ...] = ()
 
     @property
     def precise(self) -> bool:
@@ -190,14 +246,14 @@ class Reduced:
 
     def points_in_x(self, reference: Iterable[Fraction]) -> list[End]:
         """Points in the user's variable, increasing, infinity included: the exact ends of pieces, and else floats that
-        lie on their piece."""
+        lie on their piece, or longer numbers next to an end of it."""
         points: list[End] = []
         for t in reference:
             # Rounding may have moved a point off the end of its piece, into a gap: the nearest piece is its own.
             piece = min(self.pieces, key=lambda piece: max(piece.lower - t, t - piece.upper))
             ends = piece.source.lower, piece.source.upper
-            exact = [end for end in ends if abs(self.change.t_of(end) - t) < Fraction(1, 2**100)]
-            points.append(exact[0] if exact else min(max(self.change.x_of(t), ends[0]), ends[1]))
+            exact = [end for end in ends if abs(self.change.t_of(end) - t) < Fraction(1, 2**140)]
+            points.append(exact[0] if exact else self.change.x_of(t, ends))
         points.sort()
         return self.change.mirrored_points(points) if self.change.symmetric else points
 
@@ -237,11 +293,17 @@ def _looked_for(
     given = {a: value for a, value in conditions if value is not None}
     if p == 0 and ansatz.roots and not ansatz.offset:  # the best approximant is odd, so it is also the best constant
         q = 0
-    if p < ansatz.needed(q) or (roots and (given or roots != ansatz.roots)):
+    zeros = tuple(sorted({*roots, *ansatz.roots}))
+    if ansatz.step == 2 and not conditions and not ansatz.offset and _mirrored(zeros, len(ansatz.roots)):
+        ansatz = ansatz._replace(roots=zeros)
+    elif roots and (given or roots != ansatz.roots):
+        ansatz = Ansatz()
+    if p < ansatz.needed(q):
         ansatz = Ansatz()
     pieces = list(target.pieces)
     if ansatz.step == 2:
         pieces = [replace(piece, lower=max(piece.lower, Fraction(0))) for piece in pieces if piece.upper > 0]
+        pieces = [part for piece in pieces for part in _split(piece, ansatz.roots)]
     elif roots:
         ansatz = Ansatz(1, roots, interpolant(target, roots, given))
         if p < ansatz.needed(q):
@@ -251,6 +313,11 @@ def _looked_for(
             )
         pieces = [part for piece in pieces for part in _split(piece, roots)]
     return ansatz, (p, q), pieces
+
+
+def _mirrored(zeros: tuple[Fraction, ...], odd: int) -> bool:
+    # Whether zeros are those of an odd function, or of an even one.
+    return tuple(-x for x in reversed(zeros)) == zeros and len(zeros) % 2 == odd
 
 
 def _in_order(pieces: list[Piece], change: Change) -> tuple[ReducedPiece, ...]:

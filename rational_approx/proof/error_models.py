@@ -4,8 +4,8 @@ On a box of midpoint m and half-width h, ``e(m + t) = sum_{k < n} e_k t^k + t^n 
 ``e_k`` are the coefficients at the point m, and V is known by enclosures of ``V^(j) / j!`` on the box. For f and w
 these are the coefficients ``n + j`` of their series over the whole box: V is the divided difference
 ``f[m, ..., m, m + t]``. For the rational they are exact: with C the Taylor polynomial of P/Q, ``P - C Q = t^n S`` for a
-polynomial S, so that ``V = S/Q``, where Q is enclosed by its Bernstein coefficients. A division of series over the
-whole box would lose a factor that is exponential in n and in the number of poles nearby.
+polynomial S, so that ``V = S/Q``, where Q is enclosed by balls, or by its Bernstein coefficients. A division of series
+over the whole box would lose a factor that is exponential in n and in the number of poles nearby.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,8 @@ __all__ = ["ErrorCurve", "Formula", "Jet", "curves", "order_for"]
 LEAST_ORDER, LARGEST_ORDER = 9, 80
 BEYOND = 4
 """How many Taylor coefficients of V are kept: enough for three derivatives of the error."""
+NARROW = 0.25
+"""Where balls alone enclose Q with a radius of no larger share, its Bernstein coefficients would gain nothing."""
 Model = tuple[list[arb], arb_series]
 """Coefficients at the midpoint, and a series of V over the box."""
 
@@ -123,6 +125,8 @@ class ErrorCurve:
         self.zeros, self.order = zeros, LEAST_ORDER
         self.piece = 0
         """Which piece of the target."""
+        self.cuts: list[arb] = []
+        """Where the boxes begin with which a search begins, besides the lower end."""
         self.polynomials = arb_poly(top), arb_poly(bottom)
         constant = isinstance(weight, arb) or weight.tree.value is not None
         self._constant = (weight if isinstance(weight, arb) else to_arb(weight.tree.value)) if constant else None
@@ -193,7 +197,9 @@ class ErrorCurve:
         value = quotient(arb_series(top, prec=n), arb_series(bottom, prec=n))
         points = [value[k] for k in range(n)]
         over = arb_poly((top - arb_poly(points) * bottom).coeffs()[n:])
-        under = [_range(bottom, half), *bottom(spread).coeffs()[1:BEYOND]]
+        under = bottom(spread).coeffs()[:BEYOND]
+        if not under[0].rad() < abs(under[0].mid()) * NARROW:
+            under[0] = _range(bottom, half)
         return points, quotient(arb_series(over(spread), prec=BEYOND), arb_series(under, prec=BEYOND))
 
     def plain(self, lower: arb, upper: arb) -> arb:

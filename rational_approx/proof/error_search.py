@@ -6,6 +6,7 @@ The precision is raised until rounding is small beside the error; then the branc
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, cos, inf, pi
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ from rational_approx.targets.target import Target
 __all__ = ["ErrorOf", "Searched", "finite_points", "place", "rounded"]
 
 _PRECISIONS = (160, 320, 640, 1280, 2560, 5120, 10_240)
+
+SEEN = 1280
+"""Up to so many bits an end without a finite error may be one beside a zero of f that more bits tell apart from it."""
 
 
 class Searched(NamedTuple):
@@ -70,6 +74,10 @@ class ErrorOf(NamedTuple):
                 search = _seeded(self)
                 if not search.samples:
                     raise Undecided("the target has no finite value at any point that was looked at")
+                if bits < SEEN and search.ends < 2 * len(
+                    search.curves
+                ):  # a zero of f is nearer to an end than the bits
+                    continue
                 widest = max((sample.value.rad() for sample in search.samples), key=float, default=arb(0))
                 # An error that stays below twice as many digits as the coefficients have is zero, or as good as zero.
                 visible = search.lower > 0 or bits < 300 + 2 * digits
@@ -147,7 +155,9 @@ def _seeded(asked: "ErrorOf") -> Search:
         middle, half = (curve.lower + curve.upper) / 2, (curve.upper - curve.lower) / 2
         points = [(middle + half * node).mid() for node in nodes]
         if not curve.inverted:
-            points += [to_arb(x).mid() for x in asked.reference]
+            peaks = [x for x in (to_arb(x).mid() for x in asked.reference) if x > curve.lower and x < curve.upper]
+            points += peaks
+            curve.cuts = [(a + (b - a) * k / 4).mid() for a, b in pairwise(peaks) for k in (1, 3)]
             if half > 100:  # the peaks of an error on a half-line are where x is neither small nor large
                 piece = asked.target.pieces[curve.piece]
                 starts = [to_arb(end) if isinstance(end, Fraction) else arb(0) for end in (piece.lower, piece.upper)]
@@ -156,6 +166,8 @@ def _seeded(asked: "ErrorOf") -> Search:
         for x in points:
             if x > curve.lower and x < curve.upper:
                 search.evaluate(index, x)
+        for end in (curve.lower, curve.upper):  # beside a zero of f most digits cancel, and there is no other point
+            search.ends += bool(search.evaluate(index, end)[0].is_finite())
     return search
 
 

@@ -9,7 +9,7 @@ bound, so that the search ends when the largest upper bound meets the largest lo
 
 import heapq
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, pairwise
 from typing import NamedTuple
 
 from flint import arb
@@ -51,6 +51,8 @@ class Search:
     lower: arb = field(default_factory=lambda: arb(0))
     closed: arb = field(default_factory=lambda: arb(0))
     samples: list[Sample] = field(default_factory=list)
+    ends: int = 0
+    """At how many ends of curves the error was evaluated."""
     boxes: list[Box] = field(default_factory=list)
     upper: arb = field(default_factory=arb.pos_inf)
     unbounded: Box | None = None
@@ -113,7 +115,8 @@ class Search:
         for index, curve in enumerate(self.curves):
             self.evaluate(index, curve.lower)
             self.evaluate(index, curve.upper)
-            push(index, curve.lower, curve.upper)
+            for low, high in pairwise([curve.lower, *curve.cuts, curve.upper]):
+                push(index, low, high)
         # Without any error found there is no bound to meet: a few boxes say how small it must be.
         budget = MAX_BOXES if self.lower > 0 else FEW_BOXES
         while heap and next(order) < budget:

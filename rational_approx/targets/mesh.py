@@ -79,7 +79,8 @@ def mesh(
         for a, b in ((low, middle), (middle, high)):
             heapq.heappush(queue, (-unfollowed(a, b), next(number), a, b))
     done += [(low, high) for _, _, low, high in queue]
-    v = np.unique(np.concatenate([low + (high - low) * _POINTS for low, high in done]))
+    # The upper end as it is: low + (high - low) may be the float beside it, and two marks so near tell a singularity.
+    v = np.unique(np.concatenate([np.append(low + (high - low) * _POINTS[:-1], high) for low, high in done]))
     return np.unique(way.x(v))
 
 

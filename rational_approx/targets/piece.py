@@ -17,10 +17,13 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.targets.callables import scan_points
 from rational_approx.targets.mesh import FloatFunction, mesh
 
-__all__ = ["Piece", "check_piece", "largest_error", "steepest"]
+__all__ = ["Piece", "check_one_sign", "check_piece", "largest_error", "steepest"]
 
 VARIATION = 1e-4
 """The share of its size to which target and weight are followed between two points of :attr:`Piece.marks`."""
+
+LARGE = 2.0**20
+"""A weight that grows so much at an end grows beyond all bounds beside it."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,26 @@ class Piece(Value):
     @cached_property
     def marks(self) -> np.ndarray:
         """Points, increasing, that lie densely where target and weight vary: see :mod:`targets.mesh`."""
-        sides = (self.expression, self.function), (self.weight_expression, self.weight)
-        return mesh(self.lower, self.upper, sides, VARIATION)
+        target = mesh(self.lower, self.upper, [(self.expression, self.function)], VARIATION)
+        lower, upper = (self._off_zero(end, way) for end, way in ((self.lower, 1), (self.upper, -1)))
+        weight = mesh(lower, upper, [(self.weight_expression, self.weight)], VARIATION)
+        return np.union1d(target, weight)
+
+    def _off_zero(self, end: End, inwards: int) -> End:
+        # Beside a zero of f the weight of a relative error is as good as infinite: there w (f - r) varies as f does.
+        if not isinstance(end, Fraction):
+            return end
+        step = inwards * self.length / 64
+        with np.errstate(all="ignore"):
+            at, beside = np.abs(self.weight(np.array([float(end), float(end + step)])))
+        return end if at < LARGE * beside else end + step
+
+    @property
+    def length(self) -> Fraction:
+        """The length; of a half-line the size of its end, or 1."""
+        if isinstance(self.lower, Fraction) and isinstance(self.upper, Fraction):
+            return self.upper - self.lower
+        return max([Fraction(1), *(abs(end) for end in (self.lower, self.upper) if isinstance(end, Fraction))])
 
     @property
     def precise(self) -> bool:
@@ -114,7 +135,8 @@ def check_piece(piece: Piece, zeros: tuple[Fraction, ...], jumps_allowed: bool) 
     bad = ~np.isfinite(values)
     if bad.any():
         raise ValueError(
-            f"the target is {values[bad][0]} at x = {x[bad][0]:.6g}: it must be finite and real on its whole domain"
+            f"the target is {values[bad][0]} at x = {x[bad][0]:.6g}: it must be finite and real on its whole domain; "
+            "where a limit is meant, write it as one quotient, as (x - sin(x)) / (x * sin(x)) for 1 / sin(x) - 1 / x"
         )
     inner = (weights > 0) & np.isfinite(weights)
     for zero in zeros:  # there the weight is infinite, and the approximant will be made to vanish
@@ -152,6 +174,27 @@ def check_piece(piece: Piece, zeros: tuple[Fraction, ...], jumps_allowed: bool) 
                 f"the target jumps at x = {left:.6g}: leave a gap around it in the domain, or give "
                 f"breakpoints=[{left:.6g}] to fit both one-sided limits"
             )
+
+
+def check_one_sign(piece: Piece) -> None:
+    """Refuse a callable that changes its sign on a piece, where its relative error is infinite: what is known of its
+    zero is the floats beside it."""
+    x = scan_points(piece.lower, piece.upper, 256)
+    signs = np.sign(piece.function(x))
+    turns = np.flatnonzero(signs[1:] * signs[:-1] < 0)
+    if turns.size == 0:
+        return
+    left, right = x[turns[0]], x[turns[0] + 1]
+    for _ in range(60):
+        middle = (left + right) / 2
+        if piece.function(np.array([middle]))[0] * signs[turns[0]] > 0:
+            left = middle
+        else:
+            right = middle
+    raise ValueError(
+        f"the callable changes its sign at x = {left:.10g}, where its relative error is infinite: give the target as "
+        "an expression, whose zeros are found and taken care of, or leave a gap around it in the domain"
+    )
 
 
 def steepest(function: FloatFunction, left: float, right: float) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from math import inf
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.expressions.expression import Expression
+from rational_approx.targets.piece import Piece
 from rational_approx.targets.target import Target
 
 __all__ = ["check_defined", "pole_of"]
@@ -19,6 +20,9 @@ BITS = 600
 NARROWEST = Fraction(1, 2**200)
 """Boxes of this width, relative to the numbers in them, are small enough."""
 MOST_BOXES = 4000
+
+OFF = Fraction(1, 2**40)
+"""The share of a piece beside a zero at its end on which the weight is not looked at."""
 
 
 def pole_of(formula: Expression, lower: End, upper: End) -> Fraction | None:
@@ -63,6 +67,25 @@ def _windows(lower: End, upper: End) -> list[tuple[Fraction, Fraction]]:
     return list(pairwise([low, *sorted(c for c in inner if low < c < high), high]))
 
 
+def _check_weight(piece: Piece, target: Target) -> None:
+    # A simple zero of the target is an end of a piece, or in a gap. Elsewhere the weight must be finite.
+    formula = piece.weight_expression
+    if formula is None or formula.tree.value is not None:
+        return
+    lower, upper = (
+        end + way * piece.length * OFF if isinstance(end, Fraction) and end in target.relative_zeros else end
+        for end, way in ((piece.lower, 1), (piece.upper, -1))
+    )
+    pole = pole_of(formula, lower, upper)
+    if pole is not None:
+        at = f"{float(pole):.10g}"
+        raise ValueError(
+            f"the weight is infinite at x = {at}, where the target has no simple zero (it may touch zero, or have two "
+            f"zeros next to each other): leave a gap around {at}, as domain=[({piece.lower}, a), (b, {piece.upper})], "
+            "or divide the target by a function that takes the zero away"
+        )
+
+
 def check_defined(target: Target) -> None:
     """Refuse a target given as an expression that is infinite or without a value somewhere on its domain.
 
@@ -72,6 +95,7 @@ def check_defined(target: Target) -> None:
         with the place.
     """
     for piece in target.pieces:
+        _check_weight(piece, target)
         if piece.expression is None:
             continue
         pole = pole_of(piece.expression, piece.lower, piece.upper)

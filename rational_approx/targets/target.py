@@ -1,6 +1,8 @@
 """`Target`: the function to approximate, where, and with which weight."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from math import isinf
@@ -15,7 +17,8 @@ from rational_approx.expressions import expression
 from rational_approx.expressions.expression import Expression, from_polynomials
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets import callables, gates, torch_activations
-from rational_approx.targets.piece import Piece, check_piece
+from rational_approx.targets.gaps import Gap, bits_of, irrational_zeros, without, zeros_beside
+from rational_approx.targets.piece import Piece, check_one_sign, check_piece
 
 __all__ = ["Target"]
 
@@ -53,9 +56,13 @@ class Target:
     weight:
         None (uniform), ``"relative"`` for ``1 / abs(f)``, an expression, or a positive callable. The error that is
         minimised is ``weight * (f - r)``. An expression may be infinite at zeros of f (as ``1 / abs(x)`` for
-        ``tanh(x)``); then r vanishes there too.
+        ``tanh(x)``); then r vanishes there too. At a zero that is no rational number it cannot: the open interval
+        between the two neighbouring float64 numbers is left out of the domain; see :mod:`targets.gaps`.
     breakpoints:
         Where an opaque callable has a kink or a jump. Expressions know their own.
+    digits:
+        Of mpmath's numbers at which the target will be asked for, where float64 has too few: these neighbours are then
+        nearer.
 
     Raises
     ------
@@ -74,6 +81,7 @@ class Target:
         *,
         weight: object = None,
         breakpoints: Sequence[object] = (),
+        digits: int | None = None,
     ) -> None:
         if isinstance(function, Rational):
             domain = function.domain if domain is None else domain
@@ -94,6 +102,7 @@ class Target:
                 "the target needs a domain: give domain=(lower, upper), or a list of such pairs for a union"
             )
         self.domain = Domain.of(domain)
+        self.left_out: tuple[Gap, ...] = ()
         self.samples: tuple[np.ndarray, np.ndarray] | None = None
         self.expression = callables.as_expression(function)
         self.function: Any = self.expression if self.expression is not None else function
@@ -113,6 +122,8 @@ class Target:
             raise TypeError(f"the weight must be None, 'relative', an expression or a callable, not {weight!r}")
         if not isinstance(breakpoints, Iterable) or isinstance(breakpoints, str):
             raise ValueError(f"breakpoints= takes a list of points, as [0.3], not {breakpoints!r}")
+        if formula is not None and (relative or not self._bounded(formula)):
+            self._leave_out(formula, bits_of(digits))
         given = tuple(fraction(b) for b in breakpoints)
         for point in given:
             if point not in self.domain:
@@ -123,11 +134,16 @@ class Target:
         self.relative_zeros: tuple[Fraction, ...] = ()
         if formula is not None and (relative or not self._bounded(formula)):
             self.relative_zeros = tuple(x for x in self._zeros() if relative or not self._weighs(formula, x))
+            self.left_out = zeros_beside(self.pieces)
+        zeros = (*self.relative_zeros, *(gap.zero for gap in self.left_out))
         for piece in self.pieces:
-            check_piece(piece, self.relative_zeros, jumps_allowed=self.expression is not None)
+            check_piece(piece, zeros, jumps_allowed=self.expression is not None)
+            if relative and self.expression is None:
+                check_one_sign(piece)
 
     def _from_samples(self, x: np.ndarray, y: np.ndarray, order: np.ndarray, domain: object, weight: object) -> None:
         """Samples sorted by x, and the ``order`` that sorted them: an array of weights is in the order given."""
+        self.left_out = ()
         self.domain = Domain.of((float(x[0]), float(x[-1])) if domain is None else domain)
         outside = (x < float(self.domain.lower)) | (x > float(self.domain.upper))
         if outside.any() or len(self.domain.intervals) > 1:
@@ -150,6 +166,17 @@ class Target:
             ),
         )
 
+    def _leave_out(self, weight: Expression, bits: int) -> None:
+        # What the error is infinite at, whatever the rational: see `targets.gaps`.
+        if self.expression is None:
+            return
+        try:
+            zeros = irrational_zeros(self.expression, weight, self.domain)
+        except expression.ExpressionError:  # said with the breakpoints
+            return
+        if zeros:
+            self.domain = without(self.domain, zeros, bits)
+
     def _all_breakpoints(self, given: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
         found = set(given)
         for formula in (self.expression, self.weight_expression):
@@ -167,24 +194,12 @@ class Target:
                 for jump in formula.jumps(lower, upper):
                     if jump not in given:
                         at, interval = f"{float(jump):.6g}", f"inside the interval [{lower}, {upper}]"
-                        if formula is self.weight_expression and self._vanishes(jump):
-                            raise ValueError(
-                                f"the weight is infinite at x = {at}, {interval}, where the target vanishes at a "
-                                "number that is not rational: no approximant with rational coefficients vanishes there "
-                                "too, so that the error is infinite; leave a gap around it, as domain="
-                                f"{_around(jump, lower, upper)}, where it is finite, or choose another weight"
-                            )
                         what = "weight" if formula is self.weight_expression else "target"
                         raise ValueError(
                             f"the {what} jumps at x = {at}, {interval}: leave a gap around it in the domain, or give "
                             f"breakpoints=[{at}] to fit both one-sided limits"
                         )
         return tuple(sorted(found))
-
-    def _vanishes(self, x: Fraction) -> bool:
-        with working_bits(512), np.errstate(all="ignore"):
-            value = None if self.expression is None else self.expression.ball(to_arb(x))
-        return value is not None and abs(value) < flint.arb(2) ** -200
 
     def _piece(self, lower: End, upper: End) -> Piece:
         def resolved(formula: Expression | None) -> Expression | None:
@@ -236,6 +251,30 @@ class Target:
         value = piece.jets(to_arb(x), 1)[0][0]
         return to_fraction(value) if value.is_finite() else Fraction(1)
 
+    def closed(self) -> "Target":
+        """The target with the zeros beside its pieces in the domain, where the weighted error has limits.
+
+        It is what the problem tends to as the gaps close, with ``r = 0`` at the zeros: no rational with rational
+        coefficients is a competitor any more, but r with real ones are.
+        """
+        whole = copy(self)
+        lowers: dict[End | None, End] = {gap.upper: gap.zero for gap in self.left_out}
+        uppers: dict[End | None, End] = {gap.lower: gap.zero for gap in self.left_out}
+        whole.pieces = tuple(
+            replace(piece, lower=lowers.get(piece.lower, piece.lower), upper=uppers.get(piece.upper, piece.upper))
+            for piece in self.pieces
+        )
+        zeros = {gap.zero for gap in self.left_out}
+        intervals: list[tuple[End, End]] = []
+        for lower, upper in ((lowers.get(a, a), uppers.get(b, b)) for a, b in self.domain.intervals):
+            start = intervals.pop()[0] if intervals and intervals[-1][1] == lower else lower
+            intervals.append((start, upper))
+        whole.domain, whole.left_out = Domain(tuple(intervals)), ()
+        whole.relative_zeros = tuple(sorted({*self.relative_zeros, *zeros}))
+        inner = {b for b in zeros if any(lower < b < upper for lower, upper in intervals)}
+        whole.breakpoints = tuple(sorted({*self.breakpoints, *inner}))
+        return whole
+
     def derivative(self) -> "Target":
         """The derivative of an expression as a target on the same domain, with weight 1.
 
@@ -256,17 +295,22 @@ class Target:
 
         Raises
         ------
-        ExpressionError
-            where the numbers of the formula would be too long.
+        ValueError
+            for a callable; an ExpressionError where the numbers of the formula would be too long.
         """
         if self.expression is None or self.weight_expression is None:
-            raise TypeError("only an expression can be moved: a callable knows its own points alone")
+            raise ValueError("only an expression can be moved: a callable knows its own points alone")
         return Target(
             self.expression.shifted(by),
             [(lower - by, upper - by) for lower, upper in self.domain.intervals],
             weight=self.weight_expression.shifted(by),
             breakpoints=[point - by for point in self.breakpoints],
         )
+
+    @property
+    def zeros(self) -> tuple[Fraction, ...]:
+        """The zeros at which every approximant with a small error has one, at the same point or next to it."""
+        return (*self.relative_zeros, *(gap.zero for gap in self.left_out if gap.inside))
 
     @property
     def name(self) -> str:
@@ -282,13 +326,6 @@ class Target:
 
     def __repr__(self) -> str:
         return f"Target({self.name} on {self.domain})"
-
-
-def _around(point: Fraction, lower: End, upper: End) -> str:
-    # An interval without 1e-15 on both sides of a point, as a user writes it.
-    nearest = round(point * 10**15)
-    before, after = (f"{'-' * (n < 0)}{abs(n) // 10**15}.{abs(n) % 10**15:015d}" for n in (nearest - 1, nearest + 1))
-    return f"[({lower}, '{before}'), ('{after}', {upper})]"
 
 
 # Functions of their own and no closures, so that a target can be pickled where its callable can.

@@ -1,4 +1,4 @@
-"""What the command line shows: refusals in one sentence, progress bars, and the table of a report."""
+"""What the command line shows: refusals in one sentence, and the tables of a report."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from rsae.evaluation.metrics import Metrics
 from rsae.report.report import Report
 from rsae.report.wording import LABELS, shown, spoken
-from rsae.training.finetuning import Progress as Event
 
-__all__ = ["Bars", "attribution_table", "frontier_table", "metrics_table", "refusing", "report_table"]
+__all__ = ["attribution_table", "frontier_table", "metrics_table", "refusing", "report_table"]
 
 
 class _Refused(click.ClickException):
@@ -33,46 +30,6 @@ def refusing(command: str) -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo(f"\n{command} was interrupted; nothing unfinished was left under a final name.", err=True)
         raise click.exceptions.Exit(130) from None
-
-
-class Bars(Progress):
-    """Progress bars, one for the harvest and one for each arm: steps, loss, L0 and the time left."""
-
-    def __init__(self, console: Console):
-        super().__init__(
-            TextColumn("{task.description:<16}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[detail]}"),
-            console=console,
-        )
-        self._by_name: dict[str, TaskID] = {}
-        self._threads: int | None = None
-
-    def training(self, event: Event) -> None:
-        """Show one event of a training run, and before the first on how many threads it runs."""
-        if event.threads != self._threads:
-            self._threads = event.threads
-            self.note(f"Training on {event.threads} thread{'s' if event.threads > 1 else ''}.")
-        detail = f"loss {event.loss:.4g}  L0 {event.l0:.2f}  {_time(event.seconds_left)} left"
-        self._show(event.arm, event.step, event.steps, detail)
-
-    def harvest(self, done: int, total: int) -> None:
-        """Show how many tokens the host has read."""
-        self._show("hidden states", done, total, "tokens")
-
-    def note(self, text: str) -> None:
-        """A line of its own, above the bars."""
-        self.console.print(text, soft_wrap=True, highlight=False)
-
-    def _show(self, name: str, done: float, total: float, detail: str) -> None:
-        if name not in self._by_name:
-            self._by_name[name] = self.add_task(name, total=total, detail=detail)
-        self.update(self._by_name[name], completed=done, total=total, detail=detail)
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 def report_table(report: Report) -> Table:

@@ -1,4 +1,4 @@
-"""The command line: `rsae upgrade`, `rsae check`, `rsae evaluate`, `rsae frontier`, `rsae demo`."""
+"""The command line `rsae`: its commands, and those that have a file of their own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from rich.console import Console
 import rsae
 from rsae import ranks
 from rsae.commands import options
-from rsae.commands.console import Bars, attribution_table, frontier_table, metrics_table, refusing, report_table
+from rsae.commands.console import attribution_table, frontier_table, metrics_table, refusing, report_table
+from rsae.commands.convert import convert
+from rsae.commands.dashboard import dashboard
+from rsae.commands.logs import LOG, logging
+from rsae.commands.push import push
+from rsae.commands.releases import releases
 from rsae.demo import run
 from rsae.demo.relu_teacher import make_teacher as new_teacher
 from rsae.hosts.language_model import pick_device
+from rsae.progress import Bars
 from rsae.report import frontier as curves
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
 from rsae.upgrading.arms import WATERFALL
+from rsae.upgrading.origin import check_origin
 from rsae.upgrading.threads import using
 
 __all__ = ["main"]
@@ -33,46 +40,56 @@ def main() -> None:
     """Upgrade sparse autoencoders to rational ones, and compare them with an equally trained control."""
 
 
+main.add_command(convert)
+main.add_command(dashboard)
+main.add_command(push)
+main.add_command(releases)
+
+
 @main.command()
-@options.SAE
+@options.subject
 @options.reading()
 @options.upgrading
+@LOG
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
 @refusing("rsae upgrade")
 def upgrade(**asked: Any) -> None:
     """Upgrade an SAE: report.json, report.html and the new SAE go to --out.
 
+    SAE: a folder or file, or a release (rsae releases) of which SAE_ID names one, as in rsae upgrade gpt2-small-res-jb
+    blocks.8.hook_resid_pre.
+
     Killed and started again with the same arguments it goes on where it was. Under torchrun the processes share it.
     Exit code 3: the answer is to keep the teacher, and the SAE in --out is the teacher's equal.
     """
-    console, done = _upgraded(**asked)
-    _show(console, done.report, asked["out"])
+    console, done, out = _upgraded(**asked)
+    _show(console, done.report, out)
     _exit(done)
 
 
 @main.command()
-@click.argument("sae")
+@options.subject
 @options.reading()
 @options.upgrading
+@LOG
 @refusing("rsae check")
 def check(**asked: Any) -> None:
-    """Where would an upgrade's gain come from?  SAE: folder or file of the sparse autoencoder.
+    """Where would an upgrade's gain come from?  SAE and SAE_ID as for rsae upgrade.
 
     Trains an arm for each step from more training to the rational, all alike, and says what each adds and what to do.
     Within --time-budget the costliest steps are left out first. Writes what `upgrade` writes; exit code 3: keep the
     teacher.
     """
-    console, done = _upgraded(**asked, ablations=(WATERFALL,))
+    console, done, out = _upgraded(**asked, ablations=(WATERFALL,))
     console.print(attribution_table(done.report))
-    for line in (done.report.verdict, f"Report: {(asked['out'] / 'report.html').resolve()}"):
+    for line in (done.report.verdict, f"Report: {(out / 'report.html').resolve()}"):
         console.print(line, soft_wrap=True, highlight=False)
     _exit(done)
 
 
 def _upgraded(
     *,
-    sae: str,
-    out: Path,
+    out: Path | None,
     steps: int | None,
     seed: int,
     seeds: int,
@@ -81,25 +98,31 @@ def _upgraded(
     time_budget: float | None,
     threads: int | None,
     overwrite: bool,
+    log: tuple[str, ...],
     **rest: Any,
-) -> tuple[Console, rsae.Upgrade]:
-    """An upgrade as the options of a command ask for it, and the console that it used."""
+) -> tuple[Console, rsae.Upgrade, Path]:
+    """An upgrade as the options of a command ask for it, the console that it used, and the folder of its results."""
     began = time.monotonic()
+    sae, sae_id = options.named(rest)
+    out = options.out(out, sae, sae_id)
     free_directory(out, overwrite)
     names = ("refine", "ablations", "checkpoint_every", "precision")
     settings = {name: rest.pop(name) for name in names} | options.objective(rest)
-    reading = rest
+    accepted, reading = rest.pop("accept_mismatch"), rest
     place = pick_device(reading["device"])
     tasks = options.tasks(probe, probe_test)
-    teacher = rsae.load_sae(sae)
+    teacher = rsae.load_sae(sae, sae_id)
     with (
         using(threads),
         ranks.joined(place.type),
         Checkpoint(out / "checkpoint", discard=overwrite) as work,
-        Bars(console := Console(quiet=ranks.rank() > 0)) as bars,
+        logging(log, out, {"sae": sae, "seed": seed, **reading, **settings}) as loggers,
+        Bars(console := Console(quiet=ranks.rank() > 0, markup=False)) as bars,
     ):
-        work.agree("command", {"sae": sae, "seed": seed, **reading})
-        states = options.states(reading, teacher, bars, seed, store=work.folder / "hidden_states")
+        asked = {"sae": sae, "sae_id": sae_id, "seed": seed, **reading}
+        work.agree("command", asked, whole=True)
+        store = work.folder / "hidden_states"
+        states = options.states(reading, teacher, bars, seed, store=store, accept_mismatch=accepted)
         done = rsae.upgrade(
             teacher,
             states,
@@ -109,11 +132,13 @@ def _upgraded(
             device=reading["device"],
             out=out,
             overwrite=overwrite,
-            progress=bars.training,
-            settings=rsae.Settings(probe=tasks, threads=threads, **settings),
+            progress=[bars.training, *loggers],
+            settings=rsae.Settings(probe=tasks, accept_mismatch=accepted, threads=threads, **settings),
             time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
         )
-    return console, done
+        for logger in loggers:
+            logger.report(done.report)
+    return console, done, out
 
 
 def _exit(done: rsae.Upgrade) -> None:
@@ -123,25 +148,27 @@ def _exit(done: rsae.Upgrade) -> None:
 
 
 @main.command()
-@options.SAE
+@options.subject
 @options.reading()
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
 @options.OVERWRITE
 @refusing("rsae evaluate")
-def evaluate(sae: str, out: Path | None, overwrite: bool, **reading: Any) -> None:
-    """Measure an SAE on the held-out part of a text."""
+def evaluate(out: Path | None, overwrite: bool, accept_mismatch: bool, **reading: Any) -> None:
+    """Measure an SAE on the held-out part of a text.  SAE and SAE_ID as for rsae upgrade."""
+    sae, sae_id = options.named(reading)
     if out is not None and out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
-    console = Console()
+    console = Console(markup=False)
     place = pick_device(reading["device"])
-    subject = rsae.load_sae(sae).to(place)
+    subject = rsae.load_sae(sae, sae_id).to(place)
     with Bars(console) as bars:
-        states = options.states(reading, subject, bars)
+        states = options.states(reading, subject, bars, accept_mismatch=accept_mismatch)
     metrics = rsae.evaluate(subject, states)
     console.print(metrics_table(metrics))
     if out is not None:
         plain = {name: metric.to_json() for name, metric in metrics.items()}
-        write_json(out, {"metrics": plain, "question": {"sae": sae, "hidden_states": states.question}})
+        named = " ".join(filter(None, (sae, sae_id)))
+        write_json(out, {"metrics": plain, "question": {"sae": named, "hidden_states": states.question}})
         console.print(f"wrote {out}", soft_wrap=True)
 
 
@@ -150,7 +177,7 @@ def evaluate(sae: str, out: Path | None, overwrite: bool, **reading: Any) -> Non
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for frontier.json and pictures.")
 @click.option("--into", "into", multiple=True, type=click.Path(path_type=Path), help="Run whose report is to show it.")
 @click.option("--sae", "saes", multiple=True, help="Further SAE to measure; needs --model, --hook and --text.")
-@options.reading(required=False)
+@options.reading()
 @options.OVERWRITE
 @refusing("rsae frontier")
 def frontier(
@@ -159,19 +186,23 @@ def frontier(
     into: tuple[Path, ...],
     saes: tuple[str, ...],
     overwrite: bool,
+    accept_mismatch: bool,
     **reading: Any,
 ) -> None:
     """MSE and delta-CE against L0 over RUNS, the folders of finished upgrades at several sparsities."""
-    console = Console()
+    console = Console(markup=False)
     free_directory(out, overwrite)
     reports, targets = curves.read_runs(runs), curves.read_runs(into) if into else {}
     measured = {}
     if saes:
-        if missing := [name for name in ("model", "hook", "text") if not reading[name]]:
+        missing = [name for name in ("model", "hook", "text") if not (reading[name] or reading["array"])]
+        if missing:
             raise ValueError(f"--sae is measured on a text: give --{' and --'.join(missing)}, too")
         loaded = {name: rsae.load_sae(name) for name in saes}
         with Bars(console) as bars:
-            states = options.states(reading, next(iter(loaded.values())), bars)
+            states = options.states(reading, next(iter(loaded.values())), bars, accept_mismatch=accept_mismatch)
+        for other in loaded.values():
+            check_origin(other, states.question, states.host, accept_mismatch=accept_mismatch)
         curves.check_same(str(runs[0]), next(iter(reports.values())).asked.hidden_states, "--sae", states.question)
         measured = {name: (sae.family, rsae.evaluate(sae, states)) for name, sae in loaded.items()}
     found = curves.frontier(reports, measured)
@@ -208,7 +239,7 @@ def demo(
     if synthetic + make_teacher + (teacher is not None) > 1:
         raise ValueError("--synthetic, --teacher and --make-teacher exclude each other; give one of them")
     began = time.monotonic()
-    console = Console()
+    console = Console(markup=False)
     asked: dict[str, Any] = {"steps": steps, "seed": seed, "threads": threads, "say": console.print}
     free_directory(out, overwrite)
     with Bars(console) as bars:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from rsae.commands.console import Bars
+from rsae.data.arrays import MAPPED, open_array
 from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.store import is_store
+from rsae.data.tables import is_saved_dataset
+from rsae.demo.text import PACKAGES, documents
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
+from rsae.progress import Bars
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import REFINEMENTS
+from rsae.upgrading.origin import check_origin
+from rsae.upgrading.own_states import DEFAULT_TEXT, DEFAULT_TOKENS, hidden_states_of, said_by
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 __all__ = [
-    *("OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SAE", "SEED", "THREADS"),
-    *("objective", "reading", "states", "tasks", "upgrading"),
+    *("OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SEED", "THREADS"),
+    *("named", "objective", "out", "reading", "states", "subject", "tasks", "upgrading"),
 ]
 
-SAE = click.option("--sae", required=True, help="Folder or file of the sparse autoencoder.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
+OUT_OF = click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for the report and the SAE.  [default: run-, and SAE's name]"
+)
 PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
 PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help="Test texts.  [default: a quarter]")
 OBJECTIVE = click.option(
@@ -57,13 +67,52 @@ def objective(given: dict[str, Any]) -> dict[str, Any]:
     return {"objective": named or ("mse+kl" if rest else "mse"), **rest}
 
 
-def reading(required: bool = True) -> Callable[[_Command], _Command]:
+def subject(command: _Command) -> _Command:
+    """The SAE that a command is about, in its first two words; `named` says which."""
+    shared = (
+        click.argument("sae", required=False),
+        click.argument("sae_id", required=False),
+        click.option("--sae", "option_sae", help="The same as SAE."),
+    )
+    for option in reversed(shared):
+        command = option(command)
+    return command
+
+
+def named(given: dict[str, Any]) -> tuple[str, str | None]:
+    """The SAE that the words of `subject` name, taken out of ``given``."""
+    first, sae_id, option = (given.pop(name) for name in ("sae", "sae_id", "option_sae"))
+    if first is not None and option is not None and sae_id is None:
+        first, sae_id = option, first  # --sae RELEASE SAE_ID
+    elif option is not None and first is not None:
+        raise ValueError(f"two SAEs are named, {first} and {option}: give one of them")
+    if (sae := first or option) is None:
+        raise ValueError("no SAE is named: give its folder or file, or a release and an SAE_ID (rsae releases)")
+    return sae, sae_id
+
+
+def out(given: Path | None, sae: str, sae_id: str | None) -> Path:
+    """The folder for results: the one given, or one named after the SAE."""
+    name = re.sub(r"[^\w.-]+", "-", f"{Path(sae).resolve().name if Path(sae).exists() else sae}-{sae_id or ''}")
+    return given or Path(f"run-{name.strip('-')}")
+
+
+def reading() -> Callable[[_Command], _Command]:
     """The options of every command that reads a text with a host; they arrive together, as ``**reading``."""
     shared = (
-        click.option("--model", required=required, help="Host model: a local folder, a .gguf file, or a hub name."),
-        click.option("--hook", required=required, help="Where its hidden states are read, e.g. model.layers.2."),
-        click.option("--text", required=required, help="Text: UTF-8, .json or .jsonl (documents), or .parquet."),
-        click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]"),
+        click.option("--states", "array", help="Hidden states that exist: a file or folder, in the place of a text."),
+        click.option("--model", help="Host model: a folder, a .gguf file, or a hub name.  [default: as the SAE says]"),
+        click.option("--hook", help="Where they are read, e.g. model.layers.2.  [default: as the SAE says]"),
+        click.option(
+            "--text",
+            help="Text: UTF-8, .json or .jsonl (documents), .parquet, or datasets:NAME.  [default: "
+            f"{DEFAULT_TEXT}; without a hub, docstrings of installed packages]",
+        ),
+        click.option(
+            "--max-tokens",
+            type=int,
+            help=f"Read at most that many tokens.  [default: all; of a text that was not named {DEFAULT_TOKENS}]",
+        ),
         click.option("--context-length", type=int, help="Tokens read at once.  [default: the SAE's own, or 256]"),
         click.option(
             "--bos/--no-bos",
@@ -83,11 +132,14 @@ def reading(required: bool = True) -> Callable[[_Command], _Command]:
         click.option(
             "--dtype",
             type=click.Choice(["float32", "bfloat16", "float16"]),
-            default="float32",
-            show_default=True,
-            help="Format of the host's weights.",
+            help="Format of the host's weights.  [default: as the SAE says, else float32]",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option(
+            "--accept-mismatch",
+            is_flag=True,
+            help="Go on where the SAE's metadata contradict these options, or it explains the hidden states badly.",
+        ),
     )
 
     def decorated(command: _Command) -> _Command:
@@ -101,7 +153,7 @@ def reading(required: bool = True) -> Callable[[_Command], _Command]:
 def upgrading(command: _Command) -> _Command:
     """The options of the commands that upgrade, besides the SAE and its hidden states."""
     shared = (
-        OUT,
+        OUT_OF,
         click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]"),
         SEED,
         click.option(
@@ -147,23 +199,83 @@ def upgrading(command: _Command) -> _Command:
 
 
 def states(
-    reading: dict[str, Any], sae: SparseAutoencoder, bars: Bars, seed: int = 0, store: Path | None = None
+    reading: dict[str, Any],
+    sae: SparseAutoencoder,
+    bars: Bars,
+    seed: int = 0,
+    store: Path | None = None,
+    *,
+    accept_mismatch: bool,
 ) -> HiddenStates:
-    """Hidden states as the options of `reading` ask for them, in contexts such as the SAE says it was trained on.
+    """Hidden states as the options of `reading` ask for them: from a file, or from a host that reads a text.
 
-    Their length and whether they begin with a beginning-of-sequence token are the SAE's own where no option says else.
+    Host, hook, contexts and their beginning are those the SAE says it was trained on, where no option says else;
+    options that contradict it are refused before the model reads anything, unless ``accept_mismatch``.
     """
-    own = sae.metadata.get("context_length")
-    if reading["context_length"] is None:
-        reading = reading | {"context_length": own if isinstance(own, int) and own >= 8 else 256}
-    begins = sae.metadata.get("prepend_bos")
-    if reading["prepend_bos"] is None and isinstance(begins, bool):
-        reading = reading | {"prepend_bos": begins}
-        bars.note(f"Contexts {'' if begins else 'do not '}begin with a BOS token, as the SAE says it was trained.")
-    source, text, hook = (reading[name] for name in ("model", "text", "hook"))
-    rest = {name: reading[name] for name in ("context_length", "max_tokens", "held_out", "device", "dtype")}
-    kept = Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"])
-    return hidden_states(source, text, hook, seed=seed, progress=bars.harvest, store=store, reading=kept, **rest)
+    if reading["array"] is not None:
+        return _from_array(reading, sae, seed, accept_mismatch)
+    said, text, most = said_by(sae), reading["text"], reading["max_tokens"]
+    if text is None:
+        text, said_of_text = _public_text()
+        most = DEFAULT_TOKENS if most is None else most
+        bars.note(said_of_text)
+    for name in ("model", "hook", "dtype"):
+        found = getattr(said, name)
+        if reading[name] is None and found is not None and found != "float32":
+            bars.note(f"{name.capitalize()}: {found}, as the SAE says.")
+    if reading["prepend_bos"] is None and said.prepend_bos is not None:
+        begins = "" if said.prepend_bos else "do not "
+        bars.note(f"Contexts {begins}begin with a BOS token, as the SAE says it was trained.")
+    if said.centred:
+        bars.note("Vectors are read without their mean over d_in, as the SAE was trained (center_writing_weights).")
+    check = partial(check_origin, sae, accept_mismatch=accept_mismatch)
+    return hidden_states_of(
+        sae,
+        text,
+        max_tokens=most,
+        seed=seed,
+        progress=bars.harvest,
+        store=store,
+        reading=Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"], check=check),
+        **{name: reading[name] for name in ("model", "hook", "context_length", "held_out", "device", "dtype")},
+    )
+
+
+def _from_array(reading: dict[str, Any], sae: SparseAutoencoder, seed: int, accept_mismatch: bool) -> HiddenStates:
+    """Those of ``--states``; where a file's shape is known before its values, that comes first."""
+    others = ("model", "text", "context_length", "prepend_bos", "dtype")
+    if given := [f"--{name.replace('_', '-')}" for name in others if reading[name] is not None]:
+        raise ValueError(f"--states are hidden states already: leave out {', '.join(given)}, which belong to a text")
+    path = Path(reading["array"])
+    if not path.exists():
+        raise FileNotFoundError(f"no hidden states at {path}: give a file, or a folder, of them")
+    if path.suffix in MAPPED and path.is_file() and (width := open_array(path).shape[-1]) != sae.width:
+        raise ValueError(f"{path} holds vectors of width {width}, but the SAE takes {sae.taken}")
+    if path.is_dir() and not (is_store(path) or is_saved_dataset(path)):
+        raise ValueError(f"{path} is no folder of hidden states: neither hidden_states(store=) nor datasets saved it")
+    hook = reading["hook"]  # the column of a table
+    found = hidden_states(path, hook=hook, held_out=reading["held_out"], max_tokens=reading["max_tokens"], seed=seed)
+    check_origin(sae, found.question, accept_mismatch=accept_mismatch)
+    return found
+
+
+def _public_text() -> tuple[str | list[str], str]:
+    """A data set from the hub where it is in reach, else the documents of the demo; and the word on it."""
+    try:
+        import datasets  # noqa: F401 - so that its absence is known before a model is loaded
+        from huggingface_hub import HfApi
+
+        HfApi().dataset_info(DEFAULT_TEXT.split(":")[1], timeout=5)
+        return DEFAULT_TEXT, f"Text: {DEFAULT_TEXT}, streamed; --text gives another."
+    except ImportError:
+        reason = 'the library datasets is not installed (pip install "rational-sae[data]")'
+    except Exception as error:  # whatever a missing connection looks like
+        reason = f"the hub is not in reach ({type(error).__name__})"
+    packages = ", ".join(PACKAGES)
+    return documents("demo"), (
+        f"Text: docstrings of the installed {packages}, since {reason}. They are English and code, and no SAE was "
+        "trained on the like: give --text for figures that count."
+    )
 
 
 def tasks(probe: Path | None, probe_test: Path | None) -> Sequence[Task]:

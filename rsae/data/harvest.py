@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rsae.data.text import Contexts
+from rsae.hosts.dialects import dtype_of
 from rsae.hosts.host import Host
 
 __all__ = ["Harvest", "count_held_out", "harvest", "split", "statistics", "up_to", "vectors_in", "windows"]
@@ -112,7 +113,8 @@ def harvest(
     room.
     """
     starts = np.cumsum([0, *(len(context) - 1 for context in contexts)]).tolist()
-    kept = host.model.dtype if host.model.dtype in (torch.bfloat16, torch.float16) else torch.float32
+    own = dtype_of(host.model)
+    kept = own if own in (torch.bfloat16, torch.float16) else torch.float32
     states = torch.empty(vectors_in(contexts), host.d_in, dtype=kept)
     norms, first_norms = torch.empty(len(states)), torch.empty(len(contexts))
     for begin, end in windows(contexts, batch_size, host.d_in):
@@ -128,8 +130,34 @@ def harvest(
     return Harvest(states, norms, first_norms)
 
 
-def statistics(contexts: Contexts, train: Harvest, held_out: Harvest, outlier_medians: float | None) -> dict[str, Any]:
-    """What is dropped, and how large the vectors are; ``outlier_norm`` is the largest norm that stays."""
+def cached(states: Tensor, lengths: Sequence[int], held_out: float | int, limit: int | None) -> tuple[Harvest, Harvest]:
+    """Training and held-out part of hidden states [n, d_in] that lie context by context, ``lengths`` of each.
+
+    Held out are the last contexts, of those that together give at most ``limit`` vectors (one context at least).
+
+    >>> first, last = cached(torch.arange(12.0)[:, None], [3, 3, 3, 3], 0.25, None)
+    >>> first.states.flatten().tolist(), last.states.flatten().tolist()
+    ([1.0, 2.0, 4.0, 5.0, 7.0, 8.0], [10.0, 11.0])
+    """
+    ends = np.cumsum(lengths)
+    given = np.cumsum([length - 1 for length in lengths])
+    count = len(lengths) if limit is None else max(1, int(np.searchsorted(given, limit, side="right")))
+    cut = count - count_held_out(held_out, count)
+    first = torch.zeros(len(states), dtype=torch.bool)
+    first[torch.from_numpy(np.concatenate([[0], ends[:-1]]))] = True
+    parts = []
+    for begin, end in ((0, cut), (cut, count)):
+        rows = slice(int(ends[begin - 1]) if begin else 0, int(ends[end - 1]))
+        norms = states[rows].norm(dim=1)
+        parts.append(Harvest(states[rows][~first[rows]], norms[~first[rows]], norms[first[rows]]))
+    return parts[0], parts[1]
+
+
+def statistics(outside: int, train: Harvest, held_out: Harvest, outlier_medians: float | None) -> dict[str, Any]:
+    """What is dropped, and how large the vectors are; ``outlier_norm`` is the largest norm that stays.
+
+    ``outside``: how many tokens of the text lie in no context.
+    """
     median = train.norms.median().item()
     limit = None if outlier_medians is None else outlier_medians * median
     parts = {"train": train, "held_out": held_out}
@@ -140,7 +168,7 @@ def statistics(contexts: Contexts, train: Harvest, held_out: Harvest, outlier_me
     read = sum(len(part.norms) + len(part.first_norms) for part in parts.values())
     return {
         "contexts": {name: len(part.first_norms) for name, part in parts.items()},
-        "tokens_outside_contexts": contexts.dropped_tokens,
+        "tokens_outside_contexts": outside,
         "tokens_read": read,
         "dropped_first_positions": len(firsts),
         "dropped_outliers": outliers,

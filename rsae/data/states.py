@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.data.arrays import ARRAYS, read_array
-from rsae.data.harvest import count_held_out, harvest, split, statistics, up_to
+from rsae.data.arrays import ARRAYS, read_array, real_matrix
+from rsae.data.harvest import cached, count_held_out, harvest, split, statistics, up_to
 from rsae.data.store import Store, is_store
-from rsae.data.text import Contexts, pack, read_documents
+from rsae.data.tables import TABLES, is_saved_dataset, vectors
+from rsae.data.text import Contexts, documents_of, is_data_set, pack
+from rsae.hosts.dialects import dtype_of, family_of, unwrapped
+from rsae.hosts.hooks import Hook, resolve_hook
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
+from rsae.hosts.places import place_of
+from rsae.notebook import facts
+from rsae.progress import Whom, asked, told
 
 __all__ = ["HiddenStates", "Reading", "hidden_states"]
 
@@ -107,6 +113,13 @@ class HiddenStates:
             f"held_out={len(self.held_out)}, host={'yes' if self.host else 'no'})"
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        parts = {"train": self.train, "calibration": self.calibration, "held out": self.held_out}
+        sizes = {name: f"{len(part):,} vectors" for name, part in parts.items()}
+        made = {name: self.question.get(name) for name in ("source", "hook", "text", "context_length", "dtype")}
+        return facts("HiddenStates", {"d_in": self.d_in, **sizes, "host": "yes" if self.host else "no", **made})
+
 
 def _cut(orders: Iterator[Tensor], size: int, first: int, steps: int) -> Iterator[Tensor]:
     """Numbers, ``size`` at a time, of endless pieces: the batches ``first`` to ``steps`` - 1."""
@@ -139,6 +152,11 @@ class Reading:
         The field or column of a file that holds its texts.
     shuffle_buffer:
         How many vectors are shuffled at a time (`HiddenStates.batches`); None: all.
+    centred:
+        Whether every vector is read without its mean over d_in, as from TransformerLens with
+        ``center_writing_weights``; as there nothing is done to hosts without LayerNorm, which read that mean.
+    check:
+        Called with the `HiddenStates.question` and the host before the model reads anything: what it raises ends it.
     """
 
     batch_size: int | None = None
@@ -149,6 +167,8 @@ class Reading:
     loss_tokens: int | None = 32_768
     text_field: str = "text"
     shuffle_buffer: int | None = None
+    centred: bool = False
+    check: Callable[[Mapping[str, Any], Host], None] | None = None
 
     def __post_init__(self) -> None:
         if self.shuffle_buffer is not None and self.shuffle_buffer < 16:
@@ -176,25 +196,28 @@ def hidden_states(
     dtype: str | torch.dtype | None = None,
     seed: int = 0,
     store: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Whom = True,
     reading: Reading = _DEFAULT,
 ) -> HiddenStates:
     """Hidden states from a language model reading a text, or from an array.
 
-    ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, or a pair (model, tokenizer)), and then
-    ``text`` (a file or a list of documents: `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are
-    needed; or it is an array [n, d_in], a ``.npy``, ``.safetensors``, ``.parquet`` or ``.arrow`` file.
+    ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, a pair (model, tokenizer), a TransformerLens
+    model, or an nnsight ``LanguageModel``), and then ``text`` (a file or a list of documents:
+    `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are needed; or it is an array [n, d_in] or
+    [contexts, positions, d_in], or a file of one (`data.arrays.read_array`); or a table: a ``.parquet`` or ``.arrow``
+    file, or a folder that the library datasets saved (a cache of SAELens), whose column ``hook`` may name.
 
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
     is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
-    first position is dropped, and then every outlier; ``statistics`` counts both. Of an array nothing is dropped. At
-    most ``max_tokens`` vectors are harvested, shared between the parts. ``reading`` holds everything else: `Reading`.
+    first position is dropped, and then every outlier; ``statistics`` counts both. Of an array or a table nothing is
+    dropped but where its rows are contexts. At most ``max_tokens`` vectors are harvested, shared between the parts; a
+    data set is read no further than they need. ``reading`` holds everything else: `Reading`.
 
     With ``store``, a folder, the vectors go to disk and are memory-mapped; a harvest that was killed goes on there, and
     one that has ended is read back. Such a folder is a source of its own, too (without a host).
 
-    ``progress(done, total)`` is called after every batch. Raises ValueError, TypeError or FileNotFoundError for what
-    cannot be used, before the model reads anything.
+    ``progress`` is as in `upgrade`; a callable gets (done, total) after every batch. Raises ValueError, TypeError or
+    FileNotFoundError for what cannot be used, before the model reads anything.
 
     >>> vectors = hidden_states(torch.arange(40.0).reshape(20, 2), held_out=0.25)
     >>> vectors
@@ -202,7 +225,14 @@ def hidden_states(
     >>> [tuple(batch.shape) for batch in vectors.batches(size=8, seed=0, steps=3)]
     [(8, 2), (8, 2), (8, 2)]
     """
+    asked(progress)
     stored = isinstance(source, str | Path) and is_store(Path(source))
+    if not stored and _is_table(source):
+        if text is not None:
+            raise ValueError(
+                f"{source} holds hidden states already, and text belongs to a language model; leave it out"
+            )
+        return _from_table(Path(source), hook, held_out, max_tokens, seed, reading)
     if stored or not _is_model(source):
         if hook is not None or text is not None:
             said = f"{source} holds hidden states already" if stored else "the source is an array"
@@ -214,34 +244,38 @@ def hidden_states(
         raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
     if context_length < 8:
         raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
-    documents = read_documents(text, reading.text_field)
+    documents = _Noted(documents_of(text, reading.text_field))
     host = _host(source, hook, device, dtype, reading)
     if host.longest is not None and context_length > host.longest:
         raise ValueError(f"context_length {context_length} is beyond the {host.longest} positions of this model")
-    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos)
+    limit = max_tokens if is_data_set(text) else None  # of a file the held-out documents are the last of all
+    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos, limit=limit)
     question = {
         "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
-        "model_type": getattr(host.model.config, "model_type", None),
-        "text": str(text) if isinstance(text, str | Path) else f"a list of {len(documents)} documents",
-        "text_sha256": _digest(documents),
+        "model_type": family_of(host.model),
+        "text": str(text) if isinstance(text, str | Path) else f"a list of {documents.count} documents",
+        "text_sha256": documents.digest.hexdigest(),
         "hook": hook,
         "module": host.hook.module,
         "context_length": context_length,
         "prepend_bos": contexts.starts_with_bos,
-        "dtype": str(host.model.dtype).removeprefix("torch."),
+        "dtype": str(dtype_of(host.model)).removeprefix("torch."),
         "held_out": held_out,
         "max_tokens": max_tokens,
         "outlier_medians": reading.outlier_medians,
         "loss_tokens": reading.loss_tokens,
         "calibration": reading.calibration,
         "seed": seed,
-    }
+    } | ({"centred": True} if host.hook.centred else {})
+    if reading.check is not None:
+        reading.check(question, host)
     size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
     held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
     first, last = split(contexts, held_out, max_tokens)
     folder = None if store is None else Store(store, held)
-    advance = _counted(progress, sum(map(len, first)) + sum(map(len, last)))
-    train, kept_out, counts = _read(host, contexts, first, last, size, reading.outlier_medians, folder, advance)
+    with told(progress, lambda bars: bars.harvest) as tell:
+        advance = _counted(tell, sum(map(len, first)) + sum(map(len, last)))
+        train, kept_out, counts = _read(host, contexts, first, last, size, reading.outlier_medians, folder, advance)
     losses = up_to(last, reading.loss_tokens)
     host = Host(host.model, host.tokenizer, host.hook, losses, outlier_norm=counts["outlier_norm"])
     sample = _sample(train, reading.calibration, seed, folder)
@@ -252,15 +286,22 @@ def _host(
     source: Any, hook: str, device: str | torch.device | None, dtype: str | torch.dtype | None, reading: Reading
 ) -> Host:
     """The model of a source, at its hook."""
-    if isinstance(source, tuple):
-        model, tokenizer = source
+    held = source if isinstance(source, tuple) else unwrapped(source)
+    if held is not None:
+        model, tokenizer = held
         if dtype is not None:
             model = model.to(pick_dtype(dtype))
         if device is not None:
             model = model.to(pick_device(device))
     else:
         model, tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
-    return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, hook)
+    without_mean = any(isinstance(module, torch.nn.LayerNorm) for module in model.modules())
+    place = resolve_hook(model, hook)
+    if reading.centred and without_mean:
+        if not isinstance(place, Hook):
+            raise ValueError("no transcoder is read centred; give the TransformerLens model itself as the source")
+        place = replace(place, centred=True)
+    return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, place)
 
 
 def _counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None]:
@@ -289,22 +330,30 @@ def _read(
     """Training and held-out vectors without outliers, and the statistics: in memory, or in a folder."""
     if folder is None:
         trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
-        counts = statistics(contexts, trained, rest, outlier_medians)
+        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
         limit = counts["outlier_norm"]
         return trained.keep(limit), rest.keep(limit).float(), counts
     if not folder.complete:
         trained = folder.harvest(host, "train", first, size, advance)
         rest = folder.harvest(host, "held_out", last, size, advance)
-        counts = statistics(contexts, trained, rest, outlier_medians)
+        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
         folder.finish(counts["outlier_norm"], counts, host.d_in)
     return folder.load()
 
 
-def _digest(documents: list[str]) -> str:
-    digest = hashlib.sha256()
-    for i, document in enumerate(documents):
-        digest.update(("\0" * (i > 0) + document).encode())
-    return digest.hexdigest()
+class _Noted:
+    """Documents as they are read, once: how many, and the SHA-256 of all of them; none of them is kept."""
+
+    def __init__(self, documents: Iterable[str]) -> None:
+        self._documents = documents
+        self.count = 0
+        self.digest = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[str]:
+        for document in self._documents:
+            self.digest.update(("\0" * (self.count > 0) + document).encode())
+            self.count += 1
+            yield document
 
 
 def _is_model(source: Any) -> bool:
@@ -312,9 +361,15 @@ def _is_model(source: Any) -> bool:
         if len(source) != 2 or not isinstance(source[0], torch.nn.Module):
             raise TypeError("a pair as a source is (model, tokenizer), the model a torch module")
         return True
+    if unwrapped(source) is not None:
+        return True
     if isinstance(source, torch.nn.Module):
         raise TypeError("a model alone cannot read text; give the pair (model, tokenizer)")
     return isinstance(source, str | Path) and Path(source).suffix not in ARRAYS
+
+
+def _is_table(source: Any) -> bool:
+    return isinstance(source, str | Path) and (Path(source).suffix in TABLES or is_saved_dataset(Path(source)))
 
 
 def _sample(train: Tensor, count: int, seed: int, folder: Store | None = None) -> Tensor:
@@ -329,13 +384,63 @@ def _from_store(source: str | Path, seed: int, reading: Reading) -> HiddenStates
     return HiddenStates(train, sample, kept_out, saved.manifest["question"], counts, buffer=reading.shuffle_buffer)
 
 
+def _from_table(
+    source: Path, hook: str | None, held_out: float | int, limit: int | None, seed: int, reading: Reading
+) -> HiddenStates:
+    """Hidden states of a table; where its rows are contexts, they are treated as a harvest treats contexts."""
+    if not source.exists():
+        raise FileNotFoundError(f"no file {str(source)!r}; give a {', '.join(ARRAYS)} file, or an array")
+    found = vectors(source, hook, limit)
+    array = real_matrix(found.values, str(source))
+    known = {"source": str(source)} | ({"hook": found.column} if place_of(found.column) else {})
+    if found.lengths is None:
+        return _from_rows(array, known, held_out, limit, seed, reading)
+    return _from_contexts(array, found.lengths.tolist(), known, held_out, limit, seed, reading)
+
+
 def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int, reading: Reading) -> HiddenStates:
-    array = read_array(source)[:limit]
+    array = read_array(source)
+    shape = tuple(array.shape)
+    known = {"source": str(source) if isinstance(source, str | Path) else f"an array of shape {shape}"}
+    if array.dim() == 2:
+        return _from_rows(array, known, held_out, limit, seed, reading)
+    return _from_contexts(array.flatten(0, 1), [shape[1]] * shape[0], known, held_out, limit, seed, reading)
+
+
+def _from_contexts(
+    array: Tensor,
+    lengths: list[int],
+    known: dict[str, Any],
+    held_out: float | int,
+    limit: int | None,
+    seed: int,
+    reading: Reading,
+) -> HiddenStates:
+    """Those of vectors [n, d_in] that lie context by context."""
+    trained, rest = cached(array, lengths, held_out, limit)
+    counts = statistics(0, trained, rest, reading.outlier_medians)
+    train, kept_out = (part.keep(counts["outlier_norm"]) for part in (trained, rest))
+    common = set(lengths)
+    question = known | {
+        "context_length": common.pop() if len(common) == 1 else None,
+        "held_out": held_out,
+        "max_tokens": limit,
+        "outlier_medians": reading.outlier_medians,
+        "calibration": reading.calibration,
+        "seed": seed,
+    }
+    sample = _sample(train, reading.calibration, seed)
+    return HiddenStates(train, sample, kept_out.float(), question, counts, buffer=reading.shuffle_buffer)
+
+
+def _from_rows(
+    array: Tensor, known: dict[str, Any], held_out: float | int, limit: int | None, seed: int, reading: Reading
+) -> HiddenStates:
+    array = array[:limit]
     last = count_held_out(held_out, len(array))
     train, kept_out = array[: len(array) - last], array[len(array) - last :]
-    norms = train.norm(dim=1)
-    question = {
-        "source": str(source) if isinstance(source, str | Path) else f"an array of shape {tuple(array.shape)}",
+    norms = torch.cat([rows.float().norm(dim=1) for rows in train.split(65_536)])
+    question = known | {
         "held_out": held_out,
         "max_tokens": limit,
         "calibration": reading.calibration,
@@ -343,4 +448,4 @@ def _from_array(source: Any, held_out: float | int, limit: int | None, seed: int
     }
     counts = {"train": len(train), "held_out": last, "median_norm": norms.median().item()}
     sample = _sample(train, reading.calibration, seed)
-    return HiddenStates(train, sample, kept_out, question, counts, buffer=reading.shuffle_buffer)
+    return HiddenStates(train, sample, kept_out.float(), question, counts, buffer=reading.shuffle_buffer)

@@ -2,6 +2,8 @@
 
 A folder holds ``manifest.json``, which says what question it answers and which files belong to it, each with its
 SHA-256. A harvest that was killed goes on after its last whole shard and ends with the same bytes.
+
+Why not datasets or Arrow files: both are optional here and know no bfloat16, and neither goes on with a killed harvest.
 """
 
 import hashlib

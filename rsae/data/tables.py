@@ -1,19 +1,27 @@
-"""Columns of Parquet and Arrow files, and rows of the library datasets: both read by libraries that are optional."""
+"""Columns of Parquet and Arrow files, and rows of the library datasets: both read by libraries that are optional.
+
+Why not datasets for files, too: it copies them to a cache, reads missing numbers as NaN, and follows names like "../x".
+"""
 
 import contextlib
 import io
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from rsae.hosts.places import place_of
+from rsae.storage.reading import read_json
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["TABLES", "column", "dataset_documents", "matrix"]
+__all__ = ["TABLES", "Vectors", "column", "dataset_documents", "files_of", "is_saved_dataset", "vectors"]
 
 TABLES = (".parquet", ".arrow", ".feather")
+_TOKENS = ("token_ids", "input_ids", "tokens", "attention_mask", "labels", "position_ids")
 
 
 def _pyarrow(path: Path) -> Any:
@@ -61,38 +69,143 @@ def column(path: Path, name: str) -> Iterator["pyarrow.Array"]:
             yield batch.column(name)
 
 
-def matrix(path: Path) -> np.ndarray:
-    """Vectors [n, d_in] in float32: one column of lists of numbers, or else all columns, which then are numbers.
+class Vectors(NamedTuple):
+    """Vectors [n, d_in] in float32; the column that they were in, or "" where every column is one of their entries; and
+    how many of them each context has, where a row of the table is a context and not a vector."""
 
-    Raises ImportError without pyarrow, ValueError for anything else, lists that differ in length, and missing values.
+    values: np.ndarray
+    column: str
+    lengths: np.ndarray | None
+
+
+def vectors(source: Path, hook: str | None = None, limit: int | None = None) -> Vectors:
+    """Hidden states of a table, or of a folder that the library datasets saved: of about ``limit`` rows' worth, if any.
+
+    They are one column of lists of numbers (a row is a vector), or of lists of lists (a row is a context, as in
+    SAELens's caches), or numbers in every column. ``hook`` names the column, in any spelling of the place. Columns of
+    token numbers are never meant.
+
+    Raises ImportError without pyarrow, ValueError for anything else, for several columns that could be meant, lists
+    that differ in length, and missing values.
     """
-    types = _pyarrow(path).types
-    with _opened(path) as (schema, batches):
-        kinds = (types.is_list, types.is_large_list, types.is_fixed_size_list)
-        lists = [field.name for field in schema if any(is_kind(field.type) for is_kind in kinds)]
-        if len(lists) == 1:
-            return np.concatenate([_rows(batch.column(lists[0]), path, lists[0]) for batch in batches(lists)])
-        numbers = [f.name for f in schema if types.is_integer(f.type) or types.is_floating(f.type)]
-        if lists or not numbers or numbers != schema.names:
-            others = [name for name in schema.names if name not in numbers]
-            raise ValueError(
-                f"{path} must hold one column of lists of numbers, or numbers in every column; it has "
-                f"{', '.join(others[:6]) or 'no column'}: give an array of what is meant"
-            )
-        return np.concatenate(
-            [
-                np.stack([_numbers(batch.column(name), path, name) for name in numbers], axis=1)
-                for batch in batches(numbers)
-            ]
+    parts: list[np.ndarray] = []
+    lengths: list[np.ndarray] = []
+    column, count = "", 0
+    for path, column, chunks in _chunks(source, hook):
+        if not column:
+            parts.append(np.stack([_numbers(chunk, path, name) for name, chunk in chunks.items()], axis=1))
+        elif _depth(chunks[column].type)[0] == 1:
+            parts.append(_rows(chunks[column], path, column))
+        else:
+            _check_whole(chunks[column], column, path)
+            lengths.append(chunks[column].value_lengths().to_numpy(zero_copy_only=False))
+            parts.append(_rows(chunks[column].flatten(), path, column))
+        count += len(parts[-1])
+        if limit is not None and count - sum(map(len, lengths)) >= limit:
+            break
+    if len({part.shape[1] for part in parts}) > 1:
+        raise ValueError(f"column {column!r} of {source} has lists of {sorted({p.shape[1] for p in parts})} numbers")
+    values = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+    return Vectors(values, column, np.concatenate(lengths) if lengths else None)
+
+
+def _chunks(source: Path, hook: str | None) -> Iterator[tuple[Path, str, dict[str, Any]]]:
+    """File by file and batch by batch: the path, the column that is meant, and it alone, or without one all columns."""
+    column = None
+    for path in files_of(source):
+        with _opened(path) as (schema, batches):
+            column = _chosen(schema, hook, source) if column is None else column
+            names = [column] if column else list(schema.names)
+            if column and column not in schema.names:
+                raise ValueError(f"{path} has no column {column!r}, unlike the files before it")
+            for batch in batches(names):
+                yield path, column, {name: _stored(batch.column(name)) for name in names}
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """Whether a folder was written by ``save_to_disk`` of the library datasets."""
+    whole = (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+    return whole or (folder / "dataset_dict.json").is_file()
+
+
+def files_of(source: Path) -> list[Path]:
+    """A table itself, or the Arrow files of a saved data set, in their order.  Raises ValueError for several splits."""
+    if not source.is_dir():
+        return [source]
+    if (source / "dataset_dict.json").is_file():
+        splits = read_json(source / "dataset_dict.json").get("splits")
+        if not isinstance(splits, list) or len(splits) != 1 or not _inside(splits[0]):
+            raise ValueError(f"{source} holds the splits {splits}; give the folder of one of them")
+        return files_of(source / splits[0])
+    state = read_json(source / "state.json")
+    listed = state.get("_data_files")
+    names: list[Any] = [entry.get("filename") if isinstance(entry, dict) else None for entry in listed or []]
+    if not names or not all(map(_inside, names)):
+        raise ValueError(f"{source / 'state.json'} names no Arrow files of its folder: {names[:3]}")
+    if state.get("_indices_data_files") or state.get("_indices_files"):
+        raise ValueError(
+            f"{source} holds its rows in another order than its files: save it anew with flatten_indices()"
         )
+    return [source / name for name in names]
+
+
+def _inside(name: object) -> bool:
+    return isinstance(name, str) and Path(name).name == name
+
+
+def _stored(chunk: Any) -> Any:
+    """An array as it is stored: datasets, once it is imported, makes its own types of lists of lists."""
+    return getattr(chunk, "storage", chunk)
+
+
+def _depth(kind: Any) -> tuple[int, bool]:
+    """How deep lists of numbers are nested in a type of pyarrow (-1: no numbers), and whether these are fractions."""
+    from pyarrow import types
+
+    kind, depth = getattr(kind, "storage_type", kind), 0
+    while types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        kind, depth = kind.value_type, depth + 1
+    number = types.is_integer(kind) or types.is_floating(kind)
+    return depth if number else -1, types.is_floating(kind)
+
+
+def _chosen(schema: Any, hook: str | None, source: Path) -> str:
+    """The column that is meant; "" where every column is a number.  Raises ValueError."""
+    depths = {field.name: _depth(field.type)[0] for field in schema}
+    found = [name for name, depth in depths.items() if depth in (1, 2) and name not in _TOKENS]
+    told = f"; its columns of vectors are {', '.join(found[:6]) or 'none'}"
+    if hook is not None:
+        place = place_of(hook)
+        meant = [name for name in found if name == hook]
+        meant = meant or [name for name in found if place is not None and place_of(name) == place]
+        if len(meant) != 1:
+            raise ValueError(f"{source} has no column for the hook {hook!r}{told}")
+        return meant[0]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f"{source} must hold one column of lists of numbers, or hook= (--hook) name it{told}")
+    if not depths or set(depths.values()) != {0}:
+        others = [name for name, depth in depths.items() if depth != 0]
+        raise ValueError(
+            f"{source} must hold one column of lists of numbers, or numbers in every column; it has "
+            f"{', '.join(others[:6]) or 'no column'}: give an array of what is meant"
+        )
+    return ""
+
+
+def _check_whole(chunk: Any, name: str, path: Path) -> None:
+    if chunk.null_count:
+        raise ValueError(f"column {name!r} of {path} has {chunk.null_count} missing lists; fill or drop them first")
 
 
 def _rows(chunk: Any, path: Path, name: str) -> np.ndarray:
-    values = _numbers(chunk.flatten(), path, name)
-    lengths = set(chunk.value_lengths().to_pylist())
-    if chunk.null_count or len(lengths) > 1:
-        raise ValueError(f"column {name!r} of {path} has missing lists or lists of {sorted(lengths - {None})} numbers")
-    return values.reshape(len(chunk), -1)
+    chunk = _stored(chunk)
+    _check_whole(chunk, name, path)
+    lengths = np.unique(chunk.value_lengths().to_numpy(zero_copy_only=False)).tolist()
+    if len(lengths) > 1:
+        raise ValueError(f"column {name!r} of {path} has lists of {lengths} numbers")
+    return _numbers(chunk.flatten(), path, name).reshape(len(chunk), *lengths)
 
 
 def _numbers(chunk: Any, path: Path, name: str) -> np.ndarray:
@@ -104,8 +217,8 @@ def _numbers(chunk: Any, path: Path, name: str) -> np.ndarray:
         raise ValueError(f"column {name!r} of {path} holds {chunk.type}, not numbers") from None
 
 
-def dataset_documents(name: str, text_field: str) -> list[object]:
-    """The column ``text_field`` of ``datasets:name[/configuration][:split]``, read by the library datasets.
+def dataset_documents(name: str, text_field: str) -> Iterator[object]:
+    """The column ``text_field`` of ``datasets:name[/configuration][:split]``, streamed by the library datasets.
 
     A name may be a local folder. Raises ImportError without the library, and ValueError where it does not find the data
     set (a wrong name, or no connection).
@@ -123,13 +236,15 @@ def dataset_documents(name: str, text_field: str) -> list[object]:
         wanted, configuration = "/".join(parts[:2]), parts[2]
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # a library that is called draws no progress bars
-            found = datasets.load_dataset(wanted, configuration, split=split)
+            rows = iter(datasets.load_dataset(wanted, configuration, split=split, streaming=True))
+            first = next(rows, None)
     except Exception as error:  # connection, name and format errors of several libraries
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ValueError(f"no data set {name!r}: {reason}; offline, give a local file or folder") from None
-    if text_field not in found.column_names:
+    if first is None:
+        raise ValueError(f"{name} holds no text")
+    if text_field not in first:
         raise ValueError(
-            f"{name} has no column {text_field!r} (it has {', '.join(found.column_names[:6])}); "
-            "name it with text_field="
+            f"{name} has no column {text_field!r} (it has {', '.join(list(first)[:6])}); name it with text_field="
         )
-    return list(found[text_field])
+    return (row.get(text_field) for row in itertools.chain([first], rows))

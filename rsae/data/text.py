@@ -1,15 +1,22 @@
-"""Text as a list of documents, and documents as contexts: runs of tokens that a model reads at once."""
+"""Text as a list of documents, and documents as contexts: runs of tokens that a model reads at once.
+
+Why not datasets for files, too: it is optional. Nor ``return_overflowing_tokens`` of tokenizers: it keeps short ends.
+"""
 
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rsae.data.tables import TABLES, column, dataset_documents
 
-__all__ = ["Contexts", "pack", "read_documents"]
+__all__ = ["Contexts", "documents_of", "is_data_set", "pack", "read_documents"]
+
+_DATA_SET = "datasets:"
+_TOGETHER = 256  # documents that are tokenized at once
 
 
 def _string(entry: Any, text_field: str, where: str) -> str:
@@ -58,11 +65,19 @@ def read_documents(text: str | Path | Iterable[str], text_field: str = "text") -
     >>> read_documents(["One day.", "", "Two days."])
     ['One day.', 'Two days.']
     """
-    if isinstance(text, str) and text.startswith("datasets:"):
-        entries = dataset_documents(text, text_field)
-        documents = [_string("" if e is None else e, text_field, f"row {i} of {text}") for i, e in enumerate(entries)]
-        name = text
-    elif isinstance(text, str | Path):
+    return list(documents_of(text, text_field))
+
+
+def is_data_set(text: object) -> bool:
+    """Whether a text is named as a data set of the library datasets, such as ``"datasets:owner/name"``."""
+    return isinstance(text, str) and text.startswith(_DATA_SET)
+
+
+def documents_of(text: str | Path | Iterable[str], text_field: str = "text") -> Iterable[str]:
+    """The documents of `read_documents`; those of a data set as they are asked for, and then forgotten."""
+    if isinstance(text, str) and is_data_set(text):
+        return _streamed(text, dataset_documents(text, text_field), text_field)
+    if isinstance(text, str | Path):
         path = Path(text)
         try:
             exists = path.is_file()
@@ -79,6 +94,13 @@ def read_documents(text: str | Path | Iterable[str], text_field: str = "text") -
     if not documents:
         raise ValueError(f"{name} holds no text")
     return documents
+
+
+def _streamed(name: str, entries: Iterable[object], text_field: str) -> Iterator[str]:
+    for i, entry in enumerate(entries):
+        document = _string("" if entry is None else entry, text_field, f"row {i} of {name}")
+        if document.strip():
+            yield document
 
 
 @dataclass(frozen=True)
@@ -106,14 +128,20 @@ def adds_bos(tokenizer: Any) -> bool:
 
 
 def pack(
-    documents: Sequence[str], tokenizer: Any, context_length: int, prepend_bos: bool | None = None, minimum: int = 8
+    documents: Iterable[str],
+    tokenizer: Any,
+    context_length: int,
+    prepend_bos: bool | None = None,
+    minimum: int = 8,
+    limit: int | None = None,
 ) -> Contexts:
     """Cut every document into contexts of ``context_length`` tokens.
 
     The rule: contexts never cross documents; a document shorter than one context is a context of its own (if it has
     ``minimum`` tokens or more); what a longer document leaves after its last full context is dropped, and counted. With
     a beginning-of-sequence token (``prepend_bos``; None: where the tokenizer adds one itself) every context starts with
-    one. Special tokens spelt out in the text are plain text.
+    one. Special tokens spelt out in the text are plain text. With ``limit`` no further documents are read once the
+    contexts give so many vectors, one a token but for the first.
     """
     bos = adds_bos(tokenizer) if prepend_bos is None else prepend_bos
     if bos and tokenizer.bos_token_id is None:
@@ -122,10 +150,11 @@ def pack(
     room = context_length - len(start)
     tokens: list[Sequence[int]] = []
     document: list[int] = []
-    dropped = 0
-    for first in range(0, len(documents), 256):
+    first = dropped = vectors = 0
+    source = iter(documents)
+    while (limit is None or vectors < limit) and (some := list(islice(source, _TOGETHER))):
         ids_of = tokenizer(
-            list(documents[first : first + 256]),
+            some,
             add_special_tokens=False,
             split_special_tokens=True,
             return_attention_mask=False,
@@ -139,4 +168,6 @@ def pack(
             tokens += [array("i", start + window) for window in windows]
             document += [first + offset] * len(windows)
             dropped += len(ids) - whole
+            vectors += sum(len(start) + len(window) - 1 for window in windows)
+        first += len(some)
     return Contexts(tokens, document, bos, dropped)

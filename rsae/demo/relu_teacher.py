@@ -16,9 +16,10 @@ from rsae.demo.host import HOOK, faster_dtype, gguf_path
 from rsae.demo.text import documents
 from rsae.evaluation.metrics import evaluate
 from rsae.formats.writing import configuration
+from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.writing import new_directory
-from rsae.training.finetuning import Progress, finetune
+from rsae.training.finetuning import finetune
 from rsae.training.l0 import match_l0
 from rsae.training.recipe import Recipe
 from rsae.upgrading.threads import using

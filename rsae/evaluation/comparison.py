@@ -9,6 +9,7 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
+from rsae.evaluation.errors import token_errors
 from rsae.evaluation.metrics import Metric, Metrics
 from rsae.sae.autoencoder import SparseAutoencoder
 
@@ -19,7 +20,6 @@ __all__ = [
     "compare_runs",
     "mean_metrics",
     "paired",
-    "token_errors",
     "verdict",
 ]
 
@@ -57,12 +57,6 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """The fields, the relative difference, and whether the interval excludes zero."""
         return {**asdict(self), "relative": self.relative, "certain": self.certain}
-
-
-@torch.no_grad()
-def token_errors(sae: SparseAutoencoder, x: Tensor) -> Tensor:
-    """Squared error summed over d_in of each held-out vector [n, d_in], as float64 [n]."""
-    return torch.cat([(sae(chunk).reconstruction - chunk).double().square().sum(1) for chunk in sae.chunks(x)])
 
 
 def compare(other: str, ours: Tensor, theirs: Tensor) -> Comparison:

@@ -1,8 +1,6 @@
 """Feature continuity: did each latent keep its meaning through the fine-tuning?"""
 
 import math
-from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 import torch
@@ -12,11 +10,9 @@ from rsae.data.harvest import up_to
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 
-__all__ = ["Continuity", "Places", "continuity", "in_contexts", "places"]
+__all__ = ["Continuity", "Places", "continuity", "places"]
 
 COSINE, OVERLAP = 0.7, 0.3
-_SHOWN, _LEFT, _RIGHT = 3, 12, 5  # contexts a latent and SAE; tokens before and after the one that fires
-_LATENTS = 2500  # no more have their contexts in a report: the page would become too large to open on a phone
 
 
 class Continuity(NamedTuple):
@@ -43,7 +39,7 @@ class Continuity(NamedTuple):
         return torch.where(self.overlap.isnan(), self.cosine, (self.cosine + self.overlap) / 2).argsort(stable=True)
 
     def to_json(self, contexts: dict[str, list[Any]], tokens: int) -> dict[str, Any]:
-        """A tree of plain values for a report, with what `in_contexts` found among ``tokens`` tokens."""
+        """A tree of plain values for a report, with what `latents.contexts_of` found among ``tokens`` tokens."""
         values = {name: [_short(v) for v in getattr(self, name).tolist()] for name in self._fields[:4]}
         return {
             "tokens": tokens,
@@ -115,43 +111,6 @@ def _strongest(sae: SparseAutoencoder, x: Tensor, top: int) -> tuple[Tensor, Ten
         indices = torch.cat([indices, here], 1).gather(1, order)
         start += len(chunk)
     return torch.where(values > sae.tolerance, indices, -1), count / len(x)
-
-
-def in_contexts(
-    found: Continuity, where: Places, host: Host, latents: int = _LATENTS
-) -> dict[str, list[list[str | int | None]]]:
-    """For each latent (the ``latents`` that changed most) the contexts of its strongest tokens, before and after.
-
-    Keys are latents; an entry is ``[left, token, right, rank before, rank after]``, ranks from 1, None if not among the
-    first three.
-    """
-    shown = {}
-    for latent in sorted(found.order()[:latents].tolist()):
-        ranks = [
-            {token: rank for rank, token in enumerate(row[latent].tolist(), 1) if token >= 0 and rank <= _SHOWN}
-            for row in (found.strongest_before, found.strongest_after)
-        ]
-        tokens = list(dict.fromkeys([*ranks[0], *ranks[1]]))
-        shown[str(latent)] = [
-            [*_words(token, where, host), ranks[0].get(token), ranks[1].get(token)] for token in tokens
-        ]
-    return shown
-
-
-def _words(token: int, where: Places, host: Host) -> Sequence[str]:
-    """The text left of a token, the token, and the text right of it."""
-    context, at = host.contexts[int(where.context[token])], int(where.position[token])
-    start = max(0, at - _LEFT)
-    # Decoded together and cut by length: a token decoded alone may lose its leading space.
-    before, upto, beyond = (host.tokenizer.decode(context[start:end]) for end in (at, at + 1, at + 1 + _RIGHT))
-    # The common beginning, not the length: half a character at the end of a piece is decoded as another one.
-    left, through = _common(before, upto), _common(upto, beyond)
-    return upto[:left], upto[left:], beyond[through:]
-
-
-def _common(first: str, second: str) -> int:
-    """How many characters two texts share from their beginning."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def _short(value: float) -> float | None:

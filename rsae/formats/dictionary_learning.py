@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -66,10 +67,25 @@ def read_dictionary(config: Mapping[str, Any] | None, state: Mapping[str, Any], 
     d_in, d_sae = options["W_enc"].shape
     check_size(trainer.get("activation_dim"), d_in, "activation_dim", source)
     check_size(trainer.get("dict_size"), d_sae, "dict_size", source)
-    layer = trainer.get("layer")
-    hook = f"blocks.{layer}.hook_resid_post" if isinstance(layer, int) else None
-    about = described("dictionary_learning", source, config or {}, model=trainer.get("lm_name"), hook=hook)
+    about = described("dictionary_learning", source, config or {}, **_origin(trainer, config or {}))
+    if "k" in state and options["family"] == "jumprelu":  # BatchTopK and Matryoshka, which keep k in the mean
+        about["batch_k"] = number(state["k"], f"k of {source}")
     return SparseAutoencoder(**options, metadata=about)
+
+
+def _origin(trainer: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the hidden states of the training came from: a layer's output, if nothing says otherwise."""
+    buffer = config.get("buffer")
+    buffer = buffer if isinstance(buffer, Mapping) else {}
+    layer, submodule = trainer.get("layer"), str(trainer.get("submodule_name"))
+    hook = None
+    if isinstance(layer, int):
+        kinds = {"attn": "hook_attn_out", "mlp": "hook_mlp_out", "resid_pre": "hook_resid_pre"}
+        kind = next((kinds[part] for part in kinds if submodule.startswith(part)), "hook_resid_post")
+        if buffer.get("io") == "in" and kind == "hook_resid_post":
+            kind = "hook_resid_pre"
+        hook = f"blocks.{layer}.{kind}"
+    return {"model": trainer.get("lm_name"), "hook": hook, "context_length": buffer.get("ctx_len")}
 
 
 def _options(state: dict[str, Any], trainer: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -108,7 +124,16 @@ def _matrices(state: dict[str, Any], source: str) -> dict[str, Any]:
     if not matryoshka and threshold.dim() == 0:
         raise ValueError(f"{source} is neither JumpReLU (a threshold a latent) nor Matryoshka (group_sizes)")
     conventions = Conventions(apply_b_dec_to_input=matryoshka)
-    return found | {"family": "jumprelu", "threshold": threshold, "conventions": conventions}
+    prefixes = _prefixes(state["group_sizes"], source) if matryoshka else ()
+    return found | {"family": "jumprelu", "threshold": threshold, "conventions": conventions, "prefixes": prefixes}
+
+
+def _prefixes(groups: Any, source: str) -> list[int]:
+    """The widths of nested prefixes: sums of the sizes of groups of latents."""
+    sizes = groups.tolist() if isinstance(groups, Tensor) and groups.dim() == 1 else groups
+    if not isinstance(sizes, list | tuple):
+        raise ValueError(f"group_sizes of {source} is {type(groups).__name__}, not a list of sizes")
+    return list(accumulate(integer(size, "an entry of group_sizes", source) for size in sizes))
 
 
 def _threshold(state: dict[str, Any], source: str) -> Tensor:

@@ -1,6 +1,7 @@
 """SAELens: versions 6, 5 and 3 (``cfg.json`` + ``sae_weights.safetensors``), and a live ``sae_lens.SAE``."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,12 +11,21 @@ from rsae.formats.checked import check_size, described, float_tensor, gated_as_j
 from rsae.formats.record import recorded
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import NORMALISATIONS, Conventions
+from rsae.sae.transcoder import Transcoder
 
 __all__ = ["from_live", "read_sae_lens"]
 
 _BATCHTOPK = ("batchtopk", "matryoshka_batchtopk")
+_TRANSCODERS = {
+    "transcoder": "relu",
+    "skip_transcoder": "relu",
+    "jumprelu_transcoder": "jumprelu",
+    "jumprelu_skip_transcoder": "jumprelu",
+    "rational_transcoder": "rational",
+}
 _SCALES = ("scaling_factor", "finetuning_scaling_factor")
 _THRESHOLDS = {"jumprelu": ("threshold", "log_threshold")} | dict.fromkeys(_BATCHTOPK, ("topk_threshold",))
+_EXPLAINED = ("explained_variance", "variance_explained")
 _SCALED_OUTSIDE = ("expected_average_only_in", "covariance_whitening")
 
 
@@ -24,29 +34,36 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
 
     Gated SAEs become the JumpReLU SAE that they are; training checkpoints of BatchTopK and Matryoshka become JumpReLU,
     as SAELens itself saves them; a fine-tuning scale of codes goes into the decoder. Raises ValueError, by name, for
-    architectures that are no SAE with one linear encoder (transcoders, AbsTopK, temporal, matching pursuit).
+    architectures that have not one linear encoder (AbsTopK, temporal, matching pursuit).
     """
     architecture = _architecture(config)
+    transcodes = architecture in _TRANSCODERS
+    skips = "skip" in architecture or (architecture == "rational_transcoder" and config.get("skip") is True)
+    architecture = _TRANSCODERS.get(architecture, architecture)
     record = config.get("rational") if architecture == "rational" else {}
     if not isinstance(record, Mapping):
         raise ValueError(f"the configuration of {source} is of a rational SAE but has no entry 'rational'")
     family = {"standard": "relu", "rational": str(record.get("family"))}.get(architecture, architecture)
     names = ("W_enc", "W_dec", "b_dec", *(("b_gate", "b_mag", "r_mag") if architecture == "gated" else ("b_enc",)))
-    found = weights(tensors, source, (*_SCALES, *_THRESHOLDS.get(family, ())), **{name: name for name in names})
+    skip = {"W_skip": "W_skip.T"} if skips else {}
+    found = weights(tensors, source, (*_SCALES, *_THRESHOLDS.get(family, ())), **{name: name for name in names}, **skip)
     W_enc, W_dec = found["W_enc"], found["W_dec"]
     check_size(config.get("d_in"), W_enc.shape[0], "d_in", source)
     check_size(config.get("d_sae"), W_enc.shape[1], "d_sae", source)
-    if W_dec.shape != W_enc.T.shape:
+    if transcodes:
+        check_size(config.get("d_out"), W_dec.shape[1], "d_out", source)
+    elif W_dec.shape != W_enc.T.shape:
         raise ValueError(f"W_dec of {source} is {list(W_dec.shape)}, but W_enc is {list(W_enc.shape)}")
     rescale = _flag(config, "rescale_acts_by_decoder_norm", False, source)
     options = found | {
         "W_dec": _scaled(config, tensors, W_dec, source),
         "conventions": Conventions(
-            apply_b_dec_to_input=_flag(config, "apply_b_dec_to_input", True, source),
+            apply_b_dec_to_input=_flag(config, "apply_b_dec_to_input", not transcodes, source),
             rescale_by_decoder_norm=rescale and family in {"topk", "groupmax"},
             normalise=_normalisation(config, source),
         ),
         "metadata": _metadata(config, source),
+        "prefixes": _prefixes(config, source),
     }
     if architecture == "gated":
         return SparseAutoencoder(**gated_as_jumprelu(options, source))
@@ -55,12 +72,14 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
             norms = W_dec.norm(dim=1).clamp_min(1e-8)
             options |= {"W_enc": W_enc * norms, "b_enc": options["b_enc"] * norms, "W_dec": W_dec / norms[:, None]}
         threshold = float_tensor(tensors, "topk_threshold", source, 0)
+        options["metadata"]["batch_k"] = _k(config)
         return SparseAutoencoder(**options, family="jumprelu", threshold=threshold.clamp_min(0.0))
     if family == "jumprelu":
         options["threshold"] = _threshold(tensors, source)
     if family in {"topk", "groupmax"}:
         options["k"] = integer(_k(config), "k", source)
-    return recorded(record, source, **options, family=family)
+    kind = Transcoder if transcodes else SparseAutoencoder
+    return recorded(record, source, kind, **options, family=family)
 
 
 def from_live(sae: Any) -> SparseAutoencoder:
@@ -80,7 +99,7 @@ def _architecture(config: Mapping[str, Any]) -> str:
     if architecture == "topk" and (config.get("activation_fn_kwargs") or {}).get("signed"):
         raise ValueError("a TopK SAE with signed codes (AbsTopK) cannot be upgraded; relu, jumprelu and topk can")
     known = ("standard", "topk", "jumprelu", "gated", "batchtopk", "matryoshka_batchtopk", "rational")
-    if architecture not in known:
+    if architecture not in (*known, *_TRANSCODERS):
         raise ValueError(f"SAEs of architecture {architecture!r} cannot be upgraded; {', '.join(known[:4])} can")
     return str(architecture)
 
@@ -129,18 +148,51 @@ def _flag(config: Mapping[str, Any], name: str, default: bool, source: str) -> b
     return value
 
 
+def _prefixes(config: Mapping[str, Any], source: str) -> list[int]:
+    """The widths of a Matryoshka SAE's prefixes; saved for inference it is a JumpReLU, and its metadata have them."""
+    about = _part(config, "metadata")
+    widths: Any = next(
+        (
+            part[name]
+            for part in (config, about, _part(about, "training_architecture_details"), _part(about, "rsae"))
+            for name in ("matryoshka_widths", "prefixes")
+            if name in part
+        ),
+        [],
+    )
+    if not isinstance(widths, list):
+        raise ValueError(f"matryoshka_widths of {source} is {str(widths)[:40]!r}, not a list of widths")
+    return [integer(width, "an entry of matryoshka_widths", source) for width in widths]
+
+
+def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
-    nested = config.get("metadata")
-    about = dict(nested) if isinstance(nested, Mapping) else dict(config)
+    about = _part(config, "metadata") or config
     outside = config.get("normalize_activations")
     outside = "expected_average_only_in" if outside is True else outside
+    hook = about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point")
+    to = about.get("hf_hook_name_out") or about.get("hook_name_out")
+    loaded, ours = _part(about, "model_from_pretrained_kwargs"), _part(about, "rsae")  # which `save_sae` adds
+    trained = _part(about, "training_architecture_details")
+    kinds = [config.get("architecture"), about.get("training_architecture"), Path(source).name]
+    dtype = loaded.get("dtype") or loaded.get("torch_dtype") or ours.get("model_dtype")
     return described(
         "sae-lens",
         source,
         config,
-        hook=about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point"),
+        hook=f"{hook} -> {to}" if hook and to else hook,
         model=about.get("model_name"),
         context_length=about.get("context_size"),
         prepend_bos=about.get("prepend_bos"),
+        centred=True if loaded.get("center_writing_weights") is True else None,
+        batch_k=trained.get("k") if about.get("training_architecture") in _BATCHTOPK else None,
+        model_dtype=dtype.removeprefix("torch.") if isinstance(dtype, str) else None,
+        l0=about.get("l0", ours.get("l0")),
+        explained_variance=next((part[name] for name in _EXPLAINED for part in (about, ours) if name in part), None),
+        nested=any("matryoshka" in str(kind).lower() for kind in kinds) or ours.get("nested") or None,
         inputs_scaled_outside=outside if outside in _SCALED_OUTSIDE else None,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,15 +13,16 @@ from typing import Any
 from rsae.evaluation.comparison import Comparison
 from rsae.evaluation.metrics import Metric
 from rsae.report import pictures
+from rsae.report.decision import decision
+from rsae.report.latents import of_latents
 from rsae.report.question import Question
+from rsae.report.rate import rate
 from rsae.report.rows import read_columns, rows_of
 from rsae.report.wording import COLUMNS, LABELS, judged, number, percent, shown, spoken
 
 __all__ = ["EVIDENCE", "render"]
 
-EVIDENCE = ("attribution", "certificates", "histograms", "probing", "continuity", "frontier")
-FIRST = 20  # latents that changed most, listed before all others
-GROUP = 100
+EVIDENCE = ("attribution", "certificates", "histograms", "probing", "continuity", "latents", "frontier")
 
 
 def render(tree: Mapping[str, Any]) -> str:
@@ -33,6 +36,7 @@ def render(tree: Mapping[str, Any]) -> str:
         loader=jinja2.PackageLoader("rsae.report"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"cell": _cell, "percent": percent, "name": spoken, "number": number}
+    script = environment.get_template("search.js").render()
     return environment.get_template("report.html").render(
         report=report,
         asked=asked,
@@ -43,7 +47,11 @@ def render(tree: Mapping[str, Any]) -> str:
         steps={metric: [_step(step, part) for step in part["steps"]] for metric, part in report["attribution"].items()},
         comparisons=[_comparison(found) for found in asked.comparisons],
         certificates={name: _certificate(entry) for name, entry in report["certificates"].items()},
-        continuity=_continuity(report["continuity"]),
+        continuity=of_latents(report["continuity"], report["latents"]),
+        decision=decision(asked, report["attribution"]),
+        rate=rate(asked),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         question=_flat({name: entry for name, entry in report["question"].items() if name != "comparisons"}),
         pictures=pictures.of_report(report),
     )
@@ -113,43 +121,6 @@ def _certificate(entry: Mapping[str, Any]) -> dict[str, Any]:
     rest = dict(entry)
     first = {name: str(rest.pop(name, "")) for name in ("sentence", "status", "hash")}
     return {**first, "pairs": _flat(rest)}
-
-
-def _continuity(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Counts, quantiles and the latents in the order in which the page lists them."""
-    if not found:
-        return {}
-    latents, contexts = found["latents"], found["contexts"]
-    rows = [
-        {"latent": i, "contexts": contexts.get(str(i), []), **{name: values[i] for name, values in latents.items()}}
-        for i in range(len(latents["cosine"]))
-    ]
-    ratio = [
-        after / before
-        for before, after in zip(latents["rate_before"], latents["rate_after"], strict=True)
-        if before and after is not None
-    ]
-    return {
-        **found,
-        "count": len(rows),
-        "silent_before": sum(rate == 0 for rate in latents["rate_before"]),
-        "silent_after": sum(rate == 0 for rate in latents["rate_after"]),
-        "quantiles": [
-            ("cosine of decoder rows", [number(v) for v in _quantiles(latents["cosine"])]),
-            ("overlap of strongest tokens", [percent(v) for v in _quantiles(latents["overlap"])]),
-            ("firing rate after / before", [number(v) for v in _quantiles(ratio)]),
-        ],
-        "first": [rows[i] for i in found["order"][:FIRST]],
-        "groups": [rows[start : start + GROUP] for start in range(0, len(rows), GROUP)],
-    }
-
-
-def _quantiles(values: Sequence[float | None]) -> list[float]:
-    """Minimum, 5%, median, 95% and maximum."""
-    ordered = sorted(value for value in values if value is not None)
-    if not ordered:
-        return [math.nan] * 5
-    return [ordered[round(share * (len(ordered) - 1))] for share in (0.0, 0.05, 0.5, 0.95, 1.0)]
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rsae.report.wording import spoken
 
-__all__ = ["COLOURS", "Picture", "draw_frontier", "of_report", "svg"]
+__all__ = [
+    "COLOURS",
+    "Drawing",
+    "Picture",
+    "draw_frontier",
+    "drawings",
+    "drawn",
+    "figure",
+    "of_report",
+    "smoothed",
+    "svg",
+]
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 COLOURS = {
@@ -30,6 +41,8 @@ FRONTIER_CAPTIONS = {
     "mse": "MSE against L0 at several sparsities, on held-out vectors; lower and further left is better.",
     "delta_ce": "What splicing costs in cross-entropy against L0; lower and further left is better.",
 }
+_ROOM = 0.2  # of the largest L0: an axis shows at least so much of it
+_SMOOTHING = 5  # entries of a history, of about fifty: the mean lags by as many
 _MARKERS = {"teacher": "s", "initialised": "x", "upgraded": "o", "control": "D"}
 
 
@@ -41,21 +54,56 @@ class Picture:
     caption: str
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A picture to be drawn by ``draw(axes, *data)``: the part of the page that it belongs to, and what it shows."""
+
+    part: str
+    caption: str
+    draw: Callable[..., None]
+    data: tuple[Any, ...]
+
+
 def of_report(tree: Mapping[str, Any]) -> dict[str, list[Picture]]:
     """The pictures for which a report's tree has data, by part of the page."""
     parts: dict[str, list[Picture]] = {"attribution": [], "columns": [], "frontier": [], "curve": []}
+    for drawing in drawings(tree):
+        parts[drawing.part].append(drawn(drawing))
+    return parts
+
+
+def drawn(drawing: Drawing) -> Picture:
+    """A drawing as an image inside a data address."""
+    image = base64.b64encode(svg(drawing.draw, *drawing.data).encode()).decode("ascii")
+    return Picture("data:image/svg+xml;base64," + image, drawing.caption)
+
+
+def figure(tree: Mapping[str, Any]) -> Any:
+    """A matplotlib figure of what a report says first: where the gain comes from, and MSE against L0.
+
+    Raises ValueError for a report without numbers to draw.
+    """
+    from matplotlib.figure import Figure
+
+    found = [drawing for drawing in drawings(tree) if drawing.part in ("attribution", "columns")][:2]
+    if not found:
+        raise ValueError("this report has neither steps nor columns with MSE and L0, so there is nothing to plot")
+    figure = Figure(figsize=(5.6 * len(found), 4.0), layout="constrained")
+    for axes, drawing in zip(figure.subplots(1, len(found), squeeze=False)[0], found, strict=True):
+        _plain(axes)
+        drawing.draw(axes, *drawing.data)
+    return figure
+
+
+def drawings(tree: Mapping[str, Any]) -> Iterator[Drawing]:
+    """What there is to draw of a report's tree, in the order of the page."""
     frontier, histograms = tree.get("frontier", {}), tree.get("histograms", {})
-
-    def add(part: str, caption: str, draw: Callable[..., None], *data: Any) -> None:
-        image = base64.b64encode(svg(draw, *data).encode()).decode("ascii")
-        parts[part].append(Picture("data:image/svg+xml;base64," + image, caption))
-
     if (found := tree.get("attribution", {}).get("mse")) and found["steps"]:
         caption = (
             "MSE on held-out vectors from the teacher to the upgraded SAE, one change a step, all at the same L0. Grey "
             "with a dot: the 95% interval of the step (the thin line) holds zero. The axis need not begin at 0."
         )
-        add("attribution", caption, _draw_waterfall, found)
+        yield Drawing("attribution", caption, _draw_waterfall, (found,))
     points = {
         name: (column["l0"]["value"], column["mse"]["value"])
         for name, column in tree["columns"].items()
@@ -63,14 +111,17 @@ def of_report(tree: Mapping[str, Any]) -> dict[str, list[Picture]]:
     }
     if points:
         caption = "MSE against L0 on held-out vectors, one point a column; lower and further left is better."
-        add("columns", caption, _draw_columns, points)
+        yield Drawing("columns", caption, _draw_columns, (points,))
     histories = {name: entry for name, entry in tree["curves"].items() if isinstance(entry, list | tuple) and entry}
     if histories:
-        caption = "Squared error of single training batches while fine-tuning; the same batches in every arm."
-        add("columns", caption, _draw_training, histories)
+        caption = (
+            "Squared error of single training batches while fine-tuning (faint) and its running mean (lines); the same "
+            "batches in every arm."
+        )
+        yield Drawing("columns", caption, _draw_training, (histories,))
     for metric in ("mse", "delta_ce"):
         if any(metric in point for series in frontier.get("series", []) for point in series["points"]):
-            add("frontier", FRONTIER_CAPTIONS[metric], draw_frontier, frontier["series"], metric)
+            yield Drawing("frontier", FRONTIER_CAPTIONS[metric], draw_frontier, (frontier["series"], metric))
     activation = tree["curves"].get("activation") or {}
     if activation.get("ratio"):
         caption = (
@@ -80,14 +131,13 @@ def of_report(tree: Mapping[str, Any]) -> dict[str, list[Picture]]:
         shares = histograms.get("ratio")
         if shares and max(shares["after"]) < _CERTAIN:
             caption += " Behind it (right): where the codes of held-out tokens lie."
-        add("curve", caption, _draw_activation, activation, shares)
+        yield Drawing("curve", caption, _draw_activation, (activation, shares))
     if activation.get("pre_activation"):
         caption = "The code of a pre-activation, before and after fine-tuning; it is exactly 0 nearly nowhere."
-        add("curve", caption, _draw_activation, activation)
+        yield Drawing("curve", caption, _draw_activation, (activation,))
     if histograms:
         caption = "Pre-activations of the codes that are not 0, on held-out tokens, before and after fine-tuning."
-        add("curve", caption, _draw_histogram, histograms["pre_activation"], "pre-activation")
-    return parts
+        yield Drawing("curve", caption, _draw_histogram, (histograms["pre_activation"], "pre-activation"))
 
 
 def _draw_waterfall(axes: Any, found: Mapping[str, Any]) -> None:
@@ -123,10 +173,10 @@ def _draw_columns(axes: Any, points: Mapping[str, tuple[float, float]]) -> None:
         marker = _MARKERS.get(name, "v")
         axes.plot([l0], [mse], marker, color=_colour(name, index), label=spoken(name), markersize=8)
     axes.set(xlabel="L0 (codes that are not 0, a token)", ylabel="MSE (summed over dimensions)")
-    width = max(l0 for l0, _ in points.values()) - min(l0 for l0, _ in points.values())
-    if width < 0.1:  # equal L0 is the usual case: without room the axis would show rounding
-        middle = sum(l0 for l0, _ in points.values()) / len(points)
-        axes.set_xlim(middle - 1, middle + 1)
+    least, most = min(l0 for l0, _ in points.values()), max(l0 for l0, _ in points.values())
+    room = max(1.0, _ROOM * most)
+    if most - least < room:  # equal L0 is the usual case: without room the axis would blow up its rounding
+        axes.set_xlim((least + most - room) / 2, (least + most + room) / 2)
     axes.ticklabel_format(useOffset=False)
     axes.legend(frameon=False)
 
@@ -146,6 +196,9 @@ def draw_frontier(axes: Any, series: Sequence[Mapping[str, Any]], metric: str) -
         values += [value for point in points for value in point]
     if values and min(values) > 0:
         axes.set(xscale="log", yscale="log")
+        levels = [point["l0"] for entry in series for point in entry["points"]]
+        if max(levels) < (1 + _ROOM) * min(levels):
+            axes.set_xlim(min(levels) / (1 + _ROOM), max(levels) * (1 + _ROOM))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter("{x:.3g}")
             axis.set_minor_formatter("{x:.3g}")
@@ -198,10 +251,25 @@ def _draw_training(axes: Any, histories: Mapping[str, Sequence[Mapping[str, floa
         arm = name.split(",")[0]
         steps, losses = [entry["step"] for entry in history], [entry["loss"] for entry in history]
         label = None if arm in seen else spoken(arm)
-        axes.plot(steps, losses, color=_colour(arm, arms.index(arm)), linewidth=1.2, label=label)
+        colour = _colour(arm, arms.index(arm))
+        axes.plot(steps, losses, color=colour, linewidth=0.8, alpha=0.25)
+        axes.plot(steps, smoothed(losses), color=colour, linewidth=1.4, label=label)
         seen.add(arm)
     axes.set(xlabel="step", ylabel="squared error of a batch")
     axes.legend(frameon=False)
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """The exponentially weighted mean of the values so far, its weights divided by their sum: no start at zero.
+
+    >>> smoothed([2.0, 2.0, 2.0])
+    [2.0, 2.0, 2.0]
+    """
+    keep, total, weight, means = 1 - 1 / _SMOOTHING, 0.0, 0.0, []
+    for value in values:
+        total, weight = keep * total + value, keep * weight + 1
+        means.append(total / weight)
+    return means
 
 
 def _colour(name: str, index: int) -> str:
@@ -216,9 +284,13 @@ def svg(draw: Callable[..., None], *data: Any) -> str:
     with matplotlib.rc_context({"svg.hashsalt": "rsae", "svg.fonttype": "path", "font.size": 11}):
         figure = Figure(figsize=(5.6, 4.0), layout="constrained")
         axes = figure.subplots()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.25)
+        _plain(axes)
         draw(axes, *data)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue().decode("utf-8")
+
+
+def _plain(axes: Any) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)

@@ -20,8 +20,8 @@ class Question:
     """Everything needed to run an upgrade again, and the paired comparisons that answered it.
 
     The defaults are what a report says that lacks an entry. ``recipes`` have the steps that each arm was trained for;
-    ``tuning`` is the tree of a `Tuning`; ``threads`` are those of torch; ``seconds`` are of a cell that a study ran in
-    one piece.
+    ``tuning`` is the tree of a `Tuning`; ``returned`` is the column of the SAE that was returned, ``"upgraded"`` or
+    ``"initialised"``; ``threads`` are those of torch; ``seconds`` are of a cell that a study ran in one piece.
     """
 
     sae: str = ""
@@ -46,6 +46,7 @@ class Question:
     command: str = ""
     comparisons: tuple[Comparison, ...] = ()
     tuning: Mapping[str, Any] | None = None
+    returned: str = ""
     seconds: float | None = None
     threads: int | None = None
 

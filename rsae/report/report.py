@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rsae.evaluation.metrics import Metrics
-from rsae.report import page
+from rsae.report import page, pictures
+from rsae.report.cell import cell, frame
+from rsae.report.decision import decision
 from rsae.report.question import Question
 from rsae.report.rows import Row, read_columns, rows_of
 from rsae.storage.writing import plain, write_json, write_text
@@ -28,7 +30,8 @@ class Report:
     ``curves`` holds the history of each trained arm and, under ``"activation"``, the learned curve. The rest are trees
     of plain values, empty where nothing of the kind was done: what each arm adds, by metric (``attribution``, see
     `rsae.evaluation.attribution`), what was proved (``certificates``), histograms of
-    pre-activations and codes, sparse probing, feature continuity, and a frontier over several sparsities.
+    pre-activations and codes, sparse probing, feature continuity, what each latent is about (``latents``), and a
+    frontier over several sparsities.
 
     >>> from rsae.evaluation.metrics import Metric
     >>> mse = Metric(1.25, "squared error")
@@ -46,6 +49,7 @@ class Report:
     histograms: Mapping[str, Any] = field(default_factory=dict)
     probing: Mapping[str, Any] = field(default_factory=dict)
     continuity: Mapping[str, Any] = field(default_factory=dict)
+    latents: Mapping[str, Any] = field(default_factory=dict)
     frontier: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,6 +65,11 @@ class Report:
         """
         first = next(iter(self.attribution.values()), None)
         return "" if first is None else str(first["advised"])
+
+    @property
+    def decision(self) -> str:
+        """One sentence: use the upgraded SAE or keep the teacher, and why; empty where nothing was compared."""
+        return decision(self.asked, self.attribution)
 
     def rows(self) -> list[Row]:
         """The metrics that any column has, the usual ones first."""
@@ -82,8 +91,20 @@ class Report:
         return {name: plain(part) for name, part in tree.items()}
 
     def to_html(self) -> str:
-        """One page that needs neither a network nor JavaScript; pictures are inside it (needs matplotlib, jinja2)."""
+        """One page that needs no network, and a script only to search; needs matplotlib and jinja2."""
         return page.render(self.to_json())
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row a metric and a column for each of the report's; ImportError without pandas."""
+        return frame(list(self.columns), self.rows())
+
+    def plot(self) -> Any:
+        """A matplotlib figure: where the gain comes from, and MSE against L0; ValueError where there is neither."""
+        return pictures.figure(self.to_json())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: decision, verdict, the main metrics and one picture."""
+        return cell(self.to_json(), self.decision, list(self.columns), self.rows())
 
     def save(self, directory: str | Path) -> None:
         """Write ``report.json`` and ``report.html`` into a directory, each in one step, so that neither is ever half.

@@ -26,7 +26,8 @@ class Row:
 def rows_of(columns: Mapping[str, Metrics]) -> list[Row]:
     """The metrics that any column has, the usual ones first."""
     present = {name for column in columns.values() for name in column}
-    names = [name for name in LABELS if name in present] + sorted(present - set(LABELS))
+    others = sorted(present - set(LABELS), key=lambda name: (len(name), name))  # mse_first_32 before mse_first_128
+    names = [name for name in LABELS if name in present] + others
     rows = []
     for name in names:
         metrics = tuple(column.get(name) for column in columns.values())

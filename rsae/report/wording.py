@@ -78,7 +78,8 @@ def shown(metric: Metric | None, name: str = "") -> str:
         text = f"{metric.value:.4f}"
     else:
         text = f"{metric.value:#.4g}"
-    return f"{text} ± {metric.standard_error:.2g}" if metric.standard_error else text
+    error = metric.standard_error
+    return f"{text} ± {error:.2g}" if error and math.isfinite(error) else text
 
 
 def spoken(name: str) -> str:
@@ -106,5 +107,5 @@ def number(value: float | None) -> str:
 
 def judged(name: str, difference: float) -> str:
     """Whether a metric that differs so is better or worse; nothing where neither direction is."""
-    sign = DIRECTION.get(name, 0) * difference
+    sign = DIRECTION.get("mse" if name.startswith("mse_first_") else name, 0) * difference
     return "better" if sign > 0 else "worse" if sign < 0 else ""

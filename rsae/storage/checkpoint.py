@@ -24,6 +24,9 @@ from rsae.storage.writing import new_file
 __all__ = ["Checkpoint", "State", "fingerprint", "free_directory", "unfinished"]
 
 
+_REFUSED = "refused"  # the state of a run that was refused before it had trained anything
+
+
 class State(NamedTuple):
     """What one step of a run left: tensors by name, and plain values."""
 
@@ -63,8 +66,11 @@ class Checkpoint:
             for path in self.folder.glob(".*.part"):  # a kill in the middle of a write
                 path.unlink()
 
-    def agree(self, name: str, question: Mapping[str, Any]) -> None:
+    def agree(self, name: str, question: Mapping[str, Any], *, whole: bool = False) -> None:
         """Go on only with states of this question; asked before any of them is read.
+
+        ``whole``: it is the question of everything in the folder, so that nothing of another one stays there. What a
+        refused run left, which has trained nothing, gives way to the next question; the same one goes on with it.
 
         Raises
         ------
@@ -76,30 +82,41 @@ class Checkpoint:
         if known is not None and known.values != wanted:
             held = known.values
             different = ", ".join(sorted(k for k in held.keys() | wanted.keys() if held.get(k) != wanted.get(k)))
-            if not self.discard:
+            if not self.discard and not self._path(_REFUSED).is_file():
                 raise ValueError(
                     f"{self.folder} holds an unfinished run that differs in: {different}. Give its own arguments to "
                     "end it, another folder, or --overwrite (overwrite=True) to begin anew"
                 )
             ranks.meet()
             if ranks.rank() == 0:
-                for path in self.folder.glob("*.state"):
-                    if not path.name.startswith("question-"):
-                        path.unlink()
+                self._clear(whole)
         ranks.meet()
         self.save(f"question {name}", {}, **wanted)
+        if ranks.rank() == 0:
+            self._path(_REFUSED).unlink(missing_ok=True)
+
+    def _clear(self, whole: bool) -> None:
+        """Remove the states, but no questions; or, whole, all there is."""
+        for path in self.folder.iterdir():
+            if path.is_dir() and whole:
+                shutil.rmtree(path)
+            elif path.suffix == ".state" and (whole or not path.name.startswith("question-")):
+                path.unlink()
 
     def __enter__(self) -> "Checkpoint":
         return self
 
-    def __exit__(self, kind: object, *error: object) -> None:
-        """After an exception, leave nothing behind where no work has been done yet."""
-        if kind is None or ranks.count() > 1:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """After an exception, leave nothing behind where no work has been done yet, and nothing that is in the way."""
+        if kind is None:
             return
-        if all(path.name.startswith("question-") for path in self.folder.iterdir()):
+        left = [path for path in self.folder.iterdir() if not path.name.startswith("question-")]
+        if not left and ranks.count() == 1:
             shutil.rmtree(self.folder)
             if not any(self.folder.parent.iterdir()):
                 self.folder.parent.rmdir()
+        elif issubclass(kind, Exception) and all(path.suffix != ".state" for path in left):
+            self.save(_REFUSED, {})
 
     def load(self, name: str) -> State | None:
         """The state saved last under a name, or None.  Raises ValueError for a file that is not one."""

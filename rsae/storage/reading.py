@@ -1,6 +1,7 @@
 """Files of others, read safely: sizes are checked against the file before memory is taken, and nothing is executed."""
 
 import json
+import re
 import stat
 import warnings
 import zipfile
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["read_json", "read_npz", "read_safetensors", "read_torch", "regular_file"]
+__all__ = ["read_json", "read_npz", "read_safetensors", "read_torch", "regular_file", "torch_value"]
 
 _JSON_LIMIT = 4 * 2**20  # published configurations are a few kilobytes
 _HOLES_FROM = 256 * 2**20
@@ -109,10 +110,19 @@ def read_torch(path: Path) -> dict[str, Any]:
 
     Archives whose entries are compressed or larger than the file are refused, and tensors larger than their storage.
     """
+    value = torch_value(path)
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds a {type(value).__name__}, not a mapping of names to weights")
+    return value
+
+
+def torch_value(path: Path, mapped: bool = False) -> Any:
+    """What a ``torch.save`` file holds, read as `read_torch` does; ``mapped``: tensors stay on the disk until used."""
     regular_file(path)
     size = path.stat().st_size
+    archive_of_tensors = zipfile.is_zipfile(path)
     try:
-        if zipfile.is_zipfile(path):
+        if archive_of_tensors:
             with zipfile.ZipFile(path) as archive:
                 _check_names(path, archive)
                 for entry in archive.infolist():
@@ -122,14 +132,21 @@ def read_torch(path: Path) -> dict[str, Any]:
             raise ValueError("it is neither an archive nor a pickle")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old files warn about storage classes; there is nothing a caller could do
-            value = torch.load(path, map_location="cpu", weights_only=True)
+            value = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and archive_of_tensors)
     except Exception as error:  # a corrupt pickle can raise any exception there is
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f"{path} cannot be read safely as a torch file of plain weights: {reason}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} holds a {type(value).__name__}, not a mapping of names to weights")
+        raise ValueError(f"{path} cannot be read safely as a torch file of plain weights: {_reason(error)}") from None
     _check_tensors(value, path, size)
     return value
+
+
+def _reason(error: Exception) -> str:
+    """Why torch does not read a file, in its words: but never its advice, which is to read it unsafely."""
+    text = " ".join(str(error).split())
+    if found := re.search(r"GLOBAL (\S+) (?:was|whose)", text):
+        return f"it holds more than weights, the object {found[1]}, and what is not weights is never made"
+    if "weights_only" in text:
+        return "it is no pickle of tensors, numbers and strings alone"
+    return text[:200] or type(error).__name__
 
 
 def _starts_with(path: Path, mark: bytes) -> bool:

@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from rsae import ranks
 from rsae.data.states import HiddenStates
 from rsae.hosts.splicing import Passage, Splicing
+from rsae.progress import Progress, Whom, asked, told
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
 from rsae.training.l0 import match_l0, mean_l0
@@ -19,23 +19,9 @@ from rsae.training.passes import choose_pass
 from rsae.training.prefetch import fetched
 from rsae.training.recipe import Recipe, check_trainable, recipe_for
 from rsae.training.step import Training
-from rsae.training.units import input_scale, rescaled, working_copy
+from rsae.training.units import input_scale, of_target, rescaled, working_copy
 
-__all__ = ["Progress", "finetune", "started", "stepping"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One event of a training run: what is being trained, how far it is, its loss (squared error) and L0, how many
-    seconds are left, and how many of torch's threads it takes."""
-
-    arm: str
-    step: int
-    steps: int
-    loss: float
-    l0: float
-    seconds_left: float
-    threads: int = 1
+__all__ = ["finetune", "started", "stepping"]
 
 
 def finetune(
@@ -48,7 +34,7 @@ def finetune(
     target_l0: float | None = None,
     device: str | torch.device = "cpu",
     arm: str = "sae",
-    progress: Callable[[Progress], None] | None = None,
+    progress: Whom = True,
     curve: list[dict[str, float]] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> SparseAutoencoder:
@@ -60,8 +46,8 @@ def finetune(
     ``seed`` alone, so two arms with the same two see the same data. Deterministic on one machine. A recipe with a
     ``kl_share`` ends with a stage whose loss also holds the divergence of the host's predictions (`Recipe`).
 
-    ``progress`` is called about fifty times; ``curve`` collects (step, loss, l0) at the same moments. With a
-    ``checkpoint`` the training of ``arm`` goes on where it was, and ends with the same bits.
+    ``progress`` (as in `upgrade`) is told about fifty times; ``curve`` collects (step, loss, l0) at the same moments.
+    With a ``checkpoint`` the training of ``arm`` goes on where it was, and ends with the same bits.
 
     Raises
     ------
@@ -69,6 +55,7 @@ def finetune(
         for a width that does not fit, fewer vectors than a batch, steps below 1, an L0 target out of range, or a KL
         stage on hidden states without a language model.
     """
+    asked(progress)
     recipe = recipe or recipe_for(sae)
     steps = recipe.steps if steps is None else steps
     check_trainable(sae, hidden_states, steps, recipe)
@@ -85,22 +72,25 @@ def finetune(
         training.restore(kept.tensors, kept.values["step"])
         history = kept.values["history"]
     began, first = time.monotonic(), training.done
-    for error, l0 in stepping(training, scale, hidden_states, recipe.batch_size, seed, steps):
-        done = training.done
-        if done % max(1, steps // 50) == 0 or done == steps:
-            found = ranks.mean(torch.stack([error, l0])).tolist()
-            if not math.isfinite(found[0]):
-                raise ValueError(
-                    f"training diverged at step {done} of {steps}: the loss is {found[0]}; "
-                    f"try a learning rate below {recipe.learning_rate:g}"
+    with told(progress, lambda bars: bars.training) as tell:
+        for error, l0 in stepping(training, scale, hidden_states, recipe.batch_size, seed, steps):
+            done = training.done
+            if done % max(1, steps // 50) == 0 or done == steps:
+                found = ranks.mean(torch.stack([error, l0])).tolist()
+                if not math.isfinite(found[0]):
+                    raise ValueError(
+                        f"training diverged at step {done} of {steps}: the loss is {found[0]}; "
+                        f"try a learning rate below {recipe.learning_rate:g}"
+                    )
+                left = (time.monotonic() - began) / (done - first) * (steps - done)
+                event = Progress(
+                    arm, done, steps, found[0] * of_target(scale) ** 2, found[1], left, torch.get_num_threads()
                 )
-            left = (time.monotonic() - began) / (done - first) * (steps - done)
-            event = Progress(arm, done, steps, found[0] * scale**2, found[1], left, torch.get_num_threads())
-            history.append({"step": event.step, "loss": event.loss, "l0": event.l0})
-            if progress is not None:
-                progress(event)
-        if checkpoint is not None and (done % checkpoint.every == 0 or done == steps):
-            checkpoint.save(arm, training.state(), step=done, history=history)
+                history.append({"step": event.step, "loss": event.loss, "l0": event.l0})
+                if tell is not None:
+                    tell(event)
+            if checkpoint is not None and (done % checkpoint.every == 0 or done == steps):
+                checkpoint.save(arm, training.state(), step=done, history=history)
     if curve is not None:
         curve.extend(history)
     training.forward.finish(work)
@@ -109,7 +99,7 @@ def finetune(
 
 def started(
     sae: SparseAutoencoder, recipe: Recipe, calibration: Tensor, target_l0: float, steps: int
-) -> tuple[Training, float]:
+) -> tuple[Training, float | Tensor]:
     """The training of a copy of an SAE, before its first step, and the scale of its inputs."""
     scale = input_scale(sae, calibration)
     work = working_copy(sae, scale)
@@ -118,7 +108,7 @@ def started(
 
 
 def stepping(
-    training: Training, scale: float, hidden_states: HiddenStates, batch_size: int, seed: int, steps: int
+    training: Training, scale: float | Tensor, hidden_states: HiddenStates, batch_size: int, seed: int, steps: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Take the steps that are left, of this rank's parts of the batches; the squared error and L0 of each."""
     place = training.sae.W_enc.device  # with its number, which a thread that fetches does not know
@@ -132,7 +122,7 @@ def stepping(
 
 
 def _with_divergence(
-    training: Training, scale: float, hidden_states: HiddenStates, seed: int, steps: int
+    training: Training, scale: float | Tensor, hidden_states: HiddenStates, seed: int, steps: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The steps of the KL stage: on whole contexts, which the model reads clean once, and once with the arm's SAE."""
     assert hidden_states.host is not None
@@ -142,12 +132,13 @@ def _with_divergence(
         passage = splicing.passage(contexts)
         inputs, shift, unit = training.sae.conventions.normalised(passage.vectors.to(place))
         inputs = inputs / scale
-        yield training.step(inputs, partial(_divergence, passage, inputs, shift, scale * unit))
+        target = training.sae.target(inputs)
+        yield training.step(inputs, partial(_divergence, passage, target, shift, of_target(scale) * unit))
 
 
 def _divergence(
-    passage: Passage, inputs: Tensor, shift: Tensor | float, unit: Tensor | float, left: Tensor
+    passage: Passage, target: Tensor, shift: Tensor | float, unit: Tensor | float, left: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The divergence where so much is left of inputs [n, d_in] in units of training, and its gradient for that."""
-    found, slope = passage.divergence((inputs - left) * unit + shift)
+    """The divergence where so much is left of a target [n, d_out] in units of training, and its gradient for that."""
+    found, slope = passage.divergence((target - left) * unit + shift)
     return found, -unit * slope

@@ -8,7 +8,7 @@ from torch import Tensor
 from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
 
-__all__ = ["L0Controller", "match_l0", "mean_l0"]
+__all__ = ["L0Controller", "level", "match_l0", "mean_l0"]
 
 
 class L0Controller:
@@ -51,9 +51,9 @@ def match_l0(sae: SparseAutoencoder, x: Tensor, target: float, rounds: int = 5) 
     for _ in range(rounds):
         if sae.threshold is not None:
             # Not below zero: where fewer entries are positive than wanted, all of them is what can be had.
-            sae.threshold.mul_(max(_quantile(sae, x, wanted), 1e-6))
+            sae.threshold.mul_(max(level(sae, x, wanted), 1e-6))
         else:
-            sae.b_enc.sub_(_quantile(sae, x, wanted))
+            sae.b_enc.sub_(level(sae, x, wanted))
         if (sae.activation is None or sae.dense) and sae.refine in ("none", "gain"):
             break
         found = mean_l0(sae, x)
@@ -63,7 +63,7 @@ def match_l0(sae: SparseAutoencoder, x: Tensor, target: float, rounds: int = 5) 
     return sae
 
 
-def _quantile(sae: SparseAutoencoder, x: Tensor, target: float) -> float:
+def level(sae: SparseAutoencoder, x: Tensor, target: float) -> float:
     """The level of ``h / theta`` (ReLU: of h) that ``target`` entries a token exceed."""
     margins, keep = [], math.ceil(1.0 + 3.0 * target)
     for chunk in sae.chunks(x):
@@ -72,8 +72,8 @@ def _quantile(sae: SparseAutoencoder, x: Tensor, target: float) -> float:
             h = h / sae.threshold.clamp_min(1e-12)
         # Only the largest entries of the chunk can be near the level: three times the target leaves room enough.
         margins.append(h.flatten().topk(min(h.numel(), keep * len(chunk))).values)
-    level = torch.cat(margins)
-    count = min(max(round(target * len(x)), 1), len(level) - 1)
+    largest = torch.cat(margins)
+    count = min(max(round(target * len(x)), 1), len(largest) - 1)
     # Between the last entry that stays and the first that goes.
-    kept, dropped = level.topk(count + 1).values[-2:].tolist()
+    kept, dropped = largest.topk(count + 1).values[-2:].tolist()
     return (kept + dropped) / 2

@@ -1,6 +1,7 @@
 """The forward pass of training for each kind of support, with the penalty that holds L0 there."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import corrected, least_squares_gain
 from rsae.training.active import Active, active_above, active_jump, active_kept, batch_level, sparse_topk
-from rsae.training.entries import broadcast, decode, dots, encode
+from rsae.training.entries import Places, broadcast, decode, dots, encode
 from rsae.training.l0 import L0Controller
 from rsae.training.revival import Revival
 
@@ -18,8 +19,9 @@ __all__ = ["Outcome", "Pass", "choose_pass"]
 
 
 class Outcome(NamedTuple):
-    """What a pass over inputs [batch, d_in] gives: the squared error (sum over d_in, mean over the batch), mean L0,
-    the penalty, if any, and what the reconstruction leaves, ``x - x_hat`` [batch, d_in]."""
+    """What a pass over inputs [batch, d_in] gives: the squared error (sum over d_in, mean over the batch, and over the
+    prefixes of a nested SAE), mean L0, the penalty, if any, and what is left, ``x - x_hat`` [batch, d_in]; of a
+    transcoder's rows, of the target [batch, d_out]."""
 
     error: Tensor
     l0: Tensor
@@ -129,7 +131,7 @@ class L1Pass(Pass):
         h = _encoded(sae, x)
         active = active_above(h, h.new_zeros(()), sae.activation, sae.size(x))
         image = decode(active.codes, active.places, sae.W_dec)
-        target = x - sae.b_dec
+        target = sae.wanted(x)
         total = active.codes.sum() / len(x)
         if self.controller is None:
             # At the optimum of a teacher trained with L1, scaling all codes changes the loss by nothing.
@@ -169,6 +171,10 @@ class DensePass(Pass):
         total = codes.abs().sum(1).mean()
         left = x - sae.decode(codes)
         error = left.square().sum(1).mean()
+        if sae.prefixes:
+            rows, target = sae.W_dec, x - sae.b_dec
+            inner = [target - codes[:, :width] @ rows[:width] for width in sae.prefixes[:-1]]
+            error = _mean_over_prefixes(error, inner)
         l0 = (codes.detach().abs() > sae.tolerance).sum() / len(x)
         if self.controller is None:
             start, size = ranks.mean(torch.stack([0.05 * error, total]))
@@ -178,19 +184,27 @@ class DensePass(Pass):
 
 def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
     """The pre-activations of an SAE whose norms are folded; their backward pass takes sparse gradients, x gets none."""
-    return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None)
+    return encode(
+        sae.read(x).contiguous(), sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None
+    )
 
 
 def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Squared error, and what is left, after the SAE's refinement, if it has one."""
-    target = x - sae.b_dec
-    image = decode(active.codes, active.places, sae.W_dec) if image is None else image
+    """Squared error, and what is left, after the SAE's refinement, if it has one.
+
+    Of a nested SAE the error is the mean over its prefixes; what is left is left by all latents.
+    """
+    target, codes = sae.wanted(x), active.codes
+    image = decode(codes, active.places, sae.W_dec) if image is None else image
     if sae.refine == "gain":
-        image = image * least_squares_gain(target, image)
+        gain = least_squares_gain(target, image)
+        image = image * gain
+        if sae.prefixes:
+            codes = codes * broadcast(gain[:, 0], active.places)
     elif sae.refine != "none":
         assert sae.residual_step is not None
-        _, image = corrected(
-            active.codes,
+        codes, image = corrected(
+            codes,
             image,
             target,
             steps=sae.residual_step,
@@ -200,4 +214,23 @@ def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | No
             spread=lambda each: broadcast(each[:, 0], active.places),
         )
     left = target - image
-    return left.square().sum(1).mean(), left
+    error = left.square().sum(1).mean()
+    if not sae.prefixes:
+        return error, left
+    inner = [target - _of_first(width, sae, codes, active.places) for width in sae.prefixes[:-1]]
+    return _mean_over_prefixes(error, inner), left
+
+
+def _of_first(width: int, sae: SparseAutoencoder, codes: Tensor, places: Places) -> Tensor:
+    """What the first ``width`` latents alone decode to [batch, d_in]."""
+    inside = places.columns < width
+    kept = Places(places.rows[inside], places.columns[inside], places.size, width)
+    return decode(codes[inside], kept, sae.W_dec[:width])
+
+
+def _mean_over_prefixes(whole: Tensor, inner: Sequence[Tensor]) -> Tensor:
+    """The squared error of a nested SAE: that of all latents and those of what each prefix leaves, equally weighted.
+
+    A mean and not a sum: the same minimum, and a loss on the scale of the others.
+    """
+    return torch.stack([whole, *(left.square().sum(1).mean() for left in inner)]).mean()

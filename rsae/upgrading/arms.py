@@ -93,6 +93,8 @@ def arms_for(
     """
     if rate_factor is not None and not (rates.get("learning_rate") is None and 0 < rate_factor < math.inf):
         raise ValueError(f"rate_factor must be a positive number, without a learning_rate, not {rate_factor!r}")
+    if teacher.transcodes and (refine != "none" or any(name.endswith("_norm") for name in ablations)):
+        raise ValueError("refinements and the norm share read what is left of the target, unknown to a transcoder")
     relu, exact = teacher.family == "relu", not initialised.dense
     sparsity = "threshold" if relu and exact else "l1"
     ours = recipe_for(initialised, sparsity=sparsity, **rates)

@@ -15,8 +15,9 @@ import torch
 import rational_approx
 from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import Comparison
-from rsae.evaluation.continuity import Places, continuity, in_contexts, places
+from rsae.evaluation.continuity import Places, continuity, places
 from rsae.evaluation.histograms import histograms
+from rsae.evaluation.latents import LATENTS, PROMOTED, activity, contexts_of, promoted
 from rsae.evaluation.metrics import Metric, Metrics, evaluate
 from rsae.evaluation.probing import Task, sparse_probing
 from rsae.hosts.host import Host
@@ -62,7 +63,7 @@ def evidence(
     host: Host | None = None,
     tasks: Sequence[Task] = (),
 ) -> dict[str, dict[str, Any]]:
-    """Trees of plain values by name, as `Report` keeps them: histograms, continuity, and with tasks also probing.
+    """Trees of plain values by name, as `Report` keeps them: histograms, continuity, latents, with tasks probing.
 
     ``saes`` are the columns; the teacher is compared with ``"upgraded"``, latent by latent, on the host's
     held-out contexts, so that a reader sees the words; without a host on held-out vectors.
@@ -74,10 +75,16 @@ def evidence(
         none = hidden_states.held_out.new_empty(0)
         where = Places(hidden_states.held_out[:_VECTORS], none, none)
     found = continuity(saes["teacher"], saes["upgraded"], where.states, min(_TOP, len(where.states)))
-    contexts = in_contexts(found, where, host) if host is not None and readable else {}
+    fires = activity(saes["teacher"], saes["upgraded"], where.states, found)
+    shown = sorted(found.order()[:LATENTS].tolist())
+    contexts, words = {}, {}
+    if host is not None and readable:
+        contexts = contexts_of(saes["upgraded"], found, where, host, shown, fires.maximum)
+        words = promoted(saes["upgraded"], host, shown, float(where.states.norm(dim=1).mean()))
     parts = {
         "histograms": histograms(saes["initialised"], saes["upgraded"], where.states),
         "continuity": found.to_json(contexts, len(where.states)),
+        "latents": {**fires.to_json(shown), "promoted": words, "definition": PROMOTED},
     }
     if tasks:
         if host is None:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from rsae import ranks
 from rsae.data.states import HiddenStates
-from rsae.evaluation.comparison import token_errors
-from rsae.training.finetuning import Progress, started, stepping
+from rsae.evaluation.errors import token_errors
+from rsae.progress import Progress
+from rsae.training.finetuning import started, stepping
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.plan import Plan
 
@@ -21,7 +22,7 @@ __all__ = ["Pace", "pace_of", "seconds_a_step", "seconds_at_the_end", "steps_wit
 _WARM, _TIMED = 3, 12
 _LEAST, _LONG = 3, 1.0  # steps, and seconds: of slow steps a few are enough
 _RESERVE = 0.95
-_EVIDENCE = 4 * 16_384  # vectors through SAEs for histograms and continuity, at most
+_EVIDENCE = 8 * 16_384  # vectors through SAEs for histograms, continuity and latents, at most
 _PROOFS, _FILES = 0.5, 1.0  # exact proofs, and pictures, hang on nothing that grows; as measured, on one core of 2026
 
 

@@ -13,14 +13,15 @@ from rsae import ranks
 from rsae.data.states import HiddenStates
 from rsae.evaluation.attribution import Attribution, attribution
 from rsae.evaluation.certificates import certificates
-from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired, token_errors, verdict
+from rsae.evaluation.comparison import Comparison, Paired, mean_metrics, paired, verdict
+from rsae.evaluation.errors import prefix_errors, said_of_prefixes, trained_error
 from rsae.evaluation.metrics import Metrics
 from rsae.formats import save_sae
 from rsae.hosts.host import Host
+from rsae.progress import Progress, Whom, asked, told
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
-from rsae.training.finetuning import Progress
 from rsae.training.l0 import mean_l0
 from rsae.upgrading.checks import SLACK, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
@@ -48,6 +49,10 @@ class Upgrade:
         """Whether the SAE is the upgraded one, and the report's advice another than to keep the teacher."""
         return self.sae is self.arms.get("upgraded") and self.report.advised != "teacher"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the report."""
+        return self.report._repr_html_()
+
 
 @dataclass
 class _Runs:
@@ -65,7 +70,7 @@ def upgrade(
     sae: SparseAutoencoder | str | Path,
     hidden_states: HiddenStates | Any,
     *,
-    host: Host | None = None,
+    host: Host | Any = None,
     steps: int | None = None,
     time_budget: float | None = None,
     seed: int = 0,
@@ -73,7 +78,7 @@ def upgrade(
     device: str | torch.device = "auto",
     out: str | Path | None = None,
     overwrite: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Whom = True,
     settings: Settings = DEFAULT,
 ) -> Upgrade:
     """Replace a teacher's gate by a trainable rational, fine-tune the whole SAE, and compare with an equal control.
@@ -94,7 +99,8 @@ def upgrade(
     hidden_states:
         `HiddenStates`, or an array [n, d_in] whose last tenth is then held out.
     host:
-        The model for cross-entropies; default: the one the hidden states came from.
+        The model for cross-entropies; default: the one the hidden states came from. A model alone (Hugging Face's, a
+        TransformerLens one, an nnsight ``LanguageModel``) takes its place, at the same hook and on the same text.
     steps:
         Of each arm; default: those of `rsae.training.recipe.recipe_for`.
     time_budget:
@@ -103,6 +109,9 @@ def upgrade(
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
         called again with the same arguments, an upgrade goes on there from the last checkpoint, with as many threads
         as it began with, and ends with the same bits (on one machine).
+    progress:
+        True: bars in a terminal and a notebook, elsewhere a line every half minute; False: silence; a callable of a
+        `rsae.progress.Progress`, or a list of these.
     settings:
         Everything else, with the defaults that were measured: `Settings`.
 
@@ -112,6 +121,7 @@ def upgrade(
         for what cannot be used, before any work.
     """
     began = time.monotonic()
+    asked(progress)
     target = None if out is None else _free(out, overwrite)
     plan = planned(
         sae,
@@ -129,8 +139,8 @@ def upgrade(
         work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
         work.agree("upgrade", plan.agreed())
     plan = replace(plan, states=plan.states.on(plan.device))
-    with using(threads_for(plan, work)):
-        upgraded = _upgraded(plan, began, progress, work)
+    with told(progress, lambda bars: bars.training) as tell, using(threads_for(plan, work)):
+        upgraded = _upgraded(plan, began, tell, work)
     if work is not None and target is not None:
         _save(upgraded, target, work)
     return upgraded
@@ -163,6 +173,8 @@ def _upgraded(
     parts = _attributed(plan, levels, pairs)
     result, note = _judged(plan, tuning, runs, comparisons, levels)
     report = _report(plan, tuning, columns, runs, comparisons, parts, note)
+    returned = "initialised" if result is plan.initialised else "upgraded"
+    report = replace(report, question={**report.question, "returned": returned})
     return Upgrade(result, report, comparisons, runs.first())
 
 
@@ -249,7 +261,7 @@ def _judged(
     if tuning is not None and futile:
         least = min(tuning.errors)
         notes.append(f"At rates down to {least:g} of the usual the control gained nothing, or next to nothing.")
-    ours, theirs = (float(token_errors(sae, plan.judges).mean()) for sae in (result, teacher))
+    ours, theirs = (trained_error(sae, plan.judges) for sae in (result, teacher))
     failure = ""
     if not ours < theirs:
         failure = "On vectors set apart it is no better than the teacher"
@@ -267,7 +279,11 @@ def _judged(
         )
     if exact:
         notes.append(missed_l0(levels, plan.target_l0))
-    notes.append(remarks(plan.host, teacher, plan.calibration))
+    if teacher.prefixes:
+        shown = {"teacher": teacher, **{name: runs.saes[name][0] for name in ("upgraded", "control")}}
+        nested = {name: prefix_errors(sae, plan.states.held_out) for name, sae in shown.items()}
+        notes.append(said_of_prefixes(nested, ["teacher", "control"]))
+    notes.append(remarks(plan.host, teacher, plan.calibration, plan.states.question))
     return result, " ".join(" ".join(notes).split())
 
 

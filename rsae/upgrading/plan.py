@@ -13,7 +13,7 @@ from rsae.data.states import HiddenStates
 from rsae.data.states import hidden_states as make_hidden_states
 from rsae.evaluation.probing import Task
 from rsae.formats import load_sae
-from rsae.hosts.host import Host
+from rsae.hosts.host import Host, as_host
 from rsae.hosts.language_model import pick_device
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import Refinement
@@ -22,6 +22,7 @@ from rsae.training.recipe import check_trainable
 from rsae.upgrading.arms import WATERFALL, Arm, arms_for, curve_where_crowded
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.checks import checked_l0
+from rsae.upgrading.origin import check_origin
 
 __all__ = ["DEFAULT", "Plan", "Settings", "planned", "set_apart"]
 
@@ -53,6 +54,8 @@ class Settings:
         ``"bfloat16"``: dense products of every arm's forward pass in half precision, for GPUs. Weights stay float32.
     checkpoint_every:
         Steps of an arm between two checkpoints.
+    accept_mismatch:
+        Go on where the SAE's metadata contradict the hidden states, or it explains them badly: else that is an error.
     probe:
         Tasks of `rsae.evaluation.probing.tasks_of`, on which every column's codes are probed; they need a host.
     threads:
@@ -74,6 +77,7 @@ class Settings:
     rate_factor: float | None = None
     checkpoint_every: int = 250
     probe: Sequence[Task] = ()
+    accept_mismatch: bool = False
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -216,7 +220,7 @@ def planned(
     sae: SparseAutoencoder | str | Path,
     hidden_states: HiddenStates | Any,
     *,
-    host: Host | None,
+    host: Host | Any,
     steps: int | None,
     time_budget: float | None,
     seed: int,
@@ -233,22 +237,28 @@ def planned(
     if not isinstance(hidden_states, HiddenStates):
         hidden_states = make_hidden_states(hidden_states)
     states, judges = set_apart(hidden_states)
-    teacher = load_sae(sae).to(place)
+    teacher, accepted = load_sae(sae).to(place), settings.accept_mismatch
+    host = as_host(host, states.host)
+    if teacher.metadata.get("nested") and not teacher.prefixes and not accepted:
+        raise ValueError(
+            "this SAE is nested (Matryoshka), but nothing says how wide its prefixes are, and training would undo the "
+            "nesting: set sae.prefixes; accept_mismatch=True (--accept-mismatch) trains it as if it were not nested"
+        )
+    check_origin(teacher, states.question, host, accept_mismatch=accepted)
     initialised, arms = settings.started(teacher, states)
     first = arms["upgraded"]
     count = first.recipe.steps if steps is None else steps
     check_trainable(first.sae, states, count, first.recipe)
-    host = host or states.host
     if settings.probe and host is None:
         raise ValueError("probing reads texts with a host, but these hidden states have none; give host=")
-    wanted = checked_l0(teacher, states.calibration.to(place, torch.float32))
+    wanted = checked_l0(teacher, states.calibration.to(place, torch.float32), host, accept_mismatch=accepted)
     crowded = curve_where_crowded(teacher, wanted) if settings.support == "exact" else None
     if crowded is not None:
         rate = settings.coefficient_rate or crowded
         settings = replace(settings, coefficient_rate=rate, inputs=settings.inputs or ("ratio",))
         initialised, arms = settings.started(teacher, states)
     return Plan(
-        source=str(sae) if isinstance(sae, str | Path) else "a SparseAutoencoder in memory",
+        source=str(sae if isinstance(sae, str | Path) else teacher.metadata.get("source", "an SAE in memory")),
         teacher=teacher,
         initialised=initialised,
         arms=arms,

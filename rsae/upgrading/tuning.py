@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rsae.evaluation.comparison import token_errors
+from rsae.evaluation.errors import trained_error
+from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint
-from rsae.training.finetuning import Progress, finetune
+from rsae.training.finetuning import finetune
 from rsae.upgrading.arms import Arm
 from rsae.upgrading.plan import Plan
 
@@ -71,7 +72,7 @@ def tune(plan: Plan, progress: Callable[[Progress], None] | None = None, work: C
     measured for this width, is taken at once if the control is better than the teacher with it.
     """
     control = plan.arms[plan.tuned_on]
-    teacher = float(token_errors(control.sae, plan.judges).mean())
+    teacher = trained_error(control.sae, plan.judges)
     errors: dict[float, float] = {}
     best: tuple[float, SparseAutoencoder, list[dict[str, float]]] | None = None
     for attempt in range(TRIES):
@@ -79,7 +80,7 @@ def tune(plan: Plan, progress: Callable[[Progress], None] | None = None, work: C
         arm = control.slowed(factor)
         label = f"{plan.tuned_on} at {arm.recipe.learning_rate:.3g}"
         done, history = trained(plan, arm, label, plan.seeds[0], progress, work)
-        errors[factor] = float(token_errors(done, plan.judges).mean())
+        errors[factor] = trained_error(done, plan.judges)
         if best is not None and errors[factor] >= errors[best[0]]:
             break
         best = factor, done, history

@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+from fractions import Fraction
 
 import flint
 import mpmath
@@ -30,6 +31,7 @@ ARGUMENTS = {
     "parts": [(flint.arb(0.25),)],
     "of": [((0, 1),)],
     "split": [((),)],
+    "shifted": [(Fraction(1, 3),)],
 }
 """Arguments of the methods that need one."""
 WAYS = {

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from rsae.commands.console import Bars, refusing
+from rsae.commands.console import refusing
+from rsae.progress import Bars
 from tests.study import results
 from tests.study.reproduce import reproduce
 

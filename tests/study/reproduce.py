@@ -14,9 +14,9 @@ from typing import Any
 
 from rsae.data.states import HiddenStates
 from rsae.formats import load_sae
+from rsae.progress import Progress
 from rsae.report.report import Report
 from rsae.storage.writing import write_json
-from rsae.training.finetuning import Progress
 from rsae.upgrading.pipeline import Settings, upgrade
 from tests.study.cells import STUDIES, Cell, Study, finished_cells
 
@@ -104,8 +104,9 @@ def _run(
     place.mkdir(parents=True, exist_ok=True)
     first = place.parent / "seed_0" / "report.json"
     factor = Report.load(first).asked.rate_factor if seed and first.is_file() else None
+    sae = load_sae(data / "teachers" / study.source / teacher)
     done = upgrade(
-        load_sae(data / "teachers" / study.source / teacher),
+        sae,
         states,
         steps=study.steps if steps is None else steps,
         seed=seed,
@@ -116,6 +117,8 @@ def _run(
             rate_factor=factor,  # tuned once, on the control of the first seed
             batch_size=study.batch_size,
             refine=study.refine,
+            objective=study.objective,
+            ablations=study.ablations(sae, states),
             probe=[] if seed else study.tasks(data),
         ),
     )

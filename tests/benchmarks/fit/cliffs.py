@@ -67,6 +67,18 @@ CASES = {
         "tanh(x)+0.1*exp(-((x-0.3)/0.01)^2)", (6, 6), (-3, 3), lambda x: np.tanh(x) + 0.1 * _bump(x, 0.3, 0.01)
     ),
     "ramp of slope 1000": Case("clip(1000*(x-0.3), 0, 1)", (9, 9), (-1, 1), lambda x: np.clip(1000 * (x - 0.3), 0, 1)),
+    "ramp of slope 10000": Case(
+        "clip(10000*(x-0.3), 0, 1)", (9, 9), (-1, 1), lambda x: np.clip(10000 * (x - 0.3), 0, 1)
+    ),
+    "ramp of slope 1000 (8, 7)": Case(
+        "clip(1000*(x-0.3), 0, 1)", (8, 7), (-1, 1), lambda x: np.clip(1000 * (x - 0.3), 0, 1)
+    ),
+    "two ramps": Case(
+        "clip(1000*(x-0.3), 0, 1)-clip(1000*(x+0.2), 0, 1)",
+        (9, 9),
+        (-1, 1),
+        lambda x: np.clip(1000 * (x - 0.3), 0, 1) - np.clip(1000 * (x + 0.2), 0, 1),
+    ),
     "sqrt (20, 20)": Case("sqrt(x)", (20, 20), (0, 1), np.sqrt),
     "sqrt (30, 30)": Case("sqrt(x)", (30, 30), (0, 1), np.sqrt),
     "sqrt(x-1) (20, 20)": Case("sqrt(x-1)", (20, 20), (1, 2), lambda x: np.sqrt(x - 1)),
@@ -74,9 +86,15 @@ CASES = {
     "log from 1e-6 (16, 16)": Case("log(x)", (16, 16), (1e-6, 1), np.log),
     "exp (20, 20)": Case("exp(x)", (20, 20), (-1, 1), np.exp),
     "exp (60, 60)": Case("exp(x)", (60, 60), (-1, 1), np.exp),
+    "exp (40, 40)": Case("exp(x)", (40, 40), (-1, 1), np.exp),
+    "sin (39, 40)": Case("sin(x)", (39, 40), (-1, 1), np.sin),
+    "cosh (50, 50)": Case("cosh(x)", (50, 50), (-1, 1), np.cosh),
+    "x sin(1/x) (14, 14)": Case("x*sin(1/x)", (14, 14), (0.01, 1), lambda x: x * np.sin(1 / x)),
     "x sin(1/x) (20, 20)": Case("x*sin(1/x)", (20, 20), (0.01, 1), lambda x: x * np.sin(1 / x)),
     "sqrt to 1e-6": Case("sqrt(x)", None, (0, 1), np.sqrt, 1e-6),
     "sqrt to 1e-9": Case("sqrt(x)", None, (0, 1), np.sqrt, 1e-9),
+    "x^0.3 to 1e-5": Case("x^0.3", None, (0, 1), lambda x: x**0.3, 1e-5),
+    "abs to 1e-8": Case("abs(x)", None, (-1, 1), np.abs, 1e-8),
     "airyai of mpmath (8, 8)": Case(mpmath.airyai, (8, 8), (-4, 4), None),  # type: ignore[arg-type]
 }
 

@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable
 
 from rsae import upgrade
-from rsae.commands.console import Bars
 from rsae.commands.main import main as command_line
 from rsae.demo import synthetic
-from rsae.training.finetuning import Progress
+from rsae.progress import Bars, Progress
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 Follow = Callable[[Progress], None]

@@ -186,3 +186,40 @@ def test_an_identity_across_a_hole_has_no_error() -> None:
     assert across.upper == 0
     hidden = certify(Rational(one, one, Domain.of(("-0.7", 1)), "monomial"), Target("(x/(2*x^2))*(2*x)", ("-0.7", 1)))
     assert hidden.status == "undecided"
+
+
+TURNS = {  # the point, and the limit as a multiple of a power of pi
+    "sin(pi * x) / (1 - x)": (1, 1, 1),
+    "cos(pi * x) / (x - 1/2)": (Fraction(1, 2), -1, 1),
+    "(1 + cos(pi * x)) / (x - 1) ^ 2": (1, Fraction(1, 2), 2),
+    "cos(x * pi / 2) / (1 - x ^ 2)": (-1, Fraction(1, 4), 1),
+    "sin(-pi * (x - 1/3)) / (3 * x - 1)": (Fraction(1, 3), Fraction(-1, 3), 1),
+    "sin(pi * x) / sin(2 * pi * x)": (0, Fraction(1, 2), 0),
+}
+
+
+@pytest.mark.parametrize("text", TURNS)
+def test_whole_turns_are_known_exactly(text: str) -> None:
+    at, factor, power = TURNS[text]
+    with mpmath.workdps(40):
+        limit = mpmath.pi**power * factor
+        assert abs(parse(text).mpf(Fraction(at)) - limit) < mpmath.mpf(10) ** -35
+    fitted = fit(text, (4, 4), (at - Fraction(1, 8), at + Fraction(1, 8)))
+    assert certify(fitted).status == "proved"
+
+
+def test_a_zero_at_a_whole_turn_is_one_of_the_relative_error() -> None:
+    fitted = fit("sin(pi * x)", (5, 5), ("0.5", "1.5"), weight="relative")
+    assert fitted.rational(1) == 0
+    assert certify(fitted).status == "proved"
+
+
+def test_near_a_whole_turn_is_no_zero() -> None:
+    with pytest.raises(ValueError, match=r"infinite or has no value|must be finite"):
+        fit("sin(pi * x) / (x - 1.0001)", (4, 4), ("0.5", "1.5"))
+
+
+def test_a_sum_without_a_value_is_told_how_to_be_written() -> None:
+    with pytest.raises(ValueError, match="as one quotient"):
+        fit("1 / x - 1 / tanh(x)", (4, 4), (-1, 1))
+    assert fit("(tanh(x) - x) / (x * tanh(x))", (4, 4), (-1, 1)).error < 1e-9

@@ -54,9 +54,9 @@ def test_a_pole_between_the_points_that_are_looked_at_first(function):
     assert "x = 0.3" in str(found)
 
 
-@pytest.mark.parametrize("middle", [0.3123, 0.5551])
-def test_a_peak_narrower_than_the_samples(middle):
-    found = refused(lambda x: np.exp(x) + 1e-6 * np.exp(-(((x - middle) / 1e-3) ** 2)), (6, 6), (-1, 1))
+@pytest.mark.parametrize(("middle", "width"), [(0.3123, 1e-3), (0.5551, 1e-4)])
+def test_a_peak_narrower_than_the_samples(middle, width):
+    found = refused(lambda x: np.exp(x) + 1e-6 * np.exp(-(((x - middle) / width) ** 2)), (6, 6), (-1, 1))
     assert found.cause == "peak"
     at = float(str(found).split("at x = ")[1].split(",")[0])
     assert abs(at - middle) < 1e-3

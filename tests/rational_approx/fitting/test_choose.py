@@ -7,6 +7,8 @@ import pytest
 
 import rational_approx.fitting.choose as choose
 from rational_approx import DidNotConverge, Target, fit
+from rational_approx.exchange.relaxed import Exceeds
+from rational_approx.fitting.best import Question, fitted
 from rational_approx.fitting.cost import operations
 from rational_approx.fitting.walsh import walsh_table
 from rational_approx.problem.symmetry import symmetry_of
@@ -74,15 +76,35 @@ def test_a_type_that_is_not_found_is_passed_over(monkeypatch):
     real = choose.best
     best = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6).degree
 
-    def without_the_best(question, denominator, near=()):
+    def without_the_best(question, denominator, *how):
         if question.degree == best:
             raise DidNotConverge("not this one")
-        return real(question, denominator, near)
+        return real(question, denominator, *how)
 
     monkeypatch.setattr(choose, "best", without_the_best)
     other = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6)
     assert other.degree != best
     assert other.error <= 1e-6
+
+
+def test_a_small_tolerance_at_a_singular_end():
+    # sqrt(x) of type (n, n) on [0, 1] is abs(x) of (2n, 2n) on [-1, 1]: 8 exp(-pi sqrt(2 n)) (1 + o(1)), Stahl 1993.
+    found = fit("sqrt(x)", domain=(0, 1), tolerance=1e-9)
+    assert found.converged
+    assert found.error <= 1e-9
+    assert sum(found.degree) <= 52
+    assert found.error == pytest.approx(8 * math.exp(-math.pi * math.sqrt(2 * found.degree[0])), rel=0.2)
+
+
+@pytest.mark.parametrize(("target", "degree"), [("sqrt(x)", (6, 5)), ("exp(x)", (12, 12)), ("abs(x-0.3)", (8, 8))])
+def test_an_error_above_the_allowed_one_is_known_before_the_best_is(target, degree):
+    question = Question(Target(target, (0, 1)), degree, None, (), (-math.inf, math.inf))
+    best = fitted(question)
+    with pytest.raises(Exceeds) as caught:
+        fitted(question, allowed=best.error / 100)
+    assert best.error / 100 < caught.value.least <= best.error * (1 + 1e-6)
+    assert len(caught.value.reference) == sum(degree) + 2
+    assert fitted(question, allowed=best.error) == best
 
 
 @pytest.mark.parametrize("conditions", [{"interpolate": (0,)}, {"bounds": (0, 1)}])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rational_approx import Target
+from rational_approx.problem.change import drawn_to
 from rational_approx.targets.interpolant import Interpolant
 
 
@@ -37,3 +38,11 @@ def test_interpolants_are_exact_to_rounding(function):
     x = np.linspace(-1, 1, 1001)
     wanted = np.array([function(float(v)) for v in x])
     assert np.abs(Interpolant(function, -1.0, 1.0)(x) - wanted).max() <= 4e-15 * np.abs(wanted).max()
+
+
+def test_ends_that_floats_round_are_one_mark() -> None:
+    for k in range(1, 60):
+        lower, upper = -Fraction(17, 10) - Fraction(k, 7), Fraction(-34, 100) + Fraction(k, 30)
+        target = Target("exp(x) * (1 + x^2)", (lower, upper))
+        assert np.diff(target.pieces[0].marks)[[0, -1]].min() > 1e-6
+        assert drawn_to(target) is None

@@ -52,6 +52,8 @@ def test_a_missing_hook_names_its_neighbours(name, near):
     with pytest.raises(ValueError, match="the model has no") as caught:
         resolve_hook(PAIR[0], name)
     assert near in str(caught.value)
+    names = str(caught.value).partition("near names: ")[2].split(", ")
+    assert len(names) == len(set(names))
 
 
 def test_contexts_stay_inside_documents():

@@ -71,6 +71,17 @@ def test_arrays(tmp_path, name, words):
         hidden_states(tmp_path / name)
 
 
+def test_rows_that_are_no_numbers_are_named():
+    """The message spoke of rows 0 to 65535 of an array of ten."""
+    array = np.zeros((10, 2))
+    array[7, 1] = np.nan
+    with pytest.raises(ValueError, match=r"NaN or infinity in row 7 \(rows count"):
+        hidden_states(array)
+    array[3, 0] = np.inf
+    with pytest.raises(ValueError, match="in 2 rows, of which row 3 is the first"):
+        hidden_states(array)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

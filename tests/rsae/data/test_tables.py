@@ -59,11 +59,11 @@ def test_vectors_from_columns_of_numbers(arrow, tmp_path, name):
 def test_tables_that_are_no_vectors_are_refused(arrow, tmp_path):
     cases = {
         "words": ({"a": ["x"] * 3, "b": [1, 2, 3]}, "one column of lists .* it has a"),
-        "two lists": ({"a": [[1.0]], "b": [[2.0]]}, "one column of lists"),
+        "two lists": ({"a": [[1.0]], "b": [[2.0]]}, "one column of lists .*name it; its columns of vectors are a, b"),
         "ragged": ({"a": [[1.0], [1.0, 2.0]]}, "lists of .1, 2. numbers"),
         "a missing list": ({"a": [[1.0], None]}, "missing lists"),
         "a missing number": ({"a": [1.0, None]}, "1 missing values"),
-        "lists of words": ({"a": [["x"], ["y"]]}, "holds string, not numbers"),
+        "lists of words": ({"a": [["x"], ["y"]]}, "one column of lists .* it has a"),
         "not finite": ({"a": [1.0, float("nan")]}, "NaN or infinity"),
     }
     for columns, words in cases.values():
@@ -127,10 +127,35 @@ def test_data_sets_by_name(tmp_path, monkeypatch):
 def test_a_data_set_without_a_connection_says_so(monkeypatch):
     datasets = pytest.importorskip("datasets")
 
-    def refuse(name, configuration, split):
-        assert (name, configuration, split) == ("owner/name", "part", "validation")
+    def refuse(name, configuration, split, streaming):
+        assert (name, configuration, split, streaming) == ("owner/name", "part", "validation", True)
         raise ConnectionError("Couldn't reach 'owner/name' on the Hub\nand more")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
     with pytest.raises(ValueError, match=r"no data set .*: Couldn't reach 'owner/name' on the Hub; offline, give"):
         read_documents("datasets:owner/name/part:validation")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_data_set_is_read_no_further_than_the_vectors_that_are_asked_for(monkeypatch):
+    from tests.rsae.material.tiny import tiny_model, tiny_text, tiny_tokenizer
+
+    datasets = pytest.importorskip("datasets")
+    rows = 0
+
+    def endless(*_, **__):
+        nonlocal rows
+        while True:
+            for text in tiny_text(100, seed=rows):
+                rows += 1
+                yield {"text": text}
+
+    monkeypatch.setattr(datasets, "load_dataset", endless)
+    pair = (tiny_model("llama"), tiny_tokenizer())
+    asked = {"context_length": 20, "max_tokens": 12_000}
+    found = hidden_states(pair, "datasets:owner/name", "model.layers.1", **asked)
+    assert 256 <= rows <= 600  # 38 vectors a document, in groups of 256
+    assert 0.98 * 12_000 <= len(found.train) + len(found.held_out) <= 12_000
+    again = hidden_states(pair, "datasets:owner/name", "model.layers.1", **asked)
+    assert found.question["text"] == "datasets:owner/name"
+    assert found.question["text_sha256"] != again.question["text_sha256"]  # these rows were others

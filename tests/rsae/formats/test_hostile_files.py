@@ -135,7 +135,9 @@ CASES = {
     "number of a million digits": lens(b'{"d_in": 1' + b"0" * 10**6 + b"}"),
     "another d_in": lens(d_in=9),
     "another d_sae": lens(d_sae=10**12),
-    "transcoder": lens(architecture="skip_transcoder"),
+    "skip transcoder without its skip": lens(architecture="skip_transcoder"),
+    "transcoder of another width": lens(architecture="transcoder", d_out=9),
+    "transcoder that subtracts a bias": lens(architecture="transcoder", apply_b_dec_to_input=True),
     "AbsTopK": lens(architecture="abstopk"),
     "temporal": lens(architecture="temporal"),
     "architecture that is a list": lens(architecture=["standard"]),
@@ -177,7 +179,9 @@ CASES = {
     "npz that is text": raw("params.npz", b"PK nothing"),
     "npz with NaN thresholds": npz(threshold=np.full(24, np.nan, np.float32)),
     "npz with unknown weights": npz(affine_skip_connection=np.zeros((8, 8), np.float32)),
-    "sparsify transcoder": sparsify(transcode=True),
+    "sparsify with a skip": sparsify({"W_skip": torch.zeros(8, 8)}),
+    "sparsify transcoder without its skip": sparsify(transcode=True, skip_connection=True),
+    "sparsify transcoder with another skip": sparsify({"W_skip": torch.zeros(9, 8)}, transcode=True),
     "sparsify skip connection": sparsify({"W_skip": torch.zeros(8, 8)}),
     "sparsify of an unknown activation": sparsify(activation="softmax"),
     "sparsify groupmax of unequal groups": sparsify(activation="groupmax", k=7),
@@ -203,6 +207,7 @@ def test_hostile_files_are_refused(tmp_path, monkeypatch, name):
     message = str(caught.value)
     assert "\n" not in message
     assert 20 < len(message) < 700
+    assert not any(word in message for word in ("weights_only", "safe_globals", "likely succeed")), "torch's bad advice"
     assert not list(elsewhere.iterdir()), "something was executed or written"
     assert sorted(path.name for path in folder.iterdir()) == before
 

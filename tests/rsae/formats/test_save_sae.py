@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import pytest
 import torch
+from huggingface_hub import constants
 
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
@@ -131,14 +132,21 @@ def test_objects_and_wrong_objects():
     with pytest.raises(TypeError, match="not int"):
         load_sae(3)
     with pytest.raises(FileNotFoundError, match="no SAE at"):
+        load_sae("some/where/else")
+    with pytest.raises(FileNotFoundError, match=r"no SAE at .*near names: gpt2-small-res-jb"):
+        load_sae("gpt2-small-res-bj")
+    with pytest.raises(ValueError, match=r"one of its SAEs must be named.*\(13 in all"):
         load_sae("gpt2-small-res-jb")
     with pytest.raises(ValueError, match="sae_id"):
         load_sae("some/repository", "../../etc")
 
 
-def test_a_release_without_a_connection_says_so(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_release_without_a_connection_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ValueError, match="offline, give a local directory"):
+        load_sae("gpt2-small-res-jb", "blocks.8.hook_resid_pre")
+    with pytest.raises(FileNotFoundError, match="near names: gpt2-small-res-jb"):
         load_sae("gpt2-small-res-jb-that-is-not-there", "blocks.8.hook_resid_pre")
 
 

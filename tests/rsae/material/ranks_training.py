@@ -18,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from rsae import ranks
+from rsae.progress import Progress
 from rsae.storage.checkpoint import Checkpoint, fingerprint
-from rsae.training.finetuning import Progress, finetune
+from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
 from rsae.training.sharded import ShardedAdam
 from rsae.upgrading.calibration import calibrate

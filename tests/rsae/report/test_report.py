@@ -1,81 +1,23 @@
 """The report: its JSON, its page, and that neither is ever half written."""
 
+import base64
+import hashlib
 import json
 import math
+import re
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rsae.evaluation.comparison import Comparison
+from rsae.evaluation.latents import LATENTS
 from rsae.evaluation.metrics import Metric
+from rsae.report.latents import LISTED
 from rsae.report.report import Report
 from rsae.report.wording import shown
 from rsae.storage.writing import write_text
-
-NAMES = ("teacher", "initialised", "upgraded", "control")
-
-
-def report() -> Report:
-    columns = {
-        name: {
-            "l0": Metric(16.0, "number of codes that are not exactly 0"),
-            "mse": Metric(2.0 - 0.1 * i, "squared error |x - x_hat|^2 <summed> over d_in"),
-            "loss_recovered": Metric(math.nan, "(ce_zero - ce_spliced) / (ce_zero - ce_clean)"),
-        }
-        for i, name in enumerate(NAMES)
-    }
-    gap = Comparison("mse", "control", -0.1, 1.7, -0.15, -0.05, "tokens")
-    question = {"family": "topk", "d_in": 8, "d_sae": 16, "steps": 10, "seed": 3, "comparisons": [gap.to_json()]}
-    history = [{"step": 5, "loss": 2.0, "l0": 16.0}, {"step": 10, "loss": 1.9, "l0": 16.0}]
-    curves = {
-        "upgraded": history,
-        "control": history,
-        "activation": {"ratio": [0.0, 1.0], "before": [1.0, 1.0], "after": [0.9, 0.5]},
-    }
-    return Report(columns, question, "It is <5.9%> lower at L0 16.00.", curves, **evidence())
-
-
-def evidence() -> dict[str, dict[str, Any]]:
-    """One of each part of a report: four latents of which one turned and one is silent, and two rows of probing."""
-    shares = {"edges": [0.0, 0.5, 1.0], "before": [0.4, 0.6], "after": [0.5, 0.5]}
-    cell = {"value": 0.75, "low": 0.7, "high": 0.8}
-    row = {"group": "pairs", "tasks": 1, "answers": 100, "accuracy": dict.fromkeys(NAMES, cell)}
-    row["difference"] = {"control": {"value": 0.02, "low": 0.01, "high": 0.03}}
-    points = [{"l0": 8.0, "mse": 3.0, "delta_ce": 0.2}, {"l0": 16.0, "mse": 2.0, "delta_ce": 0.1}]
-    gap = {"family": "topk", "against": "control", "metric": "mse", "label": "MSE", "percent": -3.2}
-    return {
-        "certificates": {
-            "trained_activation": {"sentence": "No pole on [0, 1].", "status": "proved", "hash": "sha256:ab12"}
-        },
-        "histograms": {"tokens": 100, "ratio": shares, "pre_activation": shares},
-        "probing": {
-            "rows": [{**row, "k": 1}, {**row, "k": 5}],
-            "tasks": [{"name": "a / b", "k": 1, "test": 100, "accuracy": dict.fromkeys(NAMES, 0.75)}],
-            "texts": 400,
-            "left_out": 0,
-        },
-        "continuity": {
-            "tokens": 100,
-            "top": 20,
-            "thresholds": {"cosine": 0.7, "overlap": 0.3},
-            "changed": [2],
-            "order": [2, 0, 1, 3],
-            "latents": {
-                "cosine": [0.99, 0.98, 0.1, 1.0],
-                "overlap": [1.0, 0.9, 0.05, None],
-                "rate_before": [0.01, 0.02, 0.0001, 0.0],
-                "rate_after": [0.01, 0.02, 0.2, 0.0],
-            },
-            "contexts": {"2": [["Once <upon>", " a", " time\n", 1, None]], "0": [["The", " cat", " sat", 1, 1]]},
-        },
-        "frontier": {
-            "series": [{"family": "topk", "column": name, "points": points} for name in ("upgraded", "control")],
-            "gaps": [{**gap, "low_l0": 8.0, "high_l0": 16.0}],
-        },
-    }
+from tests.rsae.material.reports import NAMES, evidence, report
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +56,21 @@ def test_json_has_the_promised_structure(saved: Path) -> None:
     assert tree["verdict"] == report().verdict
 
 
-def test_the_page_needs_no_network_and_no_script(saved: Path) -> None:
+def test_the_page_needs_no_network_and_runs_its_own_script_alone(saved: Path) -> None:
     page = Page((saved / "report.html").read_text())
     names = {tag for tag, _ in page.tags}
-    assert names.isdisjoint({"script", "link", "iframe", "object", "embed"})
+    assert names.isdisjoint({"link", "iframe", "object", "embed"})
     sources = [value for _, attrs in page.tags for key in ("src", "srcset") if (value := attrs.get(key))]
     assert len(sources) == 6
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     policies = [attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
-    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+    (script,) = re.findall("<script>(.*?)</script>", (saved / "report.html").read_text(), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # This one script, of which every byte is known, and neither another one nor the network.
+    assert policies == [f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"]
+    assert not any(word in script for word in ("fetch(", "import", "http", "XMLHttp", "eval", "innerHTML"))
+    assert not any(attrs for tag, attrs in page.tags if tag == "script")
+    assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
     assert "url(" not in (saved / "report.html").read_text()
     targets = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
     links = [attrs["href"] or "" for tag, attrs in page.tags if tag == "a"]
@@ -149,6 +97,11 @@ def test_the_page_says_everything_and_escapes_it(saved: Path) -> None:
         "+2.0",
         "-3.2%",
         "<summed> over d_in",
+        "Use the upgraded SAE: ",
+        "labels: they carry over only for 2 of the 3 latents that fire",
+        "raises  <time> +3.25",
+        "codes from 0 to 2.5",
+        "All arms train at 0.00025. It was chosen on the control alone",
     ):
         assert wanted in page.text
     assert "<5.9%>" not in text
@@ -210,6 +163,7 @@ def test_shown_rounds_for_a_table(value: float, text: str) -> None:
 
 def test_shown_gives_the_standard_error_beside_the_mean() -> None:
     assert shown(Metric(1.5, "", standard_error=0.0123)) == "1.500 ± 0.012"
+    assert shown(Metric(1.5, "", standard_error=math.nan)) == "1.500"
 
 
 def test_contrast_of_every_colour_of_text_meets_the_guideline() -> None:
@@ -232,3 +186,41 @@ def contrast(first: str, second: str) -> float:
 
     darker, lighter = sorted(map(luminance, (first, second)))
     return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_latents_have_stable_addresses_and_what_is_found_in_them(saved: Path) -> None:
+    page = Page((saved / "report.html").read_text())
+    assert [attrs["id"] for _, attrs in page.tags if "data-latent" in attrs] == [f"latent-{i}" for i in range(4)]
+    shades = [(tag, attrs["class"]) for tag, attrs in page.tags if tag == "mark" or attrs.get("class") == "s2"]
+    # Twice: among those that changed most, and in the order of their number.
+    assert sorted(shades) == [("mark", "s5")] * 4 + [("span", "s2")] * 2
+    fields = [attrs["id"] for tag, attrs in page.tags if tag == "input"]
+    assert fields == ["search"]
+    assert any(attrs.get("id") == "searching" and "hidden" in attrs for _, attrs in page.tags), "without a script"
+
+
+def test_the_page_of_a_wide_sae_stays_small_enough_to_open() -> None:
+    """A latent with all that a report says of one takes 1.7 kB, and there are 2500 at most; others take less."""
+    count, shown = 2**13, 200
+    words = [[" something like", 0], [" a word", 3], [" and more of the text", 0]]
+    context = [words, [[" token", 5]], words, 1, 2]
+    tree = evidence()
+    tree["continuity"] |= {
+        "changed": [],
+        "order": list(range(count)),
+        "latents": dict.fromkeys(("cosine", "overlap", "rate_before", "rate_after"), [0.9] * count),
+        "contexts": {str(i): [context] * 5 for i in range(shown)},
+    }
+    tree["latents"] |= {
+        "maximum": [3.0] * count,
+        "cofiring": [0.9] * count,
+        "counts": {str(i): list(range(12)) for i in range(shown)},
+        "promoted": {str(i): [[" word", 1.25]] * 8 for i in range(shown)},
+    }
+    page = Report({}, {}, "", **tree).to_html()
+    _, *details = page.split('id="latent-')
+    assert len(details) == LISTED
+    assert max(len(part.encode()) for part in details[: shown - 1]) * LATENTS < 6e6
+    assert f"{LISTED} of {count} are listed" in page
+    assert f'id="latent-{LISTED - 1}"' in page
+    assert f'id="latent-{LISTED}"' not in page

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
-from test_report import report
+
+from tests.rsae.material.reports import report
 
 pytestmark = pytest.mark.slow
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

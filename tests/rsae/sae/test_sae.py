@@ -8,8 +8,8 @@ import torch
 
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.evaluation.certificates import distance_bound
-from rsae.evaluation.comparison import token_errors
 from rsae.evaluation.continuity import continuity
+from rsae.evaluation.errors import token_errors
 from rsae.evaluation.histograms import histograms
 from rsae.evaluation.metrics import evaluate
 from rsae.sae.autoencoder import SparseAutoencoder

@@ -2,14 +2,16 @@
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 
+from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, unfinished
-from rsae.training.finetuning import Progress, finetune
+from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.pipeline import Settings, upgrade
@@ -106,6 +108,38 @@ def test_states_are_whole_or_absent(tmp_path: Path) -> None:
 def _another_shape(folder: Path) -> SparseAutoencoder:
     Checkpoint(folder).save("sae", {"parameter.0": torch.zeros(2)}, step=1, history=[])
     return finetune(teacher("topk"), STATES, steps=3, checkpoint=Checkpoint(folder))
+
+
+def refused(folder: Path, question: int, *, state: bool = False, error: type[BaseException] = ValueError) -> None:
+    """A run that ends with an error after it had harvested, and with a ``state`` trained, too."""
+    with suppress(error), Checkpoint(folder) as work:
+        work.agree("command", {"hook": question}, whole=True)
+        work.agree("upgrade", {"teacher": question})
+        (folder / "hidden_states").mkdir(exist_ok=True)
+        (folder / "hidden_states" / str(question)).touch()
+        if state:
+            work.save("control", {}, step=1)
+        raise error
+
+
+def test_what_a_refused_run_left_gives_way_to_another_question_and_serves_the_same(tmp_path: Path) -> None:
+    refused(tmp_path, 1)
+    refused(tmp_path, 1)
+    assert (tmp_path / "hidden_states/1").exists()
+    refused(tmp_path, 2)
+    assert [path.name for path in (tmp_path / "hidden_states").iterdir()] == ["2"]
+    refused(tmp_path, 2, state=True)
+    with pytest.raises(ValueError, match="an unfinished run that differs in: hook"):
+        Checkpoint(tmp_path).agree("command", {"hook": 3}, whole=True)
+    Checkpoint(tmp_path, discard=True).agree("command", {"hook": 3}, whole=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"question-command.state"}
+
+
+def test_what_was_interrupted_is_not_given_up(tmp_path: Path) -> None:
+    refused(tmp_path, 1, error=KeyboardInterrupt)
+    with pytest.raises(ValueError, match="an unfinished run that differs in: hook"):
+        Checkpoint(tmp_path).agree("command", {"hook": 2}, whole=True)
+    assert (tmp_path / "hidden_states/1").exists()
 
 
 def test_a_folder_without_work_goes_with_the_exception(tmp_path: Path) -> None:

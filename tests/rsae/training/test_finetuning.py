@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from rsae.activations.ratio import RationalActivation
 from rsae.data.states import HiddenStates
 from rsae.evaluation.metrics import evaluate
+from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import REFINEMENTS, first_steps
 from rsae.sae.support import largest
 from rsae.training.active import active_above, active_jump, active_kept, batch_level, sparse_topk
 from rsae.training.entries import Places, decode
-from rsae.training.finetuning import Progress, finetune
+from rsae.training.finetuning import finetune
 from rsae.training.l0 import L0Controller, match_l0, mean_l0
 from rsae.training.passes import choose_pass
 from rsae.training.prefetch import ahead, fetched

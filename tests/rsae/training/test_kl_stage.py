@@ -12,10 +12,11 @@ from rsae.data.states import HiddenStates, hidden_states
 from rsae.evaluation.comparison import compare_runs
 from rsae.evaluation.metrics import evaluate
 from rsae.hosts.host import Host
+from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
 from rsae.storage.checkpoint import Checkpoint
-from rsae.training.finetuning import Progress, finetune, started, stepping
+from rsae.training.finetuning import finetune, started, stepping
 from rsae.training.recipe import Recipe, recipe_for
 from rsae.upgrading.arms import Arm, arms_for
 from rsae.upgrading.calibration import calibrate

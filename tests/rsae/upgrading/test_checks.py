@@ -24,7 +24,7 @@ def on_unit_norm() -> SparseAutoencoder:
 
 def test_a_teacher_at_home_gives_its_l0() -> None:
     assert checked_l0(teacher("relu"), X) == mean_l0(teacher("relu"), X)
-    assert remarks(None, teacher("relu"), X) == ""
+    assert remarks(None, teacher("relu"), X, {}) == ""
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,47 @@ def test_a_host_that_cannot_predict_the_text_and_a_teacher_that_explains_little_
         def clean_loss() -> float:
             return 5.0
 
-    assert "5.00 nats a token, where guessing costs 6.91" in remarks(Strange(), teacher("relu"), X)  # type: ignore[arg-type]
+    assert "5.00 nats a token, where guessing costs 6.91" in remarks(Strange(), teacher("relu"), X, {})  # type: ignore[arg-type]
     weak = teacher("relu")
     with torch.no_grad():
         weak.W_dec.mul_(0.1)
-    assert "of the variance of these hidden states unexplained" in remarks(None, weak, X)
+    assert "of the variance of these hidden states unexplained" in remarks(None, weak, X, {})
+    weak.metadata["hook"] = "blocks.2.hook_resid_post"
+    assert "Accepted although it was trained at" in remarks(None, weak, X, {"hook": "model.layers.3"})
+
+
+def test_a_teacher_that_explains_less_than_it_should_is_refused_unless_that_is_accepted() -> None:
+    """It was a remark behind the verdict, and the report's figures looked like a success."""
+    weak = teacher("relu")
+    with torch.no_grad():
+        weak.W_dec.mul_(0.1)
+    with pytest.raises(ValueError, match=r"explains \d.*%.* where 25% and more.*another layer, hook or model"):
+        checked_l0(weak, X)
+    assert checked_l0(weak, X, accept_mismatch=True) == mean_l0(weak, X)
+    known = teacher("topk")  # which explains 42% here
+    known.metadata["explained_variance"] = 0.45
+    assert checked_l0(known, X) == mean_l0(known, X)
+    known.metadata["explained_variance"] = 0.8
+    with pytest.raises(ValueError, match=r"explains 41.7% of their variance, and recorded 80.0%"):
+        checked_l0(known, X)
+
+
+def test_a_mean_l0_far_from_the_recorded_one_is_refused() -> None:
+    subject = teacher("jumprelu")  # mean L0 7.2
+    for recorded, fits in ((6.0, True), (12, True), (20.0, False), (2.5, False), ("many", True)):
+        subject.metadata["l0"] = recorded
+        if fits:
+            assert checked_l0(subject, X) == mean_l0(subject, X)
+        else:
+            with pytest.raises(ValueError, match=f"its mean L0 on them is 7.2.*, and it recorded {recorded:g}"):
+                checked_l0(subject, X)
+
+
+def test_inputs_that_are_to_be_scaled_by_whoever_feeds_the_sae() -> None:
+    subject = teacher("topk")
+    subject.metadata["inputs_scaled_outside"] = "expected_average_only_in"
+    with pytest.raises(ValueError, match=r"takes inputs of mean norm sqrt\(d_in\) = 4 "):
+        checked_l0(subject, X * 0.5)
 
 
 def test_an_l0_that_was_not_kept_is_said_with_its_arm() -> None:

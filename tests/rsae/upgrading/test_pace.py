@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rsae.training.finetuning import Progress
+from rsae.progress import Progress
 from rsae.upgrading.arms import arms_for
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.pace import Pace, seconds_a_step, steps_within

@@ -8,10 +8,11 @@ import torch
 
 from rsae.activations.ratio import RationalActivation
 from rsae.data.states import HiddenStates
-from rsae.evaluation.comparison import compare, compare_runs, token_errors, verdict
+from rsae.evaluation.comparison import compare, compare_runs, verdict
+from rsae.evaluation.errors import token_errors
 from rsae.evaluation.metrics import Metric, evaluate
+from rsae.progress import Progress
 from rsae.report.report import Report
-from rsae.training.finetuning import Progress
 from rsae.upgrading.arms import arms_for
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.pipeline import Settings, upgrade
@@ -220,7 +221,7 @@ def test_what_cannot_be_upgraded_is_refused_before_any_work() -> None:
         ({"hidden_states": HiddenStates(few, few, few)}, "fewer than one batch"),
         ({"hidden_states": HiddenStates(few[:, :3], few[:, :3], few[:, :3])}, "d_in = 16"),
         ({"hidden_states": HiddenStates(STATES.train, STATES.calibration, few[:0])}, "0 held-out vectors are too few"),
-        ({"hidden_states": far}, "are they of its layer and scale"),
+        ({"hidden_states": far}, "worse than their mean does .*another layer, hook or model"),
     ):
         states = arguments.pop("hidden_states", STATES)
         with pytest.raises(ValueError, match=message):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rsae.training.finetuning import Progress
+from rsae.progress import Progress
 from rsae.upgrading.pipeline import Settings, Upgrade, upgrade
 from tests.rsae.material.sparse_data import sparse_states, teacher
 

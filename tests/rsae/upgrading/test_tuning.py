@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rsae.evaluation.comparison import token_errors
+from rsae.evaluation.errors import token_errors
 from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
 from rsae.upgrading import tuning
