@@ -53,6 +53,8 @@ MOST = 40
 """So many points at most join the programmes at once."""
 PATIENCE = 12
 """After so many guesses that were not proved, degenerate approximants are looked at."""
+OUTLIERS = 3
+"""So many points are tried as the one that stands out: the neighbours of an outlier seem to stand out as well."""
 NEAR = flint.fmpq(1, 10**12)
 """A proved gap between the bounds that is taken for none, as a share of the error; and how much the error of an answer
 may exceed an infimum that is not attained."""
@@ -197,7 +199,34 @@ def _degenerate(table: Table, degree: tuple[int, int]) -> _Level | None:
     if found is not None or min(degree) == 0:
         return found
     smaller = _best(table, (degree[0] - 1, degree[1] - 1))
-    return None if smaller is None or smaller.dropped else _proved(table, degree, (smaller.p, smaller.q), slack)
+    if smaller is not None and not smaller.dropped:
+        found = _proved(table, degree, (smaller.p, smaller.q), slack)
+    return found or _beside_outlier(table, degree)
+
+
+def _beside_outlier(table: Table, degree: tuple[int, int]) -> _Level | None:
+    """The best of a smaller type on all points but one that stands out, where it is the infimum on all of them. The
+    programmes find it, too, unless the outlier is so large that they do not see the errors of the others beside it."""
+    for k in _standing_out(table):
+        rest = table.at([i for i in range(len(table.t)) if i != k])
+        unit = max(abs(f * u) for f, u in zip(rest.f, rest.u, strict=True))
+        if unit == 0:
+            continue
+        found = _best(rest._replace(f=[f / unit for f in rest.f]), (degree[0] - 1, degree[1] - 1))
+        proved = None if found is None else _proved(table, degree, (found.p * unit, found.q), _rounding(table))
+        if proved is not None:
+            return proved
+    return None
+
+
+def _standing_out(table: Table) -> list[int]:
+    """The points that lie farthest from the line through their neighbours, the farthest first."""
+    t, f, u = table
+    away = {
+        k: u[k] * abs(f[k] - f[k - 1] - (f[k + 1] - f[k - 1]) * (t[k] - t[k - 1]) / (t[k + 1] - t[k - 1]))
+        for k in range(1, len(t) - 1)
+    }
+    return sorted(away, key=lambda k: away[k], reverse=True)[:OUTLIERS]
 
 
 def _allowed(level: _Level, table: Table) -> flint.fmpq:

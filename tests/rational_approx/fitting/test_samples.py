@@ -173,3 +173,19 @@ def test_digits_of_the_levelled_error():
     found = fit((X, np.exp(X)), (3, 2), digits=40)
     certificate = certify(found)
     assert certificate.upper - certificate.best_lower < certificate.upper / 10**39
+
+
+@pytest.mark.parametrize("place", [1, 9, 17])
+@pytest.mark.parametrize("size", [1e2, 1e6])
+def test_an_outlier_on_samples_of_a_rational(place, size):
+    # It costs one degree of P and of Q; beside it the errors are too small for the programmes to be seen.
+    x = np.linspace(-997.7, 865.7, 19)
+    y = 1.5e5 / (1 + ((x - 180) / 130) ** 2)
+    exact = y.copy()
+    y[place] += size * y[place]
+    with pytest.warns(UserWarning):
+        found = fit((x, y), (2, 4))
+    others = np.arange(19) != place
+    rounding = 2**-52 * y.max()
+    assert found.error <= rounding
+    assert found.rational(x[others]) == pytest.approx(exact[others], rel=1e-9, abs=2 * rounding)
