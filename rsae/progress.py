@@ -66,11 +66,14 @@ class Bars:
             self._bars.stop()
 
     def training(self, event: Progress) -> None:
-        """Show one event of a training run, and before the first on how many threads it runs."""
-        if self._bars is not None and event.threads != self._threads:
-            self._threads = event.threads
-            self.note(f"Training on {event.threads} thread{'s' if event.threads > 1 else ''}.")
+        """Show one event of a training run, and on how many threads it runs: above the bars, or in every line."""
         detail = f"loss {event.loss:.4g}  L0 {event.l0:.2f}  {_time(event.seconds_left)} left"
+        threads = f"on {event.threads} thread{'s' if event.threads > 1 else ''}"
+        if self._bars is None:
+            detail += f"  {threads}"
+        elif event.threads != self._threads:
+            self._threads = event.threads
+            self.note(f"Training {threads}.")
         self._show(event.arm, event.step, event.steps, detail)
 
     def harvest(self, done: int, total: int) -> None:

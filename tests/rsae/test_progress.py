@@ -30,7 +30,16 @@ def test_a_terminal_gets_a_bar_an_arm_with_its_numbers() -> None:
     with Bars(place) as bars:
         bars.training(EVENT)
         bars.harvest(10, 20)
-    for word in ("upgraded", "30/100", "loss 2.5", "L0 16.00", "1:15 left", "hidden states", "10/20"):
+    for word in (
+        "upgraded",
+        "30/100",
+        "loss 2.5",
+        "L0 16.00",
+        "1:15 left",
+        "Training on 1 thread.",
+        "hidden states",
+        "10/20",
+    ):
         assert word in written(place)
 
 
@@ -43,7 +52,7 @@ def test_elsewhere_there_is_one_line_every_half_minute() -> None:
             bars.training(EVENT)
     lines = written(place).splitlines()
     assert len(lines) == 3
-    assert lines[0] == "upgraded: 30/100  loss 2.5  L0 16.00  1:15 left"
+    assert lines[0] == "upgraded: 30/100  loss 2.5  L0 16.00  1:15 left  on 1 thread"
 
 
 def test_true_writes_to_stderr_and_false_to_nothing(
@@ -98,7 +107,7 @@ def test_a_notebook_without_its_widgets_gets_lines(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("rsae.progress._PERIOD", 0.0)
     with Bars(Notebook(file=io.StringIO())) as bars:
         bars.training(EVENT)
-    assert lines == ["upgraded: 30/100  loss 2.5  L0 16.00  1:15 left"]
+    assert lines == ["upgraded: 30/100  loss 2.5  L0 16.00  1:15 left  on 1 thread"]
 
 
 def test_bars_end_also_where_training_breaks_off() -> None:

@@ -68,9 +68,9 @@ def test_a_teacher_can_be_made_again_and_is_shrunk_by_its_l1(tmp_path: Path) -> 
     states = synthetic.states(vectors=6000)
     seen: list[int] = []
     made = relu_teacher(
-        states, steps=400, d_sae=96, l0=8.0, rate=5e-3, batch_size=256, progress=lambda event: seen.append(event.step)
+        states, steps=1000, d_sae=96, l0=8.0, rate=5e-3, batch_size=256, progress=lambda event: seen.append(event.step)
     )
-    assert seen[-1] == 400
+    assert seen[-1] == 1000
     assert mean_l0(made, states.calibration) == pytest.approx(8.0, abs=0.05)
     folder = save_halved(made, {"hook_name": "model.layers.10"}, tmp_path / "made")
     again, x = load_sae(folder), states.held_out
@@ -80,7 +80,7 @@ def test_a_teacher_can_be_made_again_and_is_shrunk_by_its_l1(tmp_path: Path) -> 
         assert (found - wanted).square().sum() < 1e-4 * x.square().sum()
         centred, image = x - made.b_dec, wanted - made.b_dec
         assert (centred - image).square().sum() < 0.6 * (x - x.mean(0)).square().sum()
-        assert float((centred * image).sum() / image.square().sum()) > 1.02
+        assert float((centred * image).sum() / image.square().sum()) > 1.1
 
 
 def test_the_synthetic_world_has_its_features_and_known_seeds() -> None:
