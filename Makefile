@@ -29,10 +29,9 @@ layers: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu and not network and not peers and not coq"
 
+# Each in an environment of its own under build/peers; `make test-peers PEERS="sae-lens nnsight"` for some of them.
 test-peers: $(STAMP)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[saelens,data,notebook,wandb,tensorboard,trackio]" baryrat jax natsort schedulefree einops nnsight simple-parsing
-	$(BIN)/python -m pip install --quiet --no-deps eai-sparsify dictionary-learning
-	SPARSIFY_DISABLE_TRITON=1 $(BIN)/python -m pytest -m peers  # its kernels are for CUDA devices alone
+	$(BIN)/python -m tests.peers $(PEERS)
 
 test-coq: $(STAMP)
 	$(BIN)/python -m pytest -m coq tests/rational_approx/coq --durations=0

@@ -3,6 +3,8 @@
 Started by ``torchrun --nproc-per-node N -m rsae upgrade ...``. Everything here is the identity in a single process, so
 the training code says once what it means. The gradient of a batch's mean loss is the mean over ranks of the gradients
 of their parts' mean losses, as every rank has equally many rows.
+
+Why not accelerate: its state is of the process, where a group here ends with its run, and it has no reduce-scatter.
 """
 
 import os

@@ -1,4 +1,5 @@
-"""The architecture ``rational`` for SAELens: ``import rsae.saelens`` makes saved rational SAEs load there.
+"""The architectures ``rational`` and ``rational_transcoder`` for SAELens: ``import rsae.saelens`` makes what was saved
+load there.
 
     import rsae.saelens
     sae = sae_lens.SAE.load_from_disk("path/written/by/save_sae")
@@ -21,8 +22,9 @@ from rsae.formats.record import recorded
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
 from rsae.sae.fold import fold_decoder_norms
+from rsae.sae.transcoder import Transcoder
 
-__all__ = ["RationalSAE", "RationalSAEConfig"]
+__all__ = ["RationalSAE", "RationalSAEConfig", "RationalTranscoder", "RationalTranscoderConfig"]
 
 _PARAMETERS = ("W_enc", "b_enc", "W_dec", "b_dec", "threshold")
 
@@ -81,6 +83,7 @@ class RationalSAE(SAE[RationalSAEConfig]):
                 family=self.cfg.rational.get("family"),
                 k=self.cfg.k,
                 conventions=Conventions(self.cfg.apply_b_dec_to_input, self.cfg.rescale_acts_by_decoder_norm),
+                kind=Transcoder if isinstance(self, RationalTranscoder) else SparseAutoencoder,
             )
             self.__dict__["_made"] = core  # past nn.Module: it must not appear among the modules and weights
         core.to(self.W_enc.device)
@@ -116,5 +119,43 @@ class RationalSAE(SAE[RationalSAEConfig]):
         raise NotImplementedError("fold the scaling factor into the SAE before its activation becomes rational")
 
 
-if "rational" not in SAE_CLASS_REGISTRY:  # a second import, or a reload, finds the work done
-    register_sae_class("rational", RationalSAE, RationalSAEConfig)
+@dataclass
+class RationalTranscoderConfig(RationalSAEConfig):
+    """The same for a transcoder, whose output has a width of its own."""
+
+    d_out: int = 0
+    skip: bool = False
+
+    @classmethod
+    def architecture(cls) -> str:
+        """The name in the SAELens registry."""
+        return "rational_transcoder"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as a tree of plain values."""
+        return {**super().to_dict(), "d_out": self.d_out, "skip": self.skip}
+
+
+class RationalTranscoder(RationalSAE):
+    """A rational transcoder; ``W_skip`` [d_out, d_in] is as in SAELens's own."""
+
+    cfg: RationalTranscoderConfig
+
+    def initialize_weights(self) -> None:
+        """Parameters of the right shapes; loading replaces them."""
+        super().initialize_weights()
+        shapes = {"W_dec": (self.cfg.d_sae, self.cfg.d_out), "b_dec": (self.cfg.d_out,)}
+        if self.cfg.skip:
+            shapes["W_skip"] = (self.cfg.d_out, self.cfg.d_in)
+        for name, shape in shapes.items():
+            setattr(self, name, nn.Parameter(torch.zeros(shape, dtype=self.dtype, device=self.device)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What is given [..., d_out] for hidden states [..., d_in]."""
+        out = self.decode(self.encode(x))
+        return out + x @ self.W_skip.T if self.cfg.skip else out
+
+
+for _sae, _config in ((RationalSAE, RationalSAEConfig), (RationalTranscoder, RationalTranscoderConfig)):
+    if _config.architecture() not in SAE_CLASS_REGISTRY:  # a second import, or a reload, finds the work done
+        register_sae_class(_config.architecture(), _sae, _config)

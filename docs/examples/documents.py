@@ -78,7 +78,7 @@ def classify(
     """(variance left unexplained in the test embeddings, accuracy) of each column; the accuracy without an SAE."""
     shuffled = train[np.random.default_rng(seed).permutation(len(train))]
     states = rsae.hidden_states(shuffled, held_out=0.1)
-    teacher = small_teacher(states, d_sae=d_sae, k=k, steps=3 * steps, seed=seed)
+    teacher = small_teacher(states, "topk", d_sae=d_sae, codes=k, steps=3 * steps, seed=seed)
     done = rsae.upgrade(teacher, states, steps=steps, seed=seed, device="cpu", settings=rsae.Settings(batch_size=256))
     saes = {"teacher": teacher, "control": done.arms["control"], "upgraded": done.arms["upgraded"]}
     found, x = {}, torch.from_numpy(test)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from rsae.evaluation.metrics import Metrics
 from rsae.report.report import Report
-from rsae.report.wording import shown, spoken
+from rsae.report.wording import LABELS, shown, spoken
 
 __all__ = ["attribution_table", "frontier_table", "metrics_table", "refusing", "report_table"]
 
@@ -42,12 +42,12 @@ def report_table(report: Report) -> Table:
     return table
 
 
-def attribution_table(report: Report) -> Table:
-    """What each step from the teacher to the upgraded SAE adds, as a table for the terminal."""
+def attribution_table(report: Report, metric: str = "mse") -> Table:
+    """What each step from the teacher to the upgraded SAE adds to a metric, as a table for the terminal."""
     table = Table("what is added", "arm")
-    for name in ("MSE", "of the teacher's", "95% interval"):
+    for name in (LABELS[metric], "of the teacher's", "95% interval"):
         table.add_column(name, justify="right")
-    found = report.attribution.get("mse", {"steps": [], "teacher": 1.0})
+    found = report.attribution.get(metric, {"steps": [], "teacher": 1.0})
     for step in found["steps"]:
         change, low, high = (f"{100 * step[name] / found['teacher']:+.2f}%" for name in ("difference", "low", "high"))
         value, unsure = f"{step['value']:.4g}", "" if step["certain"] else ", not told apart"

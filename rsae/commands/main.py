@@ -21,6 +21,7 @@ from rsae.commands.logs import LOG, logging
 from rsae.commands.push import push
 from rsae.commands.releases import releases
 from rsae.demo import run
+from rsae.demo.relu_teacher import make_teacher as new_teacher
 from rsae.hosts.language_model import pick_device
 from rsae.progress import Bars
 from rsae.report import frontier as curves
@@ -28,6 +29,7 @@ from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
 from rsae.upgrading.arms import WATERFALL
 from rsae.upgrading.origin import check_origin
+from rsae.upgrading.threads import using
 
 __all__ = ["main"]
 
@@ -94,6 +96,7 @@ def _upgraded(
     probe: Path | None,
     probe_test: Path | None,
     time_budget: float | None,
+    threads: int | None,
     overwrite: bool,
     log: tuple[str, ...],
     **rest: Any,
@@ -103,13 +106,14 @@ def _upgraded(
     sae, sae_id = options.named(rest)
     out = options.out(out, sae, sae_id)
     free_directory(out, overwrite)
-    names = ("refine", "ablations", "anchor", "checkpoint_every", "precision")
+    names = ("refine", "ablations", "anchor", "checkpoint_every", "precision", "saebench")
     settings = {name: rest.pop(name) for name in names} | options.objective(rest)
     accepted, reading = rest.pop("accept_mismatch"), rest
     place = pick_device(reading["device"])
     tasks = options.tasks(probe, probe_test)
     teacher = rsae.load_sae(sae, sae_id)
     with (
+        using(threads),
         ranks.joined(place.type),
         Checkpoint(out / "checkpoint", discard=overwrite) as work,
         logging(log, out, {"sae": sae, "seed": seed, **reading, **settings}) as loggers,
@@ -129,7 +133,7 @@ def _upgraded(
             out=out,
             overwrite=overwrite,
             progress=[bars.training, *loggers],
-            settings=rsae.Settings(probe=tasks, accept_mismatch=accepted, **settings),
+            settings=rsae.Settings(probe=tasks, threads=threads, accept_mismatch=accepted, **settings),
             time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
         )
         for logger in loggers:
@@ -214,24 +218,52 @@ def frontier(
 @main.command()
 @options.OUT
 @click.option("--synthetic", is_flag=True, help="Synthetic hidden states with known features; needs no host model.")
+@click.option("--teacher", help="Folder of a teacher as --make-teacher writes it.  [default: the one of the package]")
+@click.option("--make-teacher", is_flag=True, help="Train the package's teacher again, into --out, and no more.")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: the demo's]")
 @options.SEED
+@options.THREADS
 @options.OVERWRITE
 @refusing("rsae demo")
-def demo(out: Path, synthetic: bool, steps: int | None, seed: int, overwrite: bool) -> None:
+def demo(
+    out: Path,
+    synthetic: bool,
+    teacher: str | None,
+    make_teacher: bool,
+    steps: int | None,
+    seed: int,
+    threads: int | None,
+    overwrite: bool,
+) -> None:
     """Upgrade the teacher that comes with the package, on a real language model or on synthetic data."""
+    if synthetic + make_teacher + (teacher is not None) > 1:
+        raise ValueError("--synthetic, --teacher and --make-teacher exclude each other; give one of them")
     began = time.monotonic()
     console = Console(markup=False)
+    asked: dict[str, Any] = {"steps": steps, "seed": seed, "threads": threads, "say": console.print}
     free_directory(out, overwrite)
     with Bars(console) as bars:
-        asked: dict[str, Any] = {"steps": steps, "seed": seed, "say": console.print, "out": out, "overwrite": overwrite}
-        if synthetic:
-            done, note = run.on_synthetic(**asked, progress=bars.training)
+        asked |= {"out": out, "overwrite": overwrite, "progress": bars.training}
+        if make_teacher:
+            new_teacher(**asked, harvest=bars.harvest)
+        elif synthetic:
+            done, note = run.on_synthetic(**asked)
         else:
-            done, note = run.on_language_model(**asked, progress=bars.training, harvest=bars.harvest)
-    _show(console, done.report, out, note)
+            done = run.on_language_model(**asked, harvest=bars.harvest, teacher=teacher or run.TEACHER)
+    if synthetic:
+        _show(console, done.report, out, note)
+    elif not make_teacher:
+        for metric in ("mse", "delta_ce"):
+            console.print(attribution_table(done.report, metric))
+        _show(console, _main_columns(done.report), out)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     console.print(f"Took {minutes} min {seconds} s{_peak_memory()}.", highlight=False)
+
+
+def _main_columns(report: rsae.Report) -> rsae.Report:
+    """The report without the columns that are only steps of its waterfall, so that the table fits a terminal."""
+    kept = ("teacher", "control", "threshold", "upgraded")
+    return replace(report, columns={name: report.columns[name] for name in kept if name in report.columns})
 
 
 def _peak_memory() -> str:

@@ -25,7 +25,7 @@ from rsae.upgrading.own_states import DEFAULT_TEXT, DEFAULT_TOKENS, hidden_state
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 __all__ = [
-    *("OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SEED"),
+    *("OUT", "OVERWRITE", "PROBE", "PROBE_TEST", "SEED", "THREADS"),
     *("named", "objective", "out", "reading", "states", "subject", "tasks", "upgrading"),
 ]
 
@@ -48,6 +48,11 @@ KL_WEIGHT = click.option(
     "--kl-weight",
     type=click.FloatRange(min=0, min_open=True),
     help="Weight of the divergence of predictions there, beside the squared error.  [default: 0.3]",
+)
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Of the CPU, for all of it.  [default: one or all, whichever takes a training step faster at the start]",
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
 
@@ -189,9 +194,11 @@ def upgrading(command: _Command) -> _Command:
             show_default=True,
             help="Of the dense products in training; weights stay float32.",
         ),
+        click.option("--saebench", is_flag=True, help="SAEBench's core metrics, too (needs sae-bench and a host)."),
         OBJECTIVE,
         KL_SHARE,
         KL_WEIGHT,
+        THREADS,
         OVERWRITE,
     )
     for option in reversed(shared):
@@ -250,8 +257,8 @@ def _from_array(reading: dict[str, Any], sae: SparseAutoencoder, seed: int, acce
     path = Path(reading["array"])
     if not path.exists():
         raise FileNotFoundError(f"no hidden states at {path}: give a file, or a folder, of them")
-    if path.suffix in MAPPED and path.is_file() and (width := open_array(path).shape[-1]) != sae.d_in:
-        raise ValueError(f"{path} holds vectors of width {width}, but the SAE takes d_in = {sae.d_in}")
+    if path.suffix in MAPPED and path.is_file() and (width := open_array(path).shape[-1]) != sae.width:
+        raise ValueError(f"{path} holds vectors of width {width}, but the SAE takes {sae.taken}")
     if path.is_dir() and not (is_store(path) or is_saved_dataset(path)):
         raise ValueError(f"{path} is no folder of hidden states: neither hidden_states(store=) nor datasets saved it")
     hook = reading["hook"]  # the column of a table

@@ -1,4 +1,7 @@
-"""Hidden states that exist already: an array, a tensor, or a file that holds one, mapped into memory if it can be."""
+"""Hidden states that exist already: an array, a tensor, or a file that holds one, mapped into memory if it can be.
+
+Why not datasets: of these formats it reads tables alone. numpy, safetensors and torch read the others, and safely.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,30 +34,21 @@ def _load_safetensors(path: Path) -> Tensor:
 
     try:
         with safe_open(path, "pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            shapes = {name: (len(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
-            return file.get_tensor(_the_one(path, {n: (size, kind[0] in "FB") for n, (size, kind) in shapes.items()}))
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except SafetensorError as error:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
+    return _load_named(path, found)
 
 
 def _load_named(path: Path, found: Mapping[str, Any]) -> Tensor:
+    """The one array that can be hidden states: integers count only where no array of floats does (token numbers)."""
     tensors = {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
-    name = _the_one(path, {name: (value.dim(), value.is_floating_point()) for name, value in tensors.items()})
-    return tensors[name]
-
-
-def _the_one(path: Path, found: Mapping[str, tuple[int, bool]]) -> str:
-    """The name of the one array that can be hidden states; ``found`` has dimensions, and whether they are floats.
-
-    Token numbers may lie beside it: integers count only where no array of floats does.
-    """
-    shaped = [(name, floats) for name, (dimensions, floats) in found.items() if dimensions in (2, 3)]
-    names = [name for name, floats in shaped if floats] or [name for name, _ in shaped]
+    shaped = [name for name, value in tensors.items() if value.dim() in (2, 3)]
+    names = [name for name in shaped if tensors[name].is_floating_point()] or shaped
     if len(names) != 1:
-        held = ", ".join(names[:6]) or f"none among {', '.join(list(found)[:6]) or 'no arrays'}"
+        held = ", ".join(names[:6]) or f"none among {', '.join(list(tensors)[:6]) or 'no arrays'}"
         raise ValueError(f"{path} must hold one matrix [n, d_in]; it holds {held}: give the one as an array")
-    return names[0]
+    return tensors[names[0]]
 
 
 def _load_torch(path: Path) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rsae.data.text import Contexts
+from rsae.hosts.dialects import dtype_of
 from rsae.hosts.host import Host
 
 __all__ = ["Harvest", "count_held_out", "harvest", "split", "statistics", "up_to", "vectors_in", "windows"]
@@ -112,7 +113,8 @@ def harvest(
     room.
     """
     starts = np.cumsum([0, *(len(context) - 1 for context in contexts)]).tolist()
-    kept = host.model.dtype if host.model.dtype in (torch.bfloat16, torch.float16) else torch.float32
+    own = dtype_of(host.model)
+    kept = own if own in (torch.bfloat16, torch.float16) else torch.float32
     states = torch.empty(vectors_in(contexts), host.d_in, dtype=kept)
     norms, first_norms = torch.empty(len(states)), torch.empty(len(contexts))
     for begin, end in windows(contexts, batch_size, host.d_in):

@@ -16,7 +16,8 @@ from rsae.data.harvest import cached, count_held_out, harvest, split, statistics
 from rsae.data.store import Store, is_store
 from rsae.data.tables import TABLES, is_saved_dataset, vectors
 from rsae.data.text import Contexts, documents_of, is_data_set, pack
-from rsae.hosts.hooks import resolve_hook
+from rsae.hosts.dialects import dtype_of, family_of, unwrapped
+from rsae.hosts.hooks import Hook, resolve_hook
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 from rsae.hosts.places import place_of
@@ -200,11 +201,11 @@ def hidden_states(
 ) -> HiddenStates:
     """Hidden states from a language model reading a text, or from an array.
 
-    ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, or a pair (model, tokenizer)), and then
-    ``text`` (a file or a list of documents: `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are
-    needed; or it is an array [n, d_in] or [contexts, positions, d_in], or a file of one (`data.arrays.read_array`); or
-    a table: a ``.parquet`` or ``.arrow`` file, or a folder that the library datasets saved (a cache of SAELens), whose
-    column ``hook`` may name.
+    ``source`` is a model (a local directory, a ``.gguf`` file, a hub name, a pair (model, tokenizer), a TransformerLens
+    model, or an nnsight ``LanguageModel``), and then ``text`` (a file or a list of documents:
+    `data.text.read_documents`) and ``hook`` (`hosts.hooks.resolve_hook`) are needed; or it is an array [n, d_in] or
+    [contexts, positions, d_in], or a file of one (`data.arrays.read_array`); or a table: a ``.parquet`` or ``.arrow``
+    file, or a folder that the library datasets saved (a cache of SAELens), whose column ``hook`` may name.
 
     Contexts are cut inside documents (`data.text.pack`); the last ``held_out`` share of the documents (an int: so many)
     is held out, of the contexts where there are fewer than ten documents, of the rows of an array. Of every context the
@@ -251,14 +252,14 @@ def hidden_states(
     contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos, limit=limit)
     question = {
         "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
-        "model_type": getattr(host.model.config, "model_type", None),
+        "model_type": family_of(host.model),
         "text": str(text) if isinstance(text, str | Path) else f"a list of {documents.count} documents",
         "text_sha256": documents.digest.hexdigest(),
         "hook": hook,
         "module": host.hook.module,
         "context_length": context_length,
         "prepend_bos": contexts.starts_with_bos,
-        "dtype": str(host.model.dtype).removeprefix("torch."),
+        "dtype": str(dtype_of(host.model)).removeprefix("torch."),
         "held_out": held_out,
         "max_tokens": max_tokens,
         "outlier_medians": reading.outlier_medians,
@@ -285,8 +286,9 @@ def _host(
     source: Any, hook: str, device: str | torch.device | None, dtype: str | torch.dtype | None, reading: Reading
 ) -> Host:
     """The model of a source, at its hook."""
-    if isinstance(source, tuple):
-        model, tokenizer = source
+    held = source if isinstance(source, tuple) else unwrapped(source)
+    if held is not None:
+        model, tokenizer = held
         if dtype is not None:
             model = model.to(pick_dtype(dtype))
         if device is not None:
@@ -294,7 +296,11 @@ def _host(
     else:
         model, tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
     without_mean = any(isinstance(module, torch.nn.LayerNorm) for module in model.modules())
-    place = replace(resolve_hook(model, hook), centred=reading.centred and without_mean)
+    place = resolve_hook(model, hook)
+    if reading.centred and without_mean:
+        if not isinstance(place, Hook):
+            raise ValueError("no transcoder is read centred; give the TransformerLens model itself as the source")
+        place = replace(place, centred=True)
     return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, place)
 
 
@@ -354,6 +360,8 @@ def _is_model(source: Any) -> bool:
     if isinstance(source, tuple):
         if len(source) != 2 or not isinstance(source[0], torch.nn.Module):
             raise TypeError("a pair as a source is (model, tokenizer), the model a torch module")
+        return True
+    if unwrapped(source) is not None:
         return True
     if isinstance(source, torch.nn.Module):
         raise TypeError("a model alone cannot read text; give the pair (model, tokenizer)")

@@ -1,4 +1,7 @@
-"""Columns of Parquet and Arrow files, and rows of the library datasets: both read by libraries that are optional."""
+"""Columns of Parquet and Arrow files, and rows of the library datasets: both read by libraries that are optional.
+
+Why not datasets for files, too: it copies them to a cache, reads missing numbers as NaN, and follows names like "../x".
+"""
 
 import contextlib
 import io

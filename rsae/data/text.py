@@ -1,4 +1,7 @@
-"""Text as a list of documents, and documents as contexts: runs of tokens that a model reads at once."""
+"""Text as a list of documents, and documents as contexts: runs of tokens that a model reads at once.
+
+Why not datasets for files, too: it is optional. Nor ``return_overflowing_tokens`` of tokenizers: it keeps short ends.
+"""
 
 import json
 from array import array

@@ -141,6 +141,8 @@ def _what(arm: str, before: str, norm: bool) -> str:
     """What an arm has that the one before it lacks."""
     if before == f"{arm}_mse":
         return "the KL stage"
+    if arm == "ratio" and before != "fixed_denominator":
+        return "the curve"
     if (name := arm.removesuffix("_mse")) in _STEPS:
         return _STEPS[name]
     if before == "unrefined":

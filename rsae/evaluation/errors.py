@@ -12,8 +12,9 @@ __all__ = ["prefix_errors", "said_of_prefixes", "token_errors", "trained_error"]
 
 @torch.no_grad()
 def token_errors(sae: SparseAutoencoder, x: Tensor) -> Tensor:
-    """Squared error summed over d_in of each held-out vector [n, d_in], as float64 [n]."""
-    return torch.cat([(sae(chunk).reconstruction - chunk).double().square().sum(1) for chunk in sae.chunks(x)])
+    """Squared error summed over d_in of each held-out vector (or row) [n, ...], as float64 [n]."""
+    gaps = (sae(chunk).reconstruction - sae.target(chunk) for chunk in sae.chunks(x))
+    return torch.cat([gap.double().square().sum(1) for gap in gaps])
 
 
 @torch.no_grad()
@@ -31,11 +32,11 @@ def prefix_errors(sae: SparseAutoencoder, x: Tensor) -> dict[int, float]:
     widths = sae.prefixes or (sae.d_sae,)
     totals = dict.fromkeys(widths, 0.0)
     for chunk in sae.chunks(x):
-        _, shift, scale = sae.conventions.normalised(chunk)
+        inputs, shift, scale = sae.conventions.normalised(chunk)
         codes = sae.encode(chunk)
         for width in reversed(widths):  # the widest first: each cuts off what the next does not have either
             codes[..., width:] = 0
-            left = sae.decode(codes) * scale + shift - chunk
+            left = sae.decoded(codes, inputs) * scale + shift - sae.target(chunk)
             totals[width] += float(left.double().square().sum())
     return {width: total / len(x) for width, total in totals.items()}
 

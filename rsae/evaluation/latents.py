@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rsae.evaluation.continuity import Continuity, Places
+from rsae.hosts.dialects import dtype_of
 from rsae.hosts.hooks import layers_of
 from rsae.hosts.host import Host, evaluating
 from rsae.hosts.splicing import Splicing
@@ -102,7 +103,7 @@ def promoted(sae: SparseAutoencoder, host: Host, latents: Sequence[int], norm: f
     splicing = Splicing(host, host.contexts)
     if splicing.last is None:
         return {}
-    dtype, found = host.model.dtype, {}
+    dtype, found = dtype_of(host.model), {}
     rows = torch.nn.functional.normalize(sae.W_dec[list(latents)], dim=1) * norm
     with evaluating(host.model):
         none = splicing.logits(torch.zeros(1, sae.d_in, dtype=dtype, device=host.device)).float()

@@ -40,10 +40,10 @@ Metrics = Mapping[str, Metric]
 
 DENSE = 0.1
 DEFINITIONS = {
-    "mse": "squared error |x - x_hat|^2 summed over d_in, mean over {tokens} held-out tokens",
-    "normalised_mse": "mse divided by the total variance: the mean of |x - mean(x)|^2 over the same tokens",
+    "mse": "squared error |{x} - {x}_hat|^2 summed over {d}, mean over {tokens} held-out tokens",
+    "normalised_mse": "mse divided by the total variance: the mean of |{x} - mean({x})|^2 over the same tokens",
     "explained_variance": "1 - normalised_mse",
-    "cosine": "cosine of x and x_hat, mean over {tokens} held-out tokens",
+    "cosine": "cosine of {x} and {x}_hat, mean over {tokens} held-out tokens",
     "l0": "number of codes that are not exactly 0, mean over {tokens} held-out tokens",
     "l1": "sum of the absolute codes in units of decoder rows of norm 1, mean over {tokens} held-out tokens",
     "alive_fraction": "share of the latents with a code other than 0 on at least one of {tokens} held-out tokens",
@@ -79,13 +79,13 @@ def evaluate(sae: SparseAutoencoder, hidden_states: HiddenStates | Tensor, host:
         x = hidden_states
     else:
         x, host = hidden_states.held_out, host or hidden_states.host
-    if x.ndim != 2 or x.shape[1] != sae.d_in:
-        raise ValueError(f"this SAE takes vectors [n, {sae.d_in}], not {list(x.shape)}")
+    if x.ndim != 2 or x.shape[1] != sae.width:
+        raise ValueError(f"this SAE takes vectors [n, {sae.width}], not {list(x.shape)}")
     if len(x) == 0:
         raise ValueError("there are no held-out vectors to evaluate on; make hidden states with held_out above 0")
     tolerance = sae.tolerance
     values, errors = _reconstruction(sae, x, tolerance)
-    known = {"tokens": f"{len(x)}"}
+    known = {"tokens": f"{len(x)}", "x": "y" if sae.transcodes else "x", "d": "d_out" if sae.transcodes else "d_in"}
     by_context: dict[str, list[float]] = {}
     if host is not None:
         clean, zero = host.clean_loss(), host.zero_ablated_loss()
@@ -121,11 +121,12 @@ def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tupl
     )
     for chunk in sae.chunks(x):
         codes, reconstruction, _ = sae(chunk)
+        target = sae.target(chunk)
         fires = codes.abs() > tolerance
         each = torch.stack(
             [
-                (chunk.double() - reconstruction.double()).square().sum(1),
-                torch.nn.functional.cosine_similarity(chunk.double(), reconstruction.double(), dim=-1),
+                (target.double() - reconstruction.double()).square().sum(1),
+                torch.nn.functional.cosine_similarity(target.double(), reconstruction.double(), dim=-1),
                 fires.sum(1).double(),
                 (codes.abs() * norms).double().sum(1),
             ]
@@ -135,7 +136,8 @@ def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tupl
     n = len(x)
     means, squares = sums / n
     spread = ((squares - means.square()).clamp_min(0) / max(n - 1, 1)).sqrt()
-    centred = x.double() - x.double().mean(0)
+    targets = sae.target(x).double()
+    centred = targets - targets.mean(0)
     variance = float(centred.square().sum())
     share = n * float(means[0]) / variance if variance else float("nan")
     names = ("mse", "cosine", "l0", "l1")

@@ -3,6 +3,9 @@
 The protocol is SAEBench's (Karvonen et al., arXiv 2503.09532): codes are averaged over the tokens of a text; the k
 latents whose means differ most between the two classes on training texts are kept; a logistic regression (L2, C = 1) on
 them is scored on test texts. Classes are balanced, so that chance is 1/2.
+
+Why not SAEBench's code: it has its own data sets alone, no intervals, and needs numpy below 2. The regression is
+scikit-learn's; its SelectKBest would give ties between latents to the last one.
 """
 
 import csv

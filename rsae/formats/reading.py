@@ -7,10 +7,16 @@ from typing import Any
 
 from torch import nn
 
+from rsae.formats.circuit_tracer import is_circuit_tracer, read_circuit_tracer
+from rsae.formats.crosscoders import is_crosscoder, read_crosscoder
 from rsae.formats.dictionary_learning import read_dictionary
 from rsae.formats.gemma_scope import read_gemma_scope
+from rsae.formats.goodfire import is_goodfire, read_goodfire
 from rsae.formats.hub import fetch
+from rsae.formats.kissane import read_kissane
+from rsae.formats.llama_scope import read_llama_scope
 from rsae.formats.openai import is_openai, read_openai
+from rsae.formats.qwen_scope import is_qwen_scope, read_qwen_scope
 from rsae.formats.repository import fetch_repository, names_repository
 from rsae.formats.sae_lens import from_live, read_sae_lens
 from rsae.formats.sparsify import read_sparsify
@@ -24,17 +30,18 @@ _WEIGHTS = {
     "sae.safetensors": "sparsify",
     "params.npz": "Gemma Scope 1",
     "params.safetensors": "Gemma Scope 2",
+    "checkpoints/final.safetensors": "Llama Scope",
     "ae.pt": "dictionary_learning",
 }
 
 
 def load_sae(source: Any, sae_id: str | None = None) -> SparseAutoencoder:
-    """A pre-trained sparse autoencoder, in float32 on the CPU.
+    """A pre-trained sparse autoencoder or transcoder, in float32 on the CPU.
 
-    ``source`` is a directory or file of sae-lens (3 to 6), sparsify, Gemma Scope (1, 2), dictionary_learning or
-    openai/sparse_autoencoder; a live ``sae_lens`` object; or a release on the hub (one that `releases` lists, or the
-    name of a repository), of which ``sae_id`` names one SAE; without it the repository holds one. A local directory may
-    stand for a release.
+    ``source`` is a directory or file of sae-lens (3 to 6), sparsify, Gemma Scope (1, 2), Llama Scope, Qwen Scope,
+    Goodfire, dictionary_learning, openai/sparse_autoencoder or circuit-tracer; a live ``sae_lens`` object; or a release
+    on the hub (one that `releases` lists, or the name of a repository), of which ``sae_id`` names one SAE; without it
+    the repository holds one. A local directory may stand for a release.
 
     Raises FileNotFoundError where there is nothing, TypeError for another object, and ValueError for files that are
     broken, of another kind of model, or inconsistent, each in one sentence.
@@ -81,7 +88,7 @@ def _read_directory(folder: Path, overrides: Mapping[str, Any]) -> SparseAutoenc
         raise ValueError(f"{folder} holds SAEs of several formats ({', '.join(names)}); give the file that you mean")
     if names:
         return _read_file(folder / names[0], overrides)
-    others = sorted(folder.glob("*.pt"))
+    others = sorted([*folder.glob("*.pt"), *folder.glob("*.pth")])
     if len(others) == 1:
         return _read_file(others[0], overrides)
     inside = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
@@ -102,10 +109,25 @@ def _read_file(file: Path, overrides: Mapping[str, Any]) -> SparseAutoencoder:
     if file.name == "params.safetensors":
         config = folder / "config.json"
         return read_gemma_scope(read_json(config) if config.exists() else {}, read_safetensors(file), source)
+    if file.name == "final.safetensors":
+        return read_llama_scope(
+            read_json(folder.parent / "hyperparams.json"), read_safetensors(file), str(folder.parent)
+        )
+    if is_circuit_tracer(file):
+        return read_circuit_tracer(read_safetensors(file), file)
     if file.suffix in {".pt", ".pth"}:
-        state = read_torch(file)
+        state, beside = read_torch(file), file.with_name(f"{file.stem}_cfg.json")
+        if is_qwen_scope(file):
+            return read_qwen_scope(state, file)
+        if is_goodfire(state):
+            return read_goodfire(state, str(file))
+        if beside.is_file():
+            return read_kissane(read_json(beside), state, str(file))
         if is_openai(state):
             return read_openai(state, str(file))
+        if is_crosscoder(state):
+            config = folder / "cfg.json"
+            return read_crosscoder(read_json(config) if config.is_file() else None, state, str(file))
         configs = [config for config in (folder / "config.json", folder.parent / "config.json") if config.is_file()]
         found = read_dictionary(read_json(configs[0]) if configs else None, state, str(file))
         if (folder / "eval_results.json").is_file():

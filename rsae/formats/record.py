@@ -47,12 +47,15 @@ def record_of(sae: SparseAutoencoder) -> dict[str, Any]:
     return record
 
 
-def recorded(record: Mapping[str, Any], source: str, **options: Any) -> SparseAutoencoder:
-    """The SAE of weights and options, with the activation and the refinement of a record (which may be empty).
+def recorded(
+    record: Mapping[str, Any], source: str, kind: type[SparseAutoencoder] = SparseAutoencoder, **options: Any
+) -> SparseAutoencoder:
+    """The SAE (``kind``: or transcoder) of weights and options, with the activation and the refinement of a record,
+    which may be empty.
 
     Raises ValueError for anything but plain finite numbers in known places.
     """
-    sae = SparseAutoencoder(**options, activation=_activation(record, source), refine=record.get("refine", "none"))
+    sae = kind(**options, activation=_activation(record, source), refine=record.get("refine", "none"))
     if sae.residual_step is not None:
         steps = record.get("residual_step", 0.0)
         known = [number(step, f"residual_step of {source}") for step in (steps if isinstance(steps, list) else [steps])]

@@ -18,8 +18,17 @@ from rsae.hosts.names import hub_name
 
 __all__ = ["Release", "find_release", "releases"]
 
-OURS = ("sae-lens", "gemma-scope", "dictionary_learning", "sparsify")
-_LAYOUTS = {None: "sae-lens", "gemma_2": "gemma-scope", "gemma_3": "gemma-scope", "dictionary_learning_1": OURS[2]}
+OURS = (
+    *("sae-lens", "gemma-scope", "dictionary_learning", "sparsify", "llama_scope", "qwen_scope"),
+    "goodfire",
+)
+_LAYOUTS = {
+    None: "sae-lens",
+    "gemma_2": "gemma-scope",
+    "gemma_2_transcoder": "gemma-scope",
+    "gemma_3": "gemma-scope",
+    "dictionary_learning_1": "dictionary_learning",
+}
 _FAMILIES = {"gemma-scope": "jumprelu", "llama_scope": "jumprelu", "qwen_scope": "topk"}
 _TRAINERS = {
     "topk": "topk",
@@ -30,7 +39,7 @@ _TRAINERS = {
     "matryoshka": "jumprelu",
 }
 _TRAINED = {"gemma-scope": {"context_length": 1024, "prepend_bos": True}}  # what its files do not say
-_NO_SAES = ("transcoder", "crosscoder", "clt", "temporal")
+_NO_SAES = ("crosscoder", "clt", "temporal")
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,18 @@ from rsae.formats.checked import check_size, described, float_tensor, gated_as_j
 from rsae.formats.record import recorded
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import NORMALISATIONS, Conventions
+from rsae.sae.transcoder import Transcoder
 
 __all__ = ["from_live", "read_sae_lens"]
 
 _BATCHTOPK = ("batchtopk", "matryoshka_batchtopk")
+_TRANSCODERS = {
+    "transcoder": "relu",
+    "skip_transcoder": "relu",
+    "jumprelu_transcoder": "jumprelu",
+    "jumprelu_skip_transcoder": "jumprelu",
+    "rational_transcoder": "rational",
+}
 _SCALES = ("scaling_factor", "finetuning_scaling_factor")
 _THRESHOLDS = {"jumprelu": ("threshold", "log_threshold")} | dict.fromkeys(_BATCHTOPK, ("topk_threshold",))
 _EXPLAINED = ("explained_variance", "variance_explained")
@@ -26,25 +34,31 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
 
     Gated SAEs become the JumpReLU SAE that they are; training checkpoints of BatchTopK and Matryoshka become JumpReLU,
     as SAELens itself saves them; a fine-tuning scale of codes goes into the decoder. Raises ValueError, by name, for
-    architectures that are no SAE with one linear encoder (transcoders, AbsTopK, temporal, matching pursuit).
+    architectures that have not one linear encoder (AbsTopK, temporal, matching pursuit).
     """
     architecture = _architecture(config)
+    transcodes = architecture in _TRANSCODERS
+    skips = "skip" in architecture or (architecture == "rational_transcoder" and config.get("skip") is True)
+    architecture = _TRANSCODERS.get(architecture, architecture)
     record = config.get("rational") if architecture == "rational" else {}
     if not isinstance(record, Mapping):
         raise ValueError(f"the configuration of {source} is of a rational SAE but has no entry 'rational'")
     family = {"standard": "relu", "rational": str(record.get("family"))}.get(architecture, architecture)
     names = ("W_enc", "W_dec", "b_dec", *(("b_gate", "b_mag", "r_mag") if architecture == "gated" else ("b_enc",)))
-    found = weights(tensors, source, (*_SCALES, *_THRESHOLDS.get(family, ())), **{name: name for name in names})
+    skip = {"W_skip": "W_skip.T"} if skips else {}
+    found = weights(tensors, source, (*_SCALES, *_THRESHOLDS.get(family, ())), **{name: name for name in names}, **skip)
     W_enc, W_dec = found["W_enc"], found["W_dec"]
     check_size(config.get("d_in"), W_enc.shape[0], "d_in", source)
     check_size(config.get("d_sae"), W_enc.shape[1], "d_sae", source)
-    if W_dec.shape != W_enc.T.shape:
+    if transcodes:
+        check_size(config.get("d_out"), W_dec.shape[1], "d_out", source)
+    elif W_dec.shape != W_enc.T.shape:
         raise ValueError(f"W_dec of {source} is {list(W_dec.shape)}, but W_enc is {list(W_enc.shape)}")
     rescale = _flag(config, "rescale_acts_by_decoder_norm", False, source)
     options = found | {
         "W_dec": _scaled(config, tensors, W_dec, source),
         "conventions": Conventions(
-            apply_b_dec_to_input=_flag(config, "apply_b_dec_to_input", True, source),
+            apply_b_dec_to_input=_flag(config, "apply_b_dec_to_input", not transcodes, source),
             rescale_by_decoder_norm=rescale and family in {"topk", "groupmax"},
             normalise=_normalisation(config, source),
         ),
@@ -64,7 +78,8 @@ def read_sae_lens(config: Mapping[str, Any], tensors: Mapping[str, Tensor], sour
         options["threshold"] = _threshold(tensors, source)
     if family in {"topk", "groupmax"}:
         options["k"] = integer(_k(config), "k", source)
-    return recorded(record, source, **options, family=family)
+    kind = Transcoder if transcodes else SparseAutoencoder
+    return recorded(record, source, kind, **options, family=family)
 
 
 def from_live(sae: Any) -> SparseAutoencoder:
@@ -84,7 +99,7 @@ def _architecture(config: Mapping[str, Any]) -> str:
     if architecture == "topk" and (config.get("activation_fn_kwargs") or {}).get("signed"):
         raise ValueError("a TopK SAE with signed codes (AbsTopK) cannot be upgraded; relu, jumprelu and topk can")
     known = ("standard", "topk", "jumprelu", "gated", "batchtopk", "matryoshka_batchtopk", "rational")
-    if architecture not in known:
+    if architecture not in (*known, *_TRANSCODERS):
         raise ValueError(f"SAEs of architecture {architecture!r} cannot be upgraded; {', '.join(known[:4])} can")
     return str(architecture)
 
@@ -159,6 +174,8 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
     about = _part(config, "metadata") or config
     outside = config.get("normalize_activations")
     outside = "expected_average_only_in" if outside is True else outside
+    hook = about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point")
+    to = about.get("hf_hook_name_out") or about.get("hook_name_out")
     loaded, ours = _part(about, "model_from_pretrained_kwargs"), _part(about, "rsae")  # which `save_sae` adds
     trained = _part(about, "training_architecture_details")
     kinds = [config.get("architecture"), about.get("training_architecture"), Path(source).name]
@@ -167,7 +184,7 @@ def _metadata(config: Mapping[str, Any], source: str) -> dict[str, Any]:
         "sae-lens",
         source,
         config,
-        hook=about.get("hf_hook_name") or about.get("hook_name") or about.get("hook_point"),
+        hook=f"{hook} -> {to}" if hook and to else hook,
         model=about.get("model_name"),
         context_length=about.get("context_size"),
         prepend_bos=about.get("prepend_bos"),

@@ -26,6 +26,7 @@ class StandaloneSAE(nn.Module):
     W_dec: Tensor
     b_dec: Tensor
     threshold: Tensor
+    W_skip: Tensor
 
     def __init__(self, config: dict[str, Any], weights: dict[str, Tensor]) -> None:
         super().__init__()
@@ -71,9 +72,12 @@ class StandaloneSAE(nn.Module):
         return codes @ self._rows() + self.b_dec
 
     def forward(self, x: Tensor) -> Tensor:
-        """Reconstruction [..., d_in] of hidden states, in their own units."""
+        """Reconstruction [..., d_in] of hidden states, in their own units; what a transcoder gives [..., d_out]."""
         _, shift, scale = self._normalised(x)
-        return self.decode(self.encode(x)) * scale + shift
+        decoded = self.decode(self.encode(x))
+        if hasattr(self, "W_skip"):
+            decoded = decoded + x @ self.W_skip.T
+        return decoded * scale + shift
 
     def _normalised(self, x: Tensor) -> tuple[Tensor, Tensor | float, Tensor | float]:
         if self.config["normalize_activations"] == "layer_norm":

@@ -17,6 +17,12 @@ from rsae.storage.writing import new_directory, plain
 __all__ = ["export_torch", "save_sae"]
 
 _ARCHITECTURES = {"relu": "standard", "jumprelu": "jumprelu", "topk": "topk"}
+_TRANSCODERS = {  # by family, and whether there is a skip connection
+    ("relu", False): "transcoder",
+    ("relu", True): "skip_transcoder",
+    ("jumprelu", False): "jumprelu_transcoder",
+    ("jumprelu", True): "jumprelu_skip_transcoder",
+}
 
 
 def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -24,7 +30,8 @@ def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = Fals
 
     An SAE with its own gate is an ordinary SAELens one (architecture ``standard``, ``jumprelu`` or ``topk``); with a
     rational activation, a refinement, or the gate GroupMax its architecture is ``rational``, which
-    ``import rsae.saelens`` makes known to SAELens. All is written beside the target and renamed into place at the end.
+    ``import rsae.saelens`` makes known to SAELens. A ReLU or JumpReLU transcoder is one of SAELens's; any other is a
+    ``rational_transcoder``, made known alike. All is written beside the target and renamed into place at the end.
 
     Raises FileExistsError for a directory that is not empty (with ``overwrite`` only where it holds anything but an
     SAE), NotADirectoryError for a file, FileNotFoundError where the parent does not exist.
@@ -56,13 +63,20 @@ def export_torch(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = 
 
 
 def _weights(sae: SparseAutoencoder) -> dict[str, Tensor]:
-    named = sae.named_parameters(recurse=False)
-    return {n: value.detach().cpu().float().contiguous() for n, value in named if n != "residual_step"}
+    named = {name: value.detach().cpu().float() for name, value in sae.named_parameters(recurse=False)}
+    named.pop("residual_step", None)
+    if sae.W_skip is not None:
+        named["W_skip"] = named["W_skip"].T  # as in SAELens: [d_out, d_in]
+    return {name: value.contiguous() for name, value in named.items()}
 
 
 def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
     """The SAELens configuration of an SAE."""
-    ordinary = sae.activation is None and sae.refine == "none" and sae.family in _ARCHITECTURES
+    architecture = _ARCHITECTURES.get(sae.family)
+    if sae.transcodes:
+        architecture = _TRANSCODERS.get((sae.family, sae.W_skip is not None))
+    ordinary = sae.activation is None and sae.refine == "none" and architecture is not None
+    other = "rational_transcoder" if sae.transcodes else "rational"
     read = sae.metadata.get("config")
     read = read if isinstance(read, dict) else {}
     nested = read.get("metadata")
@@ -71,6 +85,8 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
     for key, name in names.items():
         if name not in about and sae.metadata.get(key) is not None:
             about[name] = sae.metadata[key]
+    if sae.transcodes and "->" in str(about.get("hook_name")):
+        about["hook_name"], about["hook_name_out"] = (end.strip() for end in about["hook_name"].split("->", 1))
     if sae.metadata.get("centred") and "model_from_pretrained_kwargs" not in about:
         about["model_from_pretrained_kwargs"] = {"center_writing_weights": True}
     about["sae_lens_version"] = "6.54.12"  # the layout that is written here
@@ -78,7 +94,7 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
     if sae.prefixes:
         rest["prefixes"] = list(sae.prefixes)
     config: dict[str, Any] = {
-        "architecture": _ARCHITECTURES[sae.family] if ordinary else "rational",
+        "architecture": architecture if ordinary else other,
         "d_in": sae.d_in,
         "d_sae": sae.d_sae,
         "dtype": "float32",
@@ -88,6 +104,10 @@ def configuration(sae: SparseAutoencoder) -> dict[str, Any]:
         "reshape_activations": read.get("reshape_activations", "none"),
         "metadata": plain(about | {"rsae": rest}),
     }
+    if sae.transcodes:
+        config["d_out"] = sae.d_out
+        if not ordinary:
+            config["skip"] = sae.W_skip is not None
     if sae.k is not None:
         config |= {"k": sae.k, "rescale_acts_by_decoder_norm": sae.conventions.rescale_by_decoder_norm}
     if not ordinary:

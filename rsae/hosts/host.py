@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rsae.hosts.hooks import Hook, capture, layers_before, layers_of, replacing, resolve_hook
+from rsae.hosts.dialects import logits_of, longest_of, unwrapped, vocabulary_of
+from rsae.hosts.hooks import Between, Hook, capture, layers_before, layers_of, replacing, resolve_hook
 from rsae.hosts.replay import Replay
 
-__all__ = ["Host", "batched", "evaluating"]
+__all__ = ["Host", "as_host", "batched", "evaluating"]
 
 _KL_TOKENS = 8_192  # each needs two sets of logits
 _KEPT_TOKENS = 65_536  # of more, hidden states would take too much of the model's memory to keep them
@@ -48,6 +49,9 @@ def batched(
 class Host:
     """A causal language model, a place in it, and held-out contexts on which losses are measured.
 
+    The model is one of Hugging Face's, or a TransformerLens model or an nnsight ``LanguageModel``, whose own tokenizer
+    serves where ``tokenizer`` is None.
+
     A loss is the mean cross-entropy in nats of every next token of every context. Where hidden states are replaced, the
     first position of each context, and positions whose norm exceeds ``outlier_norm``, stay as they were: the same
     positions that the harvest excludes. Right padding is neither replaced nor counted.
@@ -57,14 +61,18 @@ class Host:
         self,
         model: Any,
         tokenizer: Any,
-        hook: str | Hook,
+        hook: str | Hook | Between,
         contexts: Sequence[Sequence[int]] = (),
         *,
         outlier_norm: float | None = None,
     ):
+        if tokenizer is None and (held := unwrapped(model)) is not None:
+            model, tokenizer = held
         self.model = model
         self.tokenizer = tokenizer
-        self.hook = hook if isinstance(hook, Hook) else resolve_hook(model, hook)
+        self.hook = hook if isinstance(hook, Hook | Between) else resolve_hook(self.model, hook)
+        # Known at once, since it is asked for inside of passes.
+        self._given = self._length(self.hook.target) if isinstance(self.hook, Between) else None
         self.contexts = [context for context in contexts if len(context) > 1]
         self.outlier_norm = outlier_norm
         self._known: dict[str, float] = {}
@@ -79,15 +87,21 @@ class Host:
 
     @cached_property
     def d_in(self) -> int:
-        """Length of a hidden state at the hook."""
+        """Length of a hidden state at the hook, or of a row where that leads from one place to another."""
+        return self._length(self.hook)
+
+    def _length(self, place: Hook | Between) -> int:
         with evaluating(self.model):
-            return capture(self.model, self.hook, torch.zeros(1, 1, dtype=torch.int64, device=self.device)).shape[-1]
+            return capture(self.model, place, torch.zeros(1, 1, dtype=torch.int64, device=self.device)).shape[-1]
+
+    def target(self, rows: Tensor) -> Tensor:
+        """What stands at the hook [..., d_out], of rows [..., d_in]: their end where it leads to another place."""
+        return rows if self._given is None else rows[..., -self._given :]
 
     @property
     def longest(self) -> int | None:
         """How many positions the model has, where its configuration says."""
-        config = getattr(self.model.config, "text_config", None) or self.model.config
-        return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+        return longest_of(self.model)
 
     @property
     def predicted_tokens(self) -> int:
@@ -127,7 +141,8 @@ class Host:
                         yield i, states[row, : len(self.contexts[i])]
 
     def loss(self, replace: Callable[[Tensor], Tensor] | None = None) -> float:
-        """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``."""
+        """Cross-entropy, in nats a token, with the hidden states [n, d_in] at the hook put through ``replace``, which
+        gives what is to stand there [n, d_out]."""
         return float(self._sums(replace, 0)[0].sum()) / self.predicted_tokens
 
     def spliced_loss(self, sae: nn.Module) -> float:
@@ -184,14 +199,12 @@ class Host:
         """Indices, tokens and masks of the contexts, in batches whose logits fit into memory."""
         if not self.contexts:
             raise ValueError("the host has no held-out contexts to measure a loss on; harvest with held_out above 0")
-        vocabulary = self.model.get_input_embeddings().weight.shape[0]
-        batch_size = max(1, min(16, _LOGITS_AT_ONCE // (vocabulary * max(map(len, self.contexts)))))
+        batch_size = max(1, min(16, _LOGITS_AT_ONCE // (vocabulary_of(self.model) * max(map(len, self.contexts)))))
         yield from batched(self.contexts, batch_size, self.device)
 
     def _logits(self, tokens: Tensor, mask: Tensor, replace: Callable[[Tensor], Tensor] | None) -> Tensor:
         with self._spliced(replace, mask):
-            logits: Tensor = self.model(input_ids=tokens, use_cache=False).logits
-        return logits
+            return logits_of(self.model, tokens)
 
     def _spliced(self, replace: Callable[[Tensor], Tensor] | None, mask: Tensor) -> AbstractContextManager[None]:
         if replace is None:
@@ -199,7 +212,7 @@ class Host:
 
         def spliced(hidden: Tensor) -> Tensor:
             chosen = mask & self.kept(hidden)
-            new = hidden.clone()
+            new = self.target(hidden).clone()
             new[chosen] = replace(hidden[chosen]).to(hidden)
             return new
 
@@ -231,7 +244,7 @@ class Host:
     def zero_ablated_loss(self) -> float:
         """Cross-entropy with zeros at the hook, in nats a token; measured once."""
         if "zero" not in self._known:
-            self._known["zero"] = self.loss(torch.zeros_like)
+            self._known["zero"] = self.loss(lambda hidden: torch.zeros_like(self.target(hidden)))
         return self._known["zero"]
 
     def mean_ablated_loss(self) -> float:
@@ -241,8 +254,8 @@ class Host:
             for _, hidden in self.held_out_states():
                 kept = hidden[self.kept(hidden)].double().cpu()
                 total, count = total + kept.sum(0), count + len(kept)
-            mean = (total / max(count, 1)).float()
-            self._known["mean"] = self.loss(lambda hidden: mean.to(hidden).expand_as(hidden))
+            mean = self.target(total / max(count, 1)).float()
+            self._known["mean"] = self.loss(lambda hidden: mean.to(hidden).expand(len(hidden), -1))
         return self._known["mean"]
 
     def _replays(self) -> tuple[Replay | None, Replay | None]:
@@ -259,11 +272,30 @@ class Host:
             return before if before.agrees(run, tokens) else None, whole if whole.agrees(run, tokens) else None
 
     def kept(self, hidden: Tensor) -> Tensor:
-        """Which hidden states [..., position, d_in] the harvest keeps: no first position of a context, no outlier."""
+        """Which hidden states [..., position, d_in] the harvest keeps: no first position of a context, no outlier.
+
+        The norm of a row is that of all of it.
+        """
         norms = hidden.float().norm(dim=-1)
         kept = norms <= (math.inf if self.outlier_norm is None else self.outlier_norm)
         kept[..., 0] = False
         return kept
+
+
+def as_host(given: Any, known: Host | None) -> Host | None:
+    """The host that is given, or else known; a model alone takes the place of the known one's.
+
+    Raises ValueError for a model where no host is known, and with it no held-out text.
+    """
+    if given is None or isinstance(given, Host):
+        return given or known
+    if known is None:
+        raise ValueError(
+            f"a {type(given).__name__} alone has no held-out text to measure losses on; make the hidden states with "
+            "rsae.hidden_states(model, text, hook), or give a Host(model, tokenizer, hook, contexts)"
+        )
+    model, tokenizer = given if isinstance(given, tuple) else unwrapped(given) or (given, known.tokenizer)
+    return Host(model, tokenizer, known.hook.name, known.contexts, outlier_norm=known.outlier_norm)
 
 
 def _replayed(replay: Replay | None, batch: int, rows: Tensor | None = None) -> AbstractContextManager[None]:

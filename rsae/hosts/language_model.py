@@ -1,4 +1,7 @@
-"""A causal language model and its tokenizer from a local directory, a GGUF file or a hub name."""
+"""A causal language model and its tokenizer from a local directory, a GGUF file or a hub name.
+
+Why not accelerate's choice of a device: it takes any accelerator there is, for the whole process, and refuses none.
+"""
 
 import contextlib
 import io

@@ -13,8 +13,13 @@ _KINDS = {
     "hook_resid_mid": "the residual stream between attention and MLP",
     **dict.fromkeys(("hook_attn_out", "attn_out", "attn", "self_attn", "attention"), "the attention's output"),
     **dict.fromkeys(("hook_mlp_out", "mlp_out", "mlp"), "the MLP's output"),
-    "attn.hook_z": "the attention's heads",
-    "mlp.hook_post": "the MLP's neurons",
+    **dict.fromkeys(
+        ("attn.hook_z", "hook_z", "self_attn.o_proj.input", "attn.c_proj.input", "attention.dense.input"),
+        "the attention's heads",
+    ),
+    **dict.fromkeys(
+        ("mlp.hook_post", "mlp.down_proj.input", "mlp.c_proj.input", "mlp.dense_4h_to_h.input"), "the MLP's neurons"
+    ),
 }
 
 
@@ -32,11 +37,14 @@ def place_of(name: str) -> Place | None:
     True
     >>> place_of("blocks.2.hook_mlp_out") == place_of("model.layers.2.mlp") == place_of("mlp_out_layer2")
     True
+    >>> place_of("blocks.2.hook_resid_pre") == place_of("layers.2.input"), place_of("h.2.attn.c_proj.input").kind
+    (True, "the attention's heads")
     """
     if match := _SUBMODULE.fullmatch(name):
         kind, layer = match[1], int(match[2])
     elif match := (_TRANSFORMER_LENS.fullmatch(name) or _MODULE.fullmatch(name)):
-        layer, kind = int(match[1]), match[2] or "hook_resid_post"
+        layer, kind = int(match[1]), (match[2] or "hook_resid_post").removesuffix(".output")
+        kind = {"input": "hook_resid_pre", "output": "hook_resid_post"}.get(kind, kind)
     else:
         return None
     if kind.removeprefix("hook_") in ("resid_post", "resid_out"):

@@ -60,16 +60,16 @@ class Replay:
     def giving(self, output: Any) -> Iterator[None]:
         """While active, every one of the layers gives ``output``."""
         before = [layer.__dict__.get("forward") for layer in self.layers]  # set by libraries that move weights about
-        for layer in self.layers:
-            layer.forward = lambda *_args, **_kwargs: output
+        for layer in self.layers:  # not by setattr, which wrappers hand on to what they wrap
+            layer.__dict__["forward"] = lambda *_args, **_kwargs: output
         try:
             yield
         finally:
             for layer, forward in zip(self.layers, before, strict=True):
                 if forward is None:
-                    del layer.forward
+                    del layer.__dict__["forward"]
                 else:
-                    layer.forward = forward
+                    layer.__dict__["forward"] = forward
 
     def agrees(self, run: Callable[[Tensor], Tensor], tokens: Tensor) -> bool:
         """Whether ``run``, logits of token numbers [batch, position], are the same from a replay.

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rsae.hosts.dialects import logits_of, vocabulary_of
 from rsae.hosts.hooks import Hook, layers_before, layers_of, reached, replacing
 from rsae.hosts.host import Host, batched, evaluating
 from rsae.hosts.replay import Replay
@@ -49,8 +50,7 @@ class Splicing:
             self._rest: tuple[Any, ...] | None = None  # what layers give besides hidden states, where that is a tuple
             if self.last is not None and not self._head_stands_apart(tokens[:, :_PROBE]):
                 self.last = None
-        vocabulary = self.model.get_input_embeddings().weight.shape[0]
-        self.positions = max(1, entries // vocabulary)
+        self.positions = max(1, entries // vocabulary_of(self.model))
 
     def passage(self, contexts: Sequence[Sequence[int]]) -> "Passage":
         """The clean pass over a batch of contexts."""
@@ -70,8 +70,7 @@ class Splicing:
             return self._logits(torch.zeros(1, len(end), dtype=torch.int64, device=end.device))[0]
 
     def _logits(self, tokens: Tensor) -> Tensor:
-        logits: Tensor = self.model(input_ids=tokens, use_cache=False).logits
-        return logits
+        return logits_of(self.model, tokens)
 
     def _head_stands_apart(self, tokens: Tensor) -> bool:
         """Whether logits are a function of one position's hidden state after the last layer, alone."""
@@ -92,7 +91,8 @@ class Splicing:
 class Passage:
     """A batch of contexts after its clean pass: ``vectors`` [n, d_in] are the hidden states that may be replaced.
 
-    These are the ones that the harvest keeps: no first position, no outlier.
+    Between two places they are rows, whose ends are replaced [n, d_out]. These are the ones that the harvest keeps: no
+    first position, no outlier.
     """
 
     def __init__(self, splicing: Splicing, contexts: Sequence[Sequence[int]]) -> None:
@@ -105,7 +105,7 @@ class Passage:
 
         def note(hidden: Tensor) -> Tensor:
             found.append(hidden)
-            return hidden
+            return host.target(hidden)
 
         noting = nullcontext() if self._replay is None else self._replay.noting()
         with evaluating(model), noting, replacing(model, host.hook, note):
@@ -114,12 +114,13 @@ class Passage:
         self.vectors = found[0][self._chosen].float()
 
     def divergence(self, replacement: Tensor) -> tuple[Tensor, Tensor]:
-        """The divergence in nats, mean over every position, with ``vectors`` replaced, and its gradient [n, d_in]."""
+        """The divergence in nats, mean over every position, with what stands at the hook replaced [n, d_out], and its
+        gradient."""
         splicing, model = self._splicing, self._splicing.model
         new = replacement.detach().to(self._clean.device, torch.float32).requires_grad_()
 
         def spliced(hidden: Tensor) -> Tensor:
-            return hidden.index_put((self._chosen,), new.to(hidden.dtype))
+            return splicing.host.target(hidden).index_put((self._chosen,), new.to(hidden.dtype))
 
         replayed: AbstractContextManager[None] = nullcontext() if self._replay is None else self._replay.of(0)
         with evaluating(model), _fixed(model):

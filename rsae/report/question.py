@@ -12,7 +12,7 @@ from rsae.training.recipe import Recipe
 
 __all__ = ["Question"]
 
-_LATER = ("seconds", "threads")  # only a study knows them
+_LATER = ("seconds", "threads")  # the first of them only a study knows, and older reports lack the other
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Question:
 
     The defaults are what a report says that lacks an entry. ``recipes`` have the steps that each arm was trained for;
     ``tuning`` is the tree of a `Tuning`; ``returned`` is the column of the SAE that was returned, ``"upgraded"`` or
-    ``"initialised"``; ``seconds`` and ``threads`` are of a cell that a study ran in one piece.
+    ``"initialised"``; ``threads`` are those of torch; ``seconds`` are of a cell that a study ran in one piece.
     """
 
     sae: str = ""

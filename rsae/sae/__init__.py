@@ -2,5 +2,6 @@
 
 from rsae.sae.autoencoder import SAEOutput, SparseAutoencoder
 from rsae.sae.conventions import Conventions
+from rsae.sae.transcoder import Transcoder
 
-__all__ = ["Conventions", "SAEOutput", "SparseAutoencoder"]
+__all__ = ["Conventions", "SAEOutput", "SparseAutoencoder", "Transcoder"]

@@ -21,7 +21,7 @@ _ENTRIES = 2**22  # of a matrix [tokens, d_sae] at once: 16 MiB in float32
 
 
 class SAEOutput(NamedTuple):
-    """What one forward pass gives: codes [..., d_sae], reconstruction [..., d_in], pre_activations [..., d_sae]."""
+    """What one forward pass gives: codes [..., d_sae], reconstruction [..., d_out], pre_activations [..., d_sae]."""
 
     codes: Tensor
     reconstruction: Tensor
@@ -29,7 +29,7 @@ class SAEOutput(NamedTuple):
 
 
 class SparseAutoencoder(nn.Module):
-    """A sparse autoencoder, as its equations::
+    """A sparse autoencoder, as its equations (`rsae.sae.transcoder` has those of one with another target)::
 
         h     = W_enc^T (x - b_dec) + b_enc        (without "- b_dec" where apply_b_dec_to_input is False)
         S     = {j : h_j > 0}                      relu
@@ -80,6 +80,8 @@ class SparseAutoencoder(nn.Module):
 
     threshold: nn.Parameter | None
     residual_step: nn.Parameter | None
+    W_skip: nn.Parameter | None
+    transcodes = False
 
     def __init__(
         self,
@@ -108,8 +110,9 @@ class SparseAutoencoder(nn.Module):
         d_in, d_sae = encoder.shape
         self.W_enc = nn.Parameter(encoder)
         self.b_enc = nn.Parameter(_checked("b_enc", b_enc, (d_sae,)))
-        self.W_dec = nn.Parameter(_checked("W_dec", W_dec, (d_sae, d_in)))
-        self.b_dec = nn.Parameter(_checked("b_dec", b_dec, (d_in,)))
+        d_out = self._given(W_dec, d_in)
+        self.W_dec = nn.Parameter(_checked("W_dec", W_dec, (d_sae, d_out)))
+        self.b_dec = nn.Parameter(_checked("b_dec", b_dec, (d_out,)))
         if (family == "jumprelu") != (threshold is not None):
             raise ValueError("family 'jumprelu' needs a threshold [d_sae], and no other family takes one")
         if (family in ("topk", "groupmax")) != (k is not None):
@@ -129,6 +132,7 @@ class SparseAutoencoder(nn.Module):
             )
         self.register_parameter("threshold", threshold)
         self.register_parameter("residual_step", first_steps(refine))
+        self.register_parameter("W_skip", None)
         self.family: Family = family
         self.k = k
         self.activation = activation
@@ -139,18 +143,52 @@ class SparseAutoencoder(nn.Module):
 
     @property
     def d_in(self) -> int:
-        """Width of the hidden states."""
+        """Width of the hidden states that are read."""
         return self.W_enc.shape[0]
+
+    @property
+    def d_out(self) -> int:
+        """Width of what is given."""
+        return self.W_dec.shape[1]
 
     @property
     def d_sae(self) -> int:
         """Number of latents."""
         return self.W_enc.shape[1]
 
+    # -- rows: what is read, and what is to be given; of an autoencoder they are the hidden states -------------------
+
+    @property
+    def width(self) -> int:
+        """Width of a row."""
+        return self.d_in
+
+    @property
+    def taken(self) -> str:
+        """What is taken, in words for messages."""
+        return f"d_in = {self.d_in}"
+
+    def read(self, rows: Tensor) -> Tensor:
+        """What is read of rows [..., width]: vectors [..., d_in]."""
+        return rows
+
+    def target(self, rows: Tensor) -> Tensor:
+        """What is to be given for rows [..., width]: vectors [..., d_out]."""
+        return rows
+
+    def wanted(self, rows: Tensor) -> Tensor:
+        """What codes times decoder rows are to give: the `target` without all else that is added [..., d_out]."""
+        return self.target(rows) - self.b_dec
+
+    def _given(self, W_dec: Any, d_in: int) -> int:
+        """Width of what is given."""
+        return d_in
+
     # -- the steps of the forward pass ------------------------------------------------------------------------------
 
     def pre_activations(self, x: Tensor) -> Tensor:
         """``h`` [..., d_sae] for normalised inputs [..., d_in], in units in which decoder rows decide the support."""
+        x = self.read(x)
         h = (x - self.b_dec if self.conventions.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
         return h * self.W_dec.norm(dim=1) if self.conventions.rescale_by_decoder_norm else h
 
@@ -215,11 +253,15 @@ class SparseAutoencoder(nn.Module):
         return self._refined(self._codes(self.pre_activations(inputs), inputs), inputs)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Reconstruction [..., d_in] of codes [..., d_sae], in normalised units where `normalise` is not "none"."""
+        """Reconstruction [..., d_out] of codes [..., d_sae], in normalised units where `normalise` is not "none"."""
         return codes @ self._rows() + self.b_dec
 
+    def decoded(self, codes: Tensor, inputs: Tensor) -> Tensor:
+        """All that is given [..., d_out] for codes and the normalised inputs that they are of, in normalised units."""
+        return self.decode(codes)
+
     def forward(self, x: Tensor) -> SAEOutput:
-        """Codes, reconstruction (in the units of ``x``) and pre-activations of hidden states [..., d_in].
+        """Codes, reconstruction (in the units of ``x``) and pre-activations of hidden states [..., d_in], or of rows.
 
         Raises
         ------
@@ -230,10 +272,10 @@ class SparseAutoencoder(nn.Module):
         inputs, shift, scale = self.conventions.normalised(x)
         h = self.pre_activations(inputs)
         codes = self._refined(self._codes(h, inputs), inputs)
-        return SAEOutput(codes, self.decode(codes) * scale + shift, h)
+        return SAEOutput(codes, self.decoded(codes, inputs) * scale + shift, h)
 
     def chunks(self, x: Tensor) -> Iterator[Tensor]:
-        """Hidden states [n, d_in] in pieces, in float32 on this SAE's device, few enough that their codes stay small.
+        """Hidden states (rows) [n, ...] in pieces, in float32 on this SAE's device, few enough that codes stay small.
 
         The one rule for the memory of whatever is measured over many tokens. Rows are computed alike in any piece.
         """
@@ -241,8 +283,8 @@ class SparseAutoencoder(nn.Module):
             yield chunk.to(self.W_enc.device, torch.float32)
 
     def _check(self, x: Tensor) -> None:
-        if x.ndim == 0 or x.shape[-1] != self.d_in:
-            raise ValueError(f"this SAE takes hidden states of width d_in = {self.d_in}, not of shape {list(x.shape)}")
+        if x.ndim == 0 or x.shape[-1] not in (self.d_in, self.width):
+            raise ValueError(f"this SAE takes hidden states of width {self.taken}, not of shape {list(x.shape)}")
 
     @property
     def dense(self) -> bool:
@@ -260,6 +302,16 @@ class SparseAutoencoder(nn.Module):
         nested = f", prefixes={self.prefixes}" if self.prefixes else ""
         return f"d_in={self.d_in}, d_sae={self.d_sae}, family={self.family!r}, {gate}{nested}"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        gate = "the teacher's own" if self.activation is None else type(self.activation).__name__
+        known = {name: self.metadata.get(name) for name in ("model", "hook", "source")}
+        return facts(
+            type(self).__name__,
+            {"family": self.family, "d_in": self.d_in, "latents (d_sae)": self.d_sae, "k": self.k, "gate": gate}
+            | {"refinement": None if self.refine == "none" else self.refine, **known},
+        )
+
 
 def _nesting(prefixes: Sequence[int], d_sae: int) -> tuple[int, ...]:
     """The widths of a nested SAE, its whole width the last; none where that is the only one."""
@@ -268,16 +320,6 @@ def _nesting(prefixes: Sequence[int], d_sae: int) -> tuple[int, ...]:
         raise ValueError(f"prefixes must be ascending widths of at most d_sae = {d_sae}, not {list(prefixes)[:8]}")
     widths = tuple(prefixes) if d_sae in prefixes else (*prefixes, d_sae)
     return widths if len(widths) > 1 else ()
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        gate = "the teacher's own" if self.activation is None else type(self.activation).__name__
-        known = {name: self.metadata.get(name) for name in ("model", "hook", "source")}
-        return facts(
-            "SparseAutoencoder",
-            {"family": self.family, "d_in": self.d_in, "latents (d_sae)": self.d_sae, "k": self.k, "gate": gate}
-            | {"refinement": None if self.refine == "none" else self.refine, **known},
-        )
 
 
 def _checked(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Tensor:

@@ -19,7 +19,7 @@ from rsae.training.passes import choose_pass
 from rsae.training.prefetch import fetched
 from rsae.training.recipe import Recipe, check_trainable, recipe_for
 from rsae.training.step import Training
-from rsae.training.units import input_scale, rescaled, working_copy
+from rsae.training.units import input_scale, of_target, rescaled, working_copy
 
 __all__ = ["finetune", "started", "stepping"]
 
@@ -83,7 +83,9 @@ def finetune(
                         f"try a learning rate below {recipe.learning_rate:g}"
                     )
                 left = (time.monotonic() - began) / (done - first) * (steps - done)
-                event = Progress(arm, done, steps, found[0] * scale**2, found[1], left, torch.get_num_threads())
+                event = Progress(
+                    arm, done, steps, found[0] * of_target(scale) ** 2, found[1], left, torch.get_num_threads()
+                )
                 history.append({"step": event.step, "loss": event.loss, "l0": event.l0})
                 if tell is not None:
                     tell(event)
@@ -97,7 +99,7 @@ def finetune(
 
 def started(
     sae: SparseAutoencoder, recipe: Recipe, calibration: Tensor, target_l0: float, steps: int
-) -> tuple[Training, float]:
+) -> tuple[Training, float | Tensor]:
     """The training of a copy of an SAE, before its first step, and the scale of its inputs."""
     scale = input_scale(sae, calibration)
     work = working_copy(sae, scale)
@@ -106,7 +108,7 @@ def started(
 
 
 def stepping(
-    training: Training, scale: float, hidden_states: HiddenStates, batch_size: int, seed: int, steps: int
+    training: Training, scale: float | Tensor, hidden_states: HiddenStates, batch_size: int, seed: int, steps: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Take the steps that are left, of this rank's parts of the batches; the squared error and L0 of each."""
     place = training.sae.W_enc.device  # with its number, which a thread that fetches does not know
@@ -120,7 +122,7 @@ def stepping(
 
 
 def _with_divergence(
-    training: Training, scale: float, hidden_states: HiddenStates, seed: int, steps: int
+    training: Training, scale: float | Tensor, hidden_states: HiddenStates, seed: int, steps: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The steps of the KL stage: on whole contexts, which the model reads clean once, and once with the arm's SAE."""
     assert hidden_states.host is not None
@@ -130,12 +132,13 @@ def _with_divergence(
         passage = splicing.passage(contexts)
         inputs, shift, unit = training.sae.conventions.normalised(passage.vectors.to(place))
         inputs = inputs / scale
-        yield training.step(inputs, partial(_divergence, passage, inputs, shift, scale * unit))
+        target = training.sae.target(inputs)
+        yield training.step(inputs, partial(_divergence, passage, target, shift, of_target(scale) * unit))
 
 
 def _divergence(
-    passage: Passage, inputs: Tensor, shift: Tensor | float, unit: Tensor | float, left: Tensor
+    passage: Passage, target: Tensor, shift: Tensor | float, unit: Tensor | float, left: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The divergence where so much is left of inputs [n, d_in] in units of training, and its gradient for that."""
-    found, slope = passage.divergence((inputs - left) * unit + shift)
+    """The divergence where so much is left of a target [n, d_out] in units of training, and its gradient for that."""
+    found, slope = passage.divergence((target - left) * unit + shift)
     return found, -unit * slope

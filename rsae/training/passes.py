@@ -20,7 +20,8 @@ __all__ = ["Outcome", "Pass", "choose_pass"]
 
 class Outcome(NamedTuple):
     """What a pass over inputs [batch, d_in] gives: the squared error (sum over d_in, mean over the batch, and over the
-    prefixes of a nested SAE), mean L0, the penalty, if any, and what is left, ``x - x_hat`` [batch, d_in]."""
+    prefixes of a nested SAE), mean L0, the penalty, if any, and what is left, ``x - x_hat`` [batch, d_in]; of a
+    transcoder's rows, of the target [batch, d_out]."""
 
     error: Tensor
     l0: Tensor
@@ -130,7 +131,7 @@ class L1Pass(Pass):
         h = _encoded(sae, x)
         active = active_above(h, h.new_zeros(()), sae.activation, sae.size(x))
         image = decode(active.codes, active.places, sae.W_dec)
-        target = x - sae.b_dec
+        target = sae.wanted(x)
         total = active.codes.sum() / len(x)
         if self.controller is None:
             # At the optimum of a teacher trained with L1, scaling all codes changes the loss by nothing.
@@ -183,7 +184,9 @@ class DensePass(Pass):
 
 def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
     """The pre-activations of an SAE whose norms are folded; their backward pass takes sparse gradients, x gets none."""
-    return encode(x, sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None)
+    return encode(
+        sae.read(x).contiguous(), sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None
+    )
 
 
 def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -191,7 +194,7 @@ def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | No
 
     Of a nested SAE the error is the mean over its prefixes; what is left is left by all latents.
     """
-    target, codes = x - sae.b_dec, active.codes
+    target, codes = sae.wanted(x), active.codes
     image = decode(codes, active.places, sae.W_dec) if image is None else image
     if sae.refine == "gain":
         gain = least_squares_gain(target, image)

@@ -94,10 +94,11 @@ def check_trainable(sae: SparseAutoencoder, hidden_states: HiddenStates, steps: 
     """Refuse, before any work, what no training could use."""
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ValueError(f"steps must be a positive integer, not {steps!r}")
-    if hidden_states.d_in != sae.d_in:
+    if hidden_states.d_in != sae.width:
+        both = " Both are read with a hook such as 'blocks.5.mlp.hook_in -> blocks.5.hook_mlp_out'."
         raise ValueError(
-            f"the hidden states have width {hidden_states.d_in}, but the SAE takes d_in = {sae.d_in}: "
-            "is it another layer or another model?"
+            f"the hidden states have width {hidden_states.d_in}, but the SAE takes {sae.taken}: "
+            f"is it another layer or another model?{both if sae.transcodes else ''}"
         )
     if len(hidden_states.train) < recipe.batch_size:
         raise ValueError(

@@ -31,7 +31,8 @@ class Training:
         self.done = 0
         self.turn = steps - recipe.kl_steps(steps)
         self.balance: Tensor | None = None
-        weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, *forward.parameters()]
+        skip = [] if sae.W_skip is None else [sae.W_skip]
+        weights = [sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, *skip, *forward.parameters()]
         coefficients = [] if sae.activation is None else list(sae.activation.parameters())
         lengths: list[Tensor] = [] if sae.residual_step is None else [sae.residual_step]
         self.parameters: list[Tensor] = [p for p in [*weights, *coefficients, *lengths] if p.numel()]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+import torch
+
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations.polynomial import PolynomialActivation
@@ -48,6 +50,14 @@ class Arm:
         """The same arm with its weights' learning rate times ``factor``."""
         return replace(self, recipe=replace(self.recipe, learning_rate=self.recipe.learning_rate * factor))
 
+    def same(self, other: "Arm") -> bool:
+        """Whether both are one training under two names, as the upgraded curve where it reads the ratio alone."""
+        if (self.recipe, self.budget, repr(self.sae)) != (other.recipe, other.budget, repr(other.sae)):
+            return False
+        ours, theirs = self.sae.state_dict(), other.sae.state_dict()
+        same = self.sae.refine == other.sae.refine and ours.keys() == theirs.keys()
+        return same and all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
     def unstaged(self) -> "Arm":
         """The same arm without the KL stage."""
         return replace(self, recipe=replace(self.recipe, kl_share=0.0))
@@ -83,6 +93,8 @@ def arms_for(
     """
     if rate_factor is not None and not (rates.get("learning_rate") is None and 0 < rate_factor < math.inf):
         raise ValueError(f"rate_factor must be a positive number, without a learning_rate, not {rate_factor!r}")
+    if teacher.transcodes and (refine != "none" or any(name.endswith("_norm") for name in ablations)):
+        raise ValueError("refinements and the norm share read what is left of the target, unknown to a transcoder")
     relu, exact = teacher.family == "relu", not initialised.dense
     sparsity = "threshold" if relu and exact else "l1"
     ours = recipe_for(initialised, sparsity=sparsity, **rates)

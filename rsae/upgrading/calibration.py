@@ -47,8 +47,10 @@ def calibrate(
     """
     if sae.activation is not None:
         raise ValueError("this SAE has a rational activation already; calibrate takes a teacher with its own gate")
-    if hidden_states.d_in != sae.d_in:
-        raise ValueError(f"the hidden states have width {hidden_states.d_in}, but the SAE takes d_in = {sae.d_in}")
+    if hidden_states.d_in != sae.width:
+        raise ValueError(f"the hidden states have width {hidden_states.d_in}, but the SAE takes {sae.taken}")
+    if sae.transcodes and (support == "paper" or "norm" in (inputs or ())):
+        raise ValueError("the curve of a transcoder is on the exact support, and reads the ratio tau / h alone")
     if support == "exact":
         if degree is not None:
             raise ValueError("degree belongs to support='paper'; on the exact support give the rational itself")
@@ -64,7 +66,8 @@ def _exact(sae: SparseAutoencoder, rational: Rational, inputs: Sequence[str] | N
     if sae.threshold is not None and bool((sae.threshold < 0).any()):
         count = int((sae.threshold < 0).sum())
         raise ValueError(f"{count} JumpReLU thresholds are negative, where the ratio tau / h has no meaning")
-    gate = RationalActivation(rational, ("ratio", "norm") if inputs is None else inputs)
+    usual = ("ratio",) if sae.transcodes else ("ratio", "norm")
+    gate = RationalActivation(rational, usual if inputs is None else inputs)
     try:
         started = fold_decoder_norms(sae)
     except ValueError:

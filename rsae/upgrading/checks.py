@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsae.evaluation.errors import token_errors
+from rsae.hosts.dialects import vocabulary_of
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0
-from rsae.upgrading.layers import elsewhere
+from rsae.upgrading.layers import elsewhere, unexplained
 from rsae.upgrading.origin import CONSENT, contradictions
 
 __all__ = ["SLACK", "checked_l0", "known_harm", "missed_l0", "remarks"]
@@ -46,7 +46,7 @@ def checked_l0(
     broken = int((~torch.isfinite(x)).any(1).sum())
     if broken:
         raise ValueError(f"{broken} of {len(x)} calibration vectors hold NaN or infinite values: drop them first")
-    share = _unexplained(teacher, x)
+    share = unexplained(teacher, x)
     if math.isnan(share):
         raise ValueError("the teacher's codes on these hidden states are NaN or infinite, so it cannot be upgraded")
     found = mean_l0(teacher, x)
@@ -87,7 +87,7 @@ def _doubts(teacher: SparseAutoencoder, x: Tensor, host: Host | None, share: flo
     norm, root = float(x.norm(dim=1).mean()), teacher.d_in**0.5
     if scaled == "expected_average_only_in" and not 0.8 < norm / root < 1.25:
         yield f"it takes inputs of mean norm sqrt(d_in) = {root:.4g} ({scaled}), and theirs is {norm:.4g}"
-    if host is not None and teacher.metadata.get("hook") is None:
+    if host is not None and teacher.metadata.get("hook") is None and not teacher.transcodes:
         there, here = elsewhere(teacher, host)
         best = min(there, key=lambda name: there[name], default="")
         if best and there[best] < CLOSER * here:
@@ -99,13 +99,10 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
 
 
-def _unexplained(teacher: SparseAutoencoder, x: Tensor) -> float:
-    """Squared error as a share of the variance."""
-    return float(token_errors(teacher, x).mean()) / max(float((x - x.mean(0)).square().sum(1).mean()), 1e-30)
-
-
 def _explained(teacher: SparseAutoencoder, x: Tensor) -> str:
     """Which change of the hidden states would make them the teacher's, if one of the usual ones does."""
+    if teacher.transcodes:
+        return ""
     x = x[:4096]
     root = teacher.d_in**0.5
     norms = x.norm(dim=1, keepdim=True).clamp_min(1e-12)
@@ -118,9 +115,9 @@ def _explained(teacher: SparseAutoencoder, x: Tensor) -> str:
         "each centred and divided by its standard deviation (layer_norm)": (x - x.mean(1, keepdim=True)) / spread,
         f"moved by {float(centre.norm()):.4g} to the teacher's centre": x + centre,
     }
-    shares = {way: _unexplained(teacher, changed) for way, changed in ways.items()}
+    shares = {way: unexplained(teacher, changed) for way, changed in ways.items()}
     way = min(shares, key=lambda name: shares[name] if math.isfinite(shares[name]) else math.inf)
-    if not shares[way] < min(FITS, _unexplained(teacher, x) / 2):
+    if not shares[way] < min(FITS, unexplained(teacher, x) / 2):
         return " No usual normalisation explains it."
     return f" They fit if {way}: then {shares[way]:.3g} of the variance is left."
 
@@ -132,13 +129,13 @@ def remarks(host: Host | None, teacher: SparseAutoencoder, x: Tensor, question: 
     """
     found = [f"Accepted although {said}." for said in contradictions(teacher.metadata, question, host)]
     if host is not None:
-        chance, clean = math.log(host.model.get_input_embeddings().weight.shape[0]), host.clean_loss()
+        chance, clean = math.log(vocabulary_of(host.model)), host.clean_loss()
         if clean > BAFFLED * chance:
             found.append(
                 f"The host predicts this text at {clean:.2f} nats a token, where guessing costs {chance:.2f}: is it in "
                 "another language, or of another kind, than what it was trained on?"
             )
-    share = _unexplained(teacher, x)
+    share = unexplained(teacher, x)
     if share > 1 - EXPECTED:
         found.append(
             f"The teacher leaves {share:.0%} of the variance of these hidden states unexplained: are they its own?"

@@ -128,8 +128,8 @@ def convert(
     teacher = sae if isinstance(sae, SparseAutoencoder) else load_sae(sae)
     states = hidden_states if isinstance(hidden_states, HiddenStates) else make_hidden_states(hidden_states)
     source, rule, wanted = _asked(teacher, l0, per_latent)
-    if states.d_in != teacher.d_in:
-        raise ValueError(f"the hidden states have width {states.d_in}, but the SAE takes d_in = {teacher.d_in}")
+    if states.d_in != teacher.width:
+        raise ValueError(f"the hidden states have width {states.d_in}, but the SAE takes {teacher.taken}")
     if not len(states.held_out):
         raise ValueError("there are no held-out vectors to measure L0 on; make hidden states with held_out above 0")
     x, held_out = states.calibration, states.held_out
@@ -184,7 +184,8 @@ def _asked(
 
 
 def _jumprelu(source: SparseAutoencoder, threshold: Tensor) -> SparseAutoencoder:
-    return SparseAutoencoder(
+    skip: dict[str, Any] = {"W_skip": source.W_skip} if source.transcodes else {}
+    return type(source)(
         W_enc=source.W_enc,
         b_enc=source.b_enc,
         W_dec=source.W_dec,
@@ -193,6 +194,7 @@ def _jumprelu(source: SparseAutoencoder, threshold: Tensor) -> SparseAutoencoder
         threshold=threshold.cpu(),
         conventions=source.conventions,
         prefixes=source.prefixes,
+        **skip,
     ).to(source.W_enc.device)
 
 
@@ -219,7 +221,7 @@ def _levels(source: SparseAutoencoder, x: Tensor) -> Tensor:
     block, levels = max(1, _ENTRIES // len(x)), []
     for first in range(0, source.d_sae, block):
         few = slice(first, first + block)
-        part = SparseAutoencoder(
+        part = type(source)(
             W_enc=source.W_enc[:, few],
             b_enc=source.b_enc[few],
             W_dec=source.W_dec[few],
@@ -244,7 +246,7 @@ def _each(sae: SparseAutoencoder, x: Tensor) -> dict[str, Tensor]:
     for chunk in sae.chunks(x):
         out = sae(chunk)
         counts.append((out.codes != 0).sum(1).double().cpu())
-        errors.append((out.reconstruction - chunk).double().square().sum(1).cpu())
+        errors.append((out.reconstruction - sae.target(chunk)).double().square().sum(1).cpu())
     return {"l0": torch.cat(counts), "mse": torch.cat(errors)}
 
 

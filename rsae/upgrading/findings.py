@@ -127,6 +127,7 @@ def question(plan: Plan, tuning: Tuning | None, comparisons: tuple[Comparison, .
             **{name: metadata.version(name) for name in ("numpy", "transformers", "scikit-learn")},
         },
         command=_command(),
+        threads=torch.get_num_threads(),
         comparisons=comparisons,
         tuning=None if tuning is None else tuning.to_json(),
     )

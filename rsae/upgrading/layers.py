@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from rsae.evaluation.errors import token_errors
-from rsae.hosts.hooks import capture, layer_names, outputs
+from rsae.hosts.hooks import Hook, capture, layer_names, outputs
 from rsae.hosts.host import Host, evaluating
 from rsae.sae.autoencoder import SparseAutoencoder
 
-__all__ = ["elsewhere"]
+__all__ = ["elsewhere", "unexplained"]
 
 _TOKENS = 512  # of which every layer's hidden states are held at once
 
@@ -21,7 +21,8 @@ def elsewhere(teacher: SparseAutoencoder, host: Host) -> tuple[dict[str, float],
 
     Measured on a few hundred tokens of the first held-out contexts: enough to tell a half from a whole.
     """
-    others = [name for name in layer_names(host.model) if name != host.hook.module or host.hook.reads_input]
+    own = host.hook.module if isinstance(host.hook, Hook) and not host.hook.reads_input else ""
+    others = [name for name in layer_names(host.model) if name != own]
     found: dict[str, list[Tensor]] = {name: [] for name in ("", *others)}
     read = 0
     with evaluating(host.model):
@@ -43,5 +44,10 @@ def _share(teacher: SparseAutoencoder, x: Tensor) -> float:
     if x.shape[1] != teacher.d_in:
         return math.nan
     norms = x.norm(dim=1)
-    x = x[norms <= 5 * norms.median()]
-    return float(token_errors(teacher, x).mean()) / max(float((x - x.mean(0)).square().sum(1).mean()), 1e-30)
+    return unexplained(teacher, x[norms <= 5 * norms.median()])
+
+
+def unexplained(teacher: SparseAutoencoder, x: Tensor) -> float:
+    """Squared error on rows [n, width] as a share of the variance of what they are to give."""
+    y = teacher.target(x)
+    return float(token_errors(teacher, x).mean()) / max(float((y - y.mean(0)).square().sum(1).mean()), 1e-30)

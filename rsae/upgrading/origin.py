@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rsae.hosts.dialects import name_of
 from rsae.hosts.host import Host
+from rsae.hosts.names import same_model
 from rsae.hosts.places import same_place
 from rsae.sae.autoencoder import SparseAutoencoder
 
-__all__ = ["CONSENT", "check_origin", "contradictions", "same_model"]
+__all__ = ["CONSENT", "check_origin", "contradictions"]
 
 CONSENT = "accept_mismatch=True (--accept-mismatch) goes on all the same"
-_ALIASES = {"gpt2small": "gpt2", "mistral7b": "mistral7bv01"}  # TransformerLens: whole names of its own
-_FAMILIES = ("gpt2", "gptneo", "gptj", "pythia", "gemma", "llama", "mistral", "qwen", "smollm", "olmo", "bloom")
-_SIZE = re.compile(r"(?<![a-z\d])(\d+(?:\.\d+)?[kmb]|small|medium|large|xl)(?![a-z\d])")
+_CLASSES = r"\w+(?:For[A-Z]\w+|Model)|HookedTransformer|TransformerBridge"
 
 
 def check_origin(
@@ -32,9 +32,9 @@ def check_origin(
     ValueError
         with every contradiction: width, model, hook, context length, beginning-of-sequence token, the host's format.
     """
-    if host is not None and host.d_in != sae.d_in:
+    if host is not None and host.d_in != sae.width:
         raise ValueError(
-            f"hidden states at {host.hook.name!r} have width {host.d_in}, but the SAE takes d_in = {sae.d_in}: "
+            f"hidden states at {host.hook.name!r} have width {host.d_in}, but the SAE takes {sae.taken}: "
             "is it of another layer or another model?"
         )
     found = list(contradictions(sae.metadata, question, host))
@@ -68,7 +68,7 @@ def contradictions(said: Mapping[str, Any], question: Mapping[str, Any], host: H
 def _places_read(question: Mapping[str, Any], host: Host | None) -> list[str]:
     """The name of the hook that was asked for, and of the module that it was found to be."""
     asked = question.get("hook") or (None if host is None else host.hook.name)
-    if "hook_" in str(asked):  # the module may be the one whose input was read
+    if "hook_" in str(asked) or str(asked).endswith(".input"):  # the module may be the one whose input was read
         return [str(asked)]
     return [name for name in (asked, question.get("module")) if isinstance(name, str)]
 
@@ -81,8 +81,8 @@ def _differ(said: Any, found: Any) -> bool:
 def _model_read(question: Mapping[str, Any], host: Host | None) -> str | None:
     """The name, or the path, of the model that was read; None where it has none."""
     source = question.get("source") if question.get("module") else None
-    if source is None or re.fullmatch(r"\w+(?:For[A-Z]\w+|Model)", str(source)):  # it was given as an object
-        source = getattr(getattr(host and host.model, "config", None), "name_or_path", None)
+    if source is None or re.fullmatch(_CLASSES, str(source)):  # it was given as an object
+        source = None if host is None else name_of(host.model)
     return str(source) if source else None
 
 
@@ -91,42 +91,3 @@ def _is_local(read: str, host: Host | None) -> bool:
     path = Path(read)
     cached = re.search(r"models--.+/snapshots/", read)
     return cached is None and (host is None or path.exists() or path.is_absolute() or path.suffix == ".gguf")
-
-
-def same_model(said: str, read: str, *, local: bool = False) -> bool:
-    """Whether a model's name and a name or a path may mean one model: False only where they surely mean two.
-
-    Names of a hub have to be equal, without their owners and but for TransformerLens's own names. A ``local`` folder or
-    file may be called anything: only a family or a size in its name can contradict.
-
-    >>> same_model("gpt2-small", "openai-community/gpt2"), same_model("gpt2-small", "gpt2-medium")
-    (True, False)
-    >>> same_model("pythia-70m-deduped", "EleutherAI/pythia-70m"), same_model("gpt2", "/models/mine", local=True)
-    (False, True)
-    """
-    cached = re.search(r"models--(?:[^/]+?--)?([^/]+)/snapshots/", read)
-    name = cached[1] if cached else Path(read).name
-    ours, theirs = _plain(said), _plain(name)
-    if ours == theirs or not local:
-        return ours == theirs
-    for one, other in ((_families(said), _families(name)), (_sizes(said), _sizes(name))):
-        if one and other and not one & other:
-            return False
-    return True
-
-
-def _plain(name: str) -> str:
-    """A name without its owner, separators, and what its spellings differ in."""
-    text = re.sub(r"[^a-z0-9]", "", name.rstrip("/").rpartition("/")[2].lower().removesuffix(".gguf"))
-    text = text.removeprefix("meta").removesuffix("hf")
-    return _ALIASES.get(text, text)
-
-
-def _families(name: str) -> set[str]:
-    text = re.sub(r"[^a-z0-9]", "", name.lower())
-    return {family for family in _FAMILIES if family in text}
-
-
-def _sizes(name: str) -> set[str]:
-    found = set(_SIZE.findall(name.lower().replace("_", "-")))
-    return found or ({"small"} if _plain(name) == "gpt2" else set())

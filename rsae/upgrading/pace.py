@@ -20,6 +20,7 @@ from rsae.upgrading.plan import Plan
 __all__ = ["Pace", "pace_of", "seconds_a_step", "seconds_at_the_end", "steps_within"]
 
 _WARM, _TIMED = 3, 12
+_LEAST, _LONG = 3, 1.0  # steps, and seconds: of slow steps a few are enough
 _RESERVE = 0.95
 _EVIDENCE = 10 * 16_384  # vectors through SAEs for histograms, continuity and latents, at most
 _PROOFS, _FILES = 0.5, 1.0  # exact proofs, and pictures, hang on nothing that grows; as measured, on one core of 2026
@@ -41,6 +42,8 @@ def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, t
     for error, _ in stepping(training, scale, hidden_states, slow.batch_size, 0, _WARM + _TIMED):
         float(error)  # waits for the device
         seconds.append(time.perf_counter() - began)
+        if ranks.count() == 1 and len(seconds) >= _WARM + _LEAST and sum(seconds) > _LONG:
+            break  # several ranks take as many steps each, whatever their clocks say
         began = time.perf_counter()
     return float(ranks.mean(torch.tensor(statistics.median(seconds[_WARM:]))))
 

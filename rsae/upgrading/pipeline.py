@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from rsae import ranks
+from rsae import ranks, saebench
 from rsae.data.states import HiddenStates
 from rsae.evaluation.attribution import Attribution, attribution
 from rsae.evaluation.certificates import certificates
@@ -28,6 +28,7 @@ from rsae.upgrading.checks import SLACK, known_harm, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
+from rsae.upgrading.threads import threads_for, using
 from rsae.upgrading.tuning import Tuning, trained, tune
 
 __all__ = ["Settings", "Upgrade", "upgrade"]
@@ -70,7 +71,7 @@ def upgrade(
     sae: SparseAutoencoder | str | Path,
     hidden_states: HiddenStates | Any,
     *,
-    host: Host | None = None,
+    host: Host | Any = None,
     steps: int | None = None,
     time_budget: float | None = None,
     seed: int = 0,
@@ -99,15 +100,16 @@ def upgrade(
     hidden_states:
         `HiddenStates`, or an array [n, d_in] whose last tenth is then held out.
     host:
-        The model for cross-entropies; default: the one the hidden states came from.
+        The model for cross-entropies; default: the one the hidden states came from. A model alone (Hugging Face's, a
+        TransformerLens one, an nnsight ``LanguageModel``) takes its place, at the same hook and on the same text.
     steps:
         Of each arm; default: those of `rsae.training.recipe.recipe_for`.
     time_budget:
         Seconds for all of it, in the place of ``steps``: as many steps as fit, at most the default.
     out:
         A directory for report.json, report.html and the SAE; it must not hold a run unless ``overwrite``. Killed and
-        called again with the same arguments, an upgrade goes on there from the last checkpoint, and ends with the same
-        bits (on one machine, with as many threads).
+        called again with the same arguments, an upgrade goes on there from the last checkpoint, with as many threads
+        as it began with, and ends with the same bits (on one machine).
     progress:
         True: bars in a terminal and a notebook, elsewhere a line every half minute; False: silence; a callable of a
         `rsae.progress.Progress`, or a list of these.
@@ -138,7 +140,7 @@ def upgrade(
         work = Checkpoint(target / "checkpoint", every=settings.checkpoint_every, discard=overwrite)
         work.agree("upgrade", plan.agreed())
     plan = replace(plan, states=plan.states.on(plan.device))
-    with told(progress, lambda bars: bars.training) as tell:
+    with using(threads_for(plan, work)), told(progress, lambda bars: bars.training) as tell:
         upgraded = _upgraded(plan, began, tell, work)
     if work is not None and target is not None:
         _save(upgraded, target, work)
@@ -171,6 +173,9 @@ def _upgraded(
     levels = {name: mean_l0(arm, plan.calibration) for name, arm in runs.first().items()}
     parts = _attributed(plan, levels, pairs)
     result, note = _judged(plan, tuning, runs, comparisons, levels)
+    if plan.settings.saebench and plan.host is not None:
+        shown = {"teacher": plan.teacher, **{name: runs.saes[name][0] for name in ("control", "upgraded")}}
+        columns |= {name: {**columns[name], **found} for name, found in saebench.core_metrics(shown, plan.host).items()}
     report = _report(plan, tuning, columns, runs, comparisons, parts, note)
     returned = "initialised" if result is plan.initialised else "upgraded"
     report = replace(report, question={**report.question, "returned": returned})
@@ -208,11 +213,16 @@ def _trained(
     progress: Callable[[Progress], None] | None,
     work: Checkpoint | None,
 ) -> _Runs:
-    """Every arm, trained and measured once a seed; what tuning has trained is taken from there."""
+    """Every arm, trained and measured once a seed; what tuning has trained is taken from there, and so are twins."""
     runs = _Runs()
     for seed in plan.seeds:
-        for name, arm in plan.arms.items():
+        for i, (name, arm) in enumerate(plan.arms.items()):
             label = plan.label(name, seed)
+            if (twin := next((n for n in list(plan.arms)[:i] if plan.arms[n].same(arm)), None)) is not None:
+                runs.saes.setdefault(name, []).append(runs.saes[twin][-1])
+                runs.curves[label] = runs.curves[plan.label(twin, seed)]
+                runs.metrics.setdefault(name, []).append(runs.metrics[twin][-1])
+                continue
             if tuning is not None and (name, seed) == (plan.tuned_on, plan.seeds[0]):
                 done, history = tuning.control, tuning.history
             else:

@@ -8,12 +8,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from rsae import saebench
 from rsae.data.harvest import up_to
 from rsae.data.states import HiddenStates
 from rsae.data.states import hidden_states as make_hidden_states
 from rsae.evaluation.probing import Task
 from rsae.formats import load_sae
-from rsae.hosts.host import Host
+from rsae.hosts.host import Host, as_host
 from rsae.hosts.language_model import pick_device
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import Refinement
@@ -60,8 +61,13 @@ class Settings:
         Steps of an arm between two checkpoints.
     accept_mismatch:
         Go on where the SAE's metadata contradict the hidden states, or it explains them badly: else that is an error.
+    saebench:
+        SAEBench's core metrics, too, of teacher, control and upgraded (`rsae.saebench.core_metrics`).
     probe:
         Tasks of `rsae.evaluation.probing.tasks_of`, on which every column's codes are probed; they need a host.
+    threads:
+        Of torch on a CPU, for all of it; default: one, or as many as torch has, whichever takes a training step faster
+        in a short timing at the start (`rsae.upgrading.threads`). Sums of other threads round otherwise.
     """
 
     support: Literal["exact", "paper"] = "exact"
@@ -80,12 +86,16 @@ class Settings:
     checkpoint_every: int = 250
     probe: Sequence[Task] = ()
     accept_mismatch: bool = False
+    saebench: bool = False
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in ("mse", "mse+kl"):
             raise ValueError(f"objective must be 'mse' or 'mse+kl', not {self.objective!r}")
         if self.objective == "mse+kl" and self.kl_share == 0:
             raise ValueError("objective='mse+kl' needs a kl_share of the steps above 0")
+        if self.threads is not None and (isinstance(self.threads, bool) or self.threads < 1):
+            raise ValueError(f"threads must be a positive integer, or None (chosen by timing), not {self.threads!r}")
 
     @property
     def tuned(self) -> bool:
@@ -179,7 +189,7 @@ class Plan:
             "seeds": len(self.seeds),
             "support": self.settings.support,
             "refine": self.settings.refine,
-        }
+        } | ({} if self.settings.threads is None else {"threads": self.settings.threads})
 
 
 def set_apart(hidden_states: HiddenStates) -> tuple[HiddenStates, Tensor]:
@@ -220,7 +230,7 @@ def planned(
     sae: SparseAutoencoder | str | Path,
     hidden_states: HiddenStates | Any,
     *,
-    host: Host | None,
+    host: Host | Any,
     steps: int | None,
     time_budget: float | None,
     seed: int,
@@ -238,7 +248,7 @@ def planned(
         hidden_states = make_hidden_states(hidden_states)
     states, judges = set_apart(hidden_states)
     teacher, accepted = load_sae(sae).to(place), settings.accept_mismatch
-    host = host or states.host
+    host = as_host(host, states.host)
     if teacher.metadata.get("nested") and not teacher.prefixes and not accepted:
         raise ValueError(
             "this SAE is nested (Matryoshka), but nothing says how wide its prefixes are, and training would undo the "
@@ -251,6 +261,8 @@ def planned(
     check_trainable(first.sae, states, count, first.recipe)
     if settings.probe and host is None:
         raise ValueError("probing reads texts with a host, but these hidden states have none; give host=")
+    if settings.saebench:
+        saebench.check(host)
     wanted = checked_l0(teacher, states.calibration.to(place, torch.float32), host, accept_mismatch=accepted)
     crowded = curve_where_crowded(teacher, wanted) if settings.support == "exact" else None
     if crowded is not None:

@@ -24,13 +24,15 @@ def queries(shared, categories, part):
     return read(shared / f"data/probing/banking77_{part}.csv", categories)
 
 
-def test_a_slice_of_the_anomalies():
+@pytest.mark.parametrize("family", ["relu", "topk"])
+def test_a_slice_of_the_anomalies(family):
     from anomalies import COLUMNS, detect
 
-    found = detect(0, steps=20)
-    assert list(found) == list(COLUMNS)
-    for error, area in found.values():
+    found = detect(0, family, steps=(80, 10))
+    assert tuple(found) == COLUMNS[family]
+    for error, l0, area in found.values():
         assert 0 < error < 1500, "the variance of the digits is 1200"
+        assert 4 < l0 < 12
         assert 0 < area < 1
 
 
@@ -72,6 +74,7 @@ def test_sentence_embeddings_of_bank_queries(shared):
 def test_one_digit_after_the_others():
     from anomalies import detect
 
-    found = detect(0)
+    found = detect(0, "relu")
     assert found["control"][0] < found["teacher"][0]
-    assert min(area for _, area in found.values()) > 0.95
+    assert found["upgraded"][0] < 0.9 * found["control"][0]
+    assert min(area for _, _, area in found.values()) > 0.95

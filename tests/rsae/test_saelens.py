@@ -10,6 +10,7 @@ from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.formats import load_sae, save_sae
 from tests.rsae.material.saes import random_sae
+from tests.rsae.material.transcoders import transcoder
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 X = torch.randn(40, 8, generator=torch.Generator().manual_seed(5))
@@ -59,6 +60,20 @@ def test_sae_lens_computes_the_same(sae_lens, tmp_path, sae):
         torch.testing.assert_close(load_sae(theirs)(X), ours, rtol=1e-6, atol=1e-6)
     assert theirs.W_enc.shape == (8, 24)
     assert theirs.cfg.d_sae == 24
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize("family", ["relu", "jumprelu", "topk"])
+@torch.no_grad()
+def test_sae_lens_computes_the_same_transcoders(sae_lens, tmp_path, family, skip):
+    sae = transcoder(family, skip, activation=_bent(RationalActivation(IDENTITY, ("ratio",))))
+    x = torch.randn(20, sae.d_in, generator=torch.Generator().manual_seed(1))
+    theirs = sae_lens.SAE.load_from_disk(save_sae(sae, tmp_path / "sae"))
+    torch.testing.assert_close(theirs(x), sae(x).reconstruction, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(theirs.encode(x), sae.encode(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(load_sae(theirs)(x), sae(x), rtol=1e-5, atol=1e-5)
+    theirs.save_model(tmp_path / "again")
+    torch.testing.assert_close(load_sae(tmp_path / "again")(x), sae(x), rtol=1e-5, atol=1e-5)
 
 
 def test_a_second_import_is_harmless(sae_lens):

@@ -13,8 +13,12 @@ from rsae.demo.host import HOOK, gguf_path
 from rsae.evaluation.comparison import Comparison, compare_runs
 from rsae.evaluation.probing import Task, read_labelled, tasks_of
 from rsae.report.report import Report
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.refinement import Refinement
+from rsae.training.l0 import mean_l0
+from rsae.upgrading.arms import curve_where_crowded
 
-__all__ = ["STUDIES", "Cell", "Row", "Study", "finished_cells", "rows"]
+__all__ = ["COLUMNS", "STUDIES", "Cell", "Row", "Study", "finished_cells", "rows"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Study:
     """A host model, where it is read, and its teachers; paths are relative to the data folder.
 
     ``source`` names the folder of the teachers, and of the hidden states; ``name`` that of the cells. ``held_out``
-    counts documents: those that the teachers' training left out. ``steps`` is None for the recipe's own. ``probing``:
+    counts documents: those that the teachers' training left out, and ``context_length`` is the teachers' own. ``steps``
+    is None for the recipe's own. ``polynomials``: whether polynomials of the same inputs are columns, too. ``probing``:
     labelled texts, ``<probing>_train.csv`` and ``<probing>_test.csv``, on which the first seed's codes are probed.
     """
 
@@ -32,12 +37,15 @@ class Study:
     hook: str
     text: str
     held_out: int
+    context_length: int
     teachers: tuple[str, ...]
     max_tokens: int | None = None
     loss_tokens: int | None = None
     steps: int | None = None
     batch_size: int | None = None
-    refine: Literal["none", "gain", "residual"] = "none"
+    refine: Refinement = "none"
+    objective: Literal["mse", "mse+kl"] = "mse"
+    polynomials: bool = False
     seeds: int = 3
     probing: str | None = None
 
@@ -47,12 +55,23 @@ class Study:
             gguf_path() if self.model is None else str(data / self.model),
             str(data / self.text),
             self.hook,
+            context_length=self.context_length,
             held_out=self.held_out,
             max_tokens=self.max_tokens,
             store=out / self.source / "hidden_states",
             progress=progress,
             reading=Reading(loss_tokens=self.loss_tokens),
         )
+
+    def ablations(self, teacher: SparseAutoencoder, states: HiddenStates) -> list[str]:
+        """Further columns of a cell: polynomials of what the rational reads, or the arms without the KL stage."""
+        names = []
+        if self.polynomials:
+            crowded = curve_where_crowded(teacher, mean_l0(teacher, states.calibration))
+            names += [f"{curve}{'' if crowded else '_norm'}" for curve in ("polynomial_in_h", "fixed_denominator")]
+        if self.objective == "mse+kl":
+            names += ["upgraded_mse", *(["threshold_mse"] if teacher.family == "relu" else [])]
+        return names
 
     def tasks(self, data: Path) -> list[Task]:
         """Its probing tasks; none where it has no labelled texts."""
@@ -70,7 +89,9 @@ _STORIES = Study(
     hook="model.layers.2",
     text="text/tinystories_1000.json",
     held_out=72,
+    context_length=512,
     loss_tokens=32_768,
+    polynomials=True,
     teachers=(
         *("topk_8", "topk_16", "topk_32"),
         *("jumprelu_0.15", "jumprelu_0.06", "jumprelu_0.02"),
@@ -84,17 +105,35 @@ _SMOLLM2 = Study(
     hook=HOOK,
     text="text/wikitext2_valid_test.json",
     held_out=16,
+    context_length=256,
     loss_tokens=4_096,
     teachers=("topk_32", "jumprelu", "relu"),
     probing="probing/banking77",
 )
-_REFINED = ("topk_16", "jumprelu_0.06")
+_ONE_EACH = ("topk_16", "jumprelu_0.06", "relu_0.5")
+_PLAIN = replace(_STORIES, teachers=_ONE_EACH, polynomials=False)
 STUDIES = (
     _STORIES,
     _SMOLLM2,
-    replace(_STORIES, name="stories260K_layer2_residual", teachers=_REFINED, refine="residual", seeds=1),
-    replace(_STORIES, name="stories260K_layer2_gain", teachers=_REFINED, refine="gain", seeds=1),
+    replace(_PLAIN, name="stories260K_layer2_residual_twice", refine="residual_twice"),
+    replace(_PLAIN, name="stories260K_layer2_kl", objective="mse+kl"),
 )
+
+COLUMNS = {
+    "teacher": "teacher",
+    "control": "control",
+    "control_mse": "control without the KL stage",
+    "threshold": "threshold alone",
+    "threshold_mse": "threshold alone, without the KL stage",
+    "refine_only": "refinement alone",
+    "polynomial_in_h": "polynomial in h",
+    "polynomial_in_h_norm": "polynomial in h and the norm share",
+    "fixed_denominator": "fixed denominator",
+    "fixed_denominator_norm": "fixed denominator and the norm share",
+    "upgraded_mse": "upgraded without the KL stage",
+    "upgraded": "**upgraded**",
+}
+"""What the columns of a report are called in the tables, in their order."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +181,10 @@ class Row:
     def has(self, column: str) -> bool:
         """Whether its reports have a column."""
         return column in self.cells[0].report.columns
+
+    def columns(self) -> list[str]:
+        """The columns of its reports that the tables show, the upgraded one last."""
+        return [column for column in COLUMNS if self.has(column)]
 
     def probed(self) -> Sequence[Mapping[str, Any]]:
         """The probing rows (`evaluation.probing.sparse_probing`) of its first cell; empty where none was probed."""

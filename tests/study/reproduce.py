@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rsae.data.states import HiddenStates
 from rsae.formats import load_sae
 from rsae.progress import Progress
@@ -106,8 +104,9 @@ def _run(
     place.mkdir(parents=True, exist_ok=True)
     first = place.parent / "seed_0" / "report.json"
     factor = Report.load(first).asked.rate_factor if seed and first.is_file() else None
+    sae = load_sae(data / "teachers" / study.source / teacher)
     done = upgrade(
-        load_sae(data / "teachers" / study.source / teacher),
+        sae,
         states,
         steps=study.steps if steps is None else steps,
         seed=seed,
@@ -118,11 +117,11 @@ def _run(
             rate_factor=factor,  # tuned once, on the control of the first seed
             batch_size=study.batch_size,
             refine=study.refine,
-            accept_mismatch=True,  # every table was measured in contexts of 256 tokens; some teachers know 512
+            objective=study.objective,
+            ablations=study.ablations(sae, states),
             probe=[] if seed else study.tasks(data),
         ),
     )
     if not resumed:
-        seconds, threads = round(time.monotonic() - began, 1), torch.get_num_threads()
-        asked = replace(done.report.asked, seconds=seconds, threads=threads)
+        asked = replace(done.report.asked, seconds=round(time.monotonic() - began, 1))
         write_json(place / "report.json", replace(done.report, question=asked.to_json()).to_json())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rsae.evaluation.comparison import Comparison
 from rsae.storage.writing import write_text
-from tests.study.cells import STUDIES, Cell, Row, rows
-from tests.study.claims import claims, counts, run_seconds
+from tests.study.cells import COLUMNS, STUDIES, Cell, Row, rows
+from tests.study.claims import claims, counts
 
 __all__ = ["fill", "page"]
 
@@ -33,7 +33,8 @@ def page(cells: Sequence[Cell]) -> str:
         ),
     ]
     parts += [_probing(probed)] if (probed := [row for row in found if row.probed()]) else []
-    default = [row for row in found if row.cells[0].report.asked.refine == "none"]
+    plain = {study.name for study in STUDIES if (study.refine, study.objective) == ("none", "mse")}
+    default = [row for row in found if row.cells[0].study in plain]
     return "\n\n".join([*parts, *((counts(default), claims(default)) if default else ())]) + "\n"
 
 
@@ -76,36 +77,21 @@ def _table(name: str, found: Sequence[Row]) -> str:
     lines = [
         f"### {name}",
         "",
-        "| teacher | L0: teacher, control, upgraded | MSE: teacher | control | threshold alone | upgraded "
-        "| against teacher | against control | against threshold alone |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in found:
-        l0 = ", ".join(f"{row.mean(c, 'l0'):.2f}" for c in ("teacher", "control", "upgraded"))
-        threshold = _figure(row.mean("threshold", "mse")) if row.has("threshold") else "-"
-        lines.append(
-            f"| {row.cells[0].teacher} | {l0} | {_figure(row.mean('teacher', 'mse'))} "
-            f"| {_figure(row.mean('control', 'mse'))} | {threshold} | {_figure(row.mean('upgraded', 'mse'))} "
-            f"| {_percent(row.against('teacher'))} | {_percent(row.against('control'))} "
-            f"| {_percent(row.against('threshold')) if row.has('threshold') else '-'} |"
-        )
-    lines += [
-        "",
-        "| teacher | delta-CE: teacher | control | threshold alone | upgraded | against control "
-        "| alive: teacher, control, threshold, upgraded | seconds a cell |",
+        "| teacher | column | L0 | MSE | upgraded against it | delta-CE | upgraded against it | alive |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in found:
-        columns = ["teacher", "control", *(["threshold"] if row.has("threshold") else []), "upgraded"]
-        alive = ", ".join(f"{row.mean(c, 'alive_fraction'):.4f}" for c in columns)
-        threshold = _figure(row.mean("threshold", "delta_ce")) if row.has("threshold") else "-"
-        seconds = run_seconds([row])
-        lines.append(
-            f"| {row.cells[0].teacher} | {_figure(row.mean('teacher', 'delta_ce'))} "
-            f"| {_figure(row.mean('control', 'delta_ce'))} | {threshold} "
-            f"| {_figure(row.mean('upgraded', 'delta_ce'))} | {_percent(row.against('control', 'delta_ce'))} "
-            f"| {alive} | {f'{sum(seconds) / len(seconds):.0f}' if seconds else '-'} |"
-        )
+        teacher = row.cells[0].teacher
+        for column in row.columns():
+            mse, ce = (_percent(row.against(column, m)) for m in ("mse", "delta_ce"))
+            if column == "upgraded":
+                mse, ce = "", ""
+            lines.append(
+                f"| {teacher} | {COLUMNS[column]} | {row.mean(column, 'l0'):.2f} "
+                f"| {_figure(row.mean(column, 'mse'))} | {mse} "
+                f"| {_figure(row.mean(column, 'delta_ce'))} | {ce} | {row.mean(column, 'alive_fraction'):.4f} |"
+            )
+            teacher = ""
     return "\n".join(lines)
 
 

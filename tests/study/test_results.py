@@ -20,7 +20,12 @@ from tests.study.cells import STUDIES, Study, finished_cells, rows
 from tests.study.reproduce import reproduce
 from tests.study.results import BEGIN, END, fill, page
 
-NAMES = [(study.name, name) for study in STUDIES for name in study.teachers if study.refine == "none"]
+NAMES = [
+    (study.name, name)
+    for study in STUDIES
+    for name in study.teachers
+    if (study.refine, study.objective) == ("none", "mse")
+]
 
 
 def cell(out: Path, study: str, name: str, seed: int, mse: dict[str, float], **more: dict[str, float]) -> None:
@@ -122,7 +127,7 @@ def test_the_page_is_written_between_its_marks_only(tmp_path: Path) -> None:
 
 
 def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = Study("small", "small", "hosts/none", "h.0", "text", 1, ("topk_4", "relu_1"), seeds=2)
+    study = Study("small", "small", "hosts/none", "h.0", "text", 1, 256, ("topk_4", "relu_1"), seeds=2)
     for place in (module, table):
         monkeypatch.setattr(place, "STUDIES", (study,))
     states = sparse_states(3000)

@@ -77,9 +77,12 @@ def test_upgrade_writes_report_page_and_sae_and_prints_the_table(inputs: dict[st
 def test_check_says_what_each_step_adds_and_what_to_do(inputs: dict[str, str], tmp_path: Path) -> None:
     options = {name: value for name, value in inputs.items() if name != "--sae"}
     out = tmp_path / "run"
-    words = [word for pair in {**options, "--out": str(out), "--steps": "20"}.items() for word in pair]
+    words = [
+        word for pair in {**options, "--out": str(out), "--steps": "20", "--threads": "1"}.items() for word in pair
+    ]
     result = CliRunner().invoke(main, ["check", inputs["--sae"], *words])
     tree = json.loads((out / "report.json").read_text())
+    assert tree["question"]["threads"] == 1
     found = tree["attribution"]["mse"]
     assert result.exit_code == (3 if found["advised"] == "teacher" else 0), result.output
     assert [step["arm"] for step in found["steps"]][:2] == ["control", "scale"]
@@ -191,6 +194,13 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     result = run("upgrade", {**inputs, "--out": str(out), option: value})
     assert wanted in sentence(result)
     assert not out.exists()
+
+
+def test_a_demo_has_one_teacher(tmp_path: Path) -> None:
+    for flags in (["--synthetic", "--make-teacher"], ["--synthetic", "--teacher", "x"]):
+        result = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "run"), *flags])
+        assert "exclude each other" in sentence(result)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"   \n", b"caf\xe9 in Latin-1 " * 9])

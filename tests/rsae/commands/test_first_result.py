@@ -1,7 +1,11 @@
-"""From a release's name to a report: a hub's cache without a connection, and nothing else said."""
+"""From a release's name to a report: a hub's cache without a connection, and nothing else said.
 
-import importlib.util
+The lines of docs/upgrading/first-result.md among it: how many they are, and that they run.
+"""
+
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,15 @@ from tests.rsae.material.hub import offline, repository
 from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
 HOOK = "blocks.2.hook_resid_pre"
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "upgrading" / "first-result.md").read_text(encoding="utf-8")
+BLOCKS = [block.splitlines() for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)]
+
+
+def commands(lines: list[str]) -> list[list[str]]:
+    """The words after ``rsae`` in each line that is a command of ours."""
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [rest for first, *rest in words if Path(first).name == "rsae"]
 
 
 def run(*words: str):
@@ -54,7 +67,11 @@ def test_a_release_is_upgraded_by_its_name_alone(cache, tmp_path, monkeypatch):
     offline(cache, monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(options, "documents", lambda part: tiny_text(60))
-    result = run("upgrade", "gpt2-small-res-jb", HOOK, "--steps", "4")
+    page = "\n".join(BLOCKS[0]).replace("blocks.8.hook_resid_pre", HOOK)  # the tiny host has four layers
+    (words,) = commands(page.splitlines())
+    words[words.index("--time-budget") :] = ["--steps", "4"]  # and its time says nothing
+    assert words[:3] == ["upgrade", "gpt2-small-res-jb", HOOK]
+    result = run(*words)
     assert result.exit_code in (0, 3), result.output
     for word in (
         "Text: docstrings of the installed numpy",
@@ -66,6 +83,8 @@ def test_a_release_is_upgraded_by_its_name_alone(cache, tmp_path, monkeypatch):
     ):
         assert word in result.output
     tree = json.loads(Path(f"run-gpt2-small-res-jb-{HOOK}/report.json").read_text())["question"]
+    (opened,) = (line.split()[1] for line in page.splitlines() if line.startswith("open "))
+    assert Path(opened).is_file(), "the page that the last line opens"
     asked = tree["hidden_states"]
     assert (asked["source"], asked["hook"], asked["context_length"]) == ("gpt2", HOOK, 24)
     assert asked["prepend_bos"] is True
@@ -104,10 +123,9 @@ def test_what_a_release_cannot_give_is_one_sentence(cache, tmp_path, monkeypatch
         ("gpt2-small-res-jb",): "one of its SAEs must be named",
         ("gpt2-small-res-jb", "blocks.2.hook_resid_post"): "it has no SAE",
         ("gpt2-small-res-jb", "blocks.3.hook_resid_pre"): "offline, give a local directory",
+        ("llama_scope_lxr_8x", "l0r_8x"): "offline, give a local directory",
         (): "no SAE is named",
     }
-    if importlib.util.find_spec("sae_lens") is None:
-        cases["llama_scope_lxr_8x", "l0r_8x"] = 'needs sae-lens (pip install "rational-sae[saelens]")'
     for words, wanted in cases.items():
         for command in ("upgrade", "check", "evaluate"):
             result = run(command, *words)
@@ -127,8 +145,6 @@ def test_releases_are_listed_with_family_and_host(monkeypatch):
     assert "repository: jbloom/GPT2-Small-SAEs-Reformatted" in one
     assert "  blocks.8.hook_resid_pre" in one
     assert "any folder" in run("releases", "EleutherAI/sae-pythia-160m-32k").output
-    if importlib.util.find_spec("sae_lens") is None:
-        assert "rational-sae[saelens]" in run("releases", "llama_scope_lxr_8x").output
     nothing = run("releases", "no-such-thing")
     assert nothing.exit_code == 2
     assert "no release matches" in nothing.stderr
@@ -184,3 +200,16 @@ def test_files_that_do_not_fit_are_refused_before_any_work(tmp_path):
         assert result.exit_code == 2, result.output
         assert wanted in " ".join(result.stderr.split())
         assert not (tmp_path / "run").exists()
+
+
+def test_at_most_five_lines_lead_from_nothing_to_a_report() -> None:
+    assert 3 <= len(BLOCKS[0]) <= 5
+    assert len(commands(BLOCKS[0])) == 1
+    assert sum("pip install" in line for line in BLOCKS[0]) == 1
+
+
+def test_all_its_commands_exist_with_their_options() -> None:
+    for block in BLOCKS:
+        for command, *rest in commands(block):
+            known = {option for parameter in main.commands[command].params for option in parameter.opts}
+            assert {word for word in rest if word.startswith("--")} <= known

@@ -17,8 +17,8 @@ IDS = torch.arange(60).reshape(12, 5)
 
 
 def write(path, array, named):
-    """One array, bare where the format has that; with ``named`` token numbers lie beside it."""
-    beside = {"states": array, "input_ids": IDS} if named else {"states": array}
+    """One array, bare where the format has that; with ``named`` token numbers and a mask lie beside it."""
+    beside = {"states": array, "input_ids": IDS, "attention_mask": IDS > 0} if named else {"states": array}
     if path.suffix == ".npy":
         np.save(path, array.numpy())
     elif path.suffix == ".npz":

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from rsae.formats import load_sae, save_sae
-from tests.rsae.material.layouts import CASES, THRESHOLD, B, E, W, X, relu
+from tests.rsae.material.layouts import CASES, THRESHOLD, B, E, W, X, llama_scope, relu
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -107,24 +107,66 @@ def test_sae_lens_is_described_by_its_metadata(tmp_path):
         assert at(tmp_path, "again").items() >= found.items()
 
 
-@pytest.mark.parametrize("said", [{"type": "transcoder"}, {"type": "crosscoder"}, {"hf_hook_point_out": "model.x"}])
-def test_transcoders_of_gemma_scope_are_refused_by_what_their_configuration_says(tmp_path, said):
+@pytest.mark.parametrize("said", [{"type": "crosscoder"}, {"type": "clt"}])
+def test_crosscoders_of_gemma_scope_are_refused_by_what_their_configuration_says(tmp_path, said):
     arrays = {name.lower(): value.contiguous() for name, value in (W | {"threshold": THRESHOLD}).items()}
     save_file(arrays, tmp_path / "params.safetensors")
     config = {"architecture": "jump_relu", "type": "sae"}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert load_sae(tmp_path).family == "jumprelu"
     (tmp_path / "config.json").write_text(json.dumps({**config, "hf_hook_point_in": "model.y", **said}))
-    with pytest.raises(ValueError, match="is a transcoder"):
+    with pytest.raises(ValueError, match="crosscoder or a cross-layer transcoder"):
         load_sae(tmp_path)
 
 
-def test_transcoders_of_gemma_scope_1_are_told_by_their_release(tmp_path):
-    folder = tmp_path / "gemma-scope-2b-pt-transcoders/layer_3"
+def test_qwen_scope(tmp_path):
+    """Matrices are stored transposed, and k stands in the folder's name alone, as on the hub and in its cache."""
+    wide = {"W_enc": E.T.repeat(128, 1)[:2048], "W_dec": W["W_dec"].T.repeat(1, 128)[:, :2048], "b_dec": W["b_dec"]}
+    wide |= {"b_enc": torch.linspace(-1, 1, 2048)}
+    folder = tmp_path / "models--Qwen--SAE-Res-Qwen3-8B-Base-W2K-L0_7/snapshots/1"
     folder.mkdir(parents=True)
-    np.savez(folder / "params.npz", **{n: v.numpy() for n, v in (W | {"threshold": THRESHOLD}).items()})
-    with pytest.raises(ValueError, match="is a transcoder"):
-        load_sae(folder)
+    torch.save(wide, folder / "layer12.sae.pt")
+    sae = load_sae(folder, "layer12.sae.pt")
+    h = (X @ wide["W_enc"].T + wide["b_enc"]).relu()
+    values, places = h.topk(7)
+    codes = torch.zeros_like(h).scatter(1, places, values)
+    found = sae(X)
+    torch.testing.assert_close(found.codes, codes, rtol=1e-5, atol=2e-6)
+    torch.testing.assert_close(found.reconstruction, codes @ wide["W_dec"].T + wide["b_dec"], rtol=1e-5, atol=1e-5)
+    assert (sae.metadata["model"], sae.metadata["hook"]) == ("Qwen/Qwen3-8B-Base", "model.layers.12")
+    (tmp_path / "elsewhere").mkdir()
+    torch.save(wide, tmp_path / "elsewhere/layer12.sae.pt")
+    with pytest.raises(ValueError, match="keep it in a folder with the release's name"):
+        load_sae(tmp_path / "elsewhere/layer12.sae.pt")
+
+
+def test_where_the_new_readers_say_an_sae_belongs(tmp_path):
+    hooks = {
+        "llama scope": ("blocks.7.hook_resid_post", None),
+        "goodfire relu": ("model.layers.19", "meta-llama/Llama-3.1-8B-Instruct"),
+        "attention of Kissane et al.": ("blocks.2.attn.hook_z", "gpt2-small"),
+    }
+    for name, (hook, model) in hooks.items():
+        (tmp_path / name).mkdir()
+        CASES[name][0](tmp_path / name)
+        found = load_sae(tmp_path / name).metadata
+        assert (found["hook"], found.get("model")) == (hook, model)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"act_fn": "sigmoid"}, "has the activation 'sigmoid'"),
+        ({"use_glu_encoder": True}, "gated encoder"),
+        ({"norm_activation": "batch-wise"}, "norm_activation 'batch-wise'"),
+        ({"dataset_average_activation_norm": {"in": 0.0, "out": 2.0}}, "not positive"),
+        ({"d_sae": 25}, "says d_sae = 25"),
+    ],
+)
+def test_what_llama_scope_cannot_mean_is_refused(tmp_path, changes, words):
+    llama_scope(**changes)(tmp_path)
+    with pytest.raises(ValueError, match=words):
+        load_sae(tmp_path)
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "ae._orig_mod.", "_orig_mod.ae.", "module.", "module._orig_mod."])

@@ -213,11 +213,10 @@ def test_the_hand_written_layouts_too(sae_lens, tmp_path):
 
 
 def test_what_sae_lens_has_and_cannot_be_upgraded_is_refused(sae_lens, tmp_path):
-    for name in ("abstopk", "temporal", "matching_pursuit", "transcoder", "skip_transcoder", "jumprelu_transcoder"):
+    for name in ("abstopk", "temporal", "matching_pursuit"):
         cls, config = sae_lens.registry.get_sae_class(name)
-        options = {"d_out": D_IN, "apply_b_dec_to_input": False} if "transcoder" in name else {}
         try:
-            theirs = cls(config(d_in=D_IN, d_sae=D_SAE, **options))
+            theirs = cls(config(d_in=D_IN, d_sae=D_SAE))
         except AssertionError:  # the temporal SAE is never as small as this
             (tmp_path / name).mkdir()
             lens("standard")(tmp_path / name)
@@ -229,3 +228,72 @@ def test_what_sae_lens_has_and_cannot_be_upgraded_is_refused(sae_lens, tmp_path)
                 load_sae(theirs)
         with pytest.raises(ValueError, match=r"cannot be upgraded|no SAE"):
             load_sae(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["transcoder", "skip_transcoder", "jumprelu_transcoder", "jumprelu_skip_transcoder"])
+@torch.no_grad()
+def test_transcoders_of_sae_lens(sae_lens, tmp_path, name):
+    """Read from their file and from a live one, and written so that SAELens computes the same."""
+    cls, config = sae_lens.registry.get_sae_class(name)
+    theirs = shaken(cls(config(d_in=D_IN, d_sae=D_SAE, d_out=10, apply_b_dec_to_input=False)))
+    if "jumprelu" in name:
+        theirs.threshold.data = theirs.threshold.data.abs() + 0.2
+    theirs.save_model(tmp_path / "in")
+    codes, out = theirs.encode(X), theirs(X)
+    for ours in (load_sae(tmp_path / "in"), load_sae(theirs)):
+        assert torch.equal(ours.encode(X) != 0, codes != 0)
+        torch.testing.assert_close(ours(X).reconstruction, out, rtol=1e-5, atol=1e-5)
+    again = sae_lens.SAE.load_from_disk(save_sae(ours, tmp_path / "out"))
+    assert again.cfg.architecture() == name
+    torch.testing.assert_close(again(X), out, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@torch.no_grad()
+def test_transcoders_of_sparsify(tmp_path, skip):
+    library = pytest.importorskip("sparsify", exc_type=ImportError)
+    config = importlib.import_module("sparsify.config").SparseCoderConfig(
+        k=K, num_latents=D_SAE, transcode=True, skip_connection=skip
+    )
+    theirs = shaken(library.SparseCoder(D_IN, config))
+    theirs.save_to_disk(tmp_path / "layers.3.mlp")
+    sae = load_sae(tmp_path / "layers.3.mlp")
+    torch.testing.assert_close(sae(X).reconstruction, theirs(X).sae_out, rtol=1e-5, atol=1e-5)
+    assert sae.metadata["hook"] == "layers.3.mlp.input -> layers.3.mlp"
+
+
+LAYOUTS = {
+    "goodfire relu": ("get_goodfire_huggingface_loader", "Goodfire/Llama-3.1-8B-Instruct-SAE-l19", "{name}"),
+    "attention of Kissane et al.": ("connor_rob_hook_z_huggingface_loader", "ckkissane/attn-saes-gpt2", "{name}"),
+    "llama scope": ("llama_scope_sae_huggingface_loader", "fnlp/Llama3_1-8B-Base-LXR-8x", "."),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@torch.no_grad()
+def test_layouts_without_a_library_are_those_that_sae_lens_reads(sae_lens, tmp_path, monkeypatch, name):
+    """Their loaders, given local files in the place of downloads, and their SAE of what these return."""
+    from tests.rsae.material import layouts
+
+    module = importlib.import_module("sae_lens.loading.pretrained_sae_loaders")
+    monkeypatch.setattr(
+        module, "hf_hub_download", lambda repo_id, filename, subfolder=".", **_: str(tmp_path / subfolder / filename)
+    )
+    layouts.CASES[name][0](tmp_path)
+    loader, repository, folder = LAYOUTS[name]
+    file = next((p.name for p in tmp_path.iterdir() if p.suffix in (".pt", ".pth")), "")
+    sizes = {"d_in": 8, "d_sae": 24, "dtype": "float32"}
+    config, state, _ = getattr(module, loader)(repository, folder.format(name=file), "cpu", False, sizes)
+    cls, config_class = sae_lens.registry.get_sae_class(config["architecture"])
+    theirs = cls(config_class.from_dict(module.handle_config_defaulting(config)))
+    theirs.load_state_dict({n: v.contiguous() for n, v in state.items()})
+    ours = load_sae(tmp_path)
+    if name == "llama scope":  # they scale the inputs outside, and weigh no threshold with the norms of decoder rows
+        theirs.threshold /= layouts.NORMS
+        theirs.fold_activation_norm_scaling_factor(8**0.5 / 2)
+    by_head = theirs.cfg.reshape_activations == "hook_z"
+    codes = theirs.encode(layouts.X.reshape(-1, 2, 4) if by_head else layouts.X)
+    torch.testing.assert_close(
+        theirs.decode(codes).reshape(-1, 8), ours(layouts.X).reconstruction, rtol=1e-4, atol=1e-4
+    )
+    assert torch.equal(codes != 0, ours.encode(layouts.X) != 0)

@@ -28,6 +28,18 @@ a-transcoder:
   repo_id: google/gemma-scope-2b-pt-transcoders
   saes:
   - {id: x, path: x}
+a-temporal-one:
+  conversion_func: temporal
+  model: gemma-2-2b
+  repo_id: owner/temporal
+  saes:
+  - {id: x, path: x}
+attention:
+  conversion_func: connor_rob_hook_z
+  model: gpt2-small
+  repo_id: ckkissane/attn-saes-gpt2-small-all-layers
+  saes:
+  - {id: x, path: x.pt}
 an-old-one:
   conversion_func: null
   config_overrides: {normalize_activations: constant_norm_rescale}
@@ -55,8 +67,10 @@ def test_a_list_as_saelens_writes_it(tmp_path):
     assert found["an-old-one"].host == "mistralai/Mistral-7B-v0.1"
     with pytest.raises(ValueError, match=r"it has no SAE '7'; it has 8, 9"):
         found["an-old-one"].folder("7")
-    assert "no SAEs" in found["a-transcoder"].refused
-    assert found["qwen"].through_sae_lens
+    assert (found["a-transcoder"].layout, found["a-transcoder"].refused) == ("gemma-scope", "")
+    assert "no SAEs" in found["a-temporal-one"].refused
+    assert not found["qwen"].through_sae_lens
+    assert found["attention"].through_sae_lens
     assert found["qwen"].host == "Qwen/Qwen3-1.7B"
 
 

@@ -76,6 +76,51 @@ def openai(activation, tied=False, **details):
     return write
 
 
+def llama_scope(**config):
+    """Keys and places as in fnlp/Llama3_1-8B-Base-LXR-8x."""
+    hook = "blocks.7.hook_resid_post"
+    written = {
+        "hook_point_in": hook,
+        "hook_point_out": hook,
+        "d_model": 8,
+        "d_sae": 24,
+        "top_k": 4,
+        "act_fn": "jumprelu",
+    }
+    written |= {"jump_relu_threshold": 0.35, "use_decoder_bias": True, "apply_decoder_bias_to_pre_encoder": False}
+    written |= {"norm_activation": "dataset-wise", "dataset_average_activation_norm": {"in": 2.0, "out": 2.0}}
+    written |= {"sparsity_include_decoder_norm": True, "use_glu_encoder": False, **config}
+
+    def write(folder: Path):
+        (folder / "checkpoints").mkdir()
+        (folder / "hyperparams.json").write_text(json.dumps(written))
+        linear = {"encoder.weight": E.T, "encoder.bias": B, "decoder.weight": D.T, "decoder.bias": C}
+        tensors = {name: value.contiguous() for name, value in linear.items()}
+        save_file(tensors, folder / "checkpoints/final.safetensors")
+
+    return write
+
+
+def torch_file(name, state, **config):
+    def write(folder: Path):
+        (folder / name).parent.mkdir(exist_ok=True)
+        torch.save(state, folder / name)
+        if config:
+            (folder / name).with_name(f"{Path(name).stem}_cfg.json").write_text(json.dumps(config))
+
+    return write
+
+
+def scaled(gate):
+    """Llama Scope in its own units: inputs times sqrt(8) / 2, codes weighed with the norms of decoder rows."""
+
+    def encode(x):
+        f = 8**0.5 / 2
+        return gate((f * x @ E + B) * NORMS, f) / NORMS / f
+
+    return encode
+
+
 SIX = {"d_in": 8, "d_sae": 24, "dtype": "float32", "metadata": {"sae_lens_version": "6.54.12"}}
 LINEAR = {"encoder.weight": E.T, "encoder.bias": B, "decoder.weight": D.T}
 COUNTS = {"k": torch.tensor(4, dtype=torch.int32), "threshold": torch.tensor(0.7)}
@@ -227,6 +272,44 @@ CASES = {
     "sparsify groupmax": (
         sparsify(num_latents=24, activation="groupmax"),
         lambda x: groupmax(relu((x - C) @ E + B), 4),
+        lambda x, z: z @ D + C,
+    ),
+    "llama scope": (
+        llama_scope(),
+        scaled(lambda h, f: relu(h) * (h > 0.35 * f)),  # the threshold is one of inputs that are not scaled
+        lambda x, z: z @ D + C / (8**0.5 / 2),
+    ),
+    "llama scope topk": (
+        llama_scope(act_fn="topk"),
+        lambda x: scaled(lambda h, f: top(h, 4))(x) * NORMS,  # codes in units of decoder rows of norm 1
+        lambda x, z: z / NORMS @ D + C / (8**0.5 / 2),
+    ),
+    "llama scope folded": (
+        llama_scope(norm_activation="inference", sparsity_include_decoder_norm=False, act_fn="relu"),
+        lambda x: relu(x @ E + B),
+        lambda x, z: z @ D + C,
+    ),
+    "goodfire relu": (
+        torch_file(
+            "Llama-3.1-8B-Instruct-SAE-l19.pth",
+            {
+                "encoder_linear.weight": E.T,
+                "encoder_linear.bias": B,
+                "decoder_linear.weight": D.T,
+                "decoder_linear.bias": C,
+            },
+        ),
+        lambda x: relu(x @ E + B),
+        lambda x, z: z @ D + C,
+    ),
+    "goodfire topk": (
+        torch_file("topk_sae_l15_exp3_k4.pt", {"encoder_linear.weight": E.T, "decoder.weight": D, "decoder_bias": C}),
+        lambda x: top(relu((x - C) @ E), 4),
+        lambda x, z: z @ D + C,
+    ),
+    "attention of Kissane et al.": (
+        torch_file("z.pt", W, act_name="blocks.2.attn.hook_z", act_size=8, dict_size=24, model_name="gpt2-small"),
+        lambda x: relu((x - C) @ E + B),
         lambda x, z: z @ D + C,
     ),
     "openai relu": (openai("ReLU"), lambda x: relu((x - C) @ E + B), lambda x, z: z @ D + C),

@@ -72,15 +72,34 @@ def test_codes_and_reconstruction_follow_the_equations(family: str, options: dic
     assert ((codes == 0) == torch.as_tensor(wanted_codes == 0)).all()
 
 
-@pytest.mark.parametrize("inputs", [None, ("ratio",), ("ratio", "norm")])
-@pytest.mark.parametrize("family", ["relu", "jumprelu", "topk"])
-def test_folding_decoder_norms_changes_nothing(family: str, inputs: tuple[str, ...] | None) -> None:
+def bent(sae: SparseAutoencoder, inputs: tuple[str, ...]) -> SparseAutoencoder:
+    """The SAE with a curve that is not constant in any of its inputs."""
+    sae.activation = RationalActivation(inputs=inputs)
+    with torch.no_grad():
+        for parameter in sae.activation.parameters():
+            parameter.add_(0.05 * torch.arange(1.0, parameter.numel() + 1).cos())
+    return sae
+
+
+def test_folding_refuses_where_it_would_change_the_norm_share() -> None:
+    for family in ("relu", "jumprelu"):
+        with pytest.raises(ValueError, match="would change the norm share"):
+            fold_decoder_norms(bent(random_sae(family), ("ratio", "norm")))
+        there = fold_decoder_norms(random_sae(family))
+        folded = fold_decoder_norms(bent(there, ("ratio", "norm")))
+        torch.testing.assert_close(folded(X).reconstruction, there(X).reconstruction, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "inputs"),
+    [
+        *((family, inputs) for family in ("relu", "jumprelu", "topk") for inputs in ((), ("ratio",))),
+        ("topk", ("ratio", "norm")),
+    ],
+)
+def test_folding_decoder_norms_changes_nothing(family: str, inputs: tuple[str, ...]) -> None:
     sae = random_sae(family, **({"rescale_by_decoder_norm": True} if family == "topk" else {}))
-    if inputs == ("ratio",):
-        # A curve that is not constant; the norm share is read in folded units, so only the ratio commutes with folding.
-        sae.activation = RationalActivation.from_coefficients([0.9, -0.2, 0.1, 0.05], [0.1, 0.3], [], inputs)
-    elif inputs is not None:
-        sae.activation = RationalActivation(inputs=inputs)
+    sae = bent(sae, inputs) if inputs else sae
     folded = fold_decoder_norms(sae)
     torch.testing.assert_close(folded.W_dec.norm(dim=1), torch.ones(24))
     torch.testing.assert_close(folded(X).reconstruction, sae(X).reconstruction, atol=2e-5, rtol=1e-5)

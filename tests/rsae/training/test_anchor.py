@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from rsae.data.states import HiddenStates
+from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
 from rsae.storage.checkpoint import Checkpoint
-from rsae.training.finetuning import Progress, finetune, started
+from rsae.training.finetuning import finetune, started
 from rsae.training.recipe import Recipe, recipe_for
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.plan import Plan, Settings, planned

@@ -129,6 +129,18 @@ def test_other_columns_do_not_change_the_upgraded_sae() -> None:
     assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), beside.parameters(), strict=True))
 
 
+def test_a_training_under_two_names_is_done_once() -> None:
+    """A curve of the ratio alone *is* the arm `ratio`, and is then a column without a training of its own."""
+    trained: set[str] = set()
+    asked = Settings(inputs=("ratio",), ablations=("ratio", "scale"))
+    found = upgrade(
+        teacher("topk"), STATES, steps=4, progress=lambda event: trained.add(event.arm), settings=asked
+    ).report
+    assert {name.split(" at ")[0] for name in trained} == {"upgraded", "control", "scale"}
+    assert found.columns["ratio"] == found.columns["upgraded"]
+    assert found.columns["scale"] != found.columns["upgraded"]
+
+
 def test_where_no_rate_gains_anything_the_answer_is_not_to_train() -> None:
     """At its floor tuning had chosen a rate, and an SAE that was worse than its teacher was returned as an upgrade."""
     finished = upgrade(teacher("topk"), STATES, steps=400, device="cpu").arms["control"]
