@@ -46,3 +46,14 @@ def test_nothing_compared_is_nothing_said_and_zeros_divide_nothing() -> None:
     zero = Comparison("mse", "control", -0.1, 0.0, -0.2, -0.05, "tokens")
     found = decision(Question(comparisons=(zero,), returned="upgraded"), {"mse": {"advised": "upgraded"}})
     assert found == "Use the upgraded SAE: its MSE is lower than the equally trained control's."
+
+
+def test_it_says_that_features_got_worse_only_where_the_upgraded_sae_is_to_be_used() -> None:
+    asked = Question(comparisons=(gap("control", -0.1),), returned="upgraded")
+    said = decision(asked, {"mse": {"advised": "upgraded"}}, worse=True)
+    assert said == (
+        "Use the upgraded SAE: its MSE is 5.0% lower than the equally trained control's (95% interval -6.0% to -4.0%); "
+        "but its features got worse."
+    )
+    kept = decision(asked, {"mse": {"advised": "teacher"}}, worse=True)
+    assert kept == decision(asked, {"mse": {"advised": "teacher"}})
