@@ -22,7 +22,7 @@ __all__ = ["convert"]
 
 @click.command()
 @options.subject
-@options.reading()
+@options.reading
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the JumpReLU SAE.")
 @click.option("--l0", type=click.FloatRange(min=0, min_open=True), help="Mean codes a token.  [default: the SAE's own]")
 @click.option("--per-latent", is_flag=True, help="TopK: a threshold for each latent, which keeps how often it fires.")

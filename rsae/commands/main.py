@@ -48,7 +48,7 @@ main.add_command(releases)
 
 @main.command()
 @options.subject
-@options.reading()
+@options.reading
 @options.upgrading
 @LOG
 @click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
@@ -69,7 +69,7 @@ def upgrade(**asked: Any) -> None:
 
 @main.command()
 @options.subject
-@options.reading()
+@options.reading
 @options.upgrading
 @LOG
 @refusing("rsae check")
@@ -149,7 +149,7 @@ def _exit(done: rsae.Upgrade) -> None:
 
 @main.command()
 @options.subject
-@options.reading()
+@options.reading
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the metrics.")
 @options.OVERWRITE
 @refusing("rsae evaluate")
@@ -177,7 +177,7 @@ def evaluate(out: Path | None, overwrite: bool, accept_mismatch: bool, **reading
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for frontier.json and pictures.")
 @click.option("--into", "into", multiple=True, type=click.Path(path_type=Path), help="Run whose report is to show it.")
 @click.option("--sae", "saes", multiple=True, help="Further SAE to measure; needs --model, --hook and --text.")
-@options.reading()
+@options.reading
 @options.OVERWRITE
 @refusing("rsae frontier")
 def frontier(

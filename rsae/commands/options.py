@@ -67,16 +67,21 @@ def objective(given: dict[str, Any]) -> dict[str, Any]:
     return {"objective": named or ("mse+kl" if rest else "mse"), **rest}
 
 
+def _with(command: _Command, *parameters: Callable[[_Command], _Command]) -> _Command:
+    """A command that takes these, in the order in which its help shows them."""
+    for parameter in reversed(parameters):
+        command = parameter(command)
+    return command
+
+
 def subject(command: _Command) -> _Command:
     """The SAE that a command is about, in its first two words; `named` says which."""
-    shared = (
+    return _with(
+        command,
         click.argument("sae", required=False),
         click.argument("sae_id", required=False),
         click.option("--sae", "option_sae", help="The same as SAE."),
     )
-    for option in reversed(shared):
-        command = option(command)
-    return command
 
 
 def named(given: dict[str, Any]) -> tuple[str, str | None]:
@@ -97,9 +102,10 @@ def out(given: Path | None, sae: str, sae_id: str | None) -> Path:
     return given or Path(f"run-{name.strip('-')}")
 
 
-def reading() -> Callable[[_Command], _Command]:
+def reading(command: _Command) -> _Command:
     """The options of every command that reads a text with a host; they arrive together, as ``**reading``."""
-    shared = (
+    return _with(
+        command,
         click.option("--states", "array", help="Hidden states that exist: a file or folder, in the place of a text."),
         click.option("--model", help="Host model: a folder, a .gguf file, or a hub name.  [default: as the SAE says]"),
         click.option("--hook", help="Where they are read, e.g. model.layers.2.  [default: as the SAE says]"),
@@ -142,17 +148,11 @@ def reading() -> Callable[[_Command], _Command]:
         ),
     )
 
-    def decorated(command: _Command) -> _Command:
-        for option in reversed(shared):
-            command = option(command)
-        return command
-
-    return decorated
-
 
 def upgrading(command: _Command) -> _Command:
     """The options of the commands that upgrade, besides the SAE and its hidden states."""
-    shared = (
+    return _with(
+        command,
         OUT_OF,
         click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]"),
         SEED,
@@ -201,9 +201,6 @@ def upgrading(command: _Command) -> _Command:
         THREADS,
         OVERWRITE,
     )
-    for option in reversed(shared):
-        command = option(command)
-    return command
 
 
 def states(
