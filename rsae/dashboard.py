@@ -8,23 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["dashboard", "hook_point"]
-
-
-def hook_point(module: str) -> str:
-    """The name that TransformerLens has for the output of a layer; its own names stay.
-
-    Raises ValueError for a place that it has no name for.
-
-    >>> hook_point("model.layers.12"), hook_point("transformer.h.3"), hook_point("blocks.3.hook_resid_pre")
-    ('blocks.12.hook_resid_post', 'blocks.3.hook_resid_post', 'blocks.3.hook_resid_pre')
-    """
-    if module.startswith("blocks."):
-        return module
-    *_, group, number = ["", *module.split(".")] if "." in module else ["", "", module]
-    if group in ("layers", "h") and number.isdigit():
-        return f"blocks.{number}.hook_resid_post"
-    raise ValueError(f"sae-dashboard reads places by their names in TransformerLens, which has none for {module!r}")
+__all__ = ["dashboard"]
 
 
 def dashboard(folder: str | Path, model: Any, tokens: Tensor, hook: str, latents: Sequence[int], out: Path) -> Path:

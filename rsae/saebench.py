@@ -19,10 +19,10 @@ from rsae.evaluation.metrics import Metric
 from rsae.formats.writing import save_sae
 from rsae.hosts.hooks import capture, replacing
 from rsae.hosts.host import Host, evaluating
-from rsae.hosts.places import place_of
+from rsae.hosts.places import hook_point
 from rsae.sae.autoencoder import SparseAutoencoder
 
-__all__ = ["DEFINITIONS", "adapted", "check", "core_metrics", "hook_point"]
+__all__ = ["DEFINITIONS", "adapted", "check", "core_metrics"]
 
 _LEFT_OUT = "tokens that are padding, BOS or EOS neither replaced nor counted"
 DEFINITIONS = {
@@ -54,20 +54,6 @@ def _installed() -> None:
     for name in ("sae_bench", "sae_lens"):
         if find_spec(name) is None:
             raise ImportError(f"SAEBench needs {name}, which is not installed: docs/upgrading/saebench.md says how")
-
-
-def hook_point(name: str) -> str:
-    """A place as TransformerLens, whose models SAEBench runs, calls it.  Raises ValueError for one without a name here.
-
-    >>> hook_point("model.layers.12"), hook_point("blocks.3.hook_resid_pre")
-    ('blocks.12.hook_resid_post', 'blocks.3.hook_resid_pre')
-    """
-    if "hook_" in name:
-        return name
-    place = place_of(name)
-    if place is None or place.layer < 1 or place != place_of(f"blocks.{place.layer - 1}.hook_resid_post"):
-        raise ValueError(f"SAEBench reads places by their names in TransformerLens, and not {name!r}: give hook=")
-    return f"blocks.{place.layer - 1}.hook_resid_post"
 
 
 def adapted(

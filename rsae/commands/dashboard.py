@@ -10,8 +10,8 @@ import torch
 
 from rsae.commands.console import refusing
 from rsae.dashboard import dashboard as write_page
-from rsae.dashboard import hook_point
 from rsae.data.text import pack, read_documents
+from rsae.hosts.places import hook_point
 from rsae.report.report import Report
 
 __all__ = ["dashboard"]

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-__all__ = ["Place", "place_of", "same_place"]
+__all__ = ["Place", "hook_point", "place_of", "same_place"]
 
 _RESIDUAL = "the residual stream"
 _TRANSFORMER_LENS = re.compile(r"blocks\.(\d+)\.((?:\w+\.)*hook_\w+)")
@@ -69,3 +69,19 @@ def same_place(one: str, other: str) -> bool:
     if first.kind in known or second.kind in known:
         return first == second
     return first.layer == second.layer
+
+
+def hook_point(name: str) -> str:
+    """A place as TransformerLens calls it, whose models SAEBench and sae-dashboard run.
+
+    Raises ValueError for one that has no name here.
+
+    >>> hook_point("model.layers.12"), hook_point("blocks.3.hook_resid_pre")
+    ('blocks.12.hook_resid_post', 'blocks.3.hook_resid_pre')
+    """
+    if "hook_" in name:
+        return name
+    place = place_of(name)
+    if place is None or place.layer < 1 or place != place_of(f"blocks.{place.layer - 1}.hook_resid_post"):
+        raise ValueError(f"places are read by their names in TransformerLens here, which has none for {name!r}")
+    return f"blocks.{place.layer - 1}.hook_resid_post"

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.commands.dashboard import numbers
 from rsae.commands.main import main
-from rsae.dashboard import dashboard, hook_point
+from rsae.dashboard import dashboard
 from rsae.formats import load_sae, save_sae
+from rsae.hosts.places import hook_point
 from rsae.storage.writing import write_json
 from tests.rsae.material.reports import report
 from tests.rsae.material.saes import random_sae

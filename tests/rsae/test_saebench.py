@@ -15,8 +15,9 @@ from rsae.commands.main import main
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.evaluation.metrics import evaluate
 from rsae.formats import save_sae
+from rsae.hosts.places import hook_point
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.saebench import DEFINITIONS, adapted, core_metrics, hook_point
+from rsae.saebench import DEFINITIONS, adapted, core_metrics
 from tests.rsae.material.saes import random_sae
 from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
