@@ -10,27 +10,28 @@ import pytest
 
 from rational_approx import Target, fit
 from tests.adversaries.formulas import precise
-from tests.adversaries.fuzz import LIMIT, solve, wrong
+from tests.adversaries.fuzz import solve, wrong
 from tests.adversaries.narrow import NARROW
 from tests.adversaries.problems import Problem, problem
 
 SEED, COUNT, BATCH = 7, 100, 10
+LONG = 120.0
+"""Seconds a problem: what hangs fails, and a slow machine does not. Times are those of docs/measured/fuzz.md."""
 
 
 @pytest.mark.parametrize("first", range(0, COUNT, BATCH))
 def test_random_problems_are_solved_or_refused_and_never_wrong(first):
-    outcomes = {i: solve(problem(SEED, i), per_point=20) for i in range(first, first + BATCH)}
+    outcomes = {i: solve(problem(SEED, i), per_point=20, limit=LONG) for i in range(first, first + BATCH)}
     # Between 20 samples a point an alternation may hide (last bits decide); the full check has the last word.
-    outcomes |= {i: solve(problem(SEED, i), 400) for i, outcome in outcomes.items() if outcome.verdict == "wrong"}
+    outcomes |= {i: solve(problem(SEED, i), 400, LONG) for i, outcome in outcomes.items() if outcome.verdict == "wrong"}
     counts = Counter(outcome.verdict for outcome in outcomes.values())
     assert set(counts) <= {"solved", "did not converge"}, outcomes
     assert counts["did not converge"] <= 2, outcomes
-    assert all(outcome.seconds <= LIMIT for outcome in outcomes.values())
 
 
 @pytest.mark.parametrize("first", range(0, 12, 6))
 def test_narrow_features_are_seen(first):
-    outcomes = {i: solve(problem(SEED, i, NARROW), per_point=20) for i in range(first, first + 6)}
+    outcomes = {i: solve(problem(SEED, i, NARROW), per_point=20, limit=LONG) for i in range(first, first + 6)}
     counts = Counter(outcome.verdict for outcome in outcomes.values())
     assert set(counts) <= {"solved", "did not converge"}, outcomes
     assert counts["did not converge"] <= 1, outcomes
