@@ -153,7 +153,7 @@ class _Solver:
                 defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
                 if _alternations(self.problem, lower) >= sum(degree) + 2 - defect:
                     return lower
-                if lower.degree == smaller:
+                if lower.degree == smaller and self.problem.precise:  # of floats more digits show noise alone
                     reference = np.array([float(t) for t in lower.done.reference])
                     starts = beside_gap(self.problem, reference, sum(degree) + 2)
                     found = self.first(self.explored(starts))
