@@ -21,7 +21,6 @@ from typing import NamedTuple
 import flint
 
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
-from rational_approx.exchange.relaxed import Record
 from rational_approx.exchange.stationary import error_jet
 from rational_approx.fitting.solve import solve
 from rational_approx.problem.ansatz import Type
@@ -60,9 +59,7 @@ class _Side(NamedTuple):
     slope: float
 
 
-def with_reference(
-    problem: Reduced, target: Target, degree: Type, conditions: Conditions, history: list[Record]
-) -> Reduced:
+def with_reference(problem: Reduced, target: Target, degree: Type, conditions: Conditions) -> Reduced:
     """The problem with a reference that is all but level, where the target has zeros beside its pieces.
 
     Raises
@@ -78,7 +75,7 @@ def with_reference(
         if any(gap.inside for gap in target.left_out):
             raise
         return problem  # without the zero the error is large, and no larger than 1
-    solution = solve(limit, DIGITS, history, lambda done: None)
+    solution = solve(limit, DIGITS, [], lambda done: None)
     if solution is None or not solution.done.h:
         return problem
     with working_bits(BITS):

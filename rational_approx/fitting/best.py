@@ -168,8 +168,7 @@ def fitted(question: Question, near: Sequence[End] = (), allowed: float = inf) -
     exact = itself(target, degree, question.interpolate, bounds)
     if exact is not None:
         return question.exactly(exact, problem)
-    history: list[Record] = []
-    problem = with_reference(problem, target, degree, question.interpolate, history)
+    problem = with_reference(problem, target, degree, question.interpolate)
     moved = None if problem.known else _moved(question, problem, near, allowed)
     if moved is not None:
         return moved

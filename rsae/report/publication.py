@@ -67,7 +67,7 @@ def card(report: Report, sae: SparseAutoencoder, repository: str, *, licence: st
         f"# {repository}",
         f"A sparse autoencoder ({sae.family}, {sae.d_in} dimensions, {sae.d_sae} latents"
         f"{f', k = {sae.k}' if sae.k else ''}) for `{place}`{f' of `{model}`' if model else ''}, upgraded from "
-        f"`{_last(asked.sae) or 'a teacher'}` with [rational-sae](https://pypi.org/project/rational-sae/).",
+        f"`{_last(asked.sae) or 'a teacher'}` with the package rational-sae.",
         f"**{report.decision}**" if report.decision else "",
         report.verdict,
         "## Measured",

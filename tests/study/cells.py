@@ -64,11 +64,13 @@ class Study:
         )
 
     def ablations(self, teacher: SparseAutoencoder, states: HiddenStates) -> list[str]:
-        """Further columns of a cell: polynomials of what the rational reads, or the arms without the KL stage."""
+        """Further columns of a cell: polynomials of what the rational reads, arms without refinement or KL stage."""
         names = []
         if self.polynomials:
             crowded = curve_where_crowded(teacher, mean_l0(teacher, states.calibration))
             names += [f"{curve}{'' if crowded else '_norm'}" for curve in ("polynomial_in_h", "fixed_denominator")]
+        if self.refine != "none":
+            names.append("unrefined")
         if self.objective == "mse+kl":
             names += ["upgraded_mse", *(["threshold_mse"] if teacher.family == "relu" else [])]
         return names
@@ -117,6 +119,14 @@ STUDIES = (
     _SMOLLM2,
     replace(_PLAIN, name="stories260K_layer2_residual_twice", refine="residual_twice"),
     replace(_PLAIN, name="stories260K_layer2_kl", objective="mse+kl"),
+    replace(
+        _SMOLLM2,
+        name="smollm2_layer10_residual_twice",
+        teachers=("topk_32",),
+        refine="residual_twice",
+        polynomials=True,
+        seeds=1,
+    ),
 )
 
 COLUMNS = {
@@ -130,6 +140,7 @@ COLUMNS = {
     "polynomial_in_h_norm": "polynomial in h and the norm share",
     "fixed_denominator": "fixed denominator",
     "fixed_denominator_norm": "fixed denominator and the norm share",
+    "unrefined": "upgraded without the refinement",
     "upgraded_mse": "upgraded without the KL stage",
     "upgraded": "**upgraded**",
 }
