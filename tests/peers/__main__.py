@@ -1,80 +1,55 @@
 """Each library of the field in an environment of its own, and the tests against it there.
 
-    python -m tests.peers [NAME ...]        # NAME: a section of peers.toml; all of them without one
+    python -m tests.peers [NAME ...] [--write docs/measured/peers.md]     # NAME: a section of peers.toml; default: all
 
 Environments lie in build/peers/NAME and are kept; one whose section has changed is made again. None sees another, and
 none can change the one that runs this, whose packages they all see behind their own. Every peer is tried, whatever
 became of those before it; at the end there is a line for each, and the exit code is 1 unless all of them passed.
+With --write the rows of those that were tried are written anew, with the versions that were met and the date.
 """
 
-import os
-import shutil
+import argparse
 import subprocess
 import sys
-import sysconfig
-import tomllib
-import venv
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-PLACE = ROOT / "build" / "peers"
+from tests.peers.environments import PLACE, ROOT, made, peers, surroundings, versions
+from tests.peers.page import Row, counted, today, write
 
 
-def peers() -> dict[str, dict[str, Any]]:
-    """The sections of peers.toml."""
-    return tomllib.loads(Path(__file__).with_name("peers.toml").read_text(encoding="utf-8"))
-
-
-def made(name: str, peer: dict[str, Any]) -> tuple[Path, str]:
-    """The Python of a peer's environment, and what could not be installed or imported ("": everything is there)."""
-    folder = PLACE / name
-    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    stamp, wanted = folder / "ready", repr([peer, sys.version, version("torch")])
-    if stamp.exists() and stamp.read_text() == wanted:
-        return python, ""
-    shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
-    own = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True)
-    # Behind a peer's own packages those of this environment, so that none installs torch again. A path alone: what it
-    # holds is seen, and an editable installation of this project in it is not (the tests are those of ROOT).
-    Path(own.strip(), "behind.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    steps = [[*pip, f"torch=={version('torch').partition('+')[0]}", *peer["install"]]]
-    steps += [[*pip, "--no-deps", *peer["alone"]]] if "alone" in peer else []
-    steps += [[str(python), "-W", "ignore", "-c", f"import {', '.join(peer['imports'])}"]]
-    for step in steps:
-        if subprocess.run(step, cwd=ROOT, env=surroundings(peer)).returncode:
-            return python, "it installs, but does not import" if step is steps[-1] else "it could not be installed"
-    stamp.write_text(wanted)
-    return python, ""
-
-
-def surroundings(peer: dict[str, Any]) -> dict[str, str]:
-    """The environment variables that a peer's commands run with."""
-    return os.environ | {"PYTHONPATH": str(ROOT)} | peer.get("environment", {})
-
-
-def outcome(name: str, peer: dict[str, Any]) -> str:
-    """What became of a peer; "passed" where its tests did."""
+def tried(name: str, peer: dict[str, Any]) -> Row:
+    """What became of a peer; its tests ran in the environment that is made for it."""
     python, failure = made(name, peer)
     if failure:
-        return failure
-    words = [str(python), "-m", "pytest", "-m", "peers", "-p", "no:cacheprovider", *peer["tests"]]
-    code = subprocess.run(words, cwd=ROOT, env=surroundings(peer)).returncode
-    return "passed" if code == 0 else f"its tests failed (pytest: {code})"
+        return Row(name, failure, {}, today())
+    report = PLACE / name / "tests.xml"
+    words = [str(python), "-m", "pytest", "-m", "peers", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    report.unlink(missing_ok=True)
+    code = subprocess.run([*words, *peer["tests"]], cwd=ROOT, env=surroundings(peer)).returncode
+    said = counted(report) if report.exists() else f"its tests did not run (pytest: {code})"
+    return Row(name, said, versions(python, peer), today(), passed=code == 0)
+
+
+def main() -> None:
+    """Try the peers that are asked for, say what became of them, and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--write", type=Path, help="a page that has the marks, such as docs/measured/peers.md")
+    asked = parser.parse_args()
+    known = peers()
+    if unknown := set(asked.names) - set(known):
+        sys.exit(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    rows = []
+    for name in asked.names or known:
+        print(f"== {name}", flush=True)
+        rows.append(tried(name, known[name]))
+        if asked.write:
+            write(asked.write, rows, list(known))
+    for row in rows:
+        print(f"{row.name:20} {'passed' if row.passed else 'FAILED'}: {row.said}")
+    sys.exit(not all(row.passed for row in rows))
 
 
 if __name__ == "__main__":
-    known = peers()
-    asked = sys.argv[1:] or list(known)
-    if unknown := set(asked) - set(known):
-        sys.exit(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    found = {}
-    for name in asked:
-        print(f"== {name}", flush=True)
-        found[name] = outcome(name, known[name])
-    for name, said in found.items():
-        print(f"{name:20} {said}")
-    sys.exit(any(said != "passed" for said in found.values()))
+    main()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers.__main__ import peers
+from tests.peers.environments import peers
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "upgrading" / "features.md").read_text(encoding="utf-8")

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -82,6 +84,27 @@ def test_a_second_import_is_harmless(sae_lens):
     before = sae_lens.registry.get_sae_class("rational")
     importlib.reload(rsae.saelens)
     assert sae_lens.registry.get_sae_class("rational") is before
+
+
+def test_without_our_import_the_architecture_is_not_known(sae_lens, tmp_path):
+    """SAELens has no entry point; docs/upgrading/saelens.md says what to type, and what is said where it is not."""
+    folder = save_sae(random_sae("topk", activation=RationalActivation(IDENTITY)), tmp_path / "sae")
+
+    def alone(first):
+        words = [sys.executable, "-W", "ignore", "-c", f"{first}; print(sae_lens.SAE.load_from_disk({str(folder)!r}))"]
+        return subprocess.run(words, capture_output=True, text=True)
+
+    assert alone("import sae_lens").stderr.splitlines()[-1] == "KeyError: 'rational'"
+    for first in ("import sae_lens, rsae.saelens", "import rsae.saelens, sae_lens"):
+        assert "RationalSAE" in alone(first).stdout
+
+
+def test_a_teacher_of_saelens_needs_no_import(sae_lens, tmp_path):
+    """Without a rational activation an SAE is written as one of SAELens's own architectures."""
+    folder = save_sae(random_sae("topk"), tmp_path / "sae")
+    words = f"import sae_lens; print(type(sae_lens.SAE.load_from_disk({str(folder)!r})).__name__)"
+    found = subprocess.run([sys.executable, "-W", "ignore", "-c", words], capture_output=True, text=True)
+    assert found.stdout.split()[-1] == "TopKSAE"
 
 
 def test_bfloat16_moves_no_coefficient(sae_lens, tmp_path):
