@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -233,7 +232,6 @@ def states(
         bars.note(f"Contexts {begins}begin with a BOS token, as the SAE says it was trained.")
     if said.centred:
         bars.note("Vectors are read without their mean over d_in, as the SAE was trained (center_writing_weights).")
-    check = partial(check_origin, sae, accept_mismatch=accept_mismatch)
     return hidden_states_of(
         sae,
         text,
@@ -241,7 +239,8 @@ def states(
         seed=seed,
         progress=bars.harvest,
         store=store,
-        reading=Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"], check=check),
+        reading=Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"]),
+        accept_mismatch=accept_mismatch,
         **{name: reading[name] for name in ("model", "hook", "context_length", "held_out", "device", "dtype")},
     )
 

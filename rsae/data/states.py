@@ -189,7 +189,7 @@ def hidden_states(
     text: str | Path | Iterable[str] | None = None,
     hook: str | None = None,
     *,
-    context_length: int = 256,
+    context_length: int = CONTEXT_LENGTH,
     max_tokens: int | None = None,
     held_out: float | int = 0.1,
     device: str | torch.device | None = None,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.states import CONTEXT_LENGTH, HiddenStates, Reading, hidden_states
+from rsae.formats import load_sae
 from rsae.hosts.names import hub_name
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.upgrading.origin import check_origin
 
 __all__ = ["DEFAULT_TEXT", "DEFAULT_TOKENS", "Said", "hidden_states_of", "said_by"]
 
 DEFAULT_TEXT = "datasets:NeelNanda/pile-10k:train"  # ten thousand documents of the Pile, 33 MB
 DEFAULT_TOKENS = 500_000
-_CONTEXT_LENGTH = 256
 _DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -55,42 +57,49 @@ def said_by(sae: SparseAutoencoder) -> Said:
 
 
 def hidden_states_of(
-    sae: SparseAutoencoder,
-    text: str | Path | Iterable[str] = DEFAULT_TEXT,
+    sae: SparseAutoencoder | str | Path,
+    text: str | Path | Iterable[str] | None = None,
     *,
     model: Any = None,
     hook: str | None = None,
     context_length: int | None = None,
-    max_tokens: int | None = DEFAULT_TOKENS,
+    max_tokens: int | None = None,
     dtype: str | None = None,
     reading: Reading | None = None,
+    accept_mismatch: bool = False,
     **rest: Any,
 ) -> HiddenStates:
     """Hidden states of the host and at the hook that an SAE's metadata name, read in contexts as it was trained on.
 
-    What is given comes before what the SAE says: ``model`` and ``hook`` (as for `hidden_states`), ``context_length``
-    (where neither says it: 256), ``dtype`` of the host (float32), and ``reading``, whose ``prepend_bos`` and
-    ``centred`` are the SAE's where they are not set. ``text`` is a public data set, streamed from the hub until it
-    gives ``max_tokens`` vectors (None: to its end); without a hub give another one, such as
-    ``rsae.demo.text.documents("demo")``. ``rest`` is passed on to `hidden_states`.
+    ``sae`` may be what `load_sae` reads. What is given comes before what it says: ``model`` and ``hook`` (as for
+    `hidden_states`), ``context_length`` (where neither says it: 256), ``dtype`` of the host (float32), and ``reading``,
+    whose ``prepend_bos`` and ``centred`` are the SAE's where they are not set. ``text`` is read to its end, or until it
+    gives ``max_tokens`` vectors; None: a public data set, streamed from the hub, of which half a million vectors are
+    read; without a hub name another one, such as ``rsae.demo.text.documents("demo")``. ``rest`` is passed on to
+    `hidden_states`. The command line reads by this function, too.
 
-    Raises ValueError where neither an argument nor the SAE names the host or the hook, and as `hidden_states` does.
+    Raises ValueError where neither an argument nor the SAE names the host or the hook, where an argument contradicts
+    the SAE and ``accept_mismatch`` is not set (before the model reads anything), and as `hidden_states` does.
     """
+    sae = sae if isinstance(sae, SparseAutoencoder) else load_sae(sae)
     said, asked = said_by(sae), reading or Reading()
     asked = replace(
         asked,
         prepend_bos=said.prepend_bos if asked.prepend_bos is None else asked.prepend_bos,
         centred=asked.centred or said.centred,
+        check=asked.check or partial(check_origin, sae, accept_mismatch=accept_mismatch),
     )
     source, place = said.model if model is None else model, hook or said.hook
     for value, name, example in ((source, "model", "gpt2"), (place, "hook", "blocks.8.hook_resid_pre")):
         if value is None:
             raise ValueError(f"the SAE does not say its {name}: give one, such as {name}={example!r} (--{name})")
+    if text is None:
+        text, max_tokens = DEFAULT_TEXT, max_tokens or DEFAULT_TOKENS
     return hidden_states(
         source,
         text,
         place,
-        context_length=context_length or said.context_length or _CONTEXT_LENGTH,
+        context_length=context_length or said.context_length or CONTEXT_LENGTH,
         max_tokens=max_tokens,
         dtype=dtype or said.dtype,
         reading=asked,
