@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from rsae.data.arrays import MAPPED, open_array
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.sources import hidden_states
+from rsae.data.states import HiddenStates
 from rsae.data.store import is_store
 from rsae.data.tables import is_saved_dataset
 from rsae.demo.text import PACKAGES, documents
@@ -118,7 +120,7 @@ def reading(command: _Command) -> _Command:
             type=int,
             help=f"Read at most that many tokens.  [default: all; of a text that was not named {DEFAULT_TOKENS}]",
         ),
-        click.option("--context-length", type=int, help="Tokens read at once.  [default: the SAE's own, or 256]"),
+        click.option("--context-length", type=int, help="Tokens read at once.  [default: as the SAE says, else 256]"),
         click.option(
             "--bos/--no-bos",
             "prepend_bos",

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from rsae.data.states import HiddenStates, hidden_states
+from rsae.data.sources import hidden_states
+from rsae.data.states import HiddenStates
 from rsae.demo.host import HOOK, faster_dtype, gguf_path
 from rsae.demo.text import documents
 from rsae.evaluation.metrics import evaluate

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rsae.data.states import HiddenStates, hidden_states
+from rsae.data.sources import hidden_states
+from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for

@@ -18,8 +18,8 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
+from rsae.data.sources import hidden_states as make_hidden_states
 from rsae.data.states import HiddenStates
-from rsae.data.states import hidden_states as make_hidden_states
 from rsae.evaluation.comparison import Comparison
 from rsae.formats import load_sae
 from rsae.sae.autoencoder import SparseAutoencoder

@@ -40,9 +40,8 @@ def check_origin(
     found = list(contradictions(sae.metadata, question, host))
     if found and not accept_mismatch:
         raise ValueError(
-            f"the SAE's metadata contradict these hidden states: {'; '.join(found)}. Make them as the SAE was trained, as "
-            "rsae.hidden_states_of(sae, text) and the command line do where nothing else is asked; "
-            + CONSENT
+            f"the SAE's metadata contradict these hidden states: {'; '.join(found)}. Make them as the SAE was trained: "
+            f"rsae.hidden_states_of(sae, text) and the command line do where nothing else is asked; {CONSENT}"
         )
 
 

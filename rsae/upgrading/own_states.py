@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rsae.data.states import CONTEXT_LENGTH, HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.sources import hidden_states
+from rsae.data.states import HiddenStates
 from rsae.formats import load_sae
+from rsae.hosts.host import Host
 from rsae.hosts.names import hub_name
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.upgrading.origin import check_origin
@@ -72,11 +75,11 @@ def hidden_states_of(
     """Hidden states of the host and at the hook that an SAE's metadata name, read in contexts as it was trained on.
 
     ``sae`` may be what `load_sae` reads. What is given comes before what it says: ``model`` and ``hook`` (as for
-    `hidden_states`), ``context_length`` (where neither says it: 256), ``dtype`` of the host (float32), and ``reading``,
-    whose ``prepend_bos`` and ``centred`` are the SAE's where they are not set. ``text`` is read to its end, or until it
-    gives ``max_tokens`` vectors; None: a public data set, streamed from the hub, of which half a million vectors are
-    read; without a hub name another one, such as ``rsae.demo.text.documents("demo")``. ``rest`` is passed on to
-    `hidden_states`. The command line reads by this function, too.
+    `hidden_states`), ``context_length`` (where neither says it: 256, or what the host can read), ``dtype`` of the host
+    (float32), and ``reading``, whose ``prepend_bos`` and ``centred`` are the SAE's where they are not set. ``text`` is
+    read to its end, or until it gives ``max_tokens`` vectors; None: a public data set, streamed from the hub, of which
+    half a million vectors are read; without a hub name another one, such as ``rsae.demo.text.documents("demo")``.
+    ``rest`` is passed on to `hidden_states`. The command line reads by this function, too.
 
     Raises ValueError where neither an argument nor the SAE names the host or the hook, where an argument contradicts
     the SAE and ``accept_mismatch`` is not set (before the model reads anything), and as `hidden_states` does.
@@ -87,7 +90,7 @@ def hidden_states_of(
         asked,
         prepend_bos=said.prepend_bos if asked.prepend_bos is None else asked.prepend_bos,
         centred=asked.centred or said.centred,
-        check=asked.check or partial(check_origin, sae, accept_mismatch=accept_mismatch),
+        check=partial(_checked, sae, asked.check, accept_mismatch),
     )
     source, place = said.model if model is None else model, hook or said.hook
     for value, name, example in ((source, "model", "gpt2"), (place, "hook", "blocks.8.hook_resid_pre")):
@@ -99,9 +102,22 @@ def hidden_states_of(
         source,
         text,
         place,
-        context_length=context_length or said.context_length or CONTEXT_LENGTH,
+        context_length=said.context_length if context_length is None else context_length,
         max_tokens=max_tokens,
         dtype=dtype or said.dtype,
         reading=asked,
         **rest,
     )
+
+
+def _checked(
+    sae: SparseAutoencoder,
+    further: Callable[[Mapping[str, Any], Host], None] | None,
+    accept_mismatch: bool,
+    question: Mapping[str, Any],
+    host: Host,
+) -> None:
+    """Refuse what contradicts the SAE, and what a check of the caller's own refuses."""
+    check_origin(sae, question, host, accept_mismatch=accept_mismatch)
+    if further is not None:
+        further(question, host)

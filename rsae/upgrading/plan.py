@@ -10,8 +10,8 @@ from torch import Tensor
 
 from rsae import saebench
 from rsae.data.harvest import up_to
+from rsae.data.sources import hidden_states as make_hidden_states
 from rsae.data.states import HiddenStates
-from rsae.data.states import hidden_states as make_hidden_states
 from rsae.evaluation.probing import Task
 from rsae.formats import load_sae
 from rsae.hosts.host import Host, as_host

@@ -39,7 +39,7 @@ def made(name: str, peer: dict[str, Any]) -> tuple[Path, str]:
     if stamp.exists() and stamp.read_text() == wanted:
         return python, ""
     shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=True, upgrade_deps=True)  # an old pip tries combinations for minutes
     own = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True)
     # Behind a peer's own packages those of this environment, so that none installs torch again. A path alone: what it
     # holds is seen, and an editable installation of this project in it is not (the tests are those of ROOT).

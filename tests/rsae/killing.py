@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.formats import save_sae
 from rsae.sae.autoencoder import SparseAutoencoder
 from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer

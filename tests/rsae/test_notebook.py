@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from rsae.activations.ratio import IDENTITY, RationalActivation
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.evaluation.metrics import Metric
 from rsae.notebook import facts
 from rsae.report.report import Report

@@ -6,7 +6,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.progress import Bars, Progress, told
 from rsae.training.finetuning import finetune
 from rsae.upgrading.pipeline import upgrade

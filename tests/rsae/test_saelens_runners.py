@@ -1,4 +1,4 @@
-"""What SAELens's own runners leave behind: a cache of hidden states, a finished SAE and its checkpoints, all read here."""
+"""What SAELens's own runners leave behind, read here: hidden states, finished SAEs and checkpoints."""
 
 import importlib
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import rsae
-from rsae.data.states import Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.sources import hidden_states
 from rsae.formats import load_sae
 from tests.rsae.material.tiny import tiny_text, tiny_tokenizer
 
@@ -77,7 +78,7 @@ def test_its_cache_is_read_as_its_model_computes_it(sae_lens, host, tmp_path, mo
         torch.testing.assert_close(found.held_out, expected[-10:].flatten(0, 1), **near)
     assert found.question["hook"] == HOOK
     assert found.question["context_length"] == LENGTH
-    with pytest.raises(ValueError, match="no column for the hook 'blocks.2.hook_resid_post'"):
+    with pytest.raises(ValueError, match=r"no column for the hook 'blocks.2.hook_resid_post'"):
         hidden_states(tmp_path / "cache", hook="blocks.2.hook_resid_post")
 
 

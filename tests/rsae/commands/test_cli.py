@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from rsae.commands.main import main
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.formats import load_sae, save_sae
 from rsae.sae.autoencoder import SparseAutoencoder
 from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer

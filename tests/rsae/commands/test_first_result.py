@@ -99,13 +99,44 @@ def test_python_needs_two_calls_more(cache, monkeypatch):
     assert sae.metadata["source"] == f"gpt2-small-res-jb, {HOOK}"
     states = rsae.hidden_states_of(sae, tiny_text(60))
     assert states.train.mean(1).abs().max() < 1e-5
-    other = rsae.hidden_states_of(sae, tiny_text(60), hook="blocks.1.hook_resid_post", context_length=16)
+    with pytest.raises(ValueError, match=r"contexts of 24 tokens, they are of 16 .*hidden_states_of"):
+        rsae.hidden_states_of(sae, tiny_text(60), context_length=16, progress=lambda done, total: pytest.fail("read"))
+    elsewhere = {"hook": "blocks.1.hook_resid_post", "context_length": 16}
+    other = rsae.hidden_states_of(sae, tiny_text(60), **elsewhere, accept_mismatch=True)
     assert other.question["context_length"] == 16
     plain = rsae.hidden_states("gpt2", tiny_text(60), HOOK, context_length=24, reading=rsae.Reading(prepend_bos=True))
     torch.testing.assert_close(states.train, plain.train - plain.train.mean(1, keepdim=True))
     # The mean is put back where a vector is replaced, and no LayerNorm ever reads it: the model's own loss is the same.
     assert states.host.clean_loss() == pytest.approx(plain.host.clean_loss(), rel=1e-6)
     assert states.host.loss(lambda x: x) == pytest.approx(plain.host.clean_loss(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "length"),
+    [
+        ({"context_size": 24}, {}, 24),  # its own
+        ({}, {}, 64),  # it says none: 256, but the host has 64 positions
+        ({"context_size": "long"}, {}, 64),  # nor is that one
+        ({}, {"context_length": 16}, 16),
+    ],
+)
+def test_python_and_the_command_line_read_by_one_rule(cache, tmp_path, monkeypatch, said, asked, length):
+    offline(cache, monkeypatch)
+    sae = save_sae(rsae.load_sae("gpt2-small-res-jb", HOOK), tmp_path / "sae")
+    config = json.loads((sae / "cfg.json").read_text())
+    config["metadata"].pop("context_size")
+    config["metadata"] |= said
+    (sae / "cfg.json").write_text(json.dumps(config))
+    (tmp_path / "text.json").write_text(json.dumps(tiny_text(60, length=70)))
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in asked.items()]
+    out = tmp_path / "found.json"
+    result = run("evaluate", str(sae), "--text", str(tmp_path / "text.json"), "--out", str(out), *words)
+    assert result.exit_code == 0, result.output
+    question = json.loads(out.read_text())["question"]["hidden_states"]
+    assert question["context_length"] == length
+    assert rsae.hidden_states_of(sae, tmp_path / "text.json", **asked).question == question
+    plain = rsae.hidden_states("gpt2", tmp_path / "text.json", HOOK, **asked)
+    assert plain.question["context_length"] == asked.get("context_length", 64)
 
 
 def test_an_sae_that_names_no_host_asks_for_one():

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.sources import hidden_states
+from rsae.data.states import HiddenStates
 
 pyarrow = pytest.importorskip("pyarrow")
 

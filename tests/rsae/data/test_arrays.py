@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from rsae.data.arrays import open_array
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 
 STATES = torch.randn(12, 5, 3, generator=torch.Generator().manual_seed(0))  # contexts, positions, width
 IDS = torch.arange(60).reshape(12, 5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.data.text import read_documents
 
 VECTORS = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)

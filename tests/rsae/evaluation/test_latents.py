@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from rsae.data.states import HiddenStates, hidden_states
+from rsae.data.sources import hidden_states
+from rsae.data.states import HiddenStates
 from rsae.evaluation.continuity import continuity, places
 from rsae.evaluation.latents import BINS, LEVELS, activity, codes_at, contexts_of, promoted
 from rsae.hosts.host import Host

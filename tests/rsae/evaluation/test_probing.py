@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner
 
 from rsae.commands.main import main
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.evaluation.probing import read_labelled, sparse_probing, tasks_of
 from rsae.hosts.host import Host
 from rsae.sae.autoencoder import SparseAutoencoder

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.hosts.hooks import capture, resolve_hook
 from rsae.hosts.host import Host
 from rsae.hosts.splicing import Splicing

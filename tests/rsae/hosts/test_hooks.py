@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, GPTNeoConfig, Olmo2Config, PhiConfig, Qwen3Config
 
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.hosts.dialects import logits_of
 from rsae.hosts.hooks import capture, replacing, resolve_hook
 from rsae.hosts.host import Host

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device
 from rsae.sae.autoencoder import SAEOutput

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.hosts.dialects import logits_of
 from rsae.hosts.hooks import capture, replacing, resolve_hook
 from rsae.hosts.host import Host

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rsae.data.states import hidden_states
+from rsae.data.sources import hidden_states
 from rsae.evaluation.comparison import token_errors
 from rsae.evaluation.metrics import evaluate
 from rsae.formats import load_sae

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rsae.data.states import HiddenStates, hidden_states
+from rsae.data.sources import hidden_states
+from rsae.data.states import HiddenStates
 from rsae.evaluation.comparison import compare_runs
 from rsae.evaluation.metrics import evaluate
 from rsae.hosts.host import Host

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.sources import hidden_states
+from rsae.data.states import HiddenStates
 from rsae.hosts.host import Host
 from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
