@@ -18,6 +18,7 @@ __all__ = ["PLACE", "ROOT", "made", "peers", "surroundings", "versions"]
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "build" / "peers"
 _COMMON = ["torch", "transformers", "numpy"]  # what every peer may contradict
+_OF_ONE_BUILD = ["torchvision", "torchaudio"]  # with another build of torch than theirs, importing them is an error
 _VERSIONS = """
 import json, sys
 from importlib.metadata import version
@@ -44,9 +45,10 @@ def made(name: str, peer: dict[str, Any]) -> tuple[Path, str]:
     # Behind a peer's own packages those of this environment, so that none installs torch again. A path alone: what it
     # holds is seen, and an editable installation of this project in it is not (the tests are those of ROOT).
     Path(own.strip(), "behind.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    steps = [[*pip, f"torch=={version('torch').partition('+')[0]}", *peer["install"]]]
-    steps += [[*pip, "--no-deps", *peer["alone"]]] if "alone" in peer else []
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    steps = [[*pip, "install", f"torch=={version('torch').partition('+')[0]}", *peer["install"]]]
+    steps += [[*pip, "install", "--no-deps", *peer["alone"]]] if "alone" in peer else []
+    steps += [[*pip, "uninstall", "--yes", *_OF_ONE_BUILD]]
     steps += [[str(python), "-W", "ignore", "-c", f"import {', '.join(peer['imports'])}"]]
     for step in steps:
         if subprocess.run(step, cwd=ROOT, env=surroundings(peer)).returncode:

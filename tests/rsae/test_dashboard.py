@@ -83,8 +83,8 @@ FAMILIES = {
 }
 
 
-def rational(family: str) -> Any:
-    sae = random_sae(family.split()[0], activation=RationalActivation(IDENTITY, ("ratio", "norm")), **FAMILIES[family])
+def rational(family: str, inputs: tuple[str, ...] = ("ratio", "norm")) -> Any:
+    sae = random_sae(family.split()[0], activation=RationalActivation(IDENTITY, inputs), **FAMILIES[family])
     with torch.no_grad():
         for parameter in sae.activation.parameters():
             parameter.add_(0.05 * torch.arange(1.0, parameter.numel() + 1).cos())
@@ -138,3 +138,44 @@ def test_the_command_makes_a_page_of_a_run(host: Any, tmp_path: Path, monkeypatc
     result = CliRunner().invoke(main, ["dashboard", str(tmp_path), "--latents", "0-2"])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "dashboard.html").stat().st_size > 10_000
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("family", ["topk by norm", "jumprelu"])
+def test_its_neuronpedia_runner_writes_what_is_uploaded(
+    host: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    """From a local folder, after `import rsae.saelens`: files of features with their activations and logits."""
+    import json
+
+    from sae_dashboard.neuronpedia import neuronpedia_runner
+
+    import rsae.saelens  # noqa: F401
+
+    sae = rational(family, ("ratio",))  # it brings decoder rows to norm 1, which a curve of the norm share would notice
+    sae.metadata = {"model": "tiny", "hook": HOOK, "context_length": 16, "prepend_bos": True}
+    save_sae(sae, tmp_path / "sae")
+    (tmp_path / "text").mkdir()
+    lines = [json.dumps({"text": text}) for text in tiny_text(64)]
+    (tmp_path / "text" / "train.jsonl").write_text("\n".join(lines))
+    loaded = SimpleNamespace(from_pretrained=lambda **_: host)
+    monkeypatch.setattr(neuronpedia_runner, "HookedSAETransformer", loaded)
+    monkeypatch.chdir(tmp_path)  # it keeps a cache there
+    asked = neuronpedia_runner.NeuronpediaRunnerConfig(
+        sae_set="ours",
+        sae_path=str(tmp_path / "sae"),
+        outputs_dir=str(tmp_path / "out"),
+        from_local_sae=True,
+        huggingface_dataset_path=str(tmp_path / "text"),
+        n_prompts_total=32,
+        n_tokens_in_prompt=16,
+        n_prompts_in_forward_pass=8,
+        n_features_at_a_time=12,
+    )
+    neuronpedia_runner.NeuronpediaRunner(asked).run()
+    written = [json.loads(path.read_text()) for path in sorted((tmp_path / "out").rglob("batch-*.json"))]
+    features = [feature for batch in written for feature in batch["features"]]
+    assert len(written) == 2
+    assert {int(feature["feature_index"]) for feature in features} <= set(range(24))
+    assert any(feature["activations"] for feature in features)
