@@ -83,12 +83,12 @@ def figure(tree: Mapping[str, Any]) -> Any:
 
     Raises ValueError for a report without numbers to draw.
     """
-    from matplotlib.figure import Figure
+    from rsae.report.figures import ShownFigure  # imports matplotlib, which takes its time
 
     found = [drawing for drawing in drawings(tree) if drawing.part in ("attribution", "columns")][:2]
     if not found:
         raise ValueError("this report has neither steps nor columns with MSE and L0, so there is nothing to plot")
-    figure = Figure(figsize=(5.6 * len(found), 4.0), layout="constrained")
+    figure = ShownFigure(figsize=(5.6 * len(found), 4.0), layout="constrained")
     for axes, drawing in zip(figure.subplots(1, len(found), squeeze=False)[0], found, strict=True):
         _plain(axes)
         drawing.draw(axes, *drawing.data)

@@ -71,7 +71,7 @@ def test_what_a_peer_has_is_there(library: str) -> None:
 
 def test_every_peer_has_tests_and_something_to_install() -> None:
     for name, peer in peers().items():
-        assert set(peer) <= {"install", "alone", "imports", "environment", "tests"}, name
+        assert set(peer) <= {"install", "alone", "imports", "environment", "select", "tests"}, name
         assert peer["install"], name
         assert peer["imports"], name
         assert peer["tests"], name

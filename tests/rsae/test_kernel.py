@@ -14,11 +14,12 @@ from tests.rsae.material.tiny import WIDTH
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 CELLS = {
     "sae": "import rsae\nsae = rsae.load_sae({sae!r})\nsae",
-    "states": (
+    "host": (
         "from tests.rsae.material.tiny import tiny_model, tiny_text, tiny_tokenizer\n"
         "host = (tiny_model('gpt2'), tiny_tokenizer())\n"
-        "states = rsae.hidden_states(host, tiny_text(60), 'blocks.1.hook_resid_post', context_length=16)\n"
-        "states"
+    ),
+    "states": (
+        "states = rsae.hidden_states(host, tiny_text(60), 'blocks.1.hook_resid_post', context_length=16)\nstates"
     ),
     "upgrade": (
         "settings = rsae.Settings(accept_mismatch=True)\ndone = rsae.upgrade(sae, states, steps=3, settings=settings)"

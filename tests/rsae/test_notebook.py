@@ -87,6 +87,7 @@ def test_a_report_plots_what_it_has() -> None:
     assert isinstance(found, Figure)
     labels = {axes.get_ylabel() for axes in found.axes}
     assert labels == {"MSE (summed over dimensions)", "squared error of a batch"}
+    assert found._repr_png_().startswith(b"\x89PNG"), "a cell shows it, with or without pyplot"
 
 
 def test_without_pandas_a_frame_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
