@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from rsae.formats.checked import check_size, described, weights
+from rsae.formats.parts import check_whole
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.conventions import Conventions
 from rsae.sae.transcoder import Transcoder
@@ -21,11 +22,10 @@ def read_gemma_scope(config: Mapping[str, Any], tensors: Mapping[str, Tensor], s
     """A JumpReLU SAE of Gemma Scope: b_dec is not subtracted from the input.
 
     A transcoder may have an affine skip connection [d_in, d_out]. Raises ValueError, by name, for crosscoders and
-    cross-layer transcoders.
+    cross-layer transcoders (`formats.parts`).
     """
     places = config.get("hf_hook_point_in"), config.get("hf_hook_point_out")
-    if config.get("type") in ("crosscoder", "clt") or re.search(r"/(crosscoder|clt)[/_]", str(source)):
-        raise ValueError(f"{source} is a crosscoder or a cross-layer transcoder, whose parts cannot be upgraded alone")
+    check_whole(source, config)
     transcodes = config.get("type") == "transcoder" or (places[1] is not None and places[0] != places[1])
     # Gemma Scope 1 has no configuration: its transcoders have the weights of an SAE, and only the release's name tells.
     transcodes |= not config and "transcoder" in str(Path(source).resolve()).lower()

@@ -16,6 +16,7 @@ from rsae.formats.hub import fetch
 from rsae.formats.kissane import read_kissane
 from rsae.formats.llama_scope import read_llama_scope
 from rsae.formats.openai import is_openai, read_openai
+from rsae.formats.parts import check_whole
 from rsae.formats.qwen_scope import is_qwen_scope, read_qwen_scope
 from rsae.formats.repository import fetch_repository, names_repository
 from rsae.formats.sae_lens import from_live, read_sae_lens
@@ -91,6 +92,7 @@ def _read_directory(folder: Path, overrides: Mapping[str, Any]) -> SparseAutoenc
     others = sorted([*folder.glob("*.pt"), *folder.glob("*.pth")])
     if len(others) == 1:
         return _read_file(others[0], overrides)
+    check_whole(folder)
     inside = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
     raise ValueError(f"{folder} holds no SAE: it has {inside}, and none of {', '.join(_WEIGHTS)}")
 
@@ -135,4 +137,5 @@ def _read_file(file: Path, overrides: Mapping[str, Any]) -> SparseAutoencoder:
             names = {"l0": "l0", "frac_variance_explained": "explained_variance"}
             found.metadata |= {ours: measured[theirs] for theirs, ours in names.items() if theirs in measured}
         return found
+    check_whole(file)
     raise ValueError(f"{file} is no file of an SAE that is known; known are {', '.join(_WEIGHTS)} and .pt files")

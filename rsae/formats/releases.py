@@ -66,7 +66,7 @@ class Release:
     def refused(self) -> str:
         """Why its SAEs cannot be read; empty where they can, perhaps with sae-lens alone (`through_sae_lens`)."""
         if any(kind in f"{self.name} {self.layout}".lower() for kind in _NO_SAES):
-            return "no SAEs of one linear encoder and one input"
+            return "no SAEs of one linear encoder and one layer, which alone can be upgraded"
         if self.through_sae_lens and importlib.util.find_spec("sae_lens") is None:
             return 'needs sae-lens (pip install "rational-sae[saelens]")'
         return ""

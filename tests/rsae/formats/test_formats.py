@@ -115,8 +115,28 @@ def test_crosscoders_of_gemma_scope_are_refused_by_what_their_configuration_says
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert load_sae(tmp_path).family == "jumprelu"
     (tmp_path / "config.json").write_text(json.dumps({**config, "hf_hook_point_in": "model.y", **said}))
-    with pytest.raises(ValueError, match="crosscoder or a cross-layer transcoder"):
+    kind = {"clt": "a cross-layer transcoder", "crosscoder": "a crosscoder"}[said["type"]]
+    with pytest.raises(ValueError, match=f"is {kind}: .*take an SAE or a transcoder of one layer"):
         load_sae(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "names", "kind"),
+    [
+        ("clt/width_262k_l0_medium_affine", ["config.json", "params_layer_0.safetensors"], "a cross-layer transcoder"),
+        ("crosscoder/layer_7_13_width_65k", ["config.json", "params_layer_0.safetensors"], "a crosscoder"),
+        ("clt-gemma-2-2b", ["config.yaml", "W_dec_0.safetensors", "W_enc_0.safetensors"], "a cross-layer transcoder"),
+    ],
+)
+def test_dictionaries_of_several_layers_are_refused_by_name(tmp_path, folder, names, kind):
+    """As Gemma Scope 2 and circuit-tracer publish them: the whole folder, and each of its parts."""
+    whole = tmp_path / folder
+    whole.mkdir(parents=True)
+    for name in names:
+        (whole / name).write_text("{}")
+    for path in (whole, *(whole / name for name in names[1:])):
+        with pytest.raises(ValueError, match=f"is {kind}: it joins several layers.*rsae releases"):
+            load_sae(path)
 
 
 def test_qwen_scope(tmp_path):
