@@ -65,7 +65,14 @@ def _load(path: Path) -> Any:
     if path.suffix == ".npz":
         return _load_named(path, read_npz(path))
     loaders = {".npy": _load_npy, ".safetensors": _load_safetensors, ".pt": _load_torch, ".pth": _load_torch}
-    return loaders[path.suffix](path) if path.suffix in loaders else vectors(path).values
+    return loaders[path.suffix](path) if path.suffix in loaders else _load_table(path)
+
+
+def _load_table(path: Path) -> np.ndarray:
+    found = vectors(path)
+    if found.lengths is not None:
+        raise ValueError(f"the rows of {path} are contexts and not vectors; hidden_states reads it")
+    return found.values
 
 
 def open_array(source: Any) -> Tensor:

@@ -13,7 +13,10 @@ from rsae.data.text import Contexts
 from rsae.hosts.dialects import dtype_of
 from rsae.hosts.host import Host
 
-__all__ = ["Harvest", "count_held_out", "harvest", "split", "statistics", "up_to", "vectors_in", "windows"]
+__all__ = [
+    *("Harvest", "cached", "count_held_out", "harvest", "norms_of", "split", "statistics", "up_to"),
+    *("vectors_in", "windows"),
+]
 
 _WINDOW = 64 * 2**20  # bytes of hidden states that are held at once
 
@@ -130,27 +133,32 @@ def harvest(
     return Harvest(states, norms, first_norms)
 
 
-def cached(states: Tensor, lengths: Sequence[int], held_out: float | int, limit: int | None) -> tuple[Harvest, Harvest]:
-    """Training and held-out part of hidden states [n, d_in] that lie context by context, ``lengths`` of each.
+def cached(
+    states: Tensor, firsts: Tensor, lengths: Sequence[int], held_out: float | int, limit: int | None
+) -> tuple[Harvest, Harvest]:
+    """Training and held-out part of hidden states that lie context by context, ``lengths`` of each.
 
-    Held out are the last contexts, of those that together give at most ``limit`` vectors (one context at least).
+    ``firsts`` [contexts, d_in] are those of the first positions, ``states`` [n, d_in] all others, both in the order of
+    the contexts. Held out are the last contexts, of those that together give at most ``limit`` vectors (one at least).
 
-    >>> first, last = cached(torch.arange(12.0)[:, None], [3, 3, 3, 3], 0.25, None)
+    >>> x = torch.arange(12.0).reshape(4, 3, 1)
+    >>> first, last = cached(x[:, 1:].flatten(0, 1), x[:, 0], [3, 3, 3, 3], 0.25, None)
     >>> first.states.flatten().tolist(), last.states.flatten().tolist()
     ([1.0, 2.0, 4.0, 5.0, 7.0, 8.0], [10.0, 11.0])
     """
-    ends = np.cumsum(lengths)
-    given = np.cumsum([length - 1 for length in lengths])
-    count = len(lengths) if limit is None else max(1, int(np.searchsorted(given, limit, side="right")))
+    ends = np.concatenate([[0], np.cumsum([length - 1 for length in lengths])])
+    count = len(lengths) if limit is None else max(1, int(np.searchsorted(ends[1:], limit, side="right")))
     cut = count - count_held_out(held_out, count)
-    first = torch.zeros(len(states), dtype=torch.bool)
-    first[torch.from_numpy(np.concatenate([[0], ends[:-1]]))] = True
     parts = []
     for begin, end in ((0, cut), (cut, count)):
-        rows = slice(int(ends[begin - 1]) if begin else 0, int(ends[end - 1]))
-        norms = states[rows].norm(dim=1)
-        parts.append(Harvest(states[rows][~first[rows]], norms[~first[rows]], norms[first[rows]]))
+        rows = states[int(ends[begin]) : int(ends[end])]
+        parts.append(Harvest(rows, norms_of(rows), norms_of(firsts[begin:end])))
     return parts[0], parts[1]
+
+
+def norms_of(states: Tensor) -> Tensor:
+    """The norms [n] of vectors [n, d_in] in float32, piece by piece: a mapped file never fits memory."""
+    return torch.cat([piece.float().norm(dim=1) for piece in states.split(65_536)])
 
 
 def statistics(outside: int, train: Harvest, held_out: Harvest, outlier_medians: float | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rsae.data.scratch import Scratch, scratch
 from rsae.hosts.places import place_of
 from rsae.storage.reading import read_json
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TABLES", "Vectors", "column", "dataset_documents", "files_of", "is_saved_dataset", "vectors"]
 
 TABLES = (".parquet", ".arrow", ".feather")
+_BATCH = 64 * 2**20  # bytes of a table that are read at once
 _TOKENS = ("token_ids", "input_ids", "tokens", "attention_mask", "labels", "position_ids")
 
 
@@ -40,8 +42,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, Callable[[list[str]], Iterable[An
     arrow = _pyarrow(path)
     try:
         if path.suffix == ".parquet":
-            with arrow.parquet.ParquetFile(path) as file:
-                yield file.schema_arrow, lambda names: file.iter_batches(columns=names)
+            with arrow.parquet.ParquetFile(path, pre_buffer=False) as file:
+                yield file.schema_arrow, lambda names: _batches(file, names)
             return
         with arrow.memory_map(str(path)) as source:
             magic = source.read(6)
@@ -54,6 +56,14 @@ def _opened(path: Path) -> Iterator[tuple[Any, Callable[[list[str]], Iterable[An
                     yield stream.schema, lambda _: stream
     except (arrow.ArrowException, OSError) as error:
         raise ValueError(f"{path} is not a readable {path.suffix} file: {str(error)[:200]}") from None
+
+
+def _batches(file: Any, names: list[str]) -> Iterator[Any]:
+    """Record batches of a Parquet file, row group by row group, of about 64 MiB: a row may be a whole context."""
+    for i in range(file.num_row_groups):
+        group = file.metadata.row_group(i)
+        rows = max(1, _BATCH * group.num_rows // max(1, group.total_byte_size))
+        yield from file.iter_batches(batch_size=min(rows, 65_536), row_groups=[i], columns=names)
 
 
 def column(path: Path, name: str) -> Iterator["pyarrow.Array"]:
@@ -70,12 +80,14 @@ def column(path: Path, name: str) -> Iterator["pyarrow.Array"]:
 
 
 class Vectors(NamedTuple):
-    """Vectors [n, d_in] in float32; the column that they were in, or "" where every column is one of their entries; and
-    how many of them each context has, where a row of the table is a context and not a vector."""
+    """Vectors [n, d_in] in float32, or in float16 where they are stored so, in a mapped temporary file; the column that
+    they were in, or "" where every column is one of their entries. Where a row of the table is a context and not a
+    vector: how many vectors each context has, and the first of each, which are not among the others."""
 
     values: np.ndarray
     column: str
-    lengths: np.ndarray | None
+    lengths: np.ndarray | None = None
+    firsts: np.ndarray | None = None
 
 
 def vectors(source: Path, hook: str | None = None, limit: int | None = None) -> Vectors:
@@ -83,30 +95,53 @@ def vectors(source: Path, hook: str | None = None, limit: int | None = None) -> 
 
     They are one column of lists of numbers (a row is a vector), or of lists of lists (a row is a context, as in
     SAELens's caches), or numbers in every column. ``hook`` names the column, in any spelling of the place. Columns of
-    token numbers are never meant.
+    token numbers are never meant. Record batches are read one by one.
 
     Raises ImportError without pyarrow, ValueError for anything else, for several columns that could be meant, lists
     that differ in length, and missing values.
     """
-    parts: list[np.ndarray] = []
+    with scratch() as grown:
+        column, lengths, firsts = _grow(grown, source, hook, limit)
+        if not lengths:
+            return Vectors(grown.array(), column)
+        return Vectors(grown.array(), column, np.concatenate(lengths), np.concatenate(firsts))
+
+
+def _grow(
+    grown: Scratch, source: Path, hook: str | None, limit: int | None
+) -> tuple[str, list[np.ndarray], list[np.ndarray]]:
+    """Append the vectors of a table; the column, and of contexts the lengths and the first vectors."""
     lengths: list[np.ndarray] = []
-    column, count = "", 0
+    firsts: list[np.ndarray] = []
+    column = ""
     for path, column, chunks in _chunks(source, hook):
         if not column:
-            parts.append(np.stack([_numbers(chunk, path, name) for name, chunk in chunks.items()], axis=1))
+            part = np.stack([_numbers(chunk, path, name) for name, chunk in chunks.items()], axis=1)
         elif _depth(chunks[column].type)[0] == 1:
-            parts.append(_rows(chunks[column], path, column))
+            part = _rows(chunks[column], path, column)
         else:
-            _check_whole(chunks[column], column, path)
-            lengths.append(chunks[column].value_lengths().to_numpy(zero_copy_only=False))
-            parts.append(_rows(chunks[column].flatten(), path, column))
-        count += len(parts[-1])
-        if limit is not None and count - sum(map(len, lengths)) >= limit:
+            count, first, part = _contexts(chunks[column], path, column)
+            lengths.append(count)
+            firsts.append(first)
+        try:
+            grown.add(part)
+        except ValueError as error:
+            raise ValueError(f"column {column!r} of {source} has {error}") from None
+        if limit is not None and grown.rows >= limit:
             break
-    if len({part.shape[1] for part in parts}) > 1:
-        raise ValueError(f"column {column!r} of {source} has lists of {sorted({p.shape[1] for p in parts})} numbers")
-    values = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
-    return Vectors(values, column, np.concatenate(lengths) if lengths else None)
+    return column, lengths, firsts
+
+
+def _contexts(chunk: Any, path: Path, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of a chunk of contexts how many vectors each has, the first vector of each, and the others; none is empty."""
+    _check_whole(chunk, name, path)
+    lengths = chunk.value_lengths().to_numpy(zero_copy_only=False)
+    lengths = lengths[lengths > 0]
+    rows = _rows(chunk.flatten(), path, name)
+    begins = np.cumsum(lengths) - lengths
+    others = np.ones(len(rows), dtype=bool)
+    others[begins] = False
+    return lengths, rows[begins], rows[others]
 
 
 def _chunks(source: Path, hook: str | None) -> Iterator[tuple[Path, str, dict[str, Any]]]:
@@ -212,7 +247,8 @@ def _numbers(chunk: Any, path: Path, name: str) -> np.ndarray:
     if chunk.null_count:
         raise ValueError(f"column {name!r} of {path} has {chunk.null_count} missing values; fill or drop them first")
     try:
-        return np.asarray(chunk.to_numpy(zero_copy_only=False), dtype=np.float32)
+        found = np.asarray(chunk.to_numpy(zero_copy_only=False))
+        return found if found.dtype == np.float16 else found.astype(np.float32, copy=False)
     except (TypeError, ValueError):
         raise ValueError(f"column {name!r} of {path} holds {chunk.type}, not numbers") from None
 

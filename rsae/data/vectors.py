@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rsae.data.arrays import ARRAYS, read_array, real_matrix
-from rsae.data.harvest import cached, count_held_out, statistics
+from rsae.data.harvest import cached, count_held_out, norms_of, statistics
 from rsae.data.reading import Reading
 from rsae.data.states import HiddenStates
 from rsae.data.store import Store
@@ -47,7 +47,8 @@ def from_table(
     known = {"source": str(source)} | ({"hook": found.column} if place_of(found.column) else {})
     if found.lengths is None:
         return _from_rows(array, known, held_out, limit, seed, reading)
-    return _from_contexts(array, found.lengths.tolist(), known, held_out, limit, seed, reading)
+    firsts = real_matrix(found.firsts, f"the first positions of {source}")
+    return _from_contexts(array, firsts, found.lengths.tolist(), known, held_out, limit, seed, reading)
 
 
 def from_array(source: Any, held_out: float | int, limit: int | None, seed: int, reading: Reading) -> HiddenStates:
@@ -57,11 +58,13 @@ def from_array(source: Any, held_out: float | int, limit: int | None, seed: int,
     known = {"source": str(source) if isinstance(source, str | Path) else f"an array of shape {shape}"}
     if array.dim() == 2:
         return _from_rows(array, known, held_out, limit, seed, reading)
-    return _from_contexts(array.flatten(0, 1), [shape[1]] * shape[0], known, held_out, limit, seed, reading)
+    others = array[:, 1:].clone(memory_format=torch.contiguous_format).flatten(0, 1)  # what is dropped is squeezed out
+    return _from_contexts(others, array[:, 0], [shape[1]] * shape[0], known, held_out, limit, seed, reading)
 
 
 def _from_contexts(
     array: Tensor,
+    firsts: Tensor,
     lengths: list[int],
     known: dict[str, Any],
     held_out: float | int,
@@ -69,8 +72,8 @@ def _from_contexts(
     seed: int,
     reading: Reading,
 ) -> HiddenStates:
-    """Those of vectors [n, d_in] that lie context by context."""
-    trained, rest = cached(array, lengths, held_out, limit)
+    """Those of vectors [n, d_in] that lie context by context, without the first of each; they are written over."""
+    trained, rest = cached(array, firsts, lengths, held_out, limit)
     counts = statistics(0, trained, rest, reading.outlier_medians)
     train, kept_out = (part.keep(counts["outlier_norm"]) for part in (trained, rest))
     common = set(lengths)
@@ -92,7 +95,7 @@ def _from_rows(
     array = array[:limit]
     last = count_held_out(held_out, len(array))
     train, kept_out = array[: len(array) - last], array[len(array) - last :]
-    norms = torch.cat([rows.float().norm(dim=1) for rows in train.split(65_536)])
+    norms = norms_of(train)
     question = known | {
         "held_out": held_out,
         "max_tokens": limit,
