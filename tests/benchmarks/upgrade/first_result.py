@@ -8,6 +8,7 @@ take, also from its cache.
 """
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
@@ -33,7 +34,8 @@ def timed(line: str, folder: Path) -> float:
     """Seconds that a line takes in a folder; its output is shown."""
     print(f"$ {line}", flush=True)
     began = time.monotonic()
-    code = subprocess.run(shlex.split(line), cwd=folder).returncode
+    surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    code = subprocess.run(shlex.split(line), cwd=folder, env=surroundings).returncode
     if code not in (0, 3):  # 3: keep the teacher
         raise SystemExit(f"exit code {code}")
     return time.monotonic() - began
