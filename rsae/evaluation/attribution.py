@@ -96,7 +96,7 @@ class Attribution:
         if self.best == self.advised:
             return f"{do}: no arm has a lower {label} than the {arm}."
         best = self.best.replace("_", " ")
-        if do == "Upgrade":
+        if do == "Upgrade" and self.advised != "upgraded":
             return f"{do}; but the simpler {arm} is not told apart from the best arm, {best}."
         return f"{do}: no arm's {label} is surely lower than the {arm}'s (lowest, not told apart: {best})."
 

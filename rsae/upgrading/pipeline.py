@@ -238,12 +238,9 @@ def _attributed(plan: Plan, levels: Mapping[str, float], pairs: tuple[Paired, ..
     """What each arm adds, by metric; nothing for the paper's dense codes, which have no L0 to hold."""
     if plan.initialised.dense:
         return {}
-    most = (1 + SLACK) * plan.target_l0
+    curve, most = curve_name(plan.initialised), (1 + SLACK) * plan.target_l0
     comparable = [name for name, level in levels.items() if level <= most]
-    found = {
-        values.metric: attribution(values, curve=curve_name(plan.initialised), comparable=comparable)
-        for values in pairs
-    }
+    found = {values.metric: attribution(values, curve=curve, comparable=comparable) for values in pairs}
     known = {metric: part for metric, part in found.items() if part is not None}
     # The first decides: where arms were trained to keep the host's predictions, whether they do.
     first = "kl" if plan.arms["upgraded"].recipe.kl_share and "kl" in known else "mse"

@@ -108,7 +108,6 @@ def test_the_kl_stage_is_the_last_step_of_a_check(inputs: dict[str, str], tmp_pa
             ("scale", "one scalar"),
             ("polynomial_in_h", "a polynomial in h"),
             ("fixed_denominator", "the ratio tau / h"),
-            ("ratio", "the trainable denominator"),
             ("unrefined", "the norm share"),
             ("upgraded_mse", "the refinement"),
             ("upgraded", "the KL stage"),
