@@ -166,11 +166,8 @@ def _what(arm: str, before: str, curve: str) -> str:
     name, plain = arm.removesuffix("_mse"), curve.removesuffix("_norm")
     if name in ("unrefined", "upgraded"):
         if curve != plain:  # it reads the norm share, and no arm on the way to it does
-            without = {plain: "", "fixed_denominator": "the trainable denominator and "}.get(before)
+            without = {"fixed_denominator": "the trainable denominator and ", plain: ""}.get(before)
             return "the curve" if without is None else f"{without}the norm share"
         name = plain
-    if name in _CURVES and before not in _CURVES and name != "scale":
-        return "the curve"
-    if name == "trainable_denominator" and before != "fixed_denominator":
-        return "the curve"
-    return _STEPS[name]
+    beside = {"fixed_denominator": ("scale", "polynomial_in_h"), "trainable_denominator": ("fixed_denominator",)}
+    return _STEPS[name] if before in beside.get(name, (before,)) else "the curve"

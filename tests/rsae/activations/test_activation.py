@@ -65,7 +65,7 @@ def test_the_default_is_a_cubic_in_the_ratio_whose_denominator_in_h_is_fixed() -
     gate = RationalActivation()
     with torch.no_grad():
         gate.numerator.copy_(torch.tensor([0.9, -0.2, 0.1, 0.05]))
-    a = chebyshev.Chebyshev([float(c) for c in gate.numerator], domain=[0, 1]).convert(kind=np.polynomial.Polynomial)
+    a = chebyshev.Chebyshev(gate.numerator.tolist(), domain=[0, 1]).convert(kind=np.polynomial.Polynomial)
     h, tau = np.linspace(1.1, 9, 50), 0.8
     codes = (a.coef[0] * h**3 + a.coef[1] * tau * h**2 + a.coef[2] * tau**2 * h + a.coef[3] * tau**3) / h**2
     found = gate(torch.tensor(h, dtype=torch.float32), torch.tensor(tau))
