@@ -18,11 +18,11 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import first_steps
 from rsae.training.recipe import Recipe, recipe_for
 
-__all__ = ["ABLATIONS", "WATERFALL", "Arm", "arms_for", "curve_name", "curve_where_crowded"]
+__all__ = ["ABLATIONS", "CURVES", "WATERFALL", "Arm", "arms_for", "curve_name", "curve_where_crowded"]
 
 _SCALE = Rational((Fraction(1),), (Fraction(1),), Domain.of((0, 1)))
 _BOTH: Inputs = ("ratio", "norm")
-_CURVES: Mapping[str, Callable[[], RationalActivation]] = {
+CURVES: Mapping[str, Callable[[], RationalActivation]] = {
     "scale": lambda: RationalActivation(_SCALE),
     "polynomial_in_h": PolynomialActivation,
     "polynomial_in_h_norm": lambda: PolynomialActivation(_BOTH),
@@ -31,9 +31,10 @@ _CURVES: Mapping[str, Callable[[], RationalActivation]] = {
     "trainable_denominator": lambda: RationalActivation(IDENTITIES["trainable"]),
     "trainable_denominator_norm": lambda: RationalActivation(IDENTITIES["trainable"], _BOTH),
 }
+"""The curves that are ablations, by name."""
 WATERFALL = "waterfall"
 ABLATIONS = (
-    *("threshold", *_CURVES, "unrefined", "refine_only", "control_twice", WATERFALL),
+    *("threshold", *CURVES, "unrefined", "refine_only", "control_twice", WATERFALL),
     *("control_mse", "threshold_mse", "upgraded_mse"),
 )
 
@@ -114,9 +115,9 @@ def arms_for(
     if refine != "none":
         arms["refine_only"] = Arm(_refined(teacher, refine), identity)
     for name in names:
-        if name in _CURVES:
+        if name in CURVES:
             other = copy.deepcopy(initialised)
-            other.activation = _CURVES[name]().to(teacher.W_enc.device)
+            other.activation = CURVES[name]().to(teacher.W_enc.device)
             arms[name] = Arm(other, ours).unstaged()
         elif name == "unrefined":
             arms[name] = Arm(initialised, ours).unstaged()
@@ -133,7 +134,7 @@ def _checked(ablations: Sequence[str], relu: bool, exact: bool, refine: str, sta
     for name in ablations:
         if name not in ABLATIONS:
             raise ValueError(f"ablations are {', '.join(ABLATIONS)}; {name!r} is none of them")
-        if not exact and (name in _CURVES or name == WATERFALL):
+        if not exact and (name in CURVES or name == WATERFALL):
             raise ValueError(f"the ablation {name!r} needs support='exact'")
         if refine == "none" and name in ("refine_only", "unrefined"):
             raise ValueError(f"the ablation {name!r} needs a refinement, as refine='residual'")
