@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,6 +128,19 @@ def test_the_waterfall_is_every_step_from_the_control_to_the_upgraded() -> None:
     assert [step["arm"] for step in published.report.attribution["mse"]["steps"]] == steps
     assert published.report.question["denominator"] == "trainable"
     assert published.arms["upgraded"].activation.rational().type == (3, 2)
+
+
+def test_an_unfinished_run_of_another_denominator_is_refused(tmp_path: Path) -> None:
+    def killed(event: Progress) -> None:
+        raise KeyboardInterrupt
+
+    asked: dict[str, Any] = {"steps": 4, "out": tmp_path / "run", "device": "cpu"}
+    with pytest.raises(KeyboardInterrupt):
+        upgrade(teacher("topk"), STATES, progress=killed, settings=Settings(denominator="trainable"), **asked)
+    with pytest.raises(ValueError, match="holds an unfinished run that differs in: arms"):
+        upgrade(teacher("topk"), STATES, **asked)
+    with pytest.raises(ValueError, match="denominator must be 'fixed' or 'trainable', not 'any'"):
+        Settings(denominator="any")  # type: ignore[arg-type]
 
 
 def test_other_columns_do_not_change_the_upgraded_sae() -> None:
