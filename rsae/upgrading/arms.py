@@ -166,19 +166,16 @@ def curve_name(initialised: SparseAutoencoder) -> str:
 
 
 def curve_where_crowded(teacher: SparseAutoencoder, l0: float) -> float | None:
-    """The rate of a curve that reads the ratio alone, where codes are so many that this is better; else None.
+    """The rate of a JumpReLU's curve that reads the ratio alone, where codes are so many that this is better; else None.
 
-    As measured (docs/measured/results.md): a JumpReLU's thresholds lose by the norm share where codes exceed a quarter
-    of the dimensions (jumprelu_0.06); above a half only a curve that moves slowly keeps up with the plain threshold,
-    that of a ReLU too (relu_0.25, jumprelu_0.02).
+    As measured (docs/measured/results.md): its thresholds lose by the norm share where codes exceed a quarter of the
+    dimensions (jumprelu_0.06); above a half only a curve that moves slowly keeps up with them (jumprelu_0.02).
     """
-    if teacher.family not in ("relu", "jumprelu"):
+    if teacher.family != "jumprelu" or l0 <= teacher.d_in / 4:
         return None
     if l0 > teacher.d_in / 2:
         return 3e-4
-    if teacher.family == "jumprelu" and l0 > teacher.d_in / 4:
-        return 3e-3 if teacher.d_in < 256 else 1e-3
-    return None
+    return 3e-3 if teacher.d_in < 256 else 1e-3
 
 
 def _refined(sae: SparseAutoencoder, refine: str) -> SparseAutoencoder:
