@@ -166,7 +166,7 @@ def curve_name(initialised: SparseAutoencoder) -> str:
 
 
 def curve_where_crowded(teacher: SparseAutoencoder, l0: float) -> float | None:
-    """The rate of a JumpReLU's curve that reads the ratio alone, where codes are so many that this is better; else None.
+    """The rate of a JumpReLU's curve of the ratio alone, where codes are so many that this is better; else None.
 
     As measured (docs/measured/results.md): its thresholds lose by the norm share where codes exceed a quarter of the
     dimensions (jumprelu_0.06); above a half only a curve that moves slowly keeps up with them (jumprelu_0.02).
