@@ -73,9 +73,8 @@ def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes
     from d_in = 256 on of 1024: the best of several rates for the control at d_in = 64 and at d_in = 576. Inputs are
     trained on in units of their own spread (`rsae.training.units`), so that rates do not depend on the width; relu's,
     which are higher, are at most 2e-2 sqrt(64 / d_in). Curves learn at 3e-3, of jumprelu, and of a relu whose curve
-    reads the ratio alone, at 3e-4; from d_in = 256 on at a third of that. In a KL stage rates are half as high, relu's a
-    quarter (docs/measured/kl-stage.md). Groupmax takes
-    topk's rates, unmeasured.
+    reads the ratio alone, at 3e-4; from d_in = 256 on at a third of that. In a KL stage rates are half as high, relu's
+    a quarter (docs/measured/kl-stage.md). Groupmax takes topk's rates, unmeasured.
     """
     if sparsity is None:
         sparsity = "threshold" if sae.family == "relu" and sae.activation is not None else "l1"
