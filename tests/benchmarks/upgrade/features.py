@@ -30,6 +30,7 @@ from rsae.storage.writing import write_json
 from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
 from rsae.upgrading.arms import curve_name
+from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.plan import Settings, planned
 from rsae.upgrading.tuning import trained
 from tests.benchmarks.upgrade.world import World
@@ -162,10 +163,11 @@ def teacher(kind: Kind, states: HiddenStates, seed: int) -> SparseAutoencoder:
 
 
 def settings_of(trial: Trial, factor: float) -> tuple[str, Settings]:
-    """The name that an upgrade gives an arm, and the settings with which it has it."""
+    """The name that an upgrade gives an arm, and the settings with which it has it; rates are those for its inputs."""
     shared = Settings(anchor=trial.anchor, rate_factor=factor)
     if trial.arm in CURVES:
-        return trial.arm, replace(shared, ablations=(trial.arm,))
+        inputs = ("ratio", "norm") if trial.arm.endswith("_norm") else ("ratio",)
+        return trial.arm, replace(shared, ablations=(trial.arm,), inputs=inputs)
     kind, _, which = trial.arm.partition(" ")
     if which:
         return {"alone": "refine_only", "upgraded": "upgraded"}[which], replace(shared, refine=kind)
@@ -199,7 +201,8 @@ def measured(where: Cell, trial: Trial) -> dict[str, Any] | None:
     found |= {"kept": 1 - len(same.changed()) / done.d_sae, "cosine_to_teacher": float(same.cosine.mean())}
     parts = by_part(done, x, known)
     found |= {measure: statistics.mean(parts[measure]) for measure in FEATURES}
-    return found | {"seconds": seconds, "parts": parts, "default": name == curve_name(plan.initialised)}
+    default = curve_name(calibrate(where.teacher, where.states))
+    return found | {"seconds": seconds, "parts": parts, "default": name == default}
 
 
 def by_part(sae: SparseAutoencoder, x: torch.Tensor, known: Known) -> dict[str, list[float]]:
