@@ -120,7 +120,8 @@ def _run(
             rate_factor=factor,  # tuned once, on the control of the first seed
             batch_size=study.batch_size,
             refine=study.refine,
-            objective=study.objective,
+            objective="mse+kl" if study.kl_share else "mse",
+            kl_share=study.kl_share,
             ablations=study.ablations(sae, states),
             probe=[] if seed else study.tasks(data),
         ),

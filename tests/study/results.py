@@ -33,7 +33,7 @@ def page(cells: Sequence[Cell]) -> str:
         ),
     ]
     parts += [_probing(probed)] if (probed := [row for row in found if row.probed()]) else []
-    plain = {study.name for study in STUDIES if (study.refine, study.objective) == ("none", "mse")}
+    plain = {study.name for study in STUDIES if (study.refine, study.kl_share) == ("none", 0)}
     default = [row for row in found if row.cells[0].study in plain]
     return "\n\n".join([*parts, *((counts(default), claims(default)) if default else ())]) + "\n"
 
