@@ -30,15 +30,20 @@ def lines() -> list[str]:
     return [*first.splitlines()[:2], *own.splitlines()]
 
 
-def timed(line: str, folder: Path) -> float:
-    """Seconds that a line takes in a folder; its output is shown."""
+def timed(line: str, folder: Path) -> tuple[float, float]:
+    """Seconds that a line takes in a folder, and those of the processor; its output is shown."""
     print(f"$ {line}", flush=True)
-    began = time.monotonic()
+    began, before = time.monotonic(), _processor()
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     code = subprocess.run(shlex.split(line), cwd=folder, env=surroundings).returncode
     if code not in (0, 3):  # 3: keep the teacher
         raise SystemExit(f"exit code {code}")
-    return time.monotonic() - began
+    return time.monotonic() - began, _processor() - before
+
+
+def _processor() -> float:
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def main() -> None:
@@ -54,10 +59,11 @@ def main() -> None:
         typed = [line.replace('".[', f'"{ROOT}[').replace("path/to/sae", str(data / TEACHER)) for line in lines()]
         seconds = [timed(line, folder) for line in typed]
         report = (folder / "run" / "report.html").stat().st_size
+    said = [f"{wall / 60:.1f} min ({cpu / 60:.1f} of the processor)" for wall, cpu in seconds]
     shown = (
-        f"Measured with `python -m tests.benchmarks.upgrade.first_result` ({machine()}), TopK of layer 2 of "
-        f"{HOST}, its model a local folder: environment {seconds[0]:.0f} s, installation {seconds[1] / 60:.1f} min, "
-        f"upgrade {seconds[2] / 60:.1f} min, in all {sum(seconds) / 60:.1f} min to a report of {report / 1000:.0f} kB."
+        f"Measured with `python -m tests.benchmarks.upgrade.first_result` ({machine()}), TopK of layer 2 of {HOST}, its "
+        f"model a local folder: environment {said[0]}, installation {said[1]}, upgrade {said[2]}; a report of "
+        f"{report / 1000:.0f} kB."
     )
     print(shown)
     if asked.write:
