@@ -61,8 +61,8 @@ def main() -> None:
         report = (folder / "run" / "report.html").stat().st_size
     said = [f"{wall / 60:.1f} min ({cpu / 60:.1f} of the processor)" for wall, cpu in seconds]
     shown = (
-        f"Measured with `python -m tests.benchmarks.upgrade.first_result` ({machine()}), TopK of layer 2 of {HOST}, its "
-        f"model a local folder: environment {said[0]}, installation {said[1]}, upgrade {said[2]}; a report of "
+        f"Measured with `python -m tests.benchmarks.upgrade.first_result` ({machine()}), TopK of layer 2 of {HOST}, "
+        f"its model a local folder: environment {said[0]}, installation {said[1]}, upgrade {said[2]}; a report of "
         f"{report / 1000:.0f} kB."
     )
     print(shown)
