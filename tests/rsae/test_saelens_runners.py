@@ -74,7 +74,8 @@ def test_its_cache_is_read_as_its_model_computes_it(sae_lens, host, tmp_path, mo
         found = hidden_states(tmp_path / "cache", hook=hook, held_out=10, reading=ALL)
         expected = cache[HOOK][:, 1:]
         near = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-3, "atol": 1e-3}
-        torch.testing.assert_close(found.train, expected[:-10].flatten(0, 1), **near)
+        assert found.train.dtype == getattr(torch, dtype), "as it is stored"
+        torch.testing.assert_close(found.train.float(), expected[:-10].flatten(0, 1), **near)
         torch.testing.assert_close(found.held_out, expected[-10:].flatten(0, 1), **near)
     assert found.question["hook"] == HOOK
     assert found.question["context_length"] == LENGTH
