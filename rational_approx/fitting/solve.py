@@ -15,6 +15,7 @@ from rational_approx import watch
 from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.exchange.barycentric import Barycentric
+from rational_approx.exchange.bisection import bisected
 from rational_approx.exchange.correction import Approximant, corrected
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
@@ -276,6 +277,11 @@ class _Solver:
             if not problem.precise:  # whatever is tried next would level rounding errors
                 return
             yield from self.explored(spread_starts(problem, degree))
+        with suppress(np.linalg.LinAlgError):  # floats have no digits of the weighted error
+            for start in bisected(problem, degree, nearly):
+                found = self.exchanged(problem, start)
+                if found is not None and found.deviation < NEAR:
+                    yield _candidate(found)
         if self.hurried:
             return
         try:

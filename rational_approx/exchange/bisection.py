@@ -1,0 +1,112 @@
+"""A start by bisection: is there a rational of the type with an error of at most h? One linear programme knows.
+
+The largest error is a quasi-convex function of P and Q: where ``abs(S Q - W P) <= h Q`` has a solution with Q > 0 is a
+linear question for given h. So the best error on a grid lies between an h for which there is a solution and one for
+which there is none, and each programme halves the distance. The programmes are those of :mod:`exchange.correction`,
+which lower the error that they start from by what z says, often little; here they have to halve it or to say no.
+
+A programme sees what its normaliser ``Q_k`` sees: values of Q that are a billion times smaller than it are rounding.
+The Q of a good rational ranges over many orders of magnitude, as its poles lie beside the domain as near to it as the
+target varies there. So the first normaliser has its zeros there: beside points that part the marks of the pieces
+(:mod:`targets.mesh`) evenly, as far away as they are from each other.
+
+The multipliers of a programme without a solution tell why there is none: the points where some are positive are those
+on which no P/Q has an error of h. If there are ``p + q + 2``, they are a reference with a level above h.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rational_approx import watch
+from rational_approx.arithmetic.alternation import alternating
+from rational_approx.exchange.correction import Approximant, Grid, Improved, changing, orthonormal, programme, shown_on
+from rational_approx.problem.reduction import Reduced
+
+__all__ = ["bisected"]
+
+STEPS = 24
+CLOSE, MET = 0.1, 1e-4
+"""A bracket of the first share of the error is small enough for programmes that start from the upper end to converge
+quickly; one of the second is the end."""
+
+UNSEEN = 1e-11
+"""An error on a grid that is a smaller share of the target's size is none that a linear programme makes smaller."""
+
+POSITIVE = 1e-9
+"""Multipliers of a smaller share of the largest are zero."""
+
+
+def bisected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approximant] = ()) -> Iterator[np.ndarray]:
+    """References: peaks of better and better rationals on a grid, and points on which the level is above a bound.
+
+    The question of which no answer helps is not asked: whether an error of more than the problem allows is too large.
+    """
+    t, s, w, _ = grid = Grid.of(problem, degree)
+    q_now, error = _first(problem, degree, grid, known)
+    count, size = sum(degree) + 2, float(np.abs(s).max())
+    low, high = 0.0, float(np.abs(error).max())
+    level = min(problem.allowed, high / 2)
+    for _ in range(STEPS):
+        if not high > UNSEEN * size:
+            return
+        made = programme(grid, degree, q_now, level)
+        if DEBUG: print("  ", level, high, low, None if made.found is None else (made.found.z, np.abs(made.found.error).max()))
+        better = _better(made.found, high)
+        if better is None:
+            at = np.flatnonzero(made.multipliers > POSITIVE * made.multipliers.max(initial=0.0))
+            if at.size == count:
+                yield t[at]
+            if level == high:
+                return
+            low = level
+        else:
+            q_now, high = better.q, float(np.abs(better.error).max())
+            low = low if low < high else 0.0  # with the last normaliser it was not to be seen
+            watch.report("linear programmes", problem.change.ansatz.outer(*degree), None, high)
+            peaks = alternating(better.error[w > 0].tolist(), count)
+            if peaks is not None:
+                reference = shown_on(problem, degree, grid, better, np.flatnonzero(w > 0)[peaks]).reference
+                if reference is not None:
+                    yield reference
+        if high - low < MET * high:
+            return
+        near = high - low < CLOSE * high and better is None or level == high
+        level = high if high - low < CLOSE * high and level != high else (low + high) / 2
+
+
+DEBUG = False
+
+
+def _better(found: Improved | None, high: float) -> Improved | None:
+    return found if found is not None and found.z < 0 and np.abs(found.error).max() < high else None
+
+
+def _first(
+    problem: Reduced, degree: tuple[int, int], grid: Grid, known: Sequence[Approximant]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The denominator on the grid of the best approximant that is known, and its error. One with poles where the target
+    varies is always known, with a numerator of least squares."""
+    t, s, w, sides = grid
+    q_now = varying(problem, degree[1], t)
+    top = w[:, None] * orthonormal(t, 1 / q_now, degree[0])
+    best = q_now, s - top @ np.linalg.lstsq(top, s, rcond=None)[0]
+    for each in known:
+        q = each.denominator(t)
+        if (sides * q > 0).all():
+            error = s - w * each(t)
+            if np.abs(error).max() < np.abs(best[1]).max():
+                best = q, error
+    return best
+
+
+def varying(problem: Reduced, degree: int, t: np.ndarray) -> np.ndarray:
+    """A polynomial of a degree with the signs of Q, and zeros beside the domain where the target varies."""
+    q, rest = changing(problem, t), degree - problem.changes
+    if rest <= 0:
+        return q
+    marks = np.unique(np.concatenate([piece.marks for piece in problem.pieces]))
+    parts = np.interp(np.linspace(0, marks.size - 1, 2 * rest + 1), np.arange(marks.size), marks)
+    middle, width = parts[1::2], np.diff(parts[::2])
+    size = np.log(np.hypot(t[:, None] - middle, width)).sum(axis=1)
+    return q * np.exp(size - size.max())
