@@ -15,6 +15,7 @@ on which no P/Q has an error of h. If there are ``p + q + 2``, they are a refere
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from rational_approx.arithmetic.alternation import alternating
 from rational_approx.exchange.correction import Approximant, Grid, Improved, changing, orthonormal, programme, shown_on
 from rational_approx.problem.reduction import Reduced
 
-__all__ = ["bisected"]
+__all__ = ["Bracket", "bisected"]
 
 STEPS = 24
 CLOSE, MET = 0.1, 1e-4
@@ -33,49 +34,60 @@ quickly; one of the second is the end."""
 UNSEEN = 1e-11
 """An error on a grid that is a smaller share of the target's size is none that a linear programme makes smaller."""
 
+SMALLEST = 1e-100
+
+
+class Unseen(ArithmeticError):
+    """Q ranges over more orders of magnitude than floats bear."""
+
+
 POSITIVE = 1e-9
 """Multipliers of a smaller share of the largest are zero."""
 
 
-def bisected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approximant] = ()) -> Iterator[np.ndarray]:
-    """References: peaks of better and better rationals on a grid, and points on which the level is above a bound.
+class Bracket(NamedTuple):
+    """Between which errors the best one on a grid lies, as far as floats can tell; and a reference: the peaks of a
+    rational with the larger error, or points on which no rational has the smaller one."""
 
-    The question of which no answer helps is not asked: whether an error of more than the problem allows is too large.
+    low: float
+    high: float
+    reference: np.ndarray | None
+
+
+def bisected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approximant] = ()) -> Iterator[Bracket]:
+    """Brackets that become smaller; none where floats do not hold a Q that follows the target.
+
+    The first question is whether there is an error as small as the problem allows, if it says so.
     """
     t, s, w, _ = grid = Grid.of(problem, degree)
-    q_now, error = _first(problem, degree, grid, known)
+    try:
+        q_now, error = _first(problem, degree, grid, known)
+    except Unseen:
+        return
     count, size = sum(degree) + 2, float(np.abs(s).max())
     low, high = 0.0, float(np.abs(error).max())
-    level = min(problem.allowed, high / 2)
+    level, lowering = min(problem.allowed, high / 2), False
     for _ in range(STEPS):
         if not high > UNSEEN * size:
             return
         made = programme(grid, degree, q_now, level)
-        if DEBUG: print("  ", level, high, low, None if made.found is None else (made.found.z, np.abs(made.found.error).max()))
         better = _better(made.found, high)
         if better is None:
-            at = np.flatnonzero(made.multipliers > POSITIVE * made.multipliers.max(initial=0.0))
-            if at.size == count:
-                yield t[at]
-            if level == high:
-                return
             low = level
+            at = np.flatnonzero(made.multipliers > POSITIVE * made.multipliers.max(initial=0.0))
+            yield Bracket(low, high, t[at] if at.size == count else None)
         else:
             q_now, high = better.q, float(np.abs(better.error).max())
             low = low if low < high else 0.0  # with the last normaliser it was not to be seen
             watch.report("linear programmes", problem.change.ansatz.outer(*degree), None, high)
             peaks = alternating(better.error[w > 0].tolist(), count)
-            if peaks is not None:
-                reference = shown_on(problem, degree, grid, better, np.flatnonzero(w > 0)[peaks]).reference
-                if reference is not None:
-                    yield reference
+            shown = None if peaks is None else shown_on(problem, degree, grid, better, np.flatnonzero(w > 0)[peaks])
+            yield Bracket(low, high, None if shown is None else shown.reference)
         if high - low < MET * high:
             return
-        near = high - low < CLOSE * high and better is None or level == high
-        level = high if high - low < CLOSE * high and level != high else (low + high) / 2
-
-
-DEBUG = False
+        # Programmes that start from the upper end of a small bracket converge quickly, or hardly: every second one does.
+        level = high if high - low < CLOSE * high and not lowering else (low + high) / 2
+        lowering = level == high
 
 
 def _better(found: Improved | None, high: float) -> Improved | None:
@@ -89,6 +101,8 @@ def _first(
     varies is always known, with a numerator of least squares."""
     t, s, w, sides = grid
     q_now = varying(problem, degree[1], t)
+    if not np.abs(q_now).min() > SMALLEST:
+        raise Unseen
     top = w[:, None] * orthonormal(t, 1 / q_now, degree[0])
     best = q_now, s - top @ np.linalg.lstsq(top, s, rcond=None)[0]
     for each in known:
@@ -105,7 +119,7 @@ def varying(problem: Reduced, degree: int, t: np.ndarray) -> np.ndarray:
     q, rest = changing(problem, t), degree - problem.changes
     if rest <= 0:
         return q
-    marks = np.unique(np.concatenate([piece.marks for piece in problem.pieces]))
+    marks = np.concatenate([piece.marks[int(piece.meets) :] for piece in problem.pieces])  # where two meet is one mark
     parts = np.interp(np.linspace(0, marks.size - 1, 2 * rest + 1), np.arange(marks.size), marks)
     middle, width = parts[1::2], np.diff(parts[::2])
     size = np.log(np.hypot(t[:, None] - middle, width)).sum(axis=1)

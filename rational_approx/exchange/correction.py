@@ -37,6 +37,9 @@ ROUNDS, LEVEL = 4, 1e-6
 UNSEEN = 1e-11
 """An error on a grid that is a smaller share of the target's size is none that a linear programme makes smaller."""
 
+ITERATIONS = 30
+"""A programme that takes so many iterations an unknown has lost its way."""
+
 NEAR = 1e-3
 """A step that lowers the error by less than this is the last, where a start is all that is wanted."""
 
@@ -50,9 +53,9 @@ class Grid(NamedTuple):
     sides: np.ndarray
 
     @classmethod
-    def of(cls, problem: Reduced, degree: tuple[int, int]) -> "Grid":
-        """A fixed look at every piece, with many points a coefficient."""
-        t = np.concatenate(looks(problem, 16 * (sum(degree) + 2) // len(problem.pieces) + 48))
+    def of(cls, problem: Reduced, degree: tuple[int, int], density: int = 16) -> "Grid":
+        """A fixed look at every piece, with so many points a coefficient."""
+        t = np.concatenate(looks(problem, density * (sum(degree) + 2) // len(problem.pieces) + 48))
         return cls(t, *sampled(problem, t), problem.signs_at(t))
 
 
@@ -151,7 +154,7 @@ def _smallest(
     matrix[:n] = np.hstack([rows.T, one, -one, equal.T, -equal.T])
     matrix[n, :count] = rooms
     cost = np.r_[np.zeros(count), np.ones(2 * n), np.zeros(2 * len(equal))]
-    found = linprog(cost, A_eq=matrix, b_eq=np.r_[np.zeros(n), 1.0], method="highs-ds", options=PRECISE)
+    found = linprog(cost, A_eq=matrix, b_eq=np.r_[np.zeros(n), 1.0], method="highs-ds", options=PRECISE | {"maxiter": ITERATIONS * n})
     if found.status != 0:
         return None
     c = found.eqlin.marginals

@@ -278,10 +278,7 @@ class _Solver:
                 return
             yield from self.explored(spread_starts(problem, degree))
         with suppress(np.linalg.LinAlgError):  # floats have no digits of the weighted error
-            for start in bisected(problem, degree, nearly):
-                found = self.exchanged(problem, start)
-                if found is not None and found.deviation < NEAR:
-                    yield _candidate(found)
+            yield from self.bisected(nearly)
         if self.hurried:
             return
         try:
@@ -302,6 +299,14 @@ class _Solver:
                 yield from self.corrected(seed, last)
         if problem.precise:
             yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
+
+    def bisected(self, nearly: list[Barycentric]) -> Iterator[Candidate]:
+        """Exchanges from what bisection finds. Where it finds no error as small as the allowed one, others will not."""
+        for bracket in bisected(self.problem, self.problem.degree, nearly):
+            self.hurried = bracket.high > self.problem.allowed
+            found = None if bracket.reference is None else self.exchanged(self.problem, bracket.reference)
+            if found is not None and found.deviation < NEAR:
+                yield _candidate(found)
 
     def corrected(self, nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
         """Exchanges from what differential correction finds."""
