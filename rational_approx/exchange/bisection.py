@@ -83,7 +83,7 @@ def bisected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approxim
             peaks = alternating(better.error[w > 0].tolist(), count)
             shown = None if peaks is None else shown_on(problem, degree, grid, better, np.flatnonzero(w > 0)[peaks])
             yield Bracket(low, high, None if shown is None else shown.reference)
-        if high - low < MET * high:
+        if high - low < (CLOSE if low >= problem.allowed else MET) * high:
             return
         # Programmes that start from the upper end of a small bracket converge quickly, or hardly: every second one does.
         level = high if high - low < CLOSE * high and not lowering else (low + high) / 2

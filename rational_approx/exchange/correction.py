@@ -141,9 +141,7 @@ def programme(
     return Programme(Improved(p_now, sides * (size_now * ratio / largest), error, z), weights_of)
 
 
-def _smallest(
-    rows: np.ndarray, rooms: np.ndarray, equal: np.ndarray
-) -> tuple[np.ndarray, float, np.ndarray] | None:
+def _smallest(rows: np.ndarray, rooms: np.ndarray, equal: np.ndarray) -> tuple[np.ndarray, float, np.ndarray] | None:
     """The c in [-1, 1] and the z that is smallest with ``rows c <= z rooms`` and ``equal c = 0``, and the multipliers
     of the rows. The dual programme is solved: it has a row for each coefficient, and not for each point."""
     from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
@@ -154,7 +152,13 @@ def _smallest(
     matrix[:n] = np.hstack([rows.T, one, -one, equal.T, -equal.T])
     matrix[n, :count] = rooms
     cost = np.r_[np.zeros(count), np.ones(2 * n), np.zeros(2 * len(equal))]
-    found = linprog(cost, A_eq=matrix, b_eq=np.r_[np.zeros(n), 1.0], method="highs-ds", options=PRECISE | {"maxiter": ITERATIONS * n})
+    found = linprog(
+        cost,
+        A_eq=matrix,
+        b_eq=np.r_[np.zeros(n), 1.0],
+        method="highs-ds",
+        options=PRECISE | {"maxiter": ITERATIONS * n},
+    )
     if found.status != 0:
         return None
     c = found.eqlin.marginals

@@ -35,10 +35,11 @@ size that rounding cannot show."""
 
 
 class Exceeds(Exception):
-    """No rational of the type has an error as small as the allowed one: a levelled error exceeds it.
+    """No rational of the type has an error as small as the allowed one: a levelled error exceeds it, or linear
+    programmes find none.
 
-    ``least`` is that error, and ``reference`` where it is level. By de la Vallee-Poussin's theorem any reference will
-    do, level or not with the peaks between its points.
+    ``least`` is that error, and ``reference`` where it is level, or empty. By de la Vallee-Poussin's theorem any
+    reference will do, level or not with the peaks between its points.
     """
 
     def __init__(self, least: float, reference: Sequence[Any]) -> None:

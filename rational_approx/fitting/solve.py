@@ -23,7 +23,7 @@ from rational_approx.exchange.finish import finish, unfinished
 from rational_approx.exchange.identity import Failure, without_error
 from rational_approx.exchange.lawson import Invisible, lawson
 from rational_approx.exchange.levelled import Level
-from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
+from rational_approx.exchange.relaxed import Exceeds, Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
 from rational_approx.exchange.stationary import Reference, moved, placed
 from rational_approx.fitting.jump import half_jump
@@ -301,12 +301,14 @@ class _Solver:
             yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
 
     def bisected(self, nearly: list[Barycentric]) -> Iterator[Candidate]:
-        """Exchanges from what bisection finds. Where it finds no error as small as the allowed one, others will not."""
+        """Exchanges from what bisection finds. Where it ends above the allowed error, no other start is worth its time."""
+        bracket = None
         for bracket in bisected(self.problem, self.problem.degree, nearly):
-            self.hurried = bracket.high > self.problem.allowed
             found = None if bracket.reference is None else self.exchanged(self.problem, bracket.reference)
             if found is not None and found.deviation < NEAR:
                 yield _candidate(found)
+        if bracket is not None and bracket.low >= self.problem.allowed:
+            raise Exceeds(bracket.low, () if bracket.reference is None else bracket.reference.tolist())
 
     def corrected(self, nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
         """Exchanges from what differential correction finds."""
