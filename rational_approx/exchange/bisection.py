@@ -85,7 +85,7 @@ def bisected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approxim
             yield Bracket(low, high, None if shown is None else shown.reference)
         if high - low < (CLOSE if low >= problem.allowed else MET) * high:
             return
-        # Programmes that start from the upper end of a small bracket converge quickly, or hardly: every second one does.
+        # Programmes from the upper end of a small bracket converge quickly, or hardly: every second one starts there.
         level = high if high - low < CLOSE * high and not lowering else (low + high) / 2
         lowering = level == high
 
