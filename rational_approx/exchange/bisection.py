@@ -35,11 +35,7 @@ UNSEEN = 1e-11
 """An error on a grid that is a smaller share of the target's size is none that a linear programme makes smaller."""
 
 SMALLEST = 1e-100
-
-
-class Unseen(ArithmeticError):
-    """Q ranges over more orders of magnitude than floats bear."""
-
+"""The least share of its largest value down to which floats hold a denominator and its square."""
 
 POSITIVE = 1e-9
 """Multipliers of a smaller share of the largest are zero."""
@@ -60,10 +56,10 @@ def bisected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approxim
     The first question is whether there is an error as small as the problem allows, if it says so.
     """
     t, s, w, _ = grid = Grid.of(problem, degree)
-    try:
-        q_now, error = _first(problem, degree, grid, known)
-    except Unseen:
+    q_now = varying(problem, degree[1], t)
+    if not np.abs(q_now).min() > SMALLEST:
         return
+    q_now, error = _first(degree, grid, q_now, known)
     count, size = sum(degree) + 2, float(np.abs(s).max())
     low, high = 0.0, float(np.abs(error).max())
     level, lowering = min(problem.allowed, high / 2), False
@@ -95,22 +91,19 @@ def _better(found: Improved | None, high: float) -> Improved | None:
 
 
 def _first(
-    problem: Reduced, degree: tuple[int, int], grid: Grid, known: Sequence[Approximant]
+    degree: tuple[int, int], grid: Grid, q: np.ndarray, known: Sequence[Approximant]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The denominator on the grid of the best approximant that is known, and its error. One with poles where the target
-    varies is always known, with a numerator of least squares."""
+    """The denominator on the grid of the best approximant that is known, and its error: with the given Q the one of
+    least squares is always known."""
     t, s, w, sides = grid
-    q_now = varying(problem, degree[1], t)
-    if not np.abs(q_now).min() > SMALLEST:
-        raise Unseen
-    top = w[:, None] * orthonormal(t, 1 / q_now, degree[0])
-    best = q_now, s - top @ np.linalg.lstsq(top, s, rcond=None)[0]
+    top = w[:, None] * orthonormal(t, 1 / q, degree[0])
+    best = q, s - top @ np.linalg.lstsq(top, s, rcond=None)[0]
     for each in known:
-        q = each.denominator(t)
-        if (sides * q > 0).all():
+        other = each.denominator(t)
+        if (sides * other > 0).all():
             error = s - w * each(t)
             if np.abs(error).max() < np.abs(best[1]).max():
-                best = q, error
+                best = other, error
     return best
 
 

@@ -28,7 +28,20 @@ from rational_approx.exchange.extrema import Shown, looks, peaks
 from rational_approx.exchange.relaxed import sampled
 from rational_approx.problem.reduction import Reduced, ReducedPiece
 
-__all__ = ["Approximant", "Grid", "Improved", "corrected", "improved", "in_powers", "nearly_best"]
+__all__ = [
+    "Approximant",
+    "Grid",
+    "Improved",
+    "Programme",
+    "changing",
+    "corrected",
+    "improved",
+    "in_powers",
+    "nearly_best",
+    "orthonormal",
+    "programme",
+    "shown_on",
+]
 
 STEPS = 120
 ROUNDS, LEVEL = 4, 1e-6

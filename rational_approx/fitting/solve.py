@@ -301,7 +301,7 @@ class _Solver:
             yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
 
     def bisected(self, nearly: list[Barycentric]) -> Iterator[Candidate]:
-        """Exchanges from what bisection finds. Where it ends above the allowed error, no other start is worth its time."""
+        """Exchanges from what bisection finds. Where it ends above the allowed error, other starts are not worth it."""
         bracket = None
         for bracket in bisected(self.problem, self.problem.degree, nearly):
             found = None if bracket.reference is None else self.exchanged(self.problem, bracket.reference)

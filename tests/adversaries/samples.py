@@ -72,7 +72,9 @@ def posed(seed: int, index: int, kinds: tuple[str, ...] = KINDS) -> Posed:
     """The problem with this number, of the kinds in turn."""
     draw = random.Random(f"{seed}/{index}/samples")
     kind = kinds[index % len(kinds)]
-    degree = (draw.randrange(5), draw.randrange(5)) if kind not in EXACT else (draw.randrange(2, 5), draw.randrange(2, 5))
+    degree = (
+        (draw.randrange(5), draw.randrange(5)) if kind not in EXACT else (draw.randrange(2, 5), draw.randrange(2, 5))
+    )
     count = draw.randrange(max(6, sum(degree) + 2), 61)
     rng = np.random.default_rng(draw.randrange(2**32))
     x = np.sort(rng.uniform(-1, 1, count)) if draw.random() < 0.7 else np.linspace(-1, 1, count)
