@@ -49,11 +49,17 @@ class Bracket(NamedTuple):
     high: float
     reference: np.ndarray | None
 
+    @property
+    def closed(self) -> bool:
+        """Whether the ends are near each other."""
+        return self.high - self.low < CLOSE * self.high
+
 
 def bisected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approximant] = ()) -> Iterator[Bracket]:
     """Brackets that become smaller; none where floats do not hold a Q that follows the target.
 
-    The first question is whether there is an error as small as the problem allows, if it says so.
+    A programme may say no because its normaliser hides the solution. So the levels come from above, and where all of a
+    bracket exceeds the allowed error, that is believed only after a programme from its upper end has hardly lowered it.
     """
     t, s, w, _ = grid = Grid.of(problem, degree)
     q_now = varying(problem, degree[1], t)
@@ -62,7 +68,7 @@ def bisected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approxim
     q_now, error = _first(degree, grid, q_now, known)
     count, size = sum(degree) + 2, float(np.abs(s).max())
     low, high = 0.0, float(np.abs(error).max())
-    level, lowering = min(problem.allowed, high / 2), False
+    level, lowering = high / 2, False
     for _ in range(STEPS):
         if not high > UNSEEN * size:
             return
@@ -79,7 +85,7 @@ def bisected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approxim
             peaks = alternating(better.error[w > 0].tolist(), count)
             shown = None if peaks is None else shown_on(problem, degree, grid, better, np.flatnonzero(w > 0)[peaks])
             yield Bracket(low, high, None if shown is None else shown.reference)
-        if high - low < (CLOSE if low >= problem.allowed else MET) * high:
+        if high - low < (CLOSE if lowering and low > problem.allowed else MET) * high:
             return
         # Programmes from the upper end of a small bracket converge quickly, or hardly: every second one starts there.
         level = high if high - low < CLOSE * high and not lowering else (low + high) / 2

@@ -307,7 +307,7 @@ class _Solver:
             found = None if bracket.reference is None else self.exchanged(self.problem, bracket.reference)
             if found is not None and found.deviation < NEAR:
                 yield _candidate(found)
-        if bracket is not None and bracket.low >= self.problem.allowed:
+        if bracket is not None and bracket.low > self.problem.allowed and bracket.closed:
             raise Exceeds(bracket.low, () if bracket.reference is None else bracket.reference.tolist())
 
     def corrected(self, nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
