@@ -45,7 +45,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in order; the last one divides ``top`` by ``bottom``."""
+    """Steps in order. The last one divides ``top`` by ``bottom``; where that is the constant 1, it gives ``top``."""
 
     steps: tuple[Step, ...]
     top: Operand
@@ -103,7 +103,7 @@ class _Writer:
 def program(rational: Rational, scheme: str | None = None, fma: bool = False) -> Program:
     """The operations of Horner's or Estrin's scheme (powers of x), or of Clenshaw's (Chebyshev polynomials).
 
-    Without a scheme it is Horner's or Clenshaw's. A polynomial without odd or even powers is evaluated in ``x * x``.
+    Without a scheme it is Horner's or Clenshaw's. There is no division by a denominator 1. A polynomial without odd or even powers is evaluated in ``x * x``.
 
     Raises
     ------
@@ -146,7 +146,9 @@ def program(rational: Rational, scheme: str | None = None, fma: bool = False) ->
             else:
                 done.append(rule(side, INPUT))
         top, bottom = done
-    writer.do("div", top, bottom)
+    # A polynomial is not divided by 1. A constant alone is, so that it has the shape of x in languages of arrays.
+    if bottom != Constant(Fraction(1)) or not isinstance(top, Result):
+        writer.do("div", top, bottom)
     return Program(tuple(writer.steps), top, bottom, scheme)
 
 
