@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from rational_approx.commands.console import NewFile, claim, formats_of, refusing
+from rational_approx.commands.console import NewFile, claim, formats_of, refusing, shown_progress
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
 from rational_approx.programs.rounding_errors import evaluation_error
@@ -20,6 +20,7 @@ from rational_approx.rounding.exhaustive import exhaustive_error
 from rational_approx.shipping.bundle import bundle
 from rational_approx.shipping.source_code import export
 from rational_approx.shipping.storage import load, save
+from rational_approx.watch import watched
 
 __all__ = ["export_command", "round_command", "verifier_command"]
 
@@ -41,7 +42,8 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
     value = load(file)
     if not isinstance(value, Fit):
         raise ValueError(f"{file} holds a {type(value).__name__}: near-best rounding starts from a fit, save that")
-    short = value.rounded(formats_of(format_), basis)
+    with shown_progress(None) as listener, watched(listener, None):
+        short = value.rounded(formats_of(format_), basis)
     found = certify(short, value.target, claims=[claim(words) for words in claims], against=value)
     click.echo(found)
     if found.upper is not None:

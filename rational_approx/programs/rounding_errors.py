@@ -258,9 +258,7 @@ def _power_of_two(c: Fraction) -> bool:
     return n > 0 and n & (n - 1) == 0 and d & (d - 1) == 0
 
 
-def _without_zero(
-    rational: Rational, domain: Domain, weight: Expression, dtype: str
-) -> tuple[Domain, Fraction]:
+def _without_zero(rational: Rational, domain: Domain, weight: Expression, dtype: str) -> tuple[Domain, Fraction]:
     """The domain without a neighbourhood of 0 where the weight is infinite there and P(0) = 0, and its half-width."""
     holds_zero = any(lower <= 0 <= upper for lower, upper in domain.intervals)
     if not holds_zero or rational.polynomials[0](0) != 0 or rational.basis != "monomial":
@@ -283,7 +281,7 @@ def _boxes(lower: Fraction, upper: Fraction) -> list[tuple[Fraction, Fraction]]:
     if upper < 0:
         return [(-b, -a) for a, b in _boxes(-upper, -lower)]
     out = []
-    while 0 < lower and 64 * lower < upper:
+    while lower > 0 and 64 * lower < upper:
         out.append((lower, 2 * lower))
         lower *= 2
     width = (upper - lower) / START

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.floats import FORMATS, in_format, last_place
 from rational_approx.arithmetic.signs import denominator_sign, in_range, turns
@@ -41,7 +42,7 @@ _ALIKE = 1.01
 """Errors of two bases that differ by no more than this factor are alike."""
 
 _NEARLY = 1.1
-"""Of totals of error and rounding error that differ by no more than this factor, the one of fewer operations is taken."""
+"""Of totals of error and rounding error within this factor of the least, the one of the fewest operations is taken."""
 
 _MARGIN = 0.01
 """How far inside its bounds a rational is kept at the sample points, in units of the error: between them it moves."""
@@ -236,6 +237,8 @@ def _stiffened(problem: "_Problem", rng: np.random.Generator) -> list["_Candidat
         candidate = problem.solved(stiffness, rng)
         if candidate is not None:
             out.append(candidate)
+            best = problem.points.best
+            watch.report("rounding", problem.points.rational.type, best, best * candidate.error)
             if candidate.error <= stiffness / 2:
                 break
     return out
