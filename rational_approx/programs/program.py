@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rational_approx.arithmetic.domain import finite
 from rational_approx.rationals.rational import Rational
 
-__all__ = ["INPUT", "Constant", "Input", "Operand", "Program", "Result", "Step", "program"]
+__all__ = ["INPUT", "Constant", "Input", "Operand", "Program", "Result", "Step", "Writer", "program"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class Program:
     scheme: str
 
 
-class _Writer:
+class Writer:
+    """Writes down steps, each once."""
+
     def __init__(self, fma: bool) -> None:
         self.fma = fma
         self.steps: list[Step] = []
@@ -126,7 +128,7 @@ def program(rational: Rational, scheme: str | None = None, fma: bool = False) ->
             f"{scheme} evaluates the {wanted} basis and this rational is in the {rational.basis} basis: take "
             f"scheme={usual!r}, or convert it before rounding"
         )
-    writer = _Writer(fma)
+    writer = Writer(fma)
     # Coefficients may be given as integers.
     sides = [tuple(map(Fraction, side)) for side in (rational.numerator, rational.denominator)]
     if scheme == "clenshaw":

@@ -1,0 +1,168 @@
+"""The forms that a piece may have: ``f(x) = factor(x) R(variable(x))``, with a rational R, and their operations.
+
+Where f decays, or comes near to a limit, as an exponential does, a rational in x would have to follow it over all
+exponents of the format. So factor and variable may hold ``e = exp(a x)`` or ``exp(a x^2)``, which is reduced by powers
+of two: ``u = n log(2) + r`` with an integral n and ``abs(r) <= log(2)/2``, ``exp(u) = 2^n p(r)`` with a polynomial p.
+Adding and subtracting ``1.5 2^23`` rounds to an integral number; log(2) has two parts, of which n times the first is
+exact.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+
+from rational_approx.arithmetic.floats import round_to
+from rational_approx.fitting.front import fit
+from rational_approx.kernels.kernel import Piece
+from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+
+__all__ = ["Exponential", "Form", "form_piece", "terms"]
+
+MAGIC = Fraction(3 * 2**22)
+LOG2 = Fraction("0.6931471805599453094172321214581765680755001343602552541206800094933936")
+FIRST = Fraction(int(LOG2 * 2**16), 2**16)
+"""The first 16 bits of log(2): times an n of 8 bits it is exact in float32."""
+REDUCED = Fraction(35, 100)
+"""A little more than log(2)/2: t is rounded before n is taken."""
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """``exp(rate * x**power)``, with a polynomial of some degree after the reduction."""
+
+    rate: Fraction
+    power: int
+    degree: int
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Values in float64."""
+        return np.asarray(np.exp(np.clip(float(self.rate) * x**self.power, -700, 700)))
+
+    def __str__(self) -> str:
+        return f"exp({float(self.rate):g} {'x' if self.power == 1 else 'x^2'})"
+
+
+@dataclass(frozen=True)
+class Form:
+    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"`` or ``"e"``."""
+
+    times: int
+    variable: str
+    exponential: Exponential | None = None
+    decays: bool = False
+
+    def variable_at(self, x: np.ndarray) -> np.ndarray:
+        """The variable in float64."""
+        if self.variable == "e" and self.exponential is not None:
+            return self.exponential(x)
+        return x * x if self.variable == "x^2" else x
+
+    def factor_at(self, x: np.ndarray) -> np.ndarray:
+        """The factor in float64."""
+        out = x**self.times
+        return out * self.exponential(x) if self.decays and self.exponential is not None else out
+
+    @property
+    def operations(self) -> int:
+        """What the form counts beside its rational: see `kernels.kernel`."""
+        own = self.times + self.decays + (self.variable == "x^2")
+        if self.exponential is not None:
+            scaled = self.exponential.rate != 1 or self.exponential.power == 2
+            own += 9 + 2 * self.exponential.degree + scaled + (self.exponential.power == 2)
+        return own
+
+    def __str__(self) -> str:
+        factors = ["x"] * self.times + ["e"] * self.decays
+        where = f", e = {self.exponential}" if self.exponential is not None else ""
+        return f"{' '.join([*factors, f'R({self.variable})'])}{where}"
+
+
+@cache
+def exponential_coefficients(degree: int) -> tuple[tuple[Fraction, ...], float]:
+    """The polynomial p in float32, near-best relative to exp, and its error."""
+    best = fit("exp(x)", (degree, 0), (-REDUCED, REDUCED), weight="relative")
+    return best.rounded("float32", "monomial").numerator, float(best.error)
+
+
+def terms(coefficients: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+    """Coefficients rounded to float32, those of the highest powers that are zero left out."""
+    out = tuple(round_to(c, "float32") for c in coefficients)
+    while len(out) > 1 and not out[-1]:
+        out = out[:-1]
+    return out
+
+
+def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], upper: float) -> Piece:
+    """The operations of a form with the coefficients of its rational, which are numbers of float32."""
+    writer = Writer(fma=False)
+    e = _written(writer, form.exponential) if form.exponential is not None else None
+    variable: Operand = INPUT
+    if form.variable == "x^2":
+        variable = writer.do("mul", INPUT, INPUT)
+    elif form.variable == "e" and e is not None:
+        variable = e
+    value = writer.horner(top, variable)
+    if len(bottom) > 1:
+        value = writer.do("div", value, writer.horner(bottom, variable))
+    if form.decays and e is not None:
+        value = _product(writer, value, e)
+    if form.times:
+        value = _product(writer, value, INPUT)
+    return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
+
+
+def _written(writer: Writer, exponential: Exponential) -> Operand:
+    u: Operand = INPUT
+    if exponential.power == 2:
+        u = writer.do("mul", INPUT, INPUT)
+    if exponential.rate != 1:
+        u = writer.do("mul", u, Constant(round_to(exponential.rate, "float32")))
+    t = writer.do("mul", u, Constant(round_to(1 / LOG2, "float32")))
+    n = writer.do("sub", writer.do("add", t, Constant(MAGIC)), Constant(MAGIC))
+    rest = writer.do("sub", u, writer.do("mul", n, Constant(FIRST)))
+    rest = writer.do("sub", rest, writer.do("mul", n, Constant(round_to(LOG2 - FIRST, "float32"))))
+    coefficients, _ = exponential_coefficients(exponential.degree)
+    return writer.do("scale", writer.horner(coefficients, rest), n)
+
+
+def _product(writer: Writer, a: Operand, b: Operand) -> Operand:
+    if isinstance(a, Constant):
+        if a.value == 1:
+            return b
+        return writer.do("mul", b, a)
+    return writer.do("mul", a, b)
+
+
+def degree_for(error: float) -> int:
+    """The least degree of p whose relative error is below a bound (6 at most)."""
+    return next((d for d in range(2, 6) if exponential_coefficients(d)[1] <= error), 6)
+
+
+def rates(x: np.ndarray, value: np.ndarray) -> list[tuple[Fraction, int]]:
+    """Rates and powers of exponentials that values, which fall towards an end, may follow; both ``[points]``.
+
+    From the logarithm at three points: its slope, for ``exp(a x)``, and its second difference, for ``exp(a x^2)``; with
+    a factor x and without.
+    """
+    out: list[tuple[Fraction, int]] = []
+    for factor in (np.ones_like(x), x):
+        with np.errstate(all="ignore"):
+            logs = np.log(np.abs(value / factor))
+        if not np.isfinite(logs).all():
+            continue
+        for power in (1, 2):
+            v = x**power
+            slopes = np.diff(logs) / np.diff(v)
+            if abs(slopes[0] - slopes[1]) <= 0.1 * abs(slopes).max():
+                out.append((_plain(float(slopes[0])), power))
+    return list(dict.fromkeys(entry for entry in out if entry[0]))
+
+
+def _plain(slope: float) -> Fraction:
+    # A multiple of 1/8 where one is near: then its product with x is exact in float32.
+    near = Fraction(round(slope * 8), 8)
+    return near if near and abs(float(near) - slope) <= 0.05 * abs(slope) else round_to(Fraction(slope), "float32")
+
+
