@@ -8,7 +8,7 @@ import numpy as np
 
 __all__ = ["estimate"]
 
-STEPS = 6
+STEPS = 4
 
 
 def estimate(v: np.ndarray, g: np.ndarray, weight: np.ndarray, p: int, q: int) -> float:

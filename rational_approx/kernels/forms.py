@@ -164,5 +164,3 @@ def _plain(slope: float) -> Fraction:
     # A multiple of 1/8 where one is near: then its product with x is exact in float32.
     near = Fraction(round(slope * 8), 8)
     return near if near and abs(float(near) - slope) <= 0.05 * abs(slope) else round_to(Fraction(slope), "float32")
-
-

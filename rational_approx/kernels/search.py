@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations
 from math import inf
 
 import numpy as np
@@ -37,7 +37,7 @@ TYPES = sorted(
 MARGIN = 0.85
 """The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
 TRIES = 6
-ROUND = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
+ROUND = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
 
 
 class NoKernel(ArithmeticError):
@@ -57,21 +57,20 @@ class Stretch:
         """Its last input."""
         return float(self.known.x[self.stop - 1])
 
-    def sample(self, count: int, form: Form) -> np.ndarray:
-        """Indices of inputs: even among the inputs, and even in the variable, the ends with them."""
+    def sample(self, count: int) -> np.ndarray:
+        """Indices of inputs: even among the inputs, dense near 0, and even in x, the ends with them."""
         size = self.stop - self.start
         if size <= count:
             return np.arange(self.start, self.stop)
-        v = form.variable_at(self.known.x[self.start : self.stop].astype(np.float64))
+        x = self.known.x[self.start : self.stop]
         even = np.linspace(0, size - 1, count // 3)
-        order = np.argsort(v)
         reach = (1 - np.cos(np.linspace(0, np.pi, 2 * count // 3))) / 2
-        places = order[np.searchsorted(v[order], v[order[0]] + (v[order[-1]] - v[order[0]]) * reach).clip(0, size - 1)]
+        places = np.searchsorted(x, (x[0] + (float(x[-1]) - x[0]) * reach).astype(np.float32)).clip(0, size - 1)
         return np.unique(np.concatenate([even.astype(int), places, [0, size - 1]])) + self.start
 
     def data(self, form: Form, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variable, wanted values of R and weights, in units in the last place; arrays ``[points]``."""
-        at = self.sample(count, form)
+        at = self.sample(count)
         x, value = self.known.x[at].astype(np.float64), self.known.value[at]
         factor = form.factor_at(x)
         with np.errstate(all="ignore"):
@@ -166,9 +165,7 @@ def line_piece(slope: float, offset: float, about: str) -> Piece:
 Tail = tuple[Piece, int] | None
 
 
-def _exponentials(
-    known: Truth, start: int, stop: int, left: Tail, right: Tail, room: float
-) -> tuple[Exponential, ...]:
+def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, room: float) -> tuple[Exponential, ...]:
     """The exponentials that the distance of the target from its tails may follow."""
     bits = FORMATS[known.format][0]
     degree = degree_for(room / 4 * 2.0**-bits)
@@ -219,22 +216,31 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
                     yield Form(times, "x", e, decays)
 
 
-def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float) -> list[tuple[float, Form]]:
-    """The forms that are estimated to suffice, cheapest first, with what they count."""
-    out = []
+Ranked = dict[Form, int]
+"""Of each form that is estimated to suffice the first of ``TYPES`` that does."""
+
+
+def _counted(form: Form, index: int) -> int:
+    p, q = TYPES[index]
+    return form.operations + 2 * (p + q) + COSTS["div"] * (q > 0) + BRANCH
+
+
+def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float) -> Ranked:
+    """The forms that are estimated to suffice and count at most ``most``; ``least`` holds types that they need on parts
+    of the stretch."""
+    out: Ranked = {}
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
-        v, g, weight = stretch.data(form, QUICK)
-        if v.size < 2:
+        first = least.get(form, 0)
+        if _counted(form, first) > most:
             continue
-        least = min((cost for cost, _ in out), default=inf)
-        for p, q in TYPES:
-            cost = form.operations + 2 * (p + q) + COSTS["div"] * (q > 0) + BRANCH
-            if cost >= least + 8 or p + q + 2 > v.size:
+        v, g, weight = stretch.data(form, QUICK)
+        for index in range(first, len(TYPES)):
+            if v.size < 2 or sum(TYPES[index]) + 2 > v.size or _counted(form, index) > most:
                 break
-            if estimate(v, g, weight, p, q) <= 1.2 * room:
-                out.append((cost, form))
+            if estimate(v, g, weight, *TYPES[index]) <= 1.2 * room:
+                out[form] = index
                 break
-    return sorted(out, key=lambda entry: entry[0])
+    return out
 
 
 Planned = list[tuple[Stretch, list[Form]]]
@@ -254,24 +260,35 @@ def _planned(
     must = [int(np.searchsorted(x, cut, "right")) for cut in cuts if x[start] <= cut < x[stop - 1]]
     may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *ROUND) for sign in (-1, 1)]
     places = sorted({start, stop, *must, *(place for place in may if start < place < stop)})
-    costs: dict[tuple[int, int], list[tuple[float, Form]]] = {}
-    for a, b in ((a, b) for a in places for b in places if a < b):
-        if any(a < cut < b for cut in must):
-            continue
+    spans = [(a, b) for a, b in combinations(places, 2) if not any(a < cut < b for cut in must)]
+    step = {place: number for number, place in enumerate(places)}
+    ranked: dict[tuple[int, int], Ranked] = {}
+    most = inf
+    if (start, stop) in spans:  # nothing dearer than one piece for all is looked at
+        ranked[start, stop] = _ranked(Stretch(known, start, stop), exponentials, room, {}, inf)
+        most = min((_counted(*entry) for entry in ranked[start, stop].items()), default=inf)
+    for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
-        costs[a, b] = _ranked(Stretch(known, a, b), exponentials, room)
+        inner = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
+        least = {form: max(part.get(form, 0) for part in inner) for form in {*inner[0], *inner[1]}}
+        if (a, b) != (start, stop):
+            ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
+    costs = {span: min(_counted(*entry) for entry in found.items()) for span, found in ranked.items() if found}
     best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(start, 0): (0.0, [])}
     for count in range(segments):
-        for (a, b), ranked in costs.items():
-            if ranked and (a, count) in best:
-                cost = best[a, count][0] + ranked[0][0]
+        for (a, b), own in costs.items():
+            if (a, count) in best:
+                cost = best[a, count][0] + own
                 if cost < best.get((b, count + 1), (inf, []))[0]:
                     best[b, count + 1] = cost, [*best[a, count][1], (a, b)]
     ends = [entry for (place, _), entry in best.items() if place == stop]
     if not ends:
         raise NoKernel(f"{segments} pieces between the tails did not suffice: allow more with segments=")
     _, stretches = min(ends, key=lambda entry: entry[0])
-    return [(Stretch(known, a, b), [form for _, form in costs[a, b]]) for a, b in stretches]
+    return [
+        (Stretch(known, *span), sorted(ranked[span], key=lambda form: _counted(form, ranked[span][form])))
+        for span in stretches
+    ]
 
 
 # -- coefficients ----------------------------------------------------------------------------------------------------
