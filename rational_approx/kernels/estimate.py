@@ -1,34 +1,66 @@
-"""How large the error of a type would be, quickly: a linearised rational fit of weighted values at some points.
+"""A near-best rational of a type for weighted values at some points, in milliseconds.
 
 ``P - g Q`` is small in least squares with weights that are divided by Q of the step before (Sanathanan & Koerner 1963),
-and then by the errors found (Lawson 1961). The estimate lies above the best possible error, seldom by more than half.
+and multiplied by the errors found so far (Lawson 1961). Nothing is claimed of the result: whoever uses it tries it at
+every input. It takes the place of the best fit of :mod:`fitting.samples` because units in the last place jump by two at
+every power of two, so that a best fit seldom alternates nicely and may take a minute.
 """
+
+from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["estimate"]
+from rational_approx.rationals.rational import Rational
 
-STEPS = 4
+__all__ = ["Estimate", "estimate"]
+
+Coefficients = tuple[Fraction, ...]
 
 
-def estimate(v: np.ndarray, g: np.ndarray, weight: np.ndarray, p: int, q: int) -> float:
-    """The largest ``weight * abs(g - P/Q)`` of a rational of type (p, q); infinite where its denominator may vanish."""
-    low, high = v.min(), v.max()
+class Estimate(NamedTuple):
+    """The largest weighted error at the points, infinite where the denominator may vanish, and the coefficients of
+    Chebyshev polynomials on an interval."""
+
+    error: float
+    top: np.ndarray
+    bottom: np.ndarray
+    interval: tuple[float, float]
+
+    def powers(self) -> tuple[Coefficients, Coefficients]:
+        """The exact coefficients of powers of the variable, scaled so that those of Q begin with 1 where they can."""
+        low, high = self.interval
+        if low == high:
+            return (Fraction(float(self.top[0])),), (Fraction(1),)
+        top, bottom = ([Fraction(float(c)) for c in side] for side in (self.top, self.bottom))
+        same = Rational(top, bottom, (Fraction(low), Fraction(high))).monomial()
+        scale = same.denominator[0] or max(same.denominator, key=abs)
+        return tuple(c / scale for c in same.numerator), tuple(c / scale for c in same.denominator)
+
+
+def estimate(v: np.ndarray, g: np.ndarray, weight: np.ndarray, p: int, q: int, steps: int) -> Estimate:
+    """Fit values g with weights, all ``[points]``, at v by a rational of type (p, q), in so many steps."""
+    low, high = float(v.min()), float(v.max())
     t = (2 * v - low - high) / (high - low) if high > low else np.zeros_like(v)
     table = np.polynomial.chebyshev.chebvander(t, max(p, q))
-    scale, best, lawson = np.ones_like(v), np.inf, np.ones_like(v)
+    scale, lawson = np.ones_like(v), np.ones_like(v)
+    best = Estimate(float("inf"), np.zeros(1), np.ones(1), (low, high))
     with np.errstate(all="ignore"):
-        for _ in range(STEPS):
+        for _ in range(steps):
             rows = weight * scale * np.sqrt(lawson)
             matrix = np.hstack([table[:, : p + 1], -g[:, None] * table[:, 1 : q + 1]]) * rows[:, None]
             if not np.isfinite(matrix).all():
-                return float("inf")
+                break
             c = np.linalg.lstsq(matrix, rows * g, rcond=None)[0]
-            bottom = 1 + table[:, 1 : q + 1] @ c[p + 1 :]
-            error = weight * np.abs(g - table[:, : p + 1] @ c[: p + 1] / bottom)
-            if (bottom > 0).all() and error.max() < best:
-                best = float(error.max())
-            scale = 1 / np.maximum(np.abs(bottom), 1e-3 * np.abs(bottom).max())
-            lawson = lawson * (error / max(error.max(), 1e-300) + 1e-3)
+            top, bottom = c[: p + 1], np.concatenate([[1.0], c[p + 1 :]])
+            below = table[:, : q + 1] @ bottom
+            error = weight * np.abs(g - table[:, : p + 1] @ top / below)
+            largest = float(error.max())
+            if (below > 0).all() and largest < best.error:
+                best = Estimate(largest, top, bottom, (low, high))
+            if not np.isfinite(largest) or largest == 0:
+                break
+            scale = 1 / np.maximum(np.abs(below), 1e-3 * np.abs(below).max())
+            lawson = lawson * (error / largest + 1e-3)
             lawson /= lawson.mean()
     return best

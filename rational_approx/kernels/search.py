@@ -5,7 +5,6 @@ programming over estimates). Then every piece is fitted at its own inputs, in un
 type at up to some hundred of them, rounded to float32, and run at all of them. The type is raised until that holds.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -16,12 +15,10 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.floats import FORMATS
-from rational_approx.fitting.front import fit
-from rational_approx.fitting.result import DidNotConverge
 from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.forms import Exponential, Form, degree_for, form_piece, rates, terms
-from rational_approx.kernels.kernel import BRANCH, COSTS, Kernel, Piece, operations
+from rational_approx.kernels.kernel import BRANCH, COSTS, Kernel, Piece
 from rational_approx.kernels.numbers import last_places, rounded
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
@@ -37,6 +34,8 @@ TYPES = sorted(
 MARGIN = 0.85
 """The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
 TRIES = 6
+STEPS, CAREFUL = 4, 25
+"""Steps of an estimate, and of a fit."""
 ROUND = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
 
 
@@ -237,7 +236,7 @@ def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float
         for index in range(first, len(TYPES)):
             if v.size < 2 or sum(TYPES[index]) + 2 > v.size or _counted(form, index) > most:
                 break
-            if estimate(v, g, weight, *TYPES[index]) <= 1.2 * room:
+            if estimate(v, g, weight, *TYPES[index], STEPS).error <= 1.1 * room:
                 out[form] = index
                 break
     return out
@@ -300,42 +299,20 @@ def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) ->
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
         for p, q in TYPES:
-            if p + q + 2 > v.size or estimate(v, g, weight, p, q) > 1.5 * room:
-                continue
             watch.check()
-            piece = _fitted(stretch, form, (v, g, weight), (p, q), room)
-            if piece is not None and _largest(piece, stretch) <= wanted:
+            if p + q + 2 > v.size or tried == TRIES:
+                break
+            found = estimate(v, g, weight, p, q, CAREFUL)
+            if found.error > room:
+                continue
+            top, bottom = map(terms, found.powers())
+            piece = form_piece(form, top, bottom, stretch.upper)
+            if _largest(piece, stretch) <= wanted:
                 return piece
             tried += 1
-            if tried == TRIES:
-                break
     raise NoKernel(
         f"no coefficients in float32 were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
         f"{stretch.upper!r}: ask for a larger error"
-    )
-
-
-def _fitted(
-    stretch: Stretch, form: Form, data: tuple[np.ndarray, ...], degree: tuple[int, int], room: float
-) -> Piece | None:
-    v, g, weight = data
-    if degree == (0, 0):
-        top: tuple[Fraction, ...] = (Fraction(float((g.min() + g.max()) / 2)),)
-        bottom: tuple[Fraction, ...] = (Fraction(1),)
-    else:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                best = fit((v, g), degree, weight=weight / weight.max())
-        except (DidNotConverge, ValueError, ArithmeticError):
-            return None
-        if float(best.error) * weight.max() > room:
-            return None
-        powers = best.rational.monomial()
-        top, bottom = powers.numerator, powers.denominator
-    scale = bottom[0] if bottom[0] else max(bottom, key=abs)
-    return form_piece(
-        form, terms(tuple(c / scale for c in top)), terms(tuple(c / scale for c in bottom)), stretch.upper
     )
 
 
