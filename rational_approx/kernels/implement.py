@@ -19,7 +19,6 @@ __all__ = ["Implementation", "NoKernel", "implement"]
 
 FINER = (1.0, 0.25, 0.0625)
 """Shares of the room for approximation that are tried until the code turns nowhere where the target does not."""
-PLAIN = 20
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Implementation(Value):
         The operations.
     facts:
         Statements over all inputs.
-    wanted:
-        The error that was asked for, in units in the last place.
+    wanted, segments:
+        What was asked for: the error in units in the last place, and the number of pieces.
     """
 
     expression: str
@@ -45,6 +44,7 @@ class Implementation(Value):
     kernel: Kernel
     facts: Facts
     wanted: Fraction
+    segments: int
 
     @property
     def operations(self) -> int:
@@ -140,7 +140,7 @@ def _best(expression: Expression, name: str, known: Truth, wanted: Fraction, seg
             trouble = problem
             break
         kernel = Kernel(known.format, pieces)
-        found = Implementation(expression.text, name, kernel, facts(kernel, known), wanted)
+        found = Implementation(expression.text, name, kernel, facts(kernel, known), wanted, segments)
         if found.facts.ulp <= wanted and (best is None or found.facts.turns < best.facts.turns):
             best = found
         if best is not None and not best.facts.turns:
