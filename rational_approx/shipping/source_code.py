@@ -10,11 +10,13 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import finite
 from rational_approx.arithmetic.floats import round_to
+from rational_approx.kernels.implement import Implementation
 from rational_approx.programs.program import Constant, Input, Operand, Program, program
 from rational_approx.programs.rounding_errors import EvaluationError, evaluation_error
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.shipping.documents import document
+from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES, kernel_code
 
 __all__ = ["LANGUAGES", "export"]
 
@@ -27,7 +29,7 @@ _TAKEN = (
 
 
 def export(
-    rational: Rational | Saturated[Rational],
+    rational: Rational | Saturated[Rational] | Implementation,
     language: str,
     *,
     certificate: Any = None,
@@ -48,9 +50,12 @@ def export(
     ----------
     rational:
         A rational, or one that is saturated: by constants that is ``clamp=True``, and beyond an end with a slope the
-        line is added to the value at the last number in the domain, so that nothing jumps.
+        line is added to the value at the last number in the domain, so that nothing jumps. Or an implementation, whose
+        code stands for every number of its format; then only the language and the name are asked for.
     language:
-        ``"c"``, ``"numpy"``, ``"pytorch"``, ``"jax"`` or ``"triton"`` (a function for use in kernels).
+        ``"c"``, ``"numpy"``, ``"pytorch"``, ``"jax"`` or ``"triton"`` (a function for use in kernels); of an
+        implementation ``"c"`` (a header for C and C++), ``"cuda"``, ``"rust"``, ``"numpy"``, ``"pytorch"`` or
+        ``"triton"``.
     certificate:
         The certificate of this very rational.
     scheme, dtype:
@@ -86,15 +91,20 @@ def export(
         return v5
     <BLANKLINE>
     """
+    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
+        raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
+    languages = KERNEL_LANGUAGES if isinstance(rational, Implementation) else _LANGUAGES
+    if language not in languages:
+        raise ValueError(f"language must be one of {', '.join(languages)}, not {language!r}")
+    if isinstance(rational, Implementation):
+        if certificate is not None or scheme is not None or dtype != "float32" or fma or clamp:
+            raise ValueError("an implementation has its operations, and its own proof: give a language and a name alone")
+        return kernel_code(rational, language, name)
     slopes: tuple[Fraction, ...] = (Fraction(0), Fraction(0))
     if isinstance(rational, Saturated):
         rational, slopes, clamp = rational.rational, rational.slopes, True
-    if language not in LANGUAGES:
-        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, not {language!r}")
     if fma and not _LANGUAGES[language].fma:
         raise ValueError(f"{language} has no fused multiply-add: take fma=False, or the language 'c' or 'triton'")
-    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
-        raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
     if certificate is not None and certificate.rational != rational:
         raise ValueError("the certificate is of another rational: certify the one that is exported (round first)")
     if certificate is not None and certificate.domain != rational.domain:
