@@ -100,6 +100,17 @@ def pieces_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
             watch.report(f"piece {number + 1} of {len(plan)} is fitted", (0, 0))
             out.append(_settled(stretch, forms, room, wanted))
     out += [] if right is None else [right[0]]
+    return _closed(out, known)
+
+
+def _closed(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
+    """The pieces, and infinite inputs: a piece that scales by powers of two would make an integer of one."""
+    out = list(pieces)
+    for place, x, end in ((0, known.x[:1], -inf), (-1, known.x[-1:], inf)):
+        if any(op == "scale" for op, _ in out[place].steps):
+            value = float(out[place](x)[0])
+            beyond = Piece(end, (), Constant(Fraction(value)), f"{value:g}, that of the outermost number")
+            out.insert(0 if place == 0 else len(out), beyond)
     out[-1] = replace(out[-1], upper=inf)
     return tuple(out)
 

@@ -105,7 +105,8 @@ class Writer:
 def program(rational: Rational, scheme: str | None = None, fma: bool = False) -> Program:
     """The operations of Horner's or Estrin's scheme (powers of x), or of Clenshaw's (Chebyshev polynomials).
 
-    Without a scheme it is Horner's or Clenshaw's. There is no division by a denominator 1. A polynomial without odd or even powers is evaluated in ``x * x``.
+    Without a scheme it is Horner's or Clenshaw's. There is no division by a denominator 1. A
+    polynomial without odd or even powers is evaluated in ``x * x``.
 
     Raises
     ------

@@ -254,8 +254,7 @@ def document(value: Any) -> dict[str, Any]:
             content = {"schema": CERTIFICATE if kind == "certificate" else SCHEMA.format(kind), **write(value)}
             return content | {"hash": canonical_hash(content)}
     raise TypeError(
-        "a Rational, a Saturated, a Fit, a Certificate or an Implementation can be saved, not "
-        f"{type(value).__name__}"
+        f"a Rational, a Saturated, a Fit, a Certificate or an Implementation can be saved, not {type(value).__name__}"
     )
 
 

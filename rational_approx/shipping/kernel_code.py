@@ -29,21 +29,22 @@ def kernel_code(value: Implementation, language: str, name: str) -> str:
 
 
 def _notes(value: Implementation, language: str, name: str) -> list[str]:
-    found, target = value.facts, value.expression if value.name == value.expression else f"{value.name}: {value.expression}"
+    found = value.facts
+    target = value.expression if value.name == value.expression else f"{value.name}: {value.expression}"
     command = ["rational-approx", "implement", value.name, "--format", value.kernel.format, "--ulp", str(value.wanted)]
     command += ["--segments", str(value.segments)] if value.segments != 4 else []
     command += ["--language", language, "--name", name]
     half = "bfloat16" if value.kernel.format == "bfloat16" else "float16"
     return [
         f"f(x) = {target}",
-        f"for every number of {half}: operations in float32, each rounded to nearest, the result rounded to {half} once",
+        f"for every number of {half}: operations in float32, each rounded to nearest; the result is rounded once",
         f"proved by trying all {found.inputs} finite inputs: abs(y - f(x)) <= {_upwards(found.ulp)} ulp",
         f"the nearest number at {found.correct} inputs, one of the two next to f(x) at {found.faithful}; against the "
         f"direction of f at {found.turns}",
-        f"outputs from {found.lowest!r} to {found.highest!r}; at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}; NaN "
-        "gives NaN",
+        f"outputs from {found.lowest!r} to {found.highest!r}; NaN gives NaN",
+        f"at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}",
         "subnormal numbers are kept: on a machine that flushes them to zero, small outputs differ",
-        f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division counts 4, a scaling 2, a piece 1)",
+        f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division is 4, a scaling 2, a piece 1)",
         f"certificate: {document(value)['hash']}",
         f"made by: {shlex.join(command)}",
     ]
@@ -65,8 +66,6 @@ def _float(constant: Fraction) -> float:
 
 def _hexadecimal(value: float, suffix: str) -> str:
     # Six digits hold the 23 bits behind the point: those that Python writes beyond are zero.
-    if isinf(value):
-        return f"{'-' if value < 0 else ''}INFINITY"
     head, exponent = value.hex().split("p")
     if "." in head:
         head = head.rstrip("0").rstrip(".")
@@ -88,7 +87,6 @@ def _body(piece: Piece, forms: dict[str, str], constant: Callable[[float], str])
 # -- C and CUDA ------------------------------------------------------------------------------------------------------
 
 _C_START = """#include <float.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -210,9 +208,10 @@ def _c(value: Implementation, notes: list[str], name: str, cuda: bool = False) -
     comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
     guard = f"{name.upper()}_IMPLEMENTED"
     if cuda:
-        start = "#include <stdint.h>\n#include <math.h>\n\n/* Compile without -ftz=true and --use_fast_math. */\n"
+        start = "#include <stdint.h>\n\n/* Compile without -ftz=true and --use_fast_math. */\n"
         return f"{comment}\n#ifndef {guard}\n#define {guard}\n{start}{helpers}{function}\n#endif\n"
-    return f"{comment}\n#ifndef {guard}\n#define {guard}\n{_C_START}{helpers}{function}{_C_END.format(name=name)}\n#endif\n"
+    end = _C_END.format(name=name)
+    return f"{comment}\n#ifndef {guard}\n#define {guard}\n{_C_START}{helpers}{function}{end}\n#endif\n"
 
 
 def _cuda(value: Implementation, notes: list[str], name: str) -> str:
@@ -291,13 +290,16 @@ def _rust(value: Implementation, notes: list[str], name: str) -> str:
     lines = []
     for _, piece in _pieces(value):
         body, result = _body(piece, {**_C_FORMS, "scale": f"{name}_scaled({{}}, {{}})"}, constant)
-        block = "\n".join([f"        // {piece.about}", *(f"        let {a} = {b};" for a, b in body), f"        {result}"])
+        block = "\n".join(
+            [f"        // {piece.about}", *(f"        let {a} = {b};" for a, b in body), f"        {result}"]
+        )
         test = "" if isinf(piece.upper) else f"if x <= {constant(piece.upper)} "
         lines.append(f"{test}{{\n{block}\n    }}")
     whole = " else ".join(lines) if len(lines) > 1 else lines[0]
     comment = "\n".join(f"// {line}" for line in notes)
     return (
-        f"{comment}\n{helpers}\n/// For a number of {value.kernel.format}, before the result is rounded to it.\n#[inline]\n"
+        f"{comment}\n{helpers}\n"
+        f"/// For a number of {value.kernel.format}, before the result is rounded to it.\n#[inline]\n"
         f"pub fn {name}_unrounded(x: f32) -> f32 {{\n    if x.is_nan() {{\n        return x;\n    }}\n    {whole}\n}}\n\n"
         f"#[inline]\npub fn {name}(x: u16) -> u16 {{\n    {name}_rounded({name}_unrounded({name}_read(x)))\n}}\n"
     )
@@ -315,8 +317,8 @@ def _arrays(value: Implementation, notes: list[str], name: str, words: dict[str,
 
     forms = {**_C_FORMS, "div": words["div"], "scale": f"_{name}_scaled({{}}, {{}})"}
     lines = [words["start"].format(bits=name)]
-    chosen = ""
-    for k, (lower, piece) in reversed(list(enumerate(_pieces(value)))):
+    chosen = False
+    for lower, piece in reversed(_pieces(value)):
         body, result = _body(piece, forms, constant)
         if body:
             low, high = constant(lower), constant(piece.upper)
@@ -332,8 +334,7 @@ def _arrays(value: Implementation, notes: list[str], name: str, words: dict[str,
             lines.append(f"y = {words['where'].format(f'given <= {constant(piece.upper)}', piece_result, 'y')}")
         else:
             lines.append(f"y = {piece_result}")
-            chosen = "y"
-        del k
+            chosen = True
     lines.append(f"y = {words['where'].format('given == given', 'y', 'given')}")
     lines.append(f"return {words['finish_' + value.kernel.format].format(name=name)}")
     scaled = any(op == "scale" for piece in value.kernel.pieces for op, _ in piece.steps)
@@ -342,9 +343,7 @@ def _arrays(value: Implementation, notes: list[str], name: str, words: dict[str,
     indent = words.get("indent", "    ")
     block = "\n".join(f"{indent}{line}" for line in lines)
     opened = words.get("opened", "")
-    return (
-        f"{comment}\n{words['imports']}\n{helpers.format(name=name)}\n\n{words['decorator']}def {name}(x):\n{opened}{block}\n"
-    )
+    return f"{comment}\n{words['imports']}\n{helpers.format(name=name)}\n\n{words['decorator']}def {name}(x):\n{opened}{block}\n"
 
 
 _NUMPY: dict[str, str] = {

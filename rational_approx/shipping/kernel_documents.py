@@ -113,5 +113,3 @@ def _float(value: float) -> str:
 
 def _read_float(text: str) -> float:
     return -0.0 if text == "-0" else float(read_number(text, infinite=True))
-
-

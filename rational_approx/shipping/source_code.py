@@ -98,7 +98,9 @@ def export(
         raise ValueError(f"language must be one of {', '.join(languages)}, not {language!r}")
     if isinstance(rational, Implementation):
         if certificate is not None or scheme is not None or dtype != "float32" or fma or clamp:
-            raise ValueError("an implementation has its operations, and its own proof: give a language and a name alone")
+            raise ValueError(
+                "an implementation has its operations, and its own proof: give a language and a name alone"
+            )
         return kernel_code(rational, language, name)
     slopes: tuple[Fraction, ...] = (Fraction(0), Fraction(0))
     if isinstance(rational, Saturated):

@@ -222,7 +222,8 @@ class Code:
             need(max(-low, high) < top or abs(y) == inf, f"the target at {x!r} is not known well enough")
             # The unit at the end nearer to 0 is the smaller one: for confirming that, for refuting the other.
             fine, coarse = (
-                1 << max(size.bit_length() - self.digits, self.smallest + self.bits) for size in (least, max(-low, high))
+                1 << max(size.bit_length() - self.digits, self.smallest + self.bits)
+                for size in (least, max(-low, high))
             )
             at, n, d = self.scaled[y], self.ulp.numerator, self.ulp.denominator
             must(max(low - at, at - high, 0) * d <= n * coarse, f"the error at {x!r} is larger than stated")
