@@ -30,18 +30,34 @@ REDUCED = Fraction(35, 100)
 
 @dataclass(frozen=True)
 class Exponential:
-    """``exp(rate * x**power)``, with a polynomial of some degree after the reduction."""
+    """``exp(a x + b x^2 + c x^3)`` with the rates a, b and c, numbers of float32, and a polynomial of some degree after
+    the reduction."""
 
-    rate: Fraction
-    power: int
+    rates: tuple[Fraction, Fraction, Fraction]
     degree: int
+
+    def exponent(self, x: np.ndarray) -> np.ndarray:
+        """The exponents in float64."""
+        a, b, c = map(float, self.rates)
+        return np.asarray(((c * x + b) * x + a) * x)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Values in float64."""
-        return np.asarray(np.exp(np.clip(float(self.rate) * x**self.power, -700, 700)))
+        return np.asarray(np.exp(np.clip(self.exponent(x), -700, 700)))
+
+    def written(self, writer: Writer) -> Operand:
+        """The operations for the exponent."""
+        a, b, c = self.rates
+        if not c and not (a and b):
+            u = writer.do("mul", INPUT, INPUT) if b else INPUT
+            return u if (a or b) == 1 else writer.do("mul", u, Constant(a or b))
+        if not c or b:
+            return writer.do("mul", writer.horner((a, b, c) if c else (a, b), INPUT), INPUT)
+        return writer.do("mul", writer.horner((a, c), writer.do("mul", INPUT, INPUT)), INPUT)
 
     def __str__(self) -> str:
-        return f"exp({float(self.rate):g} {'x' if self.power == 1 else 'x^2'})"
+        powers = ("x", "x^2", "x^3")
+        return f"exp({' + '.join(f'{float(r):g} {name}' for r, name in zip(self.rates, powers) if r)})"
 
 
 @dataclass(frozen=True)
@@ -69,8 +85,9 @@ class Form:
         """What the form counts beside its rational: see `kernels.kernel`."""
         own = self.times + self.decays + (self.variable == "x^2")
         if self.exponential is not None:
-            scaled = self.exponential.rate != 1 or self.exponential.power == 2
-            own += 9 + 2 * self.exponential.degree + scaled + (self.exponential.power == 2)
+            writer = Writer(fma=False)
+            self.exponential.written(writer)
+            own += 9 + 2 * self.exponential.degree + len(writer.steps)
         return own
 
     def __str__(self) -> str:
@@ -114,11 +131,7 @@ def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ..
 
 
 def _written(writer: Writer, exponential: Exponential) -> Operand:
-    u: Operand = INPUT
-    if exponential.power == 2:
-        u = writer.do("mul", INPUT, INPUT)
-    if exponential.rate != 1:
-        u = writer.do("mul", u, Constant(round_to(exponential.rate, "float32")))
+    u = exponential.written(writer)
     t = writer.do("mul", u, Constant(round_to(1 / LOG2, "float32")))
     n = writer.do("sub", writer.do("add", t, Constant(MAGIC)), Constant(MAGIC))
     rest = writer.do("sub", u, writer.do("mul", n, Constant(FIRST)))
@@ -140,24 +153,34 @@ def degree_for(error: float) -> int:
     return next((d for d in range(2, 6) if exponential_coefficients(d)[1] <= error), 6)
 
 
-def rates(x: np.ndarray, value: np.ndarray) -> list[tuple[Fraction, int]]:
-    """Rates and powers of exponentials that values, which fall towards an end, may follow; both ``[points]``.
+Rates = tuple[Fraction, Fraction, Fraction]
+MODELS = ((1,), (2,), (1, 2), (1, 3))
+"""The powers of x that an exponent may have together."""
 
-    From the logarithm at three points: its slope, for ``exp(a x)``, and its second difference, for ``exp(a x^2)``; with
-    a factor x and without.
+
+def rates(x: np.ndarray, value: np.ndarray) -> list[Rates]:
+    """Rates of exponentials that values which fall towards an end may follow; both ``[points]``, the outermost first.
+
+    Their logarithms, without a factor x and with it, are fitted by a constant and the powers of a model; those models
+    count that leave little, and nothing that a simpler one does not.
     """
-    out: list[tuple[Fraction, int]] = []
+    out: list[Rates] = []
     for factor in (np.ones_like(x), x):
         with np.errstate(all="ignore"):
             logs = np.log(np.abs(value / factor))
-        if not np.isfinite(logs).all():
+        if not np.isfinite(logs).all() or np.ptp(logs) < 0.5:
             continue
-        for power in (1, 2):
-            v = x**power
-            slopes = np.diff(logs) / np.diff(v)
-            if abs(slopes[0] - slopes[1]) <= 0.1 * abs(slopes).max():
-                out.append((_plain(float(slopes[0])), power))
-    return list(dict.fromkeys(entry for entry in out if entry[0]))
+        for model in MODELS:
+            table = np.stack([np.ones_like(x), *(x**power for power in model)], 1)
+            c = np.linalg.lstsq(table / np.abs(table).max(0), logs, rcond=None)[0] / np.abs(table).max(0)
+            left = float(np.abs(logs - table @ c).max())
+            if left <= 0.02 * np.ptp(logs) or (len(model) == 1 and left <= 0.1 * np.ptp(logs)):
+                found = dict(zip(model, map(float, c[1:])))
+                near = _plain if len(model) == 1 else lambda slope: round_to(Fraction(slope), "float32")
+                out.append((near(found.get(1, 0.0)), near(found.get(2, 0.0)), near(found.get(3, 0.0))))
+            if left <= 1e-3 * np.ptp(logs):
+                break
+    return list(dict.fromkeys(entry for entry in out if any(entry)))
 
 
 def _plain(slope: float) -> Fraction:

@@ -76,6 +76,8 @@ class Stretch:
             v, g, weight = form.variable_at(x), value / factor, np.abs(factor) / last_places(value, self.known.format)
         good = np.isfinite(g) & np.isfinite(weight) & (np.abs(value) > 2.0**-180) & (weight > 0)
         v, g, weight = v[good], g[good], weight[good]
+        if not v.size:  # the target is zero at all of them
+            return np.zeros(1), np.zeros(1), np.ones(1)
         _, first = np.unique(v, return_index=True)
         return v[first], g[first], weight[first]
 
@@ -193,10 +195,8 @@ def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, 
             if clear.size < 12:
                 continue
             outer = clear[0] if side < 0 else clear[-1]
-            ends = x[outer] * np.array([1.0, 0.8, 0.65])
-            at = np.searchsorted(x, ends).clip(0, x.size - 1)
-            signed = known.value - line
-            found += [Exponential(rate, power, degree) for rate, power in rates(x[at], signed[at])]
+            at = np.searchsorted(x, x[outer] * np.linspace(1, 0.6, 6)).clip(0, x.size - 1)
+            found += [Exponential(each, degree) for each in rates(x[at], known.value[at] - line[at])]
     return tuple(dict.fromkeys(found))
 
 
@@ -216,11 +216,11 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
     if not holds_zero:
         yield Form(1, "x")
     for e in exponentials:
-        if np.abs(float(e.rate) * np.abs(x[[0, -1]]).max() ** e.power) > 5000:
+        if not np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
             continue
         for times in (lowest,) if vanishes else (0, 1):
             for decays in (False, True):
-                if e.power == 1:
+                if e.rates[1:] == (0, 0):
                     yield Form(times, "e", e, decays)
                 if decays:
                     yield Form(times, "x", e, decays)
@@ -245,7 +245,7 @@ def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float
             continue
         v, g, weight = stretch.data(form, QUICK)
         for index in range(first, len(TYPES)):
-            if v.size < 2 or sum(TYPES[index]) + 2 > v.size or _counted(form, index) > most:
+            if sum(TYPES[index]) + 1 > v.size or _counted(form, index) > most:
                 break
             if estimate(v, g, weight, *TYPES[index], STEPS).error <= 1.1 * room:
                 out[form] = index
@@ -267,10 +267,11 @@ def _planned(
 ) -> Planned:
     """The cheapest sequence of stretches by estimates, each with its forms, cheapest first."""
     x = known.x
-    must = [int(np.searchsorted(x, cut, "right")) for cut in cuts if x[start] <= cut < x[stop - 1]]
+    # A breakpoint that is an input may belong to either side, or stand alone.
+    must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
     may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *ROUND) for sign in (-1, 1)]
-    places = sorted({start, stop, *must, *(place for place in may if start < place < stop)})
-    spans = [(a, b) for a, b in combinations(places, 2) if not any(a < cut < b for cut in must)]
+    places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
+    spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
     step = {place: number for number, place in enumerate(places)}
     ranked: dict[tuple[int, int], Ranked] = {}
     most = inf
@@ -311,7 +312,7 @@ def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) ->
         tried = 0
         for p, q in TYPES:
             watch.check()
-            if p + q + 2 > v.size or tried == TRIES:
+            if p + q + 1 > v.size or tried == TRIES:
                 break
             found = estimate(v, g, weight, p, q, CAREFUL)
             if found.error > room:

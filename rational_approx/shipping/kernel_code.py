@@ -181,6 +181,8 @@ def _c(value: Implementation, notes: list[str], name: str, cuda: bool = False) -
     forms, static = (_CUDA_FORMS, "__device__ __forceinline__") if cuda else (_C_FORMS, "static inline")
 
     def constant(number: float) -> str:
+        if isinf(number):
+            return f"{name}_of_bits(0x{0xFF800000 if number < 0 else 0x7F800000:X})"
         return _hexadecimal(number, "f")
 
     names = {"name": name, "static": static}
@@ -290,9 +292,8 @@ def _rust(value: Implementation, notes: list[str], name: str) -> str:
     lines = []
     for _, piece in _pieces(value):
         body, result = _body(piece, {**_C_FORMS, "scale": f"{name}_scaled({{}}, {{}})"}, constant)
-        block = "\n".join(
-            [f"        // {piece.about}", *(f"        let {a} = {b};" for a, b in body), f"        {result}"]
-        )
+        rows = [f"// {piece.about}", *(f"let {a} = {b};" for a, b in body), result]
+        block = "\n".join(f"        {row}" for row in rows)
         test = "" if isinf(piece.upper) else f"if x <= {constant(piece.upper)} "
         lines.append(f"{test}{{\n{block}\n    }}")
     whole = " else ".join(lines) if len(lines) > 1 else lines[0]
@@ -300,7 +301,8 @@ def _rust(value: Implementation, notes: list[str], name: str) -> str:
     return (
         f"{comment}\n{helpers}\n"
         f"/// For a number of {value.kernel.format}, before the result is rounded to it.\n#[inline]\n"
-        f"pub fn {name}_unrounded(x: f32) -> f32 {{\n    if x.is_nan() {{\n        return x;\n    }}\n    {whole}\n}}\n\n"
+        f"pub fn {name}_unrounded(x: f32) -> f32 {{\n"
+        f"    if x.is_nan() {{\n        return x;\n    }}\n    {whole}\n}}\n\n"
         f"#[inline]\npub fn {name}(x: u16) -> u16 {{\n    {name}_rounded({name}_unrounded({name}_read(x)))\n}}\n"
     )
 
@@ -316,7 +318,7 @@ def _arrays(value: Implementation, notes: list[str], name: str, words: dict[str,
         return words["constant"].format(text)
 
     forms = {**_C_FORMS, "div": words["div"], "scale": f"_{name}_scaled({{}}, {{}})"}
-    lines = [words["start"].format(bits=name)]
+    lines = [words["start"]]
     chosen = False
     for lower, piece in reversed(_pieces(value)):
         body, result = _body(piece, forms, constant)
@@ -343,7 +345,8 @@ def _arrays(value: Implementation, notes: list[str], name: str, words: dict[str,
     indent = words.get("indent", "    ")
     block = "\n".join(f"{indent}{line}" for line in lines)
     opened = words.get("opened", "")
-    return f"{comment}\n{words['imports']}\n{helpers.format(name=name)}\n\n{words['decorator']}def {name}(x):\n{opened}{block}\n"
+    head = f"{comment}\n{words['imports']}\n{helpers.format(name=name)}\n\n{words['decorator']}"
+    return f"{head}def {name}(x):\n{opened}{block}\n"
 
 
 _NUMPY: dict[str, str] = {

@@ -21,7 +21,9 @@ MAX_BYTES = 64 * 2**20
 
 
 def save(value: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a rational (saturated or not), a fit, a certificate or an implementation to a JSON file, in one step; returns the path.
+    """Write a rational (saturated or not), a fit, a certificate or an implementation to a JSON file, in one step.
+
+    Returns the path.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> Rational | Saturated[Rational] | Fit |
 
 
 def verify(certificate: Certificate | Implementation | str | os.PathLike[str], *, seconds: float = 8.0) -> Verification:
-    """Check a certificate, an implementation, or the file of one, by the independent verifier of :mod:`rational_approx.verifier`.
+    """Check a certificate, an implementation, or a file of one by :mod:`rational_approx.verifier`, which is independent.
 
     The outcome is ``verified``, ``refuted`` or ``not decided``: the last also for what takes more than ``seconds``.
     Printed, it says what was checked, statement by statement.

@@ -1,4 +1,4 @@
-"""The verifier: code for all numbers of a 16-bit format, run again at every one of them beside enclosures of the target.
+"""The verifier: code for all numbers of a 16-bit format, run again at each of them beside enclosures of the target.
 
 Standard library only. An operation in float32 is one of doubles, rounded once more: for sums, products and quotients of
 float32 numbers that gives the same (Figueroa, When is double rounding innocuous?, 1995).
@@ -9,6 +9,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from math import inf, isfinite, isnan
 from typing import Any
 
@@ -70,7 +71,7 @@ class Code:
         self.pieces = [self.piece(entry) for entry in content["pieces"]]
         uppers = [upper for upper, _, _ in self.pieces]
         must(uppers and uppers[-1] == inf, "the last piece does not reach infinity")
-        must(all(a < b for a, b in zip(uppers, uppers[1:])), "the pieces are not in order")
+        must(all(a < b for a, b in pairwise(uppers)), "the pieces are not in order")
         facts = content["facts"]
         for name in ("inputs", "correct", "faithful", "turns"):
             must(type(facts[name]) is int, f"{name} is no integer")
@@ -190,8 +191,8 @@ class Code:
         steps = sum(len(steps) for _, steps, _ in self.pieces)
         return [
             f"target    f(x) = {text(self.tree)}",
-            f"code      {len(self.pieces)} pieces, {steps} operations in float32, each rounded to nearest; the result y "
-            f"is rounded to {self.format}",
+            f"code      {len(self.pieces)} pieces, {steps} operations in float32, each rounded to nearest",
+            f"          the result y is rounded to {self.format}",
             f"inputs    all {len(self.numbers)} finite numbers of {self.format}",
         ]
 
