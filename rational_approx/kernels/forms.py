@@ -125,7 +125,7 @@ def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ..
         value = writer.do("div", value, writer.horner(bottom, variable))
     if form.decays and e is not None:
         value = _product(writer, value, e)
-    if form.times:
+    for _ in range(form.times):
         value = _product(writer, value, INPUT)
     return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
 

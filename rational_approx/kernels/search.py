@@ -28,12 +28,14 @@ __all__ = ["NoKernel", "pieces_for"]
 POINTS, QUICK = 300, 90
 """At so many inputs of a piece it is fitted, and its error estimated."""
 TYPES = sorted(
-    ((p, q) for p in range(9) for q in range(7) if p >= q - 1 and p + q <= 12),
+    ((p, q) for p in range(9) for q in range(7) if p >= q - 1 and p + q <= 9),
     key=lambda t: (2 * (t[0] + t[1]) + COSTS["div"] * (t[1] > 0), t[1]),
 )
 MARGIN = 0.85
 """The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
 TRIES = 6
+MOST = 5
+"""So many exponentials are looked at."""
 STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
 ROUND = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
@@ -147,10 +149,9 @@ def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
     if abs(limit) >= top:
         big = top if top < largest else largest
         yield line_piece(0.0, big if limit > 0 else -big, "larger than every number of the format")
+        return
     constant = float(np.float32(np.clip(limit, -largest, largest)))
     yield line_piece(0.0, constant, f"the limit {constant:g}")
-    if not np.isfinite(limit):
-        return
     slope = float(np.float32(limit / float(x[0])))
     if slope:
         yield line_piece(slope, 0.0, f"{slope:g} x")
@@ -197,7 +198,7 @@ def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, 
             outer = clear[0] if side < 0 else clear[-1]
             at = np.searchsorted(x, x[outer] * np.linspace(1, 0.6, 6)).clip(0, x.size - 1)
             found += [Exponential(each, degree) for each in rates(x[at], known.value[at] - line[at])]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))[:MOST]
 
 
 def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential, ...]) -> Iterator[Form]:
@@ -207,11 +208,11 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
     mirrored = known.value[::-1]
     odd = bool(np.array_equal(mirrored, -known.value))
     even = bool(np.array_equal(mirrored, known.value))
-    lowest = 1 if vanishes else 0
-    if odd:
-        yield Form(1, "x^2")
-    if even:
-        yield Form(0, "x^2")
+    lowest = _multiplicity(x, value) if vanishes else 0
+    if (odd and lowest % 2) or (odd and not holds_zero):
+        yield Form(lowest or 1, "x^2")
+    if even and lowest % 2 == 0:
+        yield Form(lowest, "x^2")
     yield Form(lowest, "x")
     if not holds_zero:
         yield Form(1, "x")
@@ -227,7 +228,11 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
 
 
 Ranked = dict[Form, int]
-"""Of each form that is estimated to suffice the first of ``TYPES`` that does."""
+"""Of each form the first of ``TYPES`` that is estimated to suffice, or ``FAILS``."""
+FAILS = len(TYPES)
+HOPELESS = 30
+"""An estimate that is so many times too large after two steps is given up."""
+CHEAP = 32
 
 
 def _counted(form: Form, index: int) -> int:
@@ -235,22 +240,34 @@ def _counted(form: Form, index: int) -> int:
     return form.operations + 2 * (p + q) + COSTS["div"] * (q > 0) + BRANCH
 
 
+def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
+    """Of a zero at 0: by how many powers of two the values fall where x falls by one."""
+    at = np.argmin(np.abs(np.abs(x) - 2.0**-10)), np.argmin(np.abs(np.abs(x) - 2.0**-9))
+    with np.errstate(all="ignore"):
+        fall = float(np.log2(np.abs(value[at[1]] / value[at[0]])))
+    return max(1, min(3, round(fall))) if np.isfinite(fall) else 1
+
+
 def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float) -> Ranked:
-    """The forms that are estimated to suffice and count at most ``most``; ``least`` holds types that they need on parts
-    of the stretch."""
+    """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has those of its parts."""
     out: Ranked = {}
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
+        out[form] = FAILS
         first = least.get(form, 0)
-        if _counted(form, first) > most:
+        if first == FAILS or _counted(form, first) > most:
             continue
         v, g, weight = stretch.data(form, QUICK)
-        for index in range(first, len(TYPES)):
+        for index in range(first, FAILS):
             if sum(TYPES[index]) + 1 > v.size or _counted(form, index) > most:
                 break
-            if estimate(v, g, weight, *TYPES[index], STEPS).error <= 1.1 * room:
+            if estimate(v, g, weight, *TYPES[index], STEPS, HOPELESS * room).error <= 1.1 * room:
                 out[form] = index
                 break
     return out
+
+
+def _cheapest(found: Ranked) -> float:
+    return min((cost for cost, _ in _sums(found)), default=inf)
 
 
 Planned = list[tuple[Stretch, list[Form]]]
@@ -275,16 +292,15 @@ def _planned(
     step = {place: number for number, place in enumerate(places)}
     ranked: dict[tuple[int, int], Ranked] = {}
     most = inf
-    if (start, stop) in spans:  # nothing dearer than one piece for all is looked at
-        ranked[start, stop] = _ranked(Stretch(known, start, stop), exponentials, room, {}, inf)
-        most = min((_counted(*entry) for entry in ranked[start, stop].items()), default=inf)
+    if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
+        most = _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP))
+    # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
     for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
-        inner = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
-        least = {form: max(part.get(form, 0) for part in inner) for form in {*inner[0], *inner[1]}}
-        if (a, b) != (start, stop):
-            ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
-    costs = {span: min(_counted(*entry) for entry in found.items()) for span, found in ranked.items() if found}
+        parts = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
+        least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
+        ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
+    costs = {span: cost for span, found in ranked.items() if (cost := _cheapest(found)) < inf}
     best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(start, 0): (0.0, [])}
     for count in range(segments):
         for (a, b), own in costs.items():
@@ -294,12 +310,19 @@ def _planned(
                     best[b, count + 1] = cost, [*best[a, count][1], (a, b)]
     ends = [entry for (place, _), entry in best.items() if place == stop]
     if not ends:
-        raise NoKernel(f"{segments} pieces between the tails did not suffice: allow more with segments=")
+        raise NoKernel(
+            f"{segments} pieces between the tails do not follow the target over all exponents of {known.format}, with "
+            "a rational of x, of x^2 or of an exponential each: allow more with segments=, or a larger error"
+        )
     _, stretches = min(ends, key=lambda entry: entry[0])
     return [
-        (Stretch(known, *span), sorted(ranked[span], key=lambda form: _counted(form, ranked[span][form])))
+        (Stretch(known, *span), [form for _, form in sorted(_sums(ranked[span]), key=lambda entry: entry[0])])
         for span in stretches
     ]
+
+
+def _sums(found: Ranked) -> list[tuple[float, Form]]:
+    return [(_counted(form, index), form) for form, index in found.items() if index < FAILS]
 
 
 # -- coefficients ----------------------------------------------------------------------------------------------------
@@ -314,7 +337,7 @@ def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) ->
             watch.check()
             if p + q + 1 > v.size or tried == TRIES:
                 break
-            found = estimate(v, g, weight, p, q, CAREFUL)
+            found = estimate(v, g, weight, p, q, CAREFUL, HOPELESS * room)
             if found.error > room:
                 continue
             top, bottom = map(terms, found.powers())

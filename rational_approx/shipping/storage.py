@@ -72,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> Rational | Saturated[Rational] | Fit |
 
 
 def verify(certificate: Certificate | Implementation | str | os.PathLike[str], *, seconds: float = 8.0) -> Verification:
-    """Check a certificate, an implementation, or a file of one by :mod:`rational_approx.verifier`, which is independent.
+    """Check a certificate, an implementation, or a file of one by :mod:`rational_approx.verifier`, on its own.
 
     The outcome is ``verified``, ``refuted`` or ``not decided``: the last also for what takes more than ``seconds``.
     Printed, it says what was checked, statement by statement.
