@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 
 __all__ = ["Estimate", "estimate"]
@@ -36,7 +37,7 @@ class Estimate(NamedTuple):
         low, high = self.interval
         if low == high:
             return top[:1], (Fraction(1),)
-        same = Rational(top, bottom, (Fraction(low), Fraction(high))).monomial()
+        same = Rational(top, bottom, Domain.of((Fraction(low), Fraction(high)))).monomial()
         scale = same.denominator[0] or max(same.denominator, key=abs)
         return tuple(c / scale for c in same.numerator), tuple(c / scale for c in same.denominator)
 

@@ -107,7 +107,7 @@ def implement(
     NoKernel
         where nothing within that error was found; the message says what to try.
 
-    >>> found = implement("sigmoid", format="bfloat16")
+    >>> found = implement("tanh", format="bfloat16")
     >>> found.facts.ulp <= 1, found.facts.inputs, found.facts.turns
     (True, 65280, 0)
     """
@@ -166,10 +166,10 @@ def _target(target: object) -> tuple[Expression, str]:
 
 
 def _ulps(error: object) -> Fraction:
-    words = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(?:ulps?)?\s*", str(error))
+    words = re.fullmatch(r"\s*([0-9./eE+-]+)\s*(?:ulps?)?\s*", str(error))
     try:
         value = Fraction(words[1]) if words else Fraction(0)
-    except ValueError:
+    except (ValueError, ZeroDivisionError):
         value = Fraction(0)
     if not Fraction(1, 2) < value <= 1000:
         raise ValueError(f"error= is a number of ulp above 0.5, such as '1 ulp' or 0.52, not {error!r}")

@@ -249,7 +249,7 @@ def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
 
 
 def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float) -> Ranked:
-    """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has those of its parts."""
+    """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts."""
     out: Ranked = {}
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
         out[form] = FAILS

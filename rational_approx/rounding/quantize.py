@@ -362,7 +362,8 @@ def _room(rational: Rational, asked: _Asked) -> Fraction:
         return Fraction(1)
     # Both ends are equally far from 1, where the largest number that occurs in a sum counts.
     powers = max(rational.type) if rational.basis == "monomial" else 0
-    widest = max([Fraction(1), *(abs(end) for end in (rational.domain.lower, rational.domain.upper) if abs(end) < inf)])
+    ends = [abs(end) for end in (rational.domain.lower, rational.domain.upper) if isinstance(end, Fraction)]
+    widest = max([Fraction(1), *ends])
     spread = (_log2(least) + _log2(most) + powers * _log2(widest)) // 2
     return Fraction(2) ** max(0, -spread)
 

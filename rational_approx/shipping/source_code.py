@@ -104,7 +104,8 @@ def export(
         return kernel_code(rational, language, name)
     slopes: tuple[Fraction, ...] = (Fraction(0), Fraction(0))
     if isinstance(rational, Saturated):
-        rational, slopes, clamp = rational.rational, rational.slopes, True
+        slopes, clamp = rational.slopes, True
+        rational = rational.rational
     if fma and not _LANGUAGES[language].fma:
         raise ValueError(f"{language} has no fused multiply-add: take fma=False, or the language 'c' or 'triton'")
     if certificate is not None and certificate.rational != rational:

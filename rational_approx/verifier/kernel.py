@@ -234,7 +234,7 @@ class Code:
         """How many outputs are the nearest number, or one of the two next."""
         self.prepare()
         top = 1 << self.top + self.bits
-        correct = faithful = 0
+        correct = faithful = unsure = 0
         for y, (low, high) in zip(self.outputs, self.values):
             at = self.scaled[y]
             if max(low, -high) >= top:
@@ -242,9 +242,12 @@ class Code:
                 continue
             below, above = self.next_to(y, at)
             faithful += below < low and high < above
-            correct += below + at < 2 * low and 2 * high < at + above
+            surely = below + at < 2 * low and 2 * high < at + above
+            correct += surely
+            unsure += not surely and below + at <= 2 * high and 2 * low <= at + above
         facts = self.content["facts"]
         must(facts["correct"] <= len(self.numbers) and facts["faithful"] <= len(self.numbers), "too many inputs")
+        must(facts["correct"] <= correct + unsure, f"only {correct} outputs are the nearest number")
         need(facts["correct"] <= correct, f"only {correct} outputs are seen to be the nearest number")
         need(facts["faithful"] <= faithful, f"only {faithful} outputs are seen to be one of the two next")
 
