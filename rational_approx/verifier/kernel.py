@@ -15,7 +15,7 @@ from typing import Any
 
 from . import rays
 from .jets import Arithmetic, Jet
-from .reading import Failure, in_time, must, need, number, read, shown, text
+from .reading import SWITCHED, Failure, chosen, in_time, must, need, number, read, shown, switch, text
 from .steps import FORMATS, is_format_number
 
 __all__ = ["KEYS", "SCHEMA", "Code"]
@@ -36,7 +36,9 @@ class Pointwise(Arithmetic):
     """Values at single points, where functions with an exponential in them do not overflow."""
 
     def evaluate(self, node: tuple, u: Jet) -> Jet:
-        if node[0] not in ("sigmoid", "tanh", "softplus") or len(u) > 1:
+        if node[0] in SWITCHED and self.evaluate(switch(node), u)[0] == (0, 0):
+            return self.evaluate(chosen(node, 0), u)  # here the value at a single point counts
+        if node[0] not in ("sigmoid", "tanh", "softplus"):
             return super().evaluate(node, u)
         (low, high) = self.evaluate(node[1], u)[0]
         doubled = 2 if node[0] == "tanh" else 1
