@@ -30,7 +30,7 @@ def finite_numbers(format: str) -> np.ndarray:
 def rounded(values: np.ndarray, format: str) -> np.ndarray:
     """The nearest numbers of a format, ties to even, as float32; too large ones are infinite.
 
-    >>> rounded(np.array([1.00390625, 1e39], dtype=np.float32), "bfloat16").tolist()
+    >>> rounded(np.array([1.00390625, 3.4e38], dtype=np.float32), "bfloat16").tolist()
     [1.0, inf]
     """
     values = np.asarray(values, dtype=np.float32)

@@ -52,7 +52,8 @@ def truth(target: Expression, format: str) -> Truth:
             with working_bits(bits):
                 found = [_at(target.tree, float(point)) for point in x[places]]
             value[places], known[places] = [v for v, _ in found], [sure for _, sure in found]
-        if known.all():
+        # Where a value does not exist no precision finds one.
+        if known.all() or (bits > BITS[0] and np.isnan(value).any()):
             break
     value[~known] = np.nan
     lost = np.isnan(value)
@@ -70,7 +71,7 @@ def _at(tree: Node, x: float) -> tuple[float, bool]:
     if not ball.is_finite():
         return float("nan"), False
     if ball.rel_accuracy_bits() < 60 and not abs(ball) < TINY / 2:
-        return float("nan"), False
+        return 0.0, False
     if abs(ball) > HUGE:
         return (inf if ball > 0 else -inf), True
     return float(ball.mid()), True

@@ -254,16 +254,16 @@ def test_jumps_flat_pieces_and_zeros_of_higher_order():
 
 
 def test_the_command_writes_code_and_certificate(tmp_path):
-    words = ("implement", "tanh", "--format", "bfloat16", "--ulp", "1", "--out", tmp_path / "tanh.h")
-    result = run(*words, "--certificate", tmp_path / "tanh.json")
+    words = ("implement", "hardtanh", "--format", "bfloat16", "--ulp", "1", "--out", tmp_path / "gate.h")
+    result = run(*words, "--certificate", tmp_path / "gate.json")
     assert result.exit_code == 0, result.output
-    source = (tmp_path / "tanh.h").read_text()
-    assert "static inline uint16_t tanh_bfloat16(uint16_t x)" in source
-    assert "made by: rational-approx implement tanh --format bfloat16 --ulp 1 --language c" in source
-    assert run("show", tmp_path / "tanh.json").exit_code == 0
-    again = run("export", tmp_path / "tanh.json", "--language", "c", "--name", "tanh_bfloat16")
+    source = (tmp_path / "gate.h").read_text()
+    assert "static inline uint16_t hardtanh_bfloat16(uint16_t x)" in source
+    assert "made by: rational-approx implement hardtanh --format bfloat16 --ulp 1 --language c" in source
+    assert run("show", tmp_path / "gate.json").exit_code == 0
+    again = run("export", tmp_path / "gate.json", "--language", "c", "--name", "hardtanh_bfloat16")
     assert again.output == source
-    assert run("verify", tmp_path / "tanh.json", "--seconds", "600").exit_code == 0
+    assert run("verify", tmp_path / "gate.json", "--seconds", "600").exit_code == 0
 
 
 def test_questions_without_sense_are_refused():
