@@ -18,7 +18,7 @@ from rational_approx.fitting.front import fit
 from rational_approx.kernels.kernel import Piece
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
-__all__ = ["Exponential", "Form", "form_piece", "terms"]
+__all__ = ["Exponential", "Form", "Rates", "degree_for", "form_piece", "rates", "terms"]
 
 MAGIC = Fraction(3 * 2**22)
 LOG2 = Fraction("0.6931471805599453094172321214581765680755001343602552541206800094933936")

@@ -17,7 +17,7 @@ from rational_approx import watch
 from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import ulp_errors
-from rational_approx.kernels.forms import Exponential, Form, degree_for, form_piece, rates, terms
+from rational_approx.kernels.forms import Exponential, Form, Rates, degree_for, form_piece, rates, terms
 from rational_approx.kernels.kernel import BRANCH, COSTS, Kernel, Piece
 from rational_approx.kernels.numbers import last_places, rounded
 from rational_approx.kernels.truth import Truth
@@ -35,7 +35,7 @@ MARGIN = 0.85
 """The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
 TRIES = 6
 MOST = 5
-"""So many exponentials are looked at."""
+"""So many exponentials are looked at for each end."""
 STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
 ROUND = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
@@ -185,6 +185,7 @@ def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, 
     found: list[Exponential] = []
     x = known.x.astype(np.float64)
     for tail, side in ((left, -1), (right, 1)):
+        own: list[Rates] = []
         line = np.zeros(x.size) if tail is None else tail[0](known.x).astype(np.float64)
         with np.errstate(all="ignore"):
             gap = np.abs(known.value - line)
@@ -197,8 +198,9 @@ def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, 
                 continue
             outer = clear[0] if side < 0 else clear[-1]
             at = np.searchsorted(x, x[outer] * np.linspace(1, 0.6, 6)).clip(0, x.size - 1)
-            found += [Exponential(each, degree) for each in rates(x[at], known.value[at] - line[at])]
-    return tuple(dict.fromkeys(found))[:MOST]
+            own += rates(x[at], known.value[at] - line[at])
+        found += [Exponential(each, degree) for each in list(dict.fromkeys(own))[:MOST]]
+    return tuple(dict.fromkeys(found))
 
 
 def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential, ...]) -> Iterator[Form]:
