@@ -9,6 +9,8 @@ network is needed; libraries of the field, and the weights of SmolLM2, are used 
 """
 
 import argparse
+import importlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -55,6 +57,14 @@ def run(parts: Sequence[Part], folder: Path, minutes: float, dry: bool) -> list[
     return found
 
 
+def _prepare() -> None:
+    """Import once what the parts of a dry run, which are forked, would each import again; Triton as an interpreter."""
+    os.environ["TRITON_INTERPRET"] = "1"
+    for name in ("torch._dynamo", "transformers.models.llama.modeling_llama", "matplotlib.backends.backend_svg"):
+        importlib.import_module(name)
+    del os.environ["TRITON_INTERPRET"]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for; 1 where a part did not come to its end."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -68,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if not options.dry_run and not torch.cuda.is_available():
         parser.error("there is no CUDA device here; --dry-run runs everything in tiny sizes on a CPU")
+    if options.dry_run:
+        _prepare()
     found = run([part for part in PARTS if part.name in asked], options.out, options.minutes, options.dry_run)
     print(f"{options.out / 'measured.md'}")
     return int(any(part.state != "done" for part in found))

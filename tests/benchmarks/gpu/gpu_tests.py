@@ -29,6 +29,7 @@ def measure(run: Run) -> None:
     """A row for each test.  AssertionError where one fails, or none was there."""
     files = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if MARK in path.read_text(encoding="utf-8")]
     chosen = ["-k", "nothing_is_fetched"] if run.dry else ["-m", "gpu"]
-    words = ["-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT), *chosen, *map(str, files)]
+    words = ["-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    words += ["--rootdir", str(ROOT), *chosen, *map(str, files)]
     code = pytest.main(words, plugins=[_Told(run)])
     assert code == 0, f"pytest ended with {code!r}"

@@ -20,7 +20,7 @@ _LAYER = int(HOOK.rpartition(".")[2])
 
 def measure(run: Run) -> None:
     """A row for each number of contexts at once."""
-    from tests.benchmarks.upgrade.harvest import rates_of  # it imports transformers, and that Triton
+    from tests.benchmarks.upgrade.harvest import rates_of  # it imports Triton, for which a dry run is prepared first
 
     said, model = _tiny() if run.dry else _host(run.device)
     layer, length = (1, 16) if run.dry else (_LAYER, 512)

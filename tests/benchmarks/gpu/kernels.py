@@ -42,7 +42,7 @@ _DRY = (300, 40)
 def measure(run: Run) -> None:
     """Three rows for each function and size: Triton, compiled, a copy."""
     if run.dry:
-        os.environ["TRITON_INTERPRET"] = "1"  # Triton asks for it when it is imported, which nothing has done yet
+        os.environ["TRITON_INTERPRET"] = "1"
     try:
         from rsae.activations.kernels import formula, gpu
     except ImportError as error:

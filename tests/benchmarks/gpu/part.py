@@ -7,6 +7,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import traceback
 import warnings
@@ -20,6 +21,7 @@ from typing import NamedTuple
 __all__ = ["Part", "Row", "Run", "rows_of"]
 
 Row = dict[str, str | int | float | None]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -93,9 +95,9 @@ def rows_of(part: Part, seconds: float, dry: bool, log: Path) -> Iterator[Row | 
 
 def _work(part: Part, seconds: float, dry: bool, log: Path, pipe: Connection) -> None:
     os.setsid()
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    sys.stdout = sys.stderr = log.open("a", buffering=1, encoding="utf-8")
+    for descriptor in (1, 2):
+        os.dup2(sys.stdout.fileno(), descriptor)
     warnings.simplefilter("ignore")
     print(f"== {part.name}", flush=True)
     try:

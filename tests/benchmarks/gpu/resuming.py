@@ -11,7 +11,7 @@ from rsae.progress import Progress
 from rsae.upgrading.pipeline import upgrade
 from tests.benchmarks.gpu.part import Run
 from tests.benchmarks.gpu.upgrades import SETTINGS, Size, world
-from tests.rsae.killing import contents
+from tests.rsae.material.folders import contents
 
 __all__ = ["measure"]
 

@@ -79,7 +79,7 @@ def _ours(name: str, rows: Tensor, x: Tensor, l0: int, precision: str) -> Step:
 
 def _measured(run: Run, make: Callable[[], Step], x: list[Tensor], reached: float) -> Row:
     """Time, FLOP and memory of a step."""
-    from torch.utils.flop_counter import FlopCounterMode  # it imports Triton
+    from torch.utils.flop_counter import FlopCounterMode  # it imports Triton, for which a dry run is prepared first
 
     gc.collect()
     card = run.device == "cuda"

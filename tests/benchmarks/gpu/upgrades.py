@@ -81,9 +81,7 @@ def world(size: Size, device: str, batches_of_4096: int) -> tuple[SparseAutoenco
     return SparseAutoencoder(W_enc=blurred.T, W_dec=blurred, **about), states  # type: ignore[arg-type]
 
 
-def _timed(
-    size: Size, teacher: SparseAutoencoder, states: HiddenStates, run: Run, steps: int
-) -> tuple[float, Upgrade]:
+def _timed(size: Size, teacher: SparseAutoencoder, states: HiddenStates, run: Run, steps: int) -> tuple[float, Upgrade]:
     settings = replace(SETTINGS, batch_size=size.batch)
     began = time.perf_counter()
     done = upgrade(teacher, states, steps=steps, device=run.device, settings=settings, progress=False)
