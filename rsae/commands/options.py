@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from rsae.data.arrays import MAPPED, open_array
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.data.store import is_store
 from rsae.data.tables import is_saved_dataset
 from rsae.demo.text import PACKAGES, documents

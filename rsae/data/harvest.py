@@ -13,7 +13,7 @@ from rsae.data.text import Contexts
 from rsae.hosts.dialects import dtype_of
 from rsae.hosts.host import Host
 
-__all__ = ["Harvest", "count_held_out", "harvest", "split", "statistics", "up_to", "vectors_in", "windows"]
+__all__ = ["Harvest", "count_held_out", "counted", "harvest", "split", "statistics", "up_to", "vectors_in", "windows"]
 
 _WINDOW = 64 * 2**20  # bytes of hidden states that are held at once
 
@@ -180,3 +180,16 @@ def statistics(outside: int, train: Harvest, held_out: Harvest, outlier_medians:
         "largest_first_norm": firsts.max().item(),
         "median_dropped_outlier_norm": dropped.median().item() if len(dropped) else None,
     }
+
+
+def counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None]:
+    """A function that is told of so many more tokens, and tells ``progress`` of all."""
+    read = 0
+
+    def advance(tokens: int) -> None:
+        nonlocal read
+        read += tokens
+        if progress is not None:
+            progress(read, total)
+
+    return advance

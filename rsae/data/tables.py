@@ -217,14 +217,15 @@ def _numbers(chunk: Any, path: Path, name: str) -> np.ndarray:
         raise ValueError(f"column {name!r} of {path} holds {chunk.type}, not numbers") from None
 
 
-def dataset_documents(name: str, text_field: str) -> Iterator[object]:
+def dataset_documents(name: str, text_field: str, part: tuple[int, int] = (0, 1)) -> Iterator[object]:
     """The column ``text_field`` of ``datasets:name[/configuration][:split]``, streamed by the library datasets.
 
-    A name may be a local folder. Raises ImportError without the library, and ValueError where it does not find the data
-    set (a wrong name, or no connection).
+    A name may be a local folder. Of ``part=(i, n)`` it gives what it gives to node i of n. Raises ImportError without
+    the library, and ValueError where it does not find the data set (a wrong name, or no connection).
     """
     try:
         import datasets
+        from datasets.distributed import split_dataset_by_node
     except ImportError as error:
         raise ImportError(f'{name} needs the library datasets (pip install "rational-sae[data]")') from error
     wanted, _, split = name.removeprefix("datasets:").rpartition(":")
@@ -236,13 +237,14 @@ def dataset_documents(name: str, text_field: str) -> Iterator[object]:
         wanted, configuration = "/".join(parts[:2]), parts[2]
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # a library that is called draws no progress bars
-            rows = iter(datasets.load_dataset(wanted, configuration, split=split, streaming=True))
+            whole = datasets.load_dataset(wanted, configuration, split=split, streaming=True)
+            rows = iter(split_dataset_by_node(whole, rank=part[0], world_size=part[1]))
             first = next(rows, None)
     except Exception as error:  # connection, name and format errors of several libraries
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ValueError(f"no data set {name!r}: {reason}; offline, give a local file or folder") from None
     if first is None:
-        raise ValueError(f"{name} holds no text")
+        raise ValueError(f"{name} holds no text" if part[1] == 1 else f"{name} has too few rows for {part[1]} parts")
     if text_field not in first:
         raise ValueError(
             f"{name} has no column {text_field!r} (it has {', '.join(list(first)[:6])}); name it with text_field="

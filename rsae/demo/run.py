@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rsae.data.states import Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import hidden_states
 from rsae.demo import synthetic
 from rsae.demo.host import HOOK, faster_dtype, gguf_path
 from rsae.demo.text import documents

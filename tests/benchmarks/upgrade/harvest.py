@@ -22,7 +22,8 @@ from torch import nn
 from transformers import AutoModelForCausalLM, GPT2Config
 
 from rsae.data.harvest import harvest
-from rsae.data.states import Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import hidden_states
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model
 

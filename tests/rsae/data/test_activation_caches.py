@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import HiddenStates, hidden_states
 
 pyarrow = pytest.importorskip("pyarrow")
 
