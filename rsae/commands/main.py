@@ -17,6 +17,7 @@ from rsae.commands import options
 from rsae.commands.console import attribution_table, frontier_table, metrics_table, refusing, report_table
 from rsae.commands.convert import convert
 from rsae.commands.dashboard import dashboard
+from rsae.commands.harvest import harvest
 from rsae.commands.logs import LOG, logging
 from rsae.commands.push import push
 from rsae.commands.releases import releases
@@ -42,6 +43,7 @@ def main() -> None:
 
 main.add_command(convert)
 main.add_command(dashboard)
+main.add_command(harvest)
 main.add_command(push)
 main.add_command(releases)
 

@@ -10,13 +10,13 @@ import torch
 
 from rsae.data.harvest import split
 from rsae.data.reading import Reading
-from rsae.data.text import Contexts, documents_of, is_data_set, pack
+from rsae.data.text import Contexts, is_data_set, pack
 from rsae.hosts.dialects import dtype_of, family_of, unwrapped
 from rsae.hosts.hooks import Hook, resolve_hook
 from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 
-__all__ = ["Assignment", "assigned"]
+__all__ = ["Assignment", "assigned", "host_of"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Assignment:
 
 
 def assigned(
+    host: Host,
+    documents: Iterable[str],
     source: Any,
     text: str | Path | Iterable[str],
     hook: str,
@@ -52,30 +54,25 @@ def assigned(
     context_length: int,
     max_tokens: int | None,
     held_out: float | int,
-    device: str | torch.device | None,
-    dtype: str | torch.dtype | None,
     reading: Reading,
     part: tuple[int, int] = (0, 1),
 ) -> Assignment:
-    """What a model is to read of a text, or of the documents of one part of so many: ``(3, 64)`` for the fourth of 64.
+    """What a host, made of ``source``, is to read of the documents of ``text``, or of one part of so many of them.
 
     ``max_tokens`` is of all parts together. Raises as `rsae.data.states.hidden_states`.
     """
-    if context_length < 8:
-        raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
-    documents = _Noted(documents_of(text, reading.text_field, part))
-    host = _host(source, hook, device, dtype, reading)
     if host.longest is not None and context_length > host.longest:
         raise ValueError(f"context_length {context_length} is beyond the {host.longest} positions of this model")
     number, count = part
     share = None if max_tokens is None else max_tokens // count + (number < max_tokens % count)
+    noted = _Noted(documents)
     limit = share if is_data_set(text) else None  # of a file the held-out documents are the last of all
-    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos, limit=limit)
+    contexts = pack(noted, host.tokenizer, context_length, reading.prepend_bos, limit=limit)
     question = {
         "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
         "model_type": family_of(host.model),
-        "text": str(text) if isinstance(text, str | Path) else f"a list of {documents.count} documents",
-        "text_sha256": documents.digest.hexdigest(),
+        "text": str(text) if isinstance(text, str | Path) else f"a list of {noted.count} documents",
+        "text_sha256": noted.digest.hexdigest(),
         "hook": hook,
         "module": host.hook.module,
         "context_length": context_length,
@@ -93,7 +90,7 @@ def assigned(
     return Assignment(host, contexts, *split(contexts, held_out, share), size, question)
 
 
-def _host(
+def host_of(
     source: Any, hook: str, device: str | torch.device | None, dtype: str | torch.dtype | None, reading: Reading
 ) -> Host:
     """The model of a source, at its hook."""

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from rsae.data.arrays import ARRAYS, read_array, real_matrix
-from rsae.data.assignment import Assignment, assigned
+from rsae.data.assignment import Assignment, assigned, host_of
 from rsae.data.harvest import cached, count_held_out, counted, harvest, statistics, up_to
 from rsae.data.reading import Reading
 from rsae.data.store import Store, is_store
 from rsae.data.tables import TABLES, is_saved_dataset, vectors
+from rsae.data.text import documents_of
 from rsae.hosts.dialects import unwrapped
 from rsae.hosts.host import Host
 from rsae.hosts.places import place_of
@@ -188,15 +189,18 @@ def hidden_states(
         return _from_array(source, held_out, max_tokens, seed, reading)
     if text is None or hook is None:
         raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
+    if context_length < 8:
+        raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
+    documents = documents_of(text, reading.text_field)
     work = assigned(
+        host_of(source, hook, device, dtype, reading),
+        documents,
         source,
         text,
         hook,
         context_length=context_length,
         max_tokens=max_tokens,
         held_out=held_out,
-        device=device,
-        dtype=dtype,
         reading=reading,
     )
     folder = None if store is None else Store(store, work.stored)

@@ -1,0 +1,92 @@
+"""`rsae harvest`: hidden states of a text into a folder, part by part, by as many processes as there are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+import torch
+from rich.console import Console
+
+from rsae import ranks
+from rsae.commands.console import refusing
+from rsae.data.parts import harvest_parts, join_parts, mine
+from rsae.data.reading import Reading
+from rsae.hosts.language_model import pick_device
+from rsae.progress import Bars
+
+__all__ = ["harvest"]
+
+
+@click.command()
+@click.option("--model", required=True, help="Host model: a folder, a .gguf file, or a hub name.")
+@click.option("--hook", required=True, help="Where hidden states are read, e.g. model.layers.2.")
+@click.option("--text", required=True, help="Text: UTF-8, .json or .jsonl (documents), .parquet, or datasets:NAME.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the hidden states.")
+@click.option(
+    "--parts", type=click.IntRange(min=1), default=1, show_default=True, help="In how many parts the text is read."
+)
+@click.option("--part", "only", multiple=True, type=click.IntRange(min=0), help="Read this part alone; join nothing.")
+@click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]")
+@click.option("--context-length", type=int, default=256, show_default=True, help="Tokens read at once.")
+@click.option(
+    "--bos/--no-bos", "prepend_bos", default=None, help="Start contexts with a BOS token.  [as the tokenizer]"
+)
+@click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of a part's documents held out.")
+@click.option("--text-field", default="text", show_default=True, help="Field or column of a file that holds its texts.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Contexts at once.  [default: 16 on a CPU, else 64]")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", help="Of the host's weights."
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@refusing("rsae harvest")
+def harvest(
+    model: str,
+    hook: str,
+    text: str,
+    out: Path,
+    parts: int,
+    only: tuple[int, ...],
+    max_tokens: int | None,
+    context_length: int,
+    prepend_bos: bool | None,
+    held_out: float,
+    text_field: str,
+    batch_size: int | None,
+    dtype: str,
+    device: str,
+) -> None:
+    """Write hidden states of a text into --out, which rsae upgrade takes as --states.
+
+    Under torchrun every process takes its share of --parts, and the first one joins them at the end; with --part any
+    other engine shares them out, and the command without --part joins what is there. Started again it goes on after the
+    last whole shard.
+    """
+    place = pick_device(device)
+    if place.type == "cuda" and "LOCAL_RANK" in os.environ:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    first = os.environ.get("RANK", "0") == "0"
+    console = Console(markup=False, quiet=not first)
+    with Bars(console) as bars:
+        harvest_parts(
+            model,
+            text,
+            hook,
+            out,
+            [(number, parts) for number in only or mine(parts)],
+            context_length=context_length,
+            max_tokens=max_tokens,
+            held_out=held_out,
+            device=place,
+            dtype=dtype,
+            progress=bars.harvest,
+            reading=Reading(batch_size=batch_size, prepend_bos=prepend_bos, text_field=text_field),
+        )
+    if only:
+        return
+    with ranks.joined("cpu"):
+        ranks.meet()
+    if first:
+        join_parts(out)
+        console.print(f"wrote {out}", soft_wrap=True, highlight=False)
