@@ -238,7 +238,9 @@ def dataset_documents(name: str, text_field: str, part: tuple[int, int] = (0, 1)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # a library that is called draws no progress bars
             whole = datasets.load_dataset(wanted, configuration, split=split, streaming=True)
-            rows = iter(split_dataset_by_node(whole, rank=part[0], world_size=part[1]))
+            if part[1] > 1:
+                whole = split_dataset_by_node(whole, rank=part[0], world_size=part[1])
+            rows = iter(whole)
             first = next(rows, None)
     except Exception as error:  # connection, name and format errors of several libraries
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

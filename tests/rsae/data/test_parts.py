@@ -79,11 +79,10 @@ def killed_at(folder: str, share: float) -> None:
     harvest(Path(folder), 1, progress=lambda done, total: os._exit(9) if done > share * total else None)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.95])
-def test_a_kill_loses_one_shard_at_most(tmp_path: Path, share: float) -> None:
+def test_a_kill_loses_one_shard_at_most(tmp_path: Path) -> None:
     wanted = whole(tmp_path / "whole")
     harvest(tmp_path / "killed", 0)
-    assert ranks_training.together(1, str(tmp_path / "says"), killed_at, str(tmp_path / "killed"), share) == [9]
+    assert ranks_training.together(1, str(tmp_path / "says"), killed_at, str(tmp_path / "killed"), 0.6) == [9]
     folder = tmp_path / "killed/part-00001-of-00003"
     shards = {path: path.stat().st_mtime_ns for path in folder.glob("*.safetensors")}
     assert len(shards) >= 1
@@ -174,6 +173,7 @@ def lost(words: list[str]) -> str:
     return command(words)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked, and talk through gloo")
 def test_two_processes_harvest_what_one_does_and_three_go_on_after_one_was_killed(tmp_path: Path) -> None:
     words = ["harvest", *inputs(tmp_path / "inputs"), "--out"]
