@@ -2,8 +2,8 @@
 
     python docs/examples/harvest_with_ray.py MODEL HOOK TEXT FOLDER PARTS [GPUS_A_PART]
 
-FOLDER lies on a file system that all nodes see. A task that is started again goes on after its last whole shard; so does
-the whole script. How many tasks run at a time is the cluster's: as many as have a core, or so many GPUs, to themselves.
+FOLDER lies on a file system that all nodes see. A task that is started again goes on after its last whole shard; so
+does the script. How many tasks run at a time is for the cluster: as many as get a core, or so many GPUs, of their own.
 """
 
 import sys
