@@ -15,6 +15,7 @@ from rsae.data.parts import harvest_parts, join_parts, mine
 from rsae.data.reading import Reading
 from rsae.hosts.language_model import pick_device
 from rsae.progress import Bars
+from rsae.threads import using
 
 __all__ = ["harvest"]
 
@@ -40,6 +41,11 @@ __all__ = ["harvest"]
     "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", help="Of the host's weights."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Of the CPU.  [default: one or all, whichever reads a context faster]",
+)
 @refusing("rsae harvest")
 def harvest(
     model: str,
@@ -56,6 +62,7 @@ def harvest(
     batch_size: int | None,
     dtype: str,
     device: str,
+    threads: int | None,
 ) -> None:
     """Write hidden states of a text into --out, which rsae upgrade takes as --states.
 
@@ -68,7 +75,7 @@ def harvest(
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     first = os.environ.get("RANK", "0") == "0"
     console = Console(markup=False, quiet=not first)
-    with Bars(console) as bars:
+    with using(threads), Bars(console) as bars:
         harvest_parts(
             model,
             text,
@@ -81,7 +88,7 @@ def harvest(
             device=place,
             dtype=dtype,
             progress=bars.harvest,
-            reading=Reading(batch_size=batch_size, prepend_bos=prepend_bos, text_field=text_field),
+            reading=Reading(batch_size=batch_size, prepend_bos=prepend_bos, text_field=text_field, threads=threads),
         )
     if only:
         return

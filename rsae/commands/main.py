@@ -28,9 +28,9 @@ from rsae.progress import Bars
 from rsae.report import frontier as curves
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
+from rsae.threads import using
 from rsae.upgrading.arms import WATERFALL
 from rsae.upgrading.origin import check_origin
-from rsae.upgrading.threads import using
 
 __all__ = ["main"]
 
@@ -124,7 +124,7 @@ def _upgraded(
         asked = {"sae": sae, "sae_id": sae_id, "seed": seed, **reading}
         work.agree("command", asked, whole=True)
         store = work.folder / "hidden_states"
-        states = options.states(reading, teacher, bars, seed, store=store, accept_mismatch=accepted)
+        states = options.states(reading, teacher, bars, seed, store=store, accept_mismatch=accepted, threads=threads)
         done = rsae.upgrade(
             teacher,
             states,

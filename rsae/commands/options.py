@@ -53,7 +53,7 @@ KL_WEIGHT = click.option(
 THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Of the CPU, for all of it.  [default: one or all, whichever takes a training step faster at the start]",
+    help="Of the CPU, for all of it.  [default: one or all, whichever reads, and trains, faster at the start]",
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
 
@@ -212,6 +212,7 @@ def states(
     store: Path | None = None,
     *,
     accept_mismatch: bool,
+    threads: int | None = None,
 ) -> HiddenStates:
     """Hidden states as the options of `reading` ask for them: from a file, or from a host that reads a text.
 
@@ -242,7 +243,9 @@ def states(
         seed=seed,
         progress=bars.harvest,
         store=store,
-        reading=Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"], check=check),
+        reading=Reading(
+            prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"], check=check, threads=threads
+        ),
         **{name: reading[name] for name in ("model", "hook", "context_length", "held_out", "device", "dtype")},
     )
 

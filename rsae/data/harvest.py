@@ -9,13 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rsae import ranks
 from rsae.data.text import Contexts
 from rsae.hosts.dialects import dtype_of
 from rsae.hosts.host import Host
+from rsae.threads import faster
 
-__all__ = ["Harvest", "count_held_out", "counted", "harvest", "split", "statistics", "up_to", "vectors_in", "windows"]
+__all__ = [
+    *("Harvest", "cached", "count_held_out", "counted", "harvest", "reading_threads"),
+    *("split", "statistics", "up_to", "vectors_in", "windows"),
+]
 
 _WINDOW = 64 * 2**20  # bytes of hidden states that are held at once
+_LONG = 50_000  # tokens: what is shorter is read before a timing of threads has paid
 
 
 def count_held_out(held_out: float | int, groups: int) -> int:
@@ -128,6 +134,18 @@ def harvest(
     if not torch.isfinite(norms).all():
         raise ValueError(f"the hidden states at {host.hook.name} hold NaN or infinity; try dtype='float32'")
     return Harvest(states, norms, first_norms)
+
+
+def reading_threads(host: Host, contexts: Sequence[Sequence[int]], asked: int | None = None) -> int | None:
+    """How many of torch's threads shall read contexts: ``asked``, or one or all, whichever reads one context faster.
+
+    None where nothing is to be chosen: on a GPU, where torch has one thread, where several processes share the work
+    (their launcher has shared the cores out), and for a text that is short.
+    """
+    alone = host.device.type == "cpu" and torch.get_num_threads() > 1 and ranks.count() == 1
+    if asked is not None or not alone or sum(map(len, contexts)) < _LONG:
+        return asked
+    return faster(lambda: list(host.hidden_states(contexts[:1], 1)))
 
 
 def cached(states: Tensor, lengths: Sequence[int], held_out: float | int, limit: int | None) -> tuple[Harvest, Harvest]:

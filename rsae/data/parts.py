@@ -24,6 +24,7 @@ from rsae.data.store import Store, is_store, parts_of
 from rsae.data.text import documents_of
 from rsae.hosts.host import Host
 from rsae.progress import Whom, asked, told
+from rsae.threads import using
 
 __all__ = ["harvest_parts", "join_parts", "mine"]
 
@@ -96,8 +97,9 @@ def harvest_parts(
         store = Store(place, work.stored)
         with told(progress, lambda bars: bars.harvest) as tell:
             advance = counted(tell, work.tokens)
-            store.harvest(host, "train", work.first, work.batch_size, advance)
-            store.harvest(host, "held_out", work.last, work.batch_size, advance)
+            with using(store.threads(host, work.first, reading.threads)):
+                store.harvest(host, "train", work.first, work.batch_size, advance)
+                store.harvest(host, "held_out", work.last, work.batch_size, advance)
         store.note_read(host.d_in, work.contexts.dropped_tokens)
 
 

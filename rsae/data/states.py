@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rsae.data.arrays import ARRAYS, read_array, real_matrix
 from rsae.data.assignment import Assignment, assigned, host_of
-from rsae.data.harvest import cached, count_held_out, counted, harvest, statistics, up_to
+from rsae.data.harvest import cached, count_held_out, counted, harvest, reading_threads, statistics, up_to
 from rsae.data.reading import Reading
 from rsae.data.store import Store, is_store
 from rsae.data.tables import TABLES, is_saved_dataset, vectors
@@ -21,6 +21,7 @@ from rsae.hosts.host import Host
 from rsae.hosts.places import place_of
 from rsae.notebook import facts
 from rsae.progress import Whom, asked, told
+from rsae.threads import using
 
 __all__ = ["HiddenStates", "hidden_states"]
 
@@ -205,7 +206,7 @@ def hidden_states(
     )
     folder = None if store is None else Store(store, work.stored)
     with told(progress, lambda bars: bars.harvest) as tell:
-        train, kept_out, counts = _read(work, reading.outlier_medians, folder, counted(tell, work.tokens))
+        train, kept_out, counts = _read(work, reading, folder, counted(tell, work.tokens))
     losses = up_to(work.last, reading.loss_tokens)
     read = work.host
     host = Host(read.model, read.tokenizer, read.hook, losses, outlier_norm=counts["outlier_norm"])
@@ -219,19 +220,21 @@ def hidden_states(
 
 
 def _read(
-    work: Assignment, outlier_medians: float | None, folder: Store | None, advance: Callable[[int], None]
+    work: Assignment, reading: Reading, folder: Store | None, advance: Callable[[int], None]
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Training and held-out vectors without outliers, and the statistics: in memory, or in a folder."""
     host, size, outside = work.host, work.batch_size, work.contexts.dropped_tokens
     if folder is None:
-        trained, rest = harvest(host, work.first, size, advance), harvest(host, work.last, size, advance)
-        counts = statistics(outside, trained, rest, outlier_medians)
+        with using(reading_threads(host, work.first, reading.threads)):
+            trained, rest = harvest(host, work.first, size, advance), harvest(host, work.last, size, advance)
+        counts = statistics(outside, trained, rest, reading.outlier_medians)
         limit = counts["outlier_norm"]
         return trained.keep(limit), rest.keep(limit).float(), counts
     if not folder.complete:
-        trained = folder.harvest(host, "train", work.first, size, advance)
-        rest = folder.harvest(host, "held_out", work.last, size, advance)
-        counts = statistics(outside, trained, rest, outlier_medians)
+        with using(folder.threads(host, work.first, reading.threads)):
+            trained = folder.harvest(host, "train", work.first, size, advance)
+            rest = folder.harvest(host, "held_out", work.last, size, advance)
+        counts = statistics(outside, trained, rest, reading.outlier_medians)
         folder.finish(counts["outlier_norm"], counts, host.d_in)
     return folder.load()
 

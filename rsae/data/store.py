@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rsae import ranks
-from rsae.data.harvest import Harvest, harvest, windows
+from rsae.data.harvest import Harvest, harvest, reading_threads, windows
 from rsae.hosts.host import Host
 from rsae.storage.reading import read_json, read_safetensors, regular_file
 from rsae.storage.writing import new_file, write_text
@@ -28,6 +28,7 @@ from rsae.storage.writing import new_file, write_text
 __all__ = ["Store", "is_store", "parts_of"]
 
 _FORMAT = "rsae hidden states 2"
+_MOST_THREADS = 1024  # a manifest may be a stranger's
 _NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 
 
@@ -86,6 +87,16 @@ class Store:
     def complete(self) -> bool:
         """Whether the harvest has ended."""
         return set(self.manifest["parts"]) == {"train", "held_out"}
+
+    def threads(self, host: Host, contexts: Sequence[Sequence[int]], asked: int | None) -> int | None:
+        """`reading_threads` for a harvest into this folder; one that goes on keeps those that it began with."""
+        kept = self.manifest.get("threads")
+        if asked is None and isinstance(kept, int) and 1 <= kept <= _MOST_THREADS:
+            return kept
+        if (count := reading_threads(host, contexts, asked)) is not None:
+            self.manifest["threads"] = count
+            self._write_manifest()
+        return count
 
     def harvest(
         self, host: Host, part: str, contexts: Sequence[Sequence[int]], batch_size: int, progress: Callable[[int], None]
