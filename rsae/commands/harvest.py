@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -11,7 +13,7 @@ from rich.console import Console
 
 from rsae import ranks
 from rsae.commands.console import refusing
-from rsae.data.parts import harvest_parts, join_parts, mine
+from rsae.data.parts import copy_parts, harvest_parts, join_parts, mine
 from rsae.data.reading import Reading
 from rsae.hosts.language_model import pick_device
 from rsae.progress import Bars
@@ -21,9 +23,10 @@ __all__ = ["harvest"]
 
 
 @click.command()
-@click.option("--model", required=True, help="Host model: a folder, a .gguf file, or a hub name.")
-@click.option("--hook", required=True, help="Where hidden states are read, e.g. model.layers.2.")
-@click.option("--text", required=True, help="Text: UTF-8, .json or .jsonl (documents), .parquet, or datasets:NAME.")
+@click.option("--model", help="Host model: a folder, a .gguf file, or a hub name.")
+@click.option("--hook", help="Where hidden states are read, e.g. model.layers.2; of --states the column.")
+@click.option("--text", help="Text: UTF-8, .json or .jsonl (documents), .parquet, or datasets:NAME.")
+@click.option("--states", help="A table of hidden states, or a folder that datasets saved, in the place of a text.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the hidden states.")
 @click.option(
     "--parts", type=click.IntRange(min=1), default=1, show_default=True, help="In how many parts the text is read."
@@ -47,49 +50,20 @@ __all__ = ["harvest"]
     help="Of the CPU.  [default: one or all, whichever reads a context faster]",
 )
 @refusing("rsae harvest")
-def harvest(
-    model: str,
-    hook: str,
-    text: str,
-    out: Path,
-    parts: int,
-    only: tuple[int, ...],
-    max_tokens: int | None,
-    context_length: int,
-    prepend_bos: bool | None,
-    held_out: float,
-    text_field: str,
-    batch_size: int | None,
-    dtype: str,
-    device: str,
-    threads: int | None,
-) -> None:
+def harvest(out: Path, parts: int, only: tuple[int, ...], **asked: Any) -> None:
     """Write hidden states of a text into --out, which rsae upgrade takes as --states.
 
     Under torchrun every process takes its share of --parts, and the first one joins them at the end; with --part any
     other engine shares them out, and the command without --part joins what is there. Started again it goes on after the
     last whole shard.
     """
-    place = pick_device(device)
-    if place.type == "cuda" and "LOCAL_RANK" in os.environ:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     first = os.environ.get("RANK", "0") == "0"
     console = Console(markup=False, quiet=not first)
-    with using(threads), Bars(console) as bars:
-        harvest_parts(
-            model,
-            text,
-            hook,
-            out,
-            [(number, parts) for number in only or mine(parts)],
-            context_length=context_length,
-            max_tokens=max_tokens,
-            held_out=held_out,
-            device=place,
-            dtype=dtype,
-            progress=bars.harvest,
-            reading=Reading(batch_size=batch_size, prepend_bos=prepend_bos, text_field=text_field, threads=threads),
-        )
+    chosen = [(number, parts) for number in only or mine(parts)]
+    if asked["states"] is not None:
+        _copy(out, chosen, **asked)
+    else:
+        _read(out, chosen, console, **asked)
     if only:
         return
     with ranks.joined("cpu"):
@@ -97,3 +71,36 @@ def harvest(
     if first:
         join_parts(out)
         console.print(f"wrote {out}", soft_wrap=True, highlight=False)
+
+
+def _copy(
+    out: Path, parts: Sequence[tuple[int, int]], states: str, hook: str | None, held_out: float, **rest: Any
+) -> None:
+    """The parts of hidden states that exist."""
+    if given := [f"--{name}" for name in ("model", "text") if rest[name] is not None]:
+        raise ValueError(f"--states are hidden states already: leave out {', '.join(given)}")
+    copy_parts(states, out, parts, hook=hook, held_out=held_out)
+
+
+def _read(
+    out: Path, parts: Sequence[tuple[int, int]], console: Console, device: str, threads: int | None, **asked: Any
+) -> None:
+    """The parts of a text, with this process's own GPU."""
+    if missing := [f"--{name}" for name in ("model", "hook", "text") if asked[name] is None]:
+        raise ValueError(f"a text is read by a model: give {', '.join(missing)}, or --states for what has been read")
+    place = pick_device(device)
+    if place.type == "cuda" and "LOCAL_RANK" in os.environ:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    reading = Reading(threads=threads, **{name: asked[name] for name in ("batch_size", "prepend_bos", "text_field")})
+    with using(threads), Bars(console) as bars:
+        harvest_parts(
+            asked["model"],
+            asked["text"],
+            asked["hook"],
+            out,
+            parts,
+            **{name: asked[name] for name in ("context_length", "max_tokens", "held_out", "dtype")},
+            device=place,
+            progress=bars.harvest,
+            reading=reading,
+        )

@@ -194,8 +194,8 @@ def statistics(outside: int, train: Harvest, held_out: Harvest, outlier_medians:
         "median_norm": median,
         "outlier_norm": limit,
         "largest_norm": max(part.norms.max().item() for part in parts.values() if len(part.norms)),
-        "median_first_norm": firsts.median().item(),
-        "largest_first_norm": firsts.max().item(),
+        "median_first_norm": firsts.median().item() if len(firsts) else None,
+        "largest_first_norm": firsts.max().item() if len(firsts) else None,
         "median_dropped_outlier_norm": dropped.median().item() if len(dropped) else None,
     }
 

@@ -12,21 +12,24 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from rsae.data.arrays import real_matrix
 from rsae.data.assignment import assigned, host_of
-from rsae.data.harvest import Harvest, counted, statistics
+from rsae.data.harvest import Harvest, cached, count_held_out, counted, statistics
 from rsae.data.reading import Reading
 from rsae.data.store import Store, is_store, parts_of
+from rsae.data.tables import Vectors, batches, count_batches, is_table
 from rsae.data.text import documents_of
 from rsae.hosts.host import Host
 from rsae.progress import Whom, asked, told
 from rsae.threads import using
 
-__all__ = ["harvest_parts", "join_parts", "mine"]
+__all__ = ["copy_parts", "harvest_parts", "join_parts", "mine"]
 
 _DEFAULT = Reading()
 
@@ -67,9 +70,7 @@ def harvest_parts(
     asked(progress)
     if context_length < 8:
         raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
-    for number, count in parts:
-        if not 0 <= number < count:
-            raise ValueError(f"part {number} of {count} is none: parts are numbered from 0 to {count - 1}")
+    _check(parts)
     if not isinstance(text, str | Path):
         text = list(text)
     known = {"hook": hook, "context_length": context_length, "held_out": held_out, "max_tokens": max_tokens}
@@ -103,6 +104,51 @@ def harvest_parts(
         store.note_read(host.d_in, work.contexts.dropped_tokens)
 
 
+def copy_parts(
+    cache: str | Path,
+    folder: str | Path,
+    parts: Sequence[tuple[int, int]],
+    *,
+    hook: str | None = None,
+    held_out: float | int = 0.1,
+    outlier_medians: float | None = 5.0,
+) -> None:
+    """The same of hidden states that exist: a table, or a folder that the library datasets saved (a cache of SAELens).
+
+    A part is every so-manieth record batch, and its last batches are held out; memory holds one batch at a time. Where
+    rows are contexts, `join_parts` drops first positions and outliers; of rows that are vectors nothing is dropped.
+
+    Raises as `rsae.hidden_states`, and ValueError for fewer batches than parts.
+    """
+    _check(parts)
+    cache, folder = Path(cache), Path(folder)
+    if not is_table(cache) or not cache.exists():
+        raise ValueError(f"{cache} is no table, and no folder that datasets saved; give one of these")
+    known = {"source": str(cache), "hook": hook, "held_out": held_out, "outlier_medians": outlier_medians}
+    for part in parts:
+        place = _place(folder, part)
+        if _done(folder, known | {"parts": part[1]}) or _done(place, known):
+            continue
+        count = len(range(part[0], count_batches(cache, hook), part[1]))
+        if not count:
+            raise ValueError(f"{cache} has too few record batches for {part[1]} parts: give fewer")
+        first_held_out = count - count_held_out(held_out, count)
+        store = Store(place, known | {"part": list(part)})
+        width = 0
+        for number, found in enumerate(batches(cache, hook, part)):
+            name, width = "train" if number < first_held_out else "held_out", found.values.shape[1]
+            store.keep(name, number, partial(_harvest_of, found, str(cache)))
+        store.note_read(width, 0)
+
+
+def _harvest_of(found: Vectors, name: str) -> Harvest:
+    """A record batch as a harvest of its contexts; of vectors without contexts there is no first position."""
+    states = real_matrix(found.values, name)
+    if found.lengths is None:
+        return Harvest(states, states.norm(dim=1), torch.empty(0))
+    return cached(states, found.lengths.tolist(), 0, None)[0]
+
+
 def join_parts(folder: str | Path) -> None:
     """Make one folder of hidden states of all the parts in it, and remove them; `rsae.hidden_states` then reads it.
 
@@ -120,6 +166,12 @@ def join_parts(folder: str | Path) -> None:
         _join(folder, _whole(folder))
     for path in folder.glob("part-*-of-*"):
         shutil.rmtree(path)
+
+
+def _check(parts: Sequence[tuple[int, int]]) -> None:
+    for number, count in parts:
+        if not 0 <= number < count:
+            raise ValueError(f"part {number} of {count} is none: parts are numbered from 0 to {count - 1}")
 
 
 def _done(folder: Path, known: dict[str, Any]) -> bool:
@@ -167,15 +219,16 @@ def _common(store: Store) -> dict[str, Any]:
 
 
 def _join(folder: Path, stores: Sequence[Store]) -> None:
-    digests = "".join(str(store.manifest["question"]["text_sha256"]) for store in stores)
-    question = _common(stores[0]) | {
-        "text_sha256": hashlib.sha256(digests.encode()).hexdigest(),
-        "parts": len(stores),
-    }
+    question = _common(stores[0]) | {"parts": len(stores)}
+    if "text_sha256" in stores[0].manifest["question"]:
+        digests = "".join(str(store.manifest["question"]["text_sha256"]) for store in stores)
+        question["text_sha256"] = hashlib.sha256(digests.encode()).hexdigest()
     train, rest = (_together([store.norms(part) for store in stores]) for part in ("train", "held_out"))
     said = [store.read or {} for store in stores]
     outside = sum(int(read["tokens_outside_contexts"]) for read in said)
-    counts = statistics(outside, train, rest, question["outlier_medians"])
+    # Vectors that came without contexts have no first positions; nothing of them is dropped.
+    medians = question["outlier_medians"] if len(train.first_norms) else None
+    counts = statistics(outside, train, rest, medians)
     Store(folder, question).finish(counts["outlier_norm"], counts, int(said[0]["d_in"]), stores)
 
 

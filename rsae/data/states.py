@@ -14,7 +14,7 @@ from rsae.data.assignment import Assignment, assigned, host_of
 from rsae.data.harvest import cached, count_held_out, counted, harvest, reading_threads, statistics, up_to
 from rsae.data.reading import Reading
 from rsae.data.store import Store, is_store
-from rsae.data.tables import TABLES, is_saved_dataset, vectors
+from rsae.data.tables import is_table, vectors
 from rsae.data.text import documents_of
 from rsae.hosts.dialects import unwrapped
 from rsae.hosts.host import Host
@@ -175,7 +175,7 @@ def hidden_states(
     """
     asked(progress)
     stored = isinstance(source, str | Path) and is_store(Path(source))
-    if not stored and _is_table(source):
+    if not stored and is_table(source):
         if text is not None:
             raise ValueError(
                 f"{source} holds hidden states already, and text belongs to a language model; leave it out"
@@ -249,10 +249,6 @@ def _is_model(source: Any) -> bool:
     if isinstance(source, torch.nn.Module):
         raise TypeError("a model alone cannot read text; give the pair (model, tokenizer)")
     return isinstance(source, str | Path) and Path(source).suffix not in ARRAYS
-
-
-def _is_table(source: Any) -> bool:
-    return isinstance(source, str | Path) and (Path(source).suffix in TABLES or is_saved_dataset(Path(source)))
 
 
 def _sample(train: Tensor, count: int, seed: int, folder: Store | None = None) -> Tensor:

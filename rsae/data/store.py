@@ -137,10 +137,22 @@ class Store:
     ) -> tuple[Harvest, str]:
         """Read one shard and write it; the harvest, and the file's SHA-256."""
         found = harvest(host, contexts, size, progress)
+        return found, self._written(name, found)
+
+    def keep(self, part: str, number: int, make: Callable[[], Harvest]) -> None:
+        """Write the shard of a part that ``make`` gives, unless it is there."""
+        name = f"{part}-{number:06d}.safetensors"
+        known = self.manifest["shards"].get(name)
+        if known is None or not self._intact(name, known):
+            self.manifest["shards"][name] = self._written(name, make())
+            self._write_manifest()
+
+    def _written(self, name: str, found: Harvest) -> str:
+        """Write a shard; its SHA-256."""
         data = save({"states": found.states, "norms": found.norms, "first_norms": found.first_norms})
         with new_file(self.folder / name) as file:
             file.write(data)
-        return found, hashlib.sha256(data).hexdigest()
+        return hashlib.sha256(data).hexdigest()
 
     @property
     def read(self) -> dict[str, Any] | None:
