@@ -68,7 +68,7 @@ def assigned(
     noted = _Noted(documents)
     limit = share if is_data_set(text) else None  # of a file the held-out documents are the last of all
     contexts = pack(noted, host.tokenizer, context_length, reading.prepend_bos, limit=limit)
-    question = {
+    question: dict[str, Any] = {
         "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
         "model_type": family_of(host.model),
         "text": str(text) if isinstance(text, str | Path) else f"a list of {noted.count} documents",

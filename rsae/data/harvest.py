@@ -44,7 +44,7 @@ def vectors_in(contexts: Sequence[Sequence[int]]) -> int:
     return sum(map(len, contexts)) - len(contexts)
 
 
-def up_to(contexts: list[Sequence[int]], limit: int | None) -> list[Sequence[int]]:
+def up_to(contexts: Sequence[Sequence[int]], limit: int | None) -> Sequence[Sequence[int]]:
     """The first contexts that together give at most ``limit`` vectors (one context at least)."""
     if limit is None:
         return contexts
