@@ -54,7 +54,7 @@ def up_to(contexts: Sequence[Sequence[int]], limit: int | None) -> Sequence[Sequ
 
 def split(
     contexts: Contexts, held_out: float | int, limit: int | None
-) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+) -> tuple[Sequence[Sequence[int]], Sequence[Sequence[int]]]:
     """Training and held-out contexts; the latter come last.
 
     The boundary lies between documents where there are ten of them or more, else between contexts. Each part is cut to
