@@ -118,7 +118,7 @@ def _rank(number: int, count: int, port: int, says: str, work: Callable[..., str
 def together(count: int, says: str, work: Callable[..., str], *arguments: object) -> list[int | None]:
     """Run a function, such as `train`, in that many ranks; their exit codes. What each says goes to ``says.RANK``."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([work.__module__])
+    context.set_forkserver_preload(["tests.rsae.material.ranks_training"])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
