@@ -7,8 +7,10 @@ STAMP := $(VENV)/.ready
 HOST_STAMP := $(VENV)/.host
 WORKERS ?= 2
 PAGES := build/pages
+GPU_OUT ?= build/gpu
+MINUTES ?= 12
 
-.PHONY: demo test lint types layers test-slow test-peers test-coq pages clean
+.PHONY: demo test lint types layers test-slow test-peers test-coq gpu pages clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
@@ -35,6 +37,11 @@ test-peers: $(STAMP)
 
 test-coq: $(STAMP)
 	$(BIN)/python -m pytest -m coq tests/rational_approx/coq --durations=0
+
+# On a machine with a CUDA device: what is to be measured there, in order of value, into $(GPU_OUT). It installs
+# nothing: without .venv it takes the Python that has torch. `make gpu PYTHON=... MINUTES=5 GPU_OUT=...`
+gpu:
+	$(if $(wildcard $(STAMP)),$(BIN)/python,$(PYTHON)) -m tests.benchmarks.gpu --out $(GPU_OUT) --minutes $(MINUTES)
 
 # Writes again every page of docs/ that a program writes from this repository alone: hours, and not part of the tests.
 # tests/benchmarks/README.md and tests/adversaries/README.md say what each needs: shared data, Sollya, a C compiler.

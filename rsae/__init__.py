@@ -4,7 +4,8 @@ One way through it: :func:`load_sae`, :func:`hidden_states`, :func:`upgrade`; ea
 """
 
 from rsae.activations.ratio import RationalActivation
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.evaluation.metrics import evaluate
 from rsae.formats import load_sae, save_sae
 from rsae.report.report import Report

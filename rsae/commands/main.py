@@ -17,6 +17,7 @@ from rsae.commands import options
 from rsae.commands.console import attribution_table, frontier_table, metrics_table, refusing, report_table
 from rsae.commands.convert import convert
 from rsae.commands.dashboard import dashboard
+from rsae.commands.harvest import harvest
 from rsae.commands.logs import LOG, logging
 from rsae.commands.push import push
 from rsae.commands.releases import releases
@@ -27,9 +28,9 @@ from rsae.progress import Bars
 from rsae.report import frontier as curves
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
+from rsae.threads import using
 from rsae.upgrading.arms import WATERFALL
 from rsae.upgrading.origin import check_origin
-from rsae.upgrading.threads import using
 
 __all__ = ["main"]
 
@@ -42,6 +43,7 @@ def main() -> None:
 
 main.add_command(convert)
 main.add_command(dashboard)
+main.add_command(harvest)
 main.add_command(push)
 main.add_command(releases)
 
@@ -122,7 +124,7 @@ def _upgraded(
         asked = {"sae": sae, "sae_id": sae_id, "seed": seed, **reading}
         work.agree("command", asked, whole=True)
         store = work.folder / "hidden_states"
-        states = options.states(reading, teacher, bars, seed, store=store, accept_mismatch=accepted)
+        states = options.states(reading, teacher, bars, seed, store=store, accept_mismatch=accepted, threads=threads)
         done = rsae.upgrade(
             teacher,
             states,

@@ -12,7 +12,8 @@ import click
 
 from rsae.activations.ratio import IDENTITIES
 from rsae.data.arrays import MAPPED, open_array
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.data.store import is_store
 from rsae.data.tables import is_saved_dataset
 from rsae.demo.text import PACKAGES, documents
@@ -53,7 +54,7 @@ KL_WEIGHT = click.option(
 THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Of the CPU, for all of it.  [default: one or all, whichever takes a training step faster at the start]",
+    help="Of the CPU, for all of it.  [default: one or all, whichever reads, and trains, faster at the start]",
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
 
@@ -219,6 +220,7 @@ def states(
     store: Path | None = None,
     *,
     accept_mismatch: bool,
+    threads: int | None = None,
 ) -> HiddenStates:
     """Hidden states as the options of `reading` ask for them: from a file, or from a host that reads a text.
 
@@ -249,7 +251,9 @@ def states(
         seed=seed,
         progress=bars.harvest,
         store=store,
-        reading=Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"], check=check),
+        reading=Reading(
+            prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"], check=check, threads=threads
+        ),
         **{name: reading[name] for name in ("model", "hook", "context_length", "held_out", "device", "dtype")},
     )
 

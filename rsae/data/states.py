@@ -1,9 +1,7 @@
 """Hidden states of a language model, or of any other source, as a training, a calibration and a held-out part."""
 
-import hashlib
 import itertools
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,21 +10,20 @@ import torch
 from torch import Tensor
 
 from rsae.data.arrays import ARRAYS, read_array, real_matrix
-from rsae.data.harvest import cached, count_held_out, harvest, split, statistics, up_to
+from rsae.data.assignment import Assignment, assigned, host_of
+from rsae.data.harvest import cached, count_held_out, counted, harvest, reading_threads, statistics, up_to
+from rsae.data.reading import Reading
 from rsae.data.store import Store, is_store
-from rsae.data.tables import TABLES, is_saved_dataset, vectors
-from rsae.data.text import Contexts, documents_of, is_data_set, pack
-from rsae.hosts.dialects import dtype_of, family_of, unwrapped
-from rsae.hosts.hooks import Hook, resolve_hook
+from rsae.data.tables import is_table, vectors
+from rsae.data.text import documents_of
+from rsae.hosts.dialects import unwrapped
 from rsae.hosts.host import Host
-from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 from rsae.hosts.places import place_of
 from rsae.notebook import facts
 from rsae.progress import Whom, asked, told
+from rsae.threads import using
 
-__all__ = ["HiddenStates", "Reading", "hidden_states"]
-
-_NOT_STORED = {"text", "loss_tokens", "calibration", "seed"}  # what does not change the vectors on disk
+__all__ = ["HiddenStates", "hidden_states"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,55 +129,6 @@ def _cut(orders: Iterator[Tensor], size: int, first: int, steps: int) -> Iterato
             yield rows
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How a text is read, and what is kept of it, besides its length; the defaults suit most hosts.
-
-    batch_size:
-        Contexts at once; default: 16 on a CPU, 64 elsewhere.
-    tokenizer:
-        In the place of the model's own.
-    calibration:
-        Training vectors in the calibration sample, at most.
-    prepend_bos:
-        Whether every context begins with a beginning-of-sequence token; default: as the tokenizer does.
-    outlier_medians:
-        Vectors whose norm exceeds so many times the median norm of the training vectors are dropped; None: none.
-    loss_tokens:
-        Held-out tokens on which the host measures losses, at most; None: all.
-    text_field:
-        The field or column of a file that holds its texts.
-    shuffle_buffer:
-        How many vectors are shuffled at a time (`HiddenStates.batches`); None: all.
-    centred:
-        Whether every vector is read without its mean over d_in, as from TransformerLens with
-        ``center_writing_weights``; as there nothing is done to hosts without LayerNorm, which read that mean.
-    check:
-        Called with the `HiddenStates.question` and the host before the model reads anything: what it raises ends it.
-    """
-
-    batch_size: int | None = None
-    tokenizer: Any = None
-    calibration: int = 65_536
-    prepend_bos: bool | None = None
-    outlier_medians: float | None = 5.0
-    loss_tokens: int | None = 32_768
-    text_field: str = "text"
-    shuffle_buffer: int | None = None
-    centred: bool = False
-    check: Callable[[Mapping[str, Any], Host], None] | None = None
-
-    def __post_init__(self) -> None:
-        if self.shuffle_buffer is not None and self.shuffle_buffer < 16:
-            raise ValueError(f"shuffle_buffer must be at least 16 vectors (None: all), not {self.shuffle_buffer}")
-        if self.calibration < 1:
-            raise ValueError(f"calibration needs at least 1 vector, not {self.calibration}")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
-        if self.outlier_medians is not None and not 1 < self.outlier_medians < math.inf:
-            raise ValueError(f"outlier_medians must be above 1 (None: drop none), not {self.outlier_medians}")
-
-
 _DEFAULT = Reading()
 
 
@@ -227,7 +175,7 @@ def hidden_states(
     """
     asked(progress)
     stored = isinstance(source, str | Path) and is_store(Path(source))
-    if not stored and _is_table(source):
+    if not stored and is_table(source):
         if text is not None:
             raise ValueError(
                 f"{source} holds hidden states already, and text belongs to a language model; leave it out"
@@ -244,116 +192,51 @@ def hidden_states(
         raise ValueError("hidden states of a language model need a text (text=) and a place in the model (hook=)")
     if context_length < 8:
         raise ValueError(f"context_length must be at least 8 tokens, not {context_length}")
-    documents = _Noted(documents_of(text, reading.text_field))
-    host = _host(source, hook, device, dtype, reading)
-    if host.longest is not None and context_length > host.longest:
-        raise ValueError(f"context_length {context_length} is beyond the {host.longest} positions of this model")
-    limit = max_tokens if is_data_set(text) else None  # of a file the held-out documents are the last of all
-    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos, limit=limit)
-    question = {
-        "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
-        "model_type": family_of(host.model),
-        "text": str(text) if isinstance(text, str | Path) else f"a list of {documents.count} documents",
-        "text_sha256": documents.digest.hexdigest(),
-        "hook": hook,
-        "module": host.hook.module,
-        "context_length": context_length,
-        "prepend_bos": contexts.starts_with_bos,
-        "dtype": str(dtype_of(host.model)).removeprefix("torch."),
-        "held_out": held_out,
-        "max_tokens": max_tokens,
-        "outlier_medians": reading.outlier_medians,
+    documents = documents_of(text, reading.text_field)
+    work = assigned(
+        host_of(source, hook, device, dtype, reading),
+        documents,
+        source,
+        text,
+        hook,
+        context_length=context_length,
+        max_tokens=max_tokens,
+        held_out=held_out,
+        reading=reading,
+    )
+    folder = None if store is None else Store(store, work.stored)
+    with told(progress, lambda bars: bars.harvest) as tell:
+        train, kept_out, counts = _read(work, reading, folder, counted(tell, work.tokens))
+    losses = up_to(work.last, reading.loss_tokens)
+    read = work.host
+    host = Host(read.model, read.tokenizer, read.hook, losses, outlier_norm=counts["outlier_norm"])
+    question = work.question | {
         "loss_tokens": reading.loss_tokens,
         "calibration": reading.calibration,
         "seed": seed,
-    } | ({"centred": True} if host.hook.centred else {})
-    if reading.check is not None:
-        reading.check(question, host)
-    size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
-    held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
-    first, last = split(contexts, held_out, max_tokens)
-    folder = None if store is None else Store(store, held)
-    with told(progress, lambda bars: bars.harvest) as tell:
-        advance = _counted(tell, sum(map(len, first)) + sum(map(len, last)))
-        train, kept_out, counts = _read(host, contexts, first, last, size, reading.outlier_medians, folder, advance)
-    losses = up_to(last, reading.loss_tokens)
-    host = Host(host.model, host.tokenizer, host.hook, losses, outlier_norm=counts["outlier_norm"])
+    }
     sample = _sample(train, reading.calibration, seed, folder)
-    return HiddenStates(train, sample, kept_out, question, counts, host, reading.shuffle_buffer, first)
-
-
-def _host(
-    source: Any, hook: str, device: str | torch.device | None, dtype: str | torch.dtype | None, reading: Reading
-) -> Host:
-    """The model of a source, at its hook."""
-    held = source if isinstance(source, tuple) else unwrapped(source)
-    if held is not None:
-        model, tokenizer = held
-        if dtype is not None:
-            model = model.to(pick_dtype(dtype))
-        if device is not None:
-            model = model.to(pick_device(device))
-    else:
-        model, tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
-    without_mean = any(isinstance(module, torch.nn.LayerNorm) for module in model.modules())
-    place = resolve_hook(model, hook)
-    if reading.centred and without_mean:
-        if not isinstance(place, Hook):
-            raise ValueError("no transcoder is read centred; give the TransformerLens model itself as the source")
-        place = replace(place, centred=True)
-    return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, place)
-
-
-def _counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None]:
-    """A function that is told of so many more tokens, and tells ``progress`` of all."""
-    read = 0
-
-    def advance(tokens: int) -> None:
-        nonlocal read
-        read += tokens
-        if progress is not None:
-            progress(read, total)
-
-    return advance
+    return HiddenStates(train, sample, kept_out, question, counts, host, reading.shuffle_buffer, work.first)
 
 
 def _read(
-    host: Host,
-    contexts: Contexts,
-    first: list[Sequence[int]],
-    last: list[Sequence[int]],
-    size: int,
-    outlier_medians: float | None,
-    folder: Store | None,
-    advance: Callable[[int], None],
+    work: Assignment, reading: Reading, folder: Store | None, advance: Callable[[int], None]
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Training and held-out vectors without outliers, and the statistics: in memory, or in a folder."""
+    host, size, outside = work.host, work.batch_size, work.contexts.dropped_tokens
     if folder is None:
-        trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
-        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
+        with using(reading_threads(host, work.first, reading.threads)):
+            trained, rest = harvest(host, work.first, size, advance), harvest(host, work.last, size, advance)
+        counts = statistics(outside, trained, rest, reading.outlier_medians)
         limit = counts["outlier_norm"]
         return trained.keep(limit), rest.keep(limit).float(), counts
     if not folder.complete:
-        trained = folder.harvest(host, "train", first, size, advance)
-        rest = folder.harvest(host, "held_out", last, size, advance)
-        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
+        with using(folder.threads(host, work.first, reading.threads)):
+            trained = folder.harvest(host, "train", work.first, size, advance)
+            rest = folder.harvest(host, "held_out", work.last, size, advance)
+        counts = statistics(outside, trained, rest, reading.outlier_medians)
         folder.finish(counts["outlier_norm"], counts, host.d_in)
     return folder.load()
-
-
-class _Noted:
-    """Documents as they are read, once: how many, and the SHA-256 of all of them; none of them is kept."""
-
-    def __init__(self, documents: Iterable[str]) -> None:
-        self._documents = documents
-        self.count = 0
-        self.digest = hashlib.sha256()
-
-    def __iter__(self) -> Iterator[str]:
-        for document in self._documents:
-            self.digest.update(("\0" * (self.count > 0) + document).encode())
-            self.count += 1
-            yield document
 
 
 def _is_model(source: Any) -> bool:
@@ -366,10 +249,6 @@ def _is_model(source: Any) -> bool:
     if isinstance(source, torch.nn.Module):
         raise TypeError("a model alone cannot read text; give the pair (model, tokenizer)")
     return isinstance(source, str | Path) and Path(source).suffix not in ARRAYS
-
-
-def _is_table(source: Any) -> bool:
-    return isinstance(source, str | Path) and (Path(source).suffix in TABLES or is_saved_dataset(Path(source)))
 
 
 def _sample(train: Tensor, count: int, seed: int, folder: Store | None = None) -> Tensor:

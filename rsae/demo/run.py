@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rsae.data.states import Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import hidden_states
 from rsae.demo import synthetic
 from rsae.demo.host import HOOK, faster_dtype, gguf_path
 from rsae.demo.text import documents
 from rsae.formats import load_sae
+from rsae.threads import using
 from rsae.upgrading.pipeline import Settings, Upgrade, upgrade
-from rsae.upgrading.threads import using
 
 __all__ = ["SETTINGS", "TEACHER", "on_language_model", "on_synthetic"]
 
@@ -63,7 +64,7 @@ def on_language_model(
             dtype=faster_dtype(),
             seed=seed,
             progress=harvest,
-            reading=Reading(loss_tokens=_LOSS_TOKENS),
+            reading=Reading(loss_tokens=_LOSS_TOKENS, threads=threads),
         )
         say(
             f"Teacher: {subject.family} with {subject.d_sae} latents; {len(states.train)} vectors to train on, "

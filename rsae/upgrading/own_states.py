@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.hosts.names import hub_name
 from rsae.sae.autoencoder import SparseAutoencoder
 

@@ -23,13 +23,14 @@ from rsae.progress import Progress, Whom, asked, told
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
+from rsae.threads import using
 from rsae.training.l0 import mean_l0
 from rsae.upgrading.arms import curve_name
 from rsae.upgrading.checks import SLACK, known_harm, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
-from rsae.upgrading.threads import threads_for, using
+from rsae.upgrading.threads import threads_for
 from rsae.upgrading.tuning import Tuning, trained, tune
 
 __all__ = ["Settings", "Upgrade", "upgrade"]

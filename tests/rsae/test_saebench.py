@@ -12,7 +12,8 @@ from click.testing import CliRunner
 import rsae
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.commands.main import main
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.evaluation.metrics import evaluate
 from rsae.formats import save_sae
 from rsae.hosts.places import hook_point

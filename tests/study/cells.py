@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.demo.host import HOOK, gguf_path
 from rsae.evaluation.comparison import Comparison, compare_runs
 from rsae.evaluation.probing import Task, read_labelled, tasks_of

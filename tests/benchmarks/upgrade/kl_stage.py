@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.evaluation.comparison import Comparison, compare_runs
 from rsae.evaluation.metrics import Metrics, evaluate
 from rsae.formats import load_sae

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rsae.data.states import Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import hidden_states
 from rsae.data.text import pack, read_documents
 from rsae.hosts.hooks import capture, resolve_hook
 from tests.rsae.material.tiny import LAYER_NAMES, LAYERS, WIDTH, tiny_model, tiny_text, tiny_tokenizer

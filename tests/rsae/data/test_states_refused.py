@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rsae.data.states import Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import hidden_states
 from tests.rsae.material.tiny import tiny_model, tiny_text, tiny_tokenizer
 
 PAIR = (tiny_model("llama"), tiny_tokenizer())

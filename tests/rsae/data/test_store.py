@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rsae.data.states import Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import hidden_states
 from tests.rsae.material.tiny import tiny_model, tiny_text, tiny_tokenizer
 
 PAIR = (tiny_model("llama"), tiny_tokenizer())

@@ -116,7 +116,7 @@ def _rank(number: int, count: int, port: int, says: str, work: Callable[..., str
 
 
 def together(count: int, says: str, work: Callable[..., str], *arguments: object) -> list[int | None]:
-    """Run `train` or `adam` in that many ranks; their exit codes. What each says at its end goes to ``says.RANK``."""
+    """Run a function, such as `train`, in that many ranks; their exit codes. What each says goes to ``says.RANK``."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.rsae.material.ranks_training"])
     with socket.socket() as free:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from rsae.data.states import HiddenStates, Reading, hidden_states
+from rsae.data.reading import Reading
+from rsae.data.states import HiddenStates, hidden_states
 from rsae.hosts.host import Host
 from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
