@@ -4,38 +4,46 @@
 """
 
 import contextlib
+import copy
 import json
 import multiprocessing
 import os
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from rsae import ranks
+from rsae.evaluation.metrics import evaluate
+from rsae.formats import save_sae
 from rsae.progress import Progress
+from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.latents import AXES, Latents, divided, whole
 from rsae.storage.checkpoint import Checkpoint, fingerprint
-from rsae.training.finetuning import finetune
-from rsae.training.recipe import recipe_for
-from rsae.training.sharded import ShardedAdam
+from rsae.training.finetuning import finetune, started, stepping
+from rsae.training.l0 import match_l0, mean_l0
+from rsae.training.recipe import Recipe, recipe_for
 from rsae.upgrading.calibration import calibrate
-from tests.rsae.material.sparse_data import sparse_states, teacher
+from rsae.upgrading.pipeline import upgrade
+from rsae.upgrading.plan import Settings
+from tests.rsae.material.sparse_data import features, sparse_states, teacher
 
 STEPS = 30
 BATCH = 252  # shared evenly between two and between three
-SHAPES = ((16, 48), (48, 16), (7,), (2,), ())  # of the parameters in `adam`; the first lies transposed in memory
 
 
 class Stopped(Exception):
     """Ends a training at a step, in every rank."""
 
 
-def train(family: str, out: str, folder: str, lost_at: int = 0, stop_at: int = 0) -> str:
+def train(family: str, out: str, folder: str, lost_at: int = 0, stop_at: int = 0, data_groups: int = 1) -> str:
     """Train a family, the result to ``out``, a checkpoint after every step; returns the result's fingerprint.
 
     With ``lost_at`` the last rank ends itself at that step; with ``stop_at`` all of them end there, without a result.
@@ -48,60 +56,116 @@ def train(family: str, out: str, folder: str, lost_at: int = 0, stop_at: int = 0
             raise Stopped
 
     torch.set_num_threads(1)
-    with ranks.joined("cpu"), contextlib.suppress(Stopped):
+    with ranks.joined("cpu", data_groups), contextlib.suppress(Stopped):
         states = sparse_states()
         start = calibrate(teacher(family), states)
         work = Checkpoint(folder, every=1)
         recipe = recipe_for(start, batch_size=BATCH)
         trained = finetune(start, states, steps=STEPS, recipe=recipe, target_l0=4.0, checkpoint=work, progress=progress)
+        gathered = whole(trained)
         if ranks.rank() == 0:
-            save_file({name: value.detach().contiguous() for name, value in trained.named_parameters()}, out)
-        return fingerprint(trained.parameters())
+            save_file({name: value.detach().contiguous() for name, value in gathered.named_parameters()}, out)
+        return fingerprint(gathered.parameters())
     return ""
 
 
-def parameters() -> list[torch.Tensor]:
-    """Zeros of all `SHAPES`."""
-    first, *rest = (torch.zeros(shape) for shape in SHAPES)
-    return [first.T.contiguous().T, *rest]
+def cases() -> dict[str, tuple[SparseAutoencoder, Recipe]]:
+    """SAEs and recipes by name: every pass, and what of an SAE reads more than one latent."""
+    states, found = sparse_states(), {}
+    for family in ("topk", "jumprelu", "relu"):
+        found[family] = calibrate(teacher(family), states)
+        found[f"control of {family}"] = teacher(family)
+        nested = calibrate(_without_last(teacher(family)), states)
+        nested.prefixes, nested.refine = (10, 30, 47), "gain"
+        found[f"nested {family}, 47 latents, gain"] = nested
+        refined = calibrate(teacher(family), states)
+        refined.refine, refined.residual_step = "search_twice", torch.nn.Parameter(torch.tensor([0.02, 0.01]))
+        found[f"{family}, search"] = refined
+    rows = features()
+    options = {"W_enc": rows.T, "b_enc": torch.full((48,), -0.1), "W_dec": rows, "b_dec": torch.full((16,), 0.5)}
+    found["groupmax"] = calibrate(SparseAutoencoder(**options, family="groupmax", k=12), states)
+    found["paper"] = calibrate(teacher("relu"), states, support="paper")
+    recipes = {name: recipe_for(sae, batch_size=BATCH) for name, sae in found.items()}
+    found["anchored topk"] = found["topk"]
+    recipes["anchored topk"] = replace(recipes["topk"], anchor=1.0)
+    return {name: (sae, recipes[name]) for name, sae in found.items()}
 
 
-def gradients(step: int) -> list[torch.Tensor]:
-    """One for each of the parameters."""
-    generator = torch.Generator().manual_seed(step)
-    return [torch.randn(shape, generator=generator) for shape in SHAPES]
+def _without_last(sae: SparseAutoencoder) -> SparseAutoencoder:
+    """An SAE with a latent less, so that no number of ranks above one divides them."""
+    for name, axis in AXES.items():
+        if (value := getattr(sae, name)) is not None:
+            setattr(sae, name, torch.nn.Parameter(value.detach().narrow(axis, 0, 47).clone()))
+    sae.latents = Latents(47, 0, 47)
+    return sae
 
 
-def adam(out: str, first: int, last: int) -> str:
-    """`ShardedAdam` from step ``first`` to ``last``, from and to ``out``; the mean gradient is the same for any number.
+def first_steps(out: str, data_groups: int = 1) -> str:
+    """Two steps of each of the `cases`, a latent silent in between; the moments after each, whole, to ``out``.
 
-    Returns JSON: how many entries the moments have that this rank holds, and the fingerprint of its parameters.
+    Returns the bytes a weight that this rank held while it updated one of them, and what is replicated, by case.
     """
-    held = 0
+    torch.set_num_threads(1)
+    held, found, states = {}, {}, sparse_states()
+    bytes_now = 0
 
     def count(optimiser: torch.optim.Optimizer, *_: Any) -> None:
-        nonlocal held
-        held = sum(state[name].numel() for state in optimiser.state.values() for name in ("exp_avg", "exp_avg_sq"))
+        nonlocal bytes_now
+        vectors = [p for group in optimiser.param_groups for p in group["params"]]
+        moments = [value for state in optimiser.state.values() for value in state.values() if value.ndim]
+        bytes_now = sum(v.nbytes for v in [*vectors, *(p.grad for p in vectors if p.grad is not None), *moments])
 
     hook = register_optimizer_step_post_hook(count)
-    with ranks.joined("cpu"):
-        values = parameters()
-        optimiser = ShardedAdam([(values[:2], 1e-2), (values[2:], 1e-1)])
-        kept = load_file(out) if first else {}
-        for i, value in enumerate(values if first else []):
-            value.copy_(kept[f"value.{i}"])
-            moments = {name: torch.empty_like(value).copy_(kept[f"{name}.{i}"]) for name in ("exp_avg", "exp_avg_sq")}
-            optimiser.restore(value, moments, first)
-        for step in range(first, last):
-            for value, gradient in zip(values, gradients(step), strict=True):
-                value.grad = torch.empty_like(value).copy_(gradient * 2 * (ranks.rank() + 1) / (ranks.count() + 1))
-            optimiser.step(1.0)
-        state = {f"{name}.{i}": m for i, value in enumerate(values) for name, m in optimiser.moments(value).items()}
-        state |= {f"value.{i}": value for i, value in enumerate(values)}
+    with ranks.joined("cpu", data_groups):
+        for name, (sae, recipe) in cases().items():
+            training, scale = started(divided(sae), recipe, states.calibration, 4.0, 1000)
+            axes = {} if training.shares is None else training.shares.axes
+            batches = stepping(training, scale, states, BATCH, 0, 2)
+            for step in (1, 2):
+                error, l0 = next(batches)
+                if training.forward.revival.silent is not None:
+                    training.forward.revival.silent += 20_000.0
+                state = {key: value for key, value in training.state().items() if not key.startswith("parameter")}
+                state |= {"error": ranks.data().mean(error), "l0": ranks.data().mean(l0.float())}
+                for key, value in state.items():
+                    whole = training.sae.latents.all(value, axes[key]) if key in axes else value
+                    found[f"{name}/{step}/{key}"] = whole.detach().contiguous().clone()
+            held[name] = [bytes_now, sum(p.numel() for p in training.parameters)]
         if ranks.rank() == 0:
-            save_file({name: value.contiguous() for name, value in state.items()}, out)
+            save_file(found, out)
     hook.remove()
-    return json.dumps({"held": held, "fingerprint": fingerprint(values)})
+    return json.dumps({"held": held, "fingerprint": fingerprint(found.values())})
+
+
+def measured(out: str, data_groups: int = 1) -> str:
+    """L0, a level, the evaluation and the files of every one of the `cases`, to ``out`` as JSON."""
+    torch.set_num_threads(1)
+    states, found = sparse_states(2000), {}
+    with ranks.joined("cpu", data_groups):
+        for name, (sae, _) in cases().items():
+            share = divided(sae)
+            metrics = {metric: entry.value for metric, entry in evaluate(share, states).items()}
+            matched = match_l0(copy.deepcopy(share), states.calibration, 3.5)
+            save_sae(matched, Path(out).with_suffix(f".{name}"))
+            found[name] = {
+                **metrics,
+                "l0": mean_l0(share, states.calibration),
+                "matched": mean_l0(matched, states.calibration),
+                "weights": fingerprint(whole(share).parameters()),
+            }
+    if ranks.rank() == 0:
+        Path(out).write_text(json.dumps(found))
+    return json.dumps(found)
+
+
+def upgraded(out: str, data_groups: int = 1) -> str:
+    """A short upgrade with everything that its report shows; returns the report without its times and names."""
+    torch.set_num_threads(1)
+    with ranks.joined("cpu", data_groups):
+        settings = Settings(refine="residual", ablations=("scale",), checkpoint_every=20, batch_size=BATCH)
+        done = upgrade(teacher("relu"), sparse_states(), steps=60, out=out, progress=False, settings=settings)
+    tree = done.report.to_json()
+    return json.dumps({name: tree[name] for name in tree if name != "question"}, sort_keys=True)
 
 
 def _rank(number: int, count: int, port: int, says: str, work: Callable[..., str], *arguments: object) -> None:
@@ -116,7 +180,7 @@ def _rank(number: int, count: int, port: int, says: str, work: Callable[..., str
 
 
 def together(count: int, says: str, work: Callable[..., str], *arguments: object) -> list[int | None]:
-    """Run `train` or `adam` in that many ranks; their exit codes. What each says at its end goes to ``says.RANK``."""
+    """Run a function of this file in that many ranks; their exit codes. What each says at its end goes to ``says.RANK``."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.rsae.material.ranks_training"])
     with socket.socket() as free:
