@@ -112,7 +112,8 @@ def first_steps(out: str, data_groups: int = 1) -> str:
     def count(optimiser: torch.optim.Optimizer, *_: Any) -> None:
         nonlocal bytes_now
         vectors = [p for group in optimiser.param_groups for p in group["params"]]
-        moments = [value for state in optimiser.state.values() for value in state.values() if value.ndim]
+        names = ("exp_avg", "exp_avg_sq")
+        moments = [state[name] for state in optimiser.state.values() for name in names if name in state]
         bytes_now = sum(v.nbytes for v in [*vectors, *(p.grad for p in vectors if p.grad is not None), *moments])
 
     hook = register_optimizer_step_post_hook(count)
