@@ -10,27 +10,19 @@ ranks of what each has a part of, and B what all of them read (docs/upgrading/sc
 so that everything that is not of a latent is the same on every rank, with the same gradient.
 """
 
-import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rsae import ranks
 
-if TYPE_CHECKING:
-    from rsae.sae.autoencoder import SparseAutoencoder
-
-__all__ = ["AXES", "Latents", "among", "divided", "whole"]
-
-AXES = {"W_enc": 1, "b_enc": 0, "W_dec": 0, "threshold": 0}
-"""Of an SAE's parameters that have latents, the axis along which they lie."""
+__all__ = ["Latents", "among"]
 
 
 @dataclass(frozen=True)
 class Latents:
-    """Of ``count`` latents those from ``first`` on, ``held`` of them; ``origin`` names the SAE that was shared out."""
+    """Of ``count`` latents those from ``first`` on, ``held`` of them; ``origin`` is the SHA-256 of the whole."""
 
     count: int
     first: int
@@ -78,6 +70,22 @@ class Latents:
             found: Tensor = ranks.placed(values, axis % values.ndim, self.count).full_tensor()
         return found
 
+    def at(self, values: Tensor, numbers: Tensor) -> Tensor:
+        """Of values [held, ...] those of the latents ``numbers`` [m] of all, on every rank; without gradient."""
+        mine = (numbers >= self.first) & (numbers < self.first + self.held)
+        found = values.new_zeros(len(numbers), *values.shape[1:])
+        found[mine] = values.detach()[numbers[mine] - self.first]
+        return self.group.sum(found)
+
+    def joined(self, entries: Tensor) -> Tensor:
+        """The entries [n] of all ranks, of which n may differ, one rank's after another's; without gradient."""
+        counts = torch.zeros(self.group.count, dtype=torch.int64, device=entries.device)
+        counts[self.group.rank] = len(entries)
+        counts = self.group.sum(counts)
+        found = entries.new_zeros(int(counts.sum()))
+        found[int(counts[: self.group.rank].sum()) :][: len(entries)] = entries.detach()
+        return self.group.sum(found)
+
     def own(self, values: Tensor, axis: int = 0) -> Tensor:
         """Of values of all latents along an axis those of this share."""
         return values.narrow(axis, self.first, self.held) if self.shared else values
@@ -108,48 +116,3 @@ def among(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     answers = group.exchange(torch.stack([kept, following], 2).transpose(0, 1)).flatten(0, 1)[:rows]
     place = torch.arange(width, device=values.device)
     return place < answers[:, :1], (place == answers[:, :1]) & (answers[:, 1:] > 0)
-
-
-def divided(sae: "SparseAutoencoder", origin: str = "") -> "SparseAutoencoder":
-    """This process's share of an SAE that every process has whole; in a single process, and of a share, itself.
-
-    Raises
-    ------
-    ValueError
-        if there are more processes than latents, or groups of groupmax would be torn apart.
-    """
-    group = ranks.latents()
-    if group.count == 1 or sae.latents.shared:
-        return sae
-    width = -(-sae.d_sae // group.count)
-    if width * (group.count - 1) >= sae.d_sae:
-        raise ValueError(
-            f"{sae.d_sae} latents in shares of {width} leave nothing for the last of {group.count} processes"
-        )
-    if sae.family == "groupmax" and sae.k is not None and width % (sae.d_sae // sae.k):
-        raise ValueError(
-            f"groups of {sae.d_sae // sae.k} latents do not fit into shares of {width}: use fewer processes"
-        )
-    first = group.rank * width
-    held = min(width, sae.d_sae - first)
-    named = dict(sae.named_parameters(recurse=False))
-    shares = {
-        id(named[name]): nn.Parameter(named[name].detach().narrow(axis, first, held).clone())
-        for name, axis in AXES.items()
-        if name in named
-    }
-    part = copy.deepcopy(sae, shares)  # type: ignore[arg-type]
-    part.latents = Latents(sae.d_sae, first, held, origin)
-    return part
-
-
-def whole(sae: "SparseAutoencoder") -> "SparseAutoencoder":
-    """The SAE of which every process has a share, in main memory, on each of them; of a whole one itself."""
-    if not sae.latents.shared:
-        return sae
-    part = copy.deepcopy(sae).cpu()
-    for name, axis in AXES.items():
-        if (value := getattr(part, name)) is not None:
-            setattr(part, name, nn.Parameter(sae.latents.all(value.detach(), axis)))
-    part.latents = Latents(sae.d_sae, 0, sae.d_sae)
-    return part

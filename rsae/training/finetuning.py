@@ -13,7 +13,7 @@ from rsae.data.states import HiddenStates
 from rsae.hosts.splicing import Passage, Splicing
 from rsae.progress import Progress, Whom, asked, told
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.sae.latents import divided
+from rsae.sae.division import divided
 from rsae.storage.checkpoint import Checkpoint
 from rsae.training.l0 import match_l0, mean_l0
 from rsae.training.passes import choose_pass
@@ -51,7 +51,7 @@ def finetune(
     With a ``checkpoint`` the training of ``arm`` goes on where it was, and ends with the same bits.
 
     Several processes (`rsae.ranks.joined`) share the SAE out by its latents: each returns the share that it trained,
-    which `rsae.sae.latents.whole` gathers and `save_sae` writes.
+    which `rsae.sae.division.whole` gathers and `save_sae` writes.
 
     Raises
     ------

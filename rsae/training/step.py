@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.sae.latents import AXES
+from rsae.sae.division import AXES
 from rsae.storage.shares import Shares
 from rsae.training.adam import Adam
 from rsae.training.passes import Pass
@@ -123,8 +123,8 @@ class Training:
         """What of a `state` is shared out between ranks."""
         if not self.sae.latents.shared:
             return None
-        lying = {getattr(self.sae, name): axis for name, axis in AXES.items()}
-        lying |= dict.fromkeys(self.forward.parameters(), 0)
+        lying: dict[Tensor, int] = dict.fromkeys(self.forward.parameters(), 0)
+        lying.update((getattr(self.sae, name), axis) for name, axis in AXES.items())
         known = {i: lying[parameter] for i, parameter in enumerate(self.parameters) if parameter in lying}
         names = ("parameter", "exp_avg", "exp_avg_sq")
         axes = {f"{name}.{i}": axis for i, axis in known.items() for name in names}

@@ -28,9 +28,9 @@ from rational_approx.rationals.rational import Rational
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import IDENTITY, RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.latents import Latents
 from rsae.sae.support import largest
 from rsae.training import entries
-from rsae.sae.latents import Latents
 from rsae.training.active import active_kept, sparse_topk
 from rsae.training.passes import choose_pass
 from rsae.training.recipe import Recipe

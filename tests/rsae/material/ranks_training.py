@@ -25,7 +25,8 @@ from rsae.evaluation.metrics import evaluate
 from rsae.formats import save_sae
 from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.sae.latents import AXES, Latents, divided, whole
+from rsae.sae.division import AXES, divided, whole
+from rsae.sae.latents import Latents
 from rsae.storage.checkpoint import Checkpoint, fingerprint
 from rsae.training.finetuning import finetune, started, stepping
 from rsae.training.l0 import match_l0, mean_l0
@@ -181,7 +182,7 @@ def _rank(number: int, count: int, port: int, says: str, work: Callable[..., str
 
 
 def together(count: int, says: str, work: Callable[..., str], *arguments: object) -> list[int | None]:
-    """Run a function of this file in that many ranks; their exit codes. What each says at its end goes to ``says.RANK``."""
+    """Run a function of this file in that many ranks; their exit codes. What each says goes to ``says.RANK``."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.rsae.material.ranks_training"])
     with socket.socket() as free:

@@ -14,9 +14,9 @@ from rsae.data.states import HiddenStates
 from rsae.evaluation.metrics import evaluate
 from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.latents import Latents
 from rsae.sae.refinement import REFINEMENTS, first_steps
 from rsae.sae.support import largest
-from rsae.sae.latents import Latents
 from rsae.training.active import active_above, active_jump, active_kept, batch_level, sparse_topk
 from rsae.training.entries import Places, decode
 from rsae.training.finetuning import finetune
@@ -312,7 +312,9 @@ def test_the_level_of_a_batch_lies_between_the_last_kept_and_the_first_dropped(
     h = torch.randn(5, 12, generator=torch.Generator().manual_seed(seed)) + shift
     count = min(max(1, round(5 * 12 * share)), 59)
     ordered = h.flatten().sort(descending=True).values
-    level = batch_level(h, 12 * share, Latents(h.shape[1], 0, h.shape[1]), None if guess is None else torch.tensor(guess))
+    level = batch_level(
+        h, 12 * share, Latents(h.shape[1], 0, h.shape[1]), None if guess is None else torch.tensor(guess)
+    )
     assert float(level) == max(0.0, float((ordered[count - 1] + ordered[count]) / 2))
 
 
