@@ -102,7 +102,7 @@ class Group:
     """
 
     def __init__(self, *axes: str) -> None:
-        self.axes = axes if _grids else ()
+        self.asked, self.axes = axes, axes if _grids else ()
 
     def _handle(self, tensor: Tensor) -> Any:
         return _grids[tensor.device.type].get_group(*self.axes) if len(self.axes) == 1 else None

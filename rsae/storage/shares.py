@@ -5,6 +5,7 @@ whole, so that nothing is gathered, nothing is pickled, and a rank reads what it
 """
 
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,12 +70,13 @@ def read_shares(folder: Path, shares: Shares | None) -> dict[str, Tensor]:
     reader = dcp.HuggingFaceStorageReader(str(folder))
     found: dict[str, Any] = {}
     for name, known in reader.read_metadata().state_dict_metadata.items():
-        size = known.size  # type: ignore[union-attr]
-        found[name] = torch.empty(size)
-        if shares is not None:
-            found[name] = ranks.placed(
-                torch.empty(size, device="meta")[shares.own(name)], shares.axes[name], shares.size
-            )
-    with ranks.together():
-        dcp.load(found, storage_reader=reader, no_dist=shares is None)
+        whole = torch.empty(known.size, device="meta")  # type: ignore[union-attr]
+        if shares is None:
+            found[name] = torch.empty_like(whole, device="cpu")
+        else:
+            share = torch.empty_like(whole[shares.own(name)], device="cpu")
+            found[name] = ranks.placed(share, shares.axes[name], shares.size)
+    with ranks.together(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)  # a single process knows it
+        dcp.load(found, storage_reader=reader)
     return {name: value if shares is None else value.to_local() for name, value in found.items()}

@@ -10,13 +10,14 @@ import multiprocessing
 import os
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed.checkpoint
+import torch.distributed.tensor  # both imported once, before processes are forked
 from safetensors.torch import save_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -70,30 +71,30 @@ def train(family: str, out: str, folder: str, lost_at: int = 0, stop_at: int = 0
     return ""
 
 
-def cases() -> dict[str, tuple[SparseAutoencoder, Recipe]]:
-    """SAEs and recipes by name: every pass, and what of an SAE reads more than one latent."""
-    states, found = sparse_states(), {}
-    for family in ("topk", "jumprelu", "relu"):
-        found[family] = calibrate(teacher(family), states)
-        found[f"control of {family}"] = teacher(family)
-        nested = calibrate(_without_last(teacher(family)), states)
-        nested.prefixes, nested.refine = (10, 30, 47), "gain"
-        found[f"nested {family}, 47 latents, gain"] = nested
-        refined = calibrate(teacher(family), states)
-        refined.refine, refined.residual_step = "search_twice", torch.nn.Parameter(torch.tensor([0.02, 0.01]))
-        found[f"{family}, search"] = refined
-    rows = features()
-    options = {"W_enc": rows.T, "b_enc": torch.full((48,), -0.1), "W_dec": rows, "b_dec": torch.full((16,), 0.5)}
-    found["groupmax"] = calibrate(SparseAutoencoder(**options, family="groupmax", k=12), states)
-    found["paper"] = calibrate(teacher("relu"), states, support="paper")
-    recipes = {name: recipe_for(sae, batch_size=BATCH) for name, sae in found.items()}
-    found["anchored topk"] = found["topk"]
-    recipes["anchored topk"] = replace(recipes["topk"], anchor=1.0)
-    return {name: (sae, recipes[name]) for name, sae in found.items()}
+def case(name: str) -> tuple[SparseAutoencoder, Recipe]:
+    """An SAE and its recipe, by a name such as "relu nested search": a family, and what else is to it."""
+    family, *more = name.split()
+    states = sparse_states()
+    if family == "groupmax":
+        rows = features()
+        weights = {"W_enc": rows.T, "b_enc": torch.full((48,), -0.1), "W_dec": rows, "b_dec": torch.full((16,), 0.5)}
+        sae = SparseAutoencoder(**weights, family="groupmax", k=12)
+    else:
+        sae = teacher(family)
+    if "nested" in more:  # a latent less, so that no number of ranks above one divides them
+        sae = _without_last(sae)
+    if "control" not in more:
+        sae = calibrate(sae, states, support="paper" if "paper" in more else "exact")
+    if "nested" in more:
+        sae.prefixes = (10, 30, 47)
+    if "gain" in more:
+        sae.refine = "gain"
+    if "search" in more:
+        sae.refine, sae.residual_step = "search_twice", torch.nn.Parameter(torch.tensor([0.02, 0.01]))
+    return sae, recipe_for(sae, batch_size=BATCH, anchor=1.0 if "anchored" in more else None)
 
 
 def _without_last(sae: SparseAutoencoder) -> SparseAutoencoder:
-    """An SAE with a latent less, so that no number of ranks above one divides them."""
     for name, axis in AXES.items():
         if (value := getattr(sae, name)) is not None:
             setattr(sae, name, torch.nn.Parameter(value.detach().narrow(axis, 0, 47).clone()))
@@ -101,10 +102,10 @@ def _without_last(sae: SparseAutoencoder) -> SparseAutoencoder:
     return sae
 
 
-def first_steps(out: str, data_groups: int = 1) -> str:
-    """Two steps of each of the `cases`, a latent silent in between; the moments after each, whole, to ``out``.
+def first_steps(out: str, names: Sequence[str], data_groups: int = 1) -> str:
+    """Two steps of each `case`, its latents silent before the second; what each left, whole, to ``out``.
 
-    Returns the bytes a weight that this rank held while it updated one of them, and what is replicated, by case.
+    Returns, by case, the bytes that this rank held of parameters, gradients and moments, and how many parameters.
     """
     torch.set_num_threads(1)
     held, found, states = {}, {}, sparse_states()
@@ -119,7 +120,8 @@ def first_steps(out: str, data_groups: int = 1) -> str:
 
     hook = register_optimizer_step_post_hook(count)
     with ranks.joined("cpu", data_groups):
-        for name, (sae, recipe) in cases().items():
+        for name in names:
+            sae, recipe = case(name)
             training, scale = started(divided(sae), recipe, states.calibration, 4.0, 1000)
             axes = {} if training.shares is None else training.shares.axes
             batches = stepping(training, scale, states, BATCH, 0, 2)
@@ -139,13 +141,13 @@ def first_steps(out: str, data_groups: int = 1) -> str:
     return json.dumps({"held": held, "fingerprint": fingerprint(found.values())})
 
 
-def measured(out: str, data_groups: int = 1) -> str:
-    """L0, a level, the evaluation and the files of every one of the `cases`, to ``out`` as JSON."""
+def measured(out: str, names: Sequence[str], data_groups: int = 1) -> str:
+    """What each `case` measures as, its L0 before and after it was matched to 3.5; its files beside ``out``."""
     torch.set_num_threads(1)
     states, found = sparse_states(2000), {}
     with ranks.joined("cpu", data_groups):
-        for name, (sae, _) in cases().items():
-            share = divided(sae)
+        for name in names:
+            share = divided(case(name)[0])
             metrics = {metric: entry.value for metric, entry in evaluate(share, states).items()}
             matched = match_l0(copy.deepcopy(share), states.calibration, 3.5)
             save_sae(matched, Path(out).with_suffix(f".{name}"))
@@ -155,8 +157,6 @@ def measured(out: str, data_groups: int = 1) -> str:
                 "matched": mean_l0(matched, states.calibration),
                 "weights": fingerprint(whole(share).parameters()),
             }
-    if ranks.rank() == 0:
-        Path(out).write_text(json.dumps(found))
     return json.dumps(found)
 
 
