@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # this and the next are what DTensor imports: once, before processes are forked
 import torch.distributed.checkpoint
-import torch.distributed.tensor  # both imported once, before processes are forked
 from safetensors.torch import save_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
