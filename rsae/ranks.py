@@ -89,6 +89,9 @@ def together() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, CheckpointException) as error:  # torch has no narrower type for a peer that gloo has lost
+        causes = [cause for cause, _ in error.failures.values()] if isinstance(error, CheckpointException) else [error]
+        if other := next((cause for cause in causes if not isinstance(cause, RuntimeError)), None):
+            raise other from error
         raise ConnectionError(
             f"rank {rank()} of {count()} lost contact with another rank, so the run ends here; start the same command "
             "again, with any number of processes: it goes on from the last checkpoint"
@@ -132,6 +135,14 @@ class Group:
     def mean(self, value: Tensor) -> Tensor:
         """The mean over ranks, without gradient."""
         return self.sum(value) if self.count == 1 else self.sum(value) / self.count
+
+    @torch.no_grad()
+    def average(self, vector: Tensor) -> None:
+        """Put the mean over ranks in the place of a contiguous tensor."""
+        if self.count > 1:
+            with together():
+                dist.all_reduce(vector, group=self._handle(vector))
+            vector.div_(self.count)
 
     @torch.no_grad()
     def exchange(self, parts: Tensor) -> Tensor:

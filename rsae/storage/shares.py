@@ -4,6 +4,7 @@
 whole, so that nothing is gathered, nothing is pickled, and a rank reads what it needs of the pieces of others.
 """
 
+import math
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from rsae import ranks
@@ -64,19 +66,27 @@ def _write(folder: Path, tensors: Mapping[str, Tensor], shares: Shares, whole: b
 
 
 def read_shares(folder: Path, shares: Shares | None) -> dict[str, Tensor]:
-    """What `write_shares` wrote, in main memory: this rank's shares, or whole tensors in a single process."""
+    """What `write_shares` wrote, in main memory: this rank's shares, or whole tensors in a single process.
+
+    Raises ValueError where a piece is missing or damaged.
+    """
     import torch.distributed.checkpoint as dcp
 
     reader = dcp.HuggingFaceStorageReader(str(folder))
     found: dict[str, Any] = {}
-    for name, known in reader.read_metadata().state_dict_metadata.items():
-        whole = torch.empty(known.size, device="meta")  # type: ignore[union-attr]
-        if shares is None:
-            found[name] = torch.empty_like(whole, device="cpu")
-        else:
-            share = torch.empty_like(whole[shares.own(name)], device="cpu")
-            found[name] = ranks.placed(share, shares.axes[name], shares.size)
-    with ranks.together(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)  # a single process knows it
-        dcp.load(found, storage_reader=reader)
+    try:
+        for name, known in reader.read_metadata().state_dict_metadata.items():
+            whole = torch.empty(known.size, device="meta")  # type: ignore[union-attr]
+            if sum(math.prod(chunk.sizes) for chunk in known.chunks) != whole.numel():  # type: ignore[union-attr]
+                raise ValueError(f"a piece of {name} is missing")
+            if shares is None:
+                found[name] = torch.empty_like(whole, device="cpu")
+            else:
+                share = torch.empty_like(whole[shares.own(name)], device="cpu")
+                found[name] = ranks.placed(share, shares.axes[name], shares.size)
+        with ranks.together(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)  # a single process knows
+            dcp.load(found, storage_reader=reader)
+    except (ValueError, KeyError, OSError, SafetensorError) as error:
+        raise ValueError(f"{folder} cannot be read ({error}): begin anew without this checkpoint") from error
     return {name: value if shares is None else value.to_local() for name, value in found.items()}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "flat"]
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -25,7 +25,7 @@ class Adam:
     """
 
     def __init__(self, groups: Sequence[tuple[Sequence[Tensor], float]]) -> None:
-        self._flat = {p: _flat(p) for parameters, _ in groups for p in parameters if p.numel()}
+        self._flat = {p: flat(p) for parameters, _ in groups for p in parameters if p.numel()}
         held = [
             {"params": [self._flat[p] for p in parameters if p.numel()], "rate": rate} for parameters, rate in groups
         ]
@@ -35,8 +35,8 @@ class Adam:
         """Move the parameters against their gradients, which are freed, at their rates times ``factor``."""
         for group in self._adam.param_groups:
             group["lr"] = group["rate"] * factor
-        for parameter, flat in self._flat.items():
-            flat.grad = None if parameter.grad is None else _flat(parameter.grad)
+        for parameter, vector in self._flat.items():
+            vector.grad = None if parameter.grad is None else flat(parameter.grad)
             parameter.grad = None
         self._adam.step()
         self._adam.zero_grad(set_to_none=True)
@@ -51,9 +51,10 @@ class Adam:
     def restore(self, parameter: Tensor, moments: Mapping[str, Tensor], done: int) -> None:
         """Take the moments, which lie in memory as the parameter does, after ``done`` steps."""
         count = torch.tensor(float(done), device=parameter.device)
-        kept = {name: _flat(moments[name]).clone() for name in _MOMENTS}
+        kept = {name: flat(moments[name]).clone() for name in _MOMENTS}
         self._adam.state[self._flat[parameter]] = {"step": count, **kept}
 
 
-def _flat(tensor: Tensor) -> Tensor:
+def flat(tensor: Tensor) -> Tensor:
+    """A tensor that is dense in memory as a vector [n] in the order of memory: a view."""
     return tensor.detach().as_strided((tensor.numel(),), (1,))

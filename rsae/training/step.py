@@ -10,7 +10,7 @@ from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.division import AXES
 from rsae.storage.shares import Shares
-from rsae.training.adam import Adam
+from rsae.training.adam import Adam, flat
 from rsae.training.passes import Pass
 from rsae.training.recipe import Recipe
 
@@ -87,10 +87,9 @@ class Training:
         for parameter in self._coefficients:
             if parameter.grad is not None:
                 parameter.grad = self.sae.latents.group.sum(parameter.grad)
-        if ranks.data().count > 1:
-            for parameter in self.parameters:
-                if parameter.grad is not None:
-                    parameter.grad = torch.empty_like(parameter).copy_(ranks.data().mean(parameter.grad))
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                ranks.data().average(flat(parameter.grad))
 
     def _turned(self) -> Tensor:
         """The mean over latents of 1 - cosine to where they were, of decoder rows and of encoder columns, added."""

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,8 @@ def _without_last(sae: SparseAutoencoder) -> SparseAutoencoder:
 def first_steps(out: str, names: Sequence[str], data_groups: int = 1) -> str:
     """Two steps of each `case`, its latents silent before the second; what each left, whole, to ``out``.
 
-    Returns, by case, the bytes that this rank held of parameters, gradients and moments, and how many parameters.
+    Returns, by case, the bytes that this rank held of parameters, gradients and moments, how many parameters, and the
+    bytes of its messages in the second step, by the axis of the grid and the collective.
     """
     torch.set_num_threads(1)
     held, found, states = {}, {}, sparse_states()
@@ -126,7 +127,8 @@ def first_steps(out: str, names: Sequence[str], data_groups: int = 1) -> str:
             axes = {} if training.shares is None else training.shares.axes
             batches = stepping(training, scale, states, BATCH, 0, 2)
             for step in (1, 2):
-                error, l0 = next(batches)
+                with _counted() as sent:
+                    error, l0 = next(batches)
                 if training.forward.revival.silent is not None:
                     training.forward.revival.silent += 20_000.0
                 state = {key: value for key, value in training.state().items() if not key.startswith("parameter")}
@@ -134,11 +136,33 @@ def first_steps(out: str, names: Sequence[str], data_groups: int = 1) -> str:
                 for key, value in state.items():
                     whole = training.sae.latents.all(value, axes[key]) if key in axes else value
                     found[f"{name}/{step}/{key}"] = whole.detach().contiguous().clone()
-            held[name] = [bytes_now, sum(p.numel() for p in training.parameters)]
+            held[name] = [bytes_now, sum(p.numel() for p in training.parameters), sent]
         if ranks.rank() == 0:
             save_file(found, out)
     hook.remove()
     return json.dumps({"held": held, "fingerprint": fingerprint(found.values())})
+
+
+@contextlib.contextmanager
+def _counted() -> Iterator[dict[str, int]]:
+    """Count the bytes of what goes through each collective."""
+    found: dict[str, int] = {}
+
+    def counting(collective: Callable[..., Any], name: str, place: int) -> Callable[..., Any]:
+        def call(*tensors: torch.Tensor, group: Any = None) -> Any:
+            axis = group.group_desc.split("_")[-1] if group is not None else "all"
+            found[f"{axis} {name}"] = found.get(f"{axis} {name}", 0) + tensors[place].nbytes
+            return collective(*tensors, group=group)
+
+        return call
+
+    dist = torch.distributed
+    kept = dist.all_reduce, dist.all_to_all_single
+    dist.all_reduce, dist.all_to_all_single = counting(kept[0], "sum", 0), counting(kept[1], "exchange", 1)
+    try:
+        yield found
+    finally:
+        dist.all_reduce, dist.all_to_all_single = kept
 
 
 def measured(out: str, names: Sequence[str], data_groups: int = 1) -> str:
