@@ -49,7 +49,7 @@ def training(d_in: int, d_sae: int) -> Training:
 
 
 def measure(rank: int, environment: dict[str, str], d_in: int, d_sae: int, rows: int, found: "Queue[float]") -> None:
-    """Put the peak bytes a parameter of this process."""
+    """Put the peak bytes of this process for each parameter of the whole."""
     os.environ |= {**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)}
     torch.set_num_threads(1)
     with ranks.joined("cpu"):
@@ -61,10 +61,10 @@ def measure(rank: int, environment: dict[str, str], d_in: int, d_sae: int, rows:
             run.step(x)
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         run.step(x)
-        found.put((resident("VmHWM") - before) / sum(p.numel() for p in run.parameters))
+        found.put((resident("VmHWM") - before) / (2 * d_in * d_sae))
 
 
-def held(d_in: int, d_sae: int, shares: int) -> float:
+def held(d_in: int, d_sae: int, shares: int) -> int:
     """Bytes of parameters, gradients and moments on each of the ranks that share the latents out."""
     return 16 * (2 * d_in + 1) * math.ceil(d_sae / shares) + 16 * d_in
 
