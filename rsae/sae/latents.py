@@ -41,8 +41,14 @@ class Latents:
 
     @property
     def group(self) -> ranks.Group:
-        """The processes that hold them."""
-        return ranks.latents() if self.shared else ranks.alone()
+        """The processes that hold them.  Raises RuntimeError where these have parted."""
+        group = ranks.latents() if self.shared else ranks.alone()
+        if self.shared and group.count == 1:
+            raise RuntimeError(
+                f"this SAE is a share of {self.held} of {self.count} latents, whose processes have parted; use it, or "
+                "gather it with rsae.sae.division.whole, inside rsae.ranks.joined"
+            )
+        return group
 
     def sum(self, part: Tensor) -> Tensor:
         """The sum over all latents of what this share adds; differentiable, see `rsae.ranks.Group.summed`."""

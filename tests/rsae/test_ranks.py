@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.latents import Latents
 from rsae.upgrading.calibration import calibrate
 from tests.benchmarks.upgrade import scale_out
 from tests.rsae.material import ranks_training
@@ -178,6 +180,15 @@ def test_as_many_ranks_go_on_with_the_same_bits_and_one_hands_over_to_four(famil
 
 
 @pytest.mark.slow
+def test_a_kl_stage_on_shares_is_that_of_one_process(tmp_path: Path) -> None:
+    alone = json.loads(ranks_training.staged())
+    assert ranks_training.together(2, str(tmp_path / "says"), ranks_training.staged) == [0, 0]
+    first, second = said(tmp_path, 2)
+    assert first == second
+    assert json.loads(first)["error"] == pytest.approx(alone["error"], rel=LOSS_TOLERANCE)
+
+
+@pytest.mark.slow
 def test_an_upgrade_of_two_ranks_is_that_of_one(tmp_path: Path) -> None:
     alone = json.loads(ranks_training.upgraded(str(tmp_path / "one")))
     says = str(tmp_path / "says")
@@ -212,6 +223,25 @@ def test_what_cannot_be_shared_out_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(ranks.Group, "count", property(lambda group: 5 if "latents" in group.asked else 1))
     with pytest.raises(ValueError, match="groups of 4 latents do not fit into shares of 10"):
         divided(ranks_training.case("groupmax control")[0])
+
+
+def test_a_share_is_of_no_use_where_its_processes_have_parted() -> None:
+    sae = teacher("topk")
+    sae.latents = Latents(96, 0, 48)
+    with pytest.raises(RuntimeError, match="a share of 48 of 96 latents"):
+        sae(STATES.held_out[:4])
+
+
+def test_the_calculation_of_the_docs() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "upgrading", "scale-out.md").read_text(encoding="utf-8")
+    tables = scale_out.calculated()
+    assert all(table in page for table in tables)
+    for d_in, d_sae in scale_out.SIZES:
+        seconds = [sum(scale_out.step(d_in, d_sae, count)) for count in (16, 64, 512, 4096)]
+        assert all(after < 1.05 * before for before, after in pairwise(seconds)), "machines do not make a run longer"
+        sent = [scale_out.messages(d_in, d_sae, n, rows=4096, k=32).sent(n, 1) for n in (2, 64, 4096)]
+        assert max(sent) < 8 * 4096 * d_in + 4 * 4096 * 43 + 8 * d_in + 200, "whatever the ranks, and the latents"
+        assert scale_out.held(d_in, d_sae, 64) < 16.1 / 64 * 2 * d_in * d_sae
 
 
 def test_alone_everything_is_the_identity() -> None:

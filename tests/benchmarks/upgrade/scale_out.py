@@ -124,19 +124,16 @@ def step(d_in: int, d_sae: int, count: int) -> tuple[float, float, float]:
     return encoder, memory, network
 
 
-def calculate() -> None:
-    """Print memory, time and network for Gemma-2-2B, and for 16M latents in 4096 dimensions."""
+def calculated() -> tuple[str, str]:
+    """Two tables, of memory and of time and network: Gemma-2-2B, and the same and 16M latents in 4096 dimensions."""
     counts = (1, 8, 64, 512)
-    print("| d_in | latents | " + " | ".join(f"{n} GPU{'s' * (n > 1)}" for n in counts) + " |\n" + "|---" * 6 + "|")
+    rows = ["| d_in | latents | " + " | ".join(f"{n} GPU{'s' * (n > 1)}" for n in counts) + " |", "|---" * 6 + "|"]
     for d_in, d_sae in SIZES:
         gigabytes = [peak(d_in, d_sae, n) / 1e9 for n in counts]
-        cells = " | ".join(f"{gb:.3g} GB{': does not fit' * (gb > CARD)}" for gb in gigabytes)
-        print(f"| {d_in} | {d_sae:,} | {cells} |")
-    print(
-        "\n| d_in | latents | GPUs | encoder, ms | memory, ms | network, ms | sent, MB | run, minutes |\n"
-        + "|---" * 8
-        + "|"
-    )
+        cells = " | ".join(f"{gb:,.{max(0, 2 - int(math.log10(gb)))}f} GB{'*' * (gb > CARD)}" for gb in gigabytes)
+        rows.append(f"| {d_in} | {d_sae:,} | {cells} |")
+    names = ("d_in", "latents", "GPUs", "encoder, ms", "memory, ms", "network, ms", "sent, MB", "run, minutes")
+    times = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for d_in, d_sae in SIZES:
         for count in (1, 8, 16, 64, 512):
             if peak(d_in, d_sae, count) / 1e9 > CARD:
@@ -144,7 +141,8 @@ def calculate() -> None:
             parts = step(d_in, d_sae, count)
             sent = messages(d_in, d_sae, count, rows=BATCH, k=TOPK).sent(count, 1) / 1e6
             cells = " | ".join(f"{1e3 * seconds:.2g}" for seconds in parts)
-            print(f"| {d_in} | {d_sae:,} | {count} | {cells} | {sent:.3g} | {STEPS * sum(parts) / 60:.2g} |")
+            times.append(f"| {d_in} | {d_sae:,} | {count} | {cells} | {sent:.0f} | {STEPS * sum(parts) / 60:.2g} |")
+    return "\n".join(rows), "\n".join(times)
 
 
 def main() -> None:
@@ -157,7 +155,7 @@ def main() -> None:
     parser.add_argument("--calculate", action="store_true")
     options = parser.parse_args()
     if options.calculate:
-        calculate()
+        print("\n\n".join(calculated()))
         return
     os.environ["MALLOC_MMAP_THRESHOLD_"] = "65536"
     context = multiprocessing.get_context("spawn")

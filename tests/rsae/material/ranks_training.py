@@ -22,6 +22,8 @@ from safetensors.torch import save_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from rsae import ranks
+from rsae.data.states import hidden_states
+from rsae.evaluation.errors import token_errors
 from rsae.evaluation.metrics import evaluate
 from rsae.formats import save_sae
 from rsae.progress import Progress
@@ -36,6 +38,7 @@ from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.pipeline import upgrade
 from rsae.upgrading.plan import Settings
 from tests.rsae.material.sparse_data import features, sparse_states, teacher
+from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
 STEPS = 30
 BATCH = 252  # shared evenly between two and between three
@@ -182,6 +185,27 @@ def measured(out: str, names: Sequence[str], data_groups: int = 1) -> str:
                 "weights": fingerprint(whole(share).parameters()),
             }
     return json.dumps(found)
+
+
+def staged() -> str:
+    """The held-out squared error, and the weights, after a training that ends with a KL stage."""
+    torch.set_num_threads(1)
+    model = tiny_model("llama")
+    with torch.no_grad():
+        model.get_output_embeddings().weight.mul_(20)
+    with ranks.joined("cpu"):
+        states = hidden_states(
+            (model, tiny_tokenizer()), tiny_text(80), "model.layers.1", context_length=32, progress=False
+        )
+        rows = torch.nn.functional.normalize(
+            torch.randn(3 * WIDTH, WIDTH, generator=torch.Generator().manual_seed(3)), dim=1
+        )
+        zeros, mean = torch.zeros(3 * WIDTH), states.train.mean(0)
+        sae = SparseAutoencoder(W_enc=rows.T, b_enc=zeros, W_dec=rows, b_dec=mean, family="topk", k=8)
+        recipe = recipe_for(sae, batch_size=64, kl_share=0.5, kl_contexts=3)
+        done = finetune(sae, states, steps=10, recipe=recipe, progress=False)
+        error = float(token_errors(done, states.held_out).mean())
+        return json.dumps({"error": error, "weights": fingerprint(whole(done).parameters())})
 
 
 def upgraded(out: str, data_groups: int = 1) -> str:
