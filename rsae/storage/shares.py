@@ -75,9 +75,10 @@ def read_shares(folder: Path, shares: Shares | None) -> dict[str, Tensor]:
     reader = dcp.HuggingFaceStorageReader(str(folder))
     found: dict[str, Any] = {}
     try:
+        known: Any
         for name, known in reader.read_metadata().state_dict_metadata.items():
-            whole = torch.empty(known.size, device="meta")  # type: ignore[union-attr]
-            if sum(math.prod(chunk.sizes) for chunk in known.chunks) != whole.numel():  # type: ignore[union-attr]
+            whole = torch.empty(known.size, device="meta")
+            if sum(math.prod(chunk.sizes) for chunk in known.chunks) != whole.numel():
                 raise ValueError(f"a piece of {name} is missing")
             if shares is None:
                 found[name] = torch.empty_like(whole, device="cpu")

@@ -82,11 +82,11 @@ class Training:
         return error.detach(), l0.detach()
 
     def _average(self) -> None:
-        """Give every rank the gradient of the whole batch. A coefficient's is a sum over latents, as a bias's is not:
-        each rank evaluates the curve on its own latents alone."""
-        for parameter in self._coefficients:
-            if parameter.grad is not None:
-                parameter.grad = self.sae.latents.group.sum(parameter.grad)
+        """Give every rank the gradients of all latents and of the whole batch: of a curve's coefficients each has found
+        what its own latents add."""
+        for coefficient in self._coefficients:
+            if coefficient.grad is not None:
+                coefficient.grad = self.sae.latents.group.sum(coefficient.grad)
         for parameter in self.parameters:
             if parameter.grad is not None:
                 ranks.data().average(flat(parameter.grad))
