@@ -107,7 +107,7 @@ def _upgraded(
     sae, sae_id = options.named(rest)
     out = options.out(out, sae, sae_id)
     free_directory(out, overwrite)
-    names = ("refine", "ablations", "anchor", "checkpoint_every", "precision", "saebench")
+    names = ("refine", "denominator", "ablations", "anchor", "checkpoint_every", "precision", "saebench")
     settings = {name: rest.pop(name) for name in names} | options.objective(rest)
     accepted, groups, reading = rest.pop("accept_mismatch"), rest.pop("data_groups"), rest
     place = pick_device(reading["device"])
