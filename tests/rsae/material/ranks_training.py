@@ -242,7 +242,7 @@ def together(count: int, says: str, work: Callable[..., str], *arguments: object
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(600)
         process.kill()
     return [process.exitcode for process in processes]
 
