@@ -162,6 +162,15 @@ def test_a_lost_rank_ends_the_run_and_any_number_goes_on(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("place", ["backward", "written"])
+def test_wherever_a_rank_is_lost_the_others_say_so(place: str, tmp_path: Path) -> None:
+    rest = (place, str(tmp_path / "out"), str(tmp_path / "work"))
+    assert ranks_training.together(3, str(tmp_path / "says"), ranks_training.losing, *rest) == [2, 2, 9]
+    for rank, message in enumerate(said(tmp_path, 2)):
+        assert message.startswith(f"rank {rank} of 3 lost contact with another rank")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["jumprelu", "relu"])
 def test_as_many_ranks_go_on_with_the_same_bits_and_one_hands_over_to_four(family: str, tmp_path: Path) -> None:
     says = str(tmp_path / "says")
