@@ -13,7 +13,7 @@ from rsae import ranks
 from rsae.formats import standalone_module
 from rsae.formats.record import record_of
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.sae.division import AXES, whole
+from rsae.sae.division import AXES
 from rsae.storage.shares import Shares, write_whole
 from rsae.storage.writing import new_directory, plain
 
@@ -54,8 +54,14 @@ def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = Fals
             save_file(tensors, folder / "sae_weights.safetensors")
         (folder / "cfg.json").write_text(text, encoding="utf-8")
 
+    ours = {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}
+    if not shared:
+        return new_directory(target, fill, ours, overwrite)
     if ranks.rank() == 0:
-        new_directory(target, fill, {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}, overwrite)
+        try:
+            new_directory(target, fill, ours, overwrite)
+        finally:
+            gathered.unlink(missing_ok=True)
     ranks.meet()
     return target
 
@@ -64,10 +70,12 @@ def export_torch(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = 
     """Write an SAE that needs nothing but torch: ``rational_sae.py`` with ``cfg.json`` and ``weights.pt``.
 
     ``from rational_sae import load; load()`` in that directory gives a module with ``encode``, ``decode`` and a forward
-    pass that returns the reconstruction. Directories are treated as by `save_sae`.
+    pass that returns the reconstruction. Directories are treated as by `save_sae`; an SAE that processes share is to be
+    gathered before (`rsae.sae.division.whole`).
     """
+    if sae.latents.shared:
+        raise ValueError("this SAE is a share of its latents: gather it with rsae.sae.division.whole, or use save_sae")
     text = json.dumps(configuration(sae) | {"rational": record_of(sae)}, indent=1, allow_nan=False)
-    sae = whole(sae)
 
     def fill(folder: Path) -> None:
         torch.save(_weights(sae), folder / "weights.pt")

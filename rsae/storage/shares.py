@@ -88,6 +88,8 @@ def read_shares(folder: Path, shares: Shares | None) -> dict[str, Tensor]:
         with ranks.together(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)  # a single process knows
             dcp.load(found, storage_reader=reader)
+    except ConnectionError:  # a rank was lost meanwhile
+        raise
     except (ValueError, KeyError, OSError, SafetensorError) as error:
         raise ValueError(f"{folder} cannot be read ({error}): begin anew without this checkpoint") from error
     return {name: value if shares is None else value.to_local() for name, value in found.items()}
