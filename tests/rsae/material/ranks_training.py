@@ -164,10 +164,11 @@ def first_steps(out: str, names: Sequence[str], data_groups: int = 1) -> str:
 def _counted() -> Iterator[dict[str, int]]:
     """Count the bytes of what goes through each collective."""
     found: dict[str, int] = {}
+    axes = {id(grid.get_group(axis)): axis for grid in ranks._grids.values() for axis in ("data", "latents")}
 
     def counting(collective: Callable[..., Any], name: str, place: int) -> Callable[..., Any]:
         def call(*tensors: torch.Tensor, group: Any = None) -> Any:
-            axis = group.group_desc.split("_")[-1] if group is not None else "all"
+            axis = axes.get(id(group), "all")
             found[f"{axis} {name}"] = found.get(f"{axis} {name}", 0) + tensors[place].nbytes
             return collective(*tensors, group=group)
 
