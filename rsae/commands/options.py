@@ -203,6 +203,13 @@ def upgrading(command: _Command) -> _Command:
             show_default=True,
             help="Of the dense products in training; weights stay float32.",
         ),
+        click.option(
+            "--data-groups",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Under torchrun: so many groups of processes share each batch out, and those of a group the latents.",
+        ),
         click.option("--saebench", is_flag=True, help="SAEBench's core metrics, too (needs sae-bench and a host)."),
         OBJECTIVE,
         KL_SHARE,

@@ -28,6 +28,7 @@ from rational_approx.rationals.rational import Rational
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import IDENTITIES, IDENTITY, RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.latents import Latents
 from rsae.sae.support import largest
 from rsae.training import entries
 from rsae.training.active import active_kept, sparse_topk
@@ -190,7 +191,7 @@ def growth(d_in: int, rounds: int) -> None:
         rows = decoder(d_in, d_sae)
         x = batches(rows, 256, 32)
         h = x[0] @ rows.T
-        active = active_kept(largest(h, 32, sparse_topk), d_sae, None, None)
+        active = active_kept(largest(h, 32, sparse_topk), Latents(d_sae, 0, d_sae), None, None)
         where = active.places
 
         def decoding(x: Tensor, where: Any = where, rows: Tensor = rows, codes: Tensor = active.codes) -> None:
