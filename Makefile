@@ -10,7 +10,7 @@ RELEASE_STAMP := $(VENV)/.release
 WORKERS ?= 2
 PAGES := build/pages
 
-.PHONY: demo test lint types layers test-slow test-peers test-coq test-wheel test-lowest docs words spelling pages clean
+.PHONY: demo test lint types layers test-slow test-peers test-coq test-wheel test-lowest workflows docs words spelling pages clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
@@ -41,6 +41,12 @@ test-coq: $(STAMP)
 # The archives of a release, and the tests against what they install, outside this checkout; they stay in dist/.
 test-wheel: $(RELEASE_STAMP)
 	$(BIN)/python -m tests.release.wheel
+
+# The workflows of the code host cannot run here: their form and their safety are checked.
+workflows: $(RELEASE_STAMP)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --pedantic .github
 
 # The tests of rational_approx against the oldest versions that pyproject.toml allows.
 test-lowest: $(RELEASE_STAMP)
