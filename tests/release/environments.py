@@ -46,5 +46,5 @@ def moved(sdist: Path, folder: Path) -> Path:
 
 
 def tested(python: Path, folder: Path, tests: Sequence[str], *options: str) -> None:
-    """Run tests of an unpacked sdist with an environment's Python."""
-    run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *tests, cwd=folder)
+    """Run tests that lie in a folder with an environment's Python, which has pytest and pytest-xdist."""
+    run(python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *options, *tests, cwd=folder)

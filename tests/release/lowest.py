@@ -7,9 +7,9 @@ of ours is our promise, one of theirs is not. The packages of this checkout run,
 import sys
 from pathlib import Path
 
-from tests.release.environments import ROOT, WORK, fresh, run
+from tests.release.environments import ROOT, WORK, fresh, run, tested
 
-# Deprecations that old versions announced were heard by newer ones. Errors stay errors, warnings are only shown.
+# Old versions use what their own dependencies have deprecated since: warnings are shown, and are not errors.
 OPTIONS = ["-W", "default"]
 
 
@@ -22,10 +22,9 @@ def main() -> None:
     asked = ["--extra", "testing", "--extra", "plot", "--resolution", "lowest-direct", "--python-version", python]
     run(uv, "pip", "compile", "--quiet", "--no-annotate", *asked, "pyproject.toml", "--output-file", chosen)
     print(chosen.read_text(encoding="utf-8"))
-    lowest = fresh("lowest", "-r", chosen, "pytest")
+    lowest = fresh("lowest", "-r", chosen, "pytest", "pytest-xdist")
     run(lowest, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--editable", ROOT)
-    tests = sys.argv[1:] or ["tests/rational_approx"]
-    run(lowest, "-m", "pytest", "-q", "-p", "no:cacheprovider", *OPTIONS, *tests)
+    tested(lowest, ROOT, sys.argv[1:] or ["tests/rational_approx"], *OPTIONS)
 
 
 if __name__ == "__main__":

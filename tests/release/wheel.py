@@ -1,8 +1,8 @@
-"""The archives of a release, and the tests against what they install: `python -m tests.release.wheel`.
+"""The archives of a release, and the tests against what they install: `python -m tests.release.wheel [TESTS ...]`.
 
 Both archives are built twice and must be the same bytes; the usual checkers look at them; then the wheel goes into two
 fresh environments outside the checkout: `rational_approx` alone, where torch must be missing and its fast tests pass,
-and both packages with a smoke set. ``--quick`` leaves the second out, and of the first runs a smoke set.
+or those that were named, and both packages with a smoke set.
 """
 
 import hashlib
@@ -17,8 +17,7 @@ from pathlib import Path
 from tests.release.environments import ROOT, WORK, fresh, moved, run, tested
 
 DIST = ROOT / "dist"
-SMOKE = ["tests/rational_approx/test_values.py", "tests/rational_approx/shipping", "tests/rational_approx/test_cli.py"]
-SMOKE_RSAE = [
+SMOKE = [
     "tests/rsae/formats/test_version_0_1_0.py",
     "tests/rsae/formats/test_save_sae.py",
     "tests/rsae/activations/test_activation.py",
@@ -57,7 +56,6 @@ def check(wheel: Path, sdist: Path) -> None:
 
 def main() -> None:
     """Build, check, install, test."""
-    quick = "--quick" in sys.argv[1:]
     sdist, wheel = sorted(built(DIST), key=lambda path: path.suffix == ".whl")
     for first, again in zip(sorted([sdist, wheel]), built(WORK / "again"), strict=True):
         digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, again)]
@@ -65,15 +63,13 @@ def main() -> None:
             sys.exit(f"{first.name}: two builds differ")
         print(f"{digests[0]}  {first.name}")
     check(wheel, sdist)
-    constraints = ["-c", ROOT / "constraints.txt", "pytest"]
+    tools = ["-c", ROOT / "constraints.txt", "hypothesis", "pytest", "pytest-xdist"]
     with tempfile.TemporaryDirectory() as folder:
         outside = moved(sdist, Path(folder) / "tests")
-        alone = fresh("rational_approx", *constraints, f"{wheel}[plot,testing]")
+        alone = fresh("rational_approx", *tools, f"{wheel}[plot,testing]")
         run(alone, "-c", "import importlib.util as u; assert u.find_spec('torch') is None, 'torch came with it'")
-        tested(alone, outside, SMOKE if quick else ["tests/rational_approx"])
-        if not quick:
-            both = fresh("rsae", *constraints, "hypothesis", f"{wheel}[rsae]")
-            tested(both, outside, SMOKE_RSAE)
+        tested(alone, outside, sys.argv[1:] or ["tests/rational_approx"])
+        tested(fresh("rsae", *tools, f"{wheel}[rsae]"), outside, SMOKE)
 
 
 if __name__ == "__main__":
