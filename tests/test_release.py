@@ -36,7 +36,7 @@ def test_the_version_is_one() -> None:
     assert rational_approx.__version__ == version
     assert f"version: {version}" in text("CITATION.cff").splitlines()
     sections = re.findall(r"^## (\S+)", text("CHANGELOG.md"), re.MULTILINE)
-    assert [section for section in sections if section != "Unreleased"][0] == version
+    assert next(section for section in sections if section != "Unreleased") == version
 
 
 @pytest.mark.parametrize("module", PUBLIC)
