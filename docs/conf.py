@@ -52,8 +52,10 @@ napoleon_use_rtype = False
 python_use_unqualified_type_names = True
 # Inventories lie in the repository, so that a build needs no network; inventories/README.md says where they are from.
 _PEERS = {
+    "numpy": "https://numpy.org/doc/stable",
     "python": "https://docs.python.org/3",
     "scipy": "https://docs.scipy.org/doc/scipy",
+    "torch": "https://docs.pytorch.org/docs/stable",
 }
 intersphinx_mapping = {
     name: (address, str(Path(__file__).parent / "inventories" / f"{name}.inv")) for name, address in _PEERS.items()
