@@ -1,6 +1,6 @@
 """`RationalActivation`: a trainable rational of the ratio ``u = tau / h``, with its analytic backward pass."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, cast
 
@@ -15,17 +15,31 @@ from rsae.activations import kernels
 from rsae.activations.denominator import expand, positive_form
 from rsae.activations.kernels.formula import exponents
 
-__all__ = ["IDENTITY", "Inputs", "RationalActivation", "exact_coefficients", "norm_share"]
+__all__ = [
+    *("IDENTITIES", "IDENTITY", "Denominator", "Inputs", "RationalActivation"),
+    *("exact_coefficients", "norm_share"),
+]
 
 Inputs = tuple[Literal["ratio"]] | tuple[Literal["ratio"], Literal["norm"]]
 INPUTS: tuple[Inputs, ...] = (("ratio",), ("ratio", "norm"))
 
-IDENTITY = Rational(
-    (Fraction(1045, 1000), Fraction(0), Fraction(45, 1000), Fraction(0)),
-    (Fraction(1045, 1000), Fraction(0), Fraction(45, 1000)),
-    Domain.of((0, 1)),
-)
-"""The constant 1 as a type (3, 2) rational whose denominator ``1 + (0.3 v)^2`` has a gradient from the first step."""
+Denominator = Literal["fixed", "trainable"]
+IDENTITIES: Mapping[Denominator, Rational] = {
+    "fixed": Rational((Fraction(1), Fraction(0), Fraction(0), Fraction(0)), (Fraction(1),), Domain.of((0, 1))),
+    "trainable": Rational(
+        (Fraction(1045, 1000), Fraction(0), Fraction(45, 1000), Fraction(0)),
+        (Fraction(1045, 1000), Fraction(0), Fraction(45, 1000)),
+        Domain.of((0, 1)),
+    ),
+}
+"""The constant 1, the teacher's own gate, as curves start from it.
+
+``"fixed"``: a cubic in u, so that a code is ``(a0 h^3 + a1 tau h^2 + a2 tau^2 h + a3 tau^3) / h^2``, a rational of h
+whose denominator is not trained. ``"trainable"``: a rational of u of the published type (3, 2), whose denominator
+``1 + (0.3 v)^2`` has a gradient from the first step.
+"""
+IDENTITY = IDENTITIES["fixed"]
+"""The one of the two that is the default everywhere: fewer scalars do the same (docs/measured/curves.md)."""
 
 
 class RationalActivation(nn.Module):
@@ -35,8 +49,9 @@ class RationalActivation(nn.Module):
 
         rho = P / Q,   P = sum a_ij T_i(v) T_j(w),   Q = 1 + B^2 + (1 - v^2) C^2 >= 1
 
-    where B and C are sums of the same kind, of half the degree. With ``inputs=("ratio",)`` only ``j = 0`` occurs, and
-    rho is a rational of u; in h it is ``tau r(h / tau)``, the paper's ``C_out r(h / C_in)`` scaled by the threshold.
+    where B and C are sums of the same kind, of half the degree; a curve that starts as a polynomial of u has neither,
+    so that Q is 1. With ``inputs=("ratio",)`` only ``j = 0`` occurs, and rho is a rational of u; in h a code is
+    ``tau r(h / tau)``, the paper's ``C_out r(h / C_in)`` scaled by the threshold.
     With ``("ratio", "norm")`` rho also reads the token's norm share ``q = |x - b_dec| / (|x - b_dec| + |h_S|)``;
     degrees are then total degrees, and at the start rho does not depend on q.
 
@@ -45,7 +60,8 @@ class RationalActivation(nn.Module):
     Parameters
     ----------
     rational:
-        The curve at the start: a pole-free rational whose domain is [0, 1]. `IDENTITY` is the teacher's own gate.
+        The curve at the start: a pole-free rational whose domain is [0, 1]. Its denominator is trained, too, where it
+        has one that is no constant. Default: `IDENTITY`, the teacher's own gate as a cubic; `IDENTITIES` has both.
     inputs:
         ``("ratio",)`` or ``("ratio", "norm")``.
 
@@ -76,8 +92,8 @@ class RationalActivation(nn.Module):
         numerator = [float(x) * scale for x in exact.numerator]
         self.inputs = cast(Inputs, tuple(inputs))
         self.numerator = nn.Parameter(_spread(numerator, both))
-        self.denominator = nn.Parameter(_spread(b.tolist(), both))
-        # Where Q = 1 + B^2 suffices, C is left out: at C = 0 its gradient is 0, so it could never move anyway.
+        # What starts at 0 is left out: at B = 0 the gradient of B^2 is 0, so B could never move anyway, and C alike.
+        self.denominator = nn.Parameter(_spread(b.tolist() if b.any() else [], both))
         self.arch = nn.Parameter(_spread(c.tolist() if c.any() else [], both))
 
     @classmethod
@@ -122,6 +138,16 @@ class RationalActivation(nn.Module):
             return kernels.value(kernels.curve_measured, inputs)
         return kernels.differentiable(kernels.curve, kernels.curve_gradients, inputs)
 
+    @property
+    def scalars(self) -> int:
+        """How many numbers are trained."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def of_fixed_denominator(self) -> bool:
+        """Whether rho is a polynomial of u (and q): a rational of h whose denominator is not trained."""
+        return not (self.denominator.numel() or self.arch.numel())
+
     def curve(self, ratio: Tensor, share: Tensor | None = None) -> Tensor:
         """``max(rho(u, q), 0)`` at ratios u in [0, 1]."""
         return self.values(torch.ones_like(ratio), ratio, share)
@@ -132,7 +158,7 @@ class RationalActivation(nn.Module):
         slices = [
             _slice(parameter, len(self.inputs) == 2, w) for parameter in (self.numerator, self.denominator, self.arch)
         ]
-        return Rational(tuple(slices[0]), expand(slices[1], slices[2]), Domain.of((0, 1)))
+        return Rational(tuple(slices[0]) or (Fraction(0),), expand(slices[1], slices[2]), Domain.of((0, 1)))
 
     def rescaled(self, factor: float) -> "RationalActivation":
         """The activation in units ``factor`` times as fine: itself, as it reads ratios alone."""
@@ -151,7 +177,7 @@ class RationalActivation(nn.Module):
 
     def extra_repr(self) -> str:
         """What `repr` shows."""
-        return f"inputs={self.inputs}, {sum(p.numel() for p in self.parameters())} scalars"
+        return f"inputs={self.inputs}, {self.scalars} scalars"
 
 
 def norm_share(size: Tensor, norm: Tensor) -> Tensor:
@@ -175,7 +201,7 @@ def _slice(parameter: Tensor, both: bool, w: Fraction) -> list[Fraction]:
     """Exact Chebyshev coefficients in v at a fixed w."""
     values = exact_coefficients(parameter)
     if not values:
-        return [Fraction(0)]
+        return []
     pairs = exponents(len(values), both)
     table = np.full([1 + max(index) for index in zip(*pairs, strict=True)], Fraction(0))
     for pair, value in zip(pairs, values, strict=True):

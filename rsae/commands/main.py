@@ -106,7 +106,7 @@ def _upgraded(
     sae, sae_id = options.named(rest)
     out = options.out(out, sae, sae_id)
     free_directory(out, overwrite)
-    names = ("refine", "ablations", "anchor", "checkpoint_every", "precision", "saebench")
+    names = ("refine", "denominator", "ablations", "anchor", "checkpoint_every", "precision", "saebench")
     settings = {name: rest.pop(name) for name in names} | options.objective(rest)
     accepted, reading = rest.pop("accept_mismatch"), rest
     place = pick_device(reading["device"])

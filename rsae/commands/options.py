@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rsae.activations.ratio import IDENTITIES
 from rsae.data.arrays import MAPPED, open_array
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.data.store import is_store
@@ -165,6 +166,13 @@ def upgrading(command: _Command) -> _Command:
             default="none",
             show_default=True,
             help="Codes corrected by what their reconstruction leaves; one to four decodes more.",
+        ),
+        click.option(
+            "--denominator",
+            type=click.Choice(list(IDENTITIES)),
+            default="fixed",
+            show_default=True,
+            help="Of the curve, a rational of the pre-activation; trainable: the published type, with more scalars.",
         ),
         PROBE,
         PROBE_TEST,

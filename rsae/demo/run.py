@@ -23,12 +23,12 @@ _TOKENS = 60_000
 _LOSS_TOKENS = 3_072
 _STEPS = 300
 
-# One change a step: more training, the threshold, the curve, the norm share, the refinement. The rate of the
+# One change a step: more training, the threshold, the curve, the refinement. The rate of the
 # weights is the better of two that were tried on documents which the demo never reads. That of the curve and the
 # refinement is high, since in so few steps a parameter moves by about rate times steps / 2 at most.
 SETTINGS = Settings(
     refine="residual_twice",
-    ablations=("ratio", "unrefined"),
+    ablations=("unrefined",),
     learning_rate=3e-3,
     coefficient_rate=1e-2,
     batch_size=512,

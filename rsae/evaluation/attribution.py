@@ -7,20 +7,21 @@ from typing import Any
 
 from rsae.evaluation.comparison import Comparison, Paired
 
-__all__ = ["Attribution", "Step", "attribution"]
+__all__ = ["Attribution", "Step", "attribution", "curves_before"]
 
 _CURVES = {
     "scale": "one scalar",
     "polynomial_in_h": "a polynomial in h",
     "fixed_denominator": "the ratio tau / h",
-    "ratio": "the trainable denominator",
+    "trainable_denominator": "the trainable denominator",
 }
 _STEPS = {"control": "more training", "threshold": "the threshold", **_CURVES, "refine_only": "the refinement"}
-_SIMPLEST_FIRST = (
-    *("teacher", "control_mse", "control", "threshold_mse", "threshold", "scale"),
-    *("polynomial_in_h", "polynomial_in_h_norm", "fixed_denominator", "fixed_denominator_norm", "ratio"),
-    *("unrefined", "refine_only", "upgraded_mse", "upgraded"),
+_WITHOUT_CURVE = ("teacher", "control_mse", "control", "threshold_mse", "threshold")
+_FEWEST_SCALARS_FIRST = (
+    *("scale", "fixed_denominator", "polynomial_in_h", "trainable_denominator"),
+    *("fixed_denominator_norm", "trainable_denominator_norm", "polynomial_in_h_norm"),
 )
+_UPGRADED = ("unrefined", "refine_only", "upgraded_mse", "upgraded")
 _LABELS = {"mse": "MSE", "delta_ce": "delta-CE", "kl": "KL divergence"}
 _ADVICE = {
     "teacher": "Keep your teacher, do not train",
@@ -30,6 +31,8 @@ _ADVICE = {
     "control_mse": "Train on, without a curve and without the KL stage",
     "threshold_mse": "Set a threshold, without a curve and without the KL stage",
     "upgraded_mse": "Upgrade, without the KL stage",
+    "trainable_denominator": "Upgrade, with a trainable denominator",
+    "trainable_denominator_norm": "Upgrade, with a trainable denominator",
 }
 
 
@@ -93,7 +96,7 @@ class Attribution:
         if self.best == self.advised:
             return f"{do}: no arm has a lower {label} than the {arm}."
         best = self.best.replace("_", " ")
-        if do == "Upgrade":
+        if do == "Upgrade" and self.advised != "upgraded":
             return f"{do}; but the simpler {arm} is not told apart from the best arm, {best}."
         return f"{do}: no arm's {label} is surely lower than the {arm}'s (lowest, not told apart: {best})."
 
@@ -103,52 +106,68 @@ class Attribution:
         return {**vars(self), "steps": [step.to_json() for step in self.steps], **words}
 
 
-def attribution(paired: Paired, *, norm: bool, comparable: Collection[str]) -> Attribution | None:
+def curves_before(curve: str) -> list[str]:
+    """The curves on the way to one (all by the names of ablations), each with one change more than the one before.
+
+    >>> curves_before("fixed_denominator_norm")
+    ['scale', 'polynomial_in_h', 'fixed_denominator']
+    """
+    plain, names = curve.removesuffix("_norm"), list(_CURVES)
+    return names[: names.index(plain) + (curve != plain)]
+
+
+def attribution(paired: Paired, *, curve: str, comparable: Collection[str]) -> Attribution | None:
     """The steps that the columns of a comparison make up; None where the teacher's value is no positive number.
 
-    ``norm`` says whether the upgraded curve reads the norm share; ``comparable`` are the arms that keep the L0, the
-    only ones that can be best. Columns that are no step are left out of the steps (``control_twice``, curves beside
+    ``curve`` is what an ablation is called that is the upgraded curve; ``comparable`` are the arms that keep the L0,
+    the only ones that can be best. Columns that are no step are left out of the steps (``control_twice``, curves beside
     the way); those of the control's budget can be best.
     """
     teacher = paired.mean("teacher")
     if not 0 < teacher < math.inf:
         return None
-    names = _chain(paired.values)
+    names = _chain(paired.values, curve)
     steps = tuple(
-        Step(arm, _what(arm, before, norm), paired.difference(arm, before))
+        Step(arm, _what(arm, before, curve), paired.difference(arm, before))
         for before, arm in zip(["teacher", *names], names, strict=False)
     )
-    known = [n for n in _SIMPLEST_FIRST if n == "teacher" or (n in paired.values and n in comparable)]
+    known = [n for n in _simplest_first(curve) if n == "teacher" or (n in paired.values and n in comparable)]
     best = min(known, key=paired.mean)
     advised = next(name for name in known if name == best or not paired.difference(best, name).high < 0)
     return Attribution(paired.metric, teacher, steps, best, advised)
 
 
-def _chain(there: Collection[str]) -> list[str]:
+def _simplest_first(curve: str) -> list[str]:
+    """All arms: of curves those with fewer scalars are simpler, and those with more than the upgraded come last."""
+    own = _FEWEST_SCALARS_FIRST.index(curve) + 1
+    return [*_WITHOUT_CURVE, *_FEWEST_SCALARS_FIRST[:own], *_UPGRADED, *_FEWEST_SCALARS_FIRST[own:]]
+
+
+def _chain(there: Collection[str], curve: str) -> list[str]:
     """The arms of which each has one change more than the one before it."""
+    curves = curves_before(curve)
     if "upgraded_mse" in there:  # the KL stage is the last step; arms that have it without the curve are beside the way
-        names = ["control_mse", "threshold_mse", *_CURVES, "unrefined", "upgraded_mse", "upgraded"]
+        names = ["control_mse", "threshold_mse", *curves, "unrefined", "upgraded_mse", "upgraded"]
     elif "control_mse" in there:  # it is the second, and all further arms have it
         names = ["control_mse", "control", "threshold", "refine_only", "upgraded"]
     elif "refine_only" in there and "unrefined" not in there:  # unrefined curves are beside the way
         names = ["control", "threshold", "refine_only", "upgraded"]
     else:
-        names = ["control", "threshold", *_CURVES, "unrefined", "upgraded"]
+        names = ["control", "threshold", *curves, "unrefined", "upgraded"]
     return [name for name in names if name in there]
 
 
-def _what(arm: str, before: str, norm: bool) -> str:
+def _what(arm: str, before: str, curve: str) -> str:
     """What an arm has that the one before it lacks."""
     if before == f"{arm}_mse":
         return "the KL stage"
-    if arm == "ratio" and before != "fixed_denominator":
-        return "the curve"
-    if (name := arm.removesuffix("_mse")) in _STEPS:
-        return _STEPS[name]
     if before == "unrefined":
         return "the refinement"
-    if before == "ratio":
-        return "the norm share"
-    if before == "fixed_denominator":
-        return "the trainable denominator" + norm * " and the norm share"
-    return "the curve"
+    name, plain = arm.removesuffix("_mse"), curve.removesuffix("_norm")
+    if name in ("unrefined", "upgraded"):
+        if curve != plain:  # it reads the norm share, and no arm on the way to it does
+            without = {"fixed_denominator": "the trainable denominator and ", plain: ""}.get(before)
+            return "the curve" if without is None else f"{without}the norm share"
+        name = plain
+    beside = {"fixed_denominator": ("scale", "polynomial_in_h"), "trainable_denominator": ("fixed_denominator",)}
+    return _STEPS[name] if before in beside.get(name, (before,)) else "the curve"

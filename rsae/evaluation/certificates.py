@@ -178,13 +178,16 @@ def _entry(found: Certificate, share: float | None) -> dict[str, Any]:
 def _everywhere(gate: RationalActivation) -> dict[str, Any]:
     """What the form itself gives for all inputs: ``Q >= 1`` and ``|T_i| <= 1`` bound the curve by ``sum |a|``."""
     bound = sum((abs(a) for a in exact_coefficients(gate.numerator)), Fraction(0))
+    pole = "Q is at least 1, so that there is no pole"
+    if gate.of_fixed_denominator:
+        pole = "the curve is a polynomial of tau / h, whose only pole, in h, is at 0, where no code is"
     return {
         "status": "proved",
         "bound": float(bound),
         "sentence": (
-            "For every input whatever, Q is at least 1, so that there is no pole; tau / h and the norm share are held "
-            f"in [0, 1], so that nothing is evaluated outside; and a code is at most {float(bound):.4f} times its "
-            "pre-activation, never negative, and exactly 0 off the support."
+            f"For every input whatever, {pole}; tau / h and the norm share are held in [0, 1], so that nothing is "
+            f"evaluated outside; and a code is at most {float(bound):.4f} times its pre-activation, never negative, "
+            "and exactly 0 off the support."
         ),
     }
 

@@ -52,7 +52,9 @@ def _decided(question: Question, attribution: Mapping[str, Any]) -> str:
         reason = "the rational adds nothing certain to the equally trained control"
         return f"Do not take the rational, {instead}: {reason}{_against(control, 'it')}."
     said = _USE
-    if advised != "upgraded":
+    if advised == part.get("best") != "upgraded":
+        said += f" (the arm {spoken(advised)} has the lowest {_label(metric)})"
+    elif advised != "upgraded":
         said += f" (the simpler arm {spoken(advised)} is not told apart from the best)"
     if control is None:
         return f"{said}: its {_label(metric)} is surely lower than the teacher's{_against(teacher, 'it')}."

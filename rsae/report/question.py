@@ -38,6 +38,7 @@ class Question:
     seeds: int = 1
     support: str = "exact"
     inputs: tuple[str, ...] = ()
+    denominator: str = "trainable"
     refine: str = "none"
     target_l0: float = math.nan
     recipes: Mapping[str, Recipe] = field(default_factory=dict)

@@ -72,17 +72,19 @@ def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes
     Weights learn at 6e-3 (topk, jumprelu), 2e-2 (relu with L1), 1.2e-2 (relu with a threshold), in 2000 batches of 256,
     from d_in = 256 on of 1024: the best of several rates for the control at d_in = 64 and at d_in = 576. Inputs are
     trained on in units of their own spread (`rsae.training.units`), so that rates do not depend on the width; relu's,
-    which are higher, are at most 2e-2 sqrt(64 / d_in). Curves learn at 3e-3, of jumprelu at 3e-4; from d_in = 256 on at
-    a third of that. In a KL stage rates are half as high, relu's a quarter (docs/measured/kl-stage.md). Groupmax takes
-    topk's rates, unmeasured.
+    which are higher, are at most 2e-2 sqrt(64 / d_in). Curves learn at 3e-3, of jumprelu, and of a relu whose curve
+    reads the ratio alone, at 3e-4; from d_in = 256 on at a third of that. In a KL stage rates are half as high, relu's
+    a quarter (docs/measured/kl-stage.md). Groupmax takes topk's rates, unmeasured.
     """
     if sparsity is None:
         sparsity = "threshold" if sae.family == "relu" and sae.activation is not None else "l1"
     rate = 6e-3 if sae.family != "relu" else 2e-2 if sparsity == "l1" else 1.2e-2
     if sae.family == "relu":
         rate = min(rate, 2e-2 * (64 / sae.d_in) ** 0.5)
-    # A JumpReLU's thresholds move with its curve, and one that moves fast leaves them behind.
-    base = Recipe(learning_rate=rate, sparsity=sparsity, coefficient_rate=3e-4 if sae.family == "jumprelu" else 3e-3)
+    # Thresholds move with the curve, and one that moves fast leaves them behind; the norm share is used by a fast one.
+    alone = sae.activation is not None and tuple(sae.activation.inputs) == ("ratio",)
+    slow = sae.family == "jumprelu" or (sae.family == "relu" and alone)
+    base = Recipe(learning_rate=rate, sparsity=sparsity, coefficient_rate=3e-4 if slow else 3e-3)
     if sae.family == "relu":
         base = replace(base, kl_rate=0.25)
     if sae.d_in >= 256:

@@ -5,35 +5,36 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations.polynomial import PolynomialActivation
-from rsae.activations.ratio import RationalActivation
+from rsae.activations.ratio import IDENTITIES, Inputs, RationalActivation
+from rsae.evaluation.attribution import curves_before
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import first_steps
 from rsae.training.recipe import Recipe, recipe_for
 
-__all__ = ["ABLATIONS", "WATERFALL", "Arm", "arms_for", "curve_where_crowded"]
+__all__ = ["ABLATIONS", "CURVES", "WATERFALL", "Arm", "arms_for", "curve_name", "curve_where_crowded"]
 
-_ONE = Fraction(1)
-_SCALE = Rational((_ONE,), (_ONE,), Domain.of((0, 1)))
-_CUBIC = Rational((_ONE, Fraction(0), Fraction(0), Fraction(0)), (_ONE,), Domain.of((0, 1)))
-_BOTH = ("ratio", "norm")
-_CURVES: Mapping[str, Callable[[], RationalActivation]] = {
+_SCALE = Rational((Fraction(1),), (Fraction(1),), Domain.of((0, 1)))
+_BOTH: Inputs = ("ratio", "norm")
+CURVES: Mapping[str, Callable[[], RationalActivation]] = {
     "scale": lambda: RationalActivation(_SCALE),
     "polynomial_in_h": PolynomialActivation,
     "polynomial_in_h_norm": lambda: PolynomialActivation(_BOTH),
-    "fixed_denominator": lambda: RationalActivation(_CUBIC),
-    "fixed_denominator_norm": lambda: RationalActivation(_CUBIC, _BOTH),
-    "ratio": RationalActivation,
+    "fixed_denominator": lambda: RationalActivation(IDENTITIES["fixed"]),
+    "fixed_denominator_norm": lambda: RationalActivation(IDENTITIES["fixed"], _BOTH),
+    "trainable_denominator": lambda: RationalActivation(IDENTITIES["trainable"]),
+    "trainable_denominator_norm": lambda: RationalActivation(IDENTITIES["trainable"], _BOTH),
 }
+"""The curves that are ablations, by name."""
 WATERFALL = "waterfall"
 ABLATIONS = (
-    *("threshold", *_CURVES, "unrefined", "refine_only", "control_twice", WATERFALL),
+    *("threshold", *CURVES, "unrefined", "refine_only", "control_twice", WATERFALL),
     *("control_mse", "threshold_mse", "upgraded_mse"),
 )
 
@@ -76,13 +77,14 @@ def arms_for(
 
     ``"threshold"``: identity curve on the support of the upgraded arm (the default for ReLU, and for no other family);
     ``"scale"``: one scalar in the place of the curve; ``"polynomial_in_h"``: a polynomial of degree 5 in h;
-    ``"fixed_denominator"``: a cubic in ``tau / h``, which is a rational of h with the denominator ``h^2``; ``"ratio"``:
-    the rational of ``tau / h`` alone, with its trainable denominator. Names that end in ``_norm`` read the norm share,
-    too. None of these curves is refined: with ``refine``, ``"unrefined"`` is the upgraded curve without refinement,
-    and ``"refine_only"`` (the default there) the refinement with the identity curve.
+    ``"fixed_denominator"``: a cubic in ``tau / h``, which is a rational of h with the denominator ``h^2``;
+    ``"trainable_denominator"``: a rational of ``tau / h`` of type (3, 2). Names that end in ``_norm`` read the norm
+    share, too; one of the last four is the upgraded curve (`curve_name`), and that training is done once. None of these
+    curves is refined: with ``refine``, ``"unrefined"`` is the upgraded curve without refinement, and
+    ``"refine_only"`` (the default there) the refinement with the identity curve.
     ``"control_mse"`` and the like: an arm without the KL stage (the control's is there wherever arms have that stage);
     the curves above have none either. ``"control_twice"``: the control with twice the steps; ``"waterfall"``: every
-    step from the control to the upgraded.
+    step from the control to the upgraded, and beside them the upgraded curve with a trainable denominator.
 
     ``rates`` are fields of `Recipe`, for every arm; ``rate_factor`` multiplies each arm's own learning rate.
 
@@ -113,9 +115,9 @@ def arms_for(
     if refine != "none":
         arms["refine_only"] = Arm(_refined(teacher, refine), identity)
     for name in names:
-        if name in _CURVES:
+        if name in CURVES:
             other = copy.deepcopy(initialised)
-            other.activation = _CURVES[name]().to(teacher.W_enc.device)
+            other.activation = CURVES[name]().to(teacher.W_enc.device)
             arms[name] = Arm(other, ours).unstaged()
         elif name == "unrefined":
             arms[name] = Arm(initialised, ours).unstaged()
@@ -132,7 +134,7 @@ def _checked(ablations: Sequence[str], relu: bool, exact: bool, refine: str, sta
     for name in ablations:
         if name not in ABLATIONS:
             raise ValueError(f"ablations are {', '.join(ABLATIONS)}; {name!r} is none of them")
-        if not exact and (name in _CURVES or name == WATERFALL):
+        if not exact and (name in CURVES or name == WATERFALL):
             raise ValueError(f"the ablation {name!r} needs support='exact'")
         if refine == "none" and name in ("refine_only", "unrefined"):
             raise ValueError(f"the ablation {name!r} needs a refinement, as refine='residual'")
@@ -145,31 +147,35 @@ def _checked(ablations: Sequence[str], relu: bool, exact: bool, refine: str, sta
 
 def _steps(initialised: SparseAutoencoder, relu: bool, refine: str, staged: bool) -> list[str]:
     """What lies between the control and the upgraded arm, one change after the other."""
-    assert initialised.activation is not None
-    steps = ["scale", "polynomial_in_h", "fixed_denominator"]
+    curve = curve_name(initialised)
+    steps = curves_before(curve)
+    if curve.startswith("fixed"):  # beside the way: whether a denominator that is trained, too, would do more
+        steps.append(curve.replace("fixed", "trainable"))
     if relu and staged:
         steps.insert(0, "threshold_mse")
-    if "norm" in initialised.activation.inputs:
-        steps.append("ratio")
     if refine != "none":
         steps.append("unrefined")
     return [*steps, "upgraded_mse"] if staged else steps
 
 
-def curve_where_crowded(teacher: SparseAutoencoder, l0: float) -> float | None:
-    """The rate of a curve that reads the ratio alone, where codes are so many that this is better; else None.
+def curve_name(initialised: SparseAutoencoder) -> str:
+    """What an ablation is called that is the curve of this SAE, on an exact support."""
+    gate = cast(RationalActivation, initialised.activation)
+    denominator = "fixed" if gate.of_fixed_denominator else "trainable"
+    return f"{denominator}_denominator{'_norm' if 'norm' in gate.inputs else ''}"
 
-    As measured (docs/measured/results.md): a JumpReLU's thresholds lose by the norm share where codes exceed a quarter
-    of the dimensions (jumprelu_0.06); above a half only a curve that moves slowly keeps up with the plain threshold,
-    that of a ReLU too (relu_0.25, jumprelu_0.02).
+
+def curve_where_crowded(teacher: SparseAutoencoder, l0: float) -> float | None:
+    """The rate of a JumpReLU's curve of the ratio alone, where codes are so many that this is better; else None.
+
+    As measured (docs/measured/results.md): its thresholds lose by the norm share where codes exceed a quarter of the
+    dimensions (jumprelu_0.06); above a half only a curve that moves slowly keeps up with them (jumprelu_0.02).
     """
-    if teacher.family not in ("relu", "jumprelu"):
+    if teacher.family != "jumprelu" or l0 <= teacher.d_in / 4:
         return None
     if l0 > teacher.d_in / 2:
         return 3e-4
-    if teacher.family == "jumprelu" and l0 > teacher.d_in / 4:
-        return 3e-3 if teacher.d_in < 256 else 1e-3
-    return None
+    return 3e-3 if teacher.d_in < 256 else 1e-3
 
 
 def _refined(sae: SparseAutoencoder, refine: str) -> SparseAutoencoder:

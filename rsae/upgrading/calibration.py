@@ -11,12 +11,12 @@ from rational_approx import DidNotConverge, fit
 from rational_approx.rationals.rational import Rational
 from rational_approx.targets import gates
 from rsae.activations.paper import PaperActivation
-from rsae.activations.ratio import IDENTITY, RationalActivation
+from rsae.activations.ratio import IDENTITIES, IDENTITY, Denominator, Inputs, RationalActivation
 from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.fold import fold_decoder_norms
 
-__all__ = ["calibrate", "paper_gate"]
+__all__ = ["calibrate", "paper_gate", "usual_inputs"]
 
 SAMPLE = 2048
 ENTRIES = 2**20
@@ -29,12 +29,16 @@ def calibrate(
     *,
     support: Literal["exact", "paper"] = "exact",
     inputs: Sequence[str] | None = None,
+    denominator: Denominator | None = None,
     degree: tuple[int, int] | None = None,
 ) -> SparseAutoencoder:
     """A copy of a teacher with a rational activation; its weights are the teacher's.
 
     ``support="exact"``: the teacher's support, and on it ``h rho(tau / h)`` with ``rational`` as rho (default: the
-    constant 1, so that the result *is* the teacher, to rounding). Decoder norms are folded where that is exact.
+    constant 1, so that the result *is* the teacher, to rounding). ``denominator`` says as what it is written, and so
+    what training can make of it: ``"fixed"`` (default), a cubic in ``tau / h``; ``"trainable"``, type (3, 2).
+    ``inputs`` is what rho reads: ``("ratio",)``, or ``("ratio", "norm")`` with the norm share; default: `usual_inputs`.
+    Decoder norms are folded where that is exact.
 
     ``support="paper"``: dense codes ``C_out r(h / C_in)`` (Yin & Yu, arXiv 2606.14990). ``rational`` is r on [-1, 1];
     by default the best approximation of the teacher's gate, of type ``degree``: (3, 2) for relu, (9, 8) otherwise.
@@ -54,20 +58,36 @@ def calibrate(
     if support == "exact":
         if degree is not None:
             raise ValueError("degree belongs to support='paper'; on the exact support give the rational itself")
-        return _exact(sae, IDENTITY if rational is None else rational, inputs)
+        if rational is not None and denominator is not None:
+            raise ValueError("give the rational or its denominator, not both: a rational says what it is divided by")
+        if denominator not in (None, *IDENTITIES):
+            raise ValueError(f"denominator must be 'fixed' or 'trainable', not {denominator!r}")
+        start = IDENTITY if denominator is None else IDENTITIES[denominator]
+        return _exact(sae, start if rational is None else rational, inputs)
     if support != "paper":
         raise ValueError(f"support must be 'exact' or 'paper', not {support!r}")
-    if inputs is not None:
-        raise ValueError("inputs belong to support='exact'; the paper's activation reads the pre-activation alone")
+    if inputs is not None or denominator is not None:
+        raise ValueError(
+            "inputs and denominator belong to support='exact'; the paper's activation reads the pre-activation alone, "
+            "and its denominator is trained"
+        )
     return _paper(sae, hidden_states.calibration[:SAMPLE].float(), rational, degree)
+
+
+def usual_inputs(sae: SparseAutoencoder) -> Inputs:
+    """What a curve reads by default: the ratio and the norm share, but of a ReLU and of a transcoder the ratio alone.
+
+    Where features are known, a ReLU's curve that reads the norm share harms them (docs/measured/features.md); what a
+    transcoder leaves of its target is unknown when it encodes.
+    """
+    return ("ratio",) if sae.transcodes or sae.family == "relu" else ("ratio", "norm")
 
 
 def _exact(sae: SparseAutoencoder, rational: Rational, inputs: Sequence[str] | None) -> SparseAutoencoder:
     if sae.threshold is not None and bool((sae.threshold < 0).any()):
         count = int((sae.threshold < 0).sum())
         raise ValueError(f"{count} JumpReLU thresholds are negative, where the ratio tau / h has no meaning")
-    usual = ("ratio",) if sae.transcodes else ("ratio", "norm")
-    gate = RationalActivation(rational, usual if inputs is None else inputs)
+    gate = RationalActivation(rational, usual_inputs(sae) if inputs is None else inputs)
     try:
         started = fold_decoder_norms(sae)
     except ValueError:

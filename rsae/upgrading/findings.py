@@ -116,6 +116,7 @@ def question(plan: Plan, tuning: Tuning | None, comparisons: tuple[Comparison, .
         seeds=len(plan.seeds),
         support=plan.settings.support,
         inputs=tuple(activation.inputs) if activation is not None else (),
+        denominator=plan.settings.denominator if plan.settings.support == "exact" else "trainable",
         refine=plan.settings.refine,
         target_l0=plan.target_l0,
         recipes={name: replace(arm.recipe, steps=plan.steps * arm.budget) for name, arm in plan.arms.items()},

@@ -24,6 +24,7 @@ from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.training.l0 import mean_l0
+from rsae.upgrading.arms import curve_name
 from rsae.upgrading.checks import SLACK, known_harm, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
@@ -235,12 +236,11 @@ def _trained(
 
 def _attributed(plan: Plan, levels: Mapping[str, float], pairs: tuple[Paired, ...]) -> dict[str, Attribution]:
     """What each arm adds, by metric; nothing for the paper's dense codes, which have no L0 to hold."""
-    activation = plan.initialised.activation
-    if activation is None or plan.settings.support != "exact":
+    if plan.initialised.dense:
         return {}
-    norm, most = "norm" in activation.inputs, (1 + SLACK) * plan.target_l0
+    curve, most = curve_name(plan.initialised), (1 + SLACK) * plan.target_l0
     comparable = [name for name, level in levels.items() if level <= most]
-    found = {values.metric: attribution(values, norm=norm, comparable=comparable) for values in pairs}
+    found = {values.metric: attribution(values, curve=curve, comparable=comparable) for values in pairs}
     known = {metric: part for metric, part in found.items() if part is not None}
     # The first decides: where arms were trained to keep the host's predictions, whether they do.
     first = "kl" if plan.arms["upgraded"].recipe.kl_share and "kl" in known else "mse"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rsae import saebench
+from rsae.activations.ratio import IDENTITIES, Denominator
 from rsae.data.harvest import up_to
 from rsae.data.states import HiddenStates
 from rsae.data.states import hidden_states as make_hidden_states
@@ -41,6 +42,9 @@ class Settings:
     support, inputs, refine:
         See `calibrate` and `SparseAutoencoder`. No refinement by default: it lowers the error most, and harms features
         where these are known (docs/measured/features.md).
+    denominator:
+        Of the curve on the exact support: ``"fixed"``, or ``"trainable"`` for the published type, which no teacher was
+        seen to profit from (docs/measured/curves.md). The paper's is trained.
     ablations:
         Further columns: see `rsae.upgrading.arms.arms_for`.
     learning_rate, coefficient_rate, batch_size:
@@ -72,6 +76,7 @@ class Settings:
 
     support: Literal["exact", "paper"] = "exact"
     inputs: Sequence[str] | None = None
+    denominator: Denominator = "fixed"
     refine: Refinement = "none"
     ablations: Sequence[str] = ()
     learning_rate: float | None = None
@@ -90,6 +95,8 @@ class Settings:
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        if self.denominator not in IDENTITIES:
+            raise ValueError(f"denominator must be 'fixed' or 'trainable', not {self.denominator!r}")
         if self.objective not in ("mse", "mse+kl"):
             raise ValueError(f"objective must be 'mse' or 'mse+kl', not {self.objective!r}")
         if self.objective == "mse+kl" and self.kl_share == 0:
@@ -104,8 +111,8 @@ class Settings:
 
     def started(self, teacher: SparseAutoencoder, states: HiddenStates) -> tuple[SparseAutoencoder, dict[str, Arm]]:
         """The initialised SAE, and the arms."""
-        inputs = self.inputs if self.support == "exact" else None
-        initialised = calibrate(teacher, states, support=self.support, inputs=inputs)
+        curve = {"inputs": self.inputs, "denominator": self.denominator} if self.support == "exact" else {}
+        initialised = calibrate(teacher, states, support=self.support, **curve)  # type: ignore[arg-type]
         names = ["refine", "ablations", "learning_rate", "coefficient_rate", "batch_size", "precision", "rate_factor"]
         names += ["anchor"]
         if self.objective == "mse+kl":

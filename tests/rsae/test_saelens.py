@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rsae.activations.paper import PaperActivation
-from rsae.activations.ratio import IDENTITY, RationalActivation
+from rsae.activations.ratio import IDENTITIES, IDENTITY, RationalActivation
 from rsae.formats import load_sae, save_sae
 from tests.rsae.material.saes import random_sae
 from tests.rsae.material.transcoders import transcoder
@@ -26,6 +26,7 @@ def _variants():
     for family in ("relu", "jumprelu", "topk", "groupmax"):
         for inputs in (("ratio",), ("ratio", "norm")):
             yield random_sae(family, activation=_bent(RationalActivation(IDENTITY, inputs)))
+            yield random_sae(family, activation=_bent(RationalActivation(IDENTITIES["trainable"], inputs)))
         yield random_sae(family, activation=_bent(RationalActivation(IDENTITY)), refine="gain")
         for refine in ("residual", "residual_twice", "search_twice"):
             yield random_sae(family, refine=refine)

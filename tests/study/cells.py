@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from rsae.data.states import HiddenStates, Reading, hidden_states
 from rsae.demo.host import HOOK, gguf_path
@@ -17,6 +17,7 @@ from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import Refinement
 from rsae.training.l0 import mean_l0
 from rsae.upgrading.arms import curve_where_crowded
+from rsae.upgrading.calibration import usual_inputs
 
 __all__ = ["COLUMNS", "STUDIES", "Cell", "Row", "Study", "finished_cells", "rows"]
 
@@ -27,7 +28,7 @@ class Study:
 
     ``source`` names the folder of the teachers, and of the hidden states; ``name`` that of the cells. ``held_out``
     counts documents: those that the teachers' training left out, and ``context_length`` is the teachers' own. ``steps``
-    is None for the recipe's own. ``polynomials``: whether polynomials of the same inputs are columns, too. ``probing``:
+    is None for the recipe's own. ``curves``: whether other curves of the same inputs are columns, too. ``probing``:
     labelled texts, ``<probing>_train.csv`` and ``<probing>_test.csv``, on which the first seed's codes are probed.
     """
 
@@ -44,8 +45,8 @@ class Study:
     steps: int | None = None
     batch_size: int | None = None
     refine: Refinement = "none"
-    objective: Literal["mse", "mse+kl"] = "mse"
-    polynomials: bool = False
+    kl_share: float = 0.0
+    curves: bool = False
     seeds: int = 3
     probing: str | None = None
 
@@ -64,14 +65,15 @@ class Study:
         )
 
     def ablations(self, teacher: SparseAutoencoder, states: HiddenStates) -> list[str]:
-        """Further columns of a cell: polynomials of what the rational reads, arms without refinement or KL stage."""
+        """Further columns of a cell: other curves of what the upgraded one reads, arms without refinement, KL stage."""
         names = []
-        if self.polynomials:
+        if self.curves:
             crowded = curve_where_crowded(teacher, mean_l0(teacher, states.calibration))
-            names += [f"{curve}{'' if crowded else '_norm'}" for curve in ("polynomial_in_h", "fixed_denominator")]
+            share = "_norm" if crowded is None and "norm" in usual_inputs(teacher) else ""
+            names += [f"{curve}{share}" for curve in ("polynomial_in_h", "trainable_denominator")]
         if self.refine != "none":
             names.append("unrefined")
-        if self.objective == "mse+kl":
+        if self.kl_share:
             names += ["upgraded_mse", *(["threshold_mse"] if teacher.family == "relu" else [])]
         return names
 
@@ -93,7 +95,7 @@ _STORIES = Study(
     held_out=72,
     context_length=512,
     loss_tokens=32_768,
-    polynomials=True,
+    curves=True,
     teachers=(
         *("topk_8", "topk_16", "topk_32"),
         *("jumprelu_0.15", "jumprelu_0.06", "jumprelu_0.02"),
@@ -113,18 +115,26 @@ _SMOLLM2 = Study(
     probing="probing/banking77",
 )
 _ONE_EACH = ("topk_16", "jumprelu_0.06", "relu_0.5")
-_PLAIN = replace(_STORIES, teachers=_ONE_EACH, polynomials=False)
+_PLAIN = replace(_STORIES, teachers=_ONE_EACH, curves=False)
 STUDIES = (
     _STORIES,
     _SMOLLM2,
     replace(_PLAIN, name="stories260K_layer2_residual_twice", refine="residual_twice"),
-    replace(_PLAIN, name="stories260K_layer2_kl", objective="mse+kl"),
+    replace(_PLAIN, name="stories260K_layer2_kl", kl_share=0.2),
     replace(
         _SMOLLM2,
         name="smollm2_layer10_residual_twice",
         teachers=("topk_32",),
         refine="residual_twice",
-        polynomials=True,
+        curves=True,
+        seeds=1,
+    ),
+    replace(
+        _SMOLLM2,
+        name="smollm2_layer10_kl",
+        teachers=("topk_32",),
+        kl_share=0.05,  # a step of the stage takes some ten seconds of one core there
+        probing=None,
         seeds=1,
     ),
 )
@@ -140,6 +150,8 @@ COLUMNS = {
     "polynomial_in_h_norm": "polynomial in h and the norm share",
     "fixed_denominator": "fixed denominator",
     "fixed_denominator_norm": "fixed denominator and the norm share",
+    "trainable_denominator": "trainable denominator",
+    "trainable_denominator_norm": "trainable denominator and the norm share",
     "unrefined": "upgraded without the refinement",
     "upgraded_mse": "upgraded without the KL stage",
     "upgraded": "**upgraded**",

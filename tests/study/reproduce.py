@@ -18,6 +18,7 @@ from rsae.progress import Progress
 from rsae.report.report import Report
 from rsae.storage.writing import write_json
 from rsae.upgrading.pipeline import Settings, upgrade
+from rsae.upgrading.plan import DEFAULT
 from tests.study.cells import STUDIES, Cell, Study, finished_cells
 
 __all__ = ["reproduce"]
@@ -54,7 +55,7 @@ def reproduce(
     FileNotFoundError
         where the data folder lacks what is needed.
     ValueError
-        where ``only`` names nothing, or ``out`` holds a cell that was run for another number of steps.
+        where ``only`` names nothing, or ``out`` holds a cell of another number of steps or another default curve.
     """
     data, out = Path(data), Path(out)
     chosen = [
@@ -75,9 +76,11 @@ def reproduce(
     for study, teacher, seed in chosen:
         place = out / study.name / teacher / f"seed_{seed}"
         if (place / "report.json").is_file():
-            held = Report.load(place / "report.json").asked.steps
-            if steps is not None and held != steps:
-                raise ValueError(f"{place} was run for {held} steps, not {steps}: give another folder")
+            asked = Report.load(place / "report.json").asked
+            if steps is not None and asked.steps != steps:
+                raise ValueError(f"{place} was run for {asked.steps} steps, not {steps}: give another folder")
+            if asked.denominator != DEFAULT.denominator:
+                raise ValueError(f"{place} was run with a {asked.denominator} denominator: give another folder")
             continue
         if limit is not None and ran >= limit:
             break
@@ -117,7 +120,8 @@ def _run(
             rate_factor=factor,  # tuned once, on the control of the first seed
             batch_size=study.batch_size,
             refine=study.refine,
-            objective=study.objective,
+            objective="mse+kl" if study.kl_share else "mse",
+            kl_share=study.kl_share,
             ablations=study.ablations(sae, states),
             probe=[] if seed else study.tasks(data),
         ),

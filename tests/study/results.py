@@ -33,7 +33,7 @@ def page(cells: Sequence[Cell]) -> str:
         ),
     ]
     parts += [_probing(probed)] if (probed := [row for row in found if row.probed()]) else []
-    plain = {study.name for study in STUDIES if (study.refine, study.objective) == ("none", "mse")}
+    plain = {study.name for study in STUDIES if (study.refine, study.kl_share) == ("none", 0)}
     default = [row for row in found if row.cells[0].study in plain]
     return "\n\n".join([*parts, *((counts(default), claims(default)) if default else ())]) + "\n"
 
@@ -54,8 +54,12 @@ def fill(path: str | Path, cells: Sequence[Cell]) -> None:
 
 
 def _settings(found: Sequence[Row]) -> str:
-    lines = ["### How these were run", "", "| study | family | steps | batch | rate: weights, curve | inputs | seeds |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    lines = [
+        "### How these were run",
+        "",
+        "| study | family | steps | batch | rate: weights, curve | denominator | inputs | seeds |",
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|")
     seen = set()
     for row in found:
         asked = row.cells[0].report.asked
@@ -65,7 +69,7 @@ def _settings(found: Sequence[Row]) -> str:
             rate += f" (control {control.learning_rate:.2g})"
         line = (
             f"| {row.cells[0].study} | {row.family} | {recipe.steps} | {recipe.batch_size} | {rate}, "
-            f"{recipe.coefficient_rate:.2g} | {', '.join(asked.inputs)} | {len(row.cells)} |"
+            f"{recipe.coefficient_rate:.2g} | {asked.denominator} | {', '.join(asked.inputs)} | {len(row.cells)} |"
         )
         if line not in seen:
             seen.add(line)

@@ -21,10 +21,7 @@ from tests.study.reproduce import reproduce
 from tests.study.results import BEGIN, END, fill, page
 
 NAMES = [
-    (study.name, name)
-    for study in STUDIES
-    for name in study.teachers
-    if (study.refine, study.objective) == ("none", "mse")
+    (study.name, name) for study in STUDIES for name in study.teachers if (study.refine, study.kl_share) == ("none", 0)
 ]
 
 
@@ -40,7 +37,7 @@ def cell(out: Path, study: str, name: str, seed: int, mse: dict[str, float], **m
         for o, v in mse.items()
     ]
     question: dict[str, Any] = {"family": family, "d_sae": 512, "steps": 2000, "inputs": ["ratio"], "seconds": 60.0}
-    question |= {"recipes": {"upgraded": recipe, "control": recipe}, "comparisons": compared}
+    question |= {"denominator": "fixed", "recipes": {"upgraded": recipe, "control": recipe}, "comparisons": compared}
     folder = out / study / name / f"seed_{seed}"
     folder.mkdir(parents=True)
     write_text(folder / "report.json", json.dumps(Report(columns, question, "").to_json()))
@@ -167,6 +164,11 @@ def test_the_command_writes_the_page_of_what_is_there(tmp_path: Path) -> None:
     written = CliRunner().invoke(main, [*arguments, "--page", str(tmp_path / "results.md")])
     assert written.exit_code == 0
     assert "### Counts" in (tmp_path / "results.md").read_text()
+    (path,) = tmp_path.rglob("report.json")
+    path.write_text(path.read_text().replace('"denominator": "fixed"', '"denominator": "trainable"'))
+    older = CliRunner().invoke(main, arguments)
+    assert older.exit_code == 2
+    assert "was run with a trainable denominator: give another folder" in older.output
     refused = CliRunner().invoke(main, [*arguments, "--only", "gemma"])
     assert refused.exit_code == 2
     assert "names no cell" in refused.output

@@ -1,6 +1,7 @@
 """The two rational activations and their derivatives, as plain functions of tensors: the meaning of every kernel.
 
-``rho = P / Q`` with Chebyshev sums P, B, C in v (and w), ``Q = 1 + B^2 + (1 - v^2) C^2``. With weights f of an upstream
+``rho = P / Q`` with Chebyshev sums P, B, C in v (and w), ``Q = 1 + B^2 + (1 - v^2) C^2``; without coefficients of B and
+C it is 1, and nothing is divided by it. With weights f of an upstream
 gradient, ``d rho / d P = 1 / Q`` and ``d rho / d Q = -rho / Q``, so every coefficient's gradient is a sum over entries
 of such a weight times ``T_i(v) T_j(w)``. The sums go along the last dimension first and over the rest second: two
 reductions in a fixed order, without atomics, so that they are the same bits every time.
@@ -72,6 +73,11 @@ def _ratio(h: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
     return positive, torch.where(positive, tau / torch.where(positive, h, 1.0), 0.0)
 
 
+def _over(x: Tensor, bottom: Tensor | None) -> Tensor:
+    """``x / Q``; None is a Q of 1."""
+    return x if bottom is None else x / bottom
+
+
 def curve(h: Tensor, tau: Tensor, share: Tensor | None, p: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """``h max(rho(clamp(tau / h, 0, 1), share), 0)``, 0 where h is not positive; shapes broadcast against h's."""
     positive, raw = _ratio(h, tau)
@@ -79,8 +85,10 @@ def curve(h: Tensor, tau: Tensor, share: Tensor | None, p: Tensor, b: Tensor, c:
     degree = max(len(p), len(b), len(c)) - 1
     t = _chebyshev(v, degree)
     w = None if share is None else _chebyshev((2 * share - 1).expand(v.shape), degree)
-    bottom = 1 + _sum(b, t, w).square() + (1 - v * v) * _sum(c, t, w).square()
-    return torch.where(positive, h * (_sum(p, t, w) / bottom).clamp_min(0.0), 0.0)
+    bottom = None
+    if len(b) or len(c):
+        bottom = 1 + _sum(b, t, w).square() + (1 - v * v) * _sum(c, t, w).square()
+    return torch.where(positive, h * _over(_sum(p, t, w), bottom).clamp_min(0.0), 0.0)
 
 
 def curve_gradients(
@@ -94,29 +102,33 @@ def curve_gradients(
     t = _chebyshev(v, degree)
     slopes = _slopes(v, t)
     w = None if share is None else _chebyshev((2 * share - 1).expand(v.shape), degree)
-    square, arch, bend = _sum(b, t, w), _sum(c, t, w), 1 - v * v
-    bottom = 1 + square.square() + bend * arch.square()
-    rho = _sum(p, t, w) / bottom
+    slopes_w = None if share is None or w is None else _slopes((2 * share - 1).expand(v.shape), w)
+    rho, rise = _sum(p, t, w), _sum(p, slopes, w)
+    rise_w = None if slopes_w is None else _sum(p, t, slopes_w, 1)
+    bottom = None
+    if len(b) or len(c):
+        square, arch, bend = _sum(b, t, w), _sum(c, t, w), 1 - v * v
+        bottom = 1 + square.square() + bend * arch.square()
+        rho = rho / bottom
+        # d rho / d u = 2 d rho / d v, with Q' = 2 B B' - 2 v C^2 + 2 (1 - v^2) C C'.
+        steep = 2 * square * _sum(b, slopes, w) - 2 * v * arch.square() + 2 * bend * arch * _sum(c, slopes, w)
+        rise = rise - rho * steep
+        if rise_w is not None and slopes_w is not None:
+            steep = 2 * square * _sum(b, t, slopes_w, 1) + 2 * bend * arch * _sum(c, t, slopes_w, 1)
+            rise_w = rise_w - rho * steep
     live = torch.where(positive & (rho > 0), grad, 0.0)
     weight = live * h  # gradient of rho
-    over = weight / bottom  # gradient of P
-    under = -over * rho  # gradient of Q
-    # d rho / d u = 2 d rho / d v, with Q' = 2 B B' - 2 v C^2 + 2 (1 - v^2) C C'.
-    steep = 2 * square * _sum(b, slopes, w) - 2 * v * arch.square() + 2 * bend * arch * _sum(c, slopes, w)
-    slope = torch.where((raw > 0) & (raw < 1), 2 * (_sum(p, slopes, w) - rho * steep) / bottom, 0.0)
+    over = _over(weight, bottom)  # gradient of P
+    slope = torch.where((raw > 0) & (raw < 1), _over(2 * rise, bottom), 0.0)
     of_share = None
-    if share is not None and w is not None:
-        slopes_w = _slopes((2 * share - 1).expand(v.shape), w)
-        steep = 2 * square * _sum(b, t, slopes_w, 1) + 2 * bend * arch * _sum(c, t, slopes_w, 1)
-        of_share = _to(share.shape, 2 * weight * (_sum(p, t, slopes_w, 1) - rho * steep) / bottom)
-    return (
-        live * (rho - u * slope),
-        _to(tau.shape, live * slope),
-        of_share,
-        _gradient(over, p, t, w),
-        _gradient(2 * under * square, b, t, w),
-        _gradient(2 * under * bend * arch, c, t, w),
-    )
+    if share is not None and rise_w is not None:
+        of_share = _to(share.shape, _over(2 * weight * rise_w, bottom))
+    of_b, of_c = torch.zeros_like(b), torch.zeros_like(c)
+    if bottom is not None:
+        under = -over * rho  # gradient of Q
+        of_b = _gradient(2 * under * square, b, t, w)
+        of_c = _gradient(2 * under * bend * arch, c, t, w)
+    return live * (rho - u * slope), _to(tau.shape, live * slope), of_share, _gradient(over, p, t, w), of_b, of_c
 
 
 def dense(h: Tensor, scale_in: Tensor, scale_out: Tensor, p: Tensor, b: Tensor, c: Tensor) -> Tensor:

@@ -19,26 +19,28 @@ from rsae.evaluation.comparison import Comparison, compare_runs
 from rsae.formats import load_sae
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.upgrading.arms import CURVES
 from rsae.upgrading.pipeline import Settings, upgrade
 from tests.benchmarks.upgrade.kl_stage import TEACHERS, states_of
 
 MARK = "<!-- begin: tests.benchmarks.upgrade.curves -->"
+CURVE = "fixed_denominator_norm"  # the upgraded one's, here
 COLUMNS = {
     "control": "control: the teacher's own gate",
     "threshold": "one trained threshold, no curve",
     "scale": "one scalar",
-    "polynomial_in_h": "polynomial in h (6 scalars)",
-    "fixed_denominator": "fixed denominator (4)",
-    "ratio": "trainable denominator (6)",
-    "polynomial_in_h_norm": "polynomial in h and the norm share (15)",
-    "fixed_denominator_norm": "fixed denominator and the norm share (10)",
-    "upgraded": "trainable denominator and the norm share (13)",
+    "polynomial_in_h": "polynomial in h",
+    "fixed_denominator": "fixed denominator",
+    "trainable_denominator": "trainable denominator",
+    "polynomial_in_h_norm": "polynomial in h and the norm share",
+    "trainable_denominator_norm": "trainable denominator and the norm share",
+    "upgraded": "fixed denominator and the norm share",
 }
 
 
 def curves(data: Path, out: Path, name: str, seed: int) -> Report:
     """Every curve on one teacher, or what an earlier call left; the upgraded one reads the norm share everywhere."""
-    folder = out / "columns" / name / f"seed_{seed}"
+    folder = out / "curves" / name / f"seed_{seed}"
     if not (folder / "report.json").exists():
         beside = [column for column in COLUMNS if column not in ("control", "threshold", "upgraded")]
         # Measured in contexts of 256 tokens: these teachers were trained on 512.
@@ -62,6 +64,8 @@ def table(runs: dict[str, list[Report]]) -> str:
     lines = ["| column (scalars) | " + " | ".join(runs) + " |", "|---|" + "---|" * len(runs)]
     for column, label in COLUMNS.items():
         cells = []
+        curve = CURVE if column == "upgraded" else column
+        scalars = f" ({CURVES[curve]().scalars})" if curve in CURVES else ""
         for reports in runs.values():
             if column not in reports[0].columns:
                 cells.append("-")
@@ -72,12 +76,12 @@ def table(runs: dict[str, list[Report]]) -> str:
                 low, high = found.low / found.base, found.high / found.base
                 cell += f" ({found.relative:+.2%} [{low:+.2%}, {high:+.2%}])"
             cells.append(cell)
-        lines.append(f"| {label} | {' | '.join(cells)} |")
+        lines.append(f"| {label}{scalars} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def refined(data: Path, name: str, refine: str, states: HiddenStates) -> str:
-    """A row: the refinement alone, and with the rational, against the control; and what encoding then costs."""
+    """A row: the refinement alone, and with the default curve, against the control; and what encoding then costs."""
     teacher = load_sae(data / "teachers/stories260K_layer2" / name)
     settings = Settings(refine=refine, accept_mismatch=True)  # type: ignore[arg-type]
     done = upgrade(teacher, states, device="cpu", settings=settings)
@@ -118,9 +122,7 @@ def main() -> None:
     if asked.refine:
         states = states_of(asked.data, 32_768)
         kinds = [(n, kind) for n in names if not n.startswith("relu") for kind in asked.refine.split(",")]
-        columns = (
-            "teacher, refinement | control | alone | with the rational | against control | against alone | encoding"
-        )
+        columns = "teacher, refinement | control | alone | with the curve | against control | against alone | encoding"
         head = ["## Refinements", "", f"| {columns} |", "|---|---|---|---|---|---|---|"]
         rows = [refined(asked.data, name, kind, states) for name, kind in kinds]
         found += "\n\n" + "\n".join([*head, *rows])

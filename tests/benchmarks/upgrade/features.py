@@ -29,6 +29,8 @@ from rsae.sae.autoencoder import Family, SparseAutoencoder
 from rsae.storage.writing import write_json
 from rsae.training.finetuning import finetune
 from rsae.training.recipe import recipe_for
+from rsae.upgrading.arms import curve_name
+from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.plan import Settings, planned
 from rsae.upgrading.tuning import trained
 from tests.benchmarks.upgrade.world import World
@@ -39,13 +41,12 @@ TRAINING, HELD_OUT, LITTLE = 240_000, 16_000, 4_000
 STEPS = 600
 CURVES = {
     "polynomial_in_h": "polynomial in h",
-    "ratio": "rational of tau / h alone",
+    "fixed_denominator": "fixed denominator, ratio alone",
+    "fixed_denominator_norm": "fixed denominator, norm share",
+    "trainable_denominator": "trainable denominator, ratio alone",
+    "trainable_denominator_norm": "trainable denominator, norm share",
 }
-ARMS = {
-    "control": "control",
-    "threshold": "threshold",
-    **CURVES,
-    "upgraded": "default: rational, norm share",
+REFINED = {
     "residual alone": "one pass, no curve",
     "residual upgraded": "one pass, with the default curve",
     "residual_twice alone": "two passes, no curve",
@@ -79,10 +80,11 @@ class Trial:
         anchor = f", anchor {self.anchor:g}" if self.anchor else ""
         return self.arm + (f", on {LITTLE} vectors" if self.little else "") + anchor
 
-    @property
-    def words(self) -> str:
-        """What the page calls it."""
-        return self.label.replace(self.arm, ARMS.get(self.arm, self.arm), 1)
+    def words(self, runs: "Sequence[Runs]") -> str:
+        """What the page calls it; which curve was an upgrade's default is in what was measured."""
+        known = {**CURVES, **REFINED}.get(self.arm, self.arm)
+        default = "default: " if runs[0][self.label].get("default") else ""
+        return self.label.replace(self.arm, default + known, 1)
 
 
 class Kind(NamedTuple):
@@ -98,15 +100,26 @@ class Kind(NamedTuple):
     worlds: int
 
 
-HELD = [Trial("upgraded", 10.0)]
-SCARCE = [Trial(arm, anchor, little=True) for anchor in (0.0, 10.0) for arm in ("control", "upgraded")]
-TRIALS = [Trial("teacher"), *map(Trial, ARMS), *HELD, *SCARCE]
-FEW = [Trial("teacher"), *map(Trial, ("control", "upgraded", "residual alone")), Trial("control", 10.0), *HELD]
+def trials(curve: str) -> list[Trial]:
+    """All that is tried of a kind whose upgrade has this curve."""
+    curves = ("polynomial_in_h", "fixed_denominator", "fixed_denominator_norm", curve.replace("fixed", "trainable"))
+    scarce = [Trial(arm, anchor, little=True) for anchor in (0.0, 10.0) for arm in ("control", curve)]
+    arms = ("teacher", "control", "threshold", *curves, *REFINED)
+    return [*map(Trial, arms), Trial(curve, 10.0), *scarce]
+
+
+def few(curve: str) -> list[Trial]:
+    """The same, but less."""
+    arms = ("teacher", "control", curve, "residual alone")
+    return [*map(Trial, arms), Trial("control", 10.0), Trial(curve, 10.0)]
+
+
+ALONE, BOTH = "fixed_denominator", "fixed_denominator_norm"
 KINDS = {
-    "topk": Kind("topk", 10_000, 1 / 4, TRIALS, 2),
-    "jumprelu": Kind("jumprelu", 10_000, 1 / 16, TRIALS, 2),
-    "relu": Kind("relu", 10_000, 1.0, TRIALS, 2),
-    "topk, unfinished": Kind("topk", 3000, 1.0, FEW, 1),
+    "topk": Kind("topk", 10_000, 1 / 4, trials(BOTH), 2),
+    "jumprelu": Kind("jumprelu", 10_000, 1 / 16, trials(BOTH), 2),
+    "relu": Kind("relu", 10_000, 1.0, trials(ALONE), 2),
+    "topk, unfinished": Kind("topk", 3000, 1.0, few(BOTH), 1),
 }
 Runs = Mapping[str, Mapping[str, Any]]
 """What was measured of the arms of a cell, by label."""
@@ -150,10 +163,11 @@ def teacher(kind: Kind, states: HiddenStates, seed: int) -> SparseAutoencoder:
 
 
 def settings_of(trial: Trial, factor: float) -> tuple[str, Settings]:
-    """The name that an upgrade gives an arm, and the settings with which it has it."""
+    """The name that an upgrade gives an arm, and the settings with which it has it; rates are those for its inputs."""
     shared = Settings(anchor=trial.anchor, rate_factor=factor)
     if trial.arm in CURVES:
-        return trial.arm, replace(shared, ablations=(trial.arm,))
+        inputs = ("ratio", "norm") if trial.arm.endswith("_norm") else ("ratio",)
+        return trial.arm, replace(shared, ablations=(trial.arm,), inputs=inputs)
     kind, _, which = trial.arm.partition(" ")
     if which:
         return {"alone": "refine_only", "upgraded": "upgraded"}[which], replace(shared, refine=kind)
@@ -163,10 +177,10 @@ def settings_of(trial: Trial, factor: float) -> tuple[str, Settings]:
 def measured(where: Cell, trial: Trial) -> dict[str, Any] | None:
     """An arm, trained and measured; None for one that the kind does not have."""
     name, settings = settings_of(trial, where.kind.factor)
-    few = replace(where.states, train=where.states.train[:LITTLE])
+    little = replace(where.states, train=where.states.train[:LITTLE])
     plan = planned(
         where.teacher,
-        few if trial.little else where.states,
+        little if trial.little else where.states,
         host=None,
         steps=STEPS,
         time_budget=None,
@@ -187,7 +201,8 @@ def measured(where: Cell, trial: Trial) -> dict[str, Any] | None:
     found |= {"kept": 1 - len(same.changed()) / done.d_sae, "cosine_to_teacher": float(same.cosine.mean())}
     parts = by_part(done, x, known)
     found |= {measure: statistics.mean(parts[measure]) for measure in FEATURES}
-    return found | {"seconds": seconds, "parts": parts}
+    default = curve_name(calibrate(where.teacher, where.states))
+    return found | {"seconds": seconds, "parts": parts, "default": name == default}
 
 
 def by_part(sae: SparseAutoencoder, x: torch.Tensor, known: Known) -> dict[str, list[float]]:
@@ -213,7 +228,7 @@ def run(name: str, seed: int, out: Path) -> Runs:
     """Every arm in one cell; what an earlier call measured is taken from its file."""
     kind, folder = KINDS[name], out / name / f"seed_{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "measured.json"
+    file = folder / "arms.json"
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     where: Cell | None = None
     for trial in kind.trials:
@@ -234,7 +249,7 @@ def table(runs: Sequence[Runs], trials: Sequence[Trial]) -> str:
     lines = [row("arm", [words for words, _ in MEASURES.values()]), "|---|" + "---|" * len(MEASURES)]
     for trial in there(runs, trials):
         means = [statistics.mean(seed[trial.label][name] for seed in runs) for name in MEASURES]
-        lines.append(row(trial.words, list(map(number, means))))
+        lines.append(row(trial.words(runs), list(map(number, means))))
     return "\n".join(lines)
 
 
@@ -246,7 +261,7 @@ def differences(runs: Sequence[Runs], trials: Sequence[Trial]) -> str:
         other = compared(ours, runs)
         if other is not None:
             cells = [told(against(runs, ours.label, other.label, name)) for name in names]
-            lines.append(row(f"{ours.words} - {other.words}", cells))
+            lines.append(row(f"{ours.words(runs)} - {other.words(runs)}", cells))
     return "\n".join(lines)
 
 

@@ -17,10 +17,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rsae.activations.ratio import IDENTITY
 from rsae.data.states import HiddenStates
 from rsae.training.prefetch import ahead
-from tests.benchmarks.upgrade.training import decoder, ours
+from tests.benchmarks.upgrade.training import PUBLISHED, decoder, ours
 
 
 def stored(folder: Path, count: int, d_in: int, dtype: torch.dtype) -> HiddenStates:
@@ -48,7 +47,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             states = stored(Path(folder), 200_000, d_in, dtype)
             rows = decoder(d_in, d_sae).to(options.device)
-            training = ours("topk", rows, states.calibration[:size].to(options.device), 32, IDENTITY, ("ratio",))
+            training = ours("topk", rows, states.calibration[:size].to(options.device), 32, PUBLISHED, ("ratio",))
 
             def drawn(round_: int, states: HiddenStates = states, size: int = size) -> Iterator[Tensor]:
                 return states.batches(size, round_, options.steps, options.device)

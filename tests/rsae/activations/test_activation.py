@@ -14,7 +14,7 @@ from rational_approx.rationals.rational import Rational
 from rsae.activations import kernels
 from rsae.activations.denominator import expand, positive_form
 from rsae.activations.paper import PaperActivation
-from rsae.activations.ratio import IDENTITY, RationalActivation
+from rsae.activations.ratio import IDENTITIES, IDENTITY, RationalActivation
 
 UNIT = Domain.of((0, 1))
 
@@ -23,9 +23,10 @@ def rational(numerator: list[float], denominator: list[float], domain: Domain = 
     return Rational(tuple(map(Fraction, numerator)), tuple(map(Fraction, denominator)), domain)
 
 
-@pytest.mark.parametrize("arch", [[], [0.5], [0.4, -0.3, 0.2]])
+@pytest.mark.parametrize("arch", [None, [], [0.5], [0.4, -0.3, 0.2]])
 @pytest.mark.parametrize("inputs", [("ratio",), ("ratio", "norm")])
-def test_the_backward_pass_is_the_derivative(inputs: tuple[str, ...], arch: list[float]) -> None:
+def test_the_backward_pass_is_the_derivative(inputs: tuple[str, ...], arch: list[float] | None) -> None:
+    """``None``: without a trainable denominator, where nothing is divided by it."""
     generator = torch.Generator().manual_seed(0)
 
     def double(*shape: int) -> torch.Tensor:
@@ -36,17 +37,18 @@ def test_the_backward_pass_is_the_derivative(inputs: tuple[str, ...], arch: list
     tau = (0.6 * double(4, 1) - 0.05).requires_grad_()
     share = double(4, 1).requires_grad_() if both else None
     numerator = (double(10 if both else 4) - 0.2).requires_grad_()
-    denominator = (double(3 if both else 2) - 0.5).requires_grad_()
-    third = torch.tensor(arch, dtype=torch.float64).requires_grad_()
+    denominator = (double(0 if arch is None else 3 if both else 2) - 0.5).requires_grad_()
+    third = torch.tensor(arch or [], dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(
         lambda *inputs: kernels.differentiable(kernels.curve, kernels.curve_gradients, inputs),
         (h, tau, share, numerator, denominator, third),
     )
 
 
+@pytest.mark.parametrize("denominator", ["fixed", "trainable"])
 @pytest.mark.parametrize("inputs", [("ratio",), ("ratio", "norm")])
-def test_it_starts_as_the_identity_on_the_support_and_is_zero_off_it(inputs: tuple[str, ...]) -> None:
-    gate = RationalActivation(inputs=inputs)
+def test_it_starts_as_the_identity_on_the_support_and_is_zero_off_it(inputs: tuple[str, ...], denominator: str) -> None:
+    gate = RationalActivation(IDENTITIES[denominator], inputs)  # type: ignore[index]
     h = torch.linspace(-3, 3, 200).reshape(10, 20)
     tau = torch.linspace(-1, 1, 20)
     share = torch.rand(10, 1) if len(inputs) == 2 else None
@@ -54,7 +56,32 @@ def test_it_starts_as_the_identity_on_the_support_and_is_zero_off_it(inputs: tup
     support = (h > tau) & (h > 0)
     torch.testing.assert_close(codes[support], h[support], atol=0, rtol=1e-6)
     assert (codes[~support] == 0).all()
-    assert sum(p.numel() for p in gate.parameters()) == (6 if len(inputs) == 1 else 13)
+    assert gate.scalars == sum(p.numel() for p in gate.parameters())
+    assert gate.scalars == {"fixed": (4, 10), "trainable": (6, 13)}[denominator][len(inputs) - 1]
+
+
+def test_the_default_is_a_cubic_in_the_ratio_whose_denominator_in_h_is_fixed() -> None:
+    """Against the formula in h, which reads the coefficients in powers of u."""
+    gate = RationalActivation()
+    with torch.no_grad():
+        gate.numerator.copy_(torch.tensor([0.9, -0.2, 0.1, 0.05]))
+    a = chebyshev.Chebyshev(gate.numerator.tolist(), domain=[0, 1]).convert(kind=np.polynomial.Polynomial)
+    h, tau = np.linspace(1.1, 9, 50), 0.8
+    codes = (a.coef[0] * h**3 + a.coef[1] * tau * h**2 + a.coef[2] * tau**2 * h + a.coef[3] * tau**3) / h**2
+    found = gate(torch.tensor(h, dtype=torch.float32), torch.tensor(tau))
+    np.testing.assert_allclose(found.detach(), codes, rtol=1e-5)
+    assert gate.of_fixed_denominator
+    assert gate.rational().type == (3, 0)
+    assert not RationalActivation(IDENTITIES["trainable"]).of_fixed_denominator
+    assert RationalActivation(IDENTITIES["trainable"]).rational().type == (3, 2)
+
+
+def test_what_could_never_learn_is_no_parameter() -> None:
+    """A constant denominator had two scalars at 0, whose gradients are 0: they were counted, and moved nowhere."""
+    start = rational([0.5, 0.25], [2.0])
+    gate = RationalActivation(start)
+    assert [p.numel() for p in (gate.numerator, gate.denominator, gate.arch)] == [2, 0, 0]
+    np.testing.assert_allclose(gate.rational()(np.linspace(0, 1, 9)), start(np.linspace(0, 1, 9)), atol=1e-7)
 
 
 def test_codes_are_never_negative_even_where_the_curve_is() -> None:
@@ -84,7 +111,7 @@ def test_coefficients_come_in_and_go_out_as_an_exact_rational() -> None:
 
 
 def test_with_two_inputs_a_slice_goes_out() -> None:
-    gate = RationalActivation(inputs=("ratio", "norm"))
+    gate = RationalActivation(IDENTITIES["trainable"], ("ratio", "norm"))
     with torch.no_grad():
         for parameter in gate.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(4)))

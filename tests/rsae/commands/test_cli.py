@@ -98,6 +98,7 @@ def test_the_kl_stage_is_the_last_step_of_a_check(inputs: dict[str, str], tmp_pa
         "--steps": "8",
         "--kl-share": "0.25",
         "--refine": "residual_twice",
+        "--denominator": "trainable",
     }
     result = CliRunner().invoke(main, ["check", inputs["--sae"], *(word for pair in asked.items() for word in pair)])
     tree = json.loads((tmp_path / "run" / "report.json").read_text())
@@ -108,7 +109,7 @@ def test_the_kl_stage_is_the_last_step_of_a_check(inputs: dict[str, str], tmp_pa
             ("scale", "one scalar"),
             ("polynomial_in_h", "a polynomial in h"),
             ("fixed_denominator", "the ratio tau / h"),
-            ("ratio", "the trainable denominator"),
+            ("trainable_denominator", "the trainable denominator"),
             ("unrefined", "the norm share"),
             ("upgraded_mse", "the refinement"),
             ("upgraded", "the KL stage"),

@@ -18,10 +18,10 @@ def errors(mean: float, own: int = 1, spread: float = 0.2) -> Tensor:
     return found - found.mean() + mean
 
 
-def attributed(norm: bool = True, left_out: tuple[str, ...] = (), **means: float) -> Attribution:
+def attributed(curve: str = "fixed_denominator_norm", left_out: tuple[str, ...] = (), **means: float) -> Attribution:
     values = {name: errors(mean, own) for own, (name, mean) in enumerate(means.items(), 1)}
     comparable = [name for name in values if name not in left_out]
-    found = attribution(Paired("mse", "tokens", values), norm=norm, comparable=comparable)
+    found = attribution(Paired("mse", "tokens", values), curve=curve, comparable=comparable)
     assert found is not None
     return found
 
@@ -42,19 +42,56 @@ def test_steps_follow_the_way_from_the_teacher_and_add_up() -> None:
 
 
 def test_a_whole_waterfall_names_one_change_a_step() -> None:
-    names = ("control", "scale", "polynomial_in_h", "fixed_denominator", "ratio", "unrefined", "upgraded")
-    values = dict(zip(("teacher", *names), (10.0, 9.0, 8.9, 8.5, 8.0, 7.9, 7.0, 6.0), strict=True))
-    found = attributed(**values, refine_only=6.5, polynomial_in_h_norm=7.5)
+    names = ("control", "scale", "polynomial_in_h", "fixed_denominator", "unrefined", "upgraded")
+    values = dict(zip(("teacher", *names), (10.0, 9.0, 8.9, 8.5, 8.0, 7.0, 6.0), strict=True))
+    beside = {"refine_only": 6.5, "polynomial_in_h_norm": 7.5, "trainable_denominator": 7.9}
+    found = attributed(**values, **beside, trainable_denominator_norm=7.1)
     assert [step.arm for step in found.steps] == list(names)
-    assert [step.what for step in found.steps] == [
-        "more training",
-        "one scalar",
-        "a polynomial in h",
-        "the ratio tau / h",
-        "the trainable denominator",
-        "the norm share",
-        "the refinement",
-    ]
+    what = ["more training", "one scalar", "a polynomial in h", "the ratio tau / h", "the norm share", "the refinement"]
+    assert [step.what for step in found.steps] == what
+
+
+@pytest.mark.parametrize(
+    ("curve", "steps"),
+    [
+        ("fixed_denominator", ["a polynomial in h", "the ratio tau / h"]),
+        ("trainable_denominator", ["a polynomial in h", "the ratio tau / h", "the trainable denominator"]),
+        (
+            "trainable_denominator_norm",
+            ["a polynomial in h", "the ratio tau / h", "the trainable denominator", "the norm share"],
+        ),
+    ],
+)
+def test_the_way_ends_at_the_upgraded_curve(curve: str, steps: list[str]) -> None:
+    """An arm that is the upgraded curve under its own name is no step to it."""
+    names = ("control", "polynomial_in_h", "fixed_denominator", "trainable_denominator")
+    means = dict(zip(names, (9.0, 8.9, 8.5, 8.0), strict=True))
+    found = attributed(curve, teacher=10.0, **means, upgraded=7.0)
+    assert [step.what for step in found.steps[1:]] == steps
+    assert found.steps[-1].arm == "upgraded"
+
+
+def test_between_what_is_there_it_is_called_the_curve_or_what_two_changes_are() -> None:
+    means = {"teacher": 10.0, "control": 9.0}
+    assert attributed("fixed_denominator", **means, upgraded=8.0).steps[-1].what == "the curve"
+    both = attributed("trainable_denominator_norm", **means, fixed_denominator=8.5, upgraded=8.0)
+    assert [step.what for step in both.steps[1:]] == ["the curve", "the trainable denominator and the norm share"]
+
+
+def test_a_curve_of_more_scalars_is_no_simpler_one() -> None:
+    """The trainable denominator had been named as the simpler arm where it was not told apart from a fixed one."""
+    tied = {"teacher": 10.0, "control": 9.0, "trainable_denominator_norm": 8.0, "upgraded": 8.001}
+    found = attributed(**tied)
+    assert (found.best, found.advised) == ("trainable_denominator_norm", "upgraded")
+    assert found.advice == (
+        "Upgrade: no arm's MSE is surely lower than the upgraded SAE's "
+        "(lowest, not told apart: trainable denominator norm)."
+    )
+    better = attributed(**tied | {"upgraded": 8.5})
+    assert better.advised == "trainable_denominator_norm"
+    assert better.advice.startswith("Upgrade, with a trainable denominator: no arm has a lower MSE")
+    other = attributed("trainable_denominator_norm", **tied | {"upgraded": 7.999, "fixed_denominator_norm": 8.001})
+    assert (other.best, other.advised) == ("upgraded", "fixed_denominator_norm")
 
 
 def test_the_kl_stage_is_the_last_step_where_an_arm_without_it_is_there() -> None:
@@ -126,10 +163,10 @@ def test_an_arm_that_missed_its_l0_cannot_be_best() -> None:
 def test_seeds_are_paired_and_few_of_them_tell_little_apart() -> None:
     few = {"teacher": [10.0, 10.0], "control": [9.0, 9.1], "upgraded": [8.0, 8.9]}
     values = {name: torch.tensor(means, dtype=torch.float64) for name, means in few.items()}
-    found = attribution(Paired("delta_ce", "seeds", values), norm=False, comparable=list(few))
+    found = attribution(Paired("delta_ce", "seeds", values), curve="fixed_denominator", comparable=list(few))
     assert found is not None
     assert found.steps[1].change.over == "seeds"
     assert found.advised == "teacher"
     assert "delta-CE" in found.sentence
     zero = {name: torch.zeros(2) for name in few}
-    assert attribution(Paired("delta_ce", "seeds", zero), norm=False, comparable=list(few)) is None
+    assert attribution(Paired("delta_ce", "seeds", zero), curve="fixed_denominator", comparable=list(few)) is None

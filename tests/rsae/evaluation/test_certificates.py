@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rational_approx import Domain, Rational
-from rsae.activations.ratio import RationalActivation
+from rsae.activations.ratio import IDENTITIES, Denominator, RationalActivation
 from rsae.evaluation.certificates import certificates, curve_certificate, distance_bound
 from rsae.upgrading.calibration import calibrate
 from tests.rsae.material.sparse_data import sparse_states, teacher
@@ -69,8 +69,9 @@ def test_the_dense_form_of_relu_has_a_bound_and_that_of_a_jump_none() -> None:
     assert distance_bound(jump, calibrate(jump, STATES, support="paper"), STATES.held_out)["status"] == "undecided"
 
 
-def test_the_certificate_of_a_trained_curve_holds_at_every_point_tried() -> None:
-    gate = RationalActivation(inputs=("ratio", "norm"))
+@pytest.mark.parametrize("denominator", ["fixed", "trainable"])
+def test_the_certificate_of_a_trained_curve_holds_at_every_point_tried(denominator: Denominator) -> None:
+    gate = RationalActivation(IDENTITIES[denominator], ("ratio", "norm"))
     with torch.no_grad():
         for parameter in gate.parameters():
             parameter += 0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3))
@@ -91,6 +92,8 @@ def test_the_certificate_of_a_trained_curve_holds_at_every_point_tried() -> None
         assert (values.diff().abs() / u.diff()).max() <= float(Fraction(entry["claims"]["lipschitz"][0]))
         assert (gate.curve(u, torch.full_like(u, share)) <= tree["everywhere"]["bound"]).all()
         assert "proved" in entry["sentence"]
+    pole = "only pole, in h, is at 0" if denominator == "fixed" else "Q is at least 1, so that there is no pole"
+    assert pole in tree["everywhere"]["sentence"]
 
 
 def test_a_curve_with_a_pole_is_refuted() -> None:

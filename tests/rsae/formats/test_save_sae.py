@@ -15,7 +15,7 @@ from rational_approx.arithmetic.domain import Domain
 from rational_approx.rationals.rational import Rational
 from rsae.activations.paper import PaperActivation
 from rsae.activations.polynomial import PolynomialActivation
-from rsae.activations.ratio import IDENTITY, RationalActivation
+from rsae.activations.ratio import IDENTITIES, IDENTITY, RationalActivation
 from rsae.formats import export_torch, load_sae, save_sae, standalone_module, writing
 from rsae.sae.refinement import REFINEMENTS
 from rsae.storage.writing import write_text
@@ -37,6 +37,8 @@ def gates():
         "own": None,
         "ratio": bent(RationalActivation(IDENTITY)),
         "ratio and norm": bent(RationalActivation(IDENTITY, ("ratio", "norm"))),
+        "trainable denominator": bent(RationalActivation(IDENTITIES["trainable"])),
+        "trainable denominator and norm": bent(RationalActivation(IDENTITIES["trainable"], ("ratio", "norm"))),
         "paper": bent(PaperActivation(curve, input_scale=3.0, output_scale=2.0, tolerance=0.01)),
     }
 

@@ -19,8 +19,9 @@ from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import RationalActivation
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
-ONE = {"(3, 2)": (4, 2, 0), "(9, 8)": (10, 5, 4), "(17, 16)": (18, 9, 8), "(0, 0)": (1, 1, 0)}  # coefficients
-TWO = {"(3, 2)": (10, 3, 0), "(9, 8)": (55, 15, 10), "(0, 0)": (1, 0, 0)}
+# Counts of coefficients.
+ONE = {"(3, 0)": (4, 0, 0), "(3, 2)": (4, 2, 0), "(9, 8)": (10, 5, 4), "(17, 16)": (18, 9, 8), "(0, 0)": (1, 1, 0)}
+TWO = {"(3, 0)": (10, 0, 0), "(3, 2)": (10, 3, 0), "(9, 8)": (55, 15, 10), "(0, 0)": (1, 0, 0)}
 NAMES = ("curve", "curve_gradients", "dense", "dense_gradients")
 
 

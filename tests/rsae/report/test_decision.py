@@ -15,7 +15,7 @@ def gap(other: str, difference: float, metric: str = "mse") -> Comparison:
     ("advised", "returned", "control", "wanted"),
     [
         ("upgraded", "upgraded", -0.1, "Use the upgraded SAE: its MSE is 5.0% lower than the equally trained control"),
-        ("ratio", "upgraded", -0.1, "Use the upgraded SAE (the simpler arm ratio is not told apart from the best): "),
+        ("scale", "upgraded", -0.1, "Use the upgraded SAE (the simpler arm scale is not told apart from the best): "),
         ("upgraded", "upgraded", -0.01, "Use the upgraded SAE: no simpler arm has as low a MSE (-0.5% against the"),
         ("control", "upgraded", -0.01, "Do not take the rational, train your teacher on, with its own gate: the rat"),
         ("threshold", "upgraded", -0.1, "Do not take the rational, give your teacher a threshold, without a curve: "),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from rsae.evaluation.attribution import Attribution, Step
+from rsae.evaluation.comparison import Comparison
 from rsae.evaluation.latents import LATENTS
 from rsae.evaluation.metrics import Metric
 from rsae.report.latents import LISTED
@@ -130,6 +132,25 @@ def test_load_refuses_other_files(tmp_path: Path, content: str) -> None:
 def test_a_report_without_curves_or_question_is_a_page_too() -> None:
     small = Report({"teacher": {"mse": Metric(1.0, "squared error")}}, {}, "Nothing was trained.")
     assert "Nothing was trained." in small.to_html()
+
+
+def test_a_report_from_before_the_fixed_denominator_keeps_its_names(tmp_path: Path) -> None:
+    """Its curve had a trainable denominator, and the arm without the norm share was called `ratio`."""
+    arms = ("teacher", "fixed_denominator", "ratio", "upgraded")
+    added = ("", "the ratio tau / h", "the trainable denominator", "the norm share")
+    steps = tuple(
+        Step(arm, what, Comparison("mse", before, -0.5, 3.0, -0.6, -0.4, "tokens"))
+        for before, arm, what in zip(arms, arms[1:], added[1:], strict=False)
+    )
+    columns = {name: {"mse": Metric(1.0, ""), "l0": Metric(4.0, "")} for name in (*arms, "polynomial")}
+    part = Attribution("mse", 3.0, steps, "upgraded", "ratio").to_json()
+    Report(columns, {"inputs": ["ratio", "norm"]}, "", attribution={"mse": part}).save(tmp_path)
+    again = Report.load(tmp_path / "report.json")
+    assert again.asked.denominator == "trainable"
+    page = Page(again.to_html()).text
+    assert "an older name of trainable denominator" in page
+    assert "an older name of fixed denominator" in page
+    assert again.attribution["mse"]["steps"][1]["what"] == "the trainable denominator"
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(

@@ -246,7 +246,15 @@ def test_what_a_curve_reads_depends_on_how_crowded_the_codes_are() -> None:
     relu, jump, topk = (teacher(family) for family in ("relu", "jumprelu", "topk"))  # 16 dimensions
     assert [curve_where_crowded(sae, 3.9) for sae in (relu, jump, topk)] == [None, None, None]
     assert [curve_where_crowded(sae, 6.0) for sae in (relu, jump, topk)] == [None, 3e-3, None]
-    assert [curve_where_crowded(sae, 9.0) for sae in (relu, jump, topk)] == [3e-4, 3e-4, None]
+    assert [curve_where_crowded(sae, 9.0) for sae in (relu, jump, topk)] == [None, 3e-4, None]
+
+
+def test_a_relus_curve_that_reads_the_ratio_alone_learns_slowly() -> None:
+    """Its one threshold moves with it: at ten times the rate it ended above the threshold alone (relu_0.5)."""
+    relu, topk = teacher("relu"), teacher("topk")
+    both = calibrate(relu, STATES, inputs=("ratio", "norm"))
+    starts = (calibrate(relu, STATES), both, calibrate(topk, STATES), calibrate(relu, STATES, support="paper"))
+    assert [recipe_for(start).coefficient_rate for start in starts] == [3e-4, 3e-3, 3e-3, 3e-3]
 
 
 def test_theta_has_a_part_in_what_the_norm_share_does() -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from rsae.activations.paper import PaperActivation
+from rsae.activations.ratio import IDENTITY
 from rsae.data.states import HiddenStates
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.l0 import mean_l0
@@ -21,7 +22,8 @@ def test_step_zero_is_the_teacher_to_float32_rounding(family: str, inputs: tuple
     original = teacher(family)
     started = calibrate(original, STATES, inputs=inputs)
     assert started.activation is not None
-    assert started.activation.inputs == (inputs or ("ratio", "norm"))
+    # A ReLU's curve that reads the norm share harms features where these are known, so that it is no default.
+    assert started.activation.inputs == (inputs or (("ratio",) if family == "relu" else ("ratio", "norm")))
     wanted, found = original(STATES.held_out), started(STATES.held_out)
     torch.testing.assert_close(found.reconstruction, wanted.reconstruction, atol=2e-6, rtol=2e-6)
     assert ((found.codes != 0) == (wanted.codes != 0)).all()
@@ -34,6 +36,15 @@ def test_step_zero_is_the_teacher_whose_inputs_are_normalised(normalise: str) ->
     x = torch.randn(40, 8)
     started = calibrate(original, HiddenStates(x, x, x))
     torch.testing.assert_close(started(x).reconstruction, original(x).reconstruction, atol=1e-5, rtol=1e-5)
+
+
+def test_the_denominator_is_fixed_unless_it_is_asked_for() -> None:
+    original = teacher("jumprelu")
+    assert calibrate(original, STATES).activation.rational().type == (3, 0)
+    published = calibrate(original, STATES, denominator="trainable")
+    assert published.activation.rational().type == (3, 2)
+    wanted = original(STATES.held_out).reconstruction
+    torch.testing.assert_close(published(STATES.held_out).reconstruction, wanted, atol=2e-6, rtol=2e-6)
 
 
 def test_the_teacher_is_left_alone() -> None:
@@ -68,6 +79,12 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
         calibrate(teacher("topk"), STATES, support="soft")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="belong to support='exact'"):
         calibrate(teacher("topk"), STATES, support="paper", inputs=("ratio",))
+    with pytest.raises(ValueError, match="its denominator is trained"):
+        calibrate(teacher("topk"), STATES, support="paper", denominator="fixed")
+    with pytest.raises(ValueError, match="must be 'fixed' or 'trainable', not 'any'"):
+        calibrate(teacher("topk"), STATES, denominator="any")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="not both"):
+        calibrate(teacher("topk"), STATES, IDENTITY, denominator="fixed")
     with pytest.raises(ValueError, match="belongs to support='paper'"):
         calibrate(teacher("topk"), STATES, degree=(3, 2))
     negative = random_sae("jumprelu", threshold=torch.full((24,), -0.1))

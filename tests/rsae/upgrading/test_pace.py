@@ -44,13 +44,16 @@ def test_a_resumed_run_does_not_count_what_is_done() -> None:
 def test_a_short_budget_spares_the_costliest_steps_of_a_waterfall_first() -> None:
     asked = {"host": None, "steps": None, "time_budget": 100.0, "seed": 0, "seeds": 1, "device": "cpu"}
     plan = planned(teacher("topk"), STATES, **asked, settings=Settings(ablations=("waterfall",)))  # type: ignore[arg-type]
-    costs = {"control": 0.0, "scale": 0.01, "polynomial_in_h": 0.03, "fixed_denominator": 0.02, "ratio": 0.02}
+    costs = {"control": 0.0, "scale": 0.01, "polynomial_in_h": 0.03, "fixed_denominator": 0.02}
+    costs["trainable_denominator_norm"] = 0.02
     pace = Pace(costs | {"upgraded": 0.02}, measuring=lambda: 0.0, tries=[0.01])
     assert plan.steps == 2000
     assert pace.spared(plan, 1000.0) == []
     assert pace.spared(plan, 90.0) == ["polynomial_in_h"]
-    assert set(pace.spared(plan, 1.0)) == {"scale", "polynomial_in_h", "fixed_denominator", "ratio"}
-    assert set(plan.without(["scale", "ratio"]).arms) == {"control", "polynomial_in_h", "fixed_denominator", "upgraded"}
+    steps = {"scale", "polynomial_in_h", "fixed_denominator"}
+    assert set(pace.spared(plan, 1.0)) == {*steps, "trainable_denominator_norm"}
+    kept = plan.without(["scale", "trainable_denominator_norm"])
+    assert set(kept.arms) == {"control", "polynomial_in_h", "fixed_denominator", "upgraded"}
     assert replace(plan, settings=Settings(ablations=("scale",))).optional == []
 
 

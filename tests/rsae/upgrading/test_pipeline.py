@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -83,7 +84,7 @@ def test_ablations_add_columns_and_keep_their_restrictions() -> None:
     assert scale is not None
     assert isinstance(cubic, RationalActivation)
     assert scale.rational().type[0] == 0
-    assert not cubic.denominator.detach().any()
+    assert cubic.of_fixed_denominator
     assert cubic.inputs == ("ratio",)
     assert {name for name, sae in result.arms.items() if sae.refine == "gain"} == {"upgraded", "refine_only"}
     recipes = result.report.question["recipes"]
@@ -103,8 +104,9 @@ def test_the_waterfall_is_every_step_from_the_control_to_the_upgraded() -> None:
     asked = Settings(ablations=("waterfall",), refine="residual")
     report = upgrade(teacher("topk"), STATES, steps=10, device="cpu", settings=asked).report
     found = report.attribution["mse"]
-    steps = ["control", "scale", "polynomial_in_h", "fixed_denominator", "ratio", "unrefined", "upgraded"]
+    steps = ["control", "scale", "polynomial_in_h", "fixed_denominator", "unrefined", "upgraded"]
     assert [step["arm"] for step in found["steps"]] == steps
+    assert set(report.columns) - {*steps, "teacher", "initialised"} == {"trainable_denominator_norm", "refine_only"}
     assert list(report.columns)[-1] == "upgraded"
     for step in found["steps"]:
         assert step["value"] == pytest.approx(report.columns[step["arm"]]["mse"].value)
@@ -113,31 +115,50 @@ def test_the_waterfall_is_every_step_from_the_control_to_the_upgraded() -> None:
     page = report.to_html()
     assert page.index("MSE on held-out vectors from the teacher") < page.index("What changed")
     assert Report(**vars(report)).advised == found["advised"]
-    # Crowded codes: the curve reads the ratio alone, so that there is no norm share to add.
-    crowded = upgrade(
-        teacher("relu"), STATES, steps=4, device="cpu", settings=Settings(ablations=("waterfall",))
-    ).report
-    steps = ["control", "threshold", "scale", "polynomial_in_h", "fixed_denominator", "upgraded"]
-    assert [step["arm"] for step in crowded.attribution["mse"]["steps"]] == steps
-    assert crowded.attribution["mse"]["steps"][-1]["what"] == "the trainable denominator"
+    # A ReLU's curve reads the ratio alone, so that there is no norm share to add.
+    alone = upgrade(teacher("relu"), STATES, steps=4, device="cpu", settings=Settings(ablations=("waterfall",))).report
+    steps = ["control", "threshold", "scale", "polynomial_in_h", "upgraded"]
+    assert [step["arm"] for step in alone.attribution["mse"]["steps"]] == steps
+    assert alone.attribution["mse"]["steps"][-1]["what"] == "the ratio tau / h"
+    assert "trainable_denominator" in alone.columns
+    # The published type: its denominator is a step of its own.
+    asked = Settings(ablations=("waterfall",), denominator="trainable")
+    published = upgrade(teacher("topk"), STATES, steps=4, device="cpu", settings=asked)
+    steps = ["control", "scale", "polynomial_in_h", "fixed_denominator", "trainable_denominator", "upgraded"]
+    assert [step["arm"] for step in published.report.attribution["mse"]["steps"]] == steps
+    assert published.report.question["denominator"] == "trainable"
+    assert published.arms["upgraded"].activation.rational().type == (3, 2)
+
+
+def test_an_unfinished_run_of_another_denominator_is_refused(tmp_path: Path) -> None:
+    def killed(event: Progress) -> None:
+        raise KeyboardInterrupt
+
+    asked: dict[str, Any] = {"steps": 4, "out": tmp_path / "run", "device": "cpu"}
+    with pytest.raises(KeyboardInterrupt):
+        upgrade(teacher("topk"), STATES, progress=killed, settings=Settings(denominator="trainable"), **asked)
+    with pytest.raises(ValueError, match="holds an unfinished run that differs in: arms"):
+        upgrade(teacher("topk"), STATES, **asked)
+    with pytest.raises(ValueError, match="denominator must be 'fixed' or 'trainable', not 'any'"):
+        Settings(denominator="any")  # type: ignore[arg-type]
 
 
 def test_other_columns_do_not_change_the_upgraded_sae() -> None:
     alone = upgrade(teacher("topk"), STATES, steps=10, device="cpu").arms["upgraded"]
-    asked = Settings(ablations=("polynomial_in_h", "ratio"))
+    asked = Settings(ablations=("polynomial_in_h", "trainable_denominator"))
     beside = upgrade(teacher("topk"), STATES, steps=10, device="cpu", settings=asked).arms["upgraded"]
     assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), beside.parameters(), strict=True))
 
 
 def test_a_training_under_two_names_is_done_once() -> None:
-    """A curve of the ratio alone *is* the arm `ratio`, and is then a column without a training of its own."""
+    """The upgraded curve *is* the ablation of its name, which is then a column without a training of its own."""
     trained: set[str] = set()
-    asked = Settings(inputs=("ratio",), ablations=("ratio", "scale"))
+    asked = Settings(inputs=("ratio",), ablations=("fixed_denominator", "scale"))
     found = upgrade(
         teacher("topk"), STATES, steps=4, progress=lambda event: trained.add(event.arm), settings=asked
     ).report
     assert {name.split(" at ")[0] for name in trained} == {"upgraded", "control", "scale"}
-    assert found.columns["ratio"] == found.columns["upgraded"]
+    assert found.columns["fixed_denominator"] == found.columns["upgraded"]
     assert found.columns["scale"] != found.columns["upgraded"]
 
 
