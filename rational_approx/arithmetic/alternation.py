@@ -19,18 +19,19 @@ def alternating(errors: Sequence[Any], count: int) -> list[int] | None:
     """
     size = [abs(e) for e in errors]
 
-    def above(level: Any) -> list[int]:
-        high = (k for k in range(len(errors)) if size[k] >= level and size[k] > 0)
+    def above(level: Any, among: Sequence[int]) -> list[int]:
+        high = (k for k in among if size[k] >= level and size[k] > 0)
         return [max(run, key=size.__getitem__) for _, run in groupby(high, key=lambda k: errors[k] > 0)]
 
-    levels = sorted(set(size))
-    if not levels or len(above(levels[0])) < count:
+    runs = above(0, range(len(errors)))  # what is lower within its run is lower within any that holds it
+    levels = sorted({size[k] for k in runs})
+    if not levels or len(runs) < count:
         return None
     low, high = 0, len(levels)  # the places of a level that leaves enough, and of one that does not
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if len(above(levels[middle])) >= count else (low, middle)
-    keep = above(levels[low])
+        low, high = (middle, high) if len(above(levels[middle], runs)) >= count else (low, middle)
+    keep = above(levels[low], runs)
     while len(keep) > count:
         del keep[0 if size[keep[0]] < size[keep[-1]] else -1]
     return keep

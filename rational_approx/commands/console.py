@@ -114,7 +114,8 @@ def shown_progress(time_limit: float | None) -> Iterator[Listener | None]:
         def listener(step: Progress) -> None:
             numbers = zip(("levelled", "largest"), (step.levelled, step.largest), strict=True)
             told = "".join(f", {name} {value:.3g}" for name, value in numbers if value is not None)
-            bar.update(task, description=f"type {step.type}: {step.stage}{told}", completed=monotonic() - began)
+            kind = f"type {step.type}: " if any(step.type) else ""  # not every step is about a type
+            bar.update(task, description=f"{kind}{step.stage}{told}", completed=monotonic() - began)
 
         yield listener
 

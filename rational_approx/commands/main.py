@@ -1,4 +1,4 @@
-"""The command line: `rational-approx fit`, `certify`, `verify`, `round`, `export`, `prove`, `show` and `plot`."""
+"""The command line: `rational-approx fit`, `certify`, `verify`, `round`, `export`, `implement`, `prove`, `show`."""
 
 import json
 from fractions import Fraction
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import rational_approx
-from rational_approx import Certificate, Fit, Rational
+from rational_approx import Certificate, Fit, Implementation, Rational
 from rational_approx.arithmetic.precision import working_precision
 from rational_approx.commands.console import (
     NewFile,
@@ -23,6 +23,7 @@ from rational_approx.commands.console import (
     shown_progress,
     side_of,
 )
+from rational_approx.commands.implement import implement_command
 from rational_approx.commands.prove import prove_command
 from rational_approx.commands.ship import export_command, round_command, verifier_command
 from rational_approx.fitting.error_curve import error_curve
@@ -137,8 +138,8 @@ def certify(file: Path, gap: str | None, claims: tuple[str, ...], out: Path | No
     it has, so that it is not the best.
     """
     value = rational_approx.load(file)
-    if isinstance(value, Rational):
-        raise ValueError(f"{file} holds a rational alone, without its target: save the fit instead")
+    if not isinstance(value, Fit | Certificate):
+        raise ValueError(f"{file} holds a {type(value).__name__}, not a fit or a certificate: save the fit instead")
     wanted, stated = None if gap is None else number(gap), [claim(words) for words in claims]
     question = (value.rational, target_of(value)) if isinstance(value, Certificate) else (value,)
     again = rational_approx.certify(*question, claims=stated, gap=wanted)
@@ -173,7 +174,9 @@ def show(file: Path, digits: int) -> None:
     value = rational_approx.load(file)
     if not isinstance(value, Rational):
         click.echo(value)
-        value = value.rational
+    if isinstance(value, Implementation):
+        return
+    value = value if isinstance(value, Rational) else value.rational
     lower, upper = value.domain.lower, value.domain.upper
     basis = f"Chebyshev polynomials on [{lower}, {upper}]" if value.basis == "chebyshev" else "powers of x"
     click.echo(f"coefficients: {basis}, {value.format}")
@@ -192,6 +195,8 @@ def show(file: Path, digits: int) -> None:
 def plot(file: Path, out: Path) -> None:
     """Draw the error curve of the fit or certificate in FILE."""
     value = rational_approx.load(file)
+    if isinstance(value, Implementation):
+        raise ValueError(f"{file} holds code, and no error curve: fit the function for a picture")
     if isinstance(value, Certificate):
         if value.lower is None:
             raise ValueError("this certificate holds no bound of an error, so there is no curve to draw")
@@ -213,4 +218,5 @@ def _coefficient(coefficients: tuple[Fraction, ...], k: int, digits: int) -> str
 main.add_command(round_command)
 main.add_command(export_command)
 main.add_command(verifier_command)
+main.add_command(implement_command)
 main.add_command(prove_command)

@@ -8,9 +8,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from rational_approx.commands.console import NewFile, claim, formats_of, refusing
+from rational_approx.commands.console import NewFile, claim, formats_of, refusing, shown_progress
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
+from rational_approx.kernels.implement import Implementation
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate, target_of
 from rational_approx.proof.prover import certify
@@ -20,6 +21,7 @@ from rational_approx.rounding.exhaustive import exhaustive_error
 from rational_approx.shipping.bundle import bundle
 from rational_approx.shipping.source_code import export
 from rational_approx.shipping.storage import load, save
+from rational_approx.watch import watched
 
 __all__ = ["export_command", "round_command", "verifier_command"]
 
@@ -41,7 +43,8 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
     value = load(file)
     if not isinstance(value, Fit):
         raise ValueError(f"{file} holds a {type(value).__name__}: near-best rounding starts from a fit, save that")
-    short = value.rounded(formats_of(format_), basis)
+    with shown_progress(None) as listener, watched(listener, None):
+        short = value.rounded(formats_of(format_), basis)
     found = certify(short, value.target, claims=[claim(words) for words in claims], against=value)
     click.echo(found)
     if found.upper is not None:
@@ -54,7 +57,7 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
 
 @click.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--language", required=True, help="c, numpy, pytorch, jax or triton.")
+@click.option("--language", required=True, help="c, numpy, pytorch, jax, triton; of an implementation cuda, rust too.")
 @click.option("--scheme", help="horner, estrin or clenshaw (Chebyshev basis).")
 @click.option("--dtype", default="float32", show_default=True, help="The type that calculates: float32 or float64.")
 @click.option("--fma", is_flag=True, help="Multiply and add in one operation (c, triton).")
@@ -74,14 +77,16 @@ def export_command(
     exhaustive: str | None,
     out: Path | None,
 ) -> None:
-    """Write source code for the rational in FILE, with the proved bounds in its comment.
+    """Write source code for the rational or the implementation in FILE, with the proved bounds in its comment.
 
     A certificate gives the bound of code and approximation together; of a fit only the rounding error is stated.
     """
     value = load(file)
     certificate = value if isinstance(value, Certificate) else None
-    rational = value if isinstance(value, Rational | Saturated) else value.rational
+    rational = value if isinstance(value, Rational | Saturated | Implementation) else value.rational
     if exhaustive is not None:
+        if isinstance(value, Implementation):
+            raise ValueError(f"{file} holds code that is proved at every number already: leave --exhaustive out")
         if fma:
             raise ValueError("--exhaustive runs the operations in NumPy, which has no fused multiply-add")
         if isinstance(value, Rational | Saturated):

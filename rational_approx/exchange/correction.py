@@ -16,7 +16,7 @@ vectors: no digits cancel in it, and the tolerance of the linear programme is on
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import flint
 import numpy as np
@@ -28,7 +28,20 @@ from rational_approx.exchange.extrema import Shown, looks, peaks
 from rational_approx.exchange.relaxed import sampled
 from rational_approx.problem.reduction import Reduced, ReducedPiece
 
-__all__ = ["Approximant", "Grid", "Improved", "corrected", "improved", "in_powers", "nearly_best"]
+__all__ = [
+    "Approximant",
+    "Grid",
+    "Improved",
+    "Programme",
+    "changing",
+    "corrected",
+    "improved",
+    "in_powers",
+    "nearly_best",
+    "orthonormal",
+    "programme",
+    "shown_on",
+]
 
 STEPS = 120
 ROUNDS, LEVEL = 4, 1e-6
@@ -36,6 +49,9 @@ ROUNDS, LEVEL = 4, 1e-6
 
 UNSEEN = 1e-11
 """An error on a grid that is a smaller share of the target's size is none that a linear programme makes smaller."""
+
+ITERATIONS = 30
+"""A programme that takes so many iterations an unknown has lost its way."""
 
 NEAR = 1e-3
 """A step that lowers the error by less than this is the last, where a start is all that is wanted."""
@@ -50,9 +66,9 @@ class Grid(NamedTuple):
     sides: np.ndarray
 
     @classmethod
-    def of(cls, problem: Reduced, degree: tuple[int, int]) -> "Grid":
-        """A fixed look at every piece, with many points a coefficient."""
-        t = np.concatenate(looks(problem, 16 * (sum(degree) + 2) // len(problem.pieces) + 48))
+    def of(cls, problem: Reduced, degree: tuple[int, int], density: int = 16) -> "Grid":
+        """A fixed look at every piece, with so many points a coefficient."""
+        t = np.concatenate(looks(problem, density * (sum(degree) + 2) // len(problem.pieces) + 48))
         return cls(t, *sampled(problem, t), problem.signs_at(t))
 
 
@@ -65,7 +81,15 @@ class Improved(NamedTuple):
     z: float
 
 
-def improved(
+class Programme(NamedTuple):
+    """What a linear programme has found, None where it has no solution with the signs of Q; and its multipliers at the
+    points of the grid."""
+
+    found: Improved | None
+    multipliers: np.ndarray
+
+
+def programme(
     grid: Grid,
     degree: tuple[int, int],
     q_now: np.ndarray,
@@ -74,8 +98,8 @@ def improved(
     room: np.ndarray | None = None,
     walls: Sequence[tuple[int, np.ndarray, np.ndarray]] = (),
     through: tuple[int, float] | None = None,
-) -> Improved | None:
-    """One linear programme, on no fewer points than ``p + q + 2``; None where it has no solution with the signs of Q.
+) -> Programme:
+    """One linear programme, on no fewer points than ``p + q + 2``.
 
     Parameters
     ----------
@@ -88,47 +112,75 @@ def improved(
     through:
         Index of a point of the grid and the value that P/Q has there.
     """
-    from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
-
     watch.check()
-
     (t, s, w, sides), (p, q) = grid, degree
     size_now = np.abs(q_now)
-    basis = _orthonormal(t, 1 / size_now, max(p, q))
+    basis = orthonormal(t, 1 / size_now, max(p, q))
     top, bottom = basis[:, : p + 1], basis[:, : q + 1]
     errors = np.hstack([s[:, None] * bottom, -w[:, None] * top])
     if not np.isfinite(errors).all():  # beside a pole of a callable
-        return None
+        return Programme(None, np.zeros(t.size))
     u, sizes, v = np.linalg.svd(errors, full_matrices=False)
     inverse = v.T / np.maximum(sizes, 1e-15 * sizes[0])
     lower = level * (sides[:, None] * bottom) @ inverse[: q + 1]
     scale = np.sqrt(t.size) / np.maximum(1.0, np.abs(lower).max(axis=0))
     u, lower, coefficients = u * scale, lower * scale, level * inverse * scale
-    column = -np.ones((t.size, 1)) if room is None else -room[:, None]
-    used = column[:, 0] < 0
-    rows = [np.hstack([u - lower, column])[used], np.hstack([-u - lower, column])[used]]
+    factors = np.ones(t.size) if room is None else room
+    used = factors > 0
+    rows, rooms = [(u - lower)[used], (-u - lower)[used]], [factors[used], factors[used]]
     for sign, values, weights in walls:
         here = np.isfinite(values)
         bound = np.hstack([values[here, None] * bottom[here], -weights[here, None] * top[here]])
-        rows.append(np.hstack([(sign * sides[here])[:, None] * bound @ coefficients, np.zeros((len(bound), 1))]))
-    equal = {}
+        rows.append((sign * sides[here])[:, None] * bound @ coefficients)
+        rooms.append(np.zeros(len(bound)))
+    equal = np.empty((0, p + q + 2))
     if through is not None:
         at, value = through
         row = np.r_[-value * bottom[at], top[at]] @ coefficients
-        equal = {"A_eq": np.r_[row / np.abs(row).max(), 0.0][None, :], "b_eq": np.zeros(1)}
-    matrix = np.vstack(rows)
-    cost = np.r_[np.zeros(p + q + 2), 1.0]
-    bounds = [(-1.0, 1.0)] * (p + q + 2) + [(None, None)]
-    found = linprog(cost, matrix, np.zeros(len(matrix)), bounds=bounds, method="highs", options=PRECISE, **equal)
+        equal = (row / np.abs(row).max())[None, :]
+    solved = _smallest(np.vstack(rows), np.concatenate(rooms), equal)
+    if solved is None:
+        return Programme(None, np.zeros(t.size))
+    c, z, multipliers = solved
+    above, below = np.split(multipliers[: 2 * int(used.sum())], 2)
+    weights_of = np.zeros(t.size)
+    weights_of[used] = above + below
+    ratio = lower @ c  # Q / Q_k, with the sizes of both
+    if not (ratio > 0).all():
+        return Programme(None, weights_of)
+    largest = (size_now * ratio).max()
+    p_now = size_now * (top @ (coefficients[q + 1 :] @ c)) / largest
+    error = sides * level * (u @ c) / ratio
+    return Programme(Improved(p_now, sides * (size_now * ratio / largest), error, z), weights_of)
+
+
+def _smallest(rows: np.ndarray, rooms: np.ndarray, equal: np.ndarray) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """The c in [-1, 1] and the z that is smallest with ``rows c <= z rooms`` and ``equal c = 0``, and the multipliers
+    of the rows. The dual programme is solved: it has a row for each coefficient, and not for each point."""
+    from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
+
+    count, n = rows.shape
+    one = np.eye(n)
+    matrix = np.zeros((n + 1, count + 2 * n + 2 * len(equal)))
+    matrix[:n] = np.hstack([rows.T, one, -one, equal.T, -equal.T])
+    matrix[n, :count] = rooms
+    cost = np.r_[np.zeros(count), np.ones(2 * n), np.zeros(2 * len(equal))]
+    found = linprog(
+        cost,
+        A_eq=matrix,
+        b_eq=np.r_[np.zeros(n), 1.0],
+        method="highs-ds",
+        options=PRECISE | {"maxiter": ITERATIONS * n},
+    )
     if found.status != 0:
         return None
-    ratio = lower @ found.x[:-1]  # Q / Q_k, with the sizes of both
-    if not (ratio > 0).all():
-        return None
-    largest = (size_now * ratio).max()
-    p_now = size_now * (top @ (coefficients[q + 1 :] @ found.x[:-1])) / largest
-    error = sides * level * (u @ found.x[:-1]) / ratio
-    return Improved(p_now, sides * (size_now * ratio / largest), error, float(found.x[-1]))
+    c = found.eqlin.marginals
+    return c[:n], -float(c[n]), found.x[:count]
+
+
+def improved(grid: Grid, degree: tuple[int, int], q_now: np.ndarray, level: float, **asked: Any) -> Improved | None:
+    """What one :func:`programme` finds."""
+    return programme(grid, degree, q_now, level, **asked).found
 
 
 class Approximant(Shown, Protocol):
@@ -168,8 +220,8 @@ def _corrected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approx
             error = s - w * first(t)
             break
     else:
-        q_now = _changing(problem, t)
-        top = w[:, None] * _orthonormal(t, 1 / q_now, degree[0])
+        q_now = changing(problem, t)
+        top = w[:, None] * orthonormal(t, 1 / q_now, degree[0])
         error = s - top @ np.linalg.lstsq(top, s, rcond=None)[0]
     offered, shown = np.inf, None
     for _ in range(STEPS):
@@ -183,7 +235,7 @@ def _corrected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approx
         chosen = alternating(error[w > 0].tolist(), sum(degree) + 2)
         if chosen is not None:
             unevenness = 1 - float(np.abs(error[w > 0][chosen]).min()) / largest
-            shown = _seen(problem, degree, grid, step, np.flatnonzero(w > 0)[chosen])
+            shown = shown_on(problem, degree, grid, step, np.flatnonzero(w > 0)[chosen])
             if unevenness < 0.5 * offered:
                 offered = unevenness
                 yield shown
@@ -194,7 +246,7 @@ def _corrected(problem: Reduced, degree: tuple[int, int], known: Sequence[Approx
         yield shown
 
 
-def _seen(problem: Reduced, degree: tuple[int, int], grid: Grid, found: Improved, chosen: np.ndarray) -> Barycentric:
+def shown_on(problem: Reduced, degree: tuple[int, int], grid: Grid, found: Improved, chosen: np.ndarray) -> Barycentric:
     """What a programme has found, with the peaks of its error that lie beside the chosen points of the grid."""
     t, nodes = grid.t, chosen[np.unique(np.round(np.linspace(1, chosen.size - 1, max(degree) + 1)).astype(int))]
     largest = float(np.abs(found.error).max())
@@ -240,7 +292,7 @@ def in_powers(t: np.ndarray, values: np.ndarray, degree: int) -> flint.arb_poly:
     return flint.arb_poly([float(c) for c in found.convert(kind=np.polynomial.Polynomial).coef])
 
 
-def _changing(problem: Reduced, t: np.ndarray) -> np.ndarray:
+def changing(problem: Reduced, t: np.ndarray) -> np.ndarray:
     """The polynomial of lowest degree that changes its sign where Q does, in the middle of gaps: 1 for one sign."""
     q = np.full(t.size, float(problem.pieces[-1].q_sign))
     for before, piece in pairwise(problem.pieces):
@@ -252,7 +304,7 @@ def _changing(problem: Reduced, t: np.ndarray) -> np.ndarray:
 PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
 
 
-def _orthonormal(t: np.ndarray, first: np.ndarray, degree: int) -> np.ndarray:
+def orthonormal(t: np.ndarray, first: np.ndarray, degree: int) -> np.ndarray:
     """``first`` times polynomials of degree 0, 1, ... on a grid, orthonormal in the mean."""
     middle, half = (t[0] + t[-1]) / 2, (t[-1] - t[0]) / 2
     columns = [first / np.linalg.norm(first)]

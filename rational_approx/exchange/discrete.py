@@ -31,7 +31,7 @@ reference was guessed.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import flint
 import numpy as np
@@ -205,17 +205,25 @@ def _degenerate(table: Table, degree: tuple[int, int]) -> _Level | None:
 
 
 def _beside_outlier(table: Table, degree: tuple[int, int]) -> _Level | None:
-    """The best of a smaller type on all points but one that stands out, where it is the infimum on all of them. The
-    programmes find it, too, unless the outlier is so large that they do not see the errors of the others beside it."""
+    """The best of a smaller type on all points but one that stands out, where it is the infimum on all of them. Its Q
+    changes its sign there, as F does: together they have none. The programmes find it, too, unless the outlier is so
+    large that they do not see the errors of the others beside it."""
+    smaller = degree[0] - 1, degree[1] - 1
     for k in _standing_out(table):
         rest = table.at([i for i in range(len(table.t)) if i != k])
         unit = max(abs(f * u) for f, u in zip(rest.f, rest.u, strict=True))
-        if unit == 0:
+        between = k > 0 and k + 1 < len(table.t)
+        if unit == 0 or (between and smaller[1] == 0):
             continue
-        found = _best(rest._replace(f=[f / unit for f in rest.f]), (degree[0] - 1, degree[1] - 1))
-        proved = None if found is None else _proved(table, degree, (found.p * unit, found.q), _rounding(table))
-        if proved is not None:
-            return proved
+        rest = rest._replace(f=[f / unit for f in rest.f])
+        first = flint.fmpq_poly([-table.t[k], 1]) if between else ONE
+        for state in islice(corrected(rest, smaller, first), PATIENCE):
+            for guess in guesses(rest, smaller, state):
+                found = levelled(rest, smaller, state, guess)
+                made = None if found is None else (found[0] * unit, found[1])
+                proved = None if made is None else _proved(table, degree, made, _rounding(table))
+                if proved is not None:
+                    return proved
     return None
 
 

@@ -58,9 +58,15 @@ class Corrected(NamedTuple):
     below: np.ndarray
 
 
-def corrected(table: Table, degree: tuple[int, int]) -> Iterator[Corrected]:
-    """Approximants whose largest errors fall to the infimum, from the first that may be near it."""
-    rows = _Rows(table, degree)
+ONE = flint.fmpq_poly([1])
+
+
+def corrected(table: Table, degree: tuple[int, int], first: flint.fmpq_poly = ONE) -> Iterator[Corrected]:
+    """Approximants whose largest errors fall to the infimum, from the first that may be near it.
+
+    Q has the signs of ``first``, of degree at most 1, at the samples.
+    """
+    rows = _Rows(table, degree, first)
     kind, slow, low = "correction", 0, 0.0
     for _ in range(STEPS):
         if not rows.worst > 0:
@@ -88,7 +94,7 @@ def corrected(table: Table, degree: tuple[int, int]) -> Iterator[Corrected]:
 class _Rows:
     """The samples as rows of the programme, and the best approximant so far."""
 
-    def __init__(self, table: Table, degree: tuple[int, int]) -> None:
+    def __init__(self, table: Table, degree: tuple[int, int], first: flint.fmpq_poly) -> None:
         p, q = degree
         self.p, self.n, self.size = p, p + q + 2, len(table.t)
         t, f, u = ([flint.arb(value) for value in column] for column in table)
@@ -98,10 +104,14 @@ class _Rows:
             [(-w * b).mid() for b in at[: p + 1]] + [(w * y * b).mid() for b in at[: q + 1]]
             for at, y, w in zip(basis, f, u, strict=True)
         ]
-        self.bottoms = [[flint.arb(0)] * (p + 1) + at[: q + 1] for at in basis]
+        values = [flint.arb(first(x)) for x in table.t]
+        sides = [1 if value > 0 else -1 for value in values]
+        self.bottoms = [[flint.arb(0)] * (p + 1) + [k * b for b in at[: q + 1]] for k, at in zip(sides, basis)]
         self.error, self.bottom = flint.arb_mat(self.errors), flint.arb_mat(self.bottoms)
         self.ones = [flint.arb(1)] * self.size
-        self.now, self.q = flint.arb_mat([[int(k == p + 1)] for k in range(self.n)]), self.ones  # P = 0, Q = 1
+        largest = max((abs(value) for value in values), key=float)
+        self.now = flint.arb_mat([[flint.arb(first[k - p - 1]) / largest if k > p else 0] for k in range(self.n)])
+        self.q = [(abs(value) / largest).mid() for value in values]
         self.worst = max((abs(a * b).mid() for a, b in zip(u, f, strict=True)), key=float)
 
     def step(self, share: float, normaliser: list[flint.arb]) -> tuple[np.ndarray | None, np.ndarray | None, bool]:

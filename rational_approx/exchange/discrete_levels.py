@@ -24,17 +24,18 @@ Guess = tuple[list[int], list[int], list[int]]
 def guesses(table: Table, degree: tuple[int, int], state: Corrected) -> Iterator[Guess]:
     """References as multipliers show them, and as peaks of the error do."""
     largest = max(state.above.max(), state.below.max())
+    sides = np.array([1 if state.q(flint.arb(t)) > 0 else -1 for t in table.t])
     for share in SEEN:
         above, below = state.above > share * largest, state.below > share * largest
         dropped = np.flatnonzero(above & below).tolist()
         chosen = np.flatnonzero(above ^ below).tolist()
         if len(dropped) <= min(degree) and len(chosen) == sum(degree) + 2 - 2 * len(dropped):
-            yield chosen, [1 if above[k] else -1 for k in chosen], dropped
+            yield chosen, [int(sides[k]) if above[k] else -int(sides[k]) for k in chosen], dropped
     # Where some multipliers vanish: the highest peaks of the error that alternate.
     values = ([flint.arb(value) for value in column] for column in table)
     errors = np.array([float(u * (f - state.p(t) / state.q(t))) for t, f, u in zip(*values, strict=True)])
     seen = np.flatnonzero(errors)
-    peaks = alternating(errors[seen].tolist(), sum(degree) + 2)
+    peaks = alternating((sides * errors)[seen].tolist(), sum(degree) + 2)
     if peaks is not None:
         yield seen[peaks].tolist(), np.sign(errors[seen[peaks]]).astype(int).tolist(), []
 

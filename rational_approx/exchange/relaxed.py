@@ -35,10 +35,11 @@ size that rounding cannot show."""
 
 
 class Exceeds(Exception):
-    """No rational of the type has an error as small as the allowed one: a levelled error exceeds it.
+    """No rational of the type has an error as small as the allowed one: a levelled error exceeds it, or linear
+    programmes find none.
 
-    ``least`` is that error, and ``reference`` where it is level. By de la Vallee-Poussin's theorem any reference will
-    do, level or not with the peaks between its points.
+    ``least`` is that error, and ``reference`` where it is level, or empty. By de la Vallee-Poussin's theorem any
+    reference will do, level or not with the peaks between its points.
     """
 
     def __init__(self, least: float, reference: Sequence[Any]) -> None:
@@ -108,9 +109,21 @@ def _levelled(problem: Reduced, reference: np.ndarray, degree: tuple[int, int], 
     if not (w > 0).all() or (np.diff(reference) <= 0).any():
         raise Inadmissible("two points of the reference coincide, or the weight vanishes at one")
     found = level(reference, s, w, degree, problem.signs_at(reference))
+    if problem.allowed < np.inf:
+        decided(problem, degree, _least(problem, found, s, w), float(np.abs(s).max()), reference)
     if not all(found.signed(grid, piece.q_sign) for grid, piece in zip(base, problem.pieces, strict=True)):
         raise Inadmissible("the levelled rational has a pole between two points of the reference")
     return found
+
+
+def _least(problem: Reduced, found: Level, s: np.ndarray, w: np.ndarray) -> float:
+    """The smallest error on the reference of a rational whose Q has its signs there, if these errors alternate; poles
+    between the points do not matter. What floats have made of a level that is too small to be seen is 0."""
+    t, sides = found.reference, problem.signs_at(found.reference)
+    with np.errstate(all="ignore"):
+        errors = s - w * found(t)
+    turns = (errors[1:] * errors[:-1] < 0).all()
+    return float(np.abs(errors).min()) if turns and (sides * found.denominator(t) > 0).all() else 0.0
 
 
 def sampled(problem: Reduced, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +173,6 @@ def exchange(
     size = float(np.abs(sampled(problem, start)[0]).max())
     noise = NOISE * size
     for _ in range(limit):
-        decided(problem, degree, abs(current.h), size, current.reference)
         largest = float(np.abs(e).max())
         history.append(Record(degree, abs(current.h), largest, used))
         watch.report("exchange", problem.change.ansatz.outer(*degree), abs(current.h), largest)

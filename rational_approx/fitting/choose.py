@@ -177,7 +177,7 @@ def _corner(search: _Search) -> Type:
 
     def near(n: int) -> Type | None:
         # A type that is not found says nothing; its neighbour may.
-        tried = ((n, n), (n + 1, n)) if search.error(n, n) == inf else ((n, n),)
+        tried = ((n, n), (n + 1, n)) if search.error(n, n, search.allowed) == inf else ((n, n),)
         return next((search.smallest(*t) for t in tried if search.meets(*t)), None)
 
     low, missed = -1, 0

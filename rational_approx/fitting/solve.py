@@ -15,6 +15,7 @@ from rational_approx import watch
 from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.exchange.barycentric import Barycentric
+from rational_approx.exchange.bisection import bisected
 from rational_approx.exchange.correction import Approximant, corrected
 from rational_approx.exchange.exploration import explored
 from rational_approx.exchange.extrema import looks, peaks
@@ -22,7 +23,7 @@ from rational_approx.exchange.finish import finish, unfinished
 from rational_approx.exchange.identity import Failure, without_error
 from rational_approx.exchange.lawson import Invisible, lawson
 from rational_approx.exchange.levelled import Level
-from rational_approx.exchange.relaxed import Exchange, Record, exchange, sampled
+from rational_approx.exchange.relaxed import Exceeds, Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
 from rational_approx.exchange.stationary import Reference, moved, placed
 from rational_approx.fitting.jump import half_jump
@@ -276,6 +277,8 @@ class _Solver:
             if not problem.precise:  # whatever is tried next would level rounding errors
                 return
             yield from self.explored(spread_starts(problem, degree))
+        with suppress(np.linalg.LinAlgError):  # floats have no digits of the weighted error
+            yield from self.bisected(nearly)
         if self.hurried:
             return
         try:
@@ -296,6 +299,16 @@ class _Solver:
                 yield from self.corrected(seed, last)
         if problem.precise:
             yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
+
+    def bisected(self, nearly: list[Barycentric]) -> Iterator[Candidate]:
+        """Exchanges from what bisection finds. Where it ends above the allowed error, other starts are not worth it."""
+        bracket = None
+        for bracket in bisected(self.problem, self.problem.degree, nearly):
+            found = None if bracket.reference is None else self.exchanged(self.problem, bracket.reference)
+            if found is not None and found.deviation < NEAR:
+                yield _candidate(found)
+        if bracket is not None and bracket.low > self.problem.allowed and bracket.closed:
+            raise Exceeds(bracket.low, () if bracket.reference is None else bracket.reference.tolist())
 
     def corrected(self, nearest: Approximant | None, last: list[np.ndarray]) -> Iterator[Candidate]:
         """Exchanges from what differential correction finds."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rational_approx.arithmetic.domain import finite
 from rational_approx.rationals.rational import Rational
 
-__all__ = ["INPUT", "Constant", "Input", "Operand", "Program", "Result", "Step", "program"]
+__all__ = ["INPUT", "Constant", "Input", "Operand", "Program", "Result", "Step", "Writer", "program"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in order; the last one divides ``top`` by ``bottom``."""
+    """Steps in order. The last one divides ``top`` by ``bottom``; where that is the constant 1, it gives ``top``."""
 
     steps: tuple[Step, ...]
     top: Operand
@@ -53,7 +53,9 @@ class Program:
     scheme: str
 
 
-class _Writer:
+class Writer:
+    """Writes down steps, each once."""
+
     def __init__(self, fma: bool) -> None:
         self.fma = fma
         self.steps: list[Step] = []
@@ -103,7 +105,8 @@ class _Writer:
 def program(rational: Rational, scheme: str | None = None, fma: bool = False) -> Program:
     """The operations of Horner's or Estrin's scheme (powers of x), or of Clenshaw's (Chebyshev polynomials).
 
-    Without a scheme it is Horner's or Clenshaw's. A polynomial without odd or even powers is evaluated in ``x * x``.
+    Without a scheme it is Horner's or Clenshaw's. There is no division by a denominator 1. A
+    polynomial without odd or even powers is evaluated in ``x * x``.
 
     Raises
     ------
@@ -126,7 +129,7 @@ def program(rational: Rational, scheme: str | None = None, fma: bool = False) ->
             f"{scheme} evaluates the {wanted} basis and this rational is in the {rational.basis} basis: take "
             f"scheme={usual!r}, or convert it before rounding"
         )
-    writer = _Writer(fma)
+    writer = Writer(fma)
     # Coefficients may be given as integers.
     sides = [tuple(map(Fraction, side)) for side in (rational.numerator, rational.denominator)]
     if scheme == "clenshaw":
@@ -146,7 +149,9 @@ def program(rational: Rational, scheme: str | None = None, fma: bool = False) ->
             else:
                 done.append(rule(side, INPUT))
         top, bottom = done
-    writer.do("div", top, bottom)
+    # A polynomial is not divided by 1. A constant alone is, so that it has the shape of x in languages of arrays.
+    if bottom != Constant(Fraction(1)) or not isinstance(top, Result):
+        writer.do("div", top, bottom)
     return Program(tuple(writer.steps), top, bottom, scheme)
 
 

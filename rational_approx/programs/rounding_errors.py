@@ -31,6 +31,8 @@ BITS = 160
 MAX_BOXES = 3000
 SLACK = arb("1.05")
 START = 16
+ABOVE = 26
+"""A relative bound through 0 begins so many powers of two above the smallest normal number."""
 PATIENCE = 800
 """So many boxes are halved in the hope that an infinite bound becomes finite, and a quarter where it is at a point."""
 
@@ -40,7 +42,9 @@ class EvaluationError:
     """``abs(weight * (computed - exact)) <= bound`` for every input of the type in the domain, rounded to nearest.
 
     The bound also holds where products are contracted into sums and differences, and where subnormal numbers are
-    flushed to zero. ``boxes`` says how many boxes the proof took.
+    flushed to zero. ``boxes`` says how many boxes the proof took. With a weight that is infinite at 0, where exact and
+    computed value are 0, it is one for inputs of at least ``beyond`` in size: nearer to 0 a number may be subnormal,
+    and no relative bound can hold.
     """
 
     bound: Fraction
@@ -50,6 +54,7 @@ class EvaluationError:
     operations: int
     boxes: int
     weight: str = "1"
+    beyond: Fraction = Fraction(0)
 
 
 def evaluation_error(
@@ -72,7 +77,8 @@ def evaluation_error(
     fma:
         Whether ``a * b + c`` is one operation with one rounding.
     weight:
-        An expression in x, such as ``Certificate.weight``: then the bound is one of the weighted error.
+        An expression in x, such as ``Certificate.weight``: then the bound is one of the weighted error. It may be
+        infinite at 0, as that of the relative error of ``sin``, where the numerator has no constant term.
     domain:
         The inputs, by default those of the rational's domain (from whose hull Chebyshev polynomials are mapped).
 
@@ -100,13 +106,14 @@ def evaluation_error(
     formula = parse(weight) if isinstance(weight, str) else weight
     code = program(rational, scheme, fma)
     with working_bits(BITS):
+        domain, beyond = _without_zero(rational, domain, formula, dtype)
         bound, boxes = _supremum(_Analysis(rational, code, dtype), domain, formula)
     if bound is None:
         raise ArithmeticError(
             f"no bound was found for {code.scheme} in {dtype}: its denominator may vanish, a step may overflow, or the "
             "weight is not bounded; take float64, the other basis, or another weight"
         )
-    return EvaluationError(bound, code.scheme, dtype, fma, len(code.steps), boxes, formula.text)
+    return EvaluationError(bound, code.scheme, dtype, fma, len(code.steps), boxes, formula.text, beyond)
 
 
 class _Analysis:
@@ -146,11 +153,12 @@ class _Analysis:
         shifted = [p(arb_poly([middle, 1]))(spread) for p in self.polynomials]
         sharp: dict[Operand, arb] = dict(zip((self.code.top, self.code.bottom), shifted))
         values: list[tuple[arb, arb, arb]] = []
+        flushed = self._flushed(x)
 
         def operand(which: Operand) -> tuple[arb, arb]:
             if isinstance(which, Result):
                 return values[which.step][:2]
-            return (x, self.tiny) if isinstance(which, Input) else self.constants[which]
+            return (x, flushed) if isinstance(which, Input) else self.constants[which]
 
         for number, (op, names) in enumerate(self.code.steps):
             (a, da), (b, db), *rest = (operand(name) for name in names)
@@ -169,7 +177,7 @@ class _Analysis:
                 for c, dc in rest:
                     exact, error = exact + c, error + dc
             exact = sharp.get(Result(number), exact) if op != "div" else exact
-            own = self.tiny
+            own = self._flushed(exact, error)
             if self.rounds[number]:
                 own = own + self._half_last_place((abs(exact).upper() + error).upper())
             error = (error + own).upper()
@@ -177,6 +185,10 @@ class _Analysis:
                 return None
             values.append((exact, error, own))
         return values
+
+    def _flushed(self, exact: arb, error: arb | int = 0) -> arb:
+        # What flushing a subnormal number to zero, or its coarser rounding, takes at most: nothing of normal numbers.
+        return arb(0) if abs(exact).lower() - error > self.tiny else self.tiny
 
     def _half_last_place(self, size: arb) -> arb:
         # Rounding to nearest moves a number below 2**(e + 1) by at most 2**(e - bits).
@@ -188,13 +200,13 @@ class _Analysis:
         slopes = [arb(0)] * (len(values) - 1) + [arb(1)]
         sizes = list(slopes)  # sums of the sizes of the slopes of all uses
         others: dict[Constant, arb] = {}
-        inputs = arb(0)  # the sum of the sizes, for the input
+        inputs, flushed = arb(0), self._flushed(x)  # the sum of the sizes, for the input
 
         def value(which: Operand) -> arb:
             if isinstance(which, Constant):
                 c, gap = self.constants[which]
                 return c + arb(0, gap)
-            return x + arb(0, self.tiny) if isinstance(which, Input) else computed[which.step]
+            return x + arb(0, flushed) if isinstance(which, Input) else computed[which.step]
 
         def add(which: Operand, slope: arb) -> None:
             nonlocal inputs
@@ -225,7 +237,7 @@ class _Analysis:
             total += (sizes[number] if self.splits[number] else abs(slopes[number])) * own
         for which, slope in others.items():
             total += abs(slope) * self.constants[which][1]
-        return (total + inputs * self.tiny).upper()
+        return (total + inputs * flushed).upper()
 
 
 def _may_split(number: int, steps: tuple[Step, ...]) -> bool:
@@ -244,6 +256,36 @@ def _is_exact(step: Step) -> bool:
 def _power_of_two(c: Fraction) -> bool:
     n, d = abs(c.numerator), c.denominator
     return n > 0 and n & (n - 1) == 0 and d & (d - 1) == 0
+
+
+def _without_zero(rational: Rational, domain: Domain, weight: Expression, dtype: str) -> tuple[Domain, Fraction]:
+    """The domain without a neighbourhood of 0 where the weight is infinite there and P(0) = 0, and its half-width."""
+    holds_zero = any(lower <= 0 <= upper for lower, upper in domain.intervals)
+    if not holds_zero or rational.polynomials[0](0) != 0 or rational.basis != "monomial":
+        return domain, Fraction(0)
+    try:
+        if weight.ball(arb(0)).is_finite():
+            return domain, Fraction(0)
+    except (Undecided, ValueError, ZeroDivisionError):
+        pass
+    beyond = Fraction(2) ** (FORMATS[dtype][1] + FORMATS[dtype][0] - 1 + ABOVE)
+    parts = []
+    for lower, upper in domain.intervals:
+        below, above = (lower, min(upper, -beyond)), (max(lower, beyond), upper)
+        parts += [part for part in (below, above) if part[0] < part[1]]
+    return Domain.of(parts), beyond
+
+
+def _boxes(lower: Fraction, upper: Fraction) -> list[tuple[Fraction, Fraction]]:
+    """Boxes to begin with: of equal widths, and towards a very small end each twice as wide as the one before."""
+    if upper < 0:
+        return [(-b, -a) for a, b in _boxes(-upper, -lower)]
+    out = []
+    while lower > 0 and 64 * lower < upper:
+        out.append((lower, 2 * lower))
+        lower *= 2
+    width = (upper - lower) / START
+    return out + [(lower + k * width, lower + (k + 1) * width) for k in range(START)]
 
 
 def _supremum(analysis: _Analysis, domain: Domain, weight: Expression) -> tuple[Fraction | None, int]:
@@ -269,9 +311,8 @@ def _supremum(analysis: _Analysis, domain: Domain, weight: Expression) -> tuple[
     for lower, upper in domain.split(cuts):
         assert isinstance(lower, Fraction)
         assert isinstance(upper, Fraction)
-        width = (upper - lower) / START
-        for k in range(START):
-            push(weight.on(lower, upper), lower + k * width, lower + (k + 1) * width)
+        for box in _boxes(lower, upper):
+            push(weight.on(lower, upper), *box)
     while boxes < MAX_BOXES:
         boxes += 1
         _, _, lower, upper, formula, value = heap[0]

@@ -58,9 +58,12 @@ def decide_rounding(
     if weight is None:
         return "undecided", arguments
     try:
-        found = evaluation_error(rational, scheme, dtype, fma == "fma", weight=weight, domain=domain).bound * ROOM
+        error = evaluation_error(rational, scheme, dtype, fma == "fma", weight=weight, domain=domain)
     except (ArithmeticError, ValueError):  # no bound, or a scheme for the other basis
         return "undecided", arguments
+    if error.beyond:  # the claim is one about every number of the type
+        return "undecided", arguments
+    found = error.bound * ROOM
     if stated:
         return "proved" if found <= stated[0] else "undecided", arguments
     if not found:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rational_approx import watch
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.floats import FORMATS, in_format, last_place
 from rational_approx.arithmetic.signs import denominator_sign, in_range, turns
@@ -39,6 +40,9 @@ _NEAR = 1.02
 
 _ALIKE = 1.01
 """Errors of two bases that differ by no more than this factor are alike."""
+
+_NEARLY = 1.1
+"""Of totals of error and rounding error within this factor of the least, the one of the fewest operations is taken."""
 
 _MARGIN = 0.01
 """How far inside its bounds a rational is kept at the sample points, in units of the error: between them it moves."""
@@ -120,6 +124,8 @@ def _asked(format: Formats, fit: Any) -> _Asked:
         formats += given
     sides_fixed = () if fit.form is None else (*fit.form.p, *fit.form.q)
     fixed = {j: c for j, c in enumerate(sides_fixed) if c is not None}
+    if fit.rational.type[1] == 0:  # a polynomial stays one, and code does not divide by 1
+        fixed[len(formats) - 1] = Fraction(1)
     for j, c in fixed.items():
         if not in_format(c, formats[j]):
             raise ValueError(
@@ -148,8 +154,10 @@ def _found(fit: Any, bounds: tuple[End, End], asked: _Asked, basis: str | None) 
 
 
 def _chosen(found: list["_Candidate"], asked: _Asked, bounds: tuple[End, End], through_zero: bool) -> Rational | None:
-    # The best of each basis; where both are near-best, the one that code evaluates with the smaller proved error.
+    # The best of each basis; where both are near-best, the one of the fewest operations whose error and proved rounding
+    # error together are near the least.
     best: dict[str, tuple[float, Rational]] = {}
+    scales = {candidate.problem.points.rational.basis: candidate.problem.points.best for candidate in found}
     for candidate in sorted(found, key=lambda candidate: candidate.error):
         name = candidate.problem.points.rational.basis
         answer = None if name in best else candidate.rational(asked)
@@ -162,15 +170,24 @@ def _chosen(found: list["_Candidate"], asked: _Asked, bounds: tuple[End, End], t
     if not best:
         return None
     least = min(error for error, _ in best.values())
-    near = [answer for error, answer in best.values() if error <= _ALIKE * least]
-    return near[0] if len(near) == 1 else min(near, key=lambda answer: _evaluation(answer, asked.name))
+    near = [(error, answer) for error, answer in best.values() if error <= _ALIKE * least]
+    if len(near) == 1:
+        return near[0][1]
+    totals = [
+        (error * scales[answer.basis] + bound, operations, answer)
+        for error, answer in near
+        for bound, operations in [_evaluation(answer, asked.name)]
+    ]
+    allowed = _NEARLY * min(total for total, _, _ in totals)
+    return min((entry for entry in totals if entry[0] <= allowed), key=lambda entry: entry[1])[2]
 
 
-def _evaluation(rational: Rational, format: str) -> float:
+def _evaluation(rational: Rational, format: str) -> tuple[float, int]:
     try:
-        return float(evaluation_error(rational, dtype="float64" if format == "float64" else "float32").bound)
+        error = evaluation_error(rational, dtype="float64" if format == "float64" else "float32")
     except ArithmeticError:
-        return float("inf")
+        return float("inf"), 0
+    return float(error.bound), error.operations
 
 
 @dataclass(frozen=True)
@@ -220,6 +237,8 @@ def _stiffened(problem: "_Problem", rng: np.random.Generator) -> list["_Candidat
         candidate = problem.solved(stiffness, rng)
         if candidate is not None:
             out.append(candidate)
+            best = problem.points.best
+            watch.report("rounding", problem.points.rational.type, best, best * candidate.error)
             if candidate.error <= stiffness / 2:
                 break
     return out
@@ -243,10 +262,8 @@ class _Problem:
     @classmethod
     def at(cls, points: Sampled, scale: Fraction, asked: _Asked, freed: bool, bounds: tuple[End, End]) -> "_Problem":
         exact = points.rational
-        coefficients = [abs(c) for c in exact.numerator + exact.denominator if c]
-        if "float16" in asked.formats and not asked.fixed and min(coefficients) < Fraction(1, 2**14):
-            # The range of float16 is small: large coefficients leave room for small ones.
-            scale *= _power(2.0**14 / float(max(coefficients)))
+        if not asked.fixed:
+            scale *= _room(exact, asked)
         values = [v * scale for v in exact.numerator + exact.denominator]
         bottom = points.bottom[:, None] * float(scale)
         p, q = points.tables
@@ -329,6 +346,31 @@ class _Problem:
                 break
             place, value = place + moves[k], float(error[k])
         return place, value
+
+
+def _room(rational: Rational, asked: _Asked) -> Fraction:
+    """The power of two by which P and Q are scaled so that small coefficients are not near the end of the range.
+
+    There a rounding error is that of a subnormal number, and flushing loses the whole of it.
+    """
+    coefficients = [abs(c) for c in rational.numerator + rational.denominator if c]
+    least, most = min(coefficients), max(coefficients)
+    if "float16" in asked.formats:  # its range is small: large coefficients leave room for small ones
+        return _power(2.0**14 / float(most)) if least < Fraction(1, 2**14) else Fraction(1)
+    reach = Fraction(2) ** (min(FORMATS[name][2] for name in asked.formats) // 2)
+    if least * reach >= 1:
+        return Fraction(1)
+    # Both ends are equally far from 1, where the largest number that occurs in a sum counts.
+    powers = max(rational.type) if rational.basis == "monomial" else 0
+    ends = [abs(end) for end in (rational.domain.lower, rational.domain.upper) if isinstance(end, Fraction)]
+    widest = max([Fraction(1), *ends])
+    spread = (_log2(least) + _log2(most) + powers * _log2(widest)) // 2
+    return Fraction(2) ** max(0, -spread)
+
+
+def _log2(value: Fraction) -> int:
+    """The binary logarithm of a positive number, off by less than one."""
+    return value.numerator.bit_length() - value.denominator.bit_length()
 
 
 def _power(value: float) -> Fraction:

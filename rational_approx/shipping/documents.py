@@ -17,12 +17,14 @@ from rational_approx.arithmetic.domain import Domain, finite
 from rational_approx.arithmetic.polynomials import exact, fmpq, fractions
 from rational_approx.arithmetic.precision import fraction, working_precision
 from rational_approx.fitting.result import Fit
+from rational_approx.kernels.implement import Implementation
 from rational_approx.problem.competitors import Pattern
 from rational_approx.problem.prescribed import Prescribed
 from rational_approx.proof.certificate import Certificate, Claim, Part, Point, Reference
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.shipping import texts
+from rational_approx.shipping.kernel_documents import implementation_text, read_implementation
 from rational_approx.shipping.texts import number_text, read_number
 
 __all__ = ["SCHEMA", "canonical_hash", "document", "from_document", "number_text", "read_number"]
@@ -231,6 +233,7 @@ _KINDS: dict[str, tuple[type, Any, Any]] = {
         lambda value: Saturated(texts.read_rational(value["rational"]), texts.read_numbers(value["slopes"], 2)),
     ),
     "certificate": (Certificate, _certificate, _read_certificate),
+    "kernel": (Implementation, implementation_text, read_implementation),
 }
 SCHEMA = "rational-approx/{}/1"
 CERTIFICATE = "rational-approx/certificate/2"
@@ -250,7 +253,9 @@ def document(value: Any) -> dict[str, Any]:
         if isinstance(value, cls):
             content = {"schema": CERTIFICATE if kind == "certificate" else SCHEMA.format(kind), **write(value)}
             return content | {"hash": canonical_hash(content)}
-    raise TypeError(f"a Rational, a Saturated, a Fit or a Certificate can be saved, not {type(value).__name__}")
+    raise TypeError(
+        f"a Rational, a Saturated, a Fit, a Certificate or an Implementation can be saved, not {type(value).__name__}"
+    )
 
 
 def from_document(content: Any) -> Any:

@@ -4,30 +4,32 @@ import keyword
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rational_approx.arithmetic.domain import finite
 from rational_approx.arithmetic.floats import round_to
+from rational_approx.kernels.implement import Implementation
 from rational_approx.programs.program import Constant, Input, Operand, Program, program
 from rational_approx.programs.rounding_errors import EvaluationError, evaluation_error
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.shipping.documents import document
+from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES, kernel_code
 
 __all__ = ["LANGUAGES", "export"]
 
 
 _TAKEN = (
     " auto case char const default do double enum extern float goto inline int long register restrict short signed "
-    "sizeof static struct switch typedef union unsigned void volatile x np torch jax jnp triton tl fma fmaf "
+    "sizeof static struct switch typedef union unsigned void volatile x np torch jax jnp triton tl fma fmaf beyond "
 )
 """Names that C or the code itself uses, beside Python's keywords."""
 
 
 def export(
-    rational: Rational | Saturated[Rational],
+    rational: Rational | Saturated[Rational] | Implementation,
     language: str,
     *,
     certificate: Any = None,
@@ -47,13 +49,19 @@ def export(
     Parameters
     ----------
     rational:
-        A rational, or one that is saturated by constants: that is ``clamp=True``.
+        A rational, or one that is saturated: by constants that is ``clamp=True``, and beyond an end with a slope the
+        line is added to the value at the last number in the domain, so that nothing jumps. Or an implementation, whose
+        code stands for every number of its format; then only the language and the name are asked for.
     language:
-        ``"c"``, ``"numpy"``, ``"pytorch"``, ``"jax"`` or ``"triton"`` (a function for use in kernels).
+        ``"c"``, ``"numpy"``, ``"pytorch"``, ``"jax"`` or ``"triton"`` (a function for use in kernels); of an
+        implementation ``"c"`` (a header for C and C++), ``"cuda"``, ``"rust"``, ``"numpy"``, ``"pytorch"`` or
+        ``"triton"``.
     certificate:
         The certificate of this very rational.
     scheme, dtype:
-        See :func:`rational_approx.programs.rounding_errors.evaluation_error`.
+        See :func:`rational_approx.programs.rounding_errors.evaluation_error`. Exact coefficients are converted to the
+        basis of the scheme; without a scheme they are in powers of x where that takes fewer operations and the bound on
+        the rounding error is not larger than twice the other.
     fma:
         Multiply and add in one operation, in the languages that have one: C and Triton.
     clamp:
@@ -64,8 +72,7 @@ def export(
     Raises
     ------
     ValueError
-        for an unknown language, a name that is no identifier, the certificate of another rational or domain, or a
-        rational that is continued by a line.
+        for an unknown language, a name that is no identifier, or the certificate of another rational or domain.
     ArithmeticError
         where no bound on the rounding error exists.
 
@@ -84,31 +91,84 @@ def export(
         return v5
     <BLANKLINE>
     """
-    if isinstance(rational, Saturated):
-        if any(rational.slopes):
-            raise ValueError(
-                "code continues a rational by constants only: export it with left='constant' and right too"
-            )
-        rational, clamp = rational.rational, True
-    if language not in LANGUAGES:
-        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, not {language!r}")
-    if fma and not _LANGUAGES[language].fma:
-        raise ValueError(f"{language} has no fused multiply-add: take fma=False, or the language 'c' or 'triton'")
     if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
         raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
+    languages = KERNEL_LANGUAGES if isinstance(rational, Implementation) else _LANGUAGES
+    if language not in languages:
+        raise ValueError(f"language must be one of {', '.join(languages)}, not {language!r}")
+    if isinstance(rational, Implementation):
+        if certificate is not None or scheme is not None or dtype != "float32" or fma or clamp:
+            raise ValueError(
+                "an implementation has its operations, and its own proof: give a language and a name alone"
+            )
+        return kernel_code(rational, language, name)
+    slopes: tuple[Fraction, ...] = (Fraction(0), Fraction(0))
+    if isinstance(rational, Saturated):
+        slopes, clamp = rational.slopes, True
+        rational = rational.rational
+    if fma and not _LANGUAGES[language].fma:
+        raise ValueError(f"{language} has no fused multiply-add: take fma=False, or the language 'c' or 'triton'")
     if certificate is not None and certificate.rational != rational:
         raise ValueError("the certificate is of another rational: certify the one that is exported (round first)")
     if certificate is not None and certificate.domain != rational.domain:
         raise ValueError(
             f"the certificate is for {certificate.domain} and the rational for {rational.domain}: certify it on its own"
         )
+    rational = _based(rational, scheme, dtype, fma)
     bound = evaluation_error(rational, scheme, dtype, fma)
     code = program(rational, scheme, fma)
     notes, ends = _notes(rational, bound, certificate), None
     if clamp:
-        ends = _inside(rational, dtype)
-        notes.append(f"an input below {ends[0]!r} counts as that, and above {ends[1]!r} as that")
+        ends = _ends(rational, slopes, dtype)
+        notes += _continued(ends)
     return _LANGUAGES[language].source(code, notes, dtype, name, ends)
+
+
+def _based(rational: Rational, scheme: str | None, dtype: str, fma: bool) -> Rational:
+    """The rational in the basis that its scheme, or without one the fewest operations, ask for; rounded ones stay."""
+    if rational.format != "exact" or rational.basis == ("chebyshev" if scheme == "clenshaw" else "monomial"):
+        return rational
+    powers = rational.chebyshev() if scheme == "clenshaw" else rational.monomial()
+    if scheme is not None:
+        return powers
+    bounds: list[Fraction | None] = []
+    for each in (rational, powers):
+        try:
+            bounds.append(evaluation_error(each, None, dtype, fma).bound)
+        except ArithmeticError:
+            bounds.append(None)
+    fewer = len(program(powers, None, fma).steps) < len(program(rational, None, fma).steps)
+    own, other = bounds
+    return powers if other is not None and (own is None or (fewer and other <= 2 * own)) else rational
+
+
+class Ends(NamedTuple):
+    """To what the input is clamped, and the slopes, numbers of the type, with which the value goes on beyond."""
+
+    first: float
+    last: float
+    slopes: tuple[float, float]
+
+    def beyond(self) -> list[tuple[str, float]]:
+        """The sides of the domain, as comparisons, on which the value goes on with a slope."""
+        return [(side, slope) for side, slope in zip("<>", self.slopes) if slope]
+
+
+def _ends(rational: Rational, slopes: tuple[Fraction, ...], dtype: str) -> Ends:
+    left, right = (float(round_to(slope, dtype)) for slope in slopes)
+    return Ends(*_inside(rational, dtype), (left, right))
+
+
+def _continued(ends: Ends) -> list[str]:
+    # Each of the three operations of a line is rounded once.
+    out = []
+    sides = (("below", ends.first, ends.slopes[0]), ("above", ends.last, ends.slopes[1]))
+    for name, end, slope in sides:
+        if slope:
+            out.append(f"an input x {name} {end!r}: the value there plus {slope!r} * (x - {end!r}), in the type")
+        else:
+            out.append(f"an input {name} {end!r} counts as that")
+    return out
 
 
 def _inside(rational: Rational, dtype: str) -> tuple[float, float]:
@@ -207,10 +267,6 @@ _GUARD = """#include <float.h>
 """
 
 
-Ends = tuple[float, float] | None
-"""To what the input is clamped."""
-
-
 @dataclass(frozen=True)
 class _Python:
     """A language that is Python: how a module begins, how the argument and constants get their type.
@@ -221,6 +277,7 @@ class _Python:
     imports: str
     argument: str
     clamped: str
+    where: str
     constant: str
     divided: str = ""
     decorator: str = ""
@@ -228,27 +285,32 @@ class _Python:
     division: str = "{} / {}"
     guard64: str = ""
 
-    def source(self, code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
+    def source(self, code: Program, notes: list[str], dtype: str, name: str, ends: Ends | None) -> str:
         def constant(value: Fraction, divided: bool) -> str:
             form = self.divided if divided and self.divided else self.constant
             return form.format(value=repr(float(round_to(value, dtype))), dtype=dtype)
 
         division = self.division if dtype == "float32" else "{} / {}"
         lines = [f"x = {self.argument.format(dtype=dtype)}"]
+        result = f"v{len(code.steps) - 1}"
         if ends is not None:
-            lines.append("x = " + self.clamped.format(*(constant(Fraction(end), False) for end in ends)))
+            clamped = self.clamped.format(*(constant(Fraction(end), False) for end in ends[:2]))
+            lines += [f"beyond = x - {clamped}"] * any(ends.slopes) + [f"x = {clamped}"]
         lines += _lines(code, constant, self.fma, division)
+        for side, slope in ends.beyond() if ends is not None else ():
+            line = f"{result} + {constant(Fraction(slope), False)} * beyond"
+            lines.append(f"{result} = " + self.where.format(f"beyond {side} 0", line, result))
         if dtype == "float64" and self.guard64:
             lines[:0] = self.guard64.split("\n")
         comment, body = "\n".join(f"# {line}" for line in notes), "\n".join(f"    {line}" for line in lines)
-        function = f"{self.decorator}def {name}(x):\n{body}\n    return v{len(code.steps) - 1}\n"
+        function = f"{self.decorator}def {name}(x):\n{body}\n    return {result}\n"
         return f"{comment}\n{self.imports}\n\n\n{function}"
 
 
 class _C:
     fma = "fma"
 
-    def source(self, code: Program, notes: list[str], dtype: str, name: str, ends: Ends) -> str:
+    def source(self, code: Program, notes: list[str], dtype: str, name: str, ends: Ends | None) -> str:
         kind, suffix = ("float", "f") if dtype == "float32" else ("double", "")
 
         def constant(value: Fraction, divided: bool) -> str:
@@ -257,10 +319,16 @@ class _C:
         comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
         lines = _lines(code, constant, f"{self.fma}{suffix}({{}}, {{}}, {{}})")
         body = "\n".join(f"    const {kind} {line};" for line in lines)
+        result = f"v{len(lines) - 1}"
         if ends is not None:
-            first, last = (constant(Fraction(end), False) for end in ends)
-            body = f"    x = x < {first} ? {first} : x > {last} ? {last} : x;\n{body}"
-        return f"{comment}\n{_GUARD}\n{kind} {name}({kind} x) {{\n{body}\n    return v{len(lines) - 1};\n}}\n"
+            first, last = (constant(Fraction(end), False) for end in ends[:2])
+            clamped = f"x < {first} ? {first} : x > {last} ? {last} : x"
+            start = [f"const {kind} beyond = x - ({clamped});"] * any(ends.slopes) + [f"x = {clamped};"]
+            body = "\n".join([*(f"    {line}" for line in start), body])
+            for side, slope in ends.beyond():
+                line = f"{result} + {constant(Fraction(slope), False)} * beyond"
+                body += f"\n    if (beyond {side} 0) return {line};"
+        return f"{comment}\n{_GUARD}\n{kind} {name}({kind} x) {{\n{body}\n    return {result};\n}}\n"
 
 
 _LANGUAGES: dict[str, _C | _Python] = {
@@ -269,16 +337,23 @@ _LANGUAGES: dict[str, _C | _Python] = {
         "import numpy as np",
         "np.asarray(x, dtype=np.{dtype})",
         "np.clip(x, {}, {})",
+        "np.where({}, {}, {})",
         "np.{dtype}({value})",
         "np.full_like(x, {value})",  # a constant over a constant has the shape of x, too
     ),
     "pytorch": _Python(
-        "import torch", "x.to(torch.{dtype})", "torch.clamp(x, {}, {})", "({value})", "torch.full_like(x, {value})"
+        "import torch",
+        "x.to(torch.{dtype})",
+        "torch.clamp(x, {}, {})",
+        "torch.where({}, {}, {})",
+        "({value})",
+        "torch.full_like(x, {value})",
     ),
     "jax": _Python(
         "import jax\nimport jax.numpy as jnp",
         "jnp.asarray(x, dtype=jnp.{dtype})",
         "jnp.clip(x, {}, {})",
+        "jnp.where({}, {}, {})",
         # Compiled, XLA would merge constants: (x * a) * b into x * (a b), and (x + a) - b into x + (a - b).
         "jax.lax.optimization_barrier(jnp.{dtype}({value}))",
         "jax.lax.optimization_barrier(jnp.full_like(x, {value}))",
@@ -290,6 +365,7 @@ _LANGUAGES: dict[str, _C | _Python] = {
         "import triton\nimport triton.language as tl",
         "x.to(tl.{dtype})",
         "tl.where(x < {0}, {0}, tl.where(x > {1}, {1}, x))",
+        "tl.where({}, {}, {})",
         # A Python number would pass through float32 on its way into some operations.
         "tl.full((), {value}, tl.{dtype})",
         decorator="@triton.jit\n",

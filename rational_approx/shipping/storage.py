@@ -7,6 +7,7 @@ from typing import Any
 
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
+from rational_approx.kernels.implement import Implementation
 from rational_approx.proof.certificate import Certificate
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
@@ -20,7 +21,9 @@ MAX_BYTES = 64 * 2**20
 
 
 def save(value: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a rational (saturated or not), a fit or a certificate to a JSON file, in one step; returns the path.
+    """Write a rational (saturated or not), a fit, a certificate or an implementation to a JSON file, in one step.
+
+    Returns the path.
 
     Raises
     ------
@@ -46,8 +49,8 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not allowed")
 
 
-def load(path: str | os.PathLike[str]) -> Rational | Saturated[Rational] | Fit | Certificate:
-    """Read what `save` wrote: a `Rational`, a `Saturated`, a `Fit` or a `Certificate`.
+def load(path: str | os.PathLike[str]) -> Rational | Saturated[Rational] | Fit | Certificate | Implementation:
+    """Read what `save` wrote: a `Rational`, a `Saturated`, a `Fit`, a `Certificate` or an `Implementation`.
 
     Raises
     ------
@@ -68,8 +71,8 @@ def load(path: str | os.PathLike[str]) -> Rational | Saturated[Rational] | Fit |
     return from_document(content)
 
 
-def verify(certificate: Certificate | str | os.PathLike[str], *, seconds: float = 8.0) -> Verification:
-    """Check a certificate, or a certificate file, by the independent verifier of :mod:`rational_approx.verifier`.
+def verify(certificate: Certificate | Implementation | str | os.PathLike[str], *, seconds: float = 8.0) -> Verification:
+    """Check a certificate, an implementation, or a file of one by :mod:`rational_approx.verifier`, on its own.
 
     The outcome is ``verified``, ``refuted`` or ``not decided``: the last also for what takes more than ``seconds``.
     Printed, it says what was checked, statement by statement.
@@ -79,5 +82,5 @@ def verify(certificate: Certificate | str | os.PathLike[str], *, seconds: float 
     FileNotFoundError
         where there is no such file. Whatever is in it is an answer, not an exception.
     """
-    source = document(certificate) if isinstance(certificate, Certificate) else Path(certificate)
+    source = document(certificate) if isinstance(certificate, Certificate | Implementation) else Path(certificate)
     return verify_document(source, seconds)

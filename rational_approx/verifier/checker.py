@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import kernel
 from .expressed import Expressed
 from .reading import Failure, Late, Refuted, must, need, number, read, shown
 from .samples import Samples
@@ -90,9 +91,13 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
     if path is not None and not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     found: list[Verification] = []
-    became, reason = outcome(
-        lambda: found.append(judged(normal(source if path is None else read_file(path)), deadline))
-    )
+
+    def judge() -> None:
+        content = source if path is None else read_file(path)
+        of_code = isinstance(content, dict) and content.get("schema") == kernel.SCHEMA
+        found.append(judged_code(content, deadline) if of_code else judged(normal(content), deadline))
+
+    became, reason = outcome(judge)
     return found[0] if found else Verification(became, (reason,))
 
 
@@ -118,6 +123,17 @@ def judged(content: dict[str, Any], deadline: float) -> Verification:
     worst = min((each.outcome for each in found), key=ORDER.index)
     failures = tuple(f"{each.outcome}: {each.text}: {each.reason}" for each in found if each.outcome != "verified")
     return Verification(worst, failures, (*heading, content["hash"]), found, tuple(unchecked(content)))
+
+
+def judged_code(content: dict[str, Any], deadline: float) -> Verification:
+    """The same for code at every number of a format."""
+    must(set(content) == kernel.KEYS, "the file has other keys than it should")
+    unchanged(content)
+    case = kernel.Code(content, deadline)
+    found = tuple(Statement(words, proof, *outcome(check)) for words, proof, check in case.statements())
+    worst = min((each.outcome for each in found), key=ORDER.index)
+    failures = tuple(f"{each.outcome}: {each.text}: {each.reason}" for each in found if each.outcome != "verified")
+    return Verification(worst, failures, (*case.heading(), content["hash"]), found, ("about: the pieces in words",))
 
 
 def outcome(check: Callable[[], None]) -> tuple[str, str]:
@@ -150,12 +166,7 @@ def normal(content: Any) -> dict[str, Any]:
     schema = content.get("schema")
     must(schema in SCHEMAS, f"the schema is {shown(schema)!r} and not {SCHEMAS[0]}")
     old = schema == SCHEMAS[1]
-    kept = {key: value for key, value in content.items() if key != "hash"}
-    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    digest = "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
-    must(content.get("hash") == digest, "the hash does not fit the content: the file was changed after it was written")
-    must(content["status"] in ("proved", "refuted", "undecided", "sampled"), "the status is not known")
-    need(content["status"] == "proved", f"the certificate itself says {shown(content['status'])}, not proved")
+    unchanged(content)
     must(content["reason"] == "", "the certificate gives a reason against itself")
     target = content["target"]
     has_samples = isinstance(target, dict) and "samples" in target
@@ -170,6 +181,16 @@ def normal(content: Any) -> dict[str, Any]:
         number(point)
     must(isinstance(content["made_with"], dict), "made_with is no object")
     return from_schema_1(content) if old else content
+
+
+def unchanged(content: dict[str, Any]) -> None:
+    """That a document is as it was written, and says itself that it is proved."""
+    kept = {key: value for key, value in content.items() if key != "hash"}
+    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    digest = "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+    must(content.get("hash") == digest, "the hash does not fit the content: the file was changed after it was written")
+    must(content["status"] in ("proved", "refuted", "undecided", "sampled"), "the status is not known")
+    need(content["status"] == "proved", f"the certificate itself says {shown(content['status'])}, not proved")
 
 
 def from_schema_1(content: dict[str, Any]) -> dict[str, Any]:

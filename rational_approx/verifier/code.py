@@ -66,17 +66,21 @@ class Analysis(Intervals):
         values = self.forward(low, high)
         return None if values is None else min(self.backward((low, high), values), values[-1][1])
 
-    def forward(self, low: int, high: int) -> list[tuple[Interval, int, int]] | None:
-        """Of each step the exact values, how far the computed one may be off, and how much rounding moves it."""
-        bits = self.bits
-        values: list[tuple[Interval, int, int]] = []
+    def flushed(self, value: Interval, error: int = 0) -> int:
+        """What is lost at most where a subnormal number is flushed to zero; nothing where the value is a normal one."""
+        return 0 if max(value[0], -value[1]) - error > self.tiny else self.tiny
+
+    def forward(self, low: int, high: int) -> list[tuple[Interval, int, int, int]] | None:
+        """Of each step the exact values, how far the computed one may be off, and what rounding and flushing take."""
+        bits, lost = self.bits, self.flushed((low, high))
+        values: list[tuple[Interval, int, int, int]] = []
         for number, (kind, names) in enumerate(self.steps):
             pairs = [
                 values[which][:2]
                 if tag == "result"
                 else self.constants[which]
                 if tag == "constant"
-                else ((low, high), self.tiny)
+                else ((low, high), lost)
                 for tag, which in names
             ]
             (a, da), (b, db) = pairs[:2]
@@ -102,13 +106,14 @@ class Analysis(Intervals):
                 known = self.polynomial(side, low, high)
                 value = max(value[0], known[0]), min(value[1], known[1])
             own = 0 if self.unrounded[number] else self.half(size(value) + error)
-            error += own + self.tiny
+            small = self.flushed(value, error)
+            error += own + small
             if size(value) + error >= 1 << bits + self.top - 1:
                 return None
-            values.append((value, error, own))
+            values.append((value, error, own, small))
         return values
 
-    def backward(self, x: Interval, values: list[tuple[Interval, int, int]]) -> int:
+    def backward(self, x: Interval, values: list[tuple[Interval, int, int, int]]) -> int:
         """The sum over all roundings of their sizes times the slope of the result by them.
 
         The slopes are enclosed over all computed values, from the last step to the first. A rounding that reaches the
@@ -117,13 +122,13 @@ class Analysis(Intervals):
         """
         slopes: dict[Operand, Interval] = {("result", len(values) - 1): (self.one, self.one)}
         sizes: dict[Operand, int] = {("result", len(values) - 1): self.one}
-        computed = [wider(value, error) for value, error, _ in values]
+        computed, lost = [wider(value, error) for value, error, _, _ in values], self.flushed(x)
 
         def at(which: Operand) -> Interval:
             tag, name = which
             if tag == "result":
                 return computed[name]
-            return wider(*self.constants[name]) if tag == "constant" else wider(x, self.tiny)
+            return wider(*self.constants[name]) if tag == "constant" else wider(x, lost)
 
         def send(which: Operand, slope: Interval) -> None:
             before = slopes.get(which, (0, 0))
@@ -134,7 +139,7 @@ class Analysis(Intervals):
         for number in range(len(values) - 1, -1, -1):
             (kind, names), this = self.steps[number], ("result", number)
             slope, whole = slopes.get(this, (0, 0)), sizes.get(this, 0)  # of a step without use: zero
-            total += (whole if self.split[number] else size(slope)) * values[number][2] + whole * self.tiny
+            total += (whole if self.split[number] else size(slope)) * values[number][2] + whole * values[number][3]
             a, b, *rest = names
             if kind == "div":
                 send(a, self.div(slope, at(b)))
@@ -151,7 +156,7 @@ class Analysis(Intervals):
         for which, slope in slopes.items():
             if which[0] == "constant":
                 total += size(slope) * self.constants[which[1]][1]
-        return (total + sizes.get(X, 0) * self.tiny >> self.bits) + 1
+        return (total + sizes.get(X, 0) * lost >> self.bits) + 1
 
 
 def precision(sides: list[list[Fraction]], numbers: list[Fraction], hull: list[Any]) -> int:

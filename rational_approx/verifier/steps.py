@@ -113,7 +113,7 @@ class Code:
 
 
 def written(sides: list[list[Fraction]], hull: list[Any], scheme: str, fused: bool) -> tuple[list[Step], list[Operand]]:
-    """The steps, and numerator and denominator among them; the last step divides."""
+    """The steps, and numerator and denominator among them; the last step divides, unless by the constant 1."""
     code = Code(fused)
     if scheme == "clenshaw":
         width = hull[1] - hull[0]
@@ -122,7 +122,8 @@ def written(sides: list[list[Fraction]], hull: list[Any], scheme: str, fused: bo
         ends = [code.clenshaw(side, t, twice) for side in sides]
     else:
         ends = [code.powers(scheme, side) for side in sides]
-    code.steps.append(("div", tuple(ends)))
+    if ends[1] != ("constant", 1) or ends[0][0] != "result":
+        code.steps.append(("div", tuple(ends)))
     return code.steps, ends
 
 

@@ -17,6 +17,7 @@ from rsae.commands import options
 from rsae.commands.console import attribution_table, frontier_table, metrics_table, refusing, report_table
 from rsae.commands.convert import convert
 from rsae.commands.dashboard import dashboard
+from rsae.commands.harvest import harvest
 from rsae.commands.logs import LOG, logging
 from rsae.commands.push import push
 from rsae.commands.releases import releases
@@ -25,11 +26,12 @@ from rsae.demo.relu_teacher import make_teacher as new_teacher
 from rsae.hosts.language_model import pick_device
 from rsae.progress import Bars
 from rsae.report import frontier as curves
+from rsae.sae.division import divided
 from rsae.storage.checkpoint import Checkpoint, free_directory
 from rsae.storage.writing import write_json
+from rsae.threads import using
 from rsae.upgrading.arms import WATERFALL
 from rsae.upgrading.origin import check_origin
-from rsae.upgrading.threads import using
 
 __all__ = ["main"]
 
@@ -42,6 +44,7 @@ def main() -> None:
 
 main.add_command(convert)
 main.add_command(dashboard)
+main.add_command(harvest)
 main.add_command(push)
 main.add_command(releases)
 
@@ -108,36 +111,37 @@ def _upgraded(
     free_directory(out, overwrite)
     names = ("refine", "denominator", "ablations", "anchor", "checkpoint_every", "precision", "saebench")
     settings = {name: rest.pop(name) for name in names} | options.objective(rest)
-    accepted, reading = rest.pop("accept_mismatch"), rest
+    accepted, groups, reading = rest.pop("accept_mismatch"), rest.pop("data_groups"), rest
     place = pick_device(reading["device"])
     tasks = options.tasks(probe, probe_test)
-    teacher = rsae.load_sae(sae, sae_id)
-    with (
-        using(threads),
-        ranks.joined(place.type),
-        Checkpoint(out / "checkpoint", discard=overwrite) as work,
-        logging(log, out, {"sae": sae, "seed": seed, **reading, **settings}) as loggers,
-        Bars(console := Console(quiet=ranks.rank() > 0, markup=False)) as bars,
-    ):
-        asked = {"sae": sae, "sae_id": sae_id, "seed": seed, **reading}
-        work.agree("command", asked, whole=True)
-        store = work.folder / "hidden_states"
-        states = options.states(reading, teacher, bars, seed, store=store, accept_mismatch=accepted)
-        done = rsae.upgrade(
-            teacher,
-            states,
-            steps=steps,
-            seed=seed,
-            seeds=seeds,
-            device=reading["device"],
-            out=out,
-            overwrite=overwrite,
-            progress=[bars.training, *loggers],
-            settings=rsae.Settings(probe=tasks, threads=threads, accept_mismatch=accepted, **settings),
-            time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
-        )
-        for logger in loggers:
-            logger.report(done.report)
+    with using(threads), ranks.joined(place.type, groups):
+        with ranks.in_turn():
+            teacher = divided(rsae.load_sae(sae, sae_id))
+        with (
+            Checkpoint(out / "checkpoint", discard=overwrite) as work,
+            logging(log, out, {"sae": sae, "seed": seed, **reading, **settings}) as loggers,
+            Bars(console := Console(quiet=ranks.rank() > 0, markup=False)) as bars,
+        ):
+            work.agree("command", {"sae": sae, "sae_id": sae_id, "seed": seed, **reading}, whole=True)
+            store = work.folder / "hidden_states"
+            states = options.states(
+                reading, teacher, bars, seed, store=store, accept_mismatch=accepted, threads=threads
+            )
+            done = rsae.upgrade(
+                teacher,
+                states,
+                steps=steps,
+                seed=seed,
+                seeds=seeds,
+                device=reading["device"],
+                out=out,
+                overwrite=overwrite,
+                progress=[bars.training, *loggers],
+                settings=rsae.Settings(probe=tasks, threads=threads, accept_mismatch=accepted, **settings),
+                time_budget=None if time_budget is None else max(1.0, 60 * time_budget - (time.monotonic() - began)),
+            )
+            for logger in loggers:
+                logger.report(done.report)
     return console, done, out
 
 

@@ -54,7 +54,7 @@ KL_WEIGHT = click.option(
 THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Of the CPU, for all of it.  [default: one or all, whichever takes a training step faster at the start]",
+    help="Of the CPU, for all of it.  [default: one or all, whichever reads, and trains, faster at the start]",
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
 
@@ -203,6 +203,13 @@ def upgrading(command: _Command) -> _Command:
             show_default=True,
             help="Of the dense products in training; weights stay float32.",
         ),
+        click.option(
+            "--data-groups",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Under torchrun: so many groups of processes share each batch out, and those of a group the latents.",
+        ),
         click.option("--saebench", is_flag=True, help="SAEBench's core metrics, too (needs sae-bench and a host)."),
         OBJECTIVE,
         KL_SHARE,
@@ -220,6 +227,7 @@ def states(
     store: Path | None = None,
     *,
     accept_mismatch: bool,
+    threads: int | None = None,
 ) -> HiddenStates:
     """Hidden states as the options of `reading` ask for them: from a file, or from a host that reads a text.
 
@@ -249,7 +257,7 @@ def states(
         seed=seed,
         progress=bars.harvest,
         store=store,
-        reading=Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"]),
+        reading=Reading(prepend_bos=reading["prepend_bos"], loss_tokens=reading["loss_tokens"], threads=threads),
         accept_mismatch=accept_mismatch,
         **{name: reading[name] for name in ("model", "hook", "context_length", "held_out", "device", "dtype")},
     )

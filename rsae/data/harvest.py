@@ -9,16 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rsae import ranks
 from rsae.data.text import Contexts
 from rsae.hosts.dialects import dtype_of
 from rsae.hosts.host import Host
+from rsae.threads import faster
 
 __all__ = [
-    *("Harvest", "cached", "count_held_out", "harvest", "norms_of", "split", "statistics", "up_to"),
-    *("vectors_in", "windows"),
+    *("Harvest", "cached", "count_held_out", "counted", "harvest", "norms_of", "reading_threads"),
+    *("split", "statistics", "up_to", "vectors_in", "windows"),
 ]
 
 _WINDOW = 64 * 2**20  # bytes of hidden states that are held at once
+_LONG = 50_000  # tokens: what is shorter is read before a timing of threads has paid
 
 
 def count_held_out(held_out: float | int, groups: int) -> int:
@@ -41,7 +44,7 @@ def vectors_in(contexts: Sequence[Sequence[int]]) -> int:
     return sum(map(len, contexts)) - len(contexts)
 
 
-def up_to(contexts: list[Sequence[int]], limit: int | None) -> list[Sequence[int]]:
+def up_to(contexts: Sequence[Sequence[int]], limit: int | None) -> Sequence[Sequence[int]]:
     """The first contexts that together give at most ``limit`` vectors (one context at least)."""
     if limit is None:
         return contexts
@@ -51,7 +54,7 @@ def up_to(contexts: list[Sequence[int]], limit: int | None) -> list[Sequence[int
 
 def split(
     contexts: Contexts, held_out: float | int, limit: int | None
-) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+) -> tuple[Sequence[Sequence[int]], Sequence[Sequence[int]]]:
     """Training and held-out contexts; the latter come last.
 
     The boundary lies between documents where there are ten of them or more, else between contexts. Each part is cut to
@@ -133,6 +136,18 @@ def harvest(
     return Harvest(states, norms, first_norms)
 
 
+def reading_threads(host: Host, contexts: Sequence[Sequence[int]], asked: int | None = None) -> int | None:
+    """How many of torch's threads shall read contexts: ``asked``, or one or all, whichever reads one context faster.
+
+    None where nothing is to be chosen: on a GPU, where torch has one thread, where several processes share the work
+    (their launcher has shared the cores out), and for a text that is short.
+    """
+    alone = host.device.type == "cpu" and torch.get_num_threads() > 1 and ranks.count() == 1
+    if asked is not None or not alone or sum(map(len, contexts)) < _LONG:
+        return asked
+    return faster(lambda: list(host.hidden_states(contexts[:1], 1)))
+
+
 def cached(
     states: Tensor, firsts: Tensor, lengths: Sequence[int], held_out: float | int, limit: int | None
 ) -> tuple[Harvest, Harvest]:
@@ -184,7 +199,20 @@ def statistics(outside: int, train: Harvest, held_out: Harvest, outlier_medians:
         "median_norm": median,
         "outlier_norm": limit,
         "largest_norm": max(part.norms.max().item() for part in parts.values() if len(part.norms)),
-        "median_first_norm": firsts.median().item(),
-        "largest_first_norm": firsts.max().item(),
+        "median_first_norm": firsts.median().item() if len(firsts) else None,
+        "largest_first_norm": firsts.max().item() if len(firsts) else None,
         "median_dropped_outlier_norm": dropped.median().item() if len(dropped) else None,
     }
+
+
+def counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None]:
+    """A function that is told of so many more tokens, and tells ``progress`` of all."""
+    read = 0
+
+    def advance(tokens: int) -> None:
+        nonlocal read
+        read += tokens
+        if progress is not None:
+            progress(read, total)
+
+    return advance

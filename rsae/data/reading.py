@@ -1,4 +1,4 @@
-"""How a source of hidden states is read, besides its length: what is seldom changed, in one value."""
+"""`Reading`: how a text is read, and what is kept of it, besides its length."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -33,8 +33,12 @@ class Reading:
     centred:
         Whether every vector is read without its mean over d_in, as from TransformerLens with
         ``center_writing_weights``; as there nothing is done to hosts without LayerNorm, which read that mean.
+    threads:
+        Of torch on a CPU, while the model reads; default: one, or as many as torch has, whichever reads a context
+        faster at the start of a long text (`rsae.threads`). A stored harvest that goes on keeps its number.
     check:
-        Called with the `HiddenStates.question` and the host before the model reads anything: what it raises ends it.
+        Called with the question (`rsae.data.states.HiddenStates.question`) and the host before the model reads
+        anything: what it raises ends it.
     """
 
     batch_size: int | None = None
@@ -46,6 +50,7 @@ class Reading:
     text_field: str = "text"
     shuffle_buffer: int | None = None
     centred: bool = False
+    threads: int | None = None
     check: Callable[[Mapping[str, Any], Host], None] | None = None
 
     def __post_init__(self) -> None:
@@ -55,5 +60,7 @@ class Reading:
             raise ValueError(f"calibration needs at least 1 vector, not {self.calibration}")
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
+        if self.threads is not None and (isinstance(self.threads, bool) or self.threads < 1):
+            raise ValueError(f"threads must be a positive integer, or None (chosen by timing), not {self.threads!r}")
         if self.outlier_medians is not None and not 1 < self.outlier_medians < math.inf:
             raise ValueError(f"outlier_medians must be above 1 (None: drop none), not {self.outlier_medians}")

@@ -1,8 +1,6 @@
 """Hidden states from a source: a language model that reads a text, or vectors that exist."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +8,22 @@ import torch
 from torch import Tensor
 
 from rsae.data.arrays import ARRAYS
-from rsae.data.harvest import harvest, split, statistics, up_to
+from rsae.data.assignment import Assignment, assigned, host_of
+from rsae.data.harvest import counted, harvest, reading_threads, statistics, up_to
 from rsae.data.reading import Reading
 from rsae.data.states import HiddenStates
 from rsae.data.store import Store, is_store
-from rsae.data.text import Contexts, documents_of, is_data_set, pack
-from rsae.data.vectors import drawn, from_array, from_store, from_table, is_table
-from rsae.hosts.dialects import dtype_of, family_of, unwrapped
-from rsae.hosts.hooks import Hook, resolve_hook
+from rsae.data.tables import is_table
+from rsae.data.text import documents_of
+from rsae.data.vectors import drawn, from_array, from_store, from_table
+from rsae.hosts.dialects import unwrapped
 from rsae.hosts.host import Host
-from rsae.hosts.language_model import load_language_model, pick_device, pick_dtype
 from rsae.progress import Whom, asked, told
+from rsae.threads import using
 
 __all__ = ["hidden_states"]
 
 _CONTEXT_LENGTH = 256
-_NOT_STORED = {"text", "loss_tokens", "calibration", "seed"}  # what does not change the vectors on disk
 _DEFAULT = Reading()
 
 
@@ -111,118 +109,53 @@ def _from_model(
     reading: Reading,
 ) -> HiddenStates:
     """Those of a language model that reads a text."""
-    documents = _Noted(documents_of(text, reading.text_field))
-    host = _host(source, hook, device, dtype, reading)
+    documents = documents_of(text, reading.text_field)
+    read = host_of(source, hook, device, dtype, reading)
     if context_length is None:
-        context_length = min(_CONTEXT_LENGTH, host.longest or _CONTEXT_LENGTH)
-    if host.longest is not None and context_length > host.longest:
-        raise ValueError(f"context_length {context_length} is beyond the {host.longest} positions of this model")
-    limit = max_tokens if is_data_set(text) else None  # of a file the held-out documents are the last of all
-    contexts = pack(documents, host.tokenizer, context_length, reading.prepend_bos, limit=limit)
-    question = {
-        "source": str(source) if isinstance(source, str | Path) else type(host.model).__name__,
-        "model_type": family_of(host.model),
-        "text": str(text) if isinstance(text, str | Path) else f"a list of {documents.count} documents",
-        "text_sha256": documents.digest.hexdigest(),
-        "hook": hook,
-        "module": host.hook.module,
-        "context_length": context_length,
-        "prepend_bos": contexts.starts_with_bos,
-        "dtype": str(dtype_of(host.model)).removeprefix("torch."),
-        "held_out": held_out,
-        "max_tokens": max_tokens,
-        "outlier_medians": reading.outlier_medians,
+        context_length = min(_CONTEXT_LENGTH, read.longest or _CONTEXT_LENGTH)
+    work = assigned(
+        read,
+        documents,
+        source,
+        text,
+        hook,
+        context_length=context_length,
+        max_tokens=max_tokens,
+        held_out=held_out,
+        reading=reading,
+    )
+    folder = None if store is None else Store(store, work.stored)
+    with told(progress, lambda bars: bars.harvest) as tell:
+        train, kept_out, counts = _read(work, reading, folder, counted(tell, work.tokens))
+    losses = up_to(work.last, reading.loss_tokens)
+    host = Host(read.model, read.tokenizer, read.hook, losses, outlier_norm=counts["outlier_norm"])
+    question = work.question | {
         "loss_tokens": reading.loss_tokens,
         "calibration": reading.calibration,
         "seed": seed,
-    } | ({"centred": True} if host.hook.centred else {})
-    if reading.check is not None:
-        reading.check(question, host)
-    size = reading.batch_size or (16 if host.device.type == "cpu" else 64)
-    held = {"batch_size": size} | {name: value for name, value in question.items() if name not in _NOT_STORED}
-    first, last = split(contexts, held_out, max_tokens)
-    folder = None if store is None else Store(store, held)
-    with told(progress, lambda bars: bars.harvest) as tell:
-        advance = _counted(tell, sum(map(len, first)) + sum(map(len, last)))
-        train, kept_out, counts = _read(host, contexts, first, last, size, reading.outlier_medians, folder, advance)
-    losses = up_to(last, reading.loss_tokens)
-    host = Host(host.model, host.tokenizer, host.hook, losses, outlier_norm=counts["outlier_norm"])
+    }
     sample = drawn(train, reading.calibration, seed, folder)
-    return HiddenStates(train, sample, kept_out, question, counts, host, reading.shuffle_buffer, first)
-
-
-def _host(
-    source: Any, hook: str, device: str | torch.device | None, dtype: str | torch.dtype | None, reading: Reading
-) -> Host:
-    """The model of a source, at its hook."""
-    held = source if isinstance(source, tuple) else unwrapped(source)
-    if held is not None:
-        model, tokenizer = held
-        if dtype is not None:
-            model = model.to(pick_dtype(dtype))
-        if device is not None:
-            model = model.to(pick_device(device))
-    else:
-        model, tokenizer = load_language_model(source, dtype=dtype or "float32", device=device or "cpu")
-    without_mean = any(isinstance(module, torch.nn.LayerNorm) for module in model.modules())
-    place = resolve_hook(model, hook)
-    if reading.centred and without_mean:
-        if not isinstance(place, Hook):
-            raise ValueError("no transcoder is read centred; give the TransformerLens model itself as the source")
-        place = replace(place, centred=True)
-    return Host(model, tokenizer if reading.tokenizer is None else reading.tokenizer, place)
-
-
-def _counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None]:
-    """A function that is told of so many more tokens, and tells ``progress`` of all."""
-    read = 0
-
-    def advance(tokens: int) -> None:
-        nonlocal read
-        read += tokens
-        if progress is not None:
-            progress(read, total)
-
-    return advance
+    return HiddenStates(train, sample, kept_out, question, counts, host, reading.shuffle_buffer, work.first)
 
 
 def _read(
-    host: Host,
-    contexts: Contexts,
-    first: list[Sequence[int]],
-    last: list[Sequence[int]],
-    size: int,
-    outlier_medians: float | None,
-    folder: Store | None,
-    advance: Callable[[int], None],
+    work: Assignment, reading: Reading, folder: Store | None, advance: Callable[[int], None]
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Training and held-out vectors without outliers, and the statistics: in memory, or in a folder."""
+    host, size, outside = work.host, work.batch_size, work.contexts.dropped_tokens
     if folder is None:
-        trained, rest = harvest(host, first, size, advance), harvest(host, last, size, advance)
-        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
+        with using(reading_threads(host, work.first, reading.threads)):
+            trained, rest = harvest(host, work.first, size, advance), harvest(host, work.last, size, advance)
+        counts = statistics(outside, trained, rest, reading.outlier_medians)
         limit = counts["outlier_norm"]
         return trained.keep(limit), rest.keep(limit).float(), counts
     if not folder.complete:
-        trained = folder.harvest(host, "train", first, size, advance)
-        rest = folder.harvest(host, "held_out", last, size, advance)
-        counts = statistics(contexts.dropped_tokens, trained, rest, outlier_medians)
+        with using(folder.threads(host, work.first, reading.threads)):
+            trained = folder.harvest(host, "train", work.first, size, advance)
+            rest = folder.harvest(host, "held_out", work.last, size, advance)
+        counts = statistics(outside, trained, rest, reading.outlier_medians)
         folder.finish(counts["outlier_norm"], counts, host.d_in)
     return folder.load()
-
-
-class _Noted:
-    """Documents as they are read, once: how many, and the SHA-256 of all of them; none of them is kept."""
-
-    def __init__(self, documents: Iterable[str]) -> None:
-        self._documents = documents
-        self.count = 0
-        self.digest = hashlib.sha256()
-
-    def __iter__(self) -> Iterator[str]:
-        for document in self._documents:
-            self.digest.update(("\0" * (self.count > 0) + document).encode())
-            self.count += 1
-            yield document
 
 
 def _is_model(source: Any) -> bool:

@@ -20,20 +20,26 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rsae import ranks
-from rsae.data.harvest import Harvest, harvest, windows
+from rsae.data.harvest import Harvest, harvest, reading_threads, windows
 from rsae.hosts.host import Host
 from rsae.storage.reading import read_json, read_safetensors, regular_file
 from rsae.storage.writing import new_file, write_text
 
-__all__ = ["Store", "is_store"]
+__all__ = ["Store", "is_store", "parts_of"]
 
 _FORMAT = "rsae hidden states 2"
+_MOST_THREADS = 1024  # a manifest may be a stranger's
 _NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 
 
 def is_store(path: Path) -> bool:
     """Whether a folder holds hidden states of this module."""
     return path.is_dir() and (path / "manifest.json").is_file()
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The folders of the parts of a harvest in parts (`rsae.data.parts`), in their order."""
+    return sorted(path for path in folder.glob("part-*-of-*") if is_store(path))
 
 
 class Store:
@@ -54,7 +60,7 @@ class Store:
         if is_store(self.folder):
             self.manifest = read_json(self.folder / "manifest.json")
             self._check(question)
-        elif self.folder.is_file() or set(self.folder.glob("*")) - set(self.folder.glob(".*.part")):
+        elif self.folder.is_file() or self._foreign():
             raise ValueError(f"{self.folder} is no folder of hidden states and not empty; give a new one")
         elif question is None:
             raise ValueError(f"{self.folder} holds no hidden states: it has no manifest.json")
@@ -62,6 +68,10 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.manifest = {"format": _FORMAT, "question": question, "shards": {}, "parts": {}, "statistics": {}}
             self._write_manifest()
+
+    def _foreign(self) -> set[Path]:
+        """What lies here and is not ours: neither half a file that a kill left, nor a part of a harvest."""
+        return set(self.folder.glob("*")) - {*self.folder.glob(".*.part"), *self.folder.glob("part-*-of-*")}
 
     def _check(self, question: dict[str, Any] | None) -> None:
         if self.manifest.get("format") != _FORMAT or not isinstance(self.manifest.get("question"), dict):
@@ -77,6 +87,16 @@ class Store:
     def complete(self) -> bool:
         """Whether the harvest has ended."""
         return set(self.manifest["parts"]) == {"train", "held_out"}
+
+    def threads(self, host: Host, contexts: Sequence[Sequence[int]], asked: int | None) -> int | None:
+        """`reading_threads` for a harvest into this folder; one that goes on keeps those that it began with."""
+        kept = self.manifest.get("threads")
+        if asked is None and isinstance(kept, int) and 1 <= kept <= _MOST_THREADS:
+            return kept
+        if (count := reading_threads(host, contexts, asked)) is not None:
+            self.manifest["threads"] = count
+            self._write_manifest()
+        return count
 
     def harvest(
         self, host: Host, part: str, contexts: Sequence[Sequence[int]], batch_size: int, progress: Callable[[int], None]
@@ -117,24 +137,64 @@ class Store:
     ) -> tuple[Harvest, str]:
         """Read one shard and write it; the harvest, and the file's SHA-256."""
         found = harvest(host, contexts, size, progress)
+        return found, self._written(name, found)
+
+    def keep(self, part: str, number: int, make: Callable[[], Harvest]) -> None:
+        """Write the shard of a part that ``make`` gives, unless it is there."""
+        name = f"{part}-{number:06d}.safetensors"
+        known = self.manifest["shards"].get(name)
+        if known is None or not self._intact(name, known):
+            self.manifest["shards"][name] = self._written(name, make())
+            self._write_manifest()
+
+    def _written(self, name: str, found: Harvest) -> str:
+        """Write a shard; its SHA-256."""
         data = save({"states": found.states, "norms": found.norms, "first_norms": found.first_norms})
         with new_file(self.folder / name) as file:
             file.write(data)
-        return found, hashlib.sha256(data).hexdigest()
+        return hashlib.sha256(data).hexdigest()
 
-    def finish(self, limit: float | None, statistics: dict[str, Any], d_in: int) -> None:
+    @property
+    def read(self) -> dict[str, Any] | None:
+        """Of a part that has been read to its end: ``d_in``, and how many tokens lie in no context; else None."""
+        return self.manifest.get("read")
+
+    def note_read(self, d_in: int, outside: int) -> None:
+        """Keep that every shard is there."""
+        self.manifest["read"] = {"d_in": d_in, "tokens_outside_contexts": outside}
+        self._write_manifest()
+
+    def norms(self, part: str) -> Harvest:
+        """The norms of the shards of a part, without the states.  ValueError where a shard is not what was written."""
+        norms, firsts = [torch.empty(0)], [torch.empty(0)]
+        for name in self._shards(part):
+            if not self._intact(name, self.manifest["shards"][name]):
+                raise ValueError(f"{self.folder / name} is not the file that was harvested: harvest this part again")
+            with safe_open(self._file(name), "pt") as file:
+                norms.append(file.get_tensor("norms"))
+                firsts.append(file.get_tensor("first_norms"))
+        return Harvest(torch.empty(0, 0), torch.cat(norms), torch.cat(firsts))
+
+    def _shards(self, part: str) -> list[str]:
+        return sorted(name for name in self.manifest["shards"] if name.startswith(part + "-"))
+
+    def finish(
+        self, limit: float | None, statistics: dict[str, Any], d_in: int, parts: Sequence["Store"] | None = None
+    ) -> None:
         """Join the shards of each part, without vectors of norm above ``limit`` (None: with all), and remove them.
 
-        Training vectors stay in the host's format, held-out ones are float32: they are what figures are measured on.
+        The shards are those of this folder, or of the ``parts`` of a harvest, one after another. Training vectors stay
+        in the host's format, held-out ones are float32: they are what figures are measured on.
         """
         if ranks.rank() > 0:
             ranks.meet()  # the first rank does it
             self.manifest = read_json(self.folder / "manifest.json")
             return
         limit = math.inf if limit is None else limit
+        homes = [self] if parts is None else parts
         for part in ("train", "held_out"):
-            names = sorted(name for name in self.manifest["shards"] if name.startswith(part + "-"))
-            self.manifest["parts"][part] = self._join(part, names, limit, d_in)
+            files = [home._file(name) for home in homes for name in home._shards(part)]
+            self.manifest["parts"][part] = self._join(part, files, limit, d_in)
         self.manifest["statistics"] = statistics
         shards = self.manifest.pop("shards")
         self._write_manifest()
@@ -142,10 +202,10 @@ class Store:
             (self.folder / name).unlink(missing_ok=True)
         ranks.meet()
 
-    def _join(self, part: str, names: list[str], limit: float, d_in: int) -> dict[str, Any]:
+    def _join(self, part: str, files: Sequence[Path], limit: float, d_in: int) -> dict[str, Any]:
         dtype, rows = torch.float32, 0
-        for name in names:
-            with safe_open(self._file(name), "pt") as file:
+        for shard in files:
+            with safe_open(shard, "pt") as file:
                 rows += int((file.get_tensor("norms") <= limit).sum())
                 if part == "train":
                     dtype = file.get_slice("states")[:1].dtype
@@ -156,8 +216,8 @@ class Store:
 
         def pieces() -> Iterator[Any]:
             yield struct.pack("<Q", len(header)) + header.encode()
-            for name in names:
-                shard = read_safetensors(self._file(name))
+            for path in files:
+                shard = read_safetensors(path)
                 yield shard["states"][shard["norms"] <= limit].to(dtype).view(torch.uint8).numpy().data
 
         digest = hashlib.sha256()

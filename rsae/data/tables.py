@@ -19,7 +19,10 @@ from rsae.storage.reading import read_json
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["TABLES", "Vectors", "column", "dataset_documents", "files_of", "is_saved_dataset", "vectors"]
+__all__ = [
+    *("TABLES", "Vectors", "batches", "column", "count_batches", "dataset_documents"),
+    *("files_of", "is_saved_dataset", "is_table", "vectors"),
+]
 
 TABLES = (".parquet", ".arrow", ".feather")
 _BATCH = 64 * 2**20  # bytes of a table that are read at once
@@ -114,17 +117,13 @@ def _grow(
     lengths: list[np.ndarray] = []
     firsts: list[np.ndarray] = []
     column = ""
-    for path, column, chunks in _chunks(source, hook):
-        if not column:
-            part = np.stack([_numbers(chunk, path, name) for name, chunk in chunks.items()], axis=1)
-        elif _depth(chunks[column].type)[0] == 1:
-            part = _rows(chunks[column], path, column)
-        else:
-            count, first, part = _contexts(chunks[column], path, column)
-            lengths.append(count)
-            firsts.append(first)
+    for found in batches(source, hook):
+        column = found.column
+        if found.lengths is not None and found.firsts is not None:
+            lengths.append(found.lengths)
+            firsts.append(found.firsts)
         try:
-            grown.add(part)
+            grown.add(found.values)
         except ValueError as error:
             raise ValueError(f"column {column!r} of {source} has {error}") from None
         if limit is not None and grown.rows >= limit:
@@ -144,6 +143,26 @@ def _contexts(chunk: Any, path: Path, name: str) -> tuple[np.ndarray, np.ndarray
     return lengths, rows[begins], rows[others]
 
 
+def batches(source: Path, hook: str | None = None, part: tuple[int, int] = (0, 1)) -> Iterator[Vectors]:
+    """The same, record batch by record batch; of ``part=(i, n)`` every n-th one from the i-th (from 0) on.
+
+    Batches of Arrow files that are left out are not read from the disk.
+    """
+    for path, column, chunks in itertools.islice(_chunks(source, hook), part[0], None, part[1]):
+        if not column:
+            yield Vectors(np.stack([_numbers(chunk, path, name) for name, chunk in chunks.items()], axis=1), "")
+        elif _depth(chunks[column].type)[0] == 1:
+            yield Vectors(_rows(chunks[column], path, column), column)
+        else:
+            lengths, firsts, others = _contexts(chunks[column], path, column)
+            yield Vectors(others, column, lengths, firsts)
+
+
+def count_batches(source: Path, hook: str | None = None) -> int:
+    """How many record batches there are."""
+    return sum(1 for _ in _chunks(source, hook))
+
+
 def _chunks(source: Path, hook: str | None) -> Iterator[tuple[Path, str, dict[str, Any]]]:
     """File by file and batch by batch: the path, the column that is meant, and it alone, or without one all columns."""
     column = None
@@ -161,6 +180,11 @@ def is_saved_dataset(folder: Path) -> bool:
     """Whether a folder was written by ``save_to_disk`` of the library datasets."""
     whole = (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
     return whole or (folder / "dataset_dict.json").is_file()
+
+
+def is_table(source: object) -> bool:
+    """Whether a source is named as a table, or is a folder that the library datasets saved."""
+    return isinstance(source, str | Path) and (Path(source).suffix in TABLES or is_saved_dataset(Path(source)))
 
 
 def files_of(source: Path) -> list[Path]:
@@ -253,14 +277,15 @@ def _numbers(chunk: Any, path: Path, name: str) -> np.ndarray:
         raise ValueError(f"column {name!r} of {path} holds {chunk.type}, not numbers") from None
 
 
-def dataset_documents(name: str, text_field: str) -> Iterator[object]:
+def dataset_documents(name: str, text_field: str, part: tuple[int, int] = (0, 1)) -> Iterator[object]:
     """The column ``text_field`` of ``datasets:name[/configuration][:split]``, streamed by the library datasets.
 
-    A name may be a local folder. Raises ImportError without the library, and ValueError where it does not find the data
-    set (a wrong name, or no connection).
+    A name may be a local folder. Of ``part=(i, n)`` it gives what it gives to node i of n. Raises ImportError without
+    the library, and ValueError where it does not find the data set (a wrong name, or no connection).
     """
     try:
         import datasets
+        from datasets.distributed import split_dataset_by_node
     except ImportError as error:
         raise ImportError(f'{name} needs the library datasets (pip install "rational-sae[data]")') from error
     wanted, _, split = name.removeprefix("datasets:").rpartition(":")
@@ -272,13 +297,16 @@ def dataset_documents(name: str, text_field: str) -> Iterator[object]:
         wanted, configuration = "/".join(parts[:2]), parts[2]
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # a library that is called draws no progress bars
-            rows = iter(datasets.load_dataset(wanted, configuration, split=split, streaming=True))
+            whole = datasets.load_dataset(wanted, configuration, split=split, streaming=True)
+            if part[1] > 1:
+                whole = split_dataset_by_node(whole, rank=part[0], world_size=part[1])
+            rows = iter(whole)
             first = next(rows, None)
     except Exception as error:  # connection, name and format errors of several libraries
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ValueError(f"no data set {name!r}: {reason}; offline, give a local file or folder") from None
     if first is None:
-        raise ValueError(f"{name} holds no text")
+        raise ValueError(f"{name} holds no text" if part[1] == 1 else f"{name} has too few rows for {part[1]} parts")
     if text_field not in first:
         raise ValueError(
             f"{name} has no column {text_field!r} (it has {', '.join(list(first)[:6])}); name it with text_field="

@@ -73,10 +73,16 @@ def is_data_set(text: object) -> bool:
     return isinstance(text, str) and text.startswith(_DATA_SET)
 
 
-def documents_of(text: str | Path | Iterable[str], text_field: str = "text") -> Iterable[str]:
-    """The documents of `read_documents`; those of a data set as they are asked for, and then forgotten."""
+def documents_of(
+    text: str | Path | Iterable[str], text_field: str = "text", part: tuple[int, int] = (0, 1)
+) -> Iterable[str]:
+    """The documents of `read_documents`, or those of ``part``: of ``(i, n)`` every n-th one from the i-th (from 0) on.
+
+    Those of a data set come as they are asked for, and are then forgotten. A part of one is what datasets itself gives
+    to one of n nodes: whole files, where these can be shared out evenly, else every n-th row.
+    """
     if isinstance(text, str) and is_data_set(text):
-        return _streamed(text, dataset_documents(text, text_field), text_field)
+        return _streamed(text, dataset_documents(text, text_field, part), text_field)
     if isinstance(text, str | Path):
         path = Path(text)
         try:
@@ -91,9 +97,11 @@ def documents_of(text: str | Path | Iterable[str], text_field: str = "text") -> 
         documents = [_string(entry, text_field, f"document {i}") for i, entry in enumerate(text)]
         name = "the list of documents"
     documents = [document for document in documents if document.strip()]
-    if not documents:
-        raise ValueError(f"{name} holds no text")
-    return documents
+    number, count = part
+    if len(documents) <= number:
+        few = f"only {len(documents)} documents, too few for {count} parts" if documents else "no text"
+        raise ValueError(f"{name} holds {few}")
+    return documents[number::count]
 
 
 def _streamed(name: str, entries: Iterable[object], text_field: str) -> Iterator[str]:

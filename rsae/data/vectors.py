@@ -11,15 +11,10 @@ from rsae.data.harvest import cached, count_held_out, norms_of, statistics
 from rsae.data.reading import Reading
 from rsae.data.states import HiddenStates
 from rsae.data.store import Store
-from rsae.data.tables import TABLES, is_saved_dataset, vectors
+from rsae.data.tables import vectors
 from rsae.hosts.places import place_of
 
-__all__ = ["drawn", "from_array", "from_store", "from_table", "is_table"]
-
-
-def is_table(source: Any) -> bool:
-    """Whether a source is the path of a table of vectors: a file, or a folder that datasets saved."""
-    return isinstance(source, str | Path) and (Path(source).suffix in TABLES or is_saved_dataset(Path(source)))
+__all__ = ["drawn", "from_array", "from_store", "from_table"]
 
 
 def drawn(train: Tensor, count: int, seed: int, folder: Store | None = None) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from rsae.data.reading import Reading
 from rsae.data.sources import hidden_states
 from rsae.data.states import HiddenStates
 from rsae.demo.host import HOOK, faster_dtype, gguf_path
@@ -20,10 +21,10 @@ from rsae.formats.writing import configuration
 from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.writing import new_directory
+from rsae.threads import using
 from rsae.training.finetuning import finetune
 from rsae.training.l0 import match_l0
 from rsae.training.recipe import Recipe
-from rsae.upgrading.threads import using
 
 __all__ = ["make_teacher", "relu_teacher"]
 
@@ -79,7 +80,14 @@ def make_teacher(
         say("Text: docstrings of the installed numpy, scipy, sympy and torch, the part of the teacher")
         text = documents("teacher")
         states = hidden_states(
-            path, text, HOOK, max_tokens=_TOKENS, dtype=faster_dtype(), held_out=0.04, progress=harvest
+            path,
+            text,
+            HOOK,
+            max_tokens=_TOKENS,
+            dtype=faster_dtype(),
+            held_out=0.04,
+            progress=harvest,
+            reading=Reading(threads=threads),
         )
         states = replace(states, host=None)
         teacher = relu_teacher(states, steps=steps, seed=seed, progress=progress)

@@ -13,8 +13,8 @@ from rsae.demo import synthetic
 from rsae.demo.host import HOOK, faster_dtype, gguf_path
 from rsae.demo.text import documents
 from rsae.formats import load_sae
+from rsae.threads import using
 from rsae.upgrading.pipeline import Settings, Upgrade, upgrade
-from rsae.upgrading.threads import using
 
 __all__ = ["SETTINGS", "TEACHER", "on_language_model", "on_synthetic"]
 
@@ -64,7 +64,7 @@ def on_language_model(
             dtype=faster_dtype(),
             seed=seed,
             progress=harvest,
-            reading=Reading(loss_tokens=_LOSS_TOKENS),
+            reading=Reading(loss_tokens=_LOSS_TOKENS, threads=threads),
         )
         say(
             f"Teacher: {subject.family} with {subject.d_sae} latents; {len(states.train)} vectors to train on, "

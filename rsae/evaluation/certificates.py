@@ -82,18 +82,18 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
     if straight is not None:
         straight.activation = None
     mass = beyond = farthest = rounding = apart = 0.0
-    others = 0
+    others, everywhere = 0, teacher.latents.sum
     for chunk in teacher.chunks(x):
         ours, theirs = initialised(chunk), teacher(chunk)
         _, _, unit = teacher.conventions.normalised(chunk)
         size = torch.as_tensor(unit, device=device, dtype=torch.float64).reshape(-1)
-        weighed = (theirs.codes.double().abs() * norms.double()).sum(1)
+        weighed = everywhere((theirs.codes.double().abs() * norms.double()).sum(1))
         mass = max(mass, float((weighed * size).max()))
         over = (ours.pre_activations.double() - inner).clamp_min(0.0) * norms.double()
-        beyond = max(beyond, float(over.sum(1).max()))
+        beyond = max(beyond, float(everywhere(over.sum(1)).max()))
         gap = (ours.reconstruction - theirs.reconstruction).double().norm(dim=1)
         if straight is not None:
-            same = ((ours.codes != 0) == (theirs.codes != 0)).all(1)
+            same = everywhere(((ours.codes != 0) != (theirs.codes != 0)).sum(1)) == 0
             without = (straight(chunk).reconstruction - theirs.reconstruction).double().norm(dim=1)
             rounding = max(rounding, float((without * same).max()))
             apart = max(apart, float((gap * ~same).max()))
@@ -113,7 +113,7 @@ def distance_bound(teacher: SparseAutoencoder, initialised: SparseAutoencoder, x
         exact = gate.rational()
         scaled = Rational(tuple(c * ratio for c in exact.numerator), exact.denominator, Domain.of((-1, 1)))
         certificate = certify(scaled, Target("max(x, 0)", (-1, 1), breakpoints=(0,)))
-        factor, more = inner * float(norms.double().sum()), beyond
+        factor, more = inner * float(everywhere(norms.double().sum())), beyond
     else:
         return found | {"status": "undecided", "reason": "no bound holds across the jump of this gate"}
     error = None if certificate.upper is None else float(certificate.upper)

@@ -95,14 +95,16 @@ def continuity(before: SparseAutoencoder, after: SparseAutoencoder, x: Tensor, t
     fires = first >= 0
     kept = (first[:, :, None] == second[:, None, :]).any(2) & fires
     overlap = kept.sum(1) / fires.sum(1)  # 0 / 0 is NaN, as documented
-    return Continuity(cosine, overlap, first_rate, second_rate, first, second)
+    found = (cosine, overlap, first_rate, second_rate, first, second)
+    return Continuity(*(before.latents.all(values) for values in found))
 
 
 def _strongest(sae: SparseAutoencoder, x: Tensor, top: int) -> tuple[Tensor, Tensor]:
-    """Indices [d_sae, top] of the tokens with the largest codes (-1 where fewer fire), and firing rates [d_sae]."""
-    values = torch.zeros(sae.d_sae, 0, device=sae.W_enc.device)
-    indices = torch.zeros(sae.d_sae, 0, dtype=torch.int64, device=sae.W_enc.device)
-    count, start = torch.zeros(sae.d_sae, device=sae.W_enc.device), 0
+    """Indices [held, top] of the tokens with the largest codes (-1 where fewer fire), and firing rates [held]."""
+    held, device = sae.latents.held, sae.W_enc.device
+    values = torch.zeros(held, 0, device=device)
+    indices = torch.zeros(held, 0, dtype=torch.int64, device=device)
+    count, start = torch.zeros(held, device=device), 0
     for chunk in sae.chunks(x):
         codes = sae.encode(chunk).T
         count += (codes.abs() > sae.tolerance).sum(1)

@@ -35,7 +35,7 @@ def prefix_errors(sae: SparseAutoencoder, x: Tensor) -> dict[int, float]:
         inputs, shift, scale = sae.conventions.normalised(chunk)
         codes = sae.encode(chunk)
         for width in reversed(widths):  # the widest first: each cuts off what the next does not have either
-            codes[..., width:] = 0
+            codes[..., sae.latents.below(width) :] = 0
             left = sae.decoded(codes, inputs) * scale + shift - sae.target(chunk)
             totals[width] += float(left.double().square().sum())
     return {width: total / len(x) for width, total in totals.items()}

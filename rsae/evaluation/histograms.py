@@ -31,7 +31,7 @@ def ratios(sae: SparseAutoencoder, x: Tensor) -> tuple[Tensor, Tensor]:
         fires = ((codes if places is None else codes.gather(-1, places)) != 0) & (kept > 0)
         heights.append(kept[fires])
         shares.append((tau.expand_as(kept)[fires] / kept[fires]).clamp(0, 1))
-    return torch.cat(heights), torch.cat(shares)
+    return sae.latents.joined(torch.cat(heights)), sae.latents.joined(torch.cat(shares))
 
 
 def histograms(before: SparseAutoencoder, after: SparseAutoencoder, x: Tensor) -> dict[str, Any]:

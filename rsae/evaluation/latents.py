@@ -62,9 +62,10 @@ def activity(before: SparseAutoencoder, after: SparseAutoencoder, x: Tensor, fou
     fires = first >= 0
     maximum = torch.zeros(after.d_sae)
     maximum[fires] = codes_at(after, x, first[fires], latents[fires])
-    counts = torch.zeros(after.d_sae * BINS, dtype=torch.int64)
-    both, either = torch.zeros(after.d_sae), torch.zeros(after.d_sae)
-    scale = BINS / maximum.clamp_min(torch.finfo(torch.float32).tiny)
+    held, gathered = after.latents.held, after.latents.all
+    counts = torch.zeros(held * BINS, dtype=torch.int64)
+    both, either = torch.zeros(held), torch.zeros(held)
+    scale = BINS / after.latents.own(maximum).clamp_min(torch.finfo(torch.float32).tiny)
     for chunk in after.chunks(x):
         codes = after.encode(chunk)
         ours, theirs = codes > after.tolerance, before.encode(chunk) > before.tolerance
@@ -73,21 +74,23 @@ def activity(before: SparseAutoencoder, after: SparseAutoencoder, x: Tensor, fou
         where = ours.nonzero()[:, 1]
         bins = (codes[ours] * scale.to(codes.device)[where]).long().clamp(0, BINS - 1)
         counts += torch.bincount(where * BINS + bins, minlength=len(counts)).cpu()
-    return Activity(maximum, counts.view(-1, BINS), both / either)
+    return Activity(maximum, gathered(counts.view(-1, BINS)), gathered(both / either))
 
 
 @torch.no_grad()
 def codes_at(sae: SparseAutoencoder, x: Tensor, rows: Tensor, latents: Tensor) -> Tensor:
     """The codes [m] of some latents [m] on some rows [m] of hidden states; each row is encoded once."""
     needed, place = rows.unique(return_inverse=True)
-    values, start = torch.zeros(len(rows)), 0
+    values, start, own = torch.zeros(len(rows)), 0, sae.latents
+    held = (latents >= own.first) & (latents < own.first + own.held)
     order = place.argsort()
     for chunk in sae.chunks(x[needed]):
         low, high = (int(torch.searchsorted(place[order], end)) for end in (start, start + len(chunk)))
         mine = order[low:high]
-        values[mine] = sae.encode(chunk).cpu()[place[mine] - start, latents[mine]]
+        mine = mine[held[mine]]
+        values[mine] = sae.encode(chunk).cpu()[place[mine] - start, latents[mine] - own.first]
         start += len(chunk)
-    return values
+    return own.group.sum(values)
 
 
 @torch.no_grad()
@@ -104,7 +107,8 @@ def promoted(sae: SparseAutoencoder, host: Host, latents: Sequence[int], norm: f
     if splicing.last is None:
         return {}
     dtype, found = dtype_of(host.model), {}
-    rows = torch.nn.functional.normalize(sae.W_dec[list(latents)], dim=1) * norm
+    chosen = torch.tensor(latents, dtype=torch.int64, device=sae.W_dec.device)
+    rows = torch.nn.functional.normalize(sae.latents.at(sae.W_dec, chosen), dim=1) * norm
     with evaluating(host.model):
         none = splicing.logits(torch.zeros(1, sae.d_in, dtype=dtype, device=host.device)).float()
         for numbers, part in zip(

@@ -127,8 +127,8 @@ def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tupl
             [
                 (target.double() - reconstruction.double()).square().sum(1),
                 torch.nn.functional.cosine_similarity(target.double(), reconstruction.double(), dim=-1),
-                fires.sum(1).double(),
-                (codes.abs() * norms).double().sum(1),
+                sae.latents.sum(fires.sum(1).double()),
+                sae.latents.sum((codes.abs() * norms).double().sum(1)),
             ]
         )
         sums = sums + torch.stack([each.sum(1), each.square().sum(1)])
@@ -144,7 +144,7 @@ def _reconstruction(sae: SparseAutoencoder, x: Tensor, tolerance: float) -> tupl
     values = dict(zip(names, means.tolist(), strict=True)) | {
         "normalised_mse": share,
         "explained_variance": 1.0 - share,
-        "alive_fraction": float((firing > 0).double().mean()),
-        "dense_fraction": float((firing > DENSE * n).double().mean()),
+        "alive_fraction": float(sae.latents.mean((firing > 0).double())),
+        "dense_fraction": float(sae.latents.mean((firing > DENSE * n).double())),
     }
     return values, {name: error for name, error in zip(names, spread.tolist(), strict=True) if n > 1 and error}

@@ -234,7 +234,9 @@ def _pooled(
             codes = together if sae is None else sae.encode(together.to(sae.W_enc.device))
             for (i, _), part in zip(group, codes.split(lengths), strict=True):
                 means[name][i] = part.mean(0).cpu()
-    return {name: torch.stack(rows).double().numpy() for name, rows in means.items()}, [texts[i] for i in usable]
+    found = {name: torch.stack(rows) for name, rows in means.items()}
+    found |= {name: sae.latents.all(found[name], 1) for name, sae in saes.items()}
+    return {name: rows.double().numpy() for name, rows in found.items()}, [texts[i] for i in usable]
 
 
 def _kept(host: Host, hidden: Tensor) -> Tensor:

@@ -22,12 +22,15 @@ from rsae.sae.autoencoder import SparseAutoencoder
 __all__ = ["record_of", "recorded"]
 
 _COEFFICIENTS = ("numerator", "denominator", "arch")
+_VERSION = 1
+"""Of the entry ``rational``. Files of 0.1.0 do not name it, and are of version 1."""
 
 
 def record_of(sae: SparseAutoencoder) -> dict[str, Any]:
     """What a plain SAELens configuration cannot say about this SAE."""
     gate = sae.activation
-    record: dict[str, Any] = {"family": sae.family, "k": sae.k, "refine": sae.refine, "activation": None}
+    record: dict[str, Any] = {"version": _VERSION, "family": sae.family, "k": sae.k, "refine": sae.refine}
+    record["activation"] = None
     if sae.residual_step is not None:
         record["residual_step"] = sae.residual_step.tolist()
     if isinstance(gate, PolynomialActivation):
@@ -55,6 +58,9 @@ def recorded(
 
     Raises ValueError for anything but plain finite numbers in known places.
     """
+    version = record.get("version", 1)
+    if version != _VERSION:
+        raise ValueError(f"the rational of {source} is of version {version!r}, not {_VERSION}; try a newer rsae")
     sae = kind(**options, activation=_activation(record, source), refine=record.get("refine", "none"))
     if sae.residual_step is not None:
         steps = record.get("residual_step", 0.0)

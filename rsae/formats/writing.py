@@ -9,9 +9,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rsae import ranks
 from rsae.formats import standalone_module
 from rsae.formats.record import record_of
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.division import AXES
+from rsae.storage.shares import Shares, write_whole
 from rsae.storage.writing import new_directory, plain
 
 __all__ = ["export_torch", "save_sae"]
@@ -31,27 +34,47 @@ def save_sae(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = Fals
     An SAE with its own gate is an ordinary SAELens one (architecture ``standard``, ``jumprelu`` or ``topk``); with a
     rational activation, a refinement, or the gate GroupMax its architecture is ``rational``, which
     ``import rsae.saelens`` makes known to SAELens. A ReLU or JumpReLU transcoder is one of SAELens's; any other is a
-    ``rational_transcoder``, made known alike. All is written beside the target and renamed into place at the end.
+    ``rational_transcoder``, made known alike. All is written beside the target and renamed into place at the end. Of
+    an SAE that several processes share all of them call this; none ever holds it whole.
 
     Raises FileExistsError for a directory that is not empty (with ``overwrite`` only where it holds anything but an
     SAE), NotADirectoryError for a file, FileNotFoundError where the parent does not exist.
     """
     tensors = _weights(sae)
     text = json.dumps(configuration(sae), indent=1, allow_nan=False)
+    target, shared = Path(path), sae.latents.shared
+    gathered = target.with_name(f".{target.name}.safetensors")
+    if shared:
+        write_whole(gathered, tensors, Shares(AXES, sae.d_sae))
 
     def fill(folder: Path) -> None:
-        save_file(tensors, folder / "sae_weights.safetensors")
+        if shared:
+            gathered.replace(folder / "sae_weights.safetensors")
+        else:
+            save_file(tensors, folder / "sae_weights.safetensors")
         (folder / "cfg.json").write_text(text, encoding="utf-8")
 
-    return new_directory(Path(path), fill, {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}, overwrite)
+    ours = {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}
+    if not shared:
+        return new_directory(target, fill, ours, overwrite)
+    if ranks.rank() == 0:
+        try:
+            new_directory(target, fill, ours, overwrite)
+        finally:
+            gathered.unlink(missing_ok=True)
+    ranks.meet()
+    return target
 
 
 def export_torch(sae: SparseAutoencoder, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write an SAE that needs nothing but torch: ``rational_sae.py`` with ``cfg.json`` and ``weights.pt``.
 
     ``from rational_sae import load; load()`` in that directory gives a module with ``encode``, ``decode`` and a forward
-    pass that returns the reconstruction. Directories are treated as by `save_sae`.
+    pass that returns the reconstruction. Directories are treated as by `save_sae`; an SAE that processes share is to be
+    gathered before (`rsae.sae.division.whole`).
     """
+    if sae.latents.shared:
+        raise ValueError("this SAE is a share of its latents: gather it with rsae.sae.division.whole, or use save_sae")
     text = json.dumps(configuration(sae) | {"rational": record_of(sae)}, indent=1, allow_nan=False)
 
     def fill(folder: Path) -> None:

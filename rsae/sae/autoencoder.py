@@ -10,6 +10,7 @@ from rsae.activations.paper import Activation
 from rsae.activations.ratio import norm_share
 from rsae.notebook import facts
 from rsae.sae.conventions import PLAIN, Conventions
+from rsae.sae.latents import Latents
 from rsae.sae.refinement import REFINEMENTS, corrected, first_steps, least_squares_gain
 from rsae.sae.support import Search, Support, above, group_maxima, largest
 
@@ -41,6 +42,9 @@ class SparseAutoencoder(nn.Module):
 
     with ``tau`` the threshold that the gate uses: 0, threshold_j, the (k+1)-th largest pre-activation of the token, or
     the second largest of the group.
+
+    Of several processes each may hold a share of the latents (`rsae.sae.latents`): codes and pre-activations are then
+    those of the share, reconstructions those of all latents, and all processes make every pass together.
 
     Parameters
     ----------
@@ -133,6 +137,7 @@ class SparseAutoencoder(nn.Module):
         self.register_parameter("threshold", threshold)
         self.register_parameter("residual_step", first_steps(refine))
         self.register_parameter("W_skip", None)
+        self.latents = Latents(d_sae, 0, d_sae)
         self.family: Family = family
         self.k = k
         self.activation = activation
@@ -153,8 +158,8 @@ class SparseAutoencoder(nn.Module):
 
     @property
     def d_sae(self) -> int:
-        """Number of latents."""
-        return self.W_enc.shape[1]
+        """Number of latents, of all processes."""
+        return self.latents.count
 
     # -- rows: what is read, and what is to be given; of an autoencoder they are the hidden states -------------------
 
@@ -189,7 +194,9 @@ class SparseAutoencoder(nn.Module):
     def pre_activations(self, x: Tensor) -> Tensor:
         """``h`` [..., d_sae] for normalised inputs [..., d_in], in units in which decoder rows decide the support."""
         x = self.read(x)
-        h = (x - self.b_dec if self.conventions.apply_b_dec_to_input else x) @ self.W_enc + self.b_enc
+        h = (
+            x - self.latents.read(self.b_dec) if self.conventions.apply_b_dec_to_input else x
+        ) @ self.W_enc + self.b_enc
         return h * self.W_dec.norm(dim=1) if self.conventions.rescale_by_decoder_norm else h
 
     def select(self, h: Tensor, search: Search = torch.topk) -> Support:
@@ -200,13 +207,15 @@ class SparseAutoencoder(nn.Module):
         if self.dense:
             return Support(h, torch.zeros((), device=h.device), None)
         if self.k is not None:
-            return group_maxima(h, self.k) if self.family == "groupmax" else largest(h, self.k, search)
+            if self.family == "groupmax":
+                return group_maxima(h, self.k * self.latents.held // self.d_sae)
+            return largest(h, self.k, search, self.latents)
         return above(h, self.threshold if self.threshold is not None else torch.zeros((), device=h.device))
 
     def _codes(self, h: Tensor, x: Tensor) -> Tensor:
         kept, tau, places = self.select(h)
         size = self.size(x)
-        share = None if size is None else norm_share(size, kept.norm(dim=-1, keepdim=True))
+        share = None if size is None else self.latents.read(norm_share(size, self.latents.norm(kept)))
         if places is None:
             return kept if self.activation is None else cast(Tensor, self.activation(kept, tau, share))
         codes = kept if self.activation is None else self.activation.values(kept, tau, share)
@@ -222,7 +231,7 @@ class SparseAutoencoder(nn.Module):
         if self.refine == "none":
             return codes
         rows, target = self._rows(), x - self.b_dec
-        image = codes @ rows
+        image = self.latents.sum(codes @ rows)
         if self.refine == "gain":
             return codes * least_squares_gain(target, image)
         assert self.residual_step is not None
@@ -230,11 +239,11 @@ class SparseAutoencoder(nn.Module):
             codes,
             image,
             target,
-            steps=self.residual_step,
+            steps=self.latents.read(self.residual_step),
             searched=self.refine.startswith("search"),
-            decode=lambda z: z @ rows,
-            pull=lambda left: left @ rows.T,
-            spread=lambda each: each,
+            decode=lambda z: self.latents.sum(z @ rows),
+            pull=lambda left: self.latents.read(left) @ rows.T,
+            spread=self.latents.read,
         )
         return found
 
@@ -254,7 +263,7 @@ class SparseAutoencoder(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Reconstruction [..., d_out] of codes [..., d_sae], in normalised units where `normalise` is not "none"."""
-        return codes @ self._rows() + self.b_dec
+        return self.latents.sum(codes @ self._rows()) + self.b_dec
 
     def decoded(self, codes: Tensor, inputs: Tensor) -> Tensor:
         """All that is given [..., d_out] for codes and the normalised inputs that they are of, in normalised units."""
@@ -279,7 +288,7 @@ class SparseAutoencoder(nn.Module):
 
         The one rule for the memory of whatever is measured over many tokens. Rows are computed alike in any piece.
         """
-        for chunk in x.split(max(1, _ENTRIES // self.d_sae)):
+        for chunk in x.split(max(1, _ENTRIES // self.latents.most)):
             yield chunk.to(self.W_enc.device, torch.float32)
 
     def _check(self, x: Tensor) -> None:

@@ -28,7 +28,8 @@ def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
     """
     raw = sae.W_dec.norm(dim=1)
     norms = torch.where(raw > 0, raw, 1.0)
-    folded_before = torch.allclose(norms, torch.ones_like(norms), atol=1e-4)
+    everywhere = sae.latents.all(norms)
+    folded_before = torch.allclose(everywhere, torch.ones_like(everywhere), atol=1e-4)
     if sae.dense and not folded_before:
         raise ValueError("decoder norms cannot be folded through the paper's dense activation: fold the teacher first")
     reads_share = sae.activation is not None and "norm" in sae.activation.inputs
@@ -41,7 +42,7 @@ def fold_decoder_norms(sae: SparseAutoencoder) -> SparseAutoencoder:
         raise ValueError(
             f"folding decoder norms would change what the refinement {sae.refine!r} does: fold before the upgrade"
         )
-    low, high = float(norms.min()), float(norms.max())
+    low, high = float(everywhere.min()), float(everywhere.max())
     if sae.k is not None and not sae.conventions.rescale_by_decoder_norm and high > 1.001 * low:
         raise ValueError(
             f"folding decoder norms from {low:.4g} to {high:.4g} would change which latents this SAE selects; "

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rsae.sae.latents import Latents, among
+
 __all__ = ["Search", "Support", "above", "group_maxima", "largest"]
 
 Search = Callable[[Tensor, int], tuple[Tensor, Tensor]]
@@ -27,15 +29,20 @@ def above(h: Tensor, tau: Tensor) -> Support:
     return Support(h * (h > tau), tau, None)
 
 
-def largest(h: Tensor, k: int, search: Search = torch.topk) -> Support:
+def largest(h: Tensor, k: int, search: Search = torch.topk, latents: Latents | None = None) -> Support:
     """The k largest, where positive; the next one [..., 1] is the threshold, or 0 where there is none.
 
-    ``search(h, count)`` gives the ``count`` largest, in order, and their columns.
+    ``search(h, count)`` gives the ``count`` largest, in order, and their columns. Of a share of the ``latents`` those
+    are kept that are among the k largest of all; the others are 0.
 
     >>> [part.tolist() for part in largest(torch.tensor([3.0, 1.0, -2.0, 2.0]), 2)]
     [[3.0, 2.0], [1.0], [0, 3]]
     """
     values, order = search(h, min(k + 1, h.shape[-1]))
+    if latents is not None and latents.shared:
+        kept, following = (mask.view_as(values) for mask in among(values.detach().reshape(-1, values.shape[-1]), k))
+        tau = latents.sum((values * following).sum(-1, keepdim=True))
+        return Support(torch.where(kept, values, 0.0).clamp_min(0.0), latents.read(tau), order)
     tau = values[..., k:] if values.shape[-1] > k else torch.zeros_like(values[..., :1])
     return Support(values[..., :k].clamp_min(0.0), tau, order[..., :k])
 

@@ -1,8 +1,9 @@
 """Unfinished work on disk: killed at any moment and started again, a run goes on where it was.
 
 A checkpoint is a folder. Each state in it is one safetensors file: tensors, and plain values as JSON in its header. A
-file is written under another name, to the disk, and renamed, so under its own name it is whole or absent. States belong
-to the questions that were agreed on; those of another question are never used. Nothing is unpickled.
+file is written under another name, to the disk, and renamed, so under its own name it is whole or absent. What ranks
+share out lies in a folder beside it, which the file names, so that both change in one step. States belong to the
+questions that were agreed on; those of another question are never used. Nothing is unpickled.
 """
 
 import hashlib
@@ -19,11 +20,13 @@ from torch import Tensor
 
 from rsae import ranks
 from rsae.storage.reading import read_safetensors
+from rsae.storage.shares import Shares, read_shares, write_shares
 from rsae.storage.writing import new_file
 
 __all__ = ["Checkpoint", "State", "fingerprint", "free_directory", "unfinished"]
 
 
+_SHARES = ".shares"
 _REFUSED = "refused"  # the state of a run that was refused before it had trained anything
 
 
@@ -37,8 +40,8 @@ class State(NamedTuple):
 class Checkpoint:
     """The states of one run in ``folder``, which is made if it is not there; ``every``: training steps between two.
 
-    With ``discard``, states of another question are removed instead of refused. Of several ranks only the first writes.
-    As a context manager it removes itself after an exception, if it holds no work.
+    With ``discard``, states of another question are removed instead of refused. Of several ranks the first writes,
+    and each its shares. As a context manager it removes itself after an exception, if it holds no work.
 
     Raises
     ------
@@ -102,6 +105,8 @@ class Checkpoint:
                 shutil.rmtree(path)
             elif path.suffix == ".state" and (whole or not path.name.startswith("question-")):
                 path.unlink()
+            elif path.suffix == _SHARES:
+                shutil.rmtree(path)
 
     def __enter__(self) -> "Checkpoint":
         return self
@@ -118,22 +123,43 @@ class Checkpoint:
         elif issubclass(kind, Exception) and all(path.suffix != ".state" for path in left):
             self.save(_REFUSED, {})
 
-    def load(self, name: str) -> State | None:
-        """The state saved last under a name, or None.  Raises ValueError for a file that is not one."""
+    def load(self, name: str, shares: Shares | None = None) -> State | None:
+        """The state saved last under a name, or None; of tensors that are shared out, this rank's ``shares``.
+
+        However many ranks wrote it.  Raises ValueError for a file that is not one.
+        """
         path = self._path(name)
         if not path.is_file():
             return None
         tensors = read_safetensors(path)
+        for key in tensors.keys() & (shares.axes.keys() if shares is not None else ()):
+            assert shares is not None
+            tensors[key] = tensors[key][shares.own(key)]
         with safe_open(path, "pt") as file:
-            return State(tensors, json.loads(file.metadata()["values"]))
+            values = json.loads(file.metadata()["values"])
+        if (folder := values.pop("shares", None)) is not None:
+            tensors |= read_shares(self.folder / Path(folder).name, shares)
+        return State(tensors, values)
 
-    def save(self, name: str, tensors: Mapping[str, Tensor], **values: Any) -> None:
-        """Keep a state under a name, in the place of the one before."""
+    def save(self, name: str, tensors: Mapping[str, Tensor], shares: Shares | None = None, **values: Any) -> None:
+        """Keep a state under a name, in the place of the one before.
+
+        With ``shares`` all ranks do so together, and among the values is a ``step`` that the one before had not.
+        """
+        path, folder = self._path(name), None
+        if shares is not None:
+            folder = path.with_suffix(f".{values['step']}{_SHARES}")
+            values["shares"] = folder.name
+            write_shares(folder, {key: value for key, value in tensors.items() if key in shares.axes}, shares)
         if ranks.rank() != 0:
             return
-        plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-        with new_file(self._path(name)) as file:
+        rest = {key: value for key, value in tensors.items() if shares is None or key not in shares.axes}
+        plain = {key: tensor.detach().cpu().contiguous() for key, tensor in rest.items()}
+        with new_file(path) as file:
             file.write(save(plain, {"values": json.dumps(values)}))
+        for old in self.folder.glob(f"{path.stem}.*{_SHARES}"):
+            if old != folder:
+                shutil.rmtree(old)
 
     def finish(self) -> None:
         """Remove the checkpoint in one step: its work is done."""

@@ -13,17 +13,20 @@ from torch import Tensor
 from rsae import ranks
 from rsae.activations.paper import Activation
 from rsae.activations.ratio import norm_share
+from rsae.sae.latents import Latents, among
 from rsae.sae.support import Support
 from rsae.training import entries
 from rsae.training.entries import Places
+from rsae.training.ranked import ranked
 
-__all__ = ["Active", "active_above", "active_jump", "active_kept", "batch_level", "sparse_topk"]
+__all__ = ["Active", "active_above", "active_jump", "active_kept", "active_largest", "batch_level", "sparse_topk"]
 
 
 class Active(NamedTuple):
     """Codes of a batch, entry by entry in row order: codes [n] (0 is possible), and where they lie.
 
     ``l0`` is the mean number of entries above their threshold, with a straight-through gradient where the gate has one.
+    Of a share of the latents entries and places are those of the share, and l0 is that of all.
     """
 
     codes: Tensor
@@ -38,7 +41,7 @@ def sparse_topk(h: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return entries.pick(h, Places(rows, order.reshape(-1), *h.shape)).view(len(h), count), order
 
 
-def active_kept(support: Support, d_sae: int, activation: Activation | None, size: Tensor | None) -> Active:
+def active_kept(support: Support, latents: Latents, activation: Activation | None, size: Tensor | None) -> Active:
     """Entries that a support of k places a row keeps.
 
     ``size`` [batch, 1], here and below, is ``|x - b_dec|`` for activations that read the norm share, and else None.
@@ -47,49 +50,66 @@ def active_kept(support: Support, d_sae: int, activation: Activation | None, siz
     assert columns is not None
     codes = kept
     if activation is not None:
-        share = None if size is None else _share(size, kept.square().sum(1, keepdim=True))
+        share = None if size is None else _share(size, kept.square().sum(1, keepdim=True), latents)
         codes = activation.values(kept, tau, share)
     rows = torch.arange(len(kept), device=kept.device)[:, None].expand_as(columns)
-    places = Places(rows.reshape(-1), columns.reshape(-1), len(kept), d_sae)
-    return Active(codes.reshape(-1), places, (kept.detach() > 0).sum() / len(kept))
+    places = Places(rows.reshape(-1), columns.reshape(-1), len(kept), latents.held)
+    return Active(codes.reshape(-1), places, latents.sum((kept.detach() > 0).sum() / len(kept)))
 
 
-def active_above(h: Tensor, tau: Tensor, activation: Activation | None, size: Tensor | None) -> Active:
+def active_largest(h: Tensor, k: int, latents: Latents, activation: Activation | None, size: Tensor | None) -> Active:
+    """Of a share of the latents the positive entries that are among the k largest of their row, of all latents."""
+    found, columns = h.detach(), _largest(h.detach(), min(k + 1, latents.held))
+    found = found.gather(1, columns)
+    kept, following = among(found, k)
+    places, next_place = (_listed(mask, columns, latents.held) for mask in (kept & (found > 0), following))
+    values = codes = entries.pick(h, places)
+    if activation is not None:
+        tau = latents.sum(entries.sums(entries.pick(h, next_place), next_place))  # one rank's; nought on the others
+        share = _share_of_entries(size, values.square(), places, latents)
+        codes = activation.values(values, entries.broadcast(latents.read(tau), places), share)
+    return Active(codes, places, latents.sum(torch.tensor(len(values) / len(h))))
+
+
+def active_above(
+    h: Tensor, tau: Tensor, latents: Latents, activation: Activation | None, size: Tensor | None
+) -> Active:
     """Entries above one threshold (a scalar, not negative) for all latents."""
     places = _where(h.detach() > tau)
     values = entries.pick(h, places)
     codes = values
     if activation is not None:
-        codes = activation.values(values, tau, _share_of_entries(size, values.square(), places))
-    return Active(codes, places, torch.tensor(len(values) / len(h)))
+        codes = activation.values(values, tau, _share_of_entries(size, values.square(), places, latents))
+    return Active(codes, places, latents.sum(torch.tensor(len(values) / len(h))))
 
 
 @torch.no_grad()
-def batch_level(h: Tensor, l0: float, guess: Tensor | None = None) -> Tensor:
-    """The threshold, not negative, above which pre-activations [batch, d_sae] of all ranks have ``l0`` entries a row.
+def batch_level(h: Tensor, l0: float, latents: Latents, guess: Tensor | None = None) -> Tensor:
+    """The threshold, not negative, above which pre-activations [batch, held] of all ranks have ``l0`` entries a row.
 
     It lies between the last entry that stays and the first that goes. ``guess``, the level of batches before, only
     saves time: entries far below it are not sorted.
     """
-    entries = h.flatten()
-    count = min(max(1, round(len(h) * ranks.count() * l0)), entries.numel() * ranks.count() - 1)
-    wanted = min(count + 1, entries.numel())
+    entries, rows, group = h.flatten(), len(h) * ranks.data().count, ranks.everyone()
+    count = min(max(1, round(rows * l0)), rows * latents.count - 1)
     if guess is not None:
         near = entries[entries > 0.8 * guess]
-        if len(near) >= wanted:
+        if int(group.sum(torch.tensor(len(near)))) > count:
             entries = near
-        elif ranks.count() == 1 and int((entries > 0).sum()) < count:
+        elif int(group.sum((entries > 0).sum())) < count:
             return entries.new_zeros(())  # as at a ReLU's start, whose threshold is 0; nothing need be sorted for it
-    if ranks.count() == 1 and entries.device.type == "cpu":  # NumPy finds the two without sorting the others
-        least = len(entries) - wanted
+    if group.count == 1 and entries.device.type == "cpu":  # NumPy finds the two without sorting the others
+        least = len(entries) - count - 1
         dropped, kept = torch.from_numpy(np.partition(entries.numpy(), (least, least + 1))[least : least + 2])
     else:
-        kept, dropped = ranks.gathered(entries.topk(wanted).values).topk(count + 1).values[-2:]
+        kept, dropped = ranked(entries, count, group)
     return ((kept + dropped) / 2).clamp_min(0.0)
 
 
-def active_jump(h: Tensor, theta: Tensor, width: float, activation: Activation | None, size: Tensor | None) -> Active:
-    """Entries above their latent's threshold theta [d_sae], with the rectangle straight-through gradient for theta.
+def active_jump(
+    h: Tensor, theta: Tensor, width: float, latents: Latents, activation: Activation | None, size: Tensor | None
+) -> Active:
+    """Entries above their latent's threshold theta [held], with the rectangle straight-through gradient for theta.
 
     Entries within ``width / 2`` below the threshold are in the list too, with code 0: they carry the gradient of the
     jump, whose height is theta, times the rational's value at ratio 1 where there is one (sae-lens; Rajamanoharan et
@@ -102,13 +122,13 @@ def active_jump(h: Tensor, theta: Tensor, width: float, activation: Activation |
     else:
         # A support that changes moves the token's norm, and with it every other code: theta has a part in that, too.
         power = cast(Tensor, _Jump.apply(values.square(), values, cut, cut.detach().square(), width))
-        share = _share_of_entries(size, power, places)
+        share = _share_of_entries(size, power, places, latents)
         codes = activation.values(values, cut, share)
         height = activation.values(cut, cut, share).detach()
     codes = cast(Tensor, _Jump.apply(codes, values, cut, height, width))
     ones = torch.ones_like(values)
     l0 = cast(Tensor, _Jump.apply(ones, values, cut, ones, width)).sum() / len(h)
-    return Active(codes, places, l0)
+    return Active(codes, places, latents.sum(l0))
 
 
 def _largest(h: Tensor, count: int) -> Tensor:
@@ -149,15 +169,21 @@ def _where(mask: Tensor) -> Places:
     return Places(rows, columns, *mask.shape)
 
 
-def _share(size: Tensor, power: Tensor) -> Tensor:
-    """The norm share [batch, 1] from ``|x - b_dec|`` and ``|h_S|^2``, both [batch, 1]."""
-    return norm_share(size, power.clamp_min(1e-24).sqrt())
+def _listed(mask: Tensor, columns: Tensor, width: int) -> Places:
+    """The places of a [rows, width] matrix that a mask [rows, c] marks among columns [rows, c]."""
+    rows, slots = mask.nonzero(as_tuple=True)
+    return Places(rows, columns[rows, slots], len(mask), width)
 
 
-def _share_of_entries(size: Tensor | None, squares: Tensor, places: Places) -> Tensor | None:
+def _share(size: Tensor, power: Tensor, latents: Latents) -> Tensor:
+    """The norm share [batch, 1] from ``|x - b_dec|`` and what these latents add to ``|h_S|^2``, both [batch, 1]."""
+    return latents.read(norm_share(size, latents.sum(power).clamp_min(1e-24).sqrt()))
+
+
+def _share_of_entries(size: Tensor | None, squares: Tensor, places: Places, latents: Latents) -> Tensor | None:
     if size is None:
         return None
-    return entries.broadcast(_share(size, entries.sums(squares, places)[:, None])[:, 0], places)
+    return entries.broadcast(_share(size, entries.sums(squares, places)[:, None], latents)[:, 0], places)
 
 
 class _Jump(torch.autograd.Function):

@@ -13,6 +13,7 @@ from rsae.data.states import HiddenStates
 from rsae.hosts.splicing import Passage, Splicing
 from rsae.progress import Progress, Whom, asked, told
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.division import divided
 from rsae.storage.checkpoint import Checkpoint
 from rsae.training.l0 import match_l0, mean_l0
 from rsae.training.passes import choose_pass
@@ -49,6 +50,9 @@ def finetune(
     ``progress`` (as in `upgrade`) is told about fifty times; ``curve`` collects (step, loss, l0) at the same moments.
     With a ``checkpoint`` the training of ``arm`` goes on where it was, and ends with the same bits.
 
+    Several processes (`rsae.ranks.joined`) share the SAE out by its latents: each returns the share that it trained,
+    which `rsae.sae.division.whole` gathers and `save_sae` writes.
+
     Raises
     ------
     ValueError
@@ -58,6 +62,7 @@ def finetune(
     asked(progress)
     recipe = recipe or recipe_for(sae)
     steps = recipe.steps if steps is None else steps
+    sae = divided(sae)
     check_trainable(sae, hidden_states, steps, recipe)
     device = torch.device(device)
     calibration = hidden_states.calibration.to(device, torch.float32)
@@ -68,7 +73,7 @@ def finetune(
     training, scale = started(sae.to(device), recipe, calibration, target_l0, steps)
     work = training.sae
     history: list[dict[str, float]] = []
-    if checkpoint is not None and (kept := checkpoint.load(arm)) is not None:
+    if checkpoint is not None and (kept := checkpoint.load(arm, training.shares)) is not None:
         training.restore(kept.tensors, kept.values["step"])
         history = kept.values["history"]
     began, first = time.monotonic(), training.done
@@ -76,7 +81,7 @@ def finetune(
         for error, l0 in stepping(training, scale, hidden_states, recipe.batch_size, seed, steps):
             done = training.done
             if done % max(1, steps // 50) == 0 or done == steps:
-                found = ranks.mean(torch.stack([error, l0])).tolist()
+                found = ranks.data().mean(torch.stack([error, l0.to(error.device)])).tolist()
                 if not math.isfinite(found[0]):
                     raise ValueError(
                         f"training diverged at step {done} of {steps}: the loss is {found[0]}; "
@@ -90,7 +95,7 @@ def finetune(
                 if tell is not None:
                     tell(event)
             if checkpoint is not None and (done % checkpoint.every == 0 or done == steps):
-                checkpoint.save(arm, training.state(), step=done, history=history)
+                checkpoint.save(arm, training.state(), training.shares, step=done, history=history)
     if curve is not None:
         curve.extend(history)
     training.forward.finish(work)
@@ -112,7 +117,7 @@ def stepping(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Take the steps that are left, of this rank's parts of the batches; the squared error and L0 of each."""
     place = training.sae.W_enc.device  # with its number, which a thread that fetches does not know
-    part = (ranks.rank(), ranks.count())
+    part = (ranks.data().rank, ranks.data().count)
     turn = min(training.turn, steps)
     first = min(training.done, turn)
     for x in fetched(hidden_states.batches(batch_size, seed, turn, place, first=first, part=part), place):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.training.ranked import ranked
 
 __all__ = ["L0Controller", "level", "match_l0", "mean_l0"]
 
@@ -15,7 +16,7 @@ class L0Controller:
     """The penalty's weight, moved each step by how far a moving average of L0 is from its target.
 
     ``weight <- weight exp(0.04 clip((ema - target) / target, -0.25, 0.25))``: at most 1% a step, so that it follows the
-    schedule of the learning rate and does not ring. Of several ranks all take the mean of their L0 into account.
+    schedule of the learning rate and does not ring. Of several data groups all take the mean of their L0 into account.
     """
 
     def __init__(self, weight: float, target: float) -> None:
@@ -25,7 +26,7 @@ class L0Controller:
 
     def update(self, l0: Tensor) -> None:
         """Take the L0 of one batch into account; no synchronisation with the device."""
-        self.average = 0.95 * self.average.to(l0.device) + 0.05 * ranks.mean(l0)
+        self.average = 0.95 * self.average.to(l0.device) + 0.05 * ranks.data().mean(l0)
         error = ((self.average - self.target) / self.target).clamp(-0.25, 0.25)
         self.weight = self.weight.to(l0.device) * torch.exp(0.04 * error)
 
@@ -33,7 +34,7 @@ class L0Controller:
 @torch.no_grad()
 def mean_l0(sae: SparseAutoencoder, x: Tensor) -> float:
     """Mean count of codes != 0 over hidden states [n, d_in]."""
-    total = sum(float((sae.encode(chunk) != 0).sum()) for chunk in sae.chunks(x))
+    total = sum(float(sae.latents.sum((sae.encode(chunk) != 0).sum())) for chunk in sae.chunks(x))
     return total / len(x)
 
 
@@ -73,7 +74,8 @@ def level(sae: SparseAutoencoder, x: Tensor, target: float) -> float:
         # Only the largest entries of the chunk can be near the level: three times the target leaves room enough.
         margins.append(h.flatten().topk(min(h.numel(), keep * len(chunk))).values)
     largest = torch.cat(margins)
-    count = min(max(round(target * len(x)), 1), len(largest) - 1)
+    known = len(x) * sae.d_sae if sae.latents.shared else len(largest)
+    count = min(max(round(target * len(x)), 1), known - 1)
     # Between the last entry that stays and the first that goes.
-    kept, dropped = largest.topk(count + 1).values[-2:].tolist()
+    kept, dropped = ranked(largest, count, sae.latents.group).tolist()
     return (kept + dropped) / 2

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.sae.refinement import corrected, least_squares_gain
-from rsae.training.active import Active, active_above, active_jump, active_kept, batch_level, sparse_topk
+from rsae.training.active import (
+    Active,
+    active_above,
+    active_jump,
+    active_kept,
+    active_largest,
+    batch_level,
+    sparse_topk,
+)
 from rsae.training.entries import Places, broadcast, decode, dots, encode
 from rsae.training.l0 import L0Controller
 from rsae.training.revival import Revival
@@ -43,7 +51,7 @@ class Pass(ABC):
         """The outcome of inputs [batch, d_in]."""
 
     def parameters(self) -> list[Tensor]:
-        """What is trained besides the weights."""
+        """What is trained besides the weights: one number a latent."""
         return []
 
     def finish(self, sae: SparseAutoencoder) -> None:
@@ -80,8 +88,12 @@ class TopKPass(Pass):
     """No penalty: L0 is at most k, of the whole row (topk) or one a group (groupmax)."""
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
-        support = sae.select(_encoded(sae, x), sparse_topk)
-        active = active_kept(support, sae.d_sae, sae.activation, sae.size(x))
+        h, size = _encoded(sae, x), sae.size(x)
+        if sae.latents.shared and sae.family == "topk":
+            assert sae.k is not None
+            active = active_largest(h, sae.k, sae.latents, sae.activation, size)
+        else:
+            active = active_kept(sae.select(h, sparse_topk), sae.latents, sae.activation, size)
         error, left = _error(sae, active, x)
         return Outcome(error, active.l0, self.revival.pull(sae, active, error), left)
 
@@ -93,7 +105,7 @@ class JumpPass(Pass):
         assert sae.threshold is not None
         super().__init__(target_l0)
         self.log_threshold = nn.Parameter(sae.threshold.detach().clamp_min(1e-6).log())
-        self.bandwidth = bandwidth * float(sae.threshold.detach().median().clamp_min(1e-6))
+        self.bandwidth = bandwidth * float(sae.latents.all(sae.threshold.detach()).median().clamp_min(1e-6))
 
     def parameters(self) -> list[Tensor]:
         """The logarithms of the thresholds."""
@@ -106,7 +118,7 @@ class JumpPass(Pass):
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
         h = _encoded(sae, x)
         theta = self.log_threshold.exp()
-        active = active_jump(h, theta, self.bandwidth, sae.activation, sae.size(x))
+        active = active_jump(h, theta, self.bandwidth, sae.latents, sae.activation, sae.size(x))
         error, left = _error(sae, active, x)
         if self.controller is None:
             self.controller = L0Controller(self._price(sae, x, h.detach(), theta.detach(), error.detach()), self.target)
@@ -117,10 +129,12 @@ class JumpPass(Pass):
     @torch.no_grad()
     def _price(self, sae: SparseAutoencoder, x: Tensor, h: Tensor, theta: Tensor, error: Tensor) -> float:
         """What one more code buys in squared error: the weight at which the teacher's L0 is its own optimum."""
-        lower = active_jump(h, theta * 0.97, self.bandwidth, sae.activation, sae.size(x))
-        upper = active_jump(h, theta * 1.03, self.bandwidth, sae.activation, sae.size(x))
+        lower, upper = (
+            active_jump(h, theta * factor, self.bandwidth, sae.latents, sae.activation, sae.size(x))
+            for factor in (0.97, 1.03)
+        )
         drop = _error(sae, upper, x)[0] - _error(sae, lower, x)[0]
-        drop, codes, error = ranks.mean(torch.stack([drop, lower.l0 - upper.l0, error]))
+        drop, codes, error = ranks.data().mean(torch.stack([drop, lower.l0 - upper.l0, error]))
         return float((drop / codes.clamp_min(1e-3)).clamp_min(1e-4 * error / self.target))
 
 
@@ -129,14 +143,14 @@ class L1Pass(Pass):
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
         h = _encoded(sae, x)
-        active = active_above(h, h.new_zeros(()), sae.activation, sae.size(x))
-        image = decode(active.codes, active.places, sae.W_dec)
+        active = active_above(h, h.new_zeros(()), sae.latents, sae.activation, sae.size(x))
+        image = _image(sae, active.codes, active.places)
         target = sae.wanted(x)
-        total = active.codes.sum() / len(x)
+        total = sae.latents.sum(active.codes.sum() / len(x))
         if self.controller is None:
             # At the optimum of a teacher trained with L1, scaling all codes changes the loss by nothing.
             price, floor = 2 * ((target - image) * image).sum(1).mean(), 1e-3 * (target - image).square().sum(1).mean()
-            price, floor, size = ranks.mean(torch.stack([price, floor, total]))
+            price, floor, size = ranks.data().mean(torch.stack([price, floor, total]))
             self.controller = L0Controller(float(torch.maximum(price, floor) / size), self.target)
         self.controller.update(active.l0)
         error, left = _error(sae, active, x, image)
@@ -150,14 +164,14 @@ class ThresholdPass(Pass):
         """One threshold for all latents: a ReLU SAE with a threshold is a JumpReLU SAE."""
         level = torch.tensor(1e-6) if self.level is None else self.level.clamp_min(1e-6)
         sae.family = "jumprelu"
-        sae.threshold = nn.Parameter(level.expand(sae.d_sae).clone())
+        sae.threshold = nn.Parameter(level.expand(sae.latents.held).clone())
 
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
         h = _encoded(sae, x)
         with torch.no_grad():
-            tau = batch_level(h, self.target, self.level)
+            tau = batch_level(h, self.target, sae.latents, self.level)
             self.level = tau if self.level is None else 0.95 * self.level + 0.05 * tau
-        active = active_above(h, tau, sae.activation, sae.size(x))
+        active = active_above(h, tau, sae.latents, sae.activation, sae.size(x))
         error, left = _error(sae, active, x)
         return Outcome(error, active.l0, self.revival.pull(sae, active, error), left)
 
@@ -168,25 +182,30 @@ class DensePass(Pass):
     def __call__(self, sae: SparseAutoencoder, x: Tensor) -> Outcome:
         assert sae.activation is not None
         codes = sae.activation(sae.pre_activations(x))
-        total = codes.abs().sum(1).mean()
+        total = sae.latents.sum(codes.abs().sum(1).mean())
         left = x - sae.decode(codes)
         error = left.square().sum(1).mean()
         if sae.prefixes:
             rows, target = sae.W_dec, x - sae.b_dec
-            inner = [target - codes[:, :width] @ rows[:width] for width in sae.prefixes[:-1]]
+            widths = [sae.latents.below(width) for width in sae.prefixes[:-1]]
+            inner = [target - sae.latents.sum(codes[:, :width] @ rows[:width]) for width in widths]
             error = _mean_over_prefixes(error, inner)
-        l0 = (codes.detach().abs() > sae.tolerance).sum() / len(x)
+        l0 = sae.latents.sum((codes.detach().abs() > sae.tolerance).sum() / len(x))
         if self.controller is None:
-            start, size = ranks.mean(torch.stack([0.05 * error, total]))
+            start, size = ranks.data().mean(torch.stack([0.05 * error, total]))
             self.controller = L0Controller(float(start / size), self.target)
         return Outcome(error, l0, self.controller.weight * total, left)
 
 
 def _encoded(sae: SparseAutoencoder, x: Tensor) -> Tensor:
     """The pre-activations of an SAE whose norms are folded; their backward pass takes sparse gradients, x gets none."""
-    return encode(
-        sae.read(x).contiguous(), sae.W_enc, sae.b_enc, sae.b_dec if sae.conventions.apply_b_dec_to_input else None
-    )
+    centre = sae.latents.read(sae.b_dec) if sae.conventions.apply_b_dec_to_input else None
+    return encode(sae.read(x).contiguous(), sae.W_enc, sae.b_enc, centre)
+
+
+def _image(sae: SparseAutoencoder, codes: Tensor, places: Places) -> Tensor:
+    """What the codes of all latents decode to [batch, d_out], without the bias."""
+    return sae.latents.sum(decode(codes, places, sae.W_dec))
 
 
 def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -195,23 +214,23 @@ def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | No
     Of a nested SAE the error is the mean over its prefixes; what is left is left by all latents.
     """
     target, codes = sae.wanted(x), active.codes
-    image = decode(codes, active.places, sae.W_dec) if image is None else image
+    image = _image(sae, codes, active.places) if image is None else image
     if sae.refine == "gain":
         gain = least_squares_gain(target, image)
         image = image * gain
         if sae.prefixes:
-            codes = codes * broadcast(gain[:, 0], active.places)
+            codes = codes * broadcast(sae.latents.read(gain[:, 0]), active.places)
     elif sae.refine != "none":
         assert sae.residual_step is not None
         codes, image = corrected(
             codes,
             image,
             target,
-            steps=sae.residual_step,
+            steps=sae.latents.read(sae.residual_step),
             searched=sae.refine.startswith("search"),
-            decode=lambda z: decode(z, active.places, sae.W_dec),
-            pull=lambda left: dots(active.places, left, sae.W_dec),
-            spread=lambda each: broadcast(each[:, 0], active.places),
+            decode=lambda z: _image(sae, z, active.places),
+            pull=lambda left: dots(active.places, sae.latents.read(left), sae.W_dec),
+            spread=lambda each: broadcast(sae.latents.read(each[:, 0]), active.places),
         )
     left = target - image
     error = left.square().sum(1).mean()
@@ -223,9 +242,10 @@ def _error(sae: SparseAutoencoder, active: Active, x: Tensor, image: Tensor | No
 
 def _of_first(width: int, sae: SparseAutoencoder, codes: Tensor, places: Places) -> Tensor:
     """What the first ``width`` latents alone decode to [batch, d_in]."""
-    inside = places.columns < width
-    kept = Places(places.rows[inside], places.columns[inside], places.size, width)
-    return decode(codes[inside], kept, sae.W_dec[:width])
+    inside = places.columns < (mine := sae.latents.below(width))
+    mine = max(mine, 1)  # a share with none of them has no entries inside either
+    kept = Places(places.rows[inside], places.columns[inside], places.size, mine)
+    return sae.latents.sum(decode(codes[inside], kept, sae.W_dec[:mine]))
 
 
 def _mean_over_prefixes(whole: Tensor, inner: Sequence[Tensor]) -> Tensor:

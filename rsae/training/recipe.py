@@ -112,10 +112,12 @@ def check_trainable(sae: SparseAutoencoder, hidden_states: HiddenStates, steps: 
             "a KL stage runs the layers after the hook on text, but these hidden states came without a language model: "
             "make them by hidden_states(model, text, hook), or train with objective='mse'"
         )
-    if recipe.kl_share and ranks.count() > 1:
-        raise ValueError("a KL stage runs in a single process; start without torchrun, or train with objective='mse'")
-    if recipe.batch_size % ranks.count():
-        raise ValueError(f"a batch of {recipe.batch_size} cannot be shared evenly between {ranks.count()} processes")
+    if recipe.kl_share and ranks.data().count > 1:
+        raise ValueError(
+            "a KL stage runs in one data group, whose processes share the latents out: leave --data-groups"
+        )
+    if recipe.batch_size % (groups := ranks.data().count):
+        raise ValueError(f"a batch of {recipe.batch_size} cannot be shared evenly between {groups} data groups")
     ratio = sae.activation is not None and not sae.dense
-    if ratio and sae.threshold is not None and bool((sae.threshold < 0).any()):
+    if ratio and sae.threshold is not None and bool((sae.latents.all(sae.threshold) < 0).any()):
         raise ValueError("some JumpReLU thresholds are negative, where the ratio tau / h has no meaning")

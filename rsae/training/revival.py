@@ -28,11 +28,11 @@ class Revival:
     def pull(self, sae: SparseAutoencoder, active: Active, error: Tensor) -> Tensor:
         """The penalty of one batch: minus the biases of the silent latents, on the scale of the error [scalar]."""
         with torch.no_grad():
-            fired = torch.zeros(sae.d_sae, device=error.device)
+            fired = torch.zeros(sae.latents.held, device=error.device)
             fired.index_put_((active.places.columns,), (active.codes > 0).float(), accumulate=True)
-            fired = ranks.mean(fired)
+            fired = ranks.data().mean(fired)
             if self.silent is None:
                 self.silent = torch.zeros_like(fired)
-            self.silent = torch.where(fired > 0, 0.0, self.silent + active.places.size * ranks.count())
+            self.silent = torch.where(fired > 0, 0.0, self.silent + active.places.size * ranks.data().count)
             weight = (self.silent > HORIZON) * error / sae.d_sae
         return -(weight * sae.b_enc).sum()

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from rsae import ranks
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.division import AXES
+from rsae.storage.shares import Shares
+from rsae.training.adam import Adam, flat
 from rsae.training.passes import Pass
 from rsae.training.recipe import Recipe
-from rsae.training.sharded import ShardedAdam
 
 __all__ = ["Training", "schedule"]
 
@@ -19,8 +22,8 @@ _STEP_RATE = 3e-3  # of refinements, at least: each of 2000 updates with a cosin
 class Training:
     """One arm in training: ``step`` takes a batch; ``state`` and ``restore`` carry it over a kill, to the bit.
 
-    Adam (0.9, 0.999) without weight decay, fused; decoder rows return to their norms after each step. Several ranks
-    average their gradients and share out the moments of Adam; each holds all the parameters.
+    Adam (0.9, 0.999) without weight decay, fused; decoder rows return to their norms after each step. Of several ranks
+    each holds a share of the latents, with its gradients and moments; data groups average their gradients.
     In half precision only dense products of the forward pass are; parameters, gradients and moments are float32.
     From step ``turn`` on a step takes a divergence besides its batch: the recipe's KL stage.
     An anchor holds what latents read and write where it was when training began, which a restored state does not move.
@@ -42,7 +45,8 @@ class Training:
         ]
         if lengths:  # a curve may have to be slow, but a refinement starts at 0 and has a way to go
             groups.append((lengths, max(recipe.coefficient_rate, _STEP_RATE)))
-        self._optimiser = ShardedAdam(groups)
+        self._optimiser = Adam(groups)
+        self._coefficients = coefficients
         self._norms = sae.W_dec.detach().norm(dim=1, keepdim=True)
         self._held = [p.detach().clone() for p in (sae.W_dec, sae.W_enc)] if recipe.anchor else []
 
@@ -69,6 +73,7 @@ class Training:
         for parameter in self.parameters:
             parameter.grad = None
         (error if penalty is None else error + penalty).backward()
+        self._average()
         self._optimiser.step(self._factor())
         with torch.no_grad():
             rows = self.sae.W_dec
@@ -76,11 +81,21 @@ class Training:
         self.done += 1
         return error.detach(), l0.detach()
 
+    def _average(self) -> None:
+        """Give every rank the gradients of all latents and of the whole batch: of a curve's coefficients each has found
+        what its own latents add."""
+        for coefficient in self._coefficients:
+            if coefficient.grad is not None:
+                coefficient.grad = self.sae.latents.group.sum(coefficient.grad)
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                ranks.data().average(flat(parameter.grad))
+
     def _turned(self) -> Tensor:
         """The mean over latents of 1 - cosine to where they were, of decoder rows and of encoder columns, added."""
-        rows, columns = self._held
+        (rows, columns), mean = self._held, self.sae.latents.mean
         cosine = torch.nn.functional.cosine_similarity
-        return 2 - cosine(self.sae.W_dec, rows, dim=1).mean() - cosine(self.sae.W_enc, columns, dim=0).mean()
+        return 2 - mean(cosine(self.sae.W_dec, rows, dim=1)) - mean(cosine(self.sae.W_enc, columns, dim=0))
 
     def _factor(self) -> float:
         """Of the learning rates at the next step; each stage has a schedule of its own."""
@@ -91,7 +106,7 @@ class Training:
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, but for its batch; after the last step, without the optimiser.
 
-        All ranks ask for it together; the moments, whole, reach the first alone. It fits any number of ranks.
+        Of several ranks each has its `shares` of it; what a checkpoint keeps of them fits any number of ranks.
         """
         kept = {f"pass.{name}": value for name, value in self.forward.state().items()}
         if self.balance is not None:
@@ -101,6 +116,18 @@ class Training:
             moments = self._optimiser.moments(parameter) if self.done < self.steps else {}
             kept |= {f"{name}.{i}": value for name, value in moments.items()}
         return kept
+
+    @property
+    def shares(self) -> Shares | None:
+        """What of a `state` is shared out between ranks."""
+        if not self.sae.latents.shared:
+            return None
+        lying: dict[Tensor, int] = dict.fromkeys(self.forward.parameters(), 0)
+        lying.update((getattr(self.sae, name), axis) for name, axis in AXES.items())
+        known = {i: lying[parameter] for i, parameter in enumerate(self.parameters) if parameter in lying}
+        names = ("parameter", "exp_avg", "exp_avg_sq")
+        axes = {f"{name}.{i}": axis for i, axis in known.items() for name in names}
+        return Shares({**axes, "pass.silent": 0}, self.sae.d_sae)
 
     @torch.no_grad()
     def restore(self, kept: dict[str, Tensor], done: int) -> None:

@@ -84,8 +84,7 @@ def usual_inputs(sae: SparseAutoencoder) -> Inputs:
 
 
 def _exact(sae: SparseAutoencoder, rational: Rational, inputs: Sequence[str] | None) -> SparseAutoencoder:
-    if sae.threshold is not None and bool((sae.threshold < 0).any()):
-        count = int((sae.threshold < 0).sum())
+    if sae.threshold is not None and (count := int(sae.latents.sum((sae.threshold < 0).sum()))):
         raise ValueError(f"{count} JumpReLU thresholds are negative, where the ratio tau / h has no meaning")
     gate = RationalActivation(rational, usual_inputs(sae) if inputs is None else inputs)
     try:
@@ -104,7 +103,7 @@ def paper_gate(sae: SparseAutoencoder, h: Tensor, scale: float, degree: tuple[in
     if sae.family == "relu":
         return fit(gates.relu(), degree or (3, 2), (-1, 1)).rational.chebyshev()
     if sae.threshold is not None:
-        level = float(sae.threshold.detach().median())
+        level = float(sae.latents.all(sae.threshold.detach()).median())
     else:
         assert sae.k is not None
         level = float(h.topk(min(sae.k + 1, sae.d_sae), dim=-1).values[..., -1].median())
@@ -125,8 +124,8 @@ def _paper(
     teacher = fold_decoder_norms(sae)
     with torch.no_grad():
         inputs = teacher.conventions.normalised(x.to(sae.W_enc.device))[0]
-        h = teacher.pre_activations(inputs)
-        codes = teacher.encode(x.to(sae.W_enc.device))
+        h = teacher.latents.all(teacher.pre_activations(inputs), 1)
+        codes = teacher.latents.all(teacher.encode(x.to(sae.W_enc.device)), 1)
         scale = float(h.abs().max())
     if not bool((codes != 0).any()):
         raise ValueError("the teacher fires on none of the calibration vectors, so there are no codes to calibrate to")

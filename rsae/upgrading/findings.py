@@ -23,7 +23,7 @@ from rsae.evaluation.probing import Task, sparse_probing
 from rsae.hosts.host import Host
 from rsae.report.question import Question
 from rsae.sae.autoencoder import SparseAutoencoder
-from rsae.storage.checkpoint import Checkpoint, fingerprint
+from rsae.storage.checkpoint import Checkpoint
 from rsae.upgrading.plan import Plan
 from rsae.upgrading.tuning import Tuning
 
@@ -107,7 +107,7 @@ def question(plan: Plan, tuning: Tuning | None, comparisons: tuple[Comparison, .
         d_in=teacher.d_in,
         d_sae=teacher.d_sae,
         k=teacher.k,
-        weights_sha256=fingerprint(teacher.parameters()),
+        weights_sha256=plan.weights,
         metadata={k: v for k, v in teacher.metadata.items() if isinstance(v, str | int | float | bool | None)},
         hidden_states=dict(plan.states.question),
         statistics=dict(plan.states.statistics),

@@ -45,7 +45,7 @@ def seconds_a_step(arm: Arm, hidden_states: HiddenStates, calibration: Tensor, t
         if ranks.count() == 1 and len(seconds) >= _WARM + _LEAST and sum(seconds) > _LONG:
             break  # several ranks take as many steps each, whatever their clocks say
         began = time.perf_counter()
-    return float(ranks.mean(torch.tensor(statistics.median(seconds[_WARM:]))))
+    return float(ranks.everyone().mean(torch.tensor(statistics.median(seconds[_WARM:]))))
 
 
 def steps_within(seconds: float, costs: Iterable[float], measuring: float, most: int) -> int:
@@ -106,7 +106,7 @@ class Pace:
     def steps(self, seconds: float, most: int) -> int:
         """`steps_within` for all of it; the same on every rank."""
         rest = self.measuring() * len(self.costs) + self.ending
-        seconds, rest = ranks.mean(torch.tensor([seconds, rest], dtype=torch.float64)).tolist()
+        seconds, rest = ranks.everyone().mean(torch.tensor([seconds, rest], dtype=torch.float64)).tolist()
         return steps_within(seconds, [*self.costs.values(), *self.tries], rest, most)
 
     def spared(self, plan: Plan, seconds: float) -> list[str]:
@@ -115,7 +115,7 @@ class Pace:
         costs = dict(self.costs)
         for name in sorted(plan.optional, key=lambda name: -costs[plan.label(name, plan.seeds[0])]):
             each, rest = sum(costs.values()) + sum(self.tries), self.measuring() * len(costs) + self.ending
-            if float(ranks.mean(torch.tensor(_RESERVE * seconds - rest))) >= plan.steps / 2 * each:
+            if float(ranks.everyone().mean(torch.tensor(_RESERVE * seconds - rest))) >= plan.steps / 2 * each:
                 break
             spared.append(name)
             for seed in plan.seeds:

@@ -22,14 +22,16 @@ from rsae.hosts.host import Host
 from rsae.progress import Progress, Whom, asked, told
 from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.division import whole
 from rsae.storage.checkpoint import Checkpoint, free_directory
+from rsae.threads import using
 from rsae.training.l0 import mean_l0
 from rsae.upgrading.arms import curve_name
 from rsae.upgrading.checks import SLACK, known_harm, missed_l0, remarks
 from rsae.upgrading.findings import Measurements, evidence, question
 from rsae.upgrading.pace import Pace, pace_of, seconds_at_the_end
 from rsae.upgrading.plan import DEFAULT, Plan, Settings, planned
-from rsae.upgrading.threads import threads_for, using
+from rsae.upgrading.threads import threads_for
 from rsae.upgrading.tuning import Tuning, trained, tune
 
 __all__ = ["Settings", "Upgrade", "upgrade"]
@@ -39,7 +41,10 @@ _SAE_FILES = {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors"}
 
 @dataclass(frozen=True)
 class Upgrade:
-    """The upgraded SAE, the report, the paired comparisons behind its verdict, and the first seed's trained arms."""
+    """The upgraded SAE, the report, the paired comparisons behind its verdict, and the first seed's trained arms.
+
+    Of several processes each holds its share of these SAEs (`rsae.sae.latents`).
+    """
 
     sae: SparseAutoencoder
     report: Report
@@ -176,7 +181,9 @@ def _upgraded(
     result, note = _judged(plan, tuning, runs, comparisons, levels)
     if plan.settings.saebench and plan.host is not None:
         shown = {"teacher": plan.teacher, **{name: runs.saes[name][0] for name in ("control", "upgraded")}}
-        columns |= {name: {**columns[name], **found} for name, found in saebench.core_metrics(shown, plan.host).items()}
+        gathered = {name: whole(arm) for name, arm in shown.items()}
+        found = saebench.core_metrics(gathered, plan.host)
+        columns |= {name: {**columns[name], **values} for name, values in found.items()}
     report = _report(plan, tuning, columns, runs, comparisons, parts, note)
     returned = "initialised" if result is plan.initialised else "upgraded"
     report = replace(report, question={**report.question, "returned": returned})
@@ -330,11 +337,13 @@ def _report(
 
 def _save(upgraded: Upgrade, target: Path, work: Checkpoint) -> None:
     """Write everything inside the checkpoint, and move it into place."""
+    staging = work.folder / "results"
     if ranks.rank() == 0:
-        staging = work.folder / "results"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
-        save_sae(upgraded.sae, staging / "sae")
+    ranks.meet()
+    save_sae(upgraded.sae, staging / "sae")
+    if ranks.rank() == 0:
         upgraded.report.save(staging)
         if (target / "sae").exists():
             (target / "sae").rename(staging / "replaced")

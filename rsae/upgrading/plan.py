@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from rsae import saebench
+from rsae import ranks, saebench
 from rsae.activations.ratio import IDENTITIES, Denominator
 from rsae.data.harvest import up_to
 from rsae.data.sources import hidden_states as make_hidden_states
@@ -18,6 +18,7 @@ from rsae.formats import load_sae
 from rsae.hosts.host import Host, as_host
 from rsae.hosts.language_model import pick_device
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.division import divided
 from rsae.sae.refinement import Refinement
 from rsae.storage.checkpoint import fingerprint
 from rsae.training.recipe import check_trainable
@@ -166,6 +167,11 @@ class Plan:
         asked = WATERFALL in self.settings.ablations
         return [name for name in self.arms if asked and name not in _KEPT]
 
+    @property
+    def weights(self) -> str:
+        """The SHA-256 of the teacher's weights."""
+        return self.teacher.latents.origin or fingerprint(self.teacher.parameters())
+
     def without(self, names: Collection[str]) -> "Plan":
         """The same plan without some arms."""
         return replace(self, arms={name: arm for name, arm in self.arms.items() if name not in names})
@@ -184,7 +190,7 @@ class Plan:
         sample = states.train[:: max(1, len(states.train) // 65_536)]
         return {
             "format": 2,
-            "teacher": fingerprint(self.teacher.parameters()),
+            "teacher": self.weights,
             "hidden states": fingerprint([states.calibration, states.held_out, sample.float()]),
             "training vectors": len(states.train),
             "host": None if self.host is None else self.host.definition,
@@ -254,7 +260,9 @@ def planned(
     if not isinstance(hidden_states, HiddenStates):
         hidden_states = make_hidden_states(hidden_states)
     states, judges = set_apart(hidden_states)
-    teacher, accepted = load_sae(sae).to(place), settings.accept_mismatch
+    with ranks.in_turn():
+        teacher = divided(load_sae(sae)).to(place)
+    accepted = settings.accept_mismatch
     host = as_host(host, states.host)
     if teacher.metadata.get("nested") and not teacher.prefixes and not accepted:
         raise ValueError(

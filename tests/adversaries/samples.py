@@ -1,7 +1,7 @@
 """Random samples: does an independent linear programme ever find a better rational than `fit`?
 
     OMP_NUM_THREADS=1 python -m tests.adversaries.samples [--seed 1] [--count 1000] [--first 0]
-                                                          [--record FILE] [--write docs/measured/fuzz.md]
+                                                [--exact] [--record FILE] [--write docs/measured/fuzz.md]
 
 The programme shares no code with the package. For a level h it asks SciPy's HiGHS for P and Q with
 ``u abs(f Q - P) + delta N <= h Q`` at every sample and delta as large as it can be, in coordinates in which
@@ -37,6 +37,8 @@ from rational_approx.verifier import verify
 
 BEGIN, END = "<!-- samples: begin -->", "<!-- samples: end -->"
 KINDS = ("noise", "smooth", "smooth with noise", "steps", "rounded", "outlier", "weighted")
+EXACT = ("large outlier", "two large outliers")
+"""Kinds of another stream of problems: beside a large outlier the errors of all other samples are those of rounding."""
 VERDICTS = ("agrees", "programme behind", "did not converge", "wrong", "raised")
 TOLERANCE = 1e-9
 CLOSE = 1e-5
@@ -66,11 +68,13 @@ class Outcome(NamedTuple):
     certified: str
 
 
-def posed(seed: int, index: int) -> Posed:
-    """The problem with this number."""
+def posed(seed: int, index: int, kinds: tuple[str, ...] = KINDS) -> Posed:
+    """The problem with this number, of the kinds in turn."""
     draw = random.Random(f"{seed}/{index}/samples")
-    kind = KINDS[index % len(KINDS)]
-    degree = draw.randrange(5), draw.randrange(5)
+    kind = kinds[index % len(kinds)]
+    degree = (
+        (draw.randrange(5), draw.randrange(5)) if kind not in EXACT else (draw.randrange(2, 5), draw.randrange(2, 5))
+    )
     count = draw.randrange(max(6, sum(degree) + 2), 61)
     rng = np.random.default_rng(draw.randrange(2**32))
     x = np.sort(rng.uniform(-1, 1, count)) if draw.random() < 0.7 else np.linspace(-1, 1, count)
@@ -89,6 +93,10 @@ def posed(seed: int, index: int) -> Posed:
         x, y = x.round(2), rng.uniform(-1, 1, count).round(2)
         x, first = np.unique(x, return_index=True)
         y, weight = y[first], weight[first]
+    elif kind in EXACT:
+        y = (f(0.1 * draw.random() * x + draw.uniform(-1, 1)) if draw.random() < 0.7 else 1 / (2 + x)).copy()
+        for _ in range(1 + EXACT.index(kind)):
+            y[rng.integers(count)] += 10.0 ** draw.uniform(-1, 4)
     else:
         y = smooth.copy()
         y[rng.integers(count)] += draw.uniform(0.1, 2)
@@ -230,10 +238,10 @@ def solve(problem: Posed) -> Outcome:
     return Outcome(verdict, reason, seconds, found.infimum is None, bool(certificate.pole_free), said)
 
 
-def summary(kinds: list[str], outcomes: list[Outcome]) -> str:
+def summary(kinds: list[str], outcomes: list[Outcome], shown_kinds: tuple[str, ...] = KINDS) -> str:
     """The counts in Markdown."""
     lines = [f"| samples | {' | '.join(VERDICTS)} | infimum attained | no pole between |", "|" + "---|" * 8]
-    for kind in (*KINDS, "all"):
+    for kind in (*shown_kinds, "all"):
         here = [o for k, o in zip(kinds, outcomes, strict=True) if kind in (k, "all")]
         counts = Counter(o.verdict for o in here)
         cells = [*(counts[v] for v in VERDICTS), sum(o.attained for o in here), sum(o.free for o in here)]
@@ -260,15 +268,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--exact", action="store_true", help="large outliers on samples that are exact otherwise")
     parser.add_argument("--record", type=Path, help="a file of outcomes, in which those of earlier runs are kept")
     parser.add_argument("--write", type=Path, help="a page that has the marks, such as docs/measured/fuzz.md")
     chosen = parser.parse_args()
-    results = recorded(chosen.record, chosen.seed)
+    results, kinds = recorded(chosen.record, chosen.seed), EXACT if chosen.exact else KINDS
     indices = range(chosen.first, chosen.first + chosen.count)
     for index in indices:
         if index in results:
             continue
-        problem = posed(chosen.seed, index)
+        problem = posed(chosen.seed, index, kinds)
         outcome = results[index] = solve(problem)
         if outcome.verdict != "agrees":
             size = f"{problem.x.size} samples, type {problem.degree}"
@@ -276,7 +285,7 @@ def main() -> None:
         if chosen.record:
             with chosen.record.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"seed": chosen.seed, "index": index, "outcome": outcome}) + "\n")
-    shown = summary([KINDS[index % len(KINDS)] for index in indices], [results[index] for index in indices])
+    shown = summary([kinds[index % len(kinds)] for index in indices], [results[index] for index in indices], kinds)
     print(shown)
     if chosen.write:
         page = chosen.write.read_text(encoding="utf-8")

@@ -4,7 +4,6 @@ The processes are forked from one that has imported everything, so that a kill c
 """
 
 import contextlib
-import hashlib
 import json
 import multiprocessing
 import os
@@ -20,6 +19,7 @@ import torch
 from rsae.data.sources import hidden_states
 from rsae.formats import save_sae
 from rsae.sae.autoencoder import SparseAutoencoder
+from tests.rsae.material.folders import contents
 from tests.rsae.material.tiny import WIDTH, tiny_model, tiny_text, tiny_tokenizer
 
 HOOK = "model.layers.2"
@@ -81,12 +81,6 @@ def run(arguments: Sequence[str]) -> float:
     process.join()
     assert process.exitcode == 0, f"rsae upgrade ended with {process.exitcode}"
     return time.monotonic() - began
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in a folder, by path."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def stage(out: Path) -> str:

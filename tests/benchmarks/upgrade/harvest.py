@@ -28,13 +28,16 @@ from rsae.hosts.host import Host
 from rsae.hosts.language_model import load_language_model
 
 
-def speed(source: str | None, layer: int, rounds: int, count: int) -> None:
-    """Tokens a second of both, in alternating rounds of ``count`` contexts of 256, 16 at a time."""
-    torch.manual_seed(0)
-    model = load_language_model(source)[0] if source else AutoModelForCausalLM.from_config(GPT2Config()).eval()
-    host = Host(model, None, f"blocks.{layer}.hook_resid_post")
+def rates_of(
+    host: Host, layer: int, rounds: int, count: int, *, length: int = 256, batch_size: int = 16
+) -> dict[str, list[tuple[float, float]]]:
+    """Tokens a second of both, by the processor's and by the wall clock, in alternating rounds of ``count`` contexts.
+
+    The host's hook is the output of ``layer``.
+    """
+    model = host.model
     vocabulary = model.get_input_embeddings().weight.shape[0]
-    contexts = torch.randint(vocabulary, (count, 256)).tolist()
+    contexts = torch.randint(vocabulary, (count, length), generator=torch.Generator().manual_seed(0)).tolist()
     layers = model.get_submodule(host.hook.module.rpartition(".")[0])
     rates: dict[str, list[tuple[float, float]]] = {"plain": [], "harvest": []}
     for _ in range(rounds):
@@ -42,13 +45,23 @@ def speed(source: str | None, layer: int, rounds: int, count: int) -> None:
         kept = list(layers)
         del layers[layer + 1 :]
         with torch.no_grad():
-            for first in range(0, count, 16):
-                model.base_model(input_ids=torch.tensor(contexts[first : first + 16]), use_cache=False)
+            for first in range(0, count, batch_size):
+                tokens = torch.tensor(contexts[first : first + batch_size], device=host.device)
+                found = model.base_model(input_ids=tokens, use_cache=False)
+            found.last_hidden_state[0, 0, 0].item()  # waits for the device
         layers.extend(kept[layer + 1 :])
-        rates["plain"].append(_rates(count * 256, start))
+        rates["plain"].append(_rates(count * length, start))
         start = _clocks()
-        harvest(host, contexts, batch_size=16)
-        rates["harvest"].append(_rates(count * 256, start))
+        harvest(host, contexts, batch_size=batch_size)
+        rates["harvest"].append(_rates(count * length, start))
+    return rates
+
+
+def speed(source: str | None, layer: int, rounds: int, count: int) -> None:
+    """Print both, on contexts of 256 tokens, 16 at a time."""
+    torch.manual_seed(0)
+    model = load_language_model(source)[0] if source else AutoModelForCausalLM.from_config(GPT2Config()).eval()
+    rates = rates_of(Host(model, None, f"blocks.{layer}.hook_resid_post"), layer, rounds, count)
     print(f"{source or 'GPT-2 small, random'}, layer {layer}, {rounds} rounds")
     for clock, name in enumerate(("CPU time", "wall clock")):
         plain, ours = ([round_[clock] for round_ in rates[kind]] for kind in ("plain", "harvest"))

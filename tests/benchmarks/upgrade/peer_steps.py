@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["peers"]
+__all__ = ["NAMES", "peer", "peers"]
 
 Step = Callable[[Tensor], Any]
 
 
-def sae_lens(family: str, d_in: int, d_sae: int, k: int) -> Step:
+def sae_lens(family: str, d_in: int, d_sae: int, k: int, device: str) -> Step:
     """sae-lens's own training forward pass."""
     from sae_lens.saes.jumprelu_sae import JumpReLUTrainingSAE, JumpReLUTrainingSAEConfig
     from sae_lens.saes.sae import TrainStepInput
@@ -19,11 +19,11 @@ def sae_lens(family: str, d_in: int, d_sae: int, k: int) -> Step:
     from sae_lens.saes.topk_sae import TopKTrainingSAE, TopKTrainingSAEConfig
 
     if family == "topk":
-        sae: Any = TopKTrainingSAE(TopKTrainingSAEConfig(d_in=d_in, d_sae=d_sae, k=k))
+        sae: Any = TopKTrainingSAE(TopKTrainingSAEConfig(d_in=d_in, d_sae=d_sae, k=k, device=device))
     elif family == "jumprelu":
-        sae = JumpReLUTrainingSAE(JumpReLUTrainingSAEConfig(d_in=d_in, d_sae=d_sae))
+        sae = JumpReLUTrainingSAE(JumpReLUTrainingSAEConfig(d_in=d_in, d_sae=d_sae, device=device))
     else:
-        sae = StandardTrainingSAE(StandardTrainingSAEConfig(d_in=d_in, d_sae=d_sae))
+        sae = StandardTrainingSAE(StandardTrainingSAEConfig(d_in=d_in, d_sae=d_sae, device=device))
     optimiser = torch.optim.Adam(sae.parameters(), lr=1e-5, fused=True)
     coefficients = {"l1": 1e-3, "l0": 1e-3}
 
@@ -36,7 +36,7 @@ def sae_lens(family: str, d_in: int, d_sae: int, k: int) -> Step:
     return step
 
 
-def dictionary_learning(family: str, d_in: int, d_sae: int, k: int) -> Step:
+def dictionary_learning(family: str, d_in: int, d_sae: int, k: int, device: str) -> Step:
     """The forward passes and losses of dictionary_learning's trainers, with fused Adam."""
     from dictionary_learning.trainers import StandardTrainer, TopKTrainer
 
@@ -46,7 +46,7 @@ def dictionary_learning(family: str, d_in: int, d_sae: int, k: int) -> Step:
         "steps": 10**6,
         "layer": 0,
         "lm_name": "none",
-        "device": "cpu",
+        "device": device,
     }
     if family == "topk":
         trainer: Any = TopKTrainer(**common, k=k)
@@ -58,11 +58,11 @@ def dictionary_learning(family: str, d_in: int, d_sae: int, k: int) -> Step:
     return lambda x: trainer.update(next(count), x)
 
 
-def sparsify(family: str, d_in: int, d_sae: int, k: int) -> Step:
+def sparsify(family: str, d_in: int, d_sae: int, k: int, device: str) -> Step:
     """sparsify's coder with its sparse decoder."""
     from sparsify import SparseCoder, SparseCoderConfig
 
-    coder = SparseCoder(d_in, SparseCoderConfig(num_latents=d_sae, k=k, activation=family), device="cpu")
+    coder = SparseCoder(d_in, SparseCoderConfig(num_latents=d_sae, k=k, activation=family), device=device)
     optimiser = torch.optim.Adam(coder.parameters(), lr=1e-5, fused=True)
 
     def step(x: Tensor) -> None:
@@ -75,19 +75,32 @@ def sparsify(family: str, d_in: int, d_sae: int, k: int) -> Step:
     return step
 
 
+_MAKERS = {
+    "sae-lens standard": (sae_lens, "standard"),
+    "sae-lens jumprelu": (sae_lens, "jumprelu"),
+    "sae-lens topk": (sae_lens, "topk"),
+    "dictionary_learning standard": (dictionary_learning, "standard"),
+    "dictionary_learning topk": (dictionary_learning, "topk"),
+    "sparsify topk": (sparsify, "topk"),
+}
+NAMES = tuple(_MAKERS)
+
+
+def peer(name: str, d_in: int, d_sae: int, k: int, device: str = "cpu") -> Step:
+    """The step of one of `NAMES`.  ImportError where the library, or this version of it, is not there."""
+    make, family = _MAKERS[name]
+    try:
+        return make(family, d_in, d_sae, k, device)
+    except (ImportError, TypeError, AttributeError) as error:
+        raise ImportError(f"{type(error).__name__}: {str(error)[:90]}") from error
+
+
 def peers(d_in: int, d_sae: int, k: int, only: str | None = None) -> dict[str, Step]:
     """Those that are installed, or ``only`` one of them."""
     found: dict[str, Step] = {}
-    for name, make, families in (
-        ("sae-lens", sae_lens, ("standard", "jumprelu", "topk")),
-        ("dictionary_learning", dictionary_learning, ("standard", "topk")),
-        ("sparsify", sparsify, ("topk",)),
-    ):
-        for family in families:
-            if only not in (None, f"{name} {family}"):
-                continue
-            try:
-                found[f"{name} {family}"] = make(family, d_in, d_sae, k)
-            except (ImportError, TypeError, AttributeError) as error:
-                print(f"skipped: {name} {family}: {type(error).__name__}: {str(error)[:90]}")
+    for name in NAMES if only is None else [name for name in NAMES if name == only]:
+        try:
+            found[name] = peer(name, d_in, d_sae, k)
+        except ImportError as error:
+            print(f"skipped: {name}: {error}")
     return found

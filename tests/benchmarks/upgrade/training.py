@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.upgrade.training [--threads 2] [--rounds 12] [--only ratios,paper,saved]
 
-All parts, without --only: ratios,paper,saved,memory,growth,harvest,cuda.
+All parts, without --only: ratios,paper,saved,memory,growth,harvest.
 
 The bare step is ``relu(x W_enc + b_enc) W_dec + b_dec``, squared error plus L1, backward, fused Adam. Steps take turns
 on the same batches, so that other work on the machine hits all alike; a ratio is the median over rounds of a step's
@@ -28,6 +28,7 @@ from rational_approx.rationals.rational import Rational
 from rsae.activations.paper import PaperActivation
 from rsae.activations.ratio import IDENTITIES, IDENTITY, RationalActivation
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.latents import Latents
 from rsae.sae.support import largest
 from rsae.training import entries
 from rsae.training.active import active_kept, sparse_topk
@@ -47,12 +48,13 @@ def decoder(d_in: int, d_sae: int) -> Tensor:
 
 def batches(rows: Tensor, size: int, l0: int, count: int = 4) -> list[Tensor]:
     """Sparse sums of the directions, plus noise."""
-    generator = torch.Generator().manual_seed(1)
+    place = rows.device
+    generator = torch.Generator(place).manual_seed(1)
     found = []
     for _ in range(count):
-        columns = torch.randint(len(rows), (size, l0), generator=generator)
-        strengths = torch.rand(size, l0, generator=generator) + 0.5
-        noise = 0.05 * torch.randn(size, rows.shape[1], generator=generator)
+        columns = torch.randint(len(rows), (size, l0), generator=generator, device=place)
+        strengths = torch.rand(size, l0, generator=generator, device=place) + 0.5
+        noise = 0.05 * torch.randn(size, rows.shape[1], generator=generator, device=place)
         found.append(nn.functional.embedding_bag(columns, rows, per_sample_weights=strengths, mode="sum") + noise)
     return found
 
@@ -80,18 +82,26 @@ def bare(rows: Tensor) -> Step:
     return step
 
 
-def ours(family: str, rows: Tensor, x: Tensor, l0: int, rational: Rational | None, inputs: tuple[str, ...]) -> Training:
+def ours(
+    family: str,
+    rows: Tensor,
+    x: Tensor,
+    l0: int,
+    rational: Rational | None,
+    inputs: tuple[str, ...],
+    precision: str = "float32",
+) -> Training:
     """A `Training` whose SAE keeps ``l0`` codes a token."""
     level = float((x @ rows.T).flatten().topk(len(x) * l0).values[-1])
     rest: dict[str, Any] = {"topk": {"k": l0}, "jumprelu": {"threshold": level}}.get(family, {})
-    bias = torch.full((len(rows),), -level if family == "relu" and rational is None else 0.0)
-    centre = torch.zeros(rows.shape[1])
+    bias = rows.new_full((len(rows),), -level if family == "relu" and rational is None else 0.0)
+    centre = rows.new_zeros(rows.shape[1])
     encoder = rows.T.contiguous()  # as SAEs are loaded
     sae = SparseAutoencoder(W_enc=encoder, b_enc=bias, W_dec=rows, b_dec=centre, family=family, **rest)  # type: ignore[arg-type]
     sae.activation = None if rational is None else RationalActivation(rational, inputs)
     sae = sae.to(rows.device)
     forward = choose_pass(sae, "l1" if rational is None else "threshold", 0.05, float(l0))
-    return Training(sae, forward, Recipe(1e-5, 1e-5, warmup=1), steps=10**6)
+    return Training(sae, forward, Recipe(1e-5, 1e-5, warmup=1, precision=precision), steps=10**6)
 
 
 def paper(rows: Tensor) -> Training:
@@ -106,8 +116,7 @@ def paper(rows: Tensor) -> Training:
 
 def now() -> float:
     """Seconds: of this process's processor with one thread, which other work disturbs less; of the clock with more."""
-    alone = torch.get_num_threads() == 1 and not torch.cuda.is_available()
-    return time.process_time() if alone else time.perf_counter()
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def measure(steps: dict[str, Step], x: list[Tensor], rounds: int) -> dict[str, list[float]]:
@@ -115,12 +124,8 @@ def measure(steps: dict[str, Step], x: list[Tensor], rounds: int) -> dict[str, l
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds + 2):
         for name, step in steps.items():
-            if x[0].is_cuda:
-                torch.cuda.synchronize()
             began = now()
             step(x[turn % len(x)])
-            if x[0].is_cuda:
-                torch.cuda.synchronize()
             if turn >= 2:
                 seconds[name].append(now() - began)
     return seconds
@@ -186,7 +191,7 @@ def growth(d_in: int, rounds: int) -> None:
         rows = decoder(d_in, d_sae)
         x = batches(rows, 256, 32)
         h = x[0] @ rows.T
-        active = active_kept(largest(h, 32, sparse_topk), d_sae, None, None)
+        active = active_kept(largest(h, 32, sparse_topk), Latents(d_sae, 0, d_sae), None, None)
         where = active.places
 
         def decoding(x: Tensor, where: Any = where, rows: Tensor = rows, codes: Tensor = active.codes) -> None:
@@ -226,25 +231,12 @@ def beside(script: str, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", f"tests.benchmarks.upgrade.{script}", *arguments], check=True)
 
 
-def cuda() -> None:
-    """Bandwidth of the activations and FLOP/s of a step at GPT-2 small's size, where there is a CUDA device."""
-    if not torch.cuda.is_available():
-        print("skipped: no CUDA device, so nothing was measured on one")
-        return
-    beside("bandwidth")
-    rows = decoder(768, 24_576).cuda()
-    x = [batch.cuda() for batch in batches(rows.cpu(), 4096, 32)]
-    seconds = measure({"bare": bare(rows), **variants(rows, x[0], 32)}, x, 20)
-    table(seconds)
-    print(f"bare: {5 * 2 * 4096 * 768 * 24_576 / min(seconds['bare']) / 1e12:.1f} TFLOP/s")
-
-
 def main() -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--only", default="ratios,paper,saved,memory,growth,harvest,cuda")
+    parser.add_argument("--only", default="ratios,paper,saved,memory,growth,harvest")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(options.threads)
@@ -266,8 +258,6 @@ def main() -> None:
         growth(d_in, max(3, options.rounds // 3))
     if "harvest" in wanted:
         beside("harvest", "--threads", str(options.threads))
-    if "cuda" in wanted:
-        cuda()
 
 
 if __name__ == "__main__":

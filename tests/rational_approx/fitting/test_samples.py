@@ -189,3 +189,14 @@ def test_an_outlier_on_samples_of_a_rational(place, size):
     rounding = 2**-52 * y.max()
     assert found.error <= rounding
     assert found.rational(x[others]) == pytest.approx(exact[others], rel=1e-9, abs=2 * rounding)
+
+
+def test_a_large_outlier_on_samples_that_are_exact_otherwise():
+    # An outlier a trillion times as high as the error of all others hid them from the programmes.
+    problem = posed(1, 278)
+    with pytest.warns(UserWarning, match="by a zero and a pole beside it|zeros between samples"):
+        found = fit((problem.x, problem.y), problem.degree)
+    worst, one_sign = evaluated(problem, found.rational)
+    assert one_sign
+    assert float(worst) == pytest.approx(found.error, rel=1e-12)
+    assert found.error < 1e-12 < 1e-3 * np.ptp(problem.y)

@@ -194,3 +194,22 @@ def test_questions_without_sense_are_refused():
         evaluation_error(rational, dtype="float16")
     with pytest.raises(ValueError, match="bounded"):
         evaluation_error(fit("exp(-x)", (2, 3), (0, float("inf"))).rational)
+
+
+@pytest.mark.parametrize(("name", "degree", "reach"), [("sin(x)", (7, 0), 1.5), ("log1p(x)", (6, 0), 0.25)])
+def test_a_relative_bound_through_zero(name, degree, reach):
+    best = fit(name, degree, (-reach, reach), weight="relative")
+    rational = best.rounded("float32", "monomial")
+    found = evaluation_error(rational, weight=best.target.weight_expression)
+    rng = np.random.default_rng(0)
+    x = np.exp2(rng.uniform(-99, np.log2(reach), 3000)).astype(np.float32) * rng.choice([-1, 1], 3000)
+    y = computed(rational, "horner", "float32", x.astype(np.float32))
+    seen = max(abs(Fraction(float(c)) / r - 1) for c, r in zip(y, exact(rational, x.astype(np.float32))))
+    assert found.beyond == Fraction(1, 2**100)
+    assert found.bound / 4 < seen <= found.bound * Fraction("1.00001") < Fraction(7, 2**24)  # f differs from r a little
+
+
+def test_small_coefficients_do_not_cost_a_bound():
+    # The largest coefficient was 1 and the smallest subnormal: the bound was 2.2e-4, and 5.5e-7 was found.
+    rational = fit("abs(x)", (20, 20), (-1, 1)).rounded("float32", "monomial")
+    assert evaluation_error(rational, "horner").bound < Fraction("3e-6")

@@ -86,7 +86,7 @@ def test_residues_of_real_poles_in_closed_form(places, data):
                         )
                         term *= mpmath.binomial(-m, k) * distance ** (-m - k)
                     exact += term
-        assert abs(complex(exact) - found.value) <= found.radius
+        assert abs(complex(exact) - found.value) <= found.radius + 1e-55  # `exact` has 60 digits, also where it is 0
         assert found.radius <= 1e-15 * abs(found.value) + 1e-300
 
 

@@ -348,3 +348,34 @@ def test_what_cannot_be_exported_is_refused(gate):
         export(other, "c", certificate=gate.certificate)
     with pytest.raises(ValueError, match="on its own"):
         export(other, "c", certificate=certify(other, gate.target))
+
+
+def continued_by_lines(gate: Case, run) -> None:
+    """Beyond its ends the code goes on from its own last values, with the slopes, and inside nothing changes."""
+    saturated = gate.rational.saturated("linear", (gate.rational.saturated().values[1], 1))
+    x = np.array([-np.inf, -1e30, -100, -8.25, -8, -1, 0.5, 8, 8.25, 100, 1e30, np.inf, np.nan], dtype=np.float32)
+    computed = run(saturated)(x)
+    inside = np.abs(x) <= 8
+    assert (computed[inside] == python(export(gate.rational, "numpy"))(x[inside])).all()
+    assert np.isnan(computed[-1])
+    ends = computed[(x == -8) | (x == 8)].astype(np.float64)
+    for side, end, slope in ((x < -8, 0, float(saturated.slopes[0])), (x > 8, 1, 1.0)):
+        line = ends[end] + slope * (x[side].astype(np.float64) - (-8, 8)[end])
+        assert np.allclose(computed[side], line, rtol=1e-6)
+
+
+def test_lines_beyond_the_domain(gate, tmp_path):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    continued_by_lines(gate, lambda f: python(export(f, "numpy")))
+    continued_by_lines(gate, lambda f: lambda x: python(export(f, "pytorch"))(torch.from_numpy(x)).numpy())
+    if COMPILER is not None:
+        continued_by_lines(gate, lambda f: compiled(export(f, "c"), tmp_path))
+
+
+def test_a_polynomial_is_evaluated_without_a_division_and_in_powers_of_x():
+    best = fit("exp(x)", (5, 0), (-1, 1))
+    for rational in (best.rational, best.rounded("float32")):
+        source = export(rational, "numpy")
+        assert "horner, 10 operations in float32" in source
+        assert "/ v" not in source
+    assert "clenshaw" in export(best.rational, "numpy", scheme="clenshaw")

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from rsae.commands.main import main
+from rsae.data import parts
 from rsae.data.reading import Reading
 from rsae.data.sources import hidden_states
 from rsae.data.states import HiddenStates
@@ -171,3 +174,44 @@ def test_what_datasets_itself_saves_with_its_own_types(tmp_path: Path) -> None:
     assert torch.equal(whole(hidden_states(tmp_path / "shuffled", reading=ALL)), order[:, 1:].float().flatten(0, 1))
     made.to_parquet(str(tmp_path / "c.parquet"))
     assert torch.equal(whole(hidden_states(tmp_path / "c.parquet", reading=ALL)), whole(found))
+
+
+def test_a_cache_is_copied_in_parts_batch_by_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of three contexts: seven, of which the parts take four and three, and hold out one each."""
+    cache = saved(tmp_path / "cache", {HOOK: column(X), "token_ids": token_ids()})
+    rows = X[:, 1:].reshape(CONTEXTS, -1)
+    batch = [rows[first : first + 3].reshape(-1, D_IN) for first in range(0, CONTEXTS, 3)]
+    largest = max(map(len, batch)) + 3
+    given = parts.cached
+    monkeypatch.setattr(parts, "cached", lambda x, *rest: given(x, *rest) if len(x) <= largest else pytest.fail("all"))
+    parts.copy_parts(cache, tmp_path / "out", [(1, 2)], outlier_medians=None)
+    with pytest.raises(ValueError, match="1 of 2 parts"):
+        parts.join_parts(tmp_path / "out")
+    parts.copy_parts(cache, tmp_path / "out", [(0, 2), (1, 2)], outlier_medians=None)
+    parts.join_parts(tmp_path / "out")
+    found = hidden_states(tmp_path / "out")
+    assert np.array_equal(found.train.numpy(), np.concatenate([batch[i] for i in (0, 2, 4, 1, 3)]))
+    assert np.array_equal(found.held_out.numpy(), np.concatenate([batch[6], batch[5]]))
+    assert found.statistics["dropped_first_positions"] == CONTEXTS
+    with pytest.raises(ValueError, match="differ in held_out"):
+        parts.copy_parts(cache, tmp_path / "out", [(0, 2)], held_out=0.3, outlier_medians=None)
+    with pytest.raises(ValueError, match="too few record batches for 8 parts"):
+        parts.copy_parts(cache, tmp_path / "few", [(7, 8)])
+    with pytest.raises(ValueError, match="no table"):
+        parts.copy_parts(tmp_path / "few", tmp_path / "more", [(0, 1)])
+
+
+def test_vectors_are_copied_as_they_are_by_the_command(tmp_path: Path) -> None:
+    rows = X.reshape(-1, D_IN)
+    inner = pyarrow.array([list(map(float, row)) for row in rows], pyarrow.list_(pyarrow.float32()))
+    cache = saved(tmp_path / "cache", {"vectors": inner})
+    out = tmp_path / "out"
+    done = CliRunner().invoke(main, ["harvest", "--states", str(cache), "--out", str(out), "--parts", "3"])
+    assert done.exit_code == 0, done.output
+    found = whole(hidden_states(out)).numpy()
+    assert sorted(map(tuple, found)) == sorted(map(tuple, rows)), "no row twice, and none lost"
+    wrong = CliRunner().invoke(main, ["harvest", "--states", str(cache), "--out", str(out), "--model", "gpt2"])
+    assert wrong.exit_code == 2
+    assert "leave out --model" in wrong.output
+    wrong = CliRunner().invoke(main, ["harvest", "--model", "gpt2", "--out", str(out)])
+    assert "give --hook, --text, or --states" in wrong.output

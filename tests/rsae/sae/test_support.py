@@ -41,7 +41,7 @@ def test_training_entries_are_the_codes(inputs: tuple[str, ...] | None) -> None:
     sae = random_sae("groupmax")
     if inputs is not None:
         sae.activation = RationalActivation.from_coefficients([0.9, -0.2, 0.1], [0.1, 0.3, 0.2], [], inputs)
-    active = active_kept(sae.select(sae.pre_activations(X)), 24, sae.activation, sae.size(X))
+    active = active_kept(sae.select(sae.pre_activations(X)), sae.latents, sae.activation, sae.size(X))
     codes = active.places.dense(active.codes)
     torch.testing.assert_close(codes, sae.encode(X), rtol=1e-5, atol=1e-6)
     assert active.l0 == (sae.pre_activations(X).unflatten(1, (3, 8)).amax(2) > 0).sum() / 60

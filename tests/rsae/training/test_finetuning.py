@@ -14,6 +14,7 @@ from rsae.data.states import HiddenStates
 from rsae.evaluation.metrics import evaluate
 from rsae.progress import Progress
 from rsae.sae.autoencoder import SparseAutoencoder
+from rsae.sae.latents import Latents
 from rsae.sae.refinement import REFINEMENTS, first_steps
 from rsae.sae.support import largest
 from rsae.training.active import active_above, active_jump, active_kept, batch_level, sparse_topk
@@ -91,7 +92,7 @@ def test_jumprelu_thresholds_receive_the_rectangle_gradient_of_sae_lens() -> Non
     theta = torch.full((5,), 0.5, requires_grad=True)
     width = 0.1
     near = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0])  # |h - theta| < width / 2
-    active = active_jump(h, theta, width, None, None)
+    active = active_jump(h, theta, width, Latents(h.shape[1], 0, h.shape[1]), None, None)
     torch.testing.assert_close(
         decode(active.codes, active.places, torch.eye(5)), torch.tensor([[0.0, 0.52, 0.0, 0.9, 0.0]])
     )
@@ -102,7 +103,7 @@ def test_jumprelu_thresholds_receive_the_rectangle_gradient_of_sae_lens() -> Non
     torch.testing.assert_close(found, -1 / width * near)
     # A rational changes the height of the jump by its value at ratio 1.
     gate = bent(("ratio",))
-    active = active_jump(h, theta, width, gate, None)
+    active = active_jump(h, theta, width, Latents(h.shape[1], 0, h.shape[1]), gate, None)
     off = active.codes == 0
     (found,) = torch.autograd.grad(active.codes[off].sum(), theta)
     wanted = -0.5 * float(gate.curve(torch.tensor(1.0)).detach()) / width
@@ -114,7 +115,7 @@ def test_jumprelu_thresholds_receive_the_rectangle_gradient_of_sae_lens() -> Non
 )
 def test_the_largest_entries_are_found_by_groups_as_by_one_search(width, k):
     h = torch.stack([torch.randperm(width) for _ in range(16)]).float() - width / 2  # no two alike
-    active = active_kept(largest(h, k, sparse_topk), width, None, None)
+    active = active_kept(largest(h, k, sparse_topk), Latents(width, 0, width), None, None)
     wanted = h.topk(k, dim=1)
     assert torch.equal(active.places.columns.view(16, k), wanted.indices)
     assert torch.equal(active.codes.view(16, k), wanted.values.clamp_min(0))
@@ -122,10 +123,10 @@ def test_the_largest_entries_are_found_by_groups_as_by_one_search(width, k):
 
 def test_supports_are_exact() -> None:
     h = torch.tensor([[3.0, 1.0, -1.0, 2.0], [-1.0, -2.0, -3.0, 0.5]])
-    top = active_kept(largest(h, 2, sparse_topk), 4, None, None)
+    top = active_kept(largest(h, 2, sparse_topk), Latents(4, 0, 4), None, None)
     assert decode(top.codes, top.places, torch.eye(4)).tolist() == [[3.0, 0.0, 0.0, 2.0], [0.0, 0.0, 0.0, 0.5]]
     assert float(top.l0) == 1.5
-    above = active_above(h, torch.tensor(1.0), None, None)
+    above = active_above(h, torch.tensor(1.0), Latents(4, 0, 4), None, None)
     assert decode(above.codes, above.places, torch.eye(4)).tolist() == [[3.0, 0.0, 0.0, 2.0], [0.0] * 4]
 
 
@@ -262,7 +263,7 @@ def test_theta_has_a_part_in_what_the_norm_share_does() -> None:
     gate = bent(("ratio", "norm"))
     h, size = torch.tensor([[1.0, 3.0]]), torch.tensor([[5.0]])
     theta = torch.tensor([0.95, 1.0], requires_grad=True)  # the first entry lies just above its threshold
-    active_jump(h, theta, 0.2, gate, size).codes[1].backward()  # the other entry's code
+    active_jump(h, theta, 0.2, Latents(2, 0, 2), gate, size).codes[1].backward()  # the other entry's code
 
     def other(power: float) -> float:
         share = size / (size + power**0.5)
@@ -319,7 +320,9 @@ def test_the_level_of_a_batch_lies_between_the_last_kept_and_the_first_dropped(
     h = torch.randn(5, 12, generator=torch.Generator().manual_seed(seed)) + shift
     count = min(max(1, round(5 * 12 * share)), 59)
     ordered = h.flatten().sort(descending=True).values
-    level = batch_level(h, 12 * share, None if guess is None else torch.tensor(guess))
+    level = batch_level(
+        h, 12 * share, Latents(h.shape[1], 0, h.shape[1]), None if guess is None else torch.tensor(guess)
+    )
     assert float(level) == max(0.0, float((ordered[count - 1] + ordered[count]) / 2))
 
 

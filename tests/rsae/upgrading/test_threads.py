@@ -34,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float]) -> list[in
         now += seconds[readings[-1]]
         return now
 
-    monkeypatch.setattr("rsae.upgrading.threads.clock", read)
+    monkeypatch.setattr("rsae.threads.clock", read)
     return readings
 
 

@@ -1,0 +1,189 @@
+"""The forms that a piece may have: ``f(x) = factor(x) R(variable(x))``, with a rational R, and their operations.
+
+Where f decays, or comes near to a limit, as an exponential does, a rational in x would have to follow it over all
+exponents of the format. So factor and variable may hold ``e = exp(a x)`` or ``exp(a x^2)``, which is reduced by powers
+of two: ``u = n log(2) + r`` with an integral n and ``abs(r) <= log(2)/2``, ``exp(u) = 2^n p(r)`` with a polynomial p.
+Adding and subtracting ``1.5 2^23`` rounds to an integral number; log(2) has two parts, of which n times the first is
+exact.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+
+from rational_approx.arithmetic.floats import round_to
+from rational_approx.fitting.front import fit
+from rational_approx.kernels.kernel import Piece
+from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+
+__all__ = ["Exponential", "Form", "Rates", "degree_for", "form_piece", "rates", "terms"]
+
+MAGIC = Fraction(3 * 2**22)
+LOG2 = Fraction("0.6931471805599453094172321214581765680755001343602552541206800094933936")
+FIRST = Fraction(int(LOG2 * 2**16), 2**16)
+"""The first 16 bits of log(2): times an n of 8 bits it is exact in float32."""
+REDUCED = Fraction(35, 100)
+"""A little more than log(2)/2: t is rounded before n is taken."""
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """``exp(a x + b x^2 + c x^3)`` with the rates a, b and c, numbers of float32, and a polynomial of some degree after
+    the reduction."""
+
+    rates: tuple[Fraction, Fraction, Fraction]
+    degree: int
+
+    def exponent(self, x: np.ndarray) -> np.ndarray:
+        """The exponents in float64."""
+        a, b, c = map(float, self.rates)
+        return np.asarray(((c * x + b) * x + a) * x)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Values in float64."""
+        return np.asarray(np.exp(np.clip(self.exponent(x), -700, 700)))
+
+    def written(self, writer: Writer) -> Operand:
+        """The operations for the exponent."""
+        a, b, c = self.rates
+        if not c and not (a and b):
+            u = writer.do("mul", INPUT, INPUT) if b else INPUT
+            return u if (a or b) == 1 else writer.do("mul", u, Constant(a or b))
+        if not c or b:
+            return writer.do("mul", writer.horner((a, b, c) if c else (a, b), INPUT), INPUT)
+        return writer.do("mul", writer.horner((a, c), writer.do("mul", INPUT, INPUT)), INPUT)
+
+    def __str__(self) -> str:
+        powers = ("x", "x^2", "x^3")
+        return f"exp({' + '.join(f'{float(r):g} {name}' for r, name in zip(self.rates, powers) if r)})"
+
+
+@dataclass(frozen=True)
+class Form:
+    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"`` or ``"e"``."""
+
+    times: int
+    variable: str
+    exponential: Exponential | None = None
+    decays: bool = False
+
+    def variable_at(self, x: np.ndarray) -> np.ndarray:
+        """The variable in float64."""
+        if self.variable == "e" and self.exponential is not None:
+            return self.exponential(x)
+        return x * x if self.variable == "x^2" else x
+
+    def factor_at(self, x: np.ndarray) -> np.ndarray:
+        """The factor in float64."""
+        out = x**self.times
+        return out * self.exponential(x) if self.decays and self.exponential is not None else out
+
+    @property
+    def operations(self) -> int:
+        """What the form counts beside its rational: see `kernels.kernel`."""
+        own = self.times + self.decays + (self.variable == "x^2")
+        if self.exponential is not None:
+            writer = Writer(fma=False)
+            self.exponential.written(writer)
+            own += 9 + 2 * self.exponential.degree + len(writer.steps)
+        return own
+
+    def __str__(self) -> str:
+        factors = ["x"] * self.times + ["e"] * self.decays
+        where = f", e = {self.exponential}" if self.exponential is not None else ""
+        return f"{' '.join([*factors, f'R({self.variable})'])}{where}"
+
+
+@cache
+def exponential_coefficients(degree: int) -> tuple[tuple[Fraction, ...], float]:
+    """The polynomial p in float32, near-best relative to exp, and its error."""
+    best = fit("exp(x)", (degree, 0), (-REDUCED, REDUCED), weight="relative")
+    return best.rounded("float32", "monomial").numerator, float(best.error)
+
+
+def terms(coefficients: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+    """Coefficients rounded to float32, those of the highest powers that are zero left out."""
+    out = tuple(round_to(c, "float32") for c in coefficients)
+    while len(out) > 1 and not out[-1]:
+        out = out[:-1]
+    return out
+
+
+def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], upper: float) -> Piece:
+    """The operations of a form with the coefficients of its rational, which are numbers of float32."""
+    writer = Writer(fma=False)
+    e = _written(writer, form.exponential) if form.exponential is not None else None
+    variable: Operand = INPUT
+    if form.variable == "x^2":
+        variable = writer.do("mul", INPUT, INPUT)
+    elif form.variable == "e" and e is not None:
+        variable = e
+    value = writer.horner(top, variable)
+    if len(bottom) > 1:
+        value = writer.do("div", value, writer.horner(bottom, variable))
+    if form.decays and e is not None:
+        value = _product(writer, value, e)
+    for _ in range(form.times):
+        value = _product(writer, value, INPUT)
+    return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
+
+
+def _written(writer: Writer, exponential: Exponential) -> Operand:
+    u = exponential.written(writer)
+    t = writer.do("mul", u, Constant(round_to(1 / LOG2, "float32")))
+    n = writer.do("sub", writer.do("add", t, Constant(MAGIC)), Constant(MAGIC))
+    rest = writer.do("sub", u, writer.do("mul", n, Constant(FIRST)))
+    rest = writer.do("sub", rest, writer.do("mul", n, Constant(round_to(LOG2 - FIRST, "float32"))))
+    coefficients, _ = exponential_coefficients(exponential.degree)
+    return writer.do("scale", writer.horner(coefficients, rest), n)
+
+
+def _product(writer: Writer, a: Operand, b: Operand) -> Operand:
+    if isinstance(a, Constant):
+        if a.value == 1:
+            return b
+        return writer.do("mul", b, a)
+    return writer.do("mul", a, b)
+
+
+def degree_for(error: float) -> int:
+    """The least degree of p whose relative error is below a bound (6 at most)."""
+    return next((d for d in range(2, 6) if exponential_coefficients(d)[1] <= error), 6)
+
+
+Rates = tuple[Fraction, Fraction, Fraction]
+MODELS = ((1,), (2,), (1, 2), (1, 3))
+"""The powers of x that an exponent may have together."""
+
+
+def rates(x: np.ndarray, value: np.ndarray) -> list[Rates]:
+    """Rates of exponentials that values which fall towards an end may follow; both ``[points]``, the outermost first.
+
+    Their logarithms, without a factor x and with it, are fitted by a constant and the powers of a model; those models
+    count that leave little, and nothing that a simpler one does not.
+    """
+    out: list[Rates] = []
+    for factor in (np.ones_like(x), x):
+        with np.errstate(all="ignore"):
+            logs = np.log(np.abs(value / factor))
+        if not np.isfinite(logs).all() or np.ptp(logs) < 0.5:
+            continue
+        for model in MODELS:
+            table = np.stack([np.ones_like(x), *(x**power for power in model)], 1)
+            c = np.linalg.lstsq(table / np.abs(table).max(0), logs, rcond=None)[0] / np.abs(table).max(0)
+            left = float(np.abs(logs - table @ c).max())
+            if left <= 0.02 * np.ptp(logs) or (len(model) == 1 and left <= 0.1 * np.ptp(logs)):
+                found = dict(zip(model, map(float, c[1:])))
+                near = _plain if len(model) == 1 else lambda slope: round_to(Fraction(slope), "float32")
+                out.append((near(found.get(1, 0.0)), near(found.get(2, 0.0)), near(found.get(3, 0.0))))
+            if left <= 1e-3 * np.ptp(logs):
+                break
+    return list(dict.fromkeys(entry for entry in out if any(entry)))
+
+
+def _plain(slope: float) -> Fraction:
+    # A multiple of 1/8 where one is near: then its product with x is exact in float32.
+    near = Fraction(round(slope * 8), 8)
+    return near if near and abs(float(near) - slope) <= 0.05 * abs(slope) else round_to(Fraction(slope), "float32")

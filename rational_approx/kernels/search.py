@@ -1,0 +1,359 @@
+"""The search for pieces: where inputs are split, which form each piece has, of which type, with which coefficients.
+
+Cuts are chosen among breakpoints, 0 and a few round numbers, by the least sum of what the pieces count (dynamic
+programming over estimates). Then every piece is fitted at its own inputs, in units in the last place: the best of its
+type at up to some hundred of them, rounded to float32, and run at all of them. The type is raised until that holds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import combinations
+from math import inf
+
+import numpy as np
+
+from rational_approx import watch
+from rational_approx.arithmetic.floats import FORMATS
+from rational_approx.kernels.estimate import estimate
+from rational_approx.kernels.facts import ulp_errors
+from rational_approx.kernels.forms import Exponential, Form, Rates, degree_for, form_piece, rates, terms
+from rational_approx.kernels.kernel import BRANCH, COSTS, Kernel, Piece
+from rational_approx.kernels.numbers import last_places, rounded
+from rational_approx.kernels.truth import Truth
+from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+
+__all__ = ["NoKernel", "pieces_for"]
+
+POINTS, QUICK = 300, 90
+"""At so many inputs of a piece it is fitted, and its error estimated."""
+TYPES = sorted(
+    ((p, q) for p in range(9) for q in range(7) if p >= q - 1 and p + q <= 9),
+    key=lambda t: (2 * (t[0] + t[1]) + COSTS["div"] * (t[1] > 0), t[1]),
+)
+MARGIN = 0.85
+"""The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
+TRIES = 6
+MOST = 5
+"""So many exponentials are looked at for each end."""
+STEPS, CAREFUL = 4, 25
+"""Steps of an estimate, and of a fit."""
+ROUND = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
+
+
+class NoKernel(ArithmeticError):
+    """No pieces were found within the wanted error."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Inputs ``x[start:stop]`` of the truth that one piece may serve."""
+
+    known: Truth
+    start: int
+    stop: int
+
+    @property
+    def upper(self) -> float:
+        """Its last input."""
+        return float(self.known.x[self.stop - 1])
+
+    def sample(self, count: int) -> np.ndarray:
+        """Indices of inputs: even among the inputs, dense near 0, and even in x, the ends with them."""
+        size = self.stop - self.start
+        if size <= count:
+            return np.arange(self.start, self.stop)
+        x = self.known.x[self.start : self.stop]
+        even = np.linspace(0, size - 1, count // 3)
+        reach = (1 - np.cos(np.linspace(0, np.pi, 2 * count // 3))) / 2
+        places = np.searchsorted(x, (x[0] + (float(x[-1]) - x[0]) * reach).astype(np.float32)).clip(0, size - 1)
+        return np.unique(np.concatenate([even.astype(int), places, [0, size - 1]])) + self.start
+
+    def data(self, form: Form, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Variable, wanted values of R and weights, in units in the last place; arrays ``[points]``."""
+        at = self.sample(count)
+        x, value = self.known.x[at].astype(np.float64), self.known.value[at]
+        factor = form.factor_at(x)
+        with np.errstate(all="ignore"):
+            v, g, weight = form.variable_at(x), value / factor, np.abs(factor) / last_places(value, self.known.format)
+        good = np.isfinite(g) & np.isfinite(weight) & (np.abs(value) > 2.0**-180) & (weight > 0)
+        v, g, weight = v[good], g[good], weight[good]
+        if not v.size:  # the target is zero at all of them
+            return np.zeros(1), np.zeros(1), np.ones(1)
+        _, first = np.unique(v, return_index=True)
+        return v[first], g[first], weight[first]
+
+
+def pieces_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int) -> tuple[Piece, ...]:
+    """Pieces whose code is within ``wanted`` units in the last place everywhere, fitted to ``room`` units.
+
+    Raises
+    ------
+    NoKernel
+        where at most ``segments`` pieces between the tails did not suffice.
+    """
+    left, right = (_tail(known, room, side) for side in (-1, 1))
+    start = 0 if left is None else left[1]
+    stop = known.x.size if right is None else right[1]
+    out = [] if left is None else [left[0]]
+    if start < stop:
+        exponentials = _exponentials(known, start, stop, left, right, room)
+        plan = _planned(known, start, stop, cuts, exponentials, room, segments)
+        for number, (stretch, forms) in enumerate(plan):
+            watch.check()
+            watch.report(f"piece {number + 1} of {len(plan)} is fitted", (0, 0))
+            out.append(_settled(stretch, forms, room, wanted))
+    out += [] if right is None else [right[0]]
+    return _closed(out, known)
+
+
+def _closed(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
+    """The pieces, and infinite inputs: a piece that scales by powers of two would make an integer of one."""
+    out = list(pieces)
+    for place, x, end in ((0, known.x[:1], -inf), (-1, known.x[-1:], inf)):
+        if any(op == "scale" for op, _ in out[place].steps):
+            value = float(out[place](x)[0])
+            beyond = Piece(end, (), Constant(Fraction(value)), f"{value:g}, that of the outermost number")
+            out.insert(0 if place == 0 else len(out), beyond)
+    out[-1] = replace(out[-1], upper=inf)
+    return tuple(out)
+
+
+# -- tails -----------------------------------------------------------------------------------------------------------
+
+
+def _tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
+    """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none."""
+    order = slice(None, None, -1) if side > 0 else slice(None)
+    x, value = known.x[order], known.value[order]
+    best: tuple[int, Piece] | None = None
+    for piece in _lines(x, value, known.format):
+        y = piece(x)
+        inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + room
+        count = int(inside.argmin()) if not inside.all() else x.size
+        if count > 1 and (best is None or count > best[0]):
+            best = count, piece
+    if best is None:
+        return None
+    count, piece = best
+    if side > 0:
+        return piece, known.x.size - count
+    return replace(piece, upper=float(known.x[count - 1])), count
+
+
+def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
+    # From the outermost input on: a constant, x, a multiple of x, a line.
+    top = 2.0 ** FORMATS[format][2]
+    largest = float(np.finfo(np.float32).max)
+    limit = value[0]
+    if abs(limit) >= top:
+        big = top if top < largest else largest
+        yield line_piece(0.0, big if limit > 0 else -big, "larger than every number of the format")
+        return
+    constant = float(np.float32(np.clip(limit, -largest, largest)))
+    yield line_piece(0.0, constant, f"the limit {constant:g}")
+    slope = float(np.float32(limit / float(x[0])))
+    if slope:
+        yield line_piece(slope, 0.0, f"{slope:g} x")
+        near = int(np.argmin(np.abs(np.abs(x) - 64)))
+        offset = float(np.float32(value[near] - slope * float(x[near])))
+        if offset:
+            yield line_piece(slope, offset, f"{slope:g} x + {offset:g}")
+
+
+def line_piece(slope: float, offset: float, about: str) -> Piece:
+    """A constant or a line, for inputs without an end."""
+    if slope == 0:
+        return Piece(inf, (), Constant(Fraction(offset)), about)
+    writer = Writer(fma=False)
+    value: Operand = INPUT if slope == 1 else writer.do("mul", INPUT, Constant(Fraction(slope)))
+    if offset:
+        value = writer.do("add", value, Constant(Fraction(offset)))
+    return Piece(inf, tuple(writer.steps), value, about)
+
+
+# -- forms -----------------------------------------------------------------------------------------------------------
+
+
+Tail = tuple[Piece, int] | None
+
+
+def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, room: float) -> tuple[Exponential, ...]:
+    """The exponentials that the distance of the target from its tails may follow."""
+    bits = FORMATS[known.format][0]
+    degree = degree_for(room / 4 * 2.0**-bits)
+    found: list[Exponential] = []
+    x = known.x.astype(np.float64)
+    for tail, side in ((left, -1), (right, 1)):
+        own: list[Rates] = []
+        line = np.zeros(x.size) if tail is None else tail[0](known.x).astype(np.float64)
+        with np.errstate(all="ignore"):
+            gap = np.abs(known.value - line)
+            share = gap / np.maximum(np.abs(known.value), np.abs(line))
+        inner = np.arange(start, stop)[x[start:stop] * side > 0]
+        for size in (share, gap):
+            clear = inner[np.isfinite(size[inner]) & (size[inner] > 1e-9) & (gap[inner] > 1e-280)]
+            clear = clear[np.abs(known.value[clear]) < 2.0**900] if clear.size else clear
+            if clear.size < 12:
+                continue
+            outer = clear[0] if side < 0 else clear[-1]
+            at = np.searchsorted(x, x[outer] * np.linspace(1, 0.6, 6)).clip(0, x.size - 1)
+            own += rates(x[at], known.value[at] - line[at])
+        found += [Exponential(each, degree) for each in list(dict.fromkeys(own))[:MOST]]
+    return tuple(dict.fromkeys(found))
+
+
+def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential, ...]) -> Iterator[Form]:
+    x, value = known.x[start:stop], known.value[start:stop]
+    holds_zero = bool(x[0] <= 0 <= x[-1])
+    vanishes = holds_zero and bool((value[x == 0] == 0).all())
+    mirrored = known.value[::-1]
+    odd = bool(np.array_equal(mirrored, -known.value))
+    even = bool(np.array_equal(mirrored, known.value))
+    lowest = _multiplicity(x, value) if vanishes else 0
+    if (odd and lowest % 2) or (odd and not holds_zero):
+        yield Form(lowest or 1, "x^2")
+    if even and lowest % 2 == 0:
+        yield Form(lowest, "x^2")
+    yield Form(lowest, "x")
+    if not holds_zero:
+        yield Form(1, "x")
+    for e in exponentials:
+        if not np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
+            continue
+        for times in (lowest,) if vanishes else (0, 1):
+            for decays in (False, True):
+                if e.rates[1:] == (0, 0):
+                    yield Form(times, "e", e, decays)
+                if decays:
+                    yield Form(times, "x", e, decays)
+
+
+Ranked = dict[Form, int]
+"""Of each form the first of ``TYPES`` that is estimated to suffice, or ``FAILS``."""
+FAILS = len(TYPES)
+HOPELESS = 30
+"""An estimate that is so many times too large after two steps is given up."""
+CHEAP = 32
+
+
+def _counted(form: Form, index: int) -> int:
+    p, q = TYPES[index]
+    return form.operations + 2 * (p + q) + COSTS["div"] * (q > 0) + BRANCH
+
+
+def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
+    """Of a zero at 0: by how many powers of two the values fall where x falls by one."""
+    at = np.argmin(np.abs(np.abs(x) - 2.0**-10)), np.argmin(np.abs(np.abs(x) - 2.0**-9))
+    with np.errstate(all="ignore"):
+        fall = float(np.log2(np.abs(value[at[1]] / value[at[0]])))
+    return max(1, min(3, round(fall))) if np.isfinite(fall) else 1
+
+
+def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float) -> Ranked:
+    """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts."""
+    out: Ranked = {}
+    for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
+        out[form] = FAILS
+        first = least.get(form, 0)
+        if first == FAILS or _counted(form, first) > most:
+            continue
+        v, g, weight = stretch.data(form, QUICK)
+        for index in range(first, FAILS):
+            if sum(TYPES[index]) + 1 > v.size or _counted(form, index) > most:
+                break
+            if estimate(v, g, weight, *TYPES[index], STEPS, HOPELESS * room).error <= 1.1 * room:
+                out[form] = index
+                break
+    return out
+
+
+def _cheapest(found: Ranked) -> float:
+    return min((cost for cost, _ in _sums(found)), default=inf)
+
+
+Planned = list[tuple[Stretch, list[Form]]]
+
+
+def _planned(
+    known: Truth,
+    start: int,
+    stop: int,
+    cuts: tuple[float, ...],
+    exponentials: tuple[Exponential, ...],
+    room: float,
+    segments: int,
+) -> Planned:
+    """The cheapest sequence of stretches by estimates, each with its forms, cheapest first."""
+    x = known.x
+    # A breakpoint that is an input may belong to either side, or stand alone.
+    must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
+    may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *ROUND) for sign in (-1, 1)]
+    places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
+    spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
+    step = {place: number for number, place in enumerate(places)}
+    ranked: dict[tuple[int, int], Ranked] = {}
+    most = inf
+    if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
+        most = _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP))
+    # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
+    for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
+        watch.check()
+        parts = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
+        least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
+        ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
+    costs = {span: cost for span, found in ranked.items() if (cost := _cheapest(found)) < inf}
+    best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(start, 0): (0.0, [])}
+    for count in range(segments):
+        for (a, b), own in costs.items():
+            if (a, count) in best:
+                cost = best[a, count][0] + own
+                if cost < best.get((b, count + 1), (inf, []))[0]:
+                    best[b, count + 1] = cost, [*best[a, count][1], (a, b)]
+    ends = [entry for (place, _), entry in best.items() if place == stop]
+    if not ends:
+        raise NoKernel(
+            f"{segments} pieces between the tails do not follow the target over all exponents of {known.format}, with "
+            "a rational of x, of x^2 or of an exponential each: allow more with segments=, or a larger error"
+        )
+    _, stretches = min(ends, key=lambda entry: entry[0])
+    return [
+        (Stretch(known, *span), [form for _, form in sorted(_sums(ranked[span]), key=lambda entry: entry[0])])
+        for span in stretches
+    ]
+
+
+def _sums(found: Ranked) -> list[tuple[float, Form]]:
+    return [(_counted(form, index), form) for form, index in found.items() if index < FAILS]
+
+
+# -- coefficients ----------------------------------------------------------------------------------------------------
+
+
+def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) -> Piece:
+    """The piece with the fewest operations that holds at every input of its stretch."""
+    for form in forms[:4]:
+        v, g, weight = stretch.data(form, POINTS)
+        tried = 0
+        for p, q in TYPES:
+            watch.check()
+            if p + q + 1 > v.size or tried == TRIES:
+                break
+            found = estimate(v, g, weight, p, q, CAREFUL, HOPELESS * room)
+            if found.error > room:
+                continue
+            top, bottom = map(terms, found.powers())
+            piece = form_piece(form, top, bottom, stretch.upper)
+            if _largest(piece, stretch) <= wanted:
+                return piece
+            tried += 1
+    raise NoKernel(
+        f"no coefficients in float32 were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
+        f"{stretch.upper!r}: ask for a larger error"
+    )
+
+
+def _largest(piece: Piece, stretch: Stretch) -> float:
+    part = slice(stretch.start, stretch.stop)
+    kernel = Kernel(stretch.known.format, (piece,))
+    return float(ulp_errors(kernel(stretch.known.x[part]), stretch.known.value[part], stretch.known.format).max())

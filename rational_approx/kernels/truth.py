@@ -1,0 +1,77 @@
+"""The target at every number of a format, enclosed."""
+
+from dataclasses import dataclass
+from math import inf
+
+import flint
+import numpy as np
+
+from rational_approx import watch
+from rational_approx.arithmetic.precision import working_bits
+from rational_approx.expressions.enclosures import AT_POINT
+from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.kernels.numbers import finite_numbers
+
+__all__ = ["SLACK", "Truth", "truth"]
+
+SLACK = 2.0**-50
+"""How far a value may be from the true one, relative to it."""
+TINY = 2.0**-200
+"""And how far besides."""
+HUGE = 2.0**1000
+"""Values beyond are infinite here."""
+BITS = (100, 400, 1600, 6400)
+"""The precisions that are tried, one after the other, at the inputs that are still open."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Every finite number ``x`` of a format in float32, ascending, and the target there in float64: off by at most
+    ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly larger than every number of the format."""
+
+    format: str
+    x: np.ndarray
+    value: np.ndarray
+
+
+def truth(target: Expression, format: str) -> Truth:
+    """Enclose the target at every finite number of a format.
+
+    Raises
+    ------
+    ValueError
+        where it has no real value at one of them, or none is seen.
+    """
+    x = finite_numbers(format)
+    value, known = np.full(x.size, np.nan), np.zeros(x.size, dtype=bool)
+    for bits in BITS:
+        for places in np.array_split(np.flatnonzero(~known), 16):
+            watch.check()
+            watch.report(f"the target is enclosed: {int(known.sum())} of {x.size} inputs", (0, 0))
+            with working_bits(bits):
+                found = [_at(target.tree, float(point)) for point in x[places]]
+            value[places], known[places] = [v for v, _ in found], [sure for _, sure in found]
+        # Where a value does not exist no precision finds one.
+        if known.all() or (bits > BITS[0] and np.isnan(value).any()):
+            break
+    value[~known] = np.nan
+    lost = np.isnan(value)
+    if lost.any():
+        raise ValueError(
+            f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and code "
+            "must say something at every number: give an expression that has one everywhere, as where(x > 0, log(x), 0)"
+        )
+    return Truth(format, x, value)
+
+
+def _at(tree: Node, x: float) -> tuple[float, bool]:
+    # The value, and whether it is known well enough.
+    ball = evaluate(tree, flint.arb(x), AT_POINT)
+    if not ball.is_finite():
+        return float("nan"), False
+    if ball.rel_accuracy_bits() < 60 and not abs(ball) < TINY / 2:
+        return 0.0, False
+    if abs(ball) > HUGE:
+        return (inf if ball > 0 else -inf), True
+    return float(ball.mid()), True

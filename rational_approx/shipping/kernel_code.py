@@ -1,0 +1,63 @@
+"""Source code of an implementation in C, CUDA, Rust, NumPy, PyTorch and Triton, all from the same operations.
+
+The constants are those that are proved, as hexadecimal floats where a language has them, else as bits or as the
+shortest decimal that is read back to the same number. The code has one function from numbers of the format to numbers
+of the format.
+"""
+
+import shlex
+from collections.abc import Callable
+from fractions import Fraction
+
+from rational_approx.kernels.implement import Implementation
+from rational_approx.shipping.documents import document
+from rational_approx.shipping.kernel_arrays import NUMPY, PYTORCH, TRITON, in_arrays
+from rational_approx.shipping.kernel_compiled import in_c, in_cuda, in_rust
+
+__all__ = ["KERNEL_LANGUAGES", "kernel_code"]
+
+
+def kernel_code(value: Implementation, language: str, name: str) -> str:
+    """The code of an implementation, with a function of that name."""
+    notes = [line.replace("*/", "* /") for line in _notes(value, language, name)]
+    return KERNEL_LANGUAGES[language](value, notes, name)
+
+
+def _notes(value: Implementation, language: str, name: str) -> list[str]:
+    found = value.facts
+    target = value.expression if value.name == value.expression else f"{value.name}: {value.expression}"
+    command = ["rational-approx", "implement", value.name, "--format", value.kernel.format, "--ulp", str(value.wanted)]
+    command += ["--segments", str(value.segments)] if value.segments != 4 else []
+    command += ["--language", language, "--name", name]
+    half = "bfloat16" if value.kernel.format == "bfloat16" else "float16"
+    return [
+        f"f(x) = {target}",
+        f"for every number of {half}: operations in float32, each rounded to nearest; the result is rounded once",
+        f"proved by trying all {found.inputs} finite inputs: abs(y - f(x)) <= {_upwards(found.ulp)} ulp",
+        f"the nearest number at {found.correct} inputs, one of the two next to f(x) at {found.faithful}; against the "
+        f"direction of f at {found.turns}",
+        f"outputs from {found.lowest!r} to {found.highest!r}; NaN gives NaN",
+        f"at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}",
+        "subnormal numbers are kept: on a machine that flushes them to zero, small outputs differ",
+        f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division is 4, a scaling 2, a piece 1)",
+        f"certificate: {document(value)['hash']}",
+        f"made by: {shlex.join(command)}",
+    ]
+
+
+def _upwards(value: Fraction) -> str:
+    return f"{float(-(-value * 10**6 // 1)) / 10**6:.6f}"
+
+
+def _in(words: dict[str, str]) -> Callable[[Implementation, list[str], str], str]:
+    return lambda value, notes, name: in_arrays(value, notes, name, words)
+
+
+KERNEL_LANGUAGES: dict[str, Callable[[Implementation, list[str], str], str]] = {
+    "c": in_c,
+    "cuda": in_cuda,
+    "rust": in_rust,
+    "numpy": _in(NUMPY),
+    "pytorch": _in(PYTORCH),
+    "triton": _in(TRITON),
+}

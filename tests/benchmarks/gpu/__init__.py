@@ -1,0 +1,1 @@
+"""One prepared run on a CUDA device: ``python -m tests.benchmarks.gpu --out DIR --minutes 12``."""

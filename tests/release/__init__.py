@@ -1,0 +1,1 @@
+"""Checks of what is released; each is a command of its own and takes minutes."""
