@@ -156,26 +156,22 @@ def programme(
 
 def _smallest(rows: np.ndarray, rooms: np.ndarray, equal: np.ndarray) -> tuple[np.ndarray, float, np.ndarray] | None:
     """The c in [-1, 1] and the z that is smallest with ``rows c <= z rooms`` and ``equal c = 0``, and the multipliers
-    of the rows. The dual programme is solved: it has a row for each coefficient, and not for each point."""
+    of the rows. The primal programme is solved: where Q ranges over many orders of magnitude, the multipliers of the
+    dual one are too coarse to be its solution."""
     from scipy.optimize import linprog  # here, since it takes longer to import than all the rest together
 
     count, n = rows.shape
-    one = np.eye(n)
-    matrix = np.zeros((n + 1, count + 2 * n + 2 * len(equal)))
-    matrix[:n] = np.hstack([rows.T, one, -one, equal.T, -equal.T])
-    matrix[n, :count] = rooms
-    cost = np.r_[np.zeros(count), np.ones(2 * n), np.zeros(2 * len(equal))]
     found = linprog(
-        cost,
-        A_eq=matrix,
-        b_eq=np.r_[np.zeros(n), 1.0],
+        np.r_[np.zeros(n), 1.0],
+        np.hstack([rows, -rooms[:, None]]),
+        np.zeros(count),
+        np.hstack([equal, np.zeros((len(equal), 1))]),
+        np.zeros(len(equal)),
+        [(-1.0, 1.0)] * n + [(None, None)],
         method="highs-ds",
         options=PRECISE | {"maxiter": ITERATIONS * n},
     )
-    if found.status != 0:
-        return None
-    c = found.eqlin.marginals
-    return c[:n], -float(c[n]), found.x[:count]
+    return None if found.status != 0 else (found.x[:n], float(found.x[n]), -found.ineqlin.marginals)
 
 
 def improved(grid: Grid, degree: tuple[int, int], q_now: np.ndarray, level: float, **asked: Any) -> Improved | None:

@@ -182,8 +182,15 @@ def _jump(x: float, height: float) -> _Cause:
 
 
 def _stepped(piece: Piece, attempt: Fit | None, least: float) -> tuple[float, float] | None:
-    """Where a piece jumps by more than ``least``, and by how much."""
+    """Where a piece jumps by more than ``least``, and by how much.
+
+    An attempt may follow a jump so steeply that its error turns several times between two of the usual points: its
+    peaks are looked at, too, since the jump lies between two of them.
+    """
     x, rest = _points(piece), partial(_rest, piece, attempt)
+    if attempt is not None:
+        peaks = np.array([float(t) for t in attempt.reference])
+        x = np.union1d(x, peaks[(peaks >= x[0]) & (peaks <= x[-1])])
     steps = np.abs(np.diff(rest(x)))
     for k in np.argsort(steps)[::-1][:STEPS]:
         watch.check()

@@ -59,7 +59,7 @@ def test_whenever_the_time_is_over_a_fit_is_the_best_or_says_so(name, limit, tic
 def test_the_best_attempt_comes_with_it(question, ticks):
     fit("sqrt(x)", domain=(0, 1), **question, time_limit=10**9)
     needed = next(ticks)
-    found = outcome("sqrt(x)", domain=(0, 1), **question, time_limit=0.8 * needed)
+    found = outcome("sqrt(x)", domain=(0, 1), **question, time_limit=0.6 * needed)
     assert found.cause == "time"
     assert "best attempt is attached" in str(found)
     x = np.linspace(0, 1, 1000)
