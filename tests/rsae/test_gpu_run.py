@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not (ROOT / "tests/benchmarks").is_dir(), reason="benchmarks are not part of an installation")
+@pytest.mark.slow
 def test_everything_in_it_runs_dry(tmp_path: Path) -> None:
     pytest.importorskip("triton")
     words = [sys.executable, "-m", "tests.benchmarks.gpu", "--out", str(tmp_path), "--dry-run", "--minutes", "10"]

@@ -66,6 +66,7 @@ def test_sign_on_a_gap_is_zolotarevs(n, gap):
         assert abs(found.error / truth - 1) < mpmath.mpf(10) ** -29
 
 
+@pytest.mark.slow
 def test_a_large_type_for_a_kink_follows_stahls_asymptotics():
     # Stahl 1993: E_{n,n}(abs) is 8 exp(-pi sqrt(n)) (1 + o(1)). The published values approach the limit from below: the
     # ratio is 0.770 at n = 20 and 0.831 at n = 40, so that the distance to 1 falls a little slower than 1 / sqrt(n).

@@ -63,6 +63,7 @@ def test_a_missing_host_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPat
         gguf_path()
 
 
+@pytest.mark.slow
 def test_a_teacher_can_be_made_again_and_is_shrunk_by_its_l1(tmp_path: Path) -> None:
     """Its codes are too small: the best factor for all its reconstructions is above 1, as for no TopK autoencoder."""
     states = synthetic.states(vectors=6000)

@@ -183,6 +183,7 @@ def test_the_divergence_and_its_gradient_are_for_what_comes_out():
     assert value > 0
 
 
+@pytest.mark.slow
 def test_an_upgrade_with_its_host(tmp_path):
     """A nearly linear MLP, and a transcoder that is its linear part: figures, evidence and files, with a KL stage."""
     pair = tiny_model("llama"), tiny_tokenizer()

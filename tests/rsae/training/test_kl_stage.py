@@ -233,6 +233,7 @@ def test_the_report_of_an_upgrade_with_the_stage(states: HiddenStates) -> None:
     assert (recipes["control_mse"].kl_share, recipes["upgraded_mse"].kl_share) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_a_lower_divergence_is_kept_at_the_price_of_squared_error(states: HiddenStates) -> None:
     assert states.host is not None
     host = Host(states.host.model, states.host.tokenizer, HOOK, states.contexts, outlier_norm=states.host.outlier_norm)
