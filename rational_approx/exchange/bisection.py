@@ -21,7 +21,16 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.alternation import alternating
-from rational_approx.exchange.correction import Approximant, Grid, Improved, changing, orthonormal, programme, shown_on
+from rational_approx.exchange.correction import (
+    UNSEEN,
+    Approximant,
+    Grid,
+    Improved,
+    changing,
+    orthonormal,
+    programme,
+    shown_on,
+)
 from rational_approx.problem.reduction import Reduced
 
 __all__ = ["Bracket", "bisected"]
@@ -30,9 +39,6 @@ STEPS = 24
 CLOSE, MET = 0.1, 1e-4
 """A bracket of the first share of the error is small enough for programmes that start from the upper end to converge
 quickly; one of the second is the end."""
-
-UNSEEN = 1e-11
-"""An error on a grid that is a smaller share of the target's size is none that a linear programme makes smaller."""
 
 SMALLEST = 1e-100
 """The least share of its largest value down to which floats hold a denominator and its square."""

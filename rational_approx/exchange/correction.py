@@ -29,6 +29,7 @@ from rational_approx.exchange.relaxed import sampled
 from rational_approx.problem.reduction import Reduced, ReducedPiece
 
 __all__ = [
+    "UNSEEN",
     "Approximant",
     "Grid",
     "Improved",
@@ -66,9 +67,9 @@ class Grid(NamedTuple):
     sides: np.ndarray
 
     @classmethod
-    def of(cls, problem: Reduced, degree: tuple[int, int], density: int = 16) -> "Grid":
-        """A fixed look at every piece, with so many points a coefficient."""
-        t = np.concatenate(looks(problem, density * (sum(degree) + 2) // len(problem.pieces) + 48))
+    def of(cls, problem: Reduced, degree: tuple[int, int]) -> "Grid":
+        """A fixed look at every piece, with many points a coefficient."""
+        t = np.concatenate(looks(problem, 16 * (sum(degree) + 2) // len(problem.pieces) + 48))
         return cls(t, *sampled(problem, t), problem.signs_at(t))
 
 

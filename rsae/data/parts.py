@@ -115,7 +115,7 @@ def copy_parts(
 ) -> None:
     """The same of hidden states that exist: a table, or a folder that the library datasets saved (a cache of SAELens).
 
-    A part is every so-manieth record batch, and its last batches are held out; memory holds one batch at a time. Where
+    Of N parts each takes every N-th record batch, and holds its last ones out; memory holds one batch at a time. Where
     rows are contexts, `join_parts` drops first positions and outliers; of rows that are vectors nothing is dropped.
 
     Raises as `rsae.hidden_states`, and ValueError for fewer batches than parts.

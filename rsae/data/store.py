@@ -103,7 +103,7 @@ class Store:
     ) -> Harvest:
         """Read ``contexts`` shard by shard, those excepted that are there; returns the norms, without the states.
 
-        Of several ranks each reads every so-manieth shard first, and then finds those of the others there.
+        Of N ranks each reads every N-th shard first, and then finds those of the others there.
         """
         norms, firsts = [], []
         pieces = [

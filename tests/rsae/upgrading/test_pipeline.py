@@ -53,8 +53,13 @@ def test_upgraded_and_control_share_data_steps_and_rates() -> None:
     for family in FAMILIES:
         arms = arms_for(teacher(family), calibrate(teacher(family), STATES))
         other = "threshold" if family == "relu" else "control"
-        curve = {"coefficient_rate": arms["upgraded"].recipe.coefficient_rate}  # of the curve, or of a threshold alone
-        assert arms["upgraded"].recipe == replace(arms[other].recipe, **(curve if family == "relu" else {}))
+        rates = {
+            name: arm.recipe.coefficient_rate for name, arm in arms.items()
+        }  # of curves, which others have none of
+        assert arms["upgraded"].recipe == replace(arms[other].recipe, coefficient_rate=rates["upgraded"])
+        assert arms[other].sae.activation is None
+        if family != "relu":  # whose curve is slower than the norm share's would be
+            assert rates["upgraded"] == rates[other]
         assert arms["upgraded"].budget == arms["control"].budget == 1
         assert arms["control"].recipe.batch_size == arms["upgraded"].recipe.batch_size
 
