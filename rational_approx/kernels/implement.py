@@ -161,7 +161,9 @@ def _target(target: object) -> tuple[Expression, str]:
             f"code is proved for an expression or a gate, not for a {type(target).__name__}: give its formula as text"
         )
     if target.isidentifier() and target != "x":
-        raise ValueError(f"there is no gate named {target!r}; there are {', '.join(gates.NAMES)}")
+        raise ValueError(
+            f"there is no gate named {target!r}: write a function as a formula, {target}(x); gates are {', '.join(gates.NAMES)}"
+        )
     return parse(target), target
 
 
