@@ -314,8 +314,8 @@ def _planned(
     if not ends:
         raise NoKernel(
             f"{segments} pieces between the tails do not follow the target over all exponents of {known.format}, with "
-            "a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a larger error; "
-            "a target that decays like a power of x, or needs another range reduction, is not implemented"
+            "a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a larger "
+            "error; a target that decays like a power of x, or needs another range reduction, is not implemented"
         )
     _, stretches = min(ends, key=lambda entry: entry[0])
     return [
