@@ -162,7 +162,8 @@ def _target(target: object) -> tuple[Expression, str]:
         )
     if target.isidentifier() and target != "x":
         raise ValueError(
-            f"there is no gate named {target!r}: write a function as a formula, {target}(x); gates are {', '.join(gates.NAMES)}"
+            f"there is no gate named {target!r}: write a function as a formula, {target}(x); "
+            f"gates are {', '.join(gates.NAMES)}"
         )
     return parse(target), target
 
