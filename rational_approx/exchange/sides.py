@@ -44,7 +44,7 @@ class Touch(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """A rational that is level on its reference, up to the deviation."""
+    """A rational that is level where it touches, up to the deviation: on its reference or, in the end, at its peaks."""
 
     p: flint.arb_poly
     q: flint.arb_poly
@@ -159,12 +159,12 @@ class Sides:
             history.append(Record(self.degree, float(now.h), (1 + excess) * float(now.h), 1.0))
             outer = self.problem.change.ansatz.outer(*self.degree)
             watch.report("exchange in multiprecision", outer, history[-1].levelled, history[-1].largest)
+            chosen = alternating([(1 + excess) * touch.sign for touch, excess in peaks], sum(self.degree) + 2)
             if excess < tolerance or (not self.problem.precise and rounds > 5 and excess < 1e-6):
                 # Where W vanishes, at infinity, the error is S whatever R is.
                 if any(v.w == 0 and abs(v.s) > 1.01 * now.h for grid in self.looks for v in grid):
                     raise Unfinished("the error at infinity exceeds the level, and no rational of the type changes it")
-                return now._replace(deviation=excess)
-            chosen = alternating([(1 + excess) * touch.sign for touch, excess in peaks], sum(self.degree) + 2)
+                return now._replace(touches=[peaks[i][0] for i in chosen or ()] or now.touches, deviation=excess)
             if chosen is None:
                 raise Unfinished("fewer alternations than the type needs")
             try:

@@ -12,12 +12,12 @@ import flint
 import numpy as np
 
 from rational_approx import watch
-from rational_approx.arithmetic.polynomials import fmpq, isolated_roots
 from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.arithmetic.signs import sign_on
 from rational_approx.exchange.barycentric import Barycentric
 from rational_approx.exchange.bisection import bisected
 from rational_approx.exchange.correction import Approximant, corrected
-from rational_approx.exchange.exploration import explored
+from rational_approx.exchange.exploration import exceeding, explored
 from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.finish import finish, unfinished
 from rational_approx.exchange.identity import Failure, without_error
@@ -227,6 +227,9 @@ class _Solver:
         if seen is None or seen.upper is None:  # no proof: floats decide, as far as they see
             if candidate is not None and not _nothing_larger(self.problem, candidate, done):
                 return None
+            if candidate is not None and candidate.level is None and (larger := exceeding(self.problem, done)):
+                self.missed += larger
+                return None
             return Solution(done, degree, True)
         return Solution(done, degree, True, seen.upper)
 
@@ -356,16 +359,9 @@ def _candidate(found: Exchange) -> Candidate:
 
 
 def _pole(problem: Reduced, done: Finished) -> bool:
-    """Whether a zero of the denominator may lie on the domain, or its sign on some piece is not the one that it shall
-    have: its roots are isolated in balls, so none is missed."""
-    if len({done.q(fmpq(piece.lower)) * piece.q_sign > 0 for piece in problem.pieces}) > 1:
-        return True
-    roots = [root for root in isolated_roots(done.q) if abs(root.value.imag) <= root.radius]
-    return any(
-        float(piece.lower) - root.radius <= root.value.real <= float(piece.upper) + root.radius
-        for root in roots
-        for piece in problem.pieces
-    )
+    """Whether the denominator has a zero on the domain, or other signs on the pieces than it shall, up to a common one."""
+    signs = {sign_on(done.q, piece.lower, piece.upper).sign * piece.q_sign for piece in problem.pieces}
+    return signs not in ({1}, {-1})
 
 
 def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:

@@ -29,6 +29,9 @@ __all__ = ["ErrorOf", "Searched", "finite_points", "place", "rounded"]
 
 _PRECISIONS = (160, 320, 640, 1280, 2560, 5120, 10_240)
 
+SPARE = 130
+"""Bits beyond those of a known error at which it is seen: some thirty for the gap, the others for the rounding of P/Q."""
+
 SEEN = 1280
 """Up to so many bits an end without a finite error may be one beside a zero of f that more bits tell apart from it."""
 
@@ -52,7 +55,8 @@ class ErrorOf(NamedTuple):
     gap: Fraction
 
     def searched(self, allowed: Fraction | None = None) -> Searched:
-        """The search, ended early where it has found an error above the ``allowed`` one.
+        """The search, ended early where it has found an error above the ``allowed`` one, which also tells how many bits
+        it may take to see it.
 
         Raises
         ------
@@ -69,7 +73,7 @@ class ErrorOf(NamedTuple):
             return Searched(None, 0, True)
         coefficients = [c for side in (self.top, self.bottom) for c in side.coeffs() or [flint.fmpq(0)]]
         digits = max(int(c.q).bit_length() for c in coefficients)
-        for bits in _PRECISIONS:
+        for bits in _precisions(allowed):
             with working_bits(bits):
                 search = _seeded(self)
                 if not search.samples:
@@ -89,6 +93,13 @@ class ErrorOf(NamedTuple):
                     curve.order = order_for(search.lower)
                 return Searched(search, bits, search.run())
         raise AssertionError("the last precision is used whatever it shows")
+
+
+def _precisions(allowed: Fraction | None) -> Iterator[int]:
+    known = SPARE + allowed.denominator.bit_length() - allowed.numerator.bit_length() if allowed else 0
+    first = min(max(_PRECISIONS[0], known), _PRECISIONS[-1])
+    yield first
+    yield from (bits for bits in _PRECISIONS if bits > first)
 
 
 def finite_points(reference: Sequence[Any]) -> list[Fraction]:
