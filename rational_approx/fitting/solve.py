@@ -359,7 +359,7 @@ def _candidate(found: Exchange) -> Candidate:
 
 
 def _pole(problem: Reduced, done: Finished) -> bool:
-    """Whether the denominator has a zero on the domain, or other signs on the pieces than it shall, up to a common one."""
+    """Whether the denominator has a zero on the domain, or not the signs on its pieces that it shall, up to one."""
     signs = {sign_on(done.q, piece.lower, piece.upper).sign * piece.q_sign for piece in problem.pieces}
     return signs not in ({1}, {-1})
 

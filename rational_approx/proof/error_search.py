@@ -30,7 +30,7 @@ __all__ = ["ErrorOf", "Searched", "finite_points", "place", "rounded"]
 _PRECISIONS = (160, 320, 640, 1280, 2560, 5120, 10_240)
 
 SPARE = 130
-"""Bits beyond those of a known error at which it is seen: some thirty for the gap, the others for the rounding of P/Q."""
+"""Bits beyond those of a known error at which it is seen: thirty for the gap, the others for the rounding of P/Q."""
 
 SEEN = 1280
 """Up to so many bits an end without a finite error may be one beside a zero of f that more bits tell apart from it."""
