@@ -167,17 +167,24 @@ def _chebyshev(degree: int) -> list[flint.arb_poly]:
 
 
 def _inverse_factor(matrix: flint.arb_mat) -> flint.arb_mat:
-    """``R^-1`` with ``R^T R = G^T G / rows``; directions in which G vanishes are lifted by the precision's square root,
-    so that they are those along which only Q changes."""
+    """A matrix X of which the columns of G X are orthonormal in the mean: ``X^T G^T G X = 1`` (times the rows).
+
+    Gram and Schmidt's process on the coefficients, the column of G first that has most left: of samples that are nearly
+    those of a polynomial the F Q come first that are not, and Q keeps independent columns. Directions in which G
+    vanishes are lifted by the precision's square root, so that they are those along which only Q changes.
+    """
     gram = (matrix.transpose() * matrix * (flint.arb(1) / matrix.nrows())).mid()
     n = gram.nrows()
     lift = flint.arb(2) ** -(flint.ctx.prec // 2)
-    factor = [[flint.arb(0)] * n for _ in range(n)]
-    for i in range(n):
-        for j in range(i + 1):
-            rest = gram[i, j] - sum((factor[i][k] * factor[j][k] for k in range(j)), flint.arb(0))
-            if i == j:
-                factor[i][i] = max(rest.mid(), gram[i, i].mid() * lift, lift, key=float).sqrt().mid()
-            else:
-                factor[i][j] = (rest / factor[j][j]).mid()
-    return flint.arb_mat(factor).transpose().inv().mid()
+    columns = [[flint.arb(int(i == j)) for i in range(n)] for j in range(n)]
+    rest = {j: gram[j, j] for j in range(n)}
+    while rest:
+        at = max(rest, key=lambda j: (rest[j] / (gram[j, j] + lift)).mid())
+        size = max(rest.pop(at), gram[at, at] * lift, lift, key=float).sqrt()
+        columns[at] = unit = [(c / size).mid() for c in columns[at]]
+        image = (gram * flint.arb_mat([[c] for c in unit])).entries()
+        for j in rest:
+            share = sum((a * b for a, b in zip(columns[j], image, strict=True)), flint.arb(0)).mid()
+            columns[j] = [(a - share * b).mid() for a, b in zip(columns[j], unit, strict=True)]
+            rest[j] = (rest[j] - share * share).mid()
+    return flint.arb_mat(columns).transpose()
