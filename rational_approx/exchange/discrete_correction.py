@@ -5,14 +5,15 @@ With an approximant ``P_k/Q_k`` of largest error D, a step solves for new P, Q a
     minimise z   subject to   abs(u (F Q - P)) - D Q <= z D N   at every sample,
 
 with ``N = Q_k`` (Cheney & Loeb 1961) or, where Q_k comes so close to zero at a sample that this stalls, ``N = 1``
-(Dinkelbach 1967). On a finite set D falls to the infimum from any start, whether or not the infimum is attained, and
+(Dinkelbach 1967). Where D has far to fall, as beside an outlier that costs nothing in the end, steps that may ask for
+half of D alternate with these. On a finite set D falls to the infimum from any start, whether or not the infimum is attained, and
 with ``N = Q_k`` quadratically at last (Barrodale, Powell & Roberts 1972). Where both are slow, D is bisected.
 
 Two things would spoil that in float64, and both are gone once the rows are formed in balls and only then rounded: F Q
 and P cancel to the size of the error, which may be that of the last bit of the samples; and P and Q may be badly
-conditioned. With ``G`` the matrix of ``u (F Q - P) / (D N)`` and ``G^T G = R^T R`` (Cholesky), the programme's unknowns
-are ``y = R c`` for the coefficients c, so that the columns of ``G R^-1`` are orthonormal, and the tolerance of the
-programme is one relative to D.
+conditioned. With ``G`` the matrix of ``u (F Q - P) / (D N)`` and ``X^T G^T G X = 1``, the programme's unknowns are
+``y = X^-1 c`` for the coefficients c, so that the columns of ``G X`` are orthonormal, and the tolerance of the programme
+is one relative to D.
 """
 
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ __all__ = ["Corrected", "Table", "corrected"]
 STEPS = 100
 SLOW = 1e-2
 """A step that lowers the error by a smaller share is followed by one of the other kind."""
+FAST = 0.5
+"""A step that lowers it by a smaller share is followed by one that asks for half of it, as long as that is to be had."""
 SETTLED = 1e-11
 PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
 
@@ -67,13 +70,15 @@ def corrected(table: Table, degree: tuple[int, int], first: flint.fmpq_poly = ON
     Q has the signs of ``first``, of degree at most 1, at the samples.
     """
     rows = _Rows(table, degree, first)
-    kind, slow, low = "correction", 0, 0.0
+    kind, slow, low, far = "correction", 0, 0.0, True
     for _ in range(STEPS):
         if not rows.worst > 0:
             return
         before = rows.worst
         if slow < 2:
-            above, below, better = rows.step(1.0, rows.q if kind == "correction" else rows.ones)
+            share = 0.5 if kind == "half" else 1.0
+            above, below, better = rows.step(share, rows.ones if kind == "even" else rows.q)
+            far = far and (better or kind != "half")
         else:  # share of D that is tried
             if low > 1 - SETTLED:
                 return
@@ -82,13 +87,14 @@ def corrected(table: Table, degree: tuple[int, int], first: flint.fmpq_poly = ON
             low = low if better else share
         progress = float(1 - rows.worst / before)
         low = low / (1 - progress) if progress < 1 else 0.0
-        if progress < SLOW:
+        if progress < SLOW and kind != "half":
             slow += 1
             kind = "even" if kind == "correction" else "correction"
             if above is not None and below is not None:
                 yield Corrected(*rows.polynomials(), rows.worst, above, below)
         elif slow < 2:
             slow = 0
+            kind = "half" if kind == "correction" and progress < FAST and far else "correction"
 
 
 class _Rows:
