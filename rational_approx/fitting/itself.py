@@ -24,10 +24,12 @@ def itself(target: Target, degree: tuple[int, int], conditions: Conditions, boun
       P = -0.333333 T0(t) +0 T1(t) -0.333333 T2(t)
       Q = +1 T0(t) +0 T1(t) +0.333333 T2(t)
     """
-    known = None if target.expression is None else quotient_of(target.expression.tree)
-    if known is None or known[1] == 0:
+    # The branches of a piece's expression are decided.
+    known = [None if piece.expression is None else quotient_of(piece.expression.tree) for piece in target.pieces]
+    first = known[0]
+    if first is None or first[1] == 0 or any(other is None or other != first for other in known):
         return None
-    p, q = common_factor_removed(*known)
+    p, q = common_factor_removed(*first)
     if p.degree() > degree[0] or q.degree() > degree[1]:
         return None
     signs = {exact(q(fmpq(_inside(*interval)))) > 0 for interval in target.domain.intervals}

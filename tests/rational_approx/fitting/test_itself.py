@@ -47,3 +47,11 @@ def test_only_what_meets_all_that_is_asked() -> None:
     assert one_sign.error > 0.4  # a denominator of one sign is no 1 / x here
     assert fit("1 / x", (1, 1), [(-2, -1), (1, 2)], denominator="any").error == 0
     assert fit("1 / (1 + x^2)", (0, 1), (-1, 1)).error == Fraction(1, 4)
+
+
+def test_a_branch_that_is_decided_on_the_domain_is_none():
+    """Its long coefficients are no simple fractions, which the exchange would find."""
+    found = fit(
+        "1.0507009873554804934193349852946 * where(1.93 * x > 0.91, 1.93 * x - 0.91, expm1(x))", (4, 5), (0.8, 3.7)
+    )
+    assert (found.error, found.rational.type) == (0, (1, 0))
