@@ -36,6 +36,9 @@ __all__ = ["Solution", "solve"]
 LARGEST_CORRECTED = 24
 """Linear programmes are slow, and in float64 of little use, for numerator and denominator degrees above this sum."""
 
+VISIBLE = 1e-10
+"""The share of the target's size above which floats have digits to spare for an error."""
+
 LOOKS = 8
 """How often a look may find a larger error than the exchange saw, before other starts are tried."""
 
@@ -81,11 +84,12 @@ class Candidate(NamedTuple):
     level: Level | None
 
 
-def solve(problem: Reduced, digits: int, history: list[Record], look: Look) -> Solution | None:
+def solve(problem: Reduced, digits: int, history: list[Record], look: Look, briefly: bool = False) -> Solution | None:
     """The best approximant of a type, or the best attempt (``converged`` False), or None.
 
     What an exchange ends with is best if its error is nowhere larger than on its reference: ``look`` says so of the
-    whole domain, or shows where it is not. Such points are marked, and the next exchange looks there too.
+    whole domain, or shows where it is not. Such points are marked, and the next exchange looks there too. Briefly, only
+    what is cheap is tried.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def solve(problem: Reduced, digits: int, history: list[Record], look: Look) -> S
     Exceeds
         where the error is larger than the problem allows.
     """
-    solver = _Solver(problem, digits, history, look)
+    solver = _Solver(problem, digits, history, look, briefly)
     try:
         return solver.best()
     except watch.OutOfTime as stopped:
@@ -106,7 +110,7 @@ def solve(problem: Reduced, digits: int, history: list[Record], look: Look) -> S
 class _Solver:
     """One problem, with what has been found out about it: the exchanges so far, and marks where peaks were missed."""
 
-    def __init__(self, problem: Reduced, digits: int, history: list[Record], look: Look) -> None:
+    def __init__(self, problem: Reduced, digits: int, history: list[Record], look: Look, briefly: bool) -> None:
         self.problem, self.digits, self.history, self.look = problem, digits, history, look
         self.missed: tuple[float, ...] = ()
         self.marked: set[float] = set()
@@ -116,6 +120,8 @@ class _Solver:
         self.grown: Exchange | None = None
         self.hurried = problem.allowed < inf and sum(problem.degree) > LARGEST_CORRECTED
         """A large type of many that are tried: what no start levels at once is left alone."""
+        self.briefly = briefly and sum(problem.degree) > LARGEST_CORRECTED
+        """A large type that might only help a larger one."""
 
     def best(self) -> Solution | None:
         """The best approximant of a type, or the best attempt, or None.
@@ -194,8 +200,10 @@ class _Solver:
         return candidate
 
     def smaller(self, degree: tuple[int, int]) -> Solution | None:
-        """The best approximant of a smaller type, or the best attempt, or None."""
-        return solve(replace(self.problem, degree=degree, allowed=inf), self.digits, self.history, self.look)
+        """The best approximant of a smaller type, or the best attempt, or None. Of large types each would take as long
+        as the one that is asked for, and there are many."""
+        problem = replace(self.problem, degree=degree, allowed=inf)
+        return solve(problem, self.digits, self.history, self.look, briefly=True)
 
     def first(self, candidates: Iterator[Candidate], patient: bool = True) -> Solution | None:
         """The first candidate that can be finished and is accepted; all finished ones are remembered. Without
@@ -280,6 +288,8 @@ class _Solver:
             if not problem.precise:  # whatever is tried next would level rounding errors
                 return
             yield from self.explored(spread_starts(problem, degree))
+        if self.briefly:
+            return
         with suppress(np.linalg.LinAlgError):  # floats have no digits of the weighted error
             yield from self.bisected(nearly)
         if self.hurried:
@@ -301,7 +311,15 @@ class _Solver:
             with suppress(np.linalg.LinAlgError):  # floats have no digits of the weighted error
                 yield from self.corrected(seed, last)
         if problem.precise:
-            yield from self.explored(chain(last[-1:], () if self.invisible else spread_starts(problem, degree)))
+            spread = () if self.invisible or self.visible(nearly) else spread_starts(problem, degree)
+            yield from self.explored(chain(last[-1:], spread))
+
+    def visible(self, nearly: list[Barycentric]) -> bool:
+        """Whether floats see the error of a large type well: then more digits level no start that they do not."""
+        if not nearly or sum(self.problem.degree) <= LARGEST_CORRECTED:
+            return False
+        s, _ = sampled(self.problem, nearly[0].support)
+        return min(each.largest for each in nearly) > VISIBLE * float(np.abs(s).max())
 
     def bisected(self, nearly: list[Barycentric]) -> Iterator[Candidate]:
         """Exchanges from what bisection finds. Where it ends above the allowed error, other starts are not worth it."""
