@@ -40,8 +40,8 @@ from rational_approx import watch
 from rational_approx.arithmetic.domain import finite
 from rational_approx.arithmetic.polynomials import exact, fmpq
 from rational_approx.arithmetic.precision import working_bits
-from rational_approx.exchange.discrete_correction import Table, corrected
-from rational_approx.exchange.discrete_levels import Guess, Quotient, guesses, levelled
+from rational_approx.exchange.discrete_correction import Corrected, Table, corrected
+from rational_approx.exchange.discrete_levels import Guess, Quotient, dyadic, guesses, levelled
 from rational_approx.proof.certificate import Point
 from rational_approx.proof.lower_bound import least_error
 
@@ -150,7 +150,7 @@ def _best(table: Table, degree: tuple[int, int]) -> _Level | None:
     if found is not None:
         return found
     tried: list[tuple[str, Guess]] = []  # a guess is worth another trial from a start that is better by a digit
-    patience = PATIENCE
+    patience, state = PATIENCE, None
     for state in corrected(table, degree):
         watch.report("programmes on samples", degree)
         for guess in guesses(table, degree, state):
@@ -164,9 +164,18 @@ def _best(table: Table, degree: tuple[int, int]) -> _Level | None:
             if found is not None:
                 return _simplest(found, table, degree)
         patience -= 1
-        if patience == 0 and (found := _degenerate(table, degree)) is not None:
+        if patience == 0 and (found := _unlevelled(table, degree, state)) is not None:
             return found
-    return _degenerate(table, degree) if patience > 0 else None
+    return _unlevelled(table, degree, state) if patience > 0 else None
+
+
+def _unlevelled(table: Table, degree: tuple[int, int], state: Corrected | None) -> _Level | None:
+    """What is found where no guess was proved: what is as good as rounding lets it be, or a degenerate approximant."""
+    if state is not None and state.error <= _rounding(table):
+        found = _proved(table, degree, (dyadic(state.p), dyadic(state.q)), _rounding(table))
+        if found is not None:
+            return _simplest(found, table, degree)
+    return _degenerate(table, degree)
 
 
 def _without_error(table: Table, degree: tuple[int, int]) -> _Level | None:

@@ -11,7 +11,7 @@ from rational_approx.arithmetic.precision import to_fraction
 from rational_approx.exchange.discrete_correction import Corrected, Table
 from rational_approx.exchange.equations import interpolated
 
-__all__ = ["Quotient", "guesses", "levelled"]
+__all__ = ["Quotient", "dyadic", "guesses", "levelled"]
 
 SEEN = (1e-6, 1e-9, 1e-12)
 """Multipliers above one of these shares of the largest are taken for positive."""
@@ -80,7 +80,7 @@ def levelled(table: Table, degree: tuple[int, int], state: Corrected, guess: Gue
     above = np.round(np.linspace(0, size - 1, p + 1)).astype(int).tolist()
     top = interpolated([t[i] for i in above], [p_values[i].mid() for i in above])
     bottom = interpolated(nodes, [v[k, 0].mid() for k in range(q + 1)])
-    return _dyadic(top), _dyadic(bottom)
+    return dyadic(top), dyadic(bottom)
 
 
 def _eigenpair(
@@ -111,7 +111,8 @@ def _eigenpair(
     return h, v
 
 
-def _dyadic(poly: flint.arb_poly) -> flint.fmpq_poly:
+def dyadic(poly: flint.arb_poly) -> flint.fmpq_poly:
+    """The midpoints of the coefficients."""
     return flint.fmpq_poly([fmpq(to_fraction(c.mid())) for c in poly.coeffs()])
 
 

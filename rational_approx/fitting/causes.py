@@ -8,6 +8,7 @@ size s is ``sqrt(70) s`` at any.
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain, pairwise
 from math import isfinite
 from typing import NamedTuple
 
@@ -37,6 +38,10 @@ INVISIBLE = 1e-12
 
 DROWNED = 0.01
 """Noise of this share of an error is too much to level it."""
+
+CROWDED, LARGE = 1e-6, 24
+"""A function that varies as near as this share of the domain to an end is singular there; and the sum of the degrees
+from which peaks crowd."""
 
 SEEN = 10_007
 STEPS = 60
@@ -73,7 +78,7 @@ def explained(target: Target, degree: Type, attempt: Fit | None, degenerate: boo
         )
         found: _Cause | None = next(_opaque(target, attempt), cause)
     else:
-        found = next(_all(target, attempt), None)
+        found = next(chain(_all(target, attempt), _crowded(target, degree)), None)
     start = f"no best approximant of type {degree} was found for {target!r}"
     if found is None:
         advice = "try another type (one lower or higher in either degree), a smaller domain, or a gap around a jump"
@@ -238,6 +243,27 @@ def _missed(target: Target, attempt: Fit) -> Iterator[_Cause]:
             f"the error of the best attempt is {size:.3g} at x = {x:.9g}, in a peak narrower than the distance of the "
             f"points that were looked at, and {level:.3g} elsewhere",
             f"give breakpoints=[{x:.9g}], or cut the domain there",
+        )
+
+
+def _crowded(target: Target, degree: Type) -> Iterator[_Cause]:
+    """Several places that draw the peaks of a large type to them, kinks and singularities."""
+    if not target.domain.bounded or sum(degree) <= LARGE:
+        return
+    kinks = {float(before.upper) for before, piece in pairwise(target.pieces) if before.upper == piece.lower}
+    near = CROWDED * float(target.domain.upper - target.domain.lower)  # type: ignore[operator]
+    singular = set()
+    for piece in target.pieces:
+        for end in (float(piece.lower), float(piece.upper)):
+            beside = np.abs(piece.marks - end)
+            if beside.min(where=beside > 0, initial=np.inf) < near:
+                singular.add(end)
+    if len(places := sorted(kinks | singular)) > 1:
+        yield _Cause(
+            "clusters",
+            f"the points where the error is largest crowd at x = {' and x = '.join(f'{x:.9g}' for x in places)}, and of "
+            "so large a type no start shares them out rightly",
+            "ask for a smaller type, or cut the domain between these places",
         )
 
 

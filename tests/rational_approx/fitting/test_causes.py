@@ -97,3 +97,16 @@ def test_a_degenerate_type_names_the_defect():
     assert said.cause == "degenerate"
     assert "the best of type (4, 4) (defect 1) is as good" in str(said)
     assert said.fit is smaller
+
+
+@pytest.mark.slow
+def test_singularities_at_several_places_are_named():
+    with pytest.raises(DidNotConverge, match=r"crowd at x = 0 and x = 1") as stopped:
+        fit("x^0.3 + (1 - x)^0.4", (24, 24), (0, 1))
+    assert stopped.value.cause == "clusters"
+
+
+def test_one_singular_end_of_a_large_type_is_no_cluster():
+    target = Target("x^0.3", (0, 1))
+    assert explained(target, (24, 24), None).cause == "unknown"
+    assert explained(Target("abs(x) + abs(x - 0.3)", (-1, 1)), (24, 24), None).cause == "clusters"

@@ -1,12 +1,13 @@
 """The best on samples: against an independent linear programme, closed forms, and the certificate."""
 
+import warnings
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from rational_approx import DidNotConverge, Fit, Target, certify, fit, load, save, verify
-from tests.adversaries.samples import evaluated, posed, programme, solve
+from tests.adversaries.samples import EXACT, evaluated, posed, programme, solve
 
 ISSUE = ([-0.99, -0.55, -0.4, 0.25, 0.55, 0.64, 0.75, 0.79], [-0.49, -0.62, 0.49, 0.36, 0.11, -0.93, -0.03, 0.7])
 X = np.linspace(-1, 1, 41)
@@ -200,3 +201,16 @@ def test_a_large_outlier_on_samples_that_are_exact_otherwise():
     assert one_sign
     assert float(worst) == pytest.approx(found.error, rel=1e-12)
     assert found.error < 1e-12 < 1e-3 * np.ptp(problem.y)
+
+
+@pytest.mark.parametrize("index", [4, 20, 21, 41, 42, 52])
+def test_large_outliers_on_exact_samples(index):
+    """What was not solved while Q's columns in the programmes were parallel to rounding, and steps too short."""
+    problem = posed(1, index, EXACT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = fit((problem.x, problem.y), problem.degree)
+    worst, one_sign = evaluated(problem, found.rational)
+    assert one_sign
+    assert float(worst) == pytest.approx(found.error, rel=1e-12)
+    assert found.error <= programme(problem) * (1 + 1e-9) + 2**-52 * np.abs(problem.y).max()
