@@ -170,12 +170,11 @@ def _best(table: Table, degree: tuple[int, int]) -> _Level | None:
 
 
 def _unlevelled(table: Table, degree: tuple[int, int], state: Corrected | None) -> _Level | None:
-    """What is found where no guess was proved: what is as good as rounding lets it be, or a degenerate approximant."""
-    if state is not None and state.error <= _rounding(table):
+    """What is found where no guess was proved: a degenerate approximant, or what is as good as rounding lets it be."""
+    found = _degenerate(table, degree)
+    if found is None and state is not None and state.error <= _rounding(table):
         found = _proved(table, degree, (dyadic(state.p), dyadic(state.q)), _rounding(table))
-        if found is not None:
-            return _simplest(found, table, degree)
-    return _degenerate(table, degree)
+    return found
 
 
 def _without_error(table: Table, degree: tuple[int, int]) -> _Level | None:

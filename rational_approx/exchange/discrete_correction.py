@@ -5,15 +5,16 @@ With an approximant ``P_k/Q_k`` of largest error D, a step solves for new P, Q a
     minimise z   subject to   abs(u (F Q - P)) - D Q <= z D N   at every sample,
 
 with ``N = Q_k`` (Cheney & Loeb 1961) or, where Q_k comes so close to zero at a sample that this stalls, ``N = 1``
-(Dinkelbach 1967). Where D has far to fall, as beside an outlier that costs nothing in the end, steps that may ask for
-half of D alternate with these. On a finite set D falls to the infimum from any start, whether or not the infimum is attained, and
-with ``N = Q_k`` quadratically at last (Barrodale, Powell & Roberts 1972). Where both are slow, D is bisected.
+(Dinkelbach 1967). On a finite set D falls to the infimum from any start, whether or not the infimum is attained, and
+with ``N = Q_k`` quadratically at last (Barrodale, Powell & Roberts 1972). Where it has far to fall, as beside an
+outlier that costs nothing in the end, steps alternate with such as ask for half of it; where both are slow, D is
+bisected.
 
 Two things would spoil that in float64, and both are gone once the rows are formed in balls and only then rounded: F Q
 and P cancel to the size of the error, which may be that of the last bit of the samples; and P and Q may be badly
 conditioned. With ``G`` the matrix of ``u (F Q - P) / (D N)`` and ``X^T G^T G X = 1``, the programme's unknowns are
-``y = X^-1 c`` for the coefficients c, so that the columns of ``G X`` are orthonormal, and the tolerance of the programme
-is one relative to D.
+``y = X^-1 c`` for the coefficients c, so that the columns of ``G X`` are orthonormal, and the tolerance of the
+programme is one relative to D.
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ STEPS = 100
 SLOW = 1e-2
 """A step that lowers the error by a smaller share is followed by one of the other kind."""
 FAST = 0.5
-"""A step that lowers it by a smaller share is followed by one that asks for half of it, as long as that is to be had."""
+"""A step that lowers it by a smaller share is followed by one that asks for half of it, as long as it can be had."""
 SETTLED = 1e-11
 PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
 

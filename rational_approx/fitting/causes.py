@@ -251,7 +251,7 @@ def _crowded(target: Target, degree: Type) -> Iterator[_Cause]:
     if not target.domain.bounded or sum(degree) <= LARGE:
         return
     kinks = {float(before.upper) for before, piece in pairwise(target.pieces) if before.upper == piece.lower}
-    near = CROWDED * float(target.domain.upper - target.domain.lower)  # type: ignore[operator]
+    near = CROWDED * float(target.domain.upper - target.domain.lower)
     singular = set()
     for piece in target.pieces:
         for end in (float(piece.lower), float(piece.upper)):
@@ -261,8 +261,8 @@ def _crowded(target: Target, degree: Type) -> Iterator[_Cause]:
     if len(places := sorted(kinks | singular)) > 1:
         yield _Cause(
             "clusters",
-            f"the points where the error is largest crowd at x = {' and x = '.join(f'{x:.9g}' for x in places)}, and of "
-            "so large a type no start shares them out rightly",
+            f"the points where the error is largest crowd at {' and '.join(f'x = {x:.9g}' for x in places)}, and of so "
+            "large a type no start shares them out rightly",
             "ask for a smaller type, or cut the domain between these places",
         )
 

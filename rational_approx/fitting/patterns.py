@@ -34,6 +34,10 @@ from rational_approx.problem.reduction import Reduced, reduced
 
 __all__ = ["best"]
 
+FULL = 1e-9
+"""How far, relatively, a peak of full height may be from the level: peaks are found to 1e-5 of their gap, and a curve
+that is flat there is off by the square of that."""
+
 
 def best(question: Question, denominator: str, near: Sequence[End] = (), allowed: float = inf) -> Fit:
     """The best fit in a class of competitors: "one sign", or "any" for all patterns of signs; `Exceeds` where it is
@@ -151,11 +155,11 @@ class _Search:
             return found
         t, e = peaks(twisted, _Shown(twisted, found), looks(twisted, 40 * (p + q + 2)))
         h, noise = float(found.error), 1e-12 * max(abs(float(found.error)), _size(twisted))
-        if not np.abs(e).max() <= h * (1 + 1e-6) + noise:
+        if not np.abs(e).max() <= h * (1 + FULL) + noise:
             return None
         order = np.argsort(t)
         t, e = t[order], (e * twisted.signs_at(t))[order]
-        t, e = t[np.abs(e) >= h * (1 - 1e-6) - noise], e[np.abs(e) >= h * (1 - 1e-6) - noise]
+        t, e = t[np.abs(e) >= h * (1 - FULL) - noise], e[np.abs(e) >= h * (1 - FULL) - noise]
         runs = np.cumsum(np.r_[0, np.sign(e[1:]) != np.sign(e[:-1])])
         if runs[-1] + 1 < p + q + 2 - defect:
             return None

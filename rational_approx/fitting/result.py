@@ -200,8 +200,9 @@ class DidNotConverge(ArithmeticError):
         Why, as far as that is known; the message says more, and what to try. ``"noise"``: the values of the callable
         are less exact than the error is large. ``"digits"``: float64 is. ``"jump"``, ``"pole"``: the target has one.
         ``"peak"``: the error has a peak narrower than the distance of the points that were looked at. ``"clusters"``:
-        of a large type the peaks crowd at several places. ``"degenerate"``: the best of a smaller type is as good. ``"time"``: the ``time_limit`` was over. ``"tolerance"``: no type that
-        was tried meets it. ``"condition"``: a required value is so far from f that the best is not unique.
+        of a large type the peaks crowd at several places. ``"degenerate"``: the best of a smaller type is as good.
+        ``"time"``: the ``time_limit`` was over. ``"tolerance"``: no type that was tried meets it. ``"condition"``: a
+        required value is so far from f that the best is not unique.
         ``"bounds"``: the best without bounds was found, and the one within them was not. ``"unknown"``.
     """
 

@@ -8,26 +8,21 @@ from itertools import chain
 from math import inf
 from typing import NamedTuple
 
-import flint
 import numpy as np
 
 from rational_approx import watch
-from rational_approx.arithmetic.precision import to_arb, working_bits
-from rational_approx.arithmetic.signs import sign_on
 from rational_approx.exchange.barycentric import Barycentric
 from rational_approx.exchange.bisection import bisected
 from rational_approx.exchange.correction import Approximant, corrected
 from rational_approx.exchange.exploration import exceeding, explored
-from rational_approx.exchange.extrema import looks, peaks
 from rational_approx.exchange.finish import finish, unfinished
 from rational_approx.exchange.identity import Failure, without_error
 from rational_approx.exchange.lawson import Invisible, lawson
-from rational_approx.exchange.levelled import Level
 from rational_approx.exchange.relaxed import Exceeds, Exchange, Record, exchange, sampled
 from rational_approx.exchange.start import apportioned, beside_gap, continued, spread_starts, stretched, varied
-from rational_approx.exchange.stationary import Reference, moved, placed
+from rational_approx.exchange.stationary import Reference
+from rational_approx.fitting.acceptance import Candidate, alternations, has_pole, nothing_larger
 from rational_approx.fitting.jump import half_jump
-from rational_approx.fitting.result import LOOKED_AT
 from rational_approx.problem.answer import Finished
 from rational_approx.problem.reduction import Reduced
 
@@ -44,9 +39,6 @@ LOOKS = 8
 
 NEAR = 0.01
 """The deviation from which the finish may start."""
-
-ROUGH = 1e-4
-"""How uneven a reference may be for its own peaks to vouch for what is finished from it."""
 
 AS_GOOD = Fraction(101, 100)
 """A smaller type whose error is larger by no more than this factor is as good."""
@@ -72,16 +64,6 @@ class Seen(NamedTuple):
 
 Look = Callable[[Finished], Seen | None]
 """A look at a finished rational; None where the target cannot be enclosed."""
-
-
-class Candidate(NamedTuple):
-    """A nearly level reference, from which the finish may start."""
-
-    reference: Reference
-    h: float
-    q_values: np.ndarray
-    deviation: float
-    level: Level | None
 
 
 def solve(problem: Reduced, digits: int, history: list[Record], look: Look, briefly: bool = False) -> Solution | None:
@@ -158,7 +140,7 @@ class _Solver:
             lower = self.smaller(smaller)
             if lower is not None and lower.converged:
                 defect = min(degree[0] - lower.degree[0], degree[1] - lower.degree[1])
-                if _alternations(self.problem, lower) >= sum(degree) + 2 - defect:
+                if alternations(self.problem, lower.degree, lower.done) >= sum(degree) + 2 - defect:
                     return lower
                 if lower.degree == smaller and self.problem.precise:  # of floats more digits show noise alone
                     reference = np.array([float(t) for t in lower.done.reference])
@@ -179,7 +161,7 @@ class _Solver:
     def attempt(self) -> Finished | None:
         """The best that was found, though it was not accepted, or not even finished; None if it has a pole."""
         for _, done in sorted(self.finished, key=lambda item: item[0]):
-            if not _pole(self.problem, done):
+            if not has_pole(self.problem, done):
                 return done
         nearest, degree = self.nearest, self.problem.degree
         if nearest is None and self.grown is not None:  # on the way to the type
@@ -190,7 +172,7 @@ class _Solver:
             found = unfinished(self.problem, degree, *nearest[:4])
         except Failure:
             return None
-        return None if found.h == 0 or _pole(self.problem, found) else found
+        return None if found.h == 0 or has_pole(self.problem, found) else found
 
     def noted(self, candidate: Candidate) -> Candidate:
         """A candidate, remembered if it is more level than those before, unless the time is over."""
@@ -226,14 +208,14 @@ class _Solver:
     def accepted(self, done: Finished, candidate: Candidate | None = None) -> Solution | None:
         """The solution that a finished rational is, if it has no pole and no larger error."""
         degree = self.problem.degree
-        if _pole(self.problem, done):
+        if has_pole(self.problem, done):
             return None
         seen = self.look(done)
         if seen is not None and seen.missed:
             self.missed += seen.missed
             return None
         if seen is None or seen.upper is None:  # no proof: floats decide, as far as they see
-            if candidate is not None and not _nothing_larger(self.problem, candidate, done):
+            if candidate is not None and not nothing_larger(self.problem, candidate, done):
                 return None
             if candidate is not None and candidate.level is None and (larger := exceeding(self.problem, done)):
                 self.missed += larger
@@ -263,7 +245,9 @@ class _Solver:
         p, q = constant.done.p, constant.done.q
         vanishes = p.degree() < 0 or abs(float(p[0] / q[0])) < 1e-9 * abs(float(constant.done.h))
         defect = degree[1] if vanishes else min(degree)
-        return constant if _alternations(self.problem, constant) >= sum(degree) + 2 - defect else None
+        return (
+            constant if alternations(self.problem, constant.degree, constant.done) >= sum(degree) + 2 - defect else None
+        )
 
     def candidates(self) -> Iterator[Candidate]:
         """One after another, the cheapest starts first."""
@@ -374,79 +358,3 @@ def _remembered(offered: Iterator[Barycentric], nearly: list[Barycentric]) -> It
 def _candidate(found: Exchange) -> Candidate:
     level = found.level
     return Candidate(level.reference, level.h, level.q_values, found.deviation, level)
-
-
-def _pole(problem: Reduced, done: Finished) -> bool:
-    """Whether the denominator has a zero on the domain, or not the signs on its pieces that it shall, up to one."""
-    signs = {sign_on(done.q, piece.lower, piece.upper).sign * piece.q_sign for piece in problem.pieces}
-    return signs not in ({1}, {-1})
-
-
-def _nothing_larger(problem: Reduced, candidate: Candidate, done: Finished) -> bool:
-    """Whether no error on a fresh look, in float64, exceeds the levelled one by more than rounding explains, and the
-    levelled one is no smaller than the candidate's.
-
-    By de la Vallee-Poussin's theorem no rational of the type has a smaller error than the one that a candidate levels:
-    a finish that ends below it has followed Newton's step to another stationary point, past a peak.
-    """
-    h, low = abs(float(done.h)), abs(candidate.h)
-    if candidate.level is None:  # explored in multiprecision arithmetic, peaks and all
-        return h >= low * (1 - 1e-6)
-    s, _ = sampled(problem, candidate.level.reference)
-    noise = 1e-13 * float(np.abs(s).max())
-    if h < low * (1 - 1e-9) - noise:
-        return False
-    level, allowed = candidate.level, 1 + 2 * candidate.deviation + 1e-6
-    if candidate.deviation > ROUGH:  # it says little of the finished one: that is levelled once more
-        try:
-            level = exchange(problem, problem.degree, np.array([float(t) for t in done.reference]), limit=1).level
-            allowed = 1 + ROUGH
-        except Failure:
-            pass
-    _, e = peaks(problem, level, looks(problem, LOOKED_AT * len(done.reference)))
-    return float(np.abs(e).max()) <= max(low, h) * allowed + noise
-
-
-def _alternations(problem: Reduced, solution: Solution) -> int:
-    """How often the error of a solution alternates at full height; as often as its own type needs where float64 shows
-    less or more than the error, and would count noise.
-
-    A larger type whose best error is lower by a millionth has one point that is lower by a millionth, too: where the
-    target gives its digits, the peaks are told apart by more of them than floats have.
-    """
-    reference = np.array([float(t) for t in solution.done.reference])
-    try:
-        level = exchange(problem, solution.degree, reference, limit=1).level
-    except Failure:
-        return 0
-    s, _ = sampled(problem, reference)
-    t, e = peaks(problem, level, looks(problem, 40 * reference.size))
-    h, noise = abs(level.h), 1e-12 * float(np.abs(s).max())
-    if abs(float(solution.done.h)) < noise or np.abs(e).max() > 1.001 * h + noise:
-        return reference.size
-    if problem.precise:
-        high = np.abs(e) >= h * (1 - 1e-3)
-        e, h = _sharpened(problem, solution.done, t[high]), 1.0
-    e = e[np.abs(e) >= h * (1 - (FULL if problem.precise else 1e-6))]
-    return int(np.count_nonzero(np.sign(e[1:]) != np.sign(e[:-1])) + 1) if e.size else 0
-
-
-FULL = 1e-9
-"""How much lower than the level, relatively, a peak of full height may be."""
-
-
-def _sharpened(problem: Reduced, done: Finished, t: np.ndarray) -> np.ndarray:
-    """The errors at the peaks beside some points, over the level, by Newton's steps in multiprecision."""
-    with working_bits(done.bits):
-        p, q, h = flint.arb_poly(done.p), flint.arb_poly(done.q), abs(to_arb(done.h))
-        points = [placed(problem, float(at)) for at in t]
-        errors = []
-        for point in points:
-            for _ in range(SHARP):
-                value = moved(point, p, q)
-            errors.append(float((value / h).mid()))
-    return np.array(errors)
-
-
-SHARP = 4
-"""Newton steps to a peak that floats have found to 1e-5 of its gap: two square it away, two are for bad luck."""
