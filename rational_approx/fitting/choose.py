@@ -19,7 +19,7 @@ from rational_approx.targets.target import Target
 
 __all__ = ["cheapest"]
 
-SIZES = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+SIZES = (0, 1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32)
 """Types (n, n) on the way up, in the variable that is left after symmetry; what needs more is given up."""
 
 HOPELESS = 10.0
