@@ -12,8 +12,8 @@ PAGES := build/pages
 GPU_OUT ?= build/gpu
 MINUTES ?= 12
 
-.PHONY: demo test lint types layers test-slow test-peers test-coq gpu test-wheel test-lowest workflows docs words spelling
-.PHONY: pages clean
+.PHONY: demo test lint types layers test-slow test-peers test-coq gpu test-wheel test-lowest workflows docs notebooks words
+.PHONY: spelling pages clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
@@ -68,6 +68,11 @@ docs: spelling
 
 spelling: $(DOCS_STAMP)
 	$(BIN)/codespell *.md docs rational_approx rsae tests
+
+# Runs the notebooks of docs/tutorials again, in place: minutes. `make notebooks NOTEBOOKS=docs/tutorials/first_fit.ipynb`
+notebooks: export OMP_NUM_THREADS := 1
+notebooks: $(DOCS_STAMP) $(HOST_STAMP)
+	$(BIN)/python docs/notebooks.py $(NOTEBOOKS)
 
 words:
 	$(PYTHON) docs/words.py
