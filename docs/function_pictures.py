@@ -35,7 +35,7 @@ def minimax() -> None:
     """GELU, its best approximation of type (2, 2) inside the band of its error, and the error below."""
     best = ra.fit("gelu", (2, 2), (-4, 1))
     f, h = best.target.function, float(best.error)
-    x, points = np.linspace(-4, 1, 801), np.array(best.reference, dtype=float)
+    x, points = np.linspace(-4, 1, 401), np.array(best.reference, dtype=float)
     figure, (above, below) = _axes(1, 2, (7.2, 5.6), sharex=True, height_ratios=[3, 2])
     above.fill_between(x, f(x) - h, f(x) + h, color=BAND, linewidth=0, label="the band: GELU, h up and h down")
     above.plot(x, f(x), color=GREY, linewidth=1, linestyle=":", label="GELU")
@@ -68,7 +68,7 @@ def exchange() -> None:
     for step, axes in enumerate(panels, 1):
         levelled = level(x[points], f[points], np.ones(6), degree)
         error = f - levelled(x)
-        axes.plot(x, error, color=BLUE, linewidth=1.3)
+        axes.plot(x[::10], error[::10], color=BLUE, linewidth=1.3)
         axes.plot(x[points], error[points], "o", color=ORANGE, markersize=5)
         _levels(axes, abs(levelled.h))
         axes.set(xlabel="x", title=f"step {step}: h = {abs(levelled.h):.4f}, largest {np.abs(error).max():.4f}")
@@ -83,7 +83,7 @@ def proof() -> None:
     best = ra.fit("gelu", (5, 4), (-4, 4))
     short = best.rounded("bfloat16")
     certificate = ra.certify(short, best.target, against=best)
-    f, x = best.target.function, np.linspace(-4, 4, 2001)
+    f, x = best.target.function, np.linspace(-4, 4, 601)
     upper, floor = float(certificate.upper), float(certificate.best_lower)
     figure, (left, right) = _axes(2, 1, (9.4, 3.6))
     for number, part in enumerate(certificate.parts):
@@ -111,10 +111,10 @@ def competitors() -> None:
     figure, (axes,) = _axes(1, 1, (7.2, 3.8))
     axes.axvspan(spans[0][1], spans[1][0], color="#EEEEEE", linewidth=0)
     for number, (lower, upper) in enumerate(spans):
-        x = np.linspace(lower, upper, 400)
+        x = np.linspace(lower, upper, 100)
         axes.plot(x, np.tan(x), color=GREY, linewidth=3.5, alpha=0.45, label=None if number else "tan")
     for name, label, colour, style in shown:
-        x = np.linspace(0, 3, 3001)
+        x = np.linspace(0, 3, 1001)
         y = np.array([fits[name].rational(float(t)) for t in x])
         y[np.abs(y) > 8] = np.nan
         axes.plot(x, y, color=colour, linestyle=style, label=f"{label}: error {float(fits[name].error):.3f}")

@@ -1,4 +1,4 @@
-"""Draw the pictures of the README and of the pages again: `python docs/make_pictures.py` (about two minutes on one core)."""
+"""Draw the pictures of the README and of the pages: `python docs/make_pictures.py` (about two minutes on one core)."""
 
 from pathlib import Path
 
