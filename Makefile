@@ -105,6 +105,7 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.upgrade.curves --data ../shared/data --out $(PAGES)/curves --seeds 1 --write docs/measured/curves.md
 	$(BIN)/python -m tests.benchmarks.upgrade.features --out $(PAGES)/features --write docs/measured/features.md
 	$(BIN)/python docs/make_pictures.py
+	$(BIN)/python docs/function_pictures.py
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.11")'

@@ -1,7 +1,8 @@
-"""The pictures of the pages on approximation, drawn from the package itself; `make_pictures.py` calls them."""
+"""Draw the pictures of the pages on approximation, from the package: `python docs/function_pictures.py` (seconds)."""
 
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -124,4 +125,7 @@ def competitors() -> None:
     _written(figure, "competitors")
 
 
-PICTURES = (minimax, exchange, proof, competitors)
+if __name__ == "__main__":
+    matplotlib.rcParams["svg.hashsalt"] = "rational-sae"
+    for draw in (minimax, exchange, proof, competitors):
+        draw()

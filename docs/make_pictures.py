@@ -1,8 +1,7 @@
-"""Draw the pictures of the README and of the pages: `python docs/make_pictures.py` (about two minutes on one core)."""
+"""Draw the pictures of the README again: `python docs/make_pictures.py` (about two minutes on one core)."""
 
 from pathlib import Path
 
-import function_pictures
 import matplotlib
 import torch
 from matplotlib.figure import Figure
@@ -47,7 +46,5 @@ def mse_against_l0() -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     matplotlib.rcParams["svg.hashsalt"] = "rational-sae"
-    for draw in function_pictures.PICTURES:
-        draw()
     error_curve()
     mse_against_l0()
