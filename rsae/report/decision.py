@@ -19,6 +19,12 @@ _INSTEAD = {
     "refine_only": "refine your teacher's codes, with its own gate",
 }
 
+_ALONE = {
+    "control": "the equally trained control",
+    "threshold": "the threshold alone",
+    "refine_only": "the refinement alone",
+}
+
 
 def decision(question: Question, attribution: Mapping[str, Any], worse: bool = False) -> str:
     """The sentence, from the paired comparisons and what they make of the arms; empty where nothing was compared.
@@ -49,8 +55,9 @@ def _decided(question: Question, attribution: Mapping[str, Any]) -> str:
     if not advised:  # such as the paper's dense codes, whose arms differ in L0
         advised = "upgraded" if control is not None and control.high < 0 else "control"
     if (instead := _INSTEAD.get(advised.removesuffix("_mse"))) is not None:
-        reason = "the rational adds nothing certain to the equally trained control"
-        return f"Do not take the rational, {instead}: {reason}{_against(control, 'it')}."
+        other = found.get(advised, control)
+        reason = f"the rational adds nothing certain to {_ALONE[advised.removesuffix('_mse')]}"
+        return f"Do not take the rational, {instead}: {reason}{_against(other, 'it')}."
     said = _USE
     if advised == part.get("best") != "upgraded":
         said += f" (the arm {spoken(advised)} has the lowest {_label(metric)})"

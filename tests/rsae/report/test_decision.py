@@ -33,6 +33,16 @@ def test_every_outcome_has_its_sentence(advised: str, returned: str, control: fl
     assert found.count(". ") == 0, "one sentence"
 
 
+def test_the_reason_to_leave_the_rational_is_the_arm_that_is_as_good() -> None:
+    """Beside a threshold that did all of it, the sentence had named the control, which the rational beats by far."""
+    question = Question(comparisons=(gap("control", -0.6), gap("threshold", 0.01)), returned="upgraded")
+    found = decision(question, {"mse": {"advised": "threshold"}})
+    assert found.endswith(
+        "without a curve: the rational adds nothing certain to the threshold alone "
+        "(+0.5% against it, 95% interval -0.5% to +1.5%)."
+    )
+
+
 def test_with_a_kl_stage_the_divergence_decides() -> None:
     question = Question(
         comparisons=(gap("control", 0.3), gap("control", -0.1, "kl"), gap("teacher", -0.3, "kl")), returned="upgraded"
