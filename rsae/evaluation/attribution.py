@@ -74,8 +74,7 @@ class Attribution:
         >>> steps = step("control", "more training", "teacher", -3.2, 10.0, -3.0), step(
         ...     "upgraded", "the curve", "control", -0.1, 6.8, 0.1)
         >>> Attribution("mse", 10.0, steps, "upgraded", "control").sentence
-        "MSE is 33.0% lower than the teacher's: more training takes off 32.0 points, the curve 1.0 (not told apart from \
-zero)."
+        "MSE is 33.0% lower than the teacher's: more training takes off 32.0 points, the curve 1.0 (not told apart)."
         """
         lower = -100 * sum(step.change.difference for step in self.steps) / self.teacher
         places = 1 if abs(lower) >= 1 else 2  # of a gain of 0.05% one place would leave nothing, or twice as much
@@ -84,7 +83,7 @@ zero)."
             points = round(100 * step.change.difference / self.teacher, places)
             does = "adds" if points > 0 else "takes off"
             said += f"{', ' if said else ''}{step.what} {'' if does == last else f'{does} '}{abs(points):.{places}f}"
-            said += ("" if last else " points") + ("" if step.change.certain else " (not told apart from zero)")
+            said += ("" if last else " points") + ("" if step.change.certain else " (not told apart)")
             last = does
         label, size = _LABELS[self.metric], f"{abs(lower):.{places}f}% {'lower' if lower >= 0 else 'higher'}"
         return f"{label} is {size} than the teacher's: {said}."
