@@ -188,8 +188,8 @@ def _below_exp(name: str) -> Callable[[Ray], Ray]:
 
 
 def _softplus(u: Ray) -> Ray:
-    if u.power > 0 and u.low > 0:  # u < softplus(u) < u + 1
-        return _add(u, _ray(0, 1))
+    if u.power > 0 and u.low > 0:  # u < softplus(u) < u + exp(-u)
+        return _add(u, _ray(0, (-u.low).exp()))
     return _below_exp("softplus")(u)
 
 

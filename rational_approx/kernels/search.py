@@ -17,20 +17,28 @@ from rational_approx import watch
 from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import ulp_errors
-from rational_approx.kernels.forms import Exponential, Form, Rates, degree_for, form_piece, rates, terms
-from rational_approx.kernels.kernel import BRANCH, COSTS, Kernel, Piece
-from rational_approx.kernels.numbers import last_places, rounded
+from rational_approx.kernels.forms import Exponential, Form, Rates, form_piece, rates, terms
+from rational_approx.kernels.kernel import BRANCH, COSTS, Function, Kernel, Piece
+from rational_approx.kernels.numbers import INNER, rounded
+from rational_approx.kernels.reductions import degree_for, exponential
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
-__all__ = ["NoKernel", "pieces_for"]
+__all__ = ["NoKernel", "kernel_for"]
 
 POINTS, QUICK = 300, 90
 """At so many inputs of a piece it is fitted, and its error estimated."""
-TYPES = sorted(
-    ((p, q) for p in range(9) for q in range(7) if p >= q - 1 and p + q <= 9),
-    key=lambda t: (2 * (t[0] + t[1]) + COSTS["div"] * (t[1] > 0), t[1]),
-)
+
+
+def _types(most: int, wide: int) -> list[tuple[int, int]]:
+    # Of so many coefficients at most; beyond ten of them numerators and denominators of about the same degree, or none.
+    kinds = ((p, q) for p in range(most) for q in range(7 + wide) if p >= q - 1 and p + q <= most)
+    few = [(p, q) for p, q in kinds if (p + q <= 9 and not wide) or q == 0 or (wide and p <= q + 2)]
+    return sorted(few, key=lambda t: (2 * (t[0] + t[1]) + COSTS["div"] * (t[1] > 0), t[1]))
+
+
+TYPES = {"float32": _types(9, 0), "float64": _types(16, 1)}
+"""Types of rationals by the format in which they are calculated, those with the fewest operations first."""
 MARGIN = 0.85
 """The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
 TRIES = 6
@@ -54,6 +62,11 @@ class Stretch:
     stop: int
 
     @property
+    def inner(self) -> str:
+        """The format in which its code calculates."""
+        return INNER[self.known.format]
+
+    @property
     def upper(self) -> float:
         """Its last input."""
         return float(self.known.x[self.stop - 1])
@@ -75,7 +88,7 @@ class Stretch:
         x, value = self.known.x[at].astype(np.float64), self.known.value[at]
         factor = form.factor_at(x)
         with np.errstate(all="ignore"):
-            v, g, weight = form.variable_at(x), value / factor, np.abs(factor) / last_places(value, self.known.format)
+            v, g, weight = form.variable_at(x), value / factor, np.abs(factor) / self.known.units(value)
         good = np.isfinite(g) & np.isfinite(weight) & (np.abs(value) > 2.0**-180) & (weight > 0)
         v, g, weight = v[good], g[good], weight[good]
         if not v.size:  # the target is zero at all of them
@@ -84,8 +97,8 @@ class Stretch:
         return v[first], g[first], weight[first]
 
 
-def pieces_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int) -> tuple[Piece, ...]:
-    """Pieces whose code is within ``wanted`` units in the last place everywhere, fitted to ``room`` units.
+def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int) -> Kernel:
+    """Code within ``wanted`` units in the last place at every number tried, fitted to ``room`` units.
 
     Raises
     ------
@@ -96,23 +109,26 @@ def pieces_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     start = 0 if left is None else left[1]
     stop = known.x.size if right is None else right[1]
     out = [] if left is None else [left[0]]
+    bits, inner = FORMATS[known.format][0], INNER[known.format]
+    function = exponential(degree_for(room / 4 * 2.0**-bits, inner), inner)
     if start < stop:
-        exponentials = _exponentials(known, start, stop, left, right, room)
+        exponentials = _exponentials(known, start, stop, left, right, function)
         plan = _planned(known, start, stop, cuts, exponentials, room, segments)
         for number, (stretch, forms) in enumerate(plan):
             watch.check()
             watch.report(f"piece {number + 1} of {len(plan)} is fitted", (0, 0))
             out.append(_settled(stretch, forms, room, wanted))
     out += [] if right is None else [right[0]]
-    return _closed(out, known)
+    called = any(op == function.name for piece in out for op, _ in piece.steps)
+    return Kernel(known.format, inner, _closed(out, known, function), (function,) if called else ())
 
 
-def _closed(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
-    """The pieces, and infinite inputs: a piece that scales by powers of two would make an integer of one."""
+def _closed(pieces: list[Piece], known: Truth, function: Function) -> tuple[Piece, ...]:
+    """The pieces, and infinite inputs: a reduction by powers of two would make an integer of one."""
     out = list(pieces)
     for place, x, end in ((0, known.x[:1], -inf), (-1, known.x[-1:], inf)):
-        if any(op == "scale" for op, _ in out[place].steps):
-            value = float(out[place](x)[0])
+        if any(op == function.name for op, _ in out[place].steps):
+            value = float(out[place](x.astype(INNER[known.format]), (function,))[0])
             beyond = Piece(end, (), Constant(Fraction(value)), f"{value:g}, that of the outermost number")
             out.insert(0 if place == 0 else len(out), beyond)
     out[-1] = replace(out[-1], upper=inf)
@@ -128,7 +144,7 @@ def _tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
     x, value = known.x[order], known.value[order]
     best: tuple[int, Piece] | None = None
     for piece in _lines(x, value, known.format):
-        y = piece(x)
+        y = piece(x.astype(INNER[known.format]))
         inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + room
         count = int(inside.argmin()) if not inside.all() else x.size
         if count > 1 and (best is None or count > best[0]):
@@ -143,20 +159,20 @@ def _tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
 
 def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
     # From the outermost input on: a constant, x, a multiple of x, a line.
-    top = 2.0 ** FORMATS[format][2]
-    largest = float(np.finfo(np.float32).max)
+    top, inner = 2.0 ** FORMATS[format][2], np.dtype(INNER[format])
+    largest, number = float(np.finfo(inner).max), inner.type
     limit = value[0]
     if abs(limit) >= top:
         big = top if top < largest else largest
         yield line_piece(0.0, big if limit > 0 else -big, "larger than every number of the format")
         return
-    constant = float(np.float32(np.clip(limit, -largest, largest)))
+    constant = float(np.float32(limit))  # a number of float32 is rounded no more in float32 itself
     yield line_piece(0.0, constant, f"the limit {constant:g}")
-    slope = float(np.float32(limit / float(x[0])))
+    slope = float(number(limit / float(x[0])))
     if slope:
         yield line_piece(slope, 0.0, f"{slope:g} x")
         near = int(np.argmin(np.abs(np.abs(x) - 64)))
-        offset = float(np.float32(value[near] - slope * float(x[near])))
+        offset = float(number(value[near] - slope * float(x[near])))
         if offset:
             yield line_piece(slope, offset, f"{slope:g} x + {offset:g}")
 
@@ -178,15 +194,15 @@ def line_piece(slope: float, offset: float, about: str) -> Piece:
 Tail = tuple[Piece, int] | None
 
 
-def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, room: float) -> tuple[Exponential, ...]:
+def _exponentials(
+    known: Truth, start: int, stop: int, left: Tail, right: Tail, function: Function
+) -> tuple[Exponential, ...]:
     """The exponentials that the distance of the target from its tails may follow."""
-    bits = FORMATS[known.format][0]
-    degree = degree_for(room / 4 * 2.0**-bits)
     found: list[Exponential] = []
     x = known.x.astype(np.float64)
     for tail, side in ((left, -1), (right, 1)):
         own: list[Rates] = []
-        line = np.zeros(x.size) if tail is None else tail[0](known.x).astype(np.float64)
+        line = np.zeros(x.size) if tail is None else tail[0](x)
         with np.errstate(all="ignore"):
             gap = np.abs(known.value - line)
             share = gap / np.maximum(np.abs(known.value), np.abs(line))
@@ -199,7 +215,7 @@ def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, 
             outer = clear[0] if side < 0 else clear[-1]
             at = np.searchsorted(x, x[outer] * np.linspace(1, 0.6, 6)).clip(0, x.size - 1)
             own += rates(x[at], known.value[at] - line[at])
-        found += [Exponential(each, degree) for each in list(dict.fromkeys(own))[:MOST]]
+        found += [Exponential(each, function) for each in list(dict.fromkeys(own))[:MOST]]
     return tuple(dict.fromkeys(found))
 
 
@@ -231,14 +247,14 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
 
 Ranked = dict[Form, int]
 """Of each form the first of ``TYPES`` that is estimated to suffice, or ``FAILS``."""
-FAILS = len(TYPES)
+FAILS = 10**6
 HOPELESS = 30
 """An estimate that is so many times too large after two steps is given up."""
 CHEAP = 32
 
 
-def _counted(form: Form, index: int) -> int:
-    p, q = TYPES[index]
+def _counted(form: Form, type: tuple[int, int]) -> int:
+    p, q = type
     return form.operations + 2 * (p + q) + COSTS["div"] * (q > 0) + BRANCH
 
 
@@ -253,23 +269,24 @@ def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
 def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float) -> Ranked:
     """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts."""
     out: Ranked = {}
+    types = TYPES[stretch.inner]
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
         out[form] = FAILS
         first = least.get(form, 0)
-        if first == FAILS or _counted(form, first) > most:
+        if first == FAILS or _counted(form, types[first]) > most:
             continue
         v, g, weight = stretch.data(form, QUICK)
-        for index in range(first, FAILS):
-            if sum(TYPES[index]) + 1 > v.size or _counted(form, index) > most:
+        for index in range(first, len(types)):
+            if sum(types[index]) + 1 > v.size or _counted(form, types[index]) > most:
                 break
-            if estimate(v, g, weight, *TYPES[index], STEPS, HOPELESS * room).error <= 1.1 * room:
+            if estimate(v, g, weight, *types[index], STEPS, HOPELESS * room).error <= 1.1 * room:
                 out[form] = index
                 break
     return out
 
 
-def _cheapest(found: Ranked) -> float:
-    return min((cost for cost, _ in _sums(found)), default=inf)
+def _cheapest(found: Ranked, inner: str) -> float:
+    return min((cost for cost, _ in _sums(found, inner)), default=inf)
 
 
 Planned = list[tuple[Stretch, list[Form]]]
@@ -285,7 +302,7 @@ def _planned(
     segments: int,
 ) -> Planned:
     """The cheapest sequence of stretches by estimates, each with its forms, cheapest first."""
-    x = known.x
+    x, inner = known.x, INNER[known.format]
     # A breakpoint that is an input may belong to either side, or stand alone.
     must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
     may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *ROUND) for sign in (-1, 1)]
@@ -295,14 +312,14 @@ def _planned(
     ranked: dict[tuple[int, int], Ranked] = {}
     most = inf
     if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
-        most = _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP))
+        most = _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP), inner)
     # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
     for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
         parts = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
         least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
         ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
-    costs = {span: cost for span, found in ranked.items() if (cost := _cheapest(found)) < inf}
+    costs = {span: cost for span, found in ranked.items() if (cost := _cheapest(found, inner)) < inf}
     best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(start, 0): (0.0, [])}
     for count in range(segments):
         for (a, b), own in costs.items():
@@ -319,13 +336,13 @@ def _planned(
         )
     _, stretches = min(ends, key=lambda entry: entry[0])
     return [
-        (Stretch(known, *span), [form for _, form in sorted(_sums(ranked[span]), key=lambda entry: entry[0])])
+        (Stretch(known, *span), [form for _, form in sorted(_sums(ranked[span], inner), key=lambda entry: entry[0])])
         for span in stretches
     ]
 
 
-def _sums(found: Ranked) -> list[tuple[float, Form]]:
-    return [(_counted(form, index), form) for form, index in found.items() if index < FAILS]
+def _sums(found: Ranked, inner: str) -> list[tuple[float, Form]]:
+    return [(_counted(form, TYPES[inner][index]), form) for form, index in found.items() if index < FAILS]
 
 
 # -- coefficients ----------------------------------------------------------------------------------------------------
@@ -336,25 +353,26 @@ def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) ->
     for form in forms[:4]:
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
-        for p, q in TYPES:
+        for p, q in TYPES[stretch.inner]:
             watch.check()
             if p + q + 1 > v.size or tried == TRIES:
                 break
             found = estimate(v, g, weight, p, q, CAREFUL, HOPELESS * room)
             if found.error > room:
                 continue
-            top, bottom = map(terms, found.powers())
+            top, bottom = (terms(side, stretch.inner) for side in found.powers())
             piece = form_piece(form, top, bottom, stretch.upper)
-            if _largest(piece, stretch) <= wanted:
+            if _largest(piece, form, stretch) <= wanted:
                 return piece
             tried += 1
     raise NoKernel(
-        f"no coefficients in float32 were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
+        f"no coefficients in {stretch.inner} were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
         f"{stretch.upper!r}: ask for a larger error"
     )
 
 
-def _largest(piece: Piece, stretch: Stretch) -> float:
+def _largest(piece: Piece, form: Form, stretch: Stretch) -> float:
     part = slice(stretch.start, stretch.stop)
-    kernel = Kernel(stretch.known.format, (piece,))
+    functions = () if form.exponential is None else (form.exponential.function,)
+    kernel = Kernel(stretch.known.format, stretch.inner, (piece,), functions)
     return float(ulp_errors(kernel(stretch.known.x[part]), stretch.known.value[part], stretch.known.format).max())
