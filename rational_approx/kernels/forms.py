@@ -69,6 +69,11 @@ class Form:
         return out * self.exponential(x) if self.decays and self.exponential is not None else out
 
     @property
+    def functions(self) -> tuple[Function, ...]:
+        """The functions that its code calls."""
+        return () if self.exponential is None else (self.exponential.function,)
+
+    @property
     def operations(self) -> int:
         """What the form counts beside its rational: see `kernels.kernel`."""
         own = self.times + self.decays + (self.variable == "x^2")

@@ -125,7 +125,9 @@ def implement(
     if format not in INNER:
         raise ValueError(f"format must be one of {', '.join(INNER)}, not {format!r}")
     if accumulate not in (None, INNER[format]):
-        raise ValueError(f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out")
+        raise ValueError(
+            f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"
+        )
     wanted = _ulps(error)
     if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= 16:
         raise ValueError(f"segments must be an integer from 1 to 16, not {segments!r}")

@@ -1,5 +1,8 @@
 """The numbers of a format that are tried, and rounding to it."""
 
+from collections.abc import Iterable
+from fractions import Fraction
+
 import numpy as np
 
 from rational_approx.arithmetic.floats import FORMATS
@@ -27,9 +30,16 @@ def finite_numbers(format: str) -> np.ndarray:
     return np.concatenate([-positive[::-1], positive])
 
 
-def tried_numbers(format: str) -> np.ndarray:
-    """The numbers at which a search looks: all of a 16-bit format, and of float32 those that bfloat16 has as well."""
-    return finite_numbers(format if format in KINDS else "bfloat16")
+def tried_numbers(format: str, cuts: Iterable[Fraction]) -> np.ndarray:
+    """The numbers at which a search looks: all of a 16-bit format; of float32 those that bfloat16 has as well, and the
+    ones around each cut."""
+    if format in KINDS:
+        return finite_numbers(format)
+    near = np.array([float(cut) for cut in cuts], dtype=np.float32)
+    around = [near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))]
+    numbers = finite_numbers("bfloat16")
+    more = np.setdiff1d(np.concatenate(around), numbers)
+    return np.sort(np.concatenate([numbers, more[np.isfinite(more)]]), kind="stable")
 
 
 def rounded(values: np.ndarray, format: str) -> np.ndarray:

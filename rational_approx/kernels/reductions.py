@@ -60,6 +60,7 @@ def _written(inverse: Fraction, first: Fraction, rest: Fraction, p: tuple[Fracti
     return Function("exp", tuple(writer.steps), value, f"2^n p(r), x = n log(2) + r, p of degree {len(p) - 1}")
 
 
+@cache
 def exponential_error(function: Function, inner: str) -> Fraction:
     """A bound of ``abs(E(u) / exp(u) - 1)`` for all numbers u of the format with ``abs(u) <= REACH``.
 

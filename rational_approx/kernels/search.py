@@ -15,12 +15,13 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.floats import FORMATS
+from rational_approx.expressions.quotients import quotient_of
 from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.forms import Exponential, Form, Rates, form_piece, rates, terms
-from rational_approx.kernels.kernel import BRANCH, COSTS, Function, Kernel, Piece
-from rational_approx.kernels.numbers import INNER, rounded
-from rational_approx.kernels.reductions import degree_for, exponential
+from rational_approx.kernels.kernel import BRANCH, COSTS, Function, Kernel, Piece, operations
+from rational_approx.kernels.numbers import INNER, neighbours, rounded
+from rational_approx.kernels.reductions import degree_for, exponential, exponential_error
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
@@ -71,6 +72,14 @@ class Stretch:
         """Its last input."""
         return float(self.known.x[self.stop - 1])
 
+    def widened(self) -> "Stretch":
+        """With the next number tried at each end, unless no number lies between: whatever lies there is for this one."""
+        x, ends = self.known.x, [self.start, self.stop]
+        for side, at in enumerate(ends):
+            if 0 < at < x.size and neighbours(x[at - 1 : at], self.known.format)[1][0] < x[at]:
+                ends[side] += 1 if side else -1
+        return Stretch(self.known, *ends)
+
     def sample(self, count: int) -> np.ndarray:
         """Indices of inputs: even among the inputs, dense near 0, and even in x, the ends with them."""
         size = self.stop - self.start
@@ -117,7 +126,7 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
         for number, (stretch, forms) in enumerate(plan):
             watch.check()
             watch.report(f"piece {number + 1} of {len(plan)} is fitted", (0, 0))
-            out.append(_settled(stretch, forms, room, wanted))
+            out.append(_settled(stretch.widened(), forms, room, wanted))
     out += [] if right is None else [right[0]]
     called = any(op == function.name for piece in out for op, _ in piece.steps)
     return Kernel(known.format, inner, _closed(out, known, function), (function,) if called else ())
@@ -276,6 +285,8 @@ def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float
         if first == FAILS or _counted(form, types[first]) > most:
             continue
         v, g, weight = stretch.data(form, QUICK)
+        if form.variable == "e" and _magnified(form, stretch.inner, v, g, weight) > room:
+            continue
         for index in range(first, len(types)):
             if sum(types[index]) + 1 > v.size or _counted(form, types[index]) > most:
                 break
@@ -283,6 +294,15 @@ def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float
                 out[form] = index
                 break
     return out
+
+
+def _magnified(form: Form, inner: str, v: np.ndarray, g: np.ndarray, weight: np.ndarray) -> float:
+    """What the error of the exponential makes of R(e), in units in the last place: much where it is a difference."""
+    if form.exponential is None or v.size < 2:
+        return 0.0
+    with np.errstate(all="ignore"):
+        steep = np.abs(np.gradient(g, v) * v) * weight
+    return float(steep.max() * exponential_error(form.exponential.function, inner))
 
 
 def _cheapest(found: Ranked, inner: str) -> float:
@@ -349,7 +369,10 @@ def _sums(found: Ranked, inner: str) -> list[tuple[float, Form]]:
 
 
 def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) -> Piece:
-    """The piece with the fewest operations that holds at every input of its stretch."""
+    """The piece with the fewest operations that holds at every number tried of its stretch."""
+    exactly = _itself(stretch)
+    if exactly is not None and _largest(exactly, None, stretch) > wanted:
+        exactly = None
     for form in forms[:4]:
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
@@ -363,16 +386,34 @@ def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) ->
             top, bottom = (terms(side, stretch.inner) for side in found.powers())
             piece = form_piece(form, top, bottom, stretch.upper)
             if _largest(piece, form, stretch) <= wanted:
-                return piece
+                if exactly is None or operations(exactly) > operations(piece, form.functions):
+                    return piece
+                return exactly
             tried += 1
+    if exactly is not None:
+        return exactly
     raise NoKernel(
         f"no coefficients in {stretch.inner} were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
         f"{stretch.upper!r}: ask for a larger error"
     )
 
 
-def _largest(piece: Piece, form: Form, stretch: Stretch) -> float:
+def _itself(stretch: Stretch) -> Piece | None:
+    """The target itself, where it is a rational of a type that is tried."""
+    x = stretch.known.x
+    found = quotient_of(stretch.known.target.on(Fraction(float(x[stretch.start])), Fraction(stretch.upper)).tree)
+    if found is None or not found[1].coeffs():
+        return None
+    top, bottom = ([Fraction(int(c.p), int(c.q)) for c in side.coeffs()] or [Fraction(0)] for side in found)
+    times = next((k for k, c in enumerate(top) if c), 0)
+    if (len(top) - times - 1, len(bottom) - 1) not in TYPES[stretch.inner] or not bottom[0]:
+        return None
+    sides = ([c / bottom[0] for c in side] for side in (top[times:], bottom))
+    return form_piece(Form(times, "x"), *(terms(tuple(side), stretch.inner) for side in sides), stretch.upper)
+
+
+def _largest(piece: Piece, form: Form | None, stretch: Stretch) -> float:
     part = slice(stretch.start, stretch.stop)
-    functions = () if form.exponential is None else (form.exponential.function,)
+    functions = () if form is None else form.functions
     kernel = Kernel(stretch.known.format, stretch.inner, (piece,), functions)
     return float(ulp_errors(kernel(stretch.known.x[part]), stretch.known.value[part], stretch.known.format).max())

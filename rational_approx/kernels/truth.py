@@ -28,9 +28,9 @@ BITS = (100, 400, 1600, 6400)
 @dataclass(frozen=True)
 class Truth:
     """The numbers ``x`` of a format that are tried, in float32, ascending, and the target there in float64: off by at
-    most ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly larger than every number of the format.
-    """
+    most ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly beyond every number of the format."""
 
+    target: Expression
     format: str
     x: np.ndarray
     value: np.ndarray
@@ -49,7 +49,7 @@ def truth(target: Expression, format: str) -> Truth:
     ValueError
         where it has no real value at one of them, or none is seen.
     """
-    x = tried_numbers(format)
+    x = tried_numbers(format, target.breakpoints(-inf, inf))
     value, known = np.full(x.size, np.nan), np.zeros(x.size, dtype=bool)
     for bits in BITS:
         for places in np.array_split(np.flatnonzero(~known), 16):
@@ -68,7 +68,7 @@ def truth(target: Expression, format: str) -> Truth:
             f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and code "
             "must say something at every number: give an expression that has one everywhere, as where(x > 0, log(x), 0)"
         )
-    return Truth(format, x, value)
+    return Truth(target, format, x, value)
 
 
 def _at(tree: Node, x: float) -> tuple[float, bool]:
