@@ -10,15 +10,16 @@ There the series is that at 0. Where f begins with x^k, every term is divided by
 up to the enclosures' own rounding, by that of the smallest number.
 """
 
+import operator
 from collections.abc import Callable
 from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
 
-from flint import arb
+from flint import arb, arb_poly, arb_series
 
 from rational_approx.arithmetic.floats import FORMATS, in_format
-from rational_approx.arithmetic.precision import to_arb
+from rational_approx.arithmetic.precision import series_length, to_arb
 from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, quotient
 from rational_approx.expressions.nodes import Node, build, number
 from rational_approx.expressions.rays import beyond
@@ -60,6 +61,55 @@ class Value(NamedTuple):
     error: arb
 
 
+class Model(NamedTuple):
+    """The Taylor series of a step at the centre of a box and over all of it, and the largest distance between."""
+
+    at: arb_series
+    over: arb_series
+    reach: arb
+
+    @staticmethod
+    def of(at: list[arb], over: list[arb], reach: arb) -> "Model":
+        return Model(arb_series(at, prec=ORDER), arb_series(over, prec=ORDER + 1), reach)
+
+    def coefficients(self) -> list[arb]:
+        """Those at the centre, and the last one over the box."""
+        return [*(self.at[k] for k in range(ORDER)), self.over[ORDER]]
+
+    def range(self) -> arb:
+        """The values on the box."""
+        rest = (abs(c) * self.reach**j for j, c in enumerate(self.coefficients()) if j)
+        return self.at[0] + arb(0, sum(rest, arb(0)).upper())
+
+    def narrowed(self) -> "Model":
+        """The same, of a polynomial the series over the box from that at the centre, so that its terms cancel."""
+        if not self.over[ORDER].is_zero():
+            return self
+        with series_length(ORDER + 1):
+            moved = arb_poly(self.coefficients())(arb_poly([arb(0, self.reach), 1]))
+        return Model.of([self.at[k] for k in range(ORDER)], [moved[k] for k in range(ORDER + 1)], self.reach)
+
+
+def _applied(op: str, given: list[Model]) -> Model:
+    """An exact operation on models."""
+    if op == "div":
+        given = [model.narrowed() for model in given]
+    done = []
+    for parts, order in (([m.at for m in given], ORDER), ([m.over for m in given], ORDER + 1)):
+        with series_length(order):
+            done.append(SERIES[op](*parts))
+    return Model(*done, given[0].reach)
+
+
+SERIES: dict[str, Callable[..., Any]] = {
+    "exp": lambda u: u.exp(),
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": quotient,
+}
+
+
 class Judge:
     """Judges the errors of a piece against the target as it is there.
 
@@ -82,48 +132,45 @@ class Judge:
 
     # -- the code --------------------------------------------------------------------------------------------------
 
-    def ideal(self, x: Any) -> Any:
-        """The code with exact operations, for a ball or a series."""
-        values: list[Any] = []
+    def ideal(self, centre: arb, x: arb) -> list[Model]:
+        """Input, steps and result of the code with exact operations."""
+        one = arb(1)
+        values = [Model.of([centre, one], [x, one], abs(x - centre).upper())]
 
-        def operand(which: Operand) -> Any:
+        def operand(which: Operand) -> Model:
             if isinstance(which, Constant):
-                return x * 0 + to_arb(which.value)
-            return x if isinstance(which, Input) else values[which.step]
+                value = to_arb(which.value)
+                return Model.of([value], [value], values[0].reach)
+            return values[which.step + 1 if isinstance(which, Result) else 0]
 
         for op, names in self.piece.steps:
-            a, *rest = map(operand, names)
-            if op in self.calls:
-                values.append(a.exp())
-            elif op == "div":
-                values.append(quotient(a, rest[0]))
-            elif op == "mul":
-                values.append(a * rest[0])
-            else:
-                values.append(a + rest[0] if op == "add" else a - rest[0])
-        return operand(self.piece.result)
+            values.append(_applied("exp" if op in self.calls else op, [operand(name) for name in names]))
+        return [*values, operand(self.piece.result)]
 
-    def calculated(self, x: arb) -> Value | None:
-        """The result with its rounding errors on a box; None where there is no bound."""
-        values: list[Value] = []
-        least = self.smallest(x)
+    def calculated(self, x: arb, sharp: list[arb] | None) -> Value | None:
+        """The result with its rounding errors on a box; None where there is no bound.
+
+        ``sharp`` has enclosures of the steps' exact values; without it they are written with powers of x.
+        """
+        values = [Value(1, arb(1), arb(0)) if sharp is None else Value(0, x, arb(0))]
 
         def operand(which: Operand) -> Value:
             if isinstance(which, Constant):
                 return Value(0, to_arb(which.value), arb(0))
-            return Value(1, arb(1), arb(0)) if isinstance(which, Input) else values[which.step]
+            return values[which.step + 1 if isinstance(which, Result) else 0]
 
-        for op, names in self.piece.steps:
+        for index, (op, names) in enumerate(self.piece.steps):
             done = self.step(op, [operand(name) for name in names], x)
-            if done is None or not done.ball.is_finite() or not done.error.is_finite():
+            if done is None:
                 return None
             power, ball, error = done
+            if sharp is not None:
+                ball = _narrower(ball, sharp[index + 1])
             if op not in self.calls:
-                error += self.half * (abs(ball) + error) + self.tiny / self.size(least, power)
-            error = error.upper()
-            if not (abs(ball) + error) * self.size(x, power) < self.largest:
+                error += self.half * (abs(ball) + error) + self.tiny / self.size(self.smallest(x), power)
+            if not (abs(ball) + error).upper() * self.size(x, power) < self.largest:
                 return None
-            values.append(Value(power, ball, error))
+            values.append(Value(power, ball, error.upper()))
         return operand(self.piece.result)
 
     def step(self, op: str, given: list[Value], x: arb) -> Value | None:
@@ -167,29 +214,28 @@ class Judge:
         zero = 0 in box
         x = to_arb(box.lower).union(to_arb(box.upper))
         centre = arb(0) if zero else x.mid()
-        t = x - centre
+        reach = x if zero else abs(x - centre).upper()
         try:
             f = [*_series(self.target, centre, ORDER), _series(self.target, x, ORDER + 1)[ORDER]]
-            code = [*_series(self.ideal, centre, ORDER), _series(self.ideal, x, ORDER + 1)[ORDER]]
-            value, done = self.target(x), self.calculated(x)
+            models = self.ideal(centre, x)
+            value = self.target(x)
         except (Undecided, ValueError, ZeroDivisionError):
             return UNKNOWN
-        gaps = [b - a for a, b in zip(f, code)]
+        gaps = [b - a for a, b in zip(f, models[-1].coefficients())]
+        done = self.calculated(x, None if zero else [model.range() for model in models])
         if done is None or not all(part.is_finite() for part in (value, *f, *gaps)):
             return UNKNOWN
         # At zero all is divided by the first power of x that the target has there.
         first = next((j for j, c in enumerate(f) if not c.contains(0)), 0) if zero else 0
-        reach = x if zero else abs(t).upper()
         sizes = [self.size(reach, j - first) if zero else reach**j for j in range(ORDER + 1)]
-        error = sum((abs(c) * size for c, size in zip(gaps, sizes)), arb(0))
-        error += done.error * self.size(x, done.power - first)
+        rounding = done.error * self.size(x, done.power - first)
+        error = sum((abs(c) * size for c, size in zip(gaps, sizes)), rounding)
         others = sum((abs(c) * size for j, (c, size) in enumerate(zip(f, sizes)) if j != first), arb(0))
         least = abs(f[first]).lower() - others
         relative = (error / least).upper() if least > 0 else arb.pos_inf()
         if not first and least > 0:
             value = _narrower(value, f[0] + arb(0, others.upper()))
-        near = abs(gaps[first]) + done.error * self.size(x, done.power - first)
-        guess = float((near / abs(f[first])).upper()) if least > 0 else 0.0
+        guess = float(((abs(gaps[first]) + rounding) / abs(f[first])).upper()) if least > 0 else 0.0
         return self.judged(value, relative, (error * self.size(x, first)).upper(), guess)
 
     def judged(self, value: arb, relative: arb, absolute: arb, near: float) -> Found:
@@ -257,7 +303,7 @@ def _power(x: arb, power: int) -> arb:
 
 
 def _narrower(a: arb, b: arb) -> arb:
-    return a if float(a.rad()) <= float(b.rad()) else b
+    return b if not a.is_finite() or (b.is_finite() and float(b.rad()) < float(a.rad())) else a
 
 
 def _slope(piece: Piece) -> arb | None:

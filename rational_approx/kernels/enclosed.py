@@ -30,7 +30,7 @@ from rational_approx.kernels.reductions import REACH, exponential_error
 __all__ = ["NotProved", "enclosed_facts"]
 
 BITS = 192
-NEAR = 1.02
+NEAR = 1.1
 """A box is halved no more where its bound is at most so many times the largest error that was seen at a centre."""
 MOST_BOXES = 8000
 START = Fraction(1, 8)
