@@ -6,8 +6,8 @@ centre of the box, the coefficients of a Taylor series at the centre and, for th
 *rounding*: running error bounds (Higham 2002, section 3.3) for results that are written as ``x^k v``, so that they are
 relative ones on a box that reaches to zero.
 
-There the series is that at 0. Where f begins with x^k, every term is divided by ``x^k``, and terms below, which are zero
-up to the enclosures' own rounding, by that of the smallest number.
+There the series is that at 0. Where f begins with x^k, every term is divided by ``x^k``, and terms below, which are
+zero up to the enclosures' own rounding, by that of the smallest number.
 """
 
 import operator

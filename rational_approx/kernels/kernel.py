@@ -3,8 +3,8 @@
 Inputs are split into pieces, and each piece has its own sequence of operations in a wider format: in float32 for 16-bit
 formats, in float64 for float32. Every operation is rounded to nearest, ties to even, by itself; subnormal numbers are
 kept. The result is rounded once to the format. Besides the operations of :mod:`programs.program` there is ``scale``:
-``v * 2**k`` for an integral number k, as two products with powers of two, ``2**h`` first and ``2**(k - h)`` then, with h
-half of k towards zero; and the name of a function, whose own operations are those of `Function`.
+``v * 2**k`` for an integral number k, as two products with powers of two, ``2**h`` first and ``2**(k - h)`` then, with
+h half of k towards zero; and the name of a function, whose own operations are those of `Function`.
 """
 
 from collections.abc import Callable

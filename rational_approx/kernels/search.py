@@ -73,7 +73,7 @@ class Stretch:
         return float(self.known.x[self.stop - 1])
 
     def widened(self) -> "Stretch":
-        """With the next number tried at each end, unless no number lies between: whatever lies there is for this one."""
+        """With the next number tried at each end, where others lie between: whatever lies there is for this one."""
         x, ends = self.known.x, [self.start, self.stop]
         for side, at in enumerate(ends):
             if 0 < at < x.size and neighbours(x[at - 1 : at], self.known.format)[1][0] < x[at]:

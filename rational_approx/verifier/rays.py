@@ -92,8 +92,8 @@ def function(math: Arithmetic, kind: str, u: Ray, start: Interval) -> Ray:
         return 0, math.exp(high)[1], -steepness(math, -high, k)
     if rising and kind == "exp":
         return math.exp(min(low, LARGEST << math.bits))[0], inf, steepness(math, low, k)
-    if rising and kind == "softplus":  # u < softplus(u) < u + 1
-        return added(u, (0, math.one, NONE))
+    if rising and kind == "softplus":  # u < softplus(u) < u + exp(-u)
+        return added(u, (0, math.exp(-low)[1], NONE))
     if kind == "erfc":  # between 0 and exp(-u^2) for positive u
         if rising:
             low, high, k = product(math, u, u)
