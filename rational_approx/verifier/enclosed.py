@@ -71,7 +71,7 @@ class Enclosed(Code):
                 need(self.single(point) == "within", f"the error at {float(point)!r} is not known well enough")
         self.seen, first = 0, -self.largest
         for upper, steps, result in self.pieces:
-            last = self.largest if upper == inf else min(self.largest, Fraction(max(upper, -2.0**200)))
+            last = self.largest if upper == inf else min(self.largest, Fraction(max(upper, -(2.0**200))))
             if last < first:
                 continue
             for tree, a, b in self.spans(first, last):
