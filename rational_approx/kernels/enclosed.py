@@ -61,7 +61,7 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     calls = {f.name: (REACH[kernel.inner], exponential_error(f, kernel.inner)) for f in kernel.functions}
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
-        found = _searched(_parts(kernel, target, calls), float(wanted))
+        found = _searched(_parts(kernel, target, calls), float(wanted), smallest)
         found += [_single(kernel, target, point) for point in _points(kernel, target)]
         lowest, highest = arb.pos_inf(), arb.neg_inf()
         for _, one in found:
@@ -128,14 +128,16 @@ def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
 # -- boxes -----------------------------------------------------------------------------------------------------------
 
 
-def _searched(parts: Iterator[Part], wanted: float) -> list[tuple[float, Found]]:
+def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple[float, Found]]:
     """Boxes that cover all parts, each with an input and what was found, the worst of them halved."""
-    order, seen = count(), 0.0
+    order, seen, least = count(), 0.0, Fraction(2) ** smallest
     done: list[tuple[float, Found]] = []
     heap: list[tuple[float, int, Judge, Box, Found]] = []
 
     def push(judge: Judge, box: Box) -> None:
         nonlocal seen
+        if 0 in box and box.upper - box.lower < least:  # zero itself is looked at alone
+            return
         found = judge.found(box)
         seen = max(seen, found.near)
         heapq.heappush(heap, (-found.ulp, next(order), judge, box, found))

@@ -42,6 +42,8 @@ TYPES = {"float32": _types(9, 0), "float64": _types(16, 1)}
 """Types of rationals by the format in which they are calculated, those with the fewest operations first."""
 MARGIN = 0.85
 """The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
+LIKE_ONE = 0.425
+"""A tail takes over only where that is within 1 ulp, however much is allowed: relu(x) is no x below zero."""
 TRIES = 6
 MOST = 5
 """So many exponentials are looked at for each end."""
@@ -88,7 +90,8 @@ class Stretch:
         x = self.known.x[self.start : self.stop]
         even = np.linspace(0, size - 1, count // 3)
         reach = (1 - np.cos(np.linspace(0, np.pi, 2 * count // 3))) / 2
-        places = np.searchsorted(x, (x[0] + (float(x[-1]) - x[0]) * reach).astype(np.float32)).clip(0, size - 1)
+        low, high = float(x[0]), float(x[-1])
+        places = np.searchsorted(x, (low + (high - low) * reach).astype(np.float32)).clip(0, size - 1)
         return np.unique(np.concatenate([even.astype(int), places, [0, size - 1]])) + self.start
 
     def data(self, form: Form, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -154,7 +157,7 @@ def _tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
     best: tuple[int, Piece] | None = None
     for piece in _lines(x, value, known.format):
         y = piece(x.astype(INNER[known.format]))
-        inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + room
+        inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + min(room, LIKE_ONE)
         count = int(inside.argmin()) if not inside.all() else x.size
         if count > 1 and (best is None or count > best[0]):
             best = count, piece

@@ -164,7 +164,8 @@ class Judge:
         if not first:
             off = sum(others)
             value = max(value[0], f[0][0] - off), min(value[1], f[0][1] + off)
-        return judged(value, error, nearest, allowed, format, math.bits)
+        absolute = sum(map(size, gaps)) + self.rounding(done, x, h, 0)
+        return judged(value, (error, absolute), nearest, allowed, format, math.bits)
 
     def rounding(self, done: Value, x: Interval, h: int, first: int) -> int:
         """The rounding error over the power of s that is taken out."""
@@ -190,15 +191,18 @@ def grown(value: int, steep: int, power: int, bits: int) -> int:
     return value
 
 
-def judged(value: Interval, error: int, nearest: int, allowed: Fraction, format: Any, bits: int) -> Outcome:
-    """Whether an error is small: relative to the value's least size (both over the same power of s), or as it is."""
+def judged(
+    value: Interval, errors: tuple[int, int], nearest: int, allowed: Fraction, format: Any, bits: int
+) -> Outcome:
+    """Whether an error is small: the first relative to the value's least size, or the second as it is."""
+    error, absolute = errors
     digits, _, top = format
     n, d = allowed.numerator, allowed.denominator
     unit = unit_at(max(value[0], -value[1], 0), format, bits)
     if size(value) >= 1 << top + bits and 2 * n >= d:
         n, d = 499, 1000  # where f is too large, y is infinite if what is calculated is off by less than a half
-    small = error * d <= n * unit or (nearest > 0 and (error << digits) * d <= n * nearest)
-    return Outcome(small, value[0] - error, value[1] + error)
+    small = absolute * d <= n * unit or (nearest > 0 and (error << digits) * d <= n * nearest)
+    return Outcome(small, value[0] - absolute, value[1] + absolute)
 
 
 def unit_at(size: int, format: Any, bits: int) -> int:

@@ -120,6 +120,8 @@ class Enclosed(Code):
             in_time(self.deadline)
             (a, b), self.seen = stack.pop(), self.seen + 1
             need(self.seen < MOST, "too many boxes")
+            if 0 in (a, b) and b - a < Fraction(2) ** self.smallest:
+                continue  # it holds no number but zero
             reason = "the error is not known well enough"
             with suppress(Failure):
                 if self.inside(judge.outcome(a, b, self.kind, FORMATS[self.inner][0], allowed)):
@@ -161,7 +163,7 @@ class Enclosed(Code):
                 c = math.exact(Fraction(result))
                 need(max(abs(low), abs(high)) < inf, "the target is not bounded")
                 error, least = max(high - c[0], c[1] - low), max(low, -high, 0)
-                done = judged((low, high), error, least, allowed, self.kind, self.bits)
+                done = judged((low, high), (error, error), least, allowed, self.kind, self.bits)
                 return done.holds and self.holds(result)
             slope = multiple(judge)
             low, high = rays.bounds(math, ("/", tree, ("x",)), at)
