@@ -260,24 +260,25 @@ class Judge:
     # -- a half-line -----------------------------------------------------------------------------------------------
 
     def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
-        """The error on the half-line from a number on: of a constant, or of a multiple of x."""
-        at, steps, result = to_arb(start), self.piece.steps, self.piece.result
+        """The error on the half-line from a number on: of a constant, or of a line."""
+        at, line = to_arb(start), _line(self.piece)
+        if line is None:
+            return UNKNOWN
         try:
-            if isinstance(result, Constant) and not steps:
-                return self.constant_beyond(tree, to_arb(result.value), at, side)
-            slope = arb(1) if isinstance(result, Input) else _slope(self.piece)
-            if slope is None:
-                return UNKNOWN
+            if not line[0]:
+                return self.constant_beyond(tree, to_arb(line[1]), at, side)
             ratio = beyond(build("/", tree, Node("variable")), at, side)
         except (Undecided, ValueError, ZeroDivisionError):
             return UNKNOWN
         if ratio.contains(0):
             return UNKNOWN
-        relative = (abs(slope - ratio) / abs(ratio) + (self.half if steps else arb(0)) * abs(slope / ratio)).upper()
-        share = (relative * arb(2) ** self.bits).upper()
+        slope, offset = map(to_arb, line)
+        off = abs(offset / at)
+        error = abs(slope - ratio) + off + 2 * len(self.piece.steps) * self.half * (abs(slope) + off)
+        share = (error / abs(ratio) * arb(2) ** self.bits).upper()
         if not share < arb(1) / 2:
             return UNKNOWN
-        ends = (at * slope, self.most * side * slope)
+        ends = (at * slope + offset, self.most * side * slope + offset)
         return Found(_upwards(share + self.last), 0.0, ends[0].min(ends[1]), ends[0].max(ends[1]))
 
     def constant_beyond(self, tree: Node, constant: arb, start: arb, side: int) -> Found:
@@ -306,12 +307,21 @@ def _narrower(a: arb, b: arb) -> arb:
     return b if not a.is_finite() or (b.is_finite() and float(b.rad()) < float(a.rad())) else a
 
 
-def _slope(piece: Piece) -> arb | None:
-    # Of a single product of the input and a constant.
-    if [op for op, _ in piece.steps] != ["mul"] or piece.result != Result(0):
-        return None
-    found = [which.value for which in piece.steps[0].operands if isinstance(which, Constant)]
-    return to_arb(found[0]) if len(found) == 1 else None
+def _line(piece: Piece) -> tuple[Fraction, Fraction] | None:
+    """Slope and offset of a piece that is a line, at most with one product and one sum; None for another."""
+    values = [(Fraction(1), Fraction(0))]
+    for op, names in piece.steps:
+        a, b = (which.value if isinstance(which, Constant) else which for which in names)
+        a, b = (b, a) if isinstance(a, Fraction) else (a, b)
+        if op not in ("mul", "add") or not isinstance(b, Fraction) or isinstance(a, Fraction) or len(values) > 2:
+            return None
+        slope, offset = values[-1]
+        values.append((slope * b, offset * b) if op == "mul" else (slope, offset + b))
+    if isinstance(piece.result, Constant):
+        return None if piece.steps else (Fraction(0), piece.result.value)
+    last = Result(len(piece.steps) - 1) if piece.steps else Input()
+    chained = all(Result(k - 1) in names for k, (_, names) in enumerate(piece.steps) if k)
+    return values[-1] if piece.result == last and chained else None
 
 
 def _upwards(value: arb) -> float:

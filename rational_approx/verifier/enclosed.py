@@ -165,15 +165,16 @@ class Enclosed(Code):
                 error, least = max(high - c[0], c[1] - low), max(low, -high, 0)
                 done = judged((low, high), (error, error), least, allowed, self.kind, self.bits)
                 return done.holds and self.holds(result)
-            slope = multiple(judge)
+            slope, offset = line(judge)
             low, high = rays.bounds(math, ("/", tree, ("x",)), at)
             low, high = (low, high) if side > 0 else (-high, -low)
-            s, share = math.exact(slope), 0 if result == "x" else abs(slope) / 2 ** FORMATS[self.inner][0]
-            error = max(high - s[0], s[1] - low) + math.exact(Fraction(share))[1]
+            s, off = math.exact(slope), abs(offset / start)
+            share = off + 2 * len(judge.steps) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
+            error = max(high - s[0], s[1] - low) + math.exact(share)[1]
             least = max(low, -high)
             d, n = allowed.denominator, allowed.numerator
             small = least > 0 and 2 * (error << self.digits) < least and (error << self.digits) * d <= n * least
-            ends = [side * abs(start) * slope, side * self.largest * slope]
+            ends = [side * far * slope + offset for far in (abs(start), self.largest)]
             return small and all(self.holds(end) for end in ends)
         return False
 
@@ -199,14 +200,19 @@ class Enclosed(Code):
         return "within" if max(high - scaled, scaled - low) <= self.ulp * fine else "unknown"
 
 
-def multiple(judge: Judge) -> Fraction:
-    """The constant of code that multiplies the input by one."""
-    if judge.result == "x":
-        return Fraction(1)
-    need(len(judge.steps) == 1 and judge.steps[0][0] == "mul" and judge.result == 0, "code beyond a multiple of x")
-    found = [which for which in judge.steps[0][1] if isinstance(which, float)]
-    need(len(found) == 1, "code beyond a multiple of x")
-    return Fraction(found[0])
+def line(judge: Judge) -> tuple[Fraction, Fraction]:
+    """Slope and offset of code that is at most one product and one sum with constants."""
+    slope, offset = Fraction(1), Fraction(0)
+    last: Any = "x"
+    need(len(judge.steps) <= 2, "code beyond a line")
+    for index, (op, names) in enumerate(judge.steps):
+        found = [Fraction(which) for which in names if isinstance(which, float)]
+        others = [which for which in names if not isinstance(which, float)]
+        need(len(found) == 1 and others == [last] and op in ("mul", "add"), "code beyond a line")
+        slope, offset = (slope * found[0], offset * found[0]) if op == "mul" else (slope, offset + found[0])
+        last = index
+    need(judge.result == last, "code beyond a line")
+    return slope, offset
 
 
 def after(value: Fraction) -> Fraction:
