@@ -24,7 +24,7 @@ FINER = (1.0, 0.25, 0.0625)
 
 @dataclass(frozen=True)
 class Implementation(Value):
-    """Code for a function, and what is proved of it by trying every number of its format.
+    """Code for a function, and what is proved of it at every number of its format.
 
     Attributes
     ----------
@@ -92,9 +92,9 @@ def implement(
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
 ) -> Implementation:
-    """Code for a function at **all** numbers of a 16-bit format, with a proof over every one of them.
+    """Code for a function at **all** numbers of a format, with a proof over every one of them.
 
-    Inputs and outputs are in the format, operations in float32, and the result is rounded once.
+    Inputs and outputs are in the format, operations in a wider one, and the result is rounded once.
 
     Parameters
     ----------
@@ -102,9 +102,11 @@ def implement(
         An expression in x, the name of a gate, a gate, or a ``torch.nn`` activation. It must have a real value at every
         number of the format.
     format:
-        ``"bfloat16"`` or ``"float16"``.
+        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"``, where intervals hold them all.
     error:
         The largest error, in units in the last place of the format: ``"1 ulp"``, or a number above 0.5.
+    accumulate:
+        The format of the operations: ``"float32"`` for the formats of 16 bits, and ``"float64"`` for float32.
     segments:
         At most so many pieces between the two tails, which are constants or lines.
     progress, time_limit:
