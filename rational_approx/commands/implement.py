@@ -40,7 +40,9 @@ def implement_command(
 ) -> None:
     """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
 
-    Its error is proved: for bfloat16 and float16 by trying every input, for float32 by intervals. Exit code 1: no code within that error was found; 2: refused.
+    Its error is proved: for bfloat16 and float16 by trying every input, for float32 by intervals.
+
+    Exit code 1: no code within that error was found; 2: refused.
     """
     plain = function if function.isidentifier() and function != "x" else "function"
     name = name or f"{plain}_{format_}"

@@ -1,6 +1,7 @@
 """The forms that a piece may have: ``f(x) = factor(x) R(variable(x))``, with a rational R, and their operations.
 
-Where f decays, or comes near to a limit, as an exponential does, a rational in x would have to follow it over all
+Far out a function that grows or decays like a power of x is one power times a rational of ``1/x``. Where f decays, or
+comes near to a limit, as an exponential does, a rational in x would have to follow it over all
 exponents of the format. So factor and variable may hold ``e = exp(a x)`` or ``exp(a x^2)``: see
 :mod:`kernels.reductions`.
 """
@@ -11,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from rational_approx.arithmetic.floats import round_to
-from rational_approx.kernels.kernel import Function, Piece, operations
+from rational_approx.kernels.kernel import COSTS, Function, Piece, operations
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
 __all__ = ["Exponential", "Form", "Rates", "form_piece", "rates", "terms"]
@@ -50,7 +51,8 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Form:
-    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"`` or ``"e"``."""
+    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"`` or ``"1/x"``, and with the last
+    one ``times`` may be negative."""
 
     times: int
     variable: str
@@ -61,7 +63,7 @@ class Form:
         """The variable in float64."""
         if self.variable == "e" and self.exponential is not None:
             return self.exponential(x)
-        return x * x if self.variable == "x^2" else x
+        return x * x if self.variable == "x^2" else 1 / x if self.variable == "1/x" else x
 
     def factor_at(self, x: np.ndarray) -> np.ndarray:
         """The factor in float64."""
@@ -76,7 +78,7 @@ class Form:
     @property
     def operations(self) -> int:
         """What the form counts beside its rational: see `kernels.kernel`."""
-        own = self.times + self.decays + (self.variable == "x^2")
+        own = abs(self.times) + self.decays + (self.variable == "x^2") + COSTS["div"] * (self.variable == "1/x")
         if self.exponential is not None:
             writer = Writer(fma=False)
             self.exponential.written(writer)
@@ -84,7 +86,7 @@ class Form:
         return own
 
     def __str__(self) -> str:
-        factors = ["x"] * self.times + ["e"] * self.decays
+        factors = ["x" if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
         where = f", e = {self.exponential}" if self.exponential is not None else ""
         return f"{' '.join([*factors, f'R({self.variable})'])}{where}"
 
@@ -104,6 +106,8 @@ def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ..
     variable: Operand = INPUT
     if form.variable == "x^2":
         variable = writer.do("mul", INPUT, INPUT)
+    elif form.variable == "1/x":
+        variable = writer.do("div", Constant(Fraction(1)), INPUT)
     elif form.variable == "e" and e is not None:
         variable = e
     value = writer.horner(top, variable)
@@ -111,8 +115,8 @@ def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ..
         value = writer.do("div", value, writer.horner(bottom, variable))
     if form.decays and e is not None:
         value = _product(writer, value, e)
-    for _ in range(form.times):
-        value = _product(writer, value, INPUT)
+    for _ in range(abs(form.times)):
+        value = _product(writer, value, INPUT if form.times > 0 else variable)
     return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
 
 

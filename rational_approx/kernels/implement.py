@@ -102,7 +102,7 @@ def implement(
         An expression in x, the name of a gate, a gate, or a ``torch.nn`` activation. It must have a real value at every
         number of the format.
     format:
-        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"``, where intervals hold them all.
+        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"``, proved by intervals.
     error:
         The largest error, in units in the last place of the format: ``"1 ulp"``, or a number above 0.5.
     accumulate:

@@ -49,6 +49,8 @@ MOST = 5
 """So many exponentials are looked at for each end."""
 STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
+FAR = 64
+"""Beyond, a function may follow a power of x."""
 ROUND = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
 
 
@@ -82,8 +84,8 @@ class Stretch:
                 ends[side] += 1 if side else -1
         return Stretch(self.known, *ends)
 
-    def sample(self, count: int) -> np.ndarray:
-        """Indices of inputs: even among the inputs, dense near 0, and even in x, the ends with them."""
+    def sample(self, count: int, variable: str) -> np.ndarray:
+        """Indices of inputs: even among the inputs, dense near 0, and even in x, or in 1/x, the ends with them."""
         size = self.stop - self.start
         if size <= count:
             return np.arange(self.start, self.stop)
@@ -91,12 +93,14 @@ class Stretch:
         even = np.linspace(0, size - 1, count // 3)
         reach = (1 - np.cos(np.linspace(0, np.pi, 2 * count // 3))) / 2
         low, high = float(x[0]), float(x[-1])
-        places = np.searchsorted(x, (low + (high - low) * reach).astype(np.float32)).clip(0, size - 1)
+        with np.errstate(divide="ignore", over="ignore"):
+            spread = 1 / (1 / low + (1 / high - 1 / low) * reach) if variable == "1/x" else low + (high - low) * reach
+        places = np.searchsorted(x, spread.astype(np.float32)).clip(0, size - 1)
         return np.unique(np.concatenate([even.astype(int), places, [0, size - 1]])) + self.start
 
     def data(self, form: Form, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variable, wanted values of R and weights, in units in the last place; arrays ``[points]``."""
-        at = self.sample(count)
+        at = self.sample(count, form.variable)
         x, value = self.known.x[at].astype(np.float64), self.known.value[at]
         factor = form.factor_at(x)
         with np.errstate(all="ignore"):
@@ -246,6 +250,9 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
     yield Form(lowest, "x")
     if not holds_zero:
         yield Form(1, "x")
+        power = _power(x, value)
+        if power is not None:
+            yield Form(power, "1/x")
     for e in exponentials:
         if not np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
             continue
@@ -255,6 +262,18 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
                     yield Form(times, "e", e, decays)
                 if decays:
                     yield Form(times, "x", e, decays)
+
+
+def _power(x: np.ndarray, value: np.ndarray) -> int | None:
+    """The power of x that the values follow far out, where they do."""
+    order = slice(None, None, -1) if x[-1] > 0 else slice(None)
+    x, value = np.abs(x[order]).astype(np.float64), np.abs(value[order])
+    near = int(np.argmax(x <= x[0] / 2))
+    if x[0] < FAR or not near:
+        return None
+    with np.errstate(all="ignore"):
+        slope = float(np.log(value[0] / value[near]) / np.log(x[0] / x[near]))
+    return round(slope) if np.isfinite(slope) and abs(slope - round(slope)) < 0.05 and abs(slope) < 4 else None
 
 
 Ranked = dict[Form, int]

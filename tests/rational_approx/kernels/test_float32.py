@@ -354,6 +354,19 @@ def test_a_file_of_the_first_schema_says_what_a_new_one_says():
     assert implement("exp(x)", format="bfloat16").facts == rational_approx.load(OLD).facts
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "truth"), [("atan(x)", np.arctan), ("expm1(x)", np.expm1), ("1/(1+x^2)", lambda x: 1 / (1 + x * x))]
+)
+def test_functions_that_are_no_gates(target, truth):
+    made = implement(target, format="float32")
+    x = some_numbers(made)
+    with np.errstate(all="ignore"):
+        assert in_ulp(made.kernel(x), truth(x.astype(np.float64))).max() <= float(made.facts.ulp) + 1e-5
+    assert made.facts.ulp <= 1
+    assert verify(made, seconds=600).outcome == "verified"
+
+
 def test_a_gate_with_kinks_is_exact_where_it_is_a_line():
     made = implement("relu", format="float32", error=2)
     assert made.facts.ulp <= Fraction(1, 10**5)
