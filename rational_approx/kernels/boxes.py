@@ -98,7 +98,7 @@ def _applied(op: str, given: list[Model]) -> Model:
     for parts, order in (([m.at for m in given], ORDER), ([m.over for m in given], ORDER + 1)):
         with series_length(order):
             done.append(SERIES[op](*parts))
-    return Model(*done, given[0].reach)
+    return Model(done[0], done[1], given[0].reach)
 
 
 SERIES: dict[str, Callable[..., Any]] = {

@@ -93,8 +93,8 @@ def _calculated(code: Piece | Function, x: np.ndarray, functions: dict[str, Func
 
     with np.errstate(all="ignore"):
         for op, names in code.steps:
-            given = map(operand, names)
-            values.append(_calculated(functions[op], *given, {}) if op in functions else OPERATIONS[op](*given))
+            given = [operand(name) for name in names]
+            values.append(_calculated(functions[op], given[0], {}) if op in functions else OPERATIONS[op](*given))
     return np.broadcast_to(operand(code.result), x.shape)
 
 

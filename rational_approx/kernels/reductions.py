@@ -34,7 +34,7 @@ DEGREES = {"float32": 6, "float64": 10}
 def _coefficients(degree: int, inner: str) -> tuple[tuple[Fraction, ...], float]:
     """The polynomial p in a format, near-best relative to exp, and its error."""
     best = fit("exp(x)", (degree, 0), (-REDUCED, REDUCED), weight="relative")
-    return best.rounded(inner, "monomial").numerator, float(best.error)  # type: ignore[arg-type]
+    return best.rounded(inner, "monomial").numerator, float(best.error)
 
 
 def degree_for(error: float, inner: str) -> int:

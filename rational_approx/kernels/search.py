@@ -430,8 +430,8 @@ def _itself(stretch: Stretch) -> Piece | None:
     times = next((k for k, c in enumerate(top) if c), 0)
     if (len(top) - times - 1, len(bottom) - 1) not in TYPES[stretch.inner] or not bottom[0]:
         return None
-    sides = ([c / bottom[0] for c in side] for side in (top[times:], bottom))
-    return form_piece(Form(times, "x"), *(terms(tuple(side), stretch.inner) for side in sides), stretch.upper)
+    sides = [terms(tuple(c / bottom[0] for c in side), stretch.inner) for side in (top[times:], bottom)]
+    return form_piece(Form(times, "x"), sides[0], sides[1], stretch.upper)
 
 
 def _largest(piece: Piece, form: Form | None, stretch: Stretch) -> float:

@@ -29,7 +29,7 @@ BITS = {"float32": Bits(32, 23, 127), "float64": Bits(64, 52, 1023)}
 
 def scales(value: Implementation) -> bool:
     """Whether a piece or a function scales by powers of two."""
-    codes = (*value.kernel.pieces, *value.kernel.functions)
+    codes: tuple[Piece | Function, ...] = (*value.kernel.pieces, *value.kernel.functions)
     return any(op == "scale" for code in codes for op, _ in code.steps)
 
 
