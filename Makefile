@@ -12,8 +12,8 @@ PAGES := build/pages
 GPU_OUT ?= build/gpu
 MINUTES ?= 12
 
-.PHONY: demo test lint types layers test-slow test-peers test-coq gpu test-wheel test-lowest workflows docs words spelling
-.PHONY: pages clean
+.PHONY: demo test lint types layers test-slow test-peers test-coq gpu test-wheel test-lowest workflows docs notebooks words
+.PHONY: spelling pages clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
@@ -69,6 +69,11 @@ docs: spelling
 spelling: $(DOCS_STAMP)
 	$(BIN)/codespell *.md docs rational_approx rsae tests
 
+# Runs the notebooks of docs/tutorials again, in place: minutes. `make notebooks NOTEBOOKS=docs/tutorials/first_fit.ipynb`
+notebooks: export OMP_NUM_THREADS := 1
+notebooks: $(DOCS_STAMP) $(HOST_STAMP)
+	$(BIN)/python docs/notebooks.py $(NOTEBOOKS)
+
 words:
 	$(PYTHON) docs/words.py
 
@@ -100,6 +105,7 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.upgrade.curves --data ../shared/data --out $(PAGES)/curves --seeds 1 --write docs/measured/curves.md
 	$(BIN)/python -m tests.benchmarks.upgrade.features --out $(PAGES)/features --write docs/measured/features.md
 	$(BIN)/python docs/make_pictures.py
+	$(BIN)/python docs/function_pictures.py
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.11")'

@@ -19,7 +19,7 @@ copyright = f"2026, {author}"
 version = release = metadata("rational-sae")["Version"]
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
@@ -30,13 +30,14 @@ extensions = [
     "sphinx_external_toc",
 ]
 external_toc_path = "_toc.yml"
-exclude_patterns = ["examples", "inventories"]
+exclude_patterns = ["examples", "inventories", "**.ipynb_checkpoints"]
 suppress_warnings = [
     "myst.header",  # programs write tables under headings of the third level, wherever they stand
     "etoc.toctree",  # the toctree of an autosummary only says where its pages go; _toc.yml lists them
 ]
 
 # -- pages
+nb_execution_mode = "off"  # `make notebooks` runs them and keeps what they show
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 copybutton_prompt_text = ">>> "

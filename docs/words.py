@@ -1,9 +1,10 @@
 """How many words a page has: `make words`. Pages that programs write are counted apart."""
 
+import json
 import re
 from pathlib import Path
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parent
 LIMIT = 1500  # of a page that people write
 CODE = re.compile(r"```.*?```|~~~.*?~~~|\$\$.*?\$\$", re.DOTALL)
 TABLE = re.compile(r"^\s*\|.*$", re.MULTILINE)
@@ -15,9 +16,17 @@ def words(text: str) -> int:
     return len(re.sub(r"\]\([^)]*\)", "]", prose).split())
 
 
+def text_of(page: Path) -> str:
+    """The text of a page; of a notebook the cells that are prose."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    return "\n\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown")
+
+
 if __name__ == "__main__":
-    pages = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
-    counted = {str(page.relative_to(DOCS.parent)): page.read_text(encoding="utf-8") for page in pages}
+    pages = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md")), *sorted(DOCS.rglob("*.ipynb"))]
+    counted = {str(page.relative_to(DOCS.parent)): text_of(page) for page in pages}
     for measured in (False, True):
         rows = {name: text for name, text in counted.items() if name.startswith("docs/measured/") == measured}
         print(f"{'measured pages' if measured else 'pages'}: words of running text, words of all")

@@ -1,5 +1,6 @@
 """What pages, docstrings and commands point to exists: links, their anchors, paths of files, modules after ``-m``."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("docs", "tests", "rational_approx", "rsae")
-PAGES = sorted([*ROOT.glob("*.md"), *(page for room in OURS for page in (ROOT / room).rglob("*.md"))])
+KINDS = ("*.md", "*.ipynb")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for room in OURS for kind in KINDS for page in (ROOT / room).rglob(kind))])
 SOURCES = [*PAGES, ROOT / "Makefile", *sorted(source for room in OURS for source in (ROOT / room).rglob("*.py"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 FILE = re.compile(rf"(?<![\w./-])(?:{'|'.join(OURS)})/[\w./-]*\w\.(?:py|md|svg|v|json)\b")
@@ -21,16 +23,24 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def text_of(page: Path) -> str:
+    """The text of a page; of a notebook the cells that are prose."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    return "\n\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown")
+
+
 @cache
 def anchors(page: Path) -> set[str]:
     """The anchors that a site gives the headings of a page."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_relative_links_lead_somewhere(page: Path) -> None:
-    for link, anchor in LINK.findall(WITHOUT_CODE.sub("", page.read_text(encoding="utf-8"))):
+    for link, anchor in LINK.findall(WITHOUT_CODE.sub("", text_of(page))):
         target = (page.parent / link).resolve() if link else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), f"{link}#{anchor}"
@@ -39,7 +49,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 def test_files_and_modules_that_are_named_exist() -> None:
     missing = []
     for source in SOURCES:
-        text = source.read_text(encoding="utf-8")
+        text = text_of(source)
         paths = [*FILE.findall(text), *FOLDER.findall(text)]
         for module in MODULE.findall(text):
             path = module.replace(".", "/")

@@ -53,6 +53,12 @@ def test_every_page_is_in_the_tree_of_contents() -> None:
     tree = text("docs/_toc.yml")
     known = set(re.findall(r"(?:file|root): (\S+)", tree))
     folders = {entry.removesuffix("/*") for entry in re.findall(r"glob: (\S+)", tree)}
-    pages = {page.relative_to(ROOT / "docs").with_suffix("") for page in (ROOT / "docs").rglob("*.md")}
+    written = [page for kind in ("md", "ipynb") for page in (ROOT / "docs").rglob(f"*.{kind}")]
+    pages = {page.relative_to(ROOT / "docs").with_suffix("") for page in written if "checkpoint" not in page.name}
     missing = {str(page) for page in pages if str(page.parent) not in folders} - known - {"inventories/README"}
     assert not missing
+
+
+def test_the_first_page_lists_every_page() -> None:
+    listed_there = {link.rpartition(".")[0] for link in re.findall(r"\]\(([^)#]+)\)", text("docs/index.md"))}
+    assert set(re.findall(r"file: (\S+)", text("docs/_toc.yml"))) <= listed_there

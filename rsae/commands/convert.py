@@ -24,10 +24,22 @@ __all__ = ["convert"]
 @options.subject
 @options.reading
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the JumpReLU SAE.")
-@click.option("--l0", type=click.FloatRange(min=0, min_open=True), help="Mean codes a token.  [default: the SAE's own]")
-@click.option("--per-latent", is_flag=True, help="TopK: a threshold for each latent, which keeps how often it fires.")
 @click.option(
-    "--layout", type=click.Choice(LAYOUTS), default=LAYOUTS[0], show_default=True, help="Whose files are written."
+    "--l0",
+    type=click.FloatRange(min=0, min_open=True),
+    help="L0 to keep: codes a token on average.  [default: the SAE's own]",
+)
+@click.option(
+    "--per-latent",
+    is_flag=True,
+    help="For TopK: give each latent a threshold of its own, which keeps how often it fires.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default=LAYOUTS[0],
+    show_default=True,
+    help="Library whose files are written.",
 )
 @options.OVERWRITE
 @refusing("rsae convert")
@@ -40,10 +52,10 @@ def convert(
     accept_mismatch: bool,
     **reading: Any,
 ) -> None:
-    """Write a TopK or BatchTopK SAE as JumpReLU, with the thresholds that keep L0.  SAE and SAE_ID as for rsae upgrade.
+    """Write a TopK or BatchTopK SAE as JumpReLU, with the same L0.
 
-    Thresholds are chosen on the training part of the hidden states; L0 and MSE before and after are of the held-out
-    part.
+    Thresholds are chosen on the training part of the hidden states. L0 and MSE, before and after, are measured on the
+    held-out part. SAE and SAE_ID are as for rsae upgrade.
     """
     sae, sae_id = options.named(reading)
     free_directory(out, overwrite)

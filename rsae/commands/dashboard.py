@@ -19,17 +19,27 @@ __all__ = ["dashboard"]
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--model", help="Name of the host in TransformerLens.  [default: the run's, where it was a hub name]")
-@click.option("--text", help="Text that the latents are shown on.  [default: the run's]")
-@click.option("--latents", default="", help="Numbers, and ranges such as 0-31.  [default: the 32 that changed most]")
-@click.option("--contexts", type=click.IntRange(min=1), default=128, show_default=True, help="So many of the text.")
-@click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: RUN/dashboard.html]")
+@click.option("--model", help="Name of the model in TransformerLens.  [default: the run's, if it was a hub name]")
+@click.option("--text", help="Text to show the latents on.  [default: the run's]")
+@click.option(
+    "--latents",
+    default="",
+    help="Latents to show: numbers, and ranges such as 0-31.  [default: the 32 that changed most]",
+)
+@click.option(
+    "--contexts",
+    type=click.IntRange(min=1),
+    default=128,
+    show_default=True,
+    help="Contexts of the text to show them on.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="File for the page.  [default: RUN/dashboard.html]")
 @refusing("rsae dashboard")
 def dashboard(run: Path, model: str | None, text: str | None, latents: str, contexts: int, out: Path | None) -> None:
-    """Pages of sae-dashboard for the SAE of RUN, the folder of a finished upgrade (where sae-dashboard is installed).
+    """Write sae-dashboard's page for an upgraded SAE.
 
-    The host is read through TransformerLens, without its processing of weights, so that hidden states are those that
-    the SAE was trained on.
+    RUN is the folder of a finished upgrade. sae-dashboard has to be installed. The model is read through
+    TransformerLens, without its processing of weights, so that hidden states are those that the SAE was trained on.
     """
     report = Report.load(run / "report.json")
     states = report.asked.hidden_states

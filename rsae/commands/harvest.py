@@ -23,39 +23,51 @@ __all__ = ["harvest"]
 
 
 @click.command()
-@click.option("--model", help="Host model: a folder, a .gguf file, or a hub name.")
-@click.option("--hook", help="Where hidden states are read, e.g. model.layers.2; of --states the column.")
-@click.option("--text", help="Text: UTF-8, .json or .jsonl (documents), .parquet, or datasets:NAME.")
-@click.option("--states", help="A table of hidden states, or a folder that datasets saved, in the place of a text.")
+@click.option("--model", help="The language model: a folder, a .gguf file, or a hub name.")
+@click.option("--hook", help="Place in the model, e.g. model.layers.2; with --states the column.")
+@click.option("--text", help="Text to read: a UTF-8 file, .json or .jsonl (documents), .parquet, or datasets:NAME.")
+@click.option(
+    "--states", help="Table of hidden states, or a folder that datasets saved, to copy in place of reading a text."
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the hidden states.")
 @click.option(
-    "--parts", type=click.IntRange(min=1), default=1, show_default=True, help="In how many parts the text is read."
+    "--parts", type=click.IntRange(min=1), default=1, show_default=True, help="Number of parts to read the text in."
 )
-@click.option("--part", "only", multiple=True, type=click.IntRange(min=0), help="Read this part alone; join nothing.")
-@click.option("--max-tokens", type=int, help="Read at most that many tokens.  [default: all]")
-@click.option("--context-length", type=int, default=256, show_default=True, help="Tokens read at once.")
 @click.option(
-    "--bos/--no-bos", "prepend_bos", default=None, help="Start contexts with a BOS token.  [as the tokenizer]"
+    "--part", "only", multiple=True, type=click.IntRange(min=0), help="Read only this part, and join nothing."
+)
+@click.option("--max-tokens", type=int, help="Read at most so many tokens.  [default: all]")
+@click.option("--context-length", type=int, default=256, show_default=True, help="Tokens of a context.")
+@click.option(
+    "--bos/--no-bos",
+    "prepend_bos",
+    default=None,
+    help="Start every context with a beginning-of-sequence token.  [default: as the tokenizer]",
 )
 @click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of a part's documents held out.")
-@click.option("--text-field", default="text", show_default=True, help="Field or column of a file that holds its texts.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Contexts at once.  [default: 16 on a CPU, else 64]")
+@click.option("--text-field", default="text", show_default=True, help="Field or column that holds the texts.")
 @click.option(
-    "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", help="Of the host's weights."
+    "--batch-size", type=click.IntRange(min=1), help="Contexts read at once.  [default: 16 on a CPU, else 64]"
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    default="float32",
+    help="Format of the model's weights.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Of the CPU.  [default: one or all, whichever reads a context faster]",
+    help="Threads of the CPU to use.  [default: one or all, whichever is faster in a short trial]",
 )
 @refusing("rsae harvest")
 def harvest(out: Path, parts: int, only: tuple[int, ...], **asked: Any) -> None:
-    """Write hidden states of a text into --out, which rsae upgrade takes as --states.
+    """Read hidden states off a text, and write them to disk.
 
-    Under torchrun every process takes its share of --parts, and the first one joins them at the end; with --part any
-    other engine shares them out, and the command without --part joins what is there. Started again it goes on after the
-    last whole shard.
+    Then rsae upgrade takes them: --states FOLDER. Under torchrun every process reads its share of --parts, and the
+    first joins them at the end. Any other engine can share them out with --part; the command without --part then joins
+    what is there. If the command is killed, the same command goes on after the last whole shard.
     """
     first = os.environ.get("RANK", "0") == "0"
     console = Console(markup=False, quiet=not first)

@@ -30,7 +30,7 @@ LOG = click.option(
     type=click.Choice(TRACKERS),
     multiple=True,
     callback=_installed,
-    help="Log training and report there, too; files in OUT/logs. May be repeated.",
+    help="Experiment tracker to log to; its files go to OUT/logs. May be repeated.",
 )
 
 

@@ -39,7 +39,10 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rational-sae")
 def main() -> None:
-    """Upgrade sparse autoencoders to rational ones, and compare them with an equally trained control."""
+    """Upgrade trained sparse autoencoders (SAEs), and see in a report whether that was worth it.
+
+    To begin: rsae demo --synthetic --out FOLDER, or rsae upgrade with an SAE of your own.
+    """
 
 
 main.add_command(convert)
@@ -54,16 +57,23 @@ main.add_command(releases)
 @options.reading
 @options.upgrading
 @LOG
-@click.option("--ablation", "ablations", multiple=True, help="A further column, e.g. control_twice; may be repeated.")
+@click.option(
+    "--ablation",
+    "ablations",
+    multiple=True,
+    help="Train one more SAE for comparison, e.g. control_twice; may be repeated.",
+)
 @refusing("rsae upgrade")
 def upgrade(**asked: Any) -> None:
-    """Upgrade an SAE: report.json, report.html and the new SAE go to --out.
+    """Upgrade an SAE, and write the new one and a report.
 
-    SAE: a folder or file, or a release (rsae releases) of which SAE_ID names one, as in rsae upgrade gpt2-small-res-jb
-    blocks.8.hook_resid_pre.
+    SAE is a folder or a file. Or it is a published release, and SAE_ID names one of its SAEs: rsae upgrade
+    gpt2-small-res-jb blocks.8.hook_resid_pre. (rsae releases lists them.)
 
-    Killed and started again with the same arguments it goes on where it was. Under torchrun the processes share it.
-    Exit code 3: the answer is to keep the teacher, and the SAE in --out is the teacher's equal.
+    The folder --out gets report.html, report.json and sae/. If the command is killed, the same command goes on where
+    it was. Under torchrun the processes share the work.
+
+    Exit codes: 0, the upgrade is worth it; 3, keep your SAE; 2, the command cannot run, and says why.
     """
     console, done, out = _upgraded(**asked)
     _show(console, done.report, out)
@@ -77,11 +87,12 @@ def upgrade(**asked: Any) -> None:
 @LOG
 @refusing("rsae check")
 def check(**asked: Any) -> None:
-    """Where would an upgrade's gain come from?  SAE and SAE_ID as for rsae upgrade.
+    """Upgrade an SAE, and show step by step where the gain comes from.
 
-    Trains an arm for each step from more training to the rational, all alike, and says what each adds and what to do.
-    Within --time-budget the costliest steps are left out first. Writes what `upgrade` writes; exit code 3: keep the
-    teacher.
+    One SAE is trained for each step: more training, a threshold, a polynomial, the rational. All are trained alike.
+    You see what each step adds, and what to do. Within --time-budget the costliest steps are left out first.
+
+    SAE and SAE_ID, what is written and the exit codes are as for rsae upgrade.
     """
     console, done, out = _upgraded(**asked, ablations=(WATERFALL,))
     console.print(attribution_table(done.report))
@@ -158,7 +169,10 @@ def _exit(done: rsae.Upgrade) -> None:
 @options.OVERWRITE
 @refusing("rsae evaluate")
 def evaluate(out: Path | None, overwrite: bool, accept_mismatch: bool, **reading: Any) -> None:
-    """Measure an SAE on the held-out part of a text.  SAE and SAE_ID as for rsae upgrade."""
+    """Measure an SAE on the held-out part of a text.
+
+    SAE and SAE_ID are as for rsae upgrade.
+    """
     sae, sae_id = options.named(reading)
     if out is not None and out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists: give another name, or --overwrite to replace it")
@@ -179,8 +193,14 @@ def evaluate(out: Path | None, overwrite: bool, accept_mismatch: bool, **reading
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for frontier.json and pictures.")
-@click.option("--into", "into", multiple=True, type=click.Path(path_type=Path), help="Run whose report is to show it.")
-@click.option("--sae", "saes", multiple=True, help="Further SAE to measure; needs --model, --hook and --text.")
+@click.option(
+    "--into",
+    "into",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Run whose report is to show the picture; may be repeated.",
+)
+@click.option("--sae", "saes", multiple=True, help="One more SAE to measure; needs --model, --hook and --text.")
 @options.reading
 @options.OVERWRITE
 @refusing("rsae frontier")
@@ -193,7 +213,10 @@ def frontier(
     accept_mismatch: bool,
     **reading: Any,
 ) -> None:
-    """MSE and delta-CE against L0 over RUNS, the folders of finished upgrades at several sparsities."""
+    """Draw error against sparsity over several finished upgrades.
+
+    RUNS are the folders of upgrades at several sparsities. The error is MSE and delta-CE, the sparsity L0.
+    """
     console = Console(markup=False)
     free_directory(out, overwrite)
     reports, targets = curves.read_runs(runs), curves.read_runs(into) if into else {}
@@ -221,10 +244,10 @@ def frontier(
 
 @main.command()
 @options.OUT
-@click.option("--synthetic", is_flag=True, help="Synthetic hidden states with known features; needs no host model.")
-@click.option("--teacher", help="Folder of a teacher as --make-teacher writes it.  [default: the one of the package]")
-@click.option("--make-teacher", is_flag=True, help="Train the package's teacher again, into --out, and no more.")
-@click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: the demo's]")
+@click.option("--synthetic", is_flag=True, help="Use synthetic hidden states with known features; needs no model.")
+@click.option("--teacher", help="Folder of another SAE, as --make-teacher writes it.  [default: the package's]")
+@click.option("--make-teacher", is_flag=True, help="Only train the package's SAE again, into --out.")
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps of each SAE.  [default: the demo's]")
 @options.SEED
 @options.THREADS
 @options.OVERWRITE
@@ -239,7 +262,10 @@ def demo(
     threads: int | None,
     overwrite: bool,
 ) -> None:
-    """Upgrade the teacher that comes with the package, on a real language model or on synthetic data."""
+    """Upgrade the SAE that comes with the package.
+
+    It belongs to a real language model, SmolLM2, and takes some minutes. With --synthetic it needs no model.
+    """
     if synthetic + make_teacher + (teacher is not None) > 1:
         raise ValueError("--synthetic, --teacher and --make-teacher exclude each other; give one of them")
     began = time.monotonic()

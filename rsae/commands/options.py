@@ -31,30 +31,43 @@ __all__ = [
     *("named", "objective", "out", "reading", "states", "subject", "tasks", "upgrading"),
 ]
 
-SEED = click.option("--seed", type=int, default=0, show_default=True, help="Order of the training data.")
+SEED = click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order of the training data.")
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the report and the SAE.")
 OUT_OF = click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder for the report and the SAE.  [default: run-, and SAE's name]"
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the report and the SAE.  [default: run- and the SAE's name]",
 )
-PROBE = click.option("--probe", type=click.Path(path_type=Path), help="CSV of text, category: probe codes on it, too.")
-PROBE_TEST = click.option("--probe-test", type=click.Path(path_type=Path), help="Test texts.  [default: a quarter]")
+PROBE = click.option(
+    "--probe",
+    type=click.Path(path_type=Path),
+    help="CSV file with columns text and category: how well do single latents tell the categories?",
+)
+PROBE_TEST = click.option(
+    "--probe-test",
+    type=click.Path(path_type=Path),
+    help="CSV file of the texts to test on.  [default: a quarter of --probe]",
+)
 OBJECTIVE = click.option(
     "--objective",
     type=click.Choice(["mse", "mse+kl"]),
-    help="mse+kl: the last steps also keep the host's predictions.  [default: mse; mse+kl with one of the next two]",
+    help="What is trained on. mse+kl: the last steps also keep the model's predictions.  [default: mse; mse+kl with "
+    "--kl-share or --kl-weight]",
 )
 KL_SHARE = click.option(
-    "--kl-share", type=click.FloatRange(0, 1, min_open=True), help="Share of the steps with mse+kl.  [default: 0.2]"
+    "--kl-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Share of the steps that also keep the predictions.  [default: 0.2]",
 )
 KL_WEIGHT = click.option(
     "--kl-weight",
     type=click.FloatRange(min=0, min_open=True),
-    help="Weight of the divergence of predictions there, beside the squared error.  [default: 0.3]",
+    help="Weight of the predictions in these steps, beside the squared error.  [default: 0.3]",
 )
 THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Of the CPU, for all of it.  [default: one or all, whichever reads, and trains, faster at the start]",
+    help="Threads of the CPU to use.  [default: one or all, whichever is faster in a short trial]",
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the results that --out holds.")
 
@@ -82,7 +95,7 @@ def subject(command: _Command) -> _Command:
         command,
         click.argument("sae", required=False),
         click.argument("sae_id", required=False),
-        click.option("--sae", "option_sae", help="The same as SAE."),
+        click.option("--sae", "option_sae", help="Another way to give SAE."),
     )
 
 
@@ -108,45 +121,60 @@ def reading(command: _Command) -> _Command:
     """The options of every command that reads a text with a host; they arrive together, as ``**reading``."""
     return _with(
         command,
-        click.option("--states", "array", help="Hidden states that exist: a file or folder, in the place of a text."),
-        click.option("--model", help="Host model: a folder, a .gguf file, or a hub name.  [default: as the SAE says]"),
-        click.option("--hook", help="Where they are read, e.g. model.layers.2.  [default: as the SAE says]"),
+        click.option(
+            "--states",
+            "array",
+            help="File or folder of hidden states that you have already; then no model and text are needed.",
+        ),
+        click.option(
+            "--model", help="The language model: a folder, a .gguf file, or a hub name.  [default: as the SAE says]"
+        ),
+        click.option(
+            "--hook",
+            help="Place in the model where hidden states are read, e.g. model.layers.2.  [default: as the SAE says]",
+        ),
         click.option(
             "--text",
-            help="Text: UTF-8, .json or .jsonl (documents), .parquet, or datasets:NAME.  [default: "
+            help="Text to read: a UTF-8 file, .json or .jsonl (documents), .parquet, or datasets:NAME.  [default: "
             f"{DEFAULT_TEXT}; without a hub, docstrings of installed packages]",
         ),
         click.option(
             "--max-tokens",
             type=int,
-            help=f"Read at most that many tokens.  [default: all; of a text that was not named {DEFAULT_TOKENS}]",
+            help=f"Read at most so many tokens.  [default: all; without --text {DEFAULT_TOKENS}]",
         ),
-        click.option("--context-length", type=int, help="Tokens read at once.  [default: as the SAE says, else 256]"),
+        click.option("--context-length", type=int, help="Tokens of a context.  [default: as the SAE says, else 256]"),
         click.option(
             "--bos/--no-bos",
             "prepend_bos",
             default=None,
             help="Start every context with a beginning-of-sequence token.  [default: as the SAE says, else as the "
-            "tokenizer]",
+            "tokenizer does]",
         ),
-        click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of documents held out."),
+        click.option(
+            "--held-out",
+            type=float,
+            default=0.1,
+            show_default=True,
+            help="Share of the documents that are held out, to measure on.",
+        ),
         click.option(
             "--loss-tokens",
             type=click.IntRange(min=1),
             default=32_768,
             show_default=True,
-            help="Held-out tokens on which cross-entropies are measured, at most.",
+            help="Measure the model's loss on at most so many held-out tokens.",
         ),
         click.option(
             "--dtype",
             type=click.Choice(["float32", "bfloat16", "float16"]),
-            help="Format of the host's weights.  [default: as the SAE says, else float32]",
+            help="Format of the model's weights.  [default: as the SAE says, else float32]",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
         click.option(
             "--accept-mismatch",
             is_flag=True,
-            help="Go on where the SAE's metadata contradict these options, or it explains the hidden states badly.",
+            help="Go on although the SAE names another model or hook, or explains the hidden states badly.",
         ),
     )
 
@@ -156,24 +184,32 @@ def upgrading(command: _Command) -> _Command:
     return _with(
         command,
         OUT_OF,
-        click.option("--steps", type=click.IntRange(min=1), help="Training steps of each arm.  [default: as measured]"),
+        click.option(
+            "--steps",
+            type=click.IntRange(min=1),
+            help="Training steps of each SAE.  [default: those of the measured results, by kind of SAE]",
+        ),
         SEED,
         click.option(
-            "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Train each arm so many times."
+            "--seeds",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Train each SAE so many times, and give intervals over these runs.",
         ),
         click.option(
             "--refine",
             type=click.Choice(REFINEMENTS),
             default="none",
             show_default=True,
-            help="Codes corrected by what their reconstruction leaves; one to four decodes more.",
+            help="Correct codes by what their reconstruction leaves. Lowers the error most, and harms known features.",
         ),
         click.option(
             "--denominator",
             type=click.Choice(list(IDENTITIES)),
             default="fixed",
             show_default=True,
-            help="Of the curve, a rational of the pre-activation; trainable: the published type, with more scalars.",
+            help="Of the curve. Trainable is the published form, with more scalars; no SAE was seen to gain by it.",
         ),
         PROBE,
         PROBE_TEST,
@@ -182,35 +218,37 @@ def upgrading(command: _Command) -> _Command:
             type=click.FloatRange(min=0),
             default=0.0,
             show_default=True,
-            help="Weight of a penalty in every arm that holds what latents read and write to the teacher's.",
+            help="Weight of a penalty that keeps each latent near what it was; 10 helps where there is little text.",
         ),
         click.option(
             "--time-budget",
             type=click.FloatRange(min=0, min_open=True),
-            help="Minutes for all of it, in the place of --steps: as many steps as fit, at most the default.",
+            help="Minutes for everything. Trains as many steps as fit, at most the default.",
         ),
         click.option(
             "--checkpoint-every",
             type=click.IntRange(min=1),
             default=250,
             show_default=True,
-            help="Training steps between two checkpoints, from which the same command goes on after a kill.",
+            help="Training steps between two checkpoints. A killed command goes on from the last.",
         ),
         click.option(
             "--precision",
             type=click.Choice(["float32", "bfloat16"]),
             default="float32",
             show_default=True,
-            help="Of the dense products in training; weights stay float32.",
+            help="Precision of the large products in training; weights stay float32.",
         ),
         click.option(
             "--data-groups",
             type=click.IntRange(min=1),
             default=1,
             show_default=True,
-            help="Under torchrun: so many groups of processes share each batch out, and those of a group the latents.",
+            help="Under torchrun: groups of processes. They share each batch out, and those of a group the latents.",
         ),
-        click.option("--saebench", is_flag=True, help="SAEBench's core metrics, too (needs sae-bench and a host)."),
+        click.option(
+            "--saebench", is_flag=True, help="Add SAEBench's core metrics to the report (needs sae-bench and a model)."
+        ),
         OBJECTIVE,
         KL_SHARE,
         KL_WEIGHT,

@@ -18,16 +18,21 @@ __all__ = ["push"]
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("repository")
-@click.option("--dry-run", type=click.Path(path_type=Path), help="Write what would be uploaded into this folder, only.")
-@click.option("--licence", "--license", help="Of the teacher, e.g. mit.  [default: what a card beside its files says]")
+@click.option("--dry-run", type=click.Path(path_type=Path), help="Only write what would be uploaded, into this folder.")
+@click.option(
+    "--licence",
+    "--license",
+    help="Licence of the SAE that was upgraded, e.g. mit.  [default: what a card beside its files says]",
+)
 @click.option("--public", is_flag=True, help="Make a new repository public.  [default: private]")
 @OVERWRITE
 @refusing("rsae push")
 def push(run: Path, repository: str, dry_run: Path | None, licence: str | None, public: bool, overwrite: bool) -> None:
-    """Upload the SAE of RUN, the folder of a finished upgrade, to the hub as REPOSITORY (owner/name).
+    """Upload an upgraded SAE to the hub.
 
-    Weights, configuration, and a model card with the verdict, the table, the control and the teacher's licence.
-    `load_sae("owner/name")` reads it back.
+    RUN is the folder of a finished upgrade, REPOSITORY is owner/name. What goes up are the weights, the configuration,
+    and a model card with the verdict, the table with the control, and the licence. `load_sae("owner/name")` reads it
+    back.
     """
     check_repository(repository)
     if dry_run is not None:

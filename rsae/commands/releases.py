@@ -17,10 +17,10 @@ __all__ = ["releases"]
 @click.argument("pattern", default="")
 @refusing("rsae releases")
 def releases(pattern: str) -> None:
-    """Which published SAEs can be read by name, with family and host.
+    """List the published SAEs that can be read by name.
 
-    PATTERN: a part of the name, the host or the repository, or a glob such as "gemma-scope-2b-*". For one release its
-    SAEs are listed, each by the SAE_ID that upgrade, check, evaluate and convert take beside its name.
+    PATTERN is a part of a release's name, model or repository, or a glob such as "gemma-scope-2b-*". If one release is
+    left, its SAEs are listed, each by the SAE_ID that upgrade, check, evaluate and convert take after its name.
     """
     found = known_releases(pattern)
     if not found:

@@ -67,43 +67,47 @@ class Attribution:
 
     @property
     def sentence(self) -> str:
-        """The steps in words, in percent of the teacher's value.
+        """The steps in words; points are percent of the teacher's value.
 
         >>> def step(arm, what, other, difference, base, high):
         ...     return Step(arm, what, Comparison("mse", other, difference, base, difference - 0.1, high, "tokens"))
         >>> steps = step("control", "more training", "teacher", -3.2, 10.0, -3.0), step(
         ...     "upgraded", "the curve", "control", -0.1, 6.8, 0.1)
         >>> Attribution("mse", 10.0, steps, "upgraded", "control").sentence
-        'Of 33.0% lower MSE than the teacher, 32.0 are more training, 1.0 the curve (not told apart from zero).'
+        "MSE is 33.0% lower than the teacher's: more training takes off 32.0 points, the curve 1.0 (not told apart)."
         """
-        parts: list[str] = []
         lower = -100 * sum(step.change.difference for step in self.steps) / self.teacher
         places = 1 if abs(lower) >= 1 else 2  # of a gain of 0.05% one place would leave nothing, or twice as much
+        said, last = "", ""
         for step in self.steps:
-            size = f"{round(-100 * step.change.difference / self.teacher, places) + 0.0:.{places}f}"
-            unsure = "" if step.change.certain else " (not told apart from zero)"
-            parts.append(f"{size} {'' if parts else 'are '}{step.what}{unsure}")
-        label, said = _LABELS[self.metric], ", ".join(parts)
-        if lower >= 0:
-            return f"Of {lower:.{places}f}% lower {label} than the teacher, {said}."
-        return f"{label} ends {-lower:.{places}f}% above the teacher; of what lowers it, {said}."
+            points = round(100 * step.change.difference / self.teacher, places)
+            does = "adds" if points > 0 else "takes off"
+            said += f"{', ' if said else ''}{step.what} {'' if does == last else f'{does} '}{abs(points):.{places}f}"
+            said += ("" if last else " points") + ("" if step.change.certain else " (not told apart)")
+            last = does
+        label, size = _LABELS[self.metric], f"{abs(lower):.{places}f}% {'lower' if lower >= 0 else 'higher'}"
+        return f"{label} is {size} than the teacher's: {said}."
 
     @property
     def advice(self) -> str:
         """What to do, and which arms say so."""
-        label, arm = _LABELS[self.metric], self.advised.replace("_", " ").replace("upgraded", "upgraded SAE")
+        label, arm, best = _LABELS[self.metric], _named(self.advised), _named(self.best)
         do = _ADVICE.get(self.advised, "Upgrade")
         if self.best == self.advised:
             return f"{do}: no arm has a lower {label} than the {arm}."
-        best = self.best.replace("_", " ")
         if do == "Upgrade" and self.advised != "upgraded":
-            return f"{do}; but the simpler {arm} is not told apart from the best arm, {best}."
-        return f"{do}: no arm's {label} is surely lower than the {arm}'s (lowest, not told apart: {best})."
+            return f"{do}; but the simpler {arm} is not told apart from the best arm, the {best}."
+        return f"{do}: the {arm}'s {label} is not told apart from the lowest, that of the {best}."
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         words = {"sentence": self.sentence, "advice": self.advice}
         return {**vars(self), "steps": [step.to_json() for step in self.steps], **words}
+
+
+def _named(arm: str) -> str:
+    """An arm as a sentence calls it, after "the"."""
+    return {"upgraded": "upgraded SAE", "refine_only": "refinement alone"}.get(arm, arm.replace("_", " "))
 
 
 def curves_before(curve: str) -> list[str]:

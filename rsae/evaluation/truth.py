@@ -209,6 +209,6 @@ def _chunks(sae: SparseAutoencoder, x: Tensor, truth: Tensor) -> Iterator[tuple[
 def _check(x: Tensor, truth: Tensor) -> None:
     if x.ndim != 2 or truth.ndim != 2 or len(x) != len(truth) or len(x) < 2:
         raise ValueError(
-            f"there must be a row of the truth for each hidden state, and two at least, not {list(x.shape)} hidden "
+            f"give a row of the truth for each hidden state, and at least two: these are {list(x.shape)} hidden "
             f"states and {list(truth.shape)} truths"
         )

@@ -60,5 +60,5 @@ def _changed(found: Mapping[str, Any]) -> str:
     sure = more - less > error
     if not (sure or len(ours) > _MANY * count):
         return ""
-    said += f", in the control {len(theirs)}"
+    said += f", {len(theirs)} in the control"
     return said + (f" ({more - less:+d}, 95% interval {more - less - error:+.1f} to {more - less + error:+.1f})" * sure)

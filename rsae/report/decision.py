@@ -14,9 +14,9 @@ __all__ = ["decision"]
 
 _USE = "Use the upgraded SAE"
 _INSTEAD = {
-    "control": "train your teacher on, with its own gate",
-    "threshold": "give your teacher a threshold, without a curve",
-    "refine_only": "refine your teacher's codes, with its own gate",
+    "control": "train your teacher on with its own gate",
+    "threshold": "give your teacher a threshold",
+    "refine_only": "refine your teacher's codes with its own gate",
 }
 
 
@@ -49,8 +49,10 @@ def _decided(question: Question, attribution: Mapping[str, Any]) -> str:
     if not advised:  # such as the paper's dense codes, whose arms differ in L0
         advised = "upgraded" if control is not None and control.high < 0 else "control"
     if (instead := _INSTEAD.get(advised.removesuffix("_mse"))) is not None:
-        reason = "the rational adds nothing certain to the equally trained control"
-        return f"Do not take the rational, {instead}: {reason}{_against(control, 'it')}."
+        other = found.get(advised, control)
+        worse = other is not None and other.low > 0
+        reason = f"the rational {'is worse than' if worse else 'adds nothing certain to'} {_alone(advised)}"
+        return f"Do without the rational, and {instead}: {reason}{_against(other, 'it')}."
     said = _USE
     if advised == part.get("best") != "upgraded":
         said += f" (the arm {spoken(advised)} has the lowest {_label(metric)})"
@@ -62,6 +64,13 @@ def _decided(question: Question, attribution: Mapping[str, Any]) -> str:
         size, bounds = _size(control), _interval(control)
         return f"{said}: its {_label(metric)} is {size} than the equally trained control's{bounds}."
     return f"{said}: no simpler arm has as low a {_label(metric)}{_against(control, 'the control')}."
+
+
+def _alone(arm: str) -> str:
+    name = arm.removesuffix("_mse")
+    return {"control": "the equally trained control", "refine_only": "the refinement alone"}.get(
+        name, f"the {name} alone"
+    )
 
 
 def _label(metric: str) -> str:

@@ -53,6 +53,10 @@ class Report:
     latents: Mapping[str, Any] = field(default_factory=dict)
     frontier: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """The columns and the decision: the whole tree is megabytes, which a notebook would keep beside its HTML."""
+        return f"Report({', '.join(self.columns)}: {self.decision or self.verdict})"
+
     @property
     def asked(self) -> Question:
         """``question``, the plain values of the report, as a record."""

@@ -29,7 +29,7 @@ def divided(sae: SparseAutoencoder) -> SparseAutoencoder:
     width = -(-sae.d_sae // group.count)
     if width * (group.count - 1) >= sae.d_sae:
         raise ValueError(
-            f"{sae.d_sae} latents in shares of {width} leave nothing for the last of {group.count} processes"
+            f"{sae.d_sae} latents in shares of {width} leave nothing for the last of {group.count} processes: use fewer"
         )
     if sae.family == "groupmax" and sae.k is not None and width % (sae.d_sae // sae.k):
         raise ValueError(

@@ -2,7 +2,7 @@
 
 Several processes share an SAE out by its latents. A share is an SAE like any other, with the rows of W_dec, the columns
 of W_enc, the biases and thresholds of its latents. Its pre-activations need nothing of the others. With L the sum over
-ranks of what each has a part of, and B what all of them read (docs/upgrading/scale-out.md has the whole calculation)::
+ranks of what each has a part of, and B what all of them read (docs/upgrading/sharing-out.md has all of it)::
 
     x_hat = L(W_dec^T z) + b_dec        L: forward the sum over ranks, backward the identity
     h     = W_enc^T (x - B(b_dec)) + b_enc        B: forward the identity, backward the sum over ranks

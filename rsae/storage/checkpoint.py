@@ -62,7 +62,7 @@ class Checkpoint:
 
     def __init__(self, folder: str | Path, *, every: int = 250, discard: bool = False) -> None:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise ValueError(f"a checkpoint is written every so many steps, a positive integer, not {every!r}")
+            raise ValueError(f"steps between two checkpoints are a positive integer, not {every!r}")
         self.folder, self.every, self.discard = Path(folder), every, discard
         self.folder.mkdir(parents=True, exist_ok=True)
         if ranks.rank() == 0:

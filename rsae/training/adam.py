@@ -41,6 +41,10 @@ class Adam:
         self._adam.step()
         self._adam.zero_grad(set_to_none=True)
 
+    def forget(self) -> None:
+        """Drop all moments: the next step is a first one."""
+        self._adam.state.clear()
+
     def moments(self, parameter: Tensor) -> dict[str, Tensor]:
         """Its ``exp_avg`` and ``exp_avg_sq``, of its shape; none before the first step."""
         state = self._adam.state.get(self._flat[parameter])

@@ -74,7 +74,7 @@ def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes
     trained on in units of their own spread (`rsae.training.units`), so that rates do not depend on the width; relu's,
     which are higher, are at most 2e-2 sqrt(64 / d_in). Curves learn at 3e-3, of jumprelu, and of a relu whose curve
     reads the ratio alone, at 3e-4; from d_in = 256 on at a third of that. In a KL stage rates are half as high, relu's
-    a quarter (docs/measured/kl-stage.md). Groupmax takes topk's rates, unmeasured.
+    a quarter, from d_in = 256 on a fifth of that (docs/measured/kl-stage.md). Groupmax takes topk's rates, unmeasured.
     """
     if sparsity is None:
         sparsity = "threshold" if sae.family == "relu" and sae.activation is not None else "l1"
@@ -88,7 +88,8 @@ def recipe_for(sae: SparseAutoencoder, *, sparsity: str | None = None, **changes
     if sae.family == "relu":
         base = replace(base, kl_rate=0.25)
     if sae.d_in >= 256:
-        base = replace(base, batch_size=1024, coefficient_rate=base.coefficient_rate / 3)
+        base = replace(base, batch_size=1024)
+        base = replace(base, coefficient_rate=base.coefficient_rate / 3, kl_rate=base.kl_rate / 5)
     return replace(base, **{name: value for name, value in changes.items() if value is not None})
 
 

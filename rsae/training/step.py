@@ -25,7 +25,7 @@ class Training:
     Adam (0.9, 0.999) without weight decay, fused; decoder rows return to their norms after each step. Of several ranks
     each holds a share of the latents, with its gradients and moments; data groups average their gradients.
     In half precision only dense products of the forward pass are; parameters, gradients and moments are float32.
-    From step ``turn`` on a step takes a divergence besides its batch: the recipe's KL stage.
+    From step ``turn`` on a step takes a divergence besides its batch: the recipe's KL stage, with moments of its own.
     An anchor holds what latents read and write where it was when training began, which a restored state does not move.
     """
 
@@ -60,6 +60,9 @@ class Training:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
             error, l0, penalty, left = self.forward(self.sae, x)
         if divergence is not None:
+            if self.done == self.turn:
+                # Another loss: its gradients are larger, and a thousand steps would pass before Adam knew their size.
+                self._optimiser.forget()
             found, slope = divergence(left.detach())
             if self.balance is None:
                 self.balance = error.detach() / found.clamp_min(1e-12)
@@ -141,7 +144,7 @@ class Training:
                 moments = {name: torch.empty_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
                 for name, value in moments.items():
                     _copy(value, kept, f"{name}.{i}")
-                self._optimiser.restore(parameter, moments, done)
+                self._optimiser.restore(parameter, moments, done - self.turn if done > self.turn else done)
         self.forward.restore(
             {n.removeprefix("pass."): v.to(self.sae.W_enc.device) for n, v in kept.items() if n.startswith("pass.")}
         )

@@ -78,7 +78,7 @@ def _doubts(teacher: SparseAutoencoder, x: Tensor, host: Host | None, share: flo
     if not share < 1:
         yield f"it reconstructs them worse than their mean does ({share:.3g} of the variance)"
     elif share > left:
-        usual = f"and recorded {recorded:.1%}" if recorded > 0 else f"where {EXPECTED:.0%} and more is to be expected"
+        usual = f"and recorded {recorded:.1%}" if recorded > 0 else f"where {EXPECTED:.0%} or more is usual"
         yield f"it explains {1 - share:.1%} of their variance, {usual}"
     sparsity = _number(teacher.metadata.get("l0"))
     if sparsity > 0 and not 1 / SPARSITIES < l0 / sparsity < SPARSITIES:
@@ -155,8 +155,8 @@ def known_harm(family: str, refine: str, inputs: Sequence[str]) -> str:
     if not names:
         return ""
     return (
-        f"Where features are known, {' and '.join(names)} lowered the error and harmed features: more latents of child "
-        "features stood in for their parents' (docs/measured/features.md)."
+        f"Where features are known, {' and '.join(names)} lowered the error and harmed features: the latent of a "
+        "special feature stood in more often for that of its general one (docs/measured/features.md)."
     )
 
 

@@ -41,7 +41,7 @@ def check_origin(
     if found and not accept_mismatch:
         raise ValueError(
             f"the SAE's metadata contradict these hidden states: {'; '.join(found)}. Make them as the SAE was trained: "
-            f"rsae.hidden_states_of(sae, text) and the command line do where nothing else is asked; {CONSENT}"
+            f"rsae.hidden_states_of(sae, text) does, and so does the command line by default; {CONSENT}"
         )
 
 

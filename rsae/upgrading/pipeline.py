@@ -56,6 +56,10 @@ class Upgrade:
         """Whether the SAE is the upgraded one, and the report's advice another than to keep the teacher."""
         return self.sae is self.arms.get("upgraded") and self.report.advised != "teacher"
 
+    def __repr__(self) -> str:
+        """The SAE and what its report says in one line."""
+        return f"Upgrade({self.sae!r}, {self.report!r})"
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the report."""
         return self.report._repr_html_()

@@ -71,6 +71,8 @@ def test_a_report_shows_verdict_table_and_one_picture() -> None:
     assert shown.images[0].startswith("data:image/svg+xml;base64,")
     assert len(report()._repr_html_()) < 100_000
     assert shown.open == []
+    assert "upgraded" in repr(report())
+    assert len(repr(report())) < 2000, "a notebook keeps it beside the page"
 
 
 def test_a_report_without_pictures_shows_itself_too() -> None:

@@ -95,7 +95,7 @@ def test_ranks_take_the_steps_of_one_process_with_their_shares_alone(
             held, own, messages = end["held"][name]
             assert held == 16 * own, "a parameter, its gradient and two moments, four bytes each"
             assert own <= -(-48 // shares) / 47 * parameters + replicated
-            if name == "topk":  # as docs/upgrading/scale-out.md calculates for larger ones
+            if name == "topk":  # as docs/measured/scale-out.md calculates for larger ones
                 rows = ranks_training.BATCH // data_groups
                 curve = (held - scale_out.held(16, 48, shares)) // 16  # its coefficients
                 assert 0 < curve <= 20

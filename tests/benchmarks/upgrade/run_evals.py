@@ -24,7 +24,7 @@ from rsae.upgrading.calibration import calibrate
 
 warnings.filterwarnings("ignore")  # of the libraries that SAELens imports
 
-# ours: (theirs, agree). Where they disagree the table of docs/upgrading/formats.md says why.
+# ours: (theirs, agree). Where they disagree the table of docs/measured/run-evals.md says why.
 PAIRS = {
     "mse": ("mse", True),
     "explained_variance": ("explained_variance", True),

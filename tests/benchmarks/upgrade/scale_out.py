@@ -5,7 +5,7 @@
 
 Measured: TopK 32, ``rows`` inputs, gloo. A process's peak is what Linux reports as its largest resident size
 during the third step, less its size before the SAE was made; buffers of 64 KiB and more go back to Linux when freed.
-Calculated: the tables of docs/upgrading/scale-out.md, from the assumptions below.
+Calculated: the tables of docs/measured/scale-out.md, from the assumptions below.
 """
 
 import argparse

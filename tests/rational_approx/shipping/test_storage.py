@@ -1,6 +1,5 @@
 """Documents: exact round trips, one-step replacement, and damaged or hostile files."""
 
-import doctest
 import json
 import os
 from fractions import Fraction
@@ -156,10 +155,3 @@ def test_missing_and_huge_files(tmp_path: Path) -> None:
         file.truncate(2**27)
     with pytest.raises(ValueError, match="bytes"):
         load(tmp_path / "huge.json")
-
-
-def test_the_documented_example_runs() -> None:
-    page = Path(__file__).resolve().parents[3] / "docs" / "approximation" / "certificate.md"
-    outcome = doctest.testfile(str(page), module_relative=False)
-    assert outcome.attempted > 3
-    assert outcome.failed == 0

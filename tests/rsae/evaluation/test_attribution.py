@@ -34,9 +34,8 @@ def test_steps_follow_the_way_from_the_teacher_and_add_up() -> None:
         ("upgraded", "threshold"),
     ]
     assert sum(step.change.difference for step in found.steps) == pytest.approx(4.7 - 10.0)
-    assert (
-        found.sentence
-        == "Of 53.0% lower MSE than the teacher, 32.0 are more training, 20.0 the threshold, 1.0 the curve."
+    assert found.sentence == (
+        "MSE is 53.0% lower than the teacher's: more training takes off 32.0 points, the threshold 20.0, the curve 1.0."
     )
     assert all(step.change.certain for step in found.steps)
 
@@ -84,8 +83,7 @@ def test_a_curve_of_more_scalars_is_no_simpler_one() -> None:
     found = attributed(**tied)
     assert (found.best, found.advised) == ("trainable_denominator_norm", "upgraded")
     assert found.advice == (
-        "Upgrade: no arm's MSE is surely lower than the upgraded SAE's "
-        "(lowest, not told apart: trainable denominator norm)."
+        "Upgrade: the upgraded SAE's MSE is not told apart from the lowest, that of the trainable denominator norm."
     )
     better = attributed(**tied | {"upgraded": 8.5})
     assert better.advised == "trainable_denominator_norm"
@@ -113,9 +111,10 @@ def test_a_refined_upgrade_is_judged_against_the_refinement_alone() -> None:
     found = attributed(teacher=10.0, upgraded=6.99, control=9.0, refine_only=7.0, scale=8.9)
     assert [step.arm for step in found.steps] == ["control", "refine_only", "upgraded"]
     assert not found.steps[-1].change.certain
-    assert "the curve (not told apart from zero)" in found.sentence
+    assert "the curve 0.1 (not told apart)" in found.sentence
     assert found.advised == "refine_only"
-    assert found.advice.startswith("Refine, without a curve: no arm's MSE is surely lower than the refine only's")
+    words = "the refinement alone's MSE is not told apart from the lowest, that of the upgraded SAE."
+    assert found.advice == f"Refine, without a curve: {words}"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +129,7 @@ def test_a_refined_upgrade_is_judged_against_the_refinement_alone() -> None:
             {"control": 9.0, "fixed_denominator": 8.0, "upgraded": 7.999},
             "upgraded",
             "fixed_denominator",
-            "Upgrade; but the simpler fixed denominator is not told apart from the best arm, upgraded.",
+            "Upgrade; but the simpler fixed denominator is not told apart from the best arm, the upgraded SAE.",
         ),
     ],
 )
@@ -142,16 +141,20 @@ def test_the_simplest_arm_that_is_as_good_is_advised(
     assert found.advice.startswith(words)
 
 
-def test_an_end_above_the_teacher_is_said() -> None:
-    found = attributed(teacher=10.0, control=10.05, upgraded=10.06)
-    assert found.sentence.startswith(
-        "MSE ends 0.60% above the teacher; of what lowers it, -0.50 are more training, -0.10"
+def test_a_step_that_harms_is_said_to_add() -> None:
+    """A part of a gain that was no gain had been called "-3.8 are more training"."""
+    found = attributed(teacher=10.0, control=10.38, threshold=8.93, upgraded=7.96)
+    assert found.sentence == (
+        "MSE is 20.4% lower than the teacher's: "
+        "more training adds 3.8 points, the threshold takes off 14.5, the curve 9.7."
     )
+    found = attributed(teacher=10.0, control=10.05, upgraded=10.06)
+    assert found.sentence.startswith("MSE is 0.60% higher than the teacher's: more training adds 0.50 points, the cur")
 
 
 def test_a_small_gain_is_not_rounded_to_another() -> None:
     found = attributed(teacher=1521.1, control=1521.5, upgraded=1520.3)
-    assert found.sentence.startswith("Of 0.05% lower MSE than the teacher, -0.03 are more training")
+    assert found.sentence.startswith("MSE is 0.05% lower than the teacher's: more training adds 0.03 points")
 
 
 def test_an_arm_that_missed_its_l0_cannot_be_best() -> None:

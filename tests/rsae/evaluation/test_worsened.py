@@ -44,7 +44,7 @@ def test_continuity_is_told_where_it_is_surely_below_the_controls() -> None:
     # 20 that the control kept, 5 the other way round: 15 +- 1.96 sqrt(25 - 15^2 / 500).
     said = worsened({}, latents(range(5, 30), range(10)))
     assert said == (
-        "The upgraded SAE's features got worse: 25 of 500 latents changed their meaning, in the control 10 "
+        "The upgraded SAE's features got worse: 25 of 500 latents changed their meaning, 10 in the control "
         "(+15, 95% interval +5.3 to +24.7)."
     )
 
@@ -66,7 +66,7 @@ def test_a_report_says_it_first_and_keeps_what_it_says_it_by() -> None:
     assert report.verdict.startswith(
         f"The upgraded SAE's features got worse: {len(changed)} of {D_SAE} latents changed"
     )
-    assert f"in the control {len(beside)}" in report.verdict
+    assert f"{len(beside)} in the control" in report.verdict
     assert f"In the control {len(beside)} did not." in report.to_html()
     # A report from before there was a control's continuity is a page too.
     old = {name: part for name, part in report.continuity.items() if name != "control"}

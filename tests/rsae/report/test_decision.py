@@ -17,12 +17,22 @@ def gap(other: str, difference: float, metric: str = "mse") -> Comparison:
         ("upgraded", "upgraded", -0.1, "Use the upgraded SAE: its MSE is 5.0% lower than the equally trained control"),
         ("scale", "upgraded", -0.1, "Use the upgraded SAE (the simpler arm scale is not told apart from the best): "),
         ("upgraded", "upgraded", -0.01, "Use the upgraded SAE: no simpler arm has as low a MSE (-0.5% against the"),
-        ("control", "upgraded", -0.01, "Do not take the rational, train your teacher on, with its own gate: the rat"),
-        ("threshold", "upgraded", -0.1, "Do not take the rational, give your teacher a threshold, without a curve: "),
+        (
+            "control",
+            "upgraded",
+            -0.01,
+            "Do without the rational, and train your teacher on with its own gate: the rational a",
+        ),
+        ("threshold", "upgraded", -0.1, "Do without the rational, and give your teacher a threshold: "),
         ("teacher", "upgraded", 0.0, "Keep your teacher: the upgraded SAE's MSE is not surely lower than its own (-10"),
         ("upgraded", "initialised", -0.1, "Keep your teacher: "),
         ("", "upgraded", -0.1, "Use the upgraded SAE: "),
-        ("", "upgraded", 0.1, "Do not take the rational, train your teacher on"),
+        (
+            "",
+            "upgraded",
+            0.1,
+            "Do without the rational, and train your teacher on with its own gate: the rational is worse",
+        ),
     ],
 )
 def test_every_outcome_has_its_sentence(advised: str, returned: str, control: float, wanted: str) -> None:
@@ -31,6 +41,16 @@ def test_every_outcome_has_its_sentence(advised: str, returned: str, control: fl
     assert found.startswith(wanted)
     assert found.endswith(".")
     assert found.count(". ") == 0, "one sentence"
+
+
+def test_the_reason_to_leave_the_rational_is_the_arm_that_is_as_good() -> None:
+    """Beside a threshold that did all of it, the sentence had named the control, which the rational beats by far."""
+    question = Question(comparisons=(gap("control", -0.6), gap("threshold", 0.01)), returned="upgraded")
+    found = decision(question, {"mse": {"advised": "threshold"}})
+    assert found.endswith(
+        "give your teacher a threshold: the rational adds nothing certain to the threshold alone "
+        "(+0.5% against it, 95% interval -0.5% to +1.5%)."
+    )
 
 
 def test_with_a_kl_stage_the_divergence_decides() -> None:

@@ -166,6 +166,21 @@ def test_steps_before_the_turn_are_those_of_a_shorter_training(states: HiddenSta
     assert all(torch.equal(a, b) for a, b in zip(both.parameters, alone.parameters, strict=True))
 
 
+def test_the_stage_begins_with_moments_of_its_own(states: HiddenStates) -> None:
+    """Adam's first step moves every number by its rate, whatever the size of its gradient; a later one does not."""
+    start = teacher(states, "topk")
+    chosen = recipe(start, kl_rate=0.5)
+    training, scale = started(start, chosen, states.calibration, 8.0, steps=200)
+    before: dict[int, Tensor] = {}
+    for _ in stepping(training, scale, states, 64, 0, 101):
+        if training.done >= 99:
+            before[training.done] = training.sae.W_enc.detach().clone()
+    rate = chosen.learning_rate * 0.5 / (chosen.warmup // 2)
+    moved = (before[101] - before[100]).abs()
+    assert float(moved.max()) <= rate * 1.001
+    assert float(moved[moved > 0].median()) >= rate * 0.9
+
+
 def test_contexts_come_in_an_order_that_the_seed_decides(states: HiddenStates) -> None:
     count = len(states.contexts)
     whole = [tuple(c) for batch in states.passages(4, 3, count) for c in batch]

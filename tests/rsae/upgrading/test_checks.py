@@ -90,7 +90,7 @@ def test_a_teacher_that_explains_less_than_it_should_is_refused_unless_that_is_a
     weak = teacher("relu")
     with torch.no_grad():
         weak.W_dec.mul_(0.1)
-    with pytest.raises(ValueError, match=r"explains \d.*%.* where 25% and more.*another layer, hook or model"):
+    with pytest.raises(ValueError, match=r"explains \d.*%.* where 25% or more.*another layer, hook or model"):
         checked_l0(weak, X)
     assert checked_l0(weak, X, accept_mismatch=True) == mean_l0(weak, X)
     known = teacher("topk")  # which explains 42% here
