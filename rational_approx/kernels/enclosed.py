@@ -183,13 +183,14 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
 
 
 def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float, Found]:
-    """The error at a single number, where the target has the value of the switch itself."""
-    y = kernel(np.array([float(point)], dtype=np.float32))[0]
+    """The error at a single number, of zero with either sign, where the target has the value of the switch itself."""
+    x = [float(point)] if point else [-0.0, 0.0]
+    y = [arb(float(each)) for each in kernel(np.array(x, dtype=np.float32))]
     value = evaluate(target.tree, to_arb(point), AT_POINT)
     judge = Judge(kernel.pieces[0], target.ball, kernel, {})
-    error = abs(value - arb(float(y))) / judge.unit(abs(value).lower())
-    ulp = float(error.upper()) if error.is_finite() else inf
-    return float(point), Found(ulp, ulp, arb(float(y)), arb(float(y)))
+    errors = [abs(value - each) / judge.unit(abs(value).lower()) for each in y]
+    ulp = max(float(error.upper()) if error.is_finite() else inf for error in errors)
+    return x[0], Found(ulp, ulp, y[0].min(y[-1]), y[0].max(y[-1]))
 
 
 def _outward(value: arb, side: int) -> float:

@@ -67,8 +67,10 @@ class Enclosed(Code):
         """The error and the range at every number."""
         for point in self.cuts:
             if is_format_number(point, self.format):
-                must(self.single(point) != "above", f"the error at {float(point)!r} is larger than stated")
-                need(self.single(point) == "within", f"the error at {float(point)!r} is not known well enough")
+                for x in (float(point),) if point else (-0.0, 0.0):
+                    found = self.single(x)
+                    must(found != "above", f"the error at {x!r} is larger than stated")
+                    need(found == "within", f"the error at {x!r} is not known well enough")
         self.seen, first = 0, -self.largest
         for upper, steps, result in self.pieces:
             last = self.largest if upper == inf else min(self.largest, Fraction(max(upper, -(2.0**200))))
@@ -129,7 +131,7 @@ class Enclosed(Code):
             middle = (a + b) / 2
             point = rounded(middle, self.format)
             if a <= point <= b:
-                must(self.single(point) != "above", f"the error at {float(point)!r} is larger than stated")
+                must(self.single(float(point)) != "above", f"the error at {float(point)!r} is larger than stated")
             need(0 in (a, b) or b - a > abs(a) / 2**30, f"near {float(a)!r} {reason}")
             stack += [(middle, b), (a, middle)]
 
@@ -184,10 +186,10 @@ class Enclosed(Code):
             return isinf(self.highest if y > 0 else self.lowest)
         return bool(self.lowest <= rounded(Fraction(y), self.format) <= self.highest)
 
-    def single(self, point: Fraction) -> str:
+    def single(self, x: float) -> str:
         """Whether the error at one number is ``within`` what is stated, or ``above``; else ``unknown``."""
-        y = self.run([float(point)])[0]
-        low, high = self.enclosed(float(point))
+        y = self.run([x])[0]
+        low, high = self.enclosed(x)
         if not self.lowest <= y <= self.highest:
             return "above"
         if max(low, -high) >= 1 << self.top + self.bits:
