@@ -20,10 +20,11 @@ from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.forms import Exponential, Form, Rates, form_piece, rates, terms
 from rational_approx.kernels.kernel import BRANCH, COSTS, Function, Kernel, Piece, operations
-from rational_approx.kernels.numbers import INNER, neighbours, rounded
+from rational_approx.kernels.numbers import INNER, neighbours
 from rational_approx.kernels.reductions import degree_for, exponential, exponential_error
+from rational_approx.kernels.tails import Tail, tail
 from rational_approx.kernels.truth import Truth
-from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+from rational_approx.programs.program import Constant
 
 __all__ = ["NoKernel", "kernel_for"]
 
@@ -42,8 +43,6 @@ TYPES = {"float32": _types(9, 0), "float64": _types(16, 1)}
 """Types of rationals by the format in which they are calculated, those with the fewest operations first."""
 MARGIN = 0.85
 """The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
-LIKE_ONE = 0.425
-"""A tail takes over only where that is within 1 ulp, however much is allowed: relu(x) is no x below zero."""
 TRIES = 6
 MOST = 5
 """So many exponentials are looked at for each end."""
@@ -121,7 +120,7 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     NoKernel
         where at most ``segments`` pieces between the tails did not suffice.
     """
-    left, right = (_tail(known, room, side) for side in (-1, 1))
+    left, right = (tail(known, room, side) for side in (-1, 1))
     start = 0 if left is None else left[1]
     stop = known.x.size if right is None else right[1]
     out = [] if left is None else [left[0]]
@@ -151,63 +150,7 @@ def _closed(pieces: list[Piece], known: Truth, function: Function) -> tuple[Piec
     return tuple(out)
 
 
-# -- tails -----------------------------------------------------------------------------------------------------------
-
-
-def _tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
-    """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none."""
-    order = slice(None, None, -1) if side > 0 else slice(None)
-    x, value = known.x[order], known.value[order]
-    best: tuple[int, Piece] | None = None
-    for piece in _lines(x, value, known.format):
-        y = piece(x.astype(INNER[known.format]))
-        inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + min(room, LIKE_ONE)
-        count = int(inside.argmin()) if not inside.all() else x.size
-        if count > 1 and (best is None or count > best[0]):
-            best = count, piece
-    if best is None:
-        return None
-    count, piece = best
-    if side > 0:
-        return piece, known.x.size - count
-    return replace(piece, upper=float(known.x[count - 1])), count
-
-
-def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
-    # From the outermost input on: a constant, x, a multiple of x, a line.
-    top, inner = 2.0 ** FORMATS[format][2], np.dtype(INNER[format])
-    largest, number = float(np.finfo(inner).max), inner.type
-    limit = value[0]
-    if abs(limit) >= top:
-        big = top if top < largest else largest
-        yield line_piece(0.0, big if limit > 0 else -big, "larger than every number of the format")
-        return
-    constant = float(np.float32(limit))  # a number of float32 is rounded no more in float32 itself
-    yield line_piece(0.0, constant, f"the limit {constant:g}")
-    slope = float(number(limit / float(x[0])))
-    if slope:
-        yield line_piece(slope, 0.0, f"{slope:g} x")
-        near = int(np.argmin(np.abs(np.abs(x) - 64)))
-        offset = float(number(value[near] - slope * float(x[near])))
-        if offset:
-            yield line_piece(slope, offset, f"{slope:g} x + {offset:g}")
-
-
-def line_piece(slope: float, offset: float, about: str) -> Piece:
-    """A constant or a line, for inputs without an end."""
-    if slope == 0:
-        return Piece(inf, (), Constant(Fraction(offset)), about)
-    writer = Writer(fma=False)
-    value: Operand = INPUT if slope == 1 else writer.do("mul", INPUT, Constant(Fraction(slope)))
-    if offset:
-        value = writer.do("add", value, Constant(Fraction(offset)))
-    return Piece(inf, tuple(writer.steps), value, about)
-
-
 # -- forms -----------------------------------------------------------------------------------------------------------
-
-
-Tail = tuple[Piece, int] | None
 
 
 def _exponentials(
@@ -216,9 +159,9 @@ def _exponentials(
     """The exponentials that the distance of the target from its tails may follow."""
     found: list[Exponential] = []
     x = known.x.astype(np.float64)
-    for tail, side in ((left, -1), (right, 1)):
+    for taken, side in ((left, -1), (right, 1)):
         own: list[Rates] = []
-        line = np.zeros(x.size) if tail is None else tail[0](x)
+        line = np.zeros(x.size) if taken is None else taken[0](x)
         with np.errstate(all="ignore"):
             gap = np.abs(known.value - line)
             share = gap / np.maximum(np.abs(known.value), np.abs(line))
