@@ -1,8 +1,9 @@
 """The search for pieces: where inputs are split, which form each piece has, of which type, with which coefficients.
 
 Cuts are chosen among breakpoints, 0 and a few round numbers, by the least sum of what the pieces count (dynamic
-programming over estimates). Then every piece is fitted at its own inputs, in units in the last place: the best of its
-type at up to some hundred of them, rounded to float32, and run at all of them. The type is raised until that holds.
+programming over estimates). Then every piece is fitted at its own inputs, in the units in which it will be judged: the
+best of its type at up to some hundred of them, rounded to the wider format, and run at all that are tried. The type is
+raised until that holds.
 """
 
 from collections.abc import Iterator
