@@ -16,7 +16,8 @@ __all__ = ["implement_command"]
 
 @click.command("implement")
 @click.argument("function")
-@click.option("--format", "format_", default="bfloat16", show_default=True, help="bfloat16 or float16.")
+@click.option("--format", "format_", default="bfloat16", show_default=True, help="bfloat16, float16 or float32.")
+@click.option("--accumulate", help="The format of the operations; by default that of the proof.")
 @click.option("--ulp", default="1", show_default=True, help="The largest error, in units in the last place.")
 @click.option("--segments", type=int, default=4, show_default=True, help="At most so many pieces between the tails.")
 @click.option("--language", type=click.Choice(list(KERNEL_LANGUAGES)), default="c", show_default=True)
@@ -28,6 +29,7 @@ __all__ = ["implement_command"]
 def implement_command(
     function: str,
     format_: str,
+    accumulate: str | None,
     ulp: str,
     segments: int,
     language: str,
@@ -36,16 +38,24 @@ def implement_command(
     out: Path | None,
     certificate: Path | None,
 ) -> None:
-    """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a 16-bit format.
+    """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
 
-    Its error is proved by trying every input. Exit code 1: no code within that error was found; 2: refused.
+    Its error is proved: for bfloat16 and float16 by trying every input, for float32 by intervals.
+
+    Exit code 1: no code within that error was found; 2: refused.
     """
     plain = function if function.isidentifier() and function != "x" else "function"
     name = name or f"{plain}_{format_}"
     with shown_progress(time_limit) as progress:
         try:
             found = implement(
-                function, format=format_, error=ulp, segments=segments, progress=progress, time_limit=time_limit
+                function,
+                format=format_,
+                error=ulp,
+                accumulate=accumulate,
+                segments=segments,
+                progress=progress,
+                time_limit=time_limit,
             )
         except NoKernel as problem:
             raise click.ClickException(str(problem)) from None

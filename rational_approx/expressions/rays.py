@@ -12,7 +12,7 @@ from flint import arb
 
 from rational_approx.arithmetic.precision import to_arb
 from rational_approx.expressions.enclosures import ENCLOSURES, LIMITS, Undecided, hull
-from rational_approx.expressions.nodes import Node, build, evaluate
+from rational_approx.expressions.nodes import Node, build, evaluate, number
 
 __all__ = ["beyond"]
 
@@ -188,8 +188,8 @@ def _below_exp(name: str) -> Callable[[Ray], Ray]:
 
 
 def _softplus(u: Ray) -> Ray:
-    if u.power > 0 and u.low > 0:  # u < softplus(u) < u + 1
-        return _add(u, _ray(0, 1))
+    if u.power > 0 and u.low > 0:  # u < softplus(u) < u + exp(-u)
+        return _add(u, _ray(0, (-u.low).exp()))
     return _below_exp("softplus")(u)
 
 
@@ -311,20 +311,26 @@ _TABLE: dict[str, Callable[..., Any]] = {
 }
 
 
+def _mirrored(u: Node) -> Node:
+    return build("sigmoid", build("neg", u))
+
+
 def _complements(node: Node) -> Node:
-    # 1 + erf(u) as erfc(-u), whose decay is known.
+    # 1 + erf(u) as erfc(-u), and 1 + tanh(u) as 2 sigmoid(2 u), whose decays are known.
     if not node.arguments:
         return node
     parts = [_complements(part) for part in node.arguments]
     if node.operator == "+" and any(part.value == 1 for part in parts):
         for k, part in enumerate(parts):
             inner = part.arguments[0] if part.operator == "neg" else part
-            if inner.operator == "erf":
+            if inner.operator in ("erf", "tanh"):
                 u = inner.arguments[0]
                 one = next(i for i, other in enumerate(parts) if other.value == 1)
-                erfc = build("erfc", u if part is not inner else build("neg", u))
+                u = u if part is not inner else build("neg", u)  # decays where u is large
+                two = number(2)
+                whole = build("erfc", u) if inner.operator == "erf" else build("*", two, _mirrored(build("*", two, u)))
                 rest = [other for i, other in enumerate(parts) if i not in (k, one)]
-                return build("+", erfc, *rest) if rest else erfc
+                return build("+", whole, *rest) if rest else whole
     return Node(node.operator, tuple(parts), node.value, node.depth)
 
 

@@ -1,4 +1,4 @@
-"""What holds of a kernel at every number of its format, decided by trying all of them."""
+"""What holds of a kernel at every number of its format, and how that is decided by trying all of them."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +11,7 @@ from rational_approx.kernels.kernel import Kernel
 from rational_approx.kernels.numbers import last_places, neighbours
 from rational_approx.kernels.truth import SLACK, TINY, Truth
 
-__all__ = ["Facts", "facts", "ulp_errors"]
+__all__ = ["Facts", "TriedFacts", "tried_facts", "ulp_errors", "upwards"]
 
 ROOM = 1 + 2.0**-30
 """For the rounding errors of the comparison itself, in float64."""
@@ -29,12 +29,8 @@ class Facts:
         number; where ``abs(f(x))`` is that large, only the infinite number of its sign is right, with an error of 0.
     worst:
         Where it is nearly reached.
-    correct, faithful:
-        At how many inputs, at least, y is the number of the format nearest to f(x); one of the two next to it.
-    turns:
-        At how many inputs at most y moves, from the number before, in the direction in which f does not.
     lowest, highest:
-        The least and the largest output.
+        Bounds of the outputs; where every input was tried, the least and the largest output.
     at:
         Outputs at ``-inf, -0, 0, inf``.
     """
@@ -42,12 +38,26 @@ class Facts:
     inputs: int
     ulp: Fraction
     worst: float
-    correct: int
-    faithful: int
-    turns: int
     lowest: float
     highest: float
     at: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class TriedFacts(Facts):
+    """What is known besides where every input was tried.
+
+    Attributes
+    ----------
+    correct, faithful:
+        At how many inputs, at least, y is the number of the format nearest to f(x); one of the two next to it.
+    turns:
+        At how many inputs at most y moves, from the number before, in the direction in which f does not.
+    """
+
+    correct: int
+    faithful: int
+    turns: int
 
 
 def ulp_errors(y: np.ndarray, value: np.ndarray, format: str) -> np.ndarray:
@@ -66,7 +76,7 @@ def ulp_errors(y: np.ndarray, value: np.ndarray, format: str) -> np.ndarray:
     return np.where(np.isnan(error), inf, error) * ROOM
 
 
-def facts(kernel: Kernel, known: Truth) -> Facts:
+def tried_facts(kernel: Kernel, known: Truth) -> TriedFacts:
     """Try every number: the code's outputs beside the enclosed values."""
     y = kernel(known.x)
     error = ulp_errors(y, known.value, kernel.format)
@@ -81,16 +91,16 @@ def facts(kernel: Kernel, known: Truth) -> Facts:
         faithful = ((below < low) & (high < above)) | right
         nearest = (((below + wide) / 2 < low) & (high < (wide + above) / 2)) | right
     at = kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32))
-    return Facts(
+    return TriedFacts(
         y.size,
-        _upwards(float(error[k])),
+        upwards(float(error[k])),
         float(known.x[k]),
-        int(nearest.sum()),
-        int(faithful.sum()),
-        _turns(wide, low, high),
         float(y.min()),
         float(y.max()),
         (float(at[0]), float(at[1]), float(at[2]), float(at[3])),
+        int(nearest.sum()),
+        int(faithful.sum()),
+        _turns(wide, low, high),
     )
 
 
@@ -101,8 +111,8 @@ def _turns(y: np.ndarray, low: np.ndarray, high: np.ndarray) -> int:
     return int((rises & ~surely_rises).sum() + (falls & ~surely_falls).sum())
 
 
-def _upwards(value: float) -> Fraction:
-    # A stated bound of few digits, with room for whoever checks it with enclosures of their own.
+def upwards(value: float) -> Fraction:
+    """A bound of few digits to be stated, with room for whoever checks it with enclosures of their own."""
     if value == inf:
         return Fraction(10**9)
     return Fraction(int(np.ceil(value * 10**6)) + 1, 10**6)

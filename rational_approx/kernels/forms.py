@@ -1,40 +1,29 @@
 """The forms that a piece may have: ``f(x) = factor(x) R(variable(x))``, with a rational R, and their operations.
 
-Where f decays, or comes near to a limit, as an exponential does, a rational in x would have to follow it over all
-exponents of the format. So factor and variable may hold ``e = exp(a x)`` or ``exp(a x^2)``, which is reduced by powers
-of two: ``u = n log(2) + r`` with an integral n and ``abs(r) <= log(2)/2``, ``exp(u) = 2^n p(r)`` with a polynomial p.
-Adding and subtracting ``1.5 2^23`` rounds to an integral number; log(2) has two parts, of which n times the first is
-exact.
+Far out a function that grows or decays like a power of x is one power times a rational of ``1/x``. Where f decays, or
+comes near to a limit, as an exponential does, a rational in x would have to follow it over all
+exponents of the format. So factor and variable may hold ``e = exp(a x)`` or ``exp(a x^2)``: see
+:mod:`kernels.reductions`.
 """
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 
 import numpy as np
 
 from rational_approx.arithmetic.floats import round_to
-from rational_approx.fitting.front import fit
-from rational_approx.kernels.kernel import Piece
+from rational_approx.kernels.kernel import COSTS, Function, Piece, operations
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
-__all__ = ["Exponential", "Form", "Rates", "degree_for", "form_piece", "rates", "terms"]
-
-MAGIC = Fraction(3 * 2**22)
-LOG2 = Fraction("0.6931471805599453094172321214581765680755001343602552541206800094933936")
-FIRST = Fraction(int(LOG2 * 2**16), 2**16)
-"""The first 16 bits of log(2): times an n of 8 bits it is exact in float32."""
-REDUCED = Fraction(35, 100)
-"""A little more than log(2)/2: t is rounded before n is taken."""
+__all__ = ["Exponential", "Form", "Rates", "form_piece", "rates", "terms"]
 
 
 @dataclass(frozen=True)
 class Exponential:
-    """``exp(a x + b x^2 + c x^3)`` with the rates a, b and c, numbers of float32, and a polynomial of some degree after
-    the reduction."""
+    """``exp(a x + b x^2 + c x^3)`` with the rates a, b and c, numbers of float32, by the operations of a function."""
 
     rates: tuple[Fraction, Fraction, Fraction]
-    degree: int
+    function: Function
 
     def exponent(self, x: np.ndarray) -> np.ndarray:
         """The exponents in float64."""
@@ -62,7 +51,8 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Form:
-    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"`` or ``"e"``."""
+    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"`` or ``"1/x"``, and with the last
+    one ``times`` may be negative."""
 
     times: int
     variable: str
@@ -73,7 +63,7 @@ class Form:
         """The variable in float64."""
         if self.variable == "e" and self.exponential is not None:
             return self.exponential(x)
-        return x * x if self.variable == "x^2" else x
+        return x * x if self.variable == "x^2" else 1 / x if self.variable == "1/x" else x
 
     def factor_at(self, x: np.ndarray) -> np.ndarray:
         """The factor in float64."""
@@ -81,43 +71,43 @@ class Form:
         return out * self.exponential(x) if self.decays and self.exponential is not None else out
 
     @property
+    def functions(self) -> tuple[Function, ...]:
+        """The functions that its code calls."""
+        return () if self.exponential is None else (self.exponential.function,)
+
+    @property
     def operations(self) -> int:
         """What the form counts beside its rational: see `kernels.kernel`."""
-        own = self.times + self.decays + (self.variable == "x^2")
+        own = abs(self.times) + self.decays + (self.variable == "x^2") + COSTS["div"] * (self.variable == "1/x")
         if self.exponential is not None:
             writer = Writer(fma=False)
             self.exponential.written(writer)
-            own += 9 + 2 * self.exponential.degree + len(writer.steps)
+            own += operations(self.exponential.function) + len(writer.steps)
         return own
 
     def __str__(self) -> str:
-        factors = ["x"] * self.times + ["e"] * self.decays
+        factors = ["x" if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
         where = f", e = {self.exponential}" if self.exponential is not None else ""
         return f"{' '.join([*factors, f'R({self.variable})'])}{where}"
 
 
-@cache
-def exponential_coefficients(degree: int) -> tuple[tuple[Fraction, ...], float]:
-    """The polynomial p in float32, near-best relative to exp, and its error."""
-    best = fit("exp(x)", (degree, 0), (-REDUCED, REDUCED), weight="relative")
-    return best.rounded("float32", "monomial").numerator, float(best.error)
-
-
-def terms(coefficients: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
-    """Coefficients rounded to float32, those of the highest powers that are zero left out."""
-    out = tuple(round_to(c, "float32") for c in coefficients)
+def terms(coefficients: tuple[Fraction, ...], inner: str) -> tuple[Fraction, ...]:
+    """Coefficients rounded to a format, those of the highest powers that are zero left out."""
+    out = tuple(round_to(c, inner) for c in coefficients)
     while len(out) > 1 and not out[-1]:
         out = out[:-1]
     return out
 
 
 def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], upper: float) -> Piece:
-    """The operations of a form with the coefficients of its rational, which are numbers of float32."""
+    """The operations of a form with the coefficients of its rational."""
     writer = Writer(fma=False)
-    e = _written(writer, form.exponential) if form.exponential is not None else None
+    e = writer.do("exp", form.exponential.written(writer)) if form.exponential is not None else None
     variable: Operand = INPUT
     if form.variable == "x^2":
         variable = writer.do("mul", INPUT, INPUT)
+    elif form.variable == "1/x":
+        variable = writer.do("div", Constant(Fraction(1)), INPUT)
     elif form.variable == "e" and e is not None:
         variable = e
     value = writer.horner(top, variable)
@@ -125,19 +115,9 @@ def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ..
         value = writer.do("div", value, writer.horner(bottom, variable))
     if form.decays and e is not None:
         value = _product(writer, value, e)
-    for _ in range(form.times):
-        value = _product(writer, value, INPUT)
+    for _ in range(abs(form.times)):
+        value = _product(writer, value, INPUT if form.times > 0 else variable)
     return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
-
-
-def _written(writer: Writer, exponential: Exponential) -> Operand:
-    u = exponential.written(writer)
-    t = writer.do("mul", u, Constant(round_to(1 / LOG2, "float32")))
-    n = writer.do("sub", writer.do("add", t, Constant(MAGIC)), Constant(MAGIC))
-    rest = writer.do("sub", u, writer.do("mul", n, Constant(FIRST)))
-    rest = writer.do("sub", rest, writer.do("mul", n, Constant(round_to(LOG2 - FIRST, "float32"))))
-    coefficients, _ = exponential_coefficients(exponential.degree)
-    return writer.do("scale", writer.horner(coefficients, rest), n)
 
 
 def _product(writer: Writer, a: Operand, b: Operand) -> Operand:
@@ -146,11 +126,6 @@ def _product(writer: Writer, a: Operand, b: Operand) -> Operand:
             return b
         return writer.do("mul", b, a)
     return writer.do("mul", a, b)
-
-
-def degree_for(error: float) -> int:
-    """The least degree of p whose relative error is below a bound (6 at most)."""
-    return next((d for d in range(2, 6) if exponential_coefficients(d)[1] <= error), 6)
 
 
 Rates = tuple[Fraction, Fraction, Fraction]

@@ -8,10 +8,11 @@ from math import inf
 from rational_approx import watch
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions.expression import Expression, parse
-from rational_approx.kernels.facts import Facts, facts
+from rational_approx.kernels.enclosed import NotProved, enclosed_facts
+from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
 from rational_approx.kernels.kernel import BRANCH, Kernel, operations
-from rational_approx.kernels.numbers import KINDS
-from rational_approx.kernels.search import MARGIN, NoKernel, pieces_for
+from rational_approx.kernels.numbers import INNER, KINDS
+from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.targets import gates, torch_activations
 
@@ -23,7 +24,7 @@ FINER = (1.0, 0.25, 0.0625)
 
 @dataclass(frozen=True)
 class Implementation(Value):
-    """Code for a function, and what is proved of it by trying every number of its format.
+    """Code for a function, and what is proved of it at every number of its format.
 
     Attributes
     ----------
@@ -49,26 +50,34 @@ class Implementation(Value):
     @property
     def operations(self) -> int:
         """All pieces together: a division counts four, a scaling two, a piece one more for its comparison."""
-        return sum(operations(piece) + BRANCH for piece in self.kernel.pieces)
+        return sum(operations(piece, self.kernel.functions) + BRANCH for piece in self.kernel.pieces)
 
     @property
     def longest(self) -> int:
         """The operations of the longest piece."""
-        return max(operations(piece) for piece in self.kernel.pieces)
+        return max(operations(piece, self.kernel.functions) for piece in self.kernel.pieces)
 
     def __str__(self) -> str:
         found, lower = self.facts, -inf
+        tried = isinstance(found, TriedFacts)
         lines = [
             f"{self.name} in {self.kernel.format}, proved at all {found.inputs} finite inputs: error <= "
-            f"{float(found.ulp):.6f} ulp (asked: {float(self.wanted):g})",
-            f"  nearest number at {found.correct}, one of the two next at {found.faithful}; "
-            f"turns against the function: {found.turns}",
-            f"  outputs from {found.lowest!r} to {found.highest!r}; at -inf, -0, 0, inf: "
+            f"{float(found.ulp):.6f} ulp (asked: {float(self.wanted):g})"
+        ]
+        if isinstance(found, TriedFacts):
+            lines.append(
+                f"  nearest number at {found.correct}, one of the two next at {found.faithful}; "
+                f"turns against the function: {found.turns}"
+            )
+        lines += [
+            f"  outputs {'from' if tried else 'within'} {found.lowest!r} to {found.highest!r}; at -inf, -0, 0, inf: "
             f"{', '.join(map(repr, found.at))}",
             f"  {self.operations} operations in {len(self.kernel.pieces)} pieces, {self.longest} in the longest",
         ]
         for piece in self.kernel.pieces:
-            lines.append(f"  ({lower:g}, {piece.upper:g}]: {piece.about}, {operations(piece)} operations")
+            lines.append(
+                f"  ({lower:g}, {piece.upper:g}]: {piece.about}, {operations(piece, self.kernel.functions)} operations"
+            )
             lower = piece.upper
         return "\n".join(lines)
 
@@ -78,13 +87,14 @@ def implement(
     *,
     format: str = "bfloat16",
     error: object = "1 ulp",
+    accumulate: str | None = None,
     segments: int = 4,
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
 ) -> Implementation:
-    """Code for a function at **all** numbers of a 16-bit format, with a proof over every one of them.
+    """Code for a function at **all** numbers of a format, with a proof over every one of them.
 
-    Inputs and outputs are in the format, operations in float32, and the result is rounded once.
+    Inputs and outputs are in the format, operations in a wider one, and the result is rounded once.
 
     Parameters
     ----------
@@ -92,9 +102,11 @@ def implement(
         An expression in x, the name of a gate, a gate, or a ``torch.nn`` activation. It must have a real value at every
         number of the format.
     format:
-        ``"bfloat16"`` or ``"float16"``.
+        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"``, proved by intervals.
     error:
         The largest error, in units in the last place of the format: ``"1 ulp"``, or a number above 0.5.
+    accumulate:
+        The format of the operations: ``"float32"`` for the formats of 16 bits, and ``"float64"`` for float32.
     segments:
         At most so many pieces between the two tails, which are constants or lines.
     progress, time_limit:
@@ -112,10 +124,11 @@ def implement(
     (True, 65280, 0)
     """
     expression, name = _target(target)
-    if format not in KINDS:
+    if format not in INNER:
+        raise ValueError(f"format must be one of {', '.join(INNER)}, not {format!r}")
+    if accumulate not in (None, INNER[format]):
         raise ValueError(
-            f"format must be {' or '.join(KINDS)}, not {format!r}: only of those every input is tried; "
-            "for float32 fit and export with a certificate"
+            f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"
         )
     wanted = _ulps(error)
     if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= 16:
@@ -131,23 +144,35 @@ def implement(
 def _best(expression: Expression, name: str, known: Truth, wanted: Fraction, segments: int) -> Implementation:
     cuts = tuple(float(cut) for cut in expression.breakpoints(-inf, inf))
     best: Implementation | None = None
-    trouble: NoKernel | None = None
+    trouble: ArithmeticError | None = None
     for share in FINER:
         room = float(wanted - Fraction(1, 2)) * MARGIN * share
         try:
-            pieces = pieces_for(known, cuts, room, float(wanted), segments)
-        except NoKernel as problem:
-            trouble = problem
+            kernel = kernel_for(known, cuts, room, float(wanted), segments)
+            found = _proved(kernel, expression, known, wanted)
+        except (NoKernel, NotProved) as problem:
+            trouble = trouble or problem
+            if isinstance(problem, NotProved):
+                continue
             break
-        kernel = Kernel(known.format, pieces)
-        found = Implementation(expression.text, name, kernel, facts(kernel, known), wanted, segments)
-        if found.facts.ulp <= wanted and (best is None or found.facts.turns < best.facts.turns):
-            best = found
-        if best is not None and not best.facts.turns:
+        if found.ulp <= wanted and (best is None or _turns(found) < _turns(best.facts)):
+            best = Implementation(expression.text, name, kernel, found, wanted, segments)
+        if best is not None and not _turns(best.facts):
             break
     if best is None:
-        raise trouble or NoKernel(f"no code within {float(wanted):g} ulp was found: ask for a larger error")
+        raise NoKernel(str(trouble or f"no code within {float(wanted):g} ulp was found: ask for a larger error"))
     return best
+
+
+def _proved(kernel: Kernel, expression: Expression, known: Truth, wanted: Fraction) -> Facts:
+    """What holds at every number: by trying all where they are few, else by enclosures over boxes of them."""
+    if kernel.format in KINDS:
+        return tried_facts(kernel, known)
+    return enclosed_facts(kernel, expression, wanted)
+
+
+def _turns(found: Facts) -> int:
+    return found.turns if isinstance(found, TriedFacts) else 0
 
 
 def _target(target: object) -> tuple[Expression, str]:

@@ -1,9 +1,10 @@
 """`Kernel`: what code computes, operation by operation, for every number of a format.
 
-Inputs are split into pieces, and each piece has its own sequence of operations in float32. Every operation is rounded
-to nearest, ties to even, by itself; subnormal numbers are kept. The result is rounded once to the format. Besides the
-operations of :mod:`programs.program` there is ``scale``: ``v * 2**k`` for an integral number k, as two products with
-powers of two, ``2**h`` first and ``2**(k - h)`` then, with h half of k towards zero.
+Inputs are split into pieces, and each piece has its own sequence of operations in a wider format: in float32 for 16-bit
+formats, in float64 for float32. Every operation is rounded to nearest, ties to even, by itself; subnormal numbers are
+kept. The result is rounded once to the format. Besides the operations of :mod:`programs.program` there is ``scale``:
+``v * 2**k`` for an integral number k, as two products with powers of two, ``2**h`` first and ``2**(k - h)`` then, with
+h half of k towards zero; and the name of a function, whose own operations are those of `Function`.
 """
 
 from collections.abc import Callable
@@ -16,12 +17,25 @@ from rational_approx.arithmetic.floats import round_to
 from rational_approx.kernels.numbers import rounded
 from rational_approx.programs.program import Constant, Input, Operand, Step
 
-__all__ = ["Kernel", "Piece", "operations"]
+__all__ = ["Function", "Kernel", "Piece", "operations"]
 
 COSTS = {"div": 4, "scale": 2}
-"""What an operation counts; every other one counts 1."""
+"""What an operation counts; every other one counts 1, and a function what its own operations count."""
 BRANCH = 1
 """What a piece counts beside its operations: a comparison."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of one number, which steps call by its name.
+
+    ``about`` says in words what it calculates.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    result: Operand
+    about: str
 
 
 @dataclass(frozen=True)
@@ -36,48 +50,58 @@ class Piece:
     result: Operand
     about: str
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The result in float32, before it is rounded to the format."""
-        values: list[Any] = []
-
-        def operand(which: Operand) -> Any:
-            if isinstance(which, Constant):
-                return np.float32(float(round_to(which.value, "float32")))
-            return x if isinstance(which, Input) else values[which.step]
-
-        with np.errstate(all="ignore"):
-            for op, names in self.steps:
-                values.append(OPERATIONS[op](*map(operand, names)))
-        return np.broadcast_to(operand(self.result), x.shape)
+    def __call__(self, x: np.ndarray, functions: tuple[Function, ...] = ()) -> np.ndarray:
+        """The result before it is rounded to the format, in the wider one, in which x is given."""
+        return _calculated(self, x, {function.name: function for function in functions})
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A function of one number of a format: pieces from left to right; NaN gives NaN."""
+    """A function of one number of a format: pieces from left to right, which calculate in the format ``inner`` and may
+    call ``functions``; NaN gives NaN."""
 
     format: str
+    inner: str
     pieces: tuple[Piece, ...]
+    functions: tuple[Function, ...] = ()
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The outputs, numbers of the format as float32, for inputs that are numbers of the format as float32."""
         x = np.asarray(x, dtype=np.float32)
-        out, left = np.full(x.shape, np.nan, dtype=np.float32), ~np.isnan(x)
+        out, left = np.full(x.shape, np.nan, dtype=self.inner), ~np.isnan(x)
         for piece in self.pieces:
             here = left & (x <= piece.upper)
-            out[here] = piece(x[here])
+            out[here] = piece(x[here].astype(self.inner), self.functions)
             left &= ~here
         return rounded(out, self.format)
 
 
-def operations(piece: Piece) -> int:
-    """The operations of a piece, a division counted as four and a scaling as two."""
-    return sum(COSTS.get(op, 1) for op, _ in piece.steps)
+def operations(code: Piece | Function, functions: tuple[Function, ...] = ()) -> int:
+    """The operations of a piece or a function, a division counted as four and a scaling as two."""
+    costs = {**COSTS, **{function.name: operations(function) for function in functions}}
+    return sum(costs.get(op, 1) for op, _ in code.steps)
+
+
+def _calculated(code: Piece | Function, x: np.ndarray, functions: dict[str, Function]) -> np.ndarray:
+    values: list[Any] = []
+    number = x.dtype.type
+
+    def operand(which: Operand) -> Any:
+        if isinstance(which, Constant):
+            return number(float(round_to(which.value, x.dtype.name)))
+        return x if isinstance(which, Input) else values[which.step]
+
+    with np.errstate(all="ignore"):
+        for op, names in code.steps:
+            given = [operand(name) for name in names]
+            values.append(_calculated(functions[op], given[0], {}) if op in functions else OPERATIONS[op](*given))
+    return np.broadcast_to(operand(code.result), x.shape)
 
 
 def _scaled(value: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     whole = exponent.astype(np.int32)
     half = np.trunc(whole / 2).astype(np.int32)
-    first, second = (np.ldexp(np.float32(1), k) for k in (half, whole - half))
+    first, second = (np.ldexp(value.dtype.type(1), k) for k in (half, whole - half))
     return value * first * second
 
 

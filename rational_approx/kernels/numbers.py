@@ -1,15 +1,18 @@
-"""All numbers of a 16-bit format, and rounding to it."""
+"""The numbers of a format that are tried, and rounding to it."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
 
 from rational_approx.arithmetic.floats import FORMATS
 
-__all__ = ["KINDS", "finite_numbers", "last_places", "neighbours", "rounded"]
+__all__ = ["INNER", "KINDS", "finite_numbers", "last_places", "least_places", "neighbours", "rounded", "tried_numbers"]
 
 KINDS = ("bfloat16", "float16")
 """Formats of which every number is tried."""
+INNER = {"bfloat16": "float32", "float16": "float32", "float32": "float64"}
+"""The wider format in which code for a format calculates."""
 
 
 def finite_numbers(format: str) -> np.ndarray:
@@ -27,14 +30,28 @@ def finite_numbers(format: str) -> np.ndarray:
     return np.concatenate([-positive[::-1], positive])
 
 
+def tried_numbers(format: str, cuts: Iterable[Fraction]) -> np.ndarray:
+    """The numbers at which a search looks: all of a 16-bit format; of float32 those that bfloat16 has as well, and the
+    ones around each cut."""
+    if format in KINDS:
+        return finite_numbers(format)
+    near = np.array([float(cut) for cut in cuts], dtype=np.float32)
+    around = [near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))]
+    numbers = finite_numbers("bfloat16")
+    more = np.setdiff1d(np.concatenate(around), numbers)
+    return np.sort(np.concatenate([numbers, more[np.isfinite(more)]]), kind="stable")
+
+
 def rounded(values: np.ndarray, format: str) -> np.ndarray:
     """The nearest numbers of a format, ties to even, as float32; too large ones are infinite.
 
     >>> rounded(np.array([1.00390625, 3.4e38], dtype=np.float32), "bfloat16").tolist()
     [1.0, inf]
     """
-    values = np.asarray(values, dtype=np.float32)
     with np.errstate(over="ignore"):
+        if format == "float32":
+            return np.asarray(values).astype(np.float32)
+        values = np.asarray(values, dtype=np.float32)
         if format == "float16":
             return values.astype(np.float16).astype(np.float32)
         codes = values.view(np.uint32)
@@ -52,6 +69,12 @@ def last_places(values: np.ndarray, format: str) -> np.ndarray:
     return np.ldexp(1.0, np.maximum(exponent, smallest))
 
 
+def least_places(values: np.ndarray, format: str) -> np.ndarray:
+    """The largest multiple of the value's size that is nowhere above the unit in the last place, as `last_places`."""
+    bits, smallest, _ = FORMATS[format]
+    return np.maximum(np.abs(values), 2.0 ** (smallest + bits - 1)) * 2.0**-bits
+
+
 def neighbours(values: np.ndarray, format: str) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of a format next below and above numbers of it, in float64; beyond the largest one ``2**top``."""
     bits, smallest, top = FORMATS[format]
@@ -66,8 +89,3 @@ def neighbours(values: np.ndarray, format: str) -> tuple[np.ndarray, np.ndarray]
         return np.minimum(x + step, 2.0**top)
 
     return -above(-wide), above(wide)
-
-
-def exact(values: np.ndarray) -> list[Fraction]:
-    """Numbers as fractions."""
-    return [Fraction(float(x)) for x in values]

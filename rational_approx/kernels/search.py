@@ -1,8 +1,9 @@
 """The search for pieces: where inputs are split, which form each piece has, of which type, with which coefficients.
 
 Cuts are chosen among breakpoints, 0 and a few round numbers, by the least sum of what the pieces count (dynamic
-programming over estimates). Then every piece is fitted at its own inputs, in units in the last place: the best of its
-type at up to some hundred of them, rounded to float32, and run at all of them. The type is raised until that holds.
+programming over estimates). Then every piece is fitted at its own inputs, in the units in which it will be judged: the
+best of its type at up to some hundred of them, rounded to the wider format, and run at all that are tried. The type is
+raised until that holds.
 """
 
 from collections.abc import Iterator
@@ -15,22 +16,32 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.arithmetic.floats import FORMATS
+from rational_approx.expressions.quotients import quotient_of
 from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import ulp_errors
-from rational_approx.kernels.forms import Exponential, Form, Rates, degree_for, form_piece, rates, terms
-from rational_approx.kernels.kernel import BRANCH, COSTS, Kernel, Piece
-from rational_approx.kernels.numbers import last_places, rounded
+from rational_approx.kernels.forms import Exponential, Form, Rates, form_piece, rates, terms
+from rational_approx.kernels.kernel import BRANCH, COSTS, Function, Kernel, Piece, operations
+from rational_approx.kernels.numbers import INNER, neighbours
+from rational_approx.kernels.reductions import degree_for, exponential, exponential_error
+from rational_approx.kernels.tails import Tail, tail
 from rational_approx.kernels.truth import Truth
-from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+from rational_approx.programs.program import Constant
 
-__all__ = ["NoKernel", "pieces_for"]
+__all__ = ["NoKernel", "kernel_for"]
 
 POINTS, QUICK = 300, 90
 """At so many inputs of a piece it is fitted, and its error estimated."""
-TYPES = sorted(
-    ((p, q) for p in range(9) for q in range(7) if p >= q - 1 and p + q <= 9),
-    key=lambda t: (2 * (t[0] + t[1]) + COSTS["div"] * (t[1] > 0), t[1]),
-)
+
+
+def _types(most: int, wide: int) -> list[tuple[int, int]]:
+    # Of so many coefficients at most; beyond ten of them numerators and denominators of about the same degree, or none.
+    kinds = ((p, q) for p in range(most) for q in range(7 + wide) if p >= q - 1 and p + q <= most)
+    few = [(p, q) for p, q in kinds if (p + q <= 9 and not wide) or q == 0 or (wide and p <= q + 2)]
+    return sorted(few, key=lambda t: (2 * (t[0] + t[1]) + COSTS["div"] * (t[1] > 0), t[1]))
+
+
+TYPES = {"float32": _types(9, 0), "float64": _types(16, 1)}
+"""Types of rationals by the format in which they are calculated, those with the fewest operations first."""
 MARGIN = 0.85
 """The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
 TRIES = 6
@@ -38,6 +49,8 @@ MOST = 5
 """So many exponentials are looked at for each end."""
 STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
+FAR = 64
+"""Beyond, a function may follow a power of x."""
 ROUND = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
 
 
@@ -54,28 +67,44 @@ class Stretch:
     stop: int
 
     @property
+    def inner(self) -> str:
+        """The format in which its code calculates."""
+        return INNER[self.known.format]
+
+    @property
     def upper(self) -> float:
         """Its last input."""
         return float(self.known.x[self.stop - 1])
 
-    def sample(self, count: int) -> np.ndarray:
-        """Indices of inputs: even among the inputs, dense near 0, and even in x, the ends with them."""
+    def widened(self) -> "Stretch":
+        """With the next number tried at each end, where others lie between: whatever lies there is for this one."""
+        x, ends = self.known.x, [self.start, self.stop]
+        for side, at in enumerate(ends):
+            if 0 < at < x.size and neighbours(x[at - 1 : at], self.known.format)[1][0] < x[at]:
+                ends[side] += 1 if side else -1
+        return Stretch(self.known, *ends)
+
+    def sample(self, count: int, variable: str) -> np.ndarray:
+        """Indices of inputs: even among the inputs, dense near 0, and even in x, or in 1/x, the ends with them."""
         size = self.stop - self.start
         if size <= count:
             return np.arange(self.start, self.stop)
         x = self.known.x[self.start : self.stop]
         even = np.linspace(0, size - 1, count // 3)
         reach = (1 - np.cos(np.linspace(0, np.pi, 2 * count // 3))) / 2
-        places = np.searchsorted(x, (x[0] + (float(x[-1]) - x[0]) * reach).astype(np.float32)).clip(0, size - 1)
+        low, high = float(x[0]), float(x[-1])
+        with np.errstate(divide="ignore", over="ignore"):
+            spread = 1 / (1 / low + (1 / high - 1 / low) * reach) if variable == "1/x" else low + (high - low) * reach
+        places = np.searchsorted(x, spread.astype(np.float32)).clip(0, size - 1)
         return np.unique(np.concatenate([even.astype(int), places, [0, size - 1]])) + self.start
 
     def data(self, form: Form, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variable, wanted values of R and weights, in units in the last place; arrays ``[points]``."""
-        at = self.sample(count)
+        at = self.sample(count, form.variable)
         x, value = self.known.x[at].astype(np.float64), self.known.value[at]
         factor = form.factor_at(x)
         with np.errstate(all="ignore"):
-            v, g, weight = form.variable_at(x), value / factor, np.abs(factor) / last_places(value, self.known.format)
+            v, g, weight = form.variable_at(x), value / factor, np.abs(factor) / self.known.units(value)
         good = np.isfinite(g) & np.isfinite(weight) & (np.abs(value) > 2.0**-180) & (weight > 0)
         v, g, weight = v[good], g[good], weight[good]
         if not v.size:  # the target is zero at all of them
@@ -84,109 +113,56 @@ class Stretch:
         return v[first], g[first], weight[first]
 
 
-def pieces_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int) -> tuple[Piece, ...]:
-    """Pieces whose code is within ``wanted`` units in the last place everywhere, fitted to ``room`` units.
+def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int) -> Kernel:
+    """Code within ``wanted`` units in the last place at every number tried, fitted to ``room`` units.
 
     Raises
     ------
     NoKernel
         where at most ``segments`` pieces between the tails did not suffice.
     """
-    left, right = (_tail(known, room, side) for side in (-1, 1))
+    left, right = (tail(known, room, side) for side in (-1, 1))
     start = 0 if left is None else left[1]
     stop = known.x.size if right is None else right[1]
     out = [] if left is None else [left[0]]
+    bits, inner = FORMATS[known.format][0], INNER[known.format]
+    function = exponential(degree_for(room / 4 * 2.0**-bits, inner), inner)
     if start < stop:
-        exponentials = _exponentials(known, start, stop, left, right, room)
+        exponentials = _exponentials(known, start, stop, left, right, function)
         plan = _planned(known, start, stop, cuts, exponentials, room, segments)
         for number, (stretch, forms) in enumerate(plan):
             watch.check()
             watch.report(f"piece {number + 1} of {len(plan)} is fitted", (0, 0))
-            out.append(_settled(stretch, forms, room, wanted))
+            out.append(_settled(stretch.widened(), forms, room, wanted))
     out += [] if right is None else [right[0]]
-    return _closed(out, known)
+    called = any(op == function.name for piece in out for op, _ in piece.steps)
+    return Kernel(known.format, inner, _closed(out, known, function), (function,) if called else ())
 
 
-def _closed(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
-    """The pieces, and infinite inputs: a piece that scales by powers of two would make an integer of one."""
+def _closed(pieces: list[Piece], known: Truth, function: Function) -> tuple[Piece, ...]:
+    """The pieces, and infinite inputs: a reduction by powers of two would make an integer of one."""
     out = list(pieces)
     for place, x, end in ((0, known.x[:1], -inf), (-1, known.x[-1:], inf)):
-        if any(op == "scale" for op, _ in out[place].steps):
-            value = float(out[place](x)[0])
+        if any(op == function.name for op, _ in out[place].steps):
+            value = float(out[place](x.astype(INNER[known.format]), (function,))[0])
             beyond = Piece(end, (), Constant(Fraction(value)), f"{value:g}, that of the outermost number")
             out.insert(0 if place == 0 else len(out), beyond)
     out[-1] = replace(out[-1], upper=inf)
     return tuple(out)
 
 
-# -- tails -----------------------------------------------------------------------------------------------------------
-
-
-def _tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
-    """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none."""
-    order = slice(None, None, -1) if side > 0 else slice(None)
-    x, value = known.x[order], known.value[order]
-    best: tuple[int, Piece] | None = None
-    for piece in _lines(x, value, known.format):
-        y = piece(x)
-        inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + room
-        count = int(inside.argmin()) if not inside.all() else x.size
-        if count > 1 and (best is None or count > best[0]):
-            best = count, piece
-    if best is None:
-        return None
-    count, piece = best
-    if side > 0:
-        return piece, known.x.size - count
-    return replace(piece, upper=float(known.x[count - 1])), count
-
-
-def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
-    # From the outermost input on: a constant, x, a multiple of x, a line.
-    top = 2.0 ** FORMATS[format][2]
-    largest = float(np.finfo(np.float32).max)
-    limit = value[0]
-    if abs(limit) >= top:
-        big = top if top < largest else largest
-        yield line_piece(0.0, big if limit > 0 else -big, "larger than every number of the format")
-        return
-    constant = float(np.float32(np.clip(limit, -largest, largest)))
-    yield line_piece(0.0, constant, f"the limit {constant:g}")
-    slope = float(np.float32(limit / float(x[0])))
-    if slope:
-        yield line_piece(slope, 0.0, f"{slope:g} x")
-        near = int(np.argmin(np.abs(np.abs(x) - 64)))
-        offset = float(np.float32(value[near] - slope * float(x[near])))
-        if offset:
-            yield line_piece(slope, offset, f"{slope:g} x + {offset:g}")
-
-
-def line_piece(slope: float, offset: float, about: str) -> Piece:
-    """A constant or a line, for inputs without an end."""
-    if slope == 0:
-        return Piece(inf, (), Constant(Fraction(offset)), about)
-    writer = Writer(fma=False)
-    value: Operand = INPUT if slope == 1 else writer.do("mul", INPUT, Constant(Fraction(slope)))
-    if offset:
-        value = writer.do("add", value, Constant(Fraction(offset)))
-    return Piece(inf, tuple(writer.steps), value, about)
-
-
 # -- forms -----------------------------------------------------------------------------------------------------------
 
 
-Tail = tuple[Piece, int] | None
-
-
-def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, room: float) -> tuple[Exponential, ...]:
+def _exponentials(
+    known: Truth, start: int, stop: int, left: Tail, right: Tail, function: Function
+) -> tuple[Exponential, ...]:
     """The exponentials that the distance of the target from its tails may follow."""
-    bits = FORMATS[known.format][0]
-    degree = degree_for(room / 4 * 2.0**-bits)
     found: list[Exponential] = []
     x = known.x.astype(np.float64)
-    for tail, side in ((left, -1), (right, 1)):
+    for taken, side in ((left, -1), (right, 1)):
         own: list[Rates] = []
-        line = np.zeros(x.size) if tail is None else tail[0](known.x).astype(np.float64)
+        line = np.zeros(x.size) if taken is None else taken[0](x)
         with np.errstate(all="ignore"):
             gap = np.abs(known.value - line)
             share = gap / np.maximum(np.abs(known.value), np.abs(line))
@@ -199,7 +175,7 @@ def _exponentials(known: Truth, start: int, stop: int, left: Tail, right: Tail, 
             outer = clear[0] if side < 0 else clear[-1]
             at = np.searchsorted(x, x[outer] * np.linspace(1, 0.6, 6)).clip(0, x.size - 1)
             own += rates(x[at], known.value[at] - line[at])
-        found += [Exponential(each, degree) for each in list(dict.fromkeys(own))[:MOST]]
+        found += [Exponential(each, function) for each in list(dict.fromkeys(own))[:MOST]]
     return tuple(dict.fromkeys(found))
 
 
@@ -218,6 +194,9 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
     yield Form(lowest, "x")
     if not holds_zero:
         yield Form(1, "x")
+        power = _power(x, value)
+        if power is not None:
+            yield Form(power, "1/x")
     for e in exponentials:
         if not np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
             continue
@@ -229,16 +208,28 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
                     yield Form(times, "x", e, decays)
 
 
+def _power(x: np.ndarray, value: np.ndarray) -> int | None:
+    """The power of x that the values follow far out, where they do."""
+    order = slice(None, None, -1) if x[-1] > 0 else slice(None)
+    x, value = np.abs(x[order]).astype(np.float64), np.abs(value[order])
+    near = int(np.argmax(x <= x[0] / 2))
+    if x[0] < FAR or not near:
+        return None
+    with np.errstate(all="ignore"):
+        slope = float(np.log(value[0] / value[near]) / np.log(x[0] / x[near]))
+    return round(slope) if np.isfinite(slope) and abs(slope - round(slope)) < 0.05 and abs(slope) < 4 else None
+
+
 Ranked = dict[Form, int]
 """Of each form the first of ``TYPES`` that is estimated to suffice, or ``FAILS``."""
-FAILS = len(TYPES)
+FAILS = 10**6
 HOPELESS = 30
 """An estimate that is so many times too large after two steps is given up."""
 CHEAP = 32
 
 
-def _counted(form: Form, index: int) -> int:
-    p, q = TYPES[index]
+def _counted(form: Form, type: tuple[int, int]) -> int:
+    p, q = type
     return form.operations + 2 * (p + q) + COSTS["div"] * (q > 0) + BRANCH
 
 
@@ -253,23 +244,35 @@ def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
 def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float) -> Ranked:
     """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts."""
     out: Ranked = {}
+    types = TYPES[stretch.inner]
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
         out[form] = FAILS
         first = least.get(form, 0)
-        if first == FAILS or _counted(form, first) > most:
+        if first == FAILS or _counted(form, types[first]) > most:
             continue
         v, g, weight = stretch.data(form, QUICK)
-        for index in range(first, FAILS):
-            if sum(TYPES[index]) + 1 > v.size or _counted(form, index) > most:
+        if form.variable == "e" and _magnified(form, stretch.inner, v, g, weight) > room:
+            continue
+        for index in range(first, len(types)):
+            if sum(types[index]) + 1 > v.size or _counted(form, types[index]) > most:
                 break
-            if estimate(v, g, weight, *TYPES[index], STEPS, HOPELESS * room).error <= 1.1 * room:
+            if estimate(v, g, weight, *types[index], STEPS, HOPELESS * room).error <= 1.1 * room:
                 out[form] = index
                 break
     return out
 
 
-def _cheapest(found: Ranked) -> float:
-    return min((cost for cost, _ in _sums(found)), default=inf)
+def _magnified(form: Form, inner: str, v: np.ndarray, g: np.ndarray, weight: np.ndarray) -> float:
+    """What the error of the exponential makes of R(e), in units in the last place: much where it is a difference."""
+    if form.exponential is None or v.size < 2:
+        return 0.0
+    with np.errstate(all="ignore"):
+        steep = np.abs(np.gradient(g, v) * v) * weight
+    return float(steep.max() * exponential_error(form.exponential.function, inner))
+
+
+def _cheapest(found: Ranked, inner: str) -> float:
+    return min((cost for cost, _ in _sums(found, inner)), default=inf)
 
 
 Planned = list[tuple[Stretch, list[Form]]]
@@ -285,7 +288,7 @@ def _planned(
     segments: int,
 ) -> Planned:
     """The cheapest sequence of stretches by estimates, each with its forms, cheapest first."""
-    x = known.x
+    x, inner = known.x, INNER[known.format]
     # A breakpoint that is an input may belong to either side, or stand alone.
     must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
     may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *ROUND) for sign in (-1, 1)]
@@ -295,14 +298,14 @@ def _planned(
     ranked: dict[tuple[int, int], Ranked] = {}
     most = inf
     if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
-        most = _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP))
+        most = _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP), inner)
     # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
     for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
         parts = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
         least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
         ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
-    costs = {span: cost for span, found in ranked.items() if (cost := _cheapest(found)) < inf}
+    costs = {span: cost for span, found in ranked.items() if (cost := _cheapest(found, inner)) < inf}
     best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(start, 0): (0.0, [])}
     for count in range(segments):
         for (a, b), own in costs.items():
@@ -319,42 +322,64 @@ def _planned(
         )
     _, stretches = min(ends, key=lambda entry: entry[0])
     return [
-        (Stretch(known, *span), [form for _, form in sorted(_sums(ranked[span]), key=lambda entry: entry[0])])
+        (Stretch(known, *span), [form for _, form in sorted(_sums(ranked[span], inner), key=lambda entry: entry[0])])
         for span in stretches
     ]
 
 
-def _sums(found: Ranked) -> list[tuple[float, Form]]:
-    return [(_counted(form, index), form) for form, index in found.items() if index < FAILS]
+def _sums(found: Ranked, inner: str) -> list[tuple[float, Form]]:
+    return [(_counted(form, TYPES[inner][index]), form) for form, index in found.items() if index < FAILS]
 
 
 # -- coefficients ----------------------------------------------------------------------------------------------------
 
 
 def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) -> Piece:
-    """The piece with the fewest operations that holds at every input of its stretch."""
+    """The piece with the fewest operations that holds at every number tried of its stretch."""
+    exactly = _itself(stretch)
+    if exactly is not None and _largest(exactly, None, stretch) > wanted:
+        exactly = None
     for form in forms[:4]:
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
-        for p, q in TYPES:
+        for p, q in TYPES[stretch.inner]:
             watch.check()
             if p + q + 1 > v.size or tried == TRIES:
                 break
             found = estimate(v, g, weight, p, q, CAREFUL, HOPELESS * room)
             if found.error > room:
                 continue
-            top, bottom = map(terms, found.powers())
+            top, bottom = (terms(side, stretch.inner) for side in found.powers())
             piece = form_piece(form, top, bottom, stretch.upper)
-            if _largest(piece, stretch) <= wanted:
-                return piece
+            if _largest(piece, form, stretch) <= wanted:
+                if exactly is None or operations(exactly) > operations(piece, form.functions):
+                    return piece
+                return exactly
             tried += 1
+    if exactly is not None:
+        return exactly
     raise NoKernel(
-        f"no coefficients in float32 were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
+        f"no coefficients in {stretch.inner} were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
         f"{stretch.upper!r}: ask for a larger error"
     )
 
 
-def _largest(piece: Piece, stretch: Stretch) -> float:
+def _itself(stretch: Stretch) -> Piece | None:
+    """The target itself, where it is a rational of a type that is tried."""
+    x = stretch.known.x
+    found = quotient_of(stretch.known.target.on(Fraction(float(x[stretch.start])), Fraction(stretch.upper)).tree)
+    if found is None or not found[1].coeffs():
+        return None
+    top, bottom = ([Fraction(int(c.p), int(c.q)) for c in side.coeffs()] or [Fraction(0)] for side in found)
+    times = next((k for k, c in enumerate(top) if c), 0)
+    if (len(top) - times - 1, len(bottom) - 1) not in TYPES[stretch.inner] or not bottom[0]:
+        return None
+    sides = [terms(tuple(c / bottom[0] for c in side), stretch.inner) for side in (top[times:], bottom)]
+    return form_piece(Form(times, "x"), sides[0], sides[1], stretch.upper)
+
+
+def _largest(piece: Piece, form: Form | None, stretch: Stretch) -> float:
     part = slice(stretch.start, stretch.stop)
-    kernel = Kernel(stretch.known.format, (piece,))
+    functions = () if form is None else form.functions
+    kernel = Kernel(stretch.known.format, stretch.inner, (piece,), functions)
     return float(ulp_errors(kernel(stretch.known.x[part]), stretch.known.value[part], stretch.known.format).max())

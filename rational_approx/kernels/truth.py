@@ -1,4 +1,4 @@
-"""The target at every number of a format, enclosed."""
+"""The target, enclosed, at every number of a 16-bit format, or at some of float32."""
 
 from dataclasses import dataclass
 from math import inf
@@ -11,7 +11,7 @@ from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
-from rational_approx.kernels.numbers import finite_numbers
+from rational_approx.kernels.numbers import KINDS, last_places, least_places, tried_numbers
 
 __all__ = ["SLACK", "Truth", "truth"]
 
@@ -27,23 +27,29 @@ BITS = (100, 400, 1600, 6400)
 
 @dataclass(frozen=True)
 class Truth:
-    """Every finite number ``x`` of a format in float32, ascending, and the target there in float64: off by at most
-    ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly larger than every number of the format."""
+    """The numbers ``x`` of a format that are tried, in float32, ascending, and the target there in float64: off by at
+    most ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly beyond every number of the format."""
 
+    target: Expression
     format: str
     x: np.ndarray
     value: np.ndarray
 
+    def units(self, value: np.ndarray) -> np.ndarray:
+        """The units in which the proof will judge errors: those in the last place where every number is tried, else
+        multiples of the value, since a box of inputs runs over many of its powers of two."""
+        return last_places(value, self.format) if self.format in KINDS else least_places(value, self.format)
+
 
 def truth(target: Expression, format: str) -> Truth:
-    """Enclose the target at every finite number of a format.
+    """Enclose the target at the numbers of a format that are tried.
 
     Raises
     ------
     ValueError
         where it has no real value at one of them, or none is seen.
     """
-    x = finite_numbers(format)
+    x = tried_numbers(format, target.breakpoints(-inf, inf))
     value, known = np.full(x.size, np.nan), np.zeros(x.size, dtype=bool)
     for bits in BITS:
         for places in np.array_split(np.flatnonzero(~known), 16):
@@ -62,7 +68,7 @@ def truth(target: Expression, format: str) -> Truth:
             f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and code "
             "must say something at every number: give an expression that has one everywhere, as where(x > 0, log(x), 0)"
         )
-    return Truth(format, x, value)
+    return Truth(target, format, x, value)
 
 
 def _at(tree: Node, x: float) -> tuple[float, bool]:

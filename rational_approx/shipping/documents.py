@@ -238,6 +238,9 @@ _KINDS: dict[str, tuple[type, Any, Any]] = {
 SCHEMA = "rational-approx/{}/1"
 CERTIFICATE = "rational-approx/certificate/2"
 """Since schema 2 the class of competitors is part of a certificate; files of schema 1 are still read."""
+KERNEL = "rational-approx/kernel/2"
+"""Since schema 2 code may call functions, and calculate in float64; files of schema 1 are still read."""
+NEWEST = {"certificate": CERTIFICATE, "kernel": KERNEL}
 
 
 def canonical_hash(content: dict[str, Any]) -> str:
@@ -251,7 +254,7 @@ def document(value: Any) -> dict[str, Any]:
     """The JSON document of a rational, a fit or a certificate, with its schema and its hash."""
     for kind, (cls, write, _) in _KINDS.items():
         if isinstance(value, cls):
-            content = {"schema": CERTIFICATE if kind == "certificate" else SCHEMA.format(kind), **write(value)}
+            content = {"schema": NEWEST.get(kind, SCHEMA.format(kind)), **write(value)}
             return content | {"hash": canonical_hash(content)}
     raise TypeError(
         f"a Rational, a Saturated, a Fit, a Certificate or an Implementation can be saved, not {type(value).__name__}"
@@ -261,7 +264,7 @@ def document(value: Any) -> dict[str, Any]:
 def from_document(content: Any) -> Any:
     """The value that a document describes; ValueError where it is damaged or of another kind."""
     schema = content.get("schema") if isinstance(content, dict) else None
-    kinds = {SCHEMA.format(kind): kind for kind in _KINDS} | {CERTIFICATE: "certificate"}
+    kinds = {SCHEMA.format(kind): kind for kind in _KINDS} | {schema: kind for kind, schema in NEWEST.items()}
     kind = kinds.get(str(schema))
     if kind is None:
         raise ValueError(f"the document's schema is {str(schema)[:80]!r}; known are {', '.join(kinds)}")

@@ -4,23 +4,24 @@ from math import isinf
 
 from rational_approx.kernels.implement import Implementation
 from rational_approx.programs.program import Constant
-from rational_approx.shipping.kernel_statements import FORMS, scales, statements, with_lowers
+from rational_approx.shipping.kernel_statements import BITS, FORMS, called, scales, statements, with_lowers
 
 __all__ = ["NUMPY", "PYTORCH", "TRITON", "in_arrays"]
 
 
-def in_arrays(value: Implementation, notes: list[str], name: str, words: dict[str, str]) -> str:
+def in_arrays(value: Implementation, notes: list[str], name: str, language: dict[str, str]) -> str:
     """Every piece is calculated for all inputs, moved into its own range, and the results are chosen among."""
+    kernel, words = value.kernel, _typed(language, value.kernel.inner)
+    forms = called(value, {**FORMS, "div": words["div"]}, f"_{name}_")
 
     def constant(number: float) -> str:
         text = f'float("{number}")' if isinf(number) else repr(number)
         return words["constant"].format(text)
 
-    forms = {**FORMS, "div": words["div"], "scale": f"_{name}_scaled({{}}, {{}})"}
     lines = [words["start"]]
     chosen = False
     for lower, piece in reversed(with_lowers(value)):
-        body, result = statements(piece, forms, constant)
+        body, result = statements(piece, kernel.inner, forms, constant)
         if body:
             low, high = constant(lower), constant(piece.upper)
             inside = "given"
@@ -37,24 +38,42 @@ def in_arrays(value: Implementation, notes: list[str], name: str, words: dict[st
             lines.append(f"y = {piece_result}")
             chosen = True
     lines.append(f"y = {words['where'].format('given == given', 'y', 'given')}")
-    lines.append(f"return {words['finish_' + value.kernel.format].format(name=name)}")
-    scaled = scales(value)
-    helpers = (words["scaled"] if scaled else "") + words.get("helper_" + value.kernel.format, "")
+    lines.append(f"return {words['finish_' + kernel.format].format(name=name)}")
+    helpers = (words["scaled"] if scales(value) else "") + words.get("helper_" + kernel.format, "")
+    helpers = helpers.format(name=name)
+    for function in kernel.functions:
+        body, result = statements(function, kernel.inner, forms, constant)
+        rows = [f'"""{function.about}"""', *(f"{a} = {b}" for a, b in body), f"return {result}"]
+        block = "\n".join(f"    {row}" for row in rows)
+        helpers += f"\n\n{words['decorator']}def _{name}_{function.name}(x):\n{block}\n"
     comment = "\n".join(f"# {line}" for line in notes + ([words["note"]] if "note" in words else []))
     indent = words.get("indent", "    ")
     block = "\n".join(f"{indent}{line}" for line in lines)
-    opened = words.get("opened", "")
-    head = f"{comment}\n{words['imports']}\n{helpers.format(name=name)}\n\n{words['decorator']}"
-    return f"{head}def {name}(x):\n{opened}{block}\n"
+    head = f"{comment}\n{words['imports']}\n{helpers}\n\n{words['decorator']}"
+    return f"{head}def {name}(x):\n{words.get('opened', '')}{block}\n"
+
+
+def _typed(language: dict[str, str], inner: str) -> dict[str, str]:
+    """The words of a language for code that calculates in a format."""
+    whole, shift, bias = BITS[inner]
+    tokens = {"REAL": inner, "INTEGER": f"int{whole}", "BIAS": str(bias), "SHIFT": str(shift)}
+
+    def filled(text: str) -> str:
+        for token, word in tokens.items():
+            text = text.replace(token, word)
+        return text
+
+    words = {key: filled(text) for key, text in language.items()}
+    return words | {"div": words.get("div_" + inner, words["div"])}
 
 
 NUMPY: dict[str, str] = {
     "imports": "import numpy as np\n",
-    "start": "given = np.asarray(x, dtype=np.float32)",
+    "start": "given = np.asarray(x, dtype=np.float32).astype(np.REAL)",
     "opened": '    with np.errstate(all="ignore"):\n',
     "indent": "        ",
     "decorator": "",
-    "constant": "np.float32({})",
+    "constant": "np.REAL({})",
     "div": "{} / {}",
     "above": "np.maximum({}, {})",
     "below": "np.minimum({}, {})",
@@ -62,12 +81,13 @@ NUMPY: dict[str, str] = {
     "full": "np.full_like(given, {})",
     "finish_bfloat16": "_{name}_rounded(y)",
     "finish_float16": "y.astype(np.float16)",
+    "finish_float32": "y.astype(np.float32)",
     "scaled": """
 
 def _{name}_scaled(v, k):
-    half = (k * np.float32(0.5)).astype(np.int32)
-    rest = k.astype(np.int32) - half
-    return v * ((half + 127) << 23).view(np.float32) * ((rest + 127) << 23).view(np.float32)
+    half = (k * np.REAL(0.5)).astype(np.INTEGER)
+    rest = k.astype(np.INTEGER) - half
+    return v * ((half + BIAS) << SHIFT).view(np.REAL) * ((rest + BIAS) << SHIFT).view(np.REAL)
 """,
     "helper_bfloat16": """
 
@@ -80,7 +100,7 @@ def _{name}_rounded(v):
 }
 PYTORCH: dict[str, str] = {
     "imports": "import torch\n",
-    "start": "given = x.to(torch.float32)",
+    "start": "given = x.to(torch.float32).to(torch.REAL)",
     "decorator": "",
     "constant": "{}",
     "div": "{} / {}",
@@ -90,35 +110,38 @@ PYTORCH: dict[str, str] = {
     "full": "torch.full_like(given, {})",
     "finish_bfloat16": "y.to(torch.bfloat16)",
     "finish_float16": "y.to(torch.float16)",
+    "finish_float32": "y.to(torch.float32)",
     "scaled": """
 
 def _{name}_scaled(v, k):
-    half = (k * 0.5).to(torch.int32)
-    rest = k.to(torch.int32) - half
-    return v * ((half + 127) << 23).view(torch.float32) * ((rest + 127) << 23).view(torch.float32)
+    half = (k * 0.5).to(torch.INTEGER)
+    rest = k.to(torch.INTEGER) - half
+    return v * ((half + BIAS) << SHIFT).view(torch.REAL) * ((rest + BIAS) << SHIFT).view(torch.REAL)
 """,
     "note": "run as it stands, operation by operation: a compiler may make one operation of a product and a sum",
 }
 TRITON: dict[str, str] = {
     "imports": "import triton\nimport triton.language as tl\n",
-    "start": "given = x.to(tl.float32)",
+    "start": "given = x.to(tl.REAL)",
     "decorator": "@triton.jit\n",
-    "constant": "tl.full((), {}, tl.float32)",
+    "constant": "tl.full((), {}, tl.REAL)",
     "div": "tl.div_rn({}, {})",
+    "div_float64": "{} / {}",
     "above": "tl.where({0} < {1}, {1}, {0})",
     "below": "tl.where({0} > {1}, {1}, {0})",
     "where": "tl.where({}, {}, {})",
     "full": "tl.where(given == given, {0}, {0})",
     "finish_bfloat16": "y.to(tl.bfloat16)",
     "finish_float16": "y.to(tl.float16)",
+    "finish_float32": "y.to(tl.float32)",
     "scaled": """
 
 @triton.jit
 def _{name}_scaled(v, k):
-    half = (k * 0.5).to(tl.int32)
-    rest = k.to(tl.int32) - half
-    first = ((half + 127) << 23).to(tl.float32, bitcast=True)
-    return v * first * ((rest + 127) << 23).to(tl.float32, bitcast=True)
+    half = (k * 0.5).to(tl.INTEGER)
+    rest = k.to(tl.INTEGER) - half
+    first = ((half + BIAS) << SHIFT).to(tl.REAL, bitcast=True)
+    return v * first * ((rest + BIAS) << SHIFT).to(tl.REAL, bitcast=True)
 """,
     "note": "start kernels that use it with enable_fp_fusion=False: no product and sum may become one operation",
 }

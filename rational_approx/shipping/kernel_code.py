@@ -9,10 +9,12 @@ import shlex
 from collections.abc import Callable
 from fractions import Fraction
 
+from rational_approx.kernels.facts import TriedFacts
 from rational_approx.kernels.implement import Implementation
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_arrays import NUMPY, PYTORCH, TRITON, in_arrays
-from rational_approx.shipping.kernel_compiled import in_c, in_cuda, in_rust
+from rational_approx.shipping.kernel_c import in_c, in_cuda
+from rational_approx.shipping.kernel_rust import in_rust
 
 __all__ = ["KERNEL_LANGUAGES", "kernel_code"]
 
@@ -29,14 +31,22 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
     command = ["rational-approx", "implement", value.name, "--format", value.kernel.format, "--ulp", str(value.wanted)]
     command += ["--segments", str(value.segments)] if value.segments != 4 else []
     command += ["--language", language, "--name", name]
-    half = "bfloat16" if value.kernel.format == "bfloat16" else "float16"
-    return [
+    exactly = isinstance(found, TriedFacts)
+    how = "trying all" if exactly else "intervals that hold all"
+    lines = [
         f"f(x) = {target}",
-        f"for every number of {half}: operations in float32, each rounded to nearest; the result is rounded once",
-        f"proved by trying all {found.inputs} finite inputs: abs(y - f(x)) <= {_upwards(found.ulp)} ulp",
-        f"the nearest number at {found.correct} inputs, one of the two next to f(x) at {found.faithful}; against the "
-        f"direction of f at {found.turns}",
-        f"outputs from {found.lowest!r} to {found.highest!r}; NaN gives NaN",
+        f"for every number of {value.kernel.format}: operations in {value.kernel.inner}, each rounded to nearest; the "
+        "result is rounded once",
+        f"proved by {how} {found.inputs} finite inputs: abs(y - f(x)) <= {_upwards(found.ulp)} ulp",
+    ]
+    if isinstance(found, TriedFacts):
+        lines.append(
+            f"the nearest number at {found.correct} inputs, one of the two next to f(x) at {found.faithful}; against "
+            f"the direction of f at {found.turns}"
+        )
+    return [
+        *lines,
+        f"outputs {'from' if exactly else 'within'} {found.lowest!r} to {found.highest!r}; NaN gives NaN",
         f"at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}",
         "subnormal numbers are kept: on a machine that flushes them to zero, small outputs differ",
         f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division is 4, a scaling 2, a piece 1)",

@@ -1,13 +1,14 @@
 """The JSON document of an implementation: its code, operation by operation, and what is proved of it."""
 
 from fractions import Fraction
-from math import copysign, isinf
+from math import copysign, inf, isinf
 from typing import Any
 
-from rational_approx.kernels.facts import Facts
+from rational_approx.expressions.expression import parse
+from rational_approx.kernels.facts import Facts, TriedFacts
 from rational_approx.kernels.implement import Implementation
-from rational_approx.kernels.kernel import OPERATIONS, Kernel, Piece
-from rational_approx.kernels.numbers import KINDS
+from rational_approx.kernels.kernel import OPERATIONS, Function, Kernel, Piece
+from rational_approx.kernels.numbers import INNER, KINDS
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step
 from rational_approx.shipping.texts import number_text, read_number
 
@@ -18,22 +19,27 @@ MOST_PIECES, MOST_STEPS = 40, 200
 
 def implementation_text(value: Implementation) -> dict[str, Any]:
     """The content of the document, without schema and hash."""
-    found = value.facts
+    found, kernel = value.facts, value.kernel
+    facts: dict[str, Any] = {
+        "inputs": found.inputs,
+        "ulp": number_text(found.ulp),
+        "worst": _float(found.worst),
+        "lowest": _float(found.lowest),
+        "highest": _float(found.highest),
+        "at": [_float(y) for y in found.at],
+    }
+    if isinstance(found, TriedFacts):
+        facts |= {"correct": found.correct, "faithful": found.faithful, "turns": found.turns}
+    # Where a branch may switch: whoever checks boxes of inputs looks for nothing.
+    cuts = () if kernel.format in KINDS else parse(value.expression).breakpoints(-inf, inf)
     return {
         "target": {"name": value.name, "expression": value.expression},
-        "format": value.kernel.format,
-        "pieces": [_piece(piece) for piece in value.kernel.pieces],
-        "facts": {
-            "inputs": found.inputs,
-            "ulp": number_text(found.ulp),
-            "worst": _float(found.worst),
-            "correct": found.correct,
-            "faithful": found.faithful,
-            "turns": found.turns,
-            "lowest": _float(found.lowest),
-            "highest": _float(found.highest),
-            "at": [_float(y) for y in found.at],
-        },
+        "format": kernel.format,
+        "inner": kernel.inner,
+        "functions": [{"name": function.name, **_code(function)} for function in kernel.functions],
+        "pieces": [{"upper": _float(piece.upper), **_code(piece)} for piece in kernel.pieces],
+        "cuts": [number_text(cut) for cut in cuts],
+        "facts": facts,
         "wanted": number_text(value.wanted),
         "segments": value.segments,
         "status": "proved",
@@ -42,51 +48,57 @@ def implementation_text(value: Implementation) -> dict[str, Any]:
 
 def read_implementation(content: dict[str, Any]) -> Implementation:
     """The implementation of a document; ValueError where it makes no sense."""
-    if content["format"] not in KINDS:
-        raise ValueError(f"the code is for {str(content['format'])[:40]!r}, not for one of {', '.join(KINDS)}")
+    format = content["format"]
+    inner = content.get("inner", "float32")  # schema 1 has no functions, and calculates in float32
+    if format not in INNER or inner != INNER[format]:
+        raise ValueError(f"the code is for {str(format)[:40]!r}, not for one of {', '.join(INNER)}")
     if len(content["pieces"]) > MOST_PIECES:
         raise ValueError(f"the code has more than {MOST_PIECES} pieces")
-    facts = content["facts"]
-    at = tuple(map(_read_float, facts["at"]))
+    functions = tuple(Function(str(entry["name"]), *_read_code(entry, ())) for entry in content.get("functions", []))
+    names = tuple(function.name for function in functions)
+    if set(names) - {"exp"}:
+        raise ValueError(f"the code calls an unknown function {names[0][:20]!r}")
+    pieces = tuple(Piece(_read_float(entry["upper"]), *_read_code(entry, names)) for entry in content["pieces"])
     return Implementation(
         str(content["target"]["expression"]),
         str(content["target"]["name"]),
-        Kernel(content["format"], tuple(map(_read_piece, content["pieces"]))),
-        Facts(
-            int(facts["inputs"]),
-            read_number(facts["ulp"]),
-            _read_float(facts["worst"]),
-            int(facts["correct"]),
-            int(facts["faithful"]),
-            int(facts["turns"]),
-            _read_float(facts["lowest"]),
-            _read_float(facts["highest"]),
-            (at[0], at[1], at[2], at[3]),
-        ),
+        Kernel(format, inner, pieces, functions),
+        _read_facts(content["facts"], format),
         read_number(content["wanted"]),
         int(content["segments"]),
     )
 
 
-def _piece(piece: Piece) -> dict[str, Any]:
+def _read_facts(facts: dict[str, Any], format: str) -> Facts:
+    at = tuple(map(_read_float, facts["at"]))
+    shared = (
+        int(facts["inputs"]),
+        read_number(facts["ulp"]),
+        *(_read_float(facts[name]) for name in ("worst", "lowest", "highest")),
+        (at[0], at[1], at[2], at[3]),
+    )
+    if format not in KINDS:
+        return Facts(*shared)
+    return TriedFacts(*shared, *(int(facts[name]) for name in ("correct", "faithful", "turns")))
+
+
+def _code(code: Piece | Function) -> dict[str, Any]:
     return {
-        "upper": _float(piece.upper),
-        "steps": [[op, *map(_operand, names)] for op, names in piece.steps],
-        "result": _operand(piece.result),
-        "about": piece.about,
+        "steps": [[op, *map(_operand, names)] for op, names in code.steps],
+        "result": _operand(code.result),
+        "about": code.about,
     }
 
 
-def _read_piece(value: dict[str, Any]) -> Piece:
+def _read_code(value: dict[str, Any], functions: tuple[str, ...]) -> tuple[tuple[Step, ...], Operand, str]:
     steps: list[Step] = []
     if len(value["steps"]) > MOST_STEPS:
-        raise ValueError(f"a piece has more than {MOST_STEPS} steps")
+        raise ValueError(f"code has more than {MOST_STEPS} steps")
     for op, *names in value["steps"]:
-        if op not in OPERATIONS or len(names) != 2:
+        if op not in (*OPERATIONS, *functions) or len(names) != (1 if op in functions else 2):
             raise ValueError(f"the code has an unknown step {str(op)[:20]!r}")
         steps.append(Step(op, tuple(_read_operand(name, len(steps)) for name in names)))
-    result = _read_operand(value["result"], len(steps))
-    return Piece(_read_float(value["upper"]), tuple(steps), result, str(value["about"]))
+    return tuple(steps), _read_operand(value["result"], len(steps)), str(value["about"])
 
 
 def _operand(which: Operand) -> str:

@@ -1,23 +1,42 @@
-"""What the languages share: pieces with both ends, and the statements of a piece."""
+"""What the languages share: types, pieces with both ends, and the statements of a piece or a function."""
 
 from collections.abc import Callable
 from fractions import Fraction
 from math import inf
+from typing import NamedTuple
 
 from rational_approx.arithmetic.floats import round_to
 from rational_approx.kernels.implement import Implementation
-from rational_approx.kernels.kernel import Piece
+from rational_approx.kernels.kernel import Function, Piece
 from rational_approx.programs.program import Constant, Input, Operand
 
-__all__ = ["FORMS", "scales", "statements", "with_lowers"]
+__all__ = ["BITS", "FORMS", "Bits", "called", "scales", "statements", "with_lowers"]
 
 FORMS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}"}
 """Operations of most languages."""
 
 
+class Bits(NamedTuple):
+    """How a format lies in memory: bits in all, bits behind the point, and the exponent that stands for 0."""
+
+    whole: int
+    shift: int
+    bias: int
+
+
+BITS = {"float32": Bits(32, 23, 127), "float64": Bits(64, 52, 1023)}
+
+
 def scales(value: Implementation) -> bool:
-    """Whether a piece scales by powers of two."""
-    return any(op == "scale" for piece in value.kernel.pieces for op, _ in piece.steps)
+    """Whether a piece or a function scales by powers of two."""
+    codes: tuple[Piece | Function, ...] = (*value.kernel.pieces, *value.kernel.functions)
+    return any(op == "scale" for code in codes for op, _ in code.steps)
+
+
+def called(value: Implementation, forms: dict[str, str], helper: str) -> dict[str, str]:
+    """Operations, with those that are helpers of the code's own: scaling, and functions."""
+    own = {function.name: helper + function.name + "({})" for function in value.kernel.functions}
+    return {**forms, "scale": helper + "scaled({}, {})", **own}
 
 
 def with_lowers(value: Implementation) -> list[tuple[float, Piece]]:
@@ -26,19 +45,18 @@ def with_lowers(value: Implementation) -> list[tuple[float, Piece]]:
     return list(zip(lowers, value.kernel.pieces))
 
 
-def _float(constant: Fraction) -> float:
-    return float(round_to(constant, "float32"))
-
-
 def statements(
-    piece: Piece, forms: dict[str, str], constant: Callable[[float], str]
+    code: Piece | Function, inner: str, forms: dict[str, str], constant: Callable[[float], str]
 ) -> tuple[list[tuple[str, str]], str]:
     """Names and values of the steps, and the result."""
 
+    def number(value: Fraction) -> float:
+        return float(round_to(value, inner))
+
     def operand(which: Operand) -> str:
         if isinstance(which, Constant):
-            return constant(_float(which.value))
+            return constant(number(which.value))
         return "x" if isinstance(which, Input) else f"v{which.step}"
 
-    lines = [(f"v{k}", forms[op].format(*map(operand, names))) for k, (op, names) in enumerate(piece.steps)]
-    return lines, operand(piece.result)
+    lines = [(f"v{k}", forms[op].format(*map(operand, names))) for k, (op, names) in enumerate(code.steps)]
+    return lines, operand(code.result)

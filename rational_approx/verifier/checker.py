@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import kernel
+from .enclosed import Enclosed
 from .expressed import Expressed
 from .reading import Failure, Late, Refuted, must, need, number, read, shown
 from .samples import Samples
 from .stated import Stated
+from .tried import Tried
 
 __all__ = ["Statement", "Verification", "verify"]
 
@@ -94,7 +96,7 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
 
     def judge() -> None:
         content = source if path is None else read_file(path)
-        of_code = isinstance(content, dict) and content.get("schema") == kernel.SCHEMA
+        of_code = isinstance(content, dict) and content.get("schema") in kernel.SCHEMAS
         found.append(judged_code(content, deadline) if of_code else judged(normal(content), deadline))
 
     became, reason = outcome(judge)
@@ -127,9 +129,9 @@ def judged(content: dict[str, Any], deadline: float) -> Verification:
 
 def judged_code(content: dict[str, Any], deadline: float) -> Verification:
     """The same for code at every number of a format."""
-    must(set(content) == kernel.KEYS, "the file has other keys than it should")
     unchanged(content)
-    case = kernel.Code(content, deadline)
+    full = kernel.normal(content)
+    case: Tried | Enclosed = (Tried if full["format"] in ("bfloat16", "float16") else Enclosed)(full, deadline)
     found = tuple(Statement(words, proof, *outcome(check)) for words, proof, check in case.statements())
     worst = min((each.outcome for each in found), key=ORDER.index)
     failures = tuple(f"{each.outcome}: {each.text}: {each.reason}" for each in found if each.outcome != "verified")

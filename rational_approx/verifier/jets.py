@@ -27,6 +27,12 @@ TEMPLATES = {
     "tan": read("sin(x) / sin(x + pi / 2)"),
     "acos": read("pi / 2 - asin(x)"),
 }
+BEYOND = {
+    ("tanh", 1): read("(1 - exp(-2 * x)) / (1 + exp(-2 * x))"),
+    ("sigmoid", -1): read("exp(x) / (1 + exp(x))"),
+    ("softplus", 1): read("x + log(1 + exp(-x))"),
+}
+"""The same beyond 1, or -1, where their exponentials would be large."""
 SLOPES = {
     "log": read("1 / x"),
     "sqrt": read("exp(-log(x) / 2) / 2"),
@@ -114,7 +120,8 @@ class Arithmetic(Functions):
             low, high = (self.exact(Fraction(end))[side] if abs(end) < inf else end for side, end in enumerate(node[2]))
             return [(max(first[0][0], low), min(first[0][1], high)), *first[1:]]
         if kind in TEMPLATES:
-            return self.evaluate(TEMPLATES[kind], first)
+            side = 1 if first[0][0] > self.one else -1 if first[0][1] < -self.one else 0
+            return self.evaluate(BEYOND.get((kind, side), TEMPLATES[kind]), first)
         if kind == "neg":
             return [(-b, -a) for a, b in first]
         if kind == "^":

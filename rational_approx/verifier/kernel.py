@@ -1,4 +1,4 @@
-"""The verifier: code for all numbers of a 16-bit format, run again at each of them beside enclosures of the target.
+"""The verifier: code for all numbers of a format, its operations and single values of its target.
 
 Standard library only. An operation in float32 is one of doubles, rounded once more: for sums, products and quotients of
 float32 numbers that gives the same (Figueroa, When is double rounding innocuous?, 1995).
@@ -7,10 +7,10 @@ float32 numbers that gives the same (Figueroa, When is double rounding innocuous
 import operator
 import struct
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
-from math import inf, isfinite, isnan
+from math import inf, isnan
 from typing import Any
 
 from . import rays
@@ -18,11 +18,12 @@ from .jets import Arithmetic, Jet
 from .reading import SWITCHED, Failure, chosen, in_time, must, need, number, read, shown, switch, text
 from .steps import FORMATS, is_format_number
 
-__all__ = ["KEYS", "SCHEMA", "Code"]
+__all__ = ["SCHEMAS", "Code", "To_check", "normal", "plain", "written"]
 
-SCHEMA = "rational-approx/kernel/1"
+SCHEMAS = ("rational-approx/kernel/2", "rational-approx/kernel/1")
 KEYS = {"schema", "target", "format", "pieces", "facts", "wanted", "segments", "status", "hash"}
-FACTS = {"inputs", "ulp", "worst", "correct", "faithful", "turns", "lowest", "highest", "at"}
+NEW_KEYS = {"inner", "functions", "cuts"}
+INNER = {"bfloat16": "float32", "float16": "float32", "float32": "float64"}
 OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -30,6 +31,13 @@ OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "div": operator.truediv,
 }
 To_check = tuple[str, str, Callable[[], None]]
+
+
+def normal(content: dict[str, Any]) -> dict[str, Any]:
+    """The document in the form of schema 2: the older one has no functions and calculates in float32."""
+    old = content["schema"] == SCHEMAS[1]
+    must(set(content) == KEYS | (set() if old else NEW_KEYS), "the file has other keys than it should")
+    return content | ({"inner": "float32", "functions": [], "cuts": []} if old else {})
 
 
 class Pointwise(Arithmetic):
@@ -58,47 +66,64 @@ class Pointwise(Arithmetic):
 
 
 class Code:
-    """What a file says of its code, and each statement with its check."""
+    """What a file says of its code."""
+
+    facts: frozenset[str]
+    """The keys of its facts."""
 
     def __init__(self, content: dict[str, Any], deadline: float) -> None:
         self.content, self.deadline = content, deadline
         must(set(content["target"]) == {"name", "expression"}, "the target has other keys than it should")
-        must(set(content["facts"]) == FACTS, "the facts have other keys than they should")
-        self.format = content["format"]
-        must(self.format in ("bfloat16", "float16"), "every number is tried of bfloat16 and float16 alone")
+        must(set(content["facts"]) == self.facts, "the facts have other keys than they should")
+        self.format, self.inner = content["format"], content["inner"]
+        must(self.inner == INNER[self.format], "code for this format calculates in another one")
         self.digits, self.smallest, self.top = FORMATS[self.format]
         self.tree = read(content["target"]["expression"])
         self.bits = 64 + self.top - self.smallest  # for products with numbers of any size
         self.math = Pointwise(self.bits, deadline)
+        self.functions: dict[str, tuple[list[Any], Any]] = {}
+        need(len(content["functions"]) <= 8, "too many functions for the verifier")
+        self.functions = dict(map(self.function, content["functions"]))
         self.pieces = [self.piece(entry) for entry in content["pieces"]]
         uppers = [upper for upper, _, _ in self.pieces]
         must(uppers and uppers[-1] == inf, "the last piece does not reach infinity")
         must(all(a < b for a, b in pairwise(uppers)), "the pieces are not in order")
-        facts = content["facts"]
-        for name in ("inputs", "correct", "faithful", "turns"):
-            must(type(facts[name]) is int, f"{name} is no integer")
-        self.ulp = number(facts["ulp"])
+        self.ulp = number(content["facts"]["ulp"])
         must(self.ulp >= 0 and self.ulp <= number(content["wanted"]), "the error is larger than what was asked for")
-        self.numbers = finite(self.format)
-        must(facts["inputs"] == len(self.numbers), "the number of inputs is not that of the format")
-        self.outputs: list[float] = []
-        self.values: list[tuple[Any, Any]] = []
+        must(content["facts"]["inputs"] == self.count(), "the number of inputs is not that of the format")
         self.far: dict[int, tuple[float, Any, Any]] = {}
+
+    def count(self) -> int:
+        """How many finite numbers the format has."""
+        return 2 * (self.top - self.smallest - self.digits + 2) << self.digits - 1
+
+    def function(self, entry: Any) -> tuple[str, tuple[list[Any], Any]]:
+        """The name, and the steps with the result, of a function that pieces call."""
+        must(set(entry) == {"name", "steps", "result", "about"}, "a function has other keys than it should")
+        must(entry["name"] == "exp", f"a function is unknown: {shown(entry['name'])}")
+        steps = self.steps(entry["steps"])
+        return "exp", (steps, self.operand(entry["result"], len(steps)))
 
     def piece(self, entry: Any) -> tuple[float, list[tuple[str, list[Any]]], Any]:
         """The upper end, the steps with their operands, and the result of a piece."""
         must(set(entry) == {"upper", "steps", "result", "about"}, "a piece has other keys than it should")
         upper = number(entry["upper"], True)
         must(abs(upper) == inf or is_format_number(upper, self.format), "a piece ends at no number of the format")
-        steps: list[tuple[str, list[Any]]] = []
-        for op, *names in entry["steps"]:
-            must(op in (*OPERATIONS, "scale") and len(names) == 2, f"a step is unknown: {shown(op)}")
-            steps.append((op, [self.operand(name, len(steps)) for name in names]))
-        need(len(steps) <= 200, "too many steps for the verifier")
+        steps = self.steps(entry["steps"])
         return float(upper), steps, self.operand(entry["result"], len(steps))
 
+    def steps(self, given: Any) -> list[tuple[str, list[Any]]]:
+        """Operations with their operands."""
+        out: list[tuple[str, list[Any]]] = []
+        need(len(given) <= 200, "too many steps for the verifier")
+        for op, *names in given:
+            must(op in (*OPERATIONS, "scale", *self.functions), f"a step is unknown: {shown(op)}")
+            must(len(names) == (1 if op in self.functions else 2), "a step has too many operands, or too few")
+            out.append((op, [self.operand(name, len(out)) for name in names]))
+        return out
+
     def operand(self, name: Any, count: int) -> Any:
-        """``"x"``, the number of an earlier step, or a constant in float32."""
+        """``"x"``, the number of an earlier step, or a constant."""
         must(isinstance(name, str), "an operand is no text")
         if name == "x":
             return name
@@ -106,7 +131,7 @@ class Code:
             must(name[1:].isdigit() and int(name[1:]) < count, "an operand names no earlier step")
             return int(name[1:])
         value = number(name)
-        must(is_format_number(value, "float32"), "a constant is no number of float32")
+        must(is_format_number(value, self.inner), f"a constant is no number of {self.inner}")
         return float(value)
 
     # -- what the code gives -----------------------------------------------------------------------------------------
@@ -126,27 +151,33 @@ class Code:
     def through(self, x: list[float], steps: list[Any], result: Any) -> Any:
         """The operations of a piece at its inputs."""
         values: list[Any] = []
+        kind, most = ("f", 252) if self.inner == "float32" else ("d", 2000)
 
         def of(which: Any) -> Any:
             return x if which == "x" else values[which] if isinstance(which, int) else [which] * len(x)
 
         for op, names in steps:
             in_time(self.deadline)
-            a, b = map(of, names)
-            if op == "scale":
-                need(all(abs(k) < 252 and k == int(k) for k in b), "a scaling is no integer, or too large")
-                halves = [int(k / 2) for k in b]
-                a = array("f", map(operator.mul, a, (2.0**h for h in halves)))
-                values.append(array("f", map(operator.mul, a, (2.0 ** (k - h) for k, h in zip(b, halves)))))
+            a, *rest = map(of, names)
+            if op in self.functions:
+                values.append(self.through(list(a), *self.functions[op]))
+            elif op == "scale":
+                need(all(abs(k) < most and k == int(k) for k in rest[0]), "a scaling is no integer, or too large")
+                halves = [int(k / 2) for k in rest[0]]
+                a = array(kind, map(operator.mul, a, (2.0**h for h in halves)))
+                values.append(array(kind, map(operator.mul, a, (2.0 ** (k - h) for k, h in zip(rest[0], halves)))))
             else:
-                need(op != "div" or all(b), "a division by zero")
-                values.append(array("f", map(OPERATIONS[op], a, b)))
+                need(op != "div" or all(rest[0]), "a division by zero")
+                values.append(array(kind, map(OPERATIONS[op], a, rest[0])))
         return of(result)
 
     def rounded(self, values: Any) -> list[float]:
         """To the format, ties to even."""
         if self.format == "float16":
             return [half(v) for v in values]
+        if self.format == "float32":
+            must(not any(map(isnan, values)), "an output is no number")
+            return array("f", values).tolist()
         codes = array("I")
         need(codes.itemsize == 4, "integers of another size than this verifier knows")
         codes.frombytes(array("f", values).tobytes())
@@ -174,113 +205,17 @@ class Code:
             self.far[side] = abs(x), *bounds
         return bounds
 
-    def prepare(self) -> None:
-        """Run the code and enclose the target, once."""
-        if self.values:
-            return
-        outputs = self.run(self.numbers)
-        unit = 1 << self.bits
-        self.scaled: dict[float, Any] = {}
-        for y in set(outputs):
-            n, d = Fraction(y).as_integer_ratio() if isfinite(y) else ((1 << self.top) * (1 if y > 0 else -1), 1)
-            self.scaled[y] = n * unit // d
-        self.outputs, self.values = outputs, [self.enclosed(x) for x in self.numbers]
-
-    # -- statements --------------------------------------------------------------------------------------------------
+    # -- what both proofs state --------------------------------------------------------------------------------------
 
     def heading(self) -> list[str]:
         """What the statements are about."""
         steps = sum(len(steps) for _, steps, _ in self.pieces)
         return [
             f"target    f(x) = {text(self.tree)}",
-            f"code      {len(self.pieces)} pieces, {steps} operations in float32, each rounded to nearest",
+            f"code      {len(self.pieces)} pieces, {steps} operations in {self.inner}, each rounded to nearest",
             f"          the result y is rounded to {self.format}",
-            f"inputs    all {len(self.numbers)} finite numbers of {self.format}",
+            f"inputs    all {self.count()} finite numbers of {self.format}",
         ]
-
-    def statements(self) -> Iterator[To_check]:
-        """Every statement of the file."""
-        facts, every = self.content["facts"], "every input, by interval arithmetic"
-        ulp = f"{float(self.ulp):.6f}"
-        yield f"abs(y - f(x)) <= {ulp} units in the last place of f(x), at every input", every, self.near
-        words = f"y is the number nearest to f(x) at {facts['correct']} inputs at least, and one of the two next to it"
-        yield f"{words} at {facts['faithful']} at least", every, self.counted
-        words = f"y moves against f from one input to the next at {facts['turns']} inputs at most"
-        yield words, every, self.turned
-        low, high = (plain(written(facts[name])) for name in ("lowest", "highest"))
-        yield f"{low} <= y <= {high}, both reached", "every input", self.ranged
-        at = ", ".join(plain(written(value)) for value in facts["at"])
-        yield f"y at -inf, -0, 0, inf is {at}; y of no number is no number", "evaluation", self.ends
-
-    def near(self) -> None:
-        """The error in units in the last place."""
-        self.prepare()
-        top = 1 << self.top + self.bits
-        for x, y, (low, high) in zip(self.numbers, self.outputs, self.values):
-            least = max(low, -high, 0)
-            if least >= top:
-                must(abs(y) == inf and (y > 0) == (low > 0), f"the output at {x!r} is not infinite")
-                continue
-            need(abs(low) < inf and abs(high) < inf, f"the target at {x!r} is not known well enough")
-            need(max(-low, high) < top or abs(y) == inf, f"the target at {x!r} is not known well enough")
-            # The unit at the end nearer to 0 is the smaller one: for confirming that, for refuting the other.
-            fine, coarse = (
-                1 << max(size.bit_length() - self.digits, self.smallest + self.bits)
-                for size in (least, max(-low, high))
-            )
-            at, n, d = self.scaled[y], self.ulp.numerator, self.ulp.denominator
-            must(max(low - at, at - high, 0) * d <= n * coarse, f"the error at {x!r} is larger than stated")
-            need(max(high - at, at - low) * d <= n * fine, f"the error at {x!r} is not known well enough")
-
-    def counted(self) -> None:
-        """How many outputs are the nearest number, or one of the two next."""
-        self.prepare()
-        top = 1 << self.top + self.bits
-        correct = faithful = unsure = 0
-        for y, (low, high) in zip(self.outputs, self.values):
-            at = self.scaled[y]
-            if max(low, -high) >= top:
-                correct, faithful = correct + (abs(y) == inf), faithful + (abs(y) == inf)
-                continue
-            below, above = self.next_to(y, at)
-            faithful += below < low and high < above
-            surely = below + at < 2 * low and 2 * high < at + above
-            correct += surely
-            unsure += not surely and below + at <= 2 * high and 2 * low <= at + above
-        facts = self.content["facts"]
-        must(facts["correct"] <= len(self.numbers) and facts["faithful"] <= len(self.numbers), "too many inputs")
-        must(facts["correct"] <= correct + unsure, f"only {correct} outputs are the nearest number")
-        need(facts["correct"] <= correct, f"only {correct} outputs are seen to be the nearest number")
-        need(facts["faithful"] <= faithful, f"only {faithful} outputs are seen to be one of the two next")
-
-    def next_to(self, y: float, at: int) -> tuple[int, int]:
-        """The numbers of the format next below and above one of them, or ``2**top`` in the place of the infinite."""
-        least = 1 << self.smallest + self.bits
-        if at == 0:
-            return -least, least
-        size, top = abs(at), 1 << self.top + self.bits
-        step = max(1 << size.bit_length() - self.digits, least)
-        inner = max(step >> 1, least) if size & (size - 1) == 0 else step
-        outward, inward = min(size + step, top), size - inner
-        return (inward, outward) if at > 0 else (-outward, -inward)
-
-    def turned(self) -> None:
-        """From how many inputs to the next y moves although f does not surely move in the same direction."""
-        self.prepare()
-        count = 0
-        for k in range(1, len(self.numbers)):
-            a, b = self.outputs[k - 1], self.outputs[k]
-            if a != b:
-                before, after = self.values[k - 1], self.values[k]
-                count += not (after[0] > before[1] if b > a else after[1] < before[0])
-        need(count <= self.content["facts"]["turns"], f"{count} turns are not excluded")
-
-    def ranged(self) -> None:
-        """The least and the largest output."""
-        self.prepare()
-        facts = self.content["facts"]
-        for name, found in (("lowest", min(self.outputs)), ("highest", max(self.outputs))):
-            must(written(facts[name]) == found, f"the {name} output is {found!r}")
 
     def ends(self) -> None:
         """The outputs at infinities and zeros."""
@@ -314,12 +249,3 @@ def half(value: float) -> float:
     if abs(value) >= 65520:
         return inf if value > 0 else -inf
     return float(struct.unpack("<e", struct.pack("<e", value))[0])
-
-
-def finite(format: str) -> list[float]:
-    """Every finite number of a format, ascending, -0 before 0."""
-    if format == "float16":
-        positive = [struct.unpack("<e", struct.pack("<H", code))[0] for code in range(31 << 10)]
-    else:
-        positive = [struct.unpack("<f", struct.pack("<I", code << 16))[0] for code in range(255 << 7)]
-    return [-v for v in reversed(positive)] + positive

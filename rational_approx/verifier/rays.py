@@ -76,11 +76,15 @@ def ray(math: Arithmetic, node: tuple, start: Interval) -> Ray:
 
 
 def complement(node: tuple) -> tuple | None:
-    """``1 + erf(u)`` as ``erfc(-u)``, whose decay is known; None for another sum."""
+    """``1 + erf(u)`` as ``erfc(-u)``, ``1 + tanh(u)`` as ``2 sigmoid(2 u)``, whose decays are known; or None."""
+    two = ("number", Fraction(2))
     for one, part in (node[1:], node[:0:-1]):
         inner = part[1] if part[0] == "neg" else part
         if one == ONE and inner[0] == "erf":
             return ("erfc", inner[1] if part[0] == "neg" else ("neg", inner[1]))
+        if one == ONE and inner[0] == "tanh":
+            u = ("*", two, inner[1])
+            return ("*", two, ("sigmoid", ("neg", u) if part[0] == "neg" else u))
     return None
 
 
@@ -92,8 +96,8 @@ def function(math: Arithmetic, kind: str, u: Ray, start: Interval) -> Ray:
         return 0, math.exp(high)[1], -steepness(math, -high, k)
     if rising and kind == "exp":
         return math.exp(min(low, LARGEST << math.bits))[0], inf, steepness(math, low, k)
-    if rising and kind == "softplus":  # u < softplus(u) < u + 1
-        return added(u, (0, math.one, NONE))
+    if rising and kind == "softplus":  # u < softplus(u) < u + exp(-u)
+        return added(u, (0, math.exp(-low)[1], NONE))
     if kind == "erfc":  # between 0 and exp(-u^2) for positive u
         if rising:
             low, high, k = product(math, u, u)

@@ -1,9 +1,10 @@
 """What `implement` makes of the usual gates, written to ``docs/approximation/implement.md``.
 
-    python -m tests.benchmarks.proof.kernels [--error 1 --error 0.515625] [--format bfloat16 --format float16]
+    python -m tests.benchmarks.proof.kernels [--error 1 --error 0.515625] [--format bfloat16 --format float32]
 
 Each row is proved at every number of its format. Beside it is the largest error of PyTorch's own function on a CPU in
-the same format, at the same numbers, in the same units. Without torch that column is empty.
+the same format, in the same units, at the same numbers; in float32 at those that bfloat16 has, too. Without torch that
+column is empty. Rows of formats that were not asked for stay as they are.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import numpy as np
 
 from rational_approx import NoKernel, implement
 from rational_approx.expressions.expression import parse
-from rational_approx.kernels.facts import ulp_errors
+from rational_approx.kernels.facts import TriedFacts, ulp_errors
 from rational_approx.kernels.truth import truth
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "approximation" / "implement.md"
@@ -65,8 +66,9 @@ def row(name: str, format: str, error: str) -> str:
     except NoKernel:
         return f"| {name} | {format} | none within {error} | | | | | |"
     seconds = time.process_time() - began
+    turns = str(found.facts.turns) if isinstance(found.facts, TriedFacts) else ""
     cells = [
-        *(name, format, f"{float(found.facts.ulp):.6f}", str(found.facts.turns)),
+        *(name, format, f"{float(found.facts.ulp):.6f}", turns),
         *(f"{found.operations} ({found.longest})", str(len(found.kernel.pieces)), f"{seconds:.1f}"),
         peer(name, format, found.expression),
     ]
@@ -79,17 +81,18 @@ def main() -> None:
     parser.add_argument("--error", action="append")
     parser.add_argument("--format", action="append")
     given = parser.parse_args()
-    lines = [HEAD]
-    for format in given.format or ("bfloat16", "float16"):
+    formats = given.format or ["bfloat16", "float16", "float32"]
+    before, rest = PAGE.read_text().split("<!-- measured: begin -->\n")
+    table, after = rest.split("<!-- measured: end -->")
+    kept = [line for line in table.splitlines()[2:] if line.split("|")[2].strip() not in formats]
+    lines = [HEAD, *kept]
+    for format in formats:
         for name in GATES:
             for error in given.error or ("1",):
                 lines.append(row(name, format, error))
                 print(lines[-1], flush=True)
-                text = PAGE.read_text()
-                before, rest = text.split("<!-- measured: begin -->")
-                after = rest.split("<!-- measured: end -->")[1]
-                table = "\n".join(lines)
-                PAGE.write_text(f"{before}<!-- measured: begin -->\n{table}\n<!-- measured: end -->{after}")
+                rows = "\n".join(lines)
+                PAGE.write_text(f"{before}<!-- measured: begin -->\n{rows}\n<!-- measured: end -->{after}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,328 @@
+"""The error of a piece of code on a box of inputs, in units in the last place.
+
+Two parts are bounded. The *approximation*: code with exact operations, and with the exponential itself in the place of
+the function that calculates it, minus the target. It is ``sum_{j < N} D_j t^j + D_N t^N`` with t the distance from the
+centre of the box, the coefficients of a Taylor series at the centre and, for the last one, over the whole box. The
+*rounding*: running error bounds (Higham 2002, section 3.3) for results that are written as ``x^k v``, so that they are
+relative ones on a box that reaches to zero.
+
+There the series is that at 0. Where f begins with x^k, every term is divided by ``x^k``, and terms below, which are
+zero up to the enclosures' own rounding, by that of the smallest number.
+"""
+
+import operator
+from collections.abc import Callable
+from fractions import Fraction
+from math import inf
+from typing import Any, NamedTuple
+
+from flint import arb, arb_poly, arb_series
+
+from rational_approx.arithmetic.floats import FORMATS, in_format
+from rational_approx.arithmetic.precision import series_length, to_arb
+from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, quotient
+from rational_approx.expressions.nodes import Node, build, number
+from rational_approx.expressions.rays import beyond
+from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.programs.program import Constant, Input, Operand, Result
+from rational_approx.proof.shared_zeros import taylor
+
+__all__ = ["Box", "Calls", "Found", "Judge"]
+
+ORDER = 12
+"""Taylor coefficients before the last one."""
+Calls = dict[str, tuple[Fraction, Fraction]]
+
+
+class Box(NamedTuple):
+    """Inputs from ``lower`` to ``upper``; one that reaches to zero does so at an end."""
+
+    lower: Fraction
+    upper: Fraction
+
+
+class Found(NamedTuple):
+    """On a box: a bound of the error in units in the last place, about what it is at the centre, and the outputs."""
+
+    ulp: float
+    near: float
+    lowest: arb
+    highest: arb
+
+
+UNKNOWN = Found(inf, 0.0, arb.neg_inf(), arb.pos_inf())
+
+
+class Value(NamedTuple):
+    """``x^power ball`` is the exact value of a step, and what is calculated is within ``abs(x)^power error``."""
+
+    power: int
+    ball: arb
+    error: arb
+
+
+class Model(NamedTuple):
+    """The Taylor series of a step at the centre of a box and over all of it, and the largest distance between."""
+
+    at: arb_series
+    over: arb_series
+    reach: arb
+
+    @staticmethod
+    def of(at: list[arb], over: list[arb], reach: arb) -> "Model":
+        return Model(arb_series(at, prec=ORDER), arb_series(over, prec=ORDER + 1), reach)
+
+    def coefficients(self) -> list[arb]:
+        """Those at the centre, and the last one over the box."""
+        return [*(self.at[k] for k in range(ORDER)), self.over[ORDER]]
+
+    def range(self) -> arb:
+        """The values on the box."""
+        rest = (abs(c) * self.reach**j for j, c in enumerate(self.coefficients()) if j)
+        return self.at[0] + arb(0, sum(rest, arb(0)).upper())
+
+    def narrowed(self) -> "Model":
+        """The same, of a polynomial the series over the box from that at the centre, so that its terms cancel."""
+        if not self.over[ORDER].is_zero():
+            return self
+        with series_length(ORDER + 1):
+            moved = arb_poly(self.coefficients())(arb_poly([arb(0, self.reach), 1]))
+        return Model.of([self.at[k] for k in range(ORDER)], [moved[k] for k in range(ORDER + 1)], self.reach)
+
+
+def _applied(op: str, given: list[Model]) -> Model:
+    """An exact operation on models."""
+    if op == "div":
+        given = [model.narrowed() for model in given]
+    done = []
+    for parts, order in (([m.at for m in given], ORDER), ([m.over for m in given], ORDER + 1)):
+        with series_length(order):
+            done.append(SERIES[op](*parts))
+    return Model(done[0], done[1], given[0].reach)
+
+
+SERIES: dict[str, Callable[..., Any]] = {
+    "exp": lambda u: u.exp(),
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": quotient,
+}
+
+
+class Judge:
+    """Judges the errors of a piece against the target as it is there.
+
+    ``calls`` has, of each function that the piece may call, the reach and the relative error that are proved.
+    """
+
+    def __init__(self, piece: Piece, target: Callable[[Any], Any], kernel: Kernel, calls: Calls) -> None:
+        self.piece, self.target, self.calls = piece, target, calls
+        self.bits, smallest, top = FORMATS[kernel.format]
+        self.least, self.top = arb(2) ** smallest, arb(2) ** top
+        self.most = self.top * (1 - arb(2) ** -self.bits)
+        self.normal = arb(2) ** (smallest + self.bits - 1)
+        inner_bits, inner_smallest, inner_top = FORMATS[kernel.inner]
+        self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** (inner_smallest - 1)
+        self.largest = arb(2) ** (inner_top - 1)
+        # A result that is a number of the format already is not rounded again.
+        result = piece.result
+        constant = isinstance(result, Constant) and in_format(result.value, kernel.format)
+        self.last = arb(0) if constant or isinstance(result, Input) else arb(1) / 2
+
+    # -- the code --------------------------------------------------------------------------------------------------
+
+    def ideal(self, centre: arb, x: arb) -> list[Model]:
+        """Input, steps and result of the code with exact operations."""
+        one = arb(1)
+        values = [Model.of([centre, one], [x, one], abs(x - centre).upper())]
+
+        def operand(which: Operand) -> Model:
+            if isinstance(which, Constant):
+                value = to_arb(which.value)
+                return Model.of([value], [value], values[0].reach)
+            return values[which.step + 1 if isinstance(which, Result) else 0]
+
+        for op, names in self.piece.steps:
+            values.append(_applied("exp" if op in self.calls else op, [operand(name) for name in names]))
+        return [*values, operand(self.piece.result)]
+
+    def calculated(self, x: arb, sharp: list[arb] | None) -> Value | None:
+        """The result with its rounding errors on a box; None where there is no bound.
+
+        ``sharp`` has enclosures of the steps' exact values; without it they are written with powers of x.
+        """
+        values = [Value(1, arb(1), arb(0)) if sharp is None else Value(0, x, arb(0))]
+
+        def operand(which: Operand) -> Value:
+            if isinstance(which, Constant):
+                return Value(0, to_arb(which.value), arb(0))
+            return values[which.step + 1 if isinstance(which, Result) else 0]
+
+        for index, (op, names) in enumerate(self.piece.steps):
+            done = self.step(op, [operand(name) for name in names], x)
+            if done is None:
+                return None
+            power, ball, error = done
+            if sharp is not None:
+                ball = _narrower(ball, sharp[index + 1])
+            if op not in self.calls:
+                error += self.half * (abs(ball) + error) + self.tiny / self.size(self.smallest(x), power)
+            if not (abs(ball) + error).upper() * self.size(x, power) < self.largest:
+                return None
+            values.append(Value(power, ball, error.upper()))
+        return operand(self.piece.result)
+
+    def step(self, op: str, given: list[Value], x: arb) -> Value | None:
+        """The exact result of a step, and the error that its operands bring."""
+        a = given[0]
+        if op in self.calls:
+            reach, own = self.calls[op]
+            u, off = a.ball * _power(x, a.power), a.error * self.size(x, a.power)
+            if not abs(u) + off < to_arb(reach):
+                return None
+            value = u.exp()
+            return Value(0, value, (abs(value) * ((1 + to_arb(own)) * off.exp() - 1)).upper())
+        b = given[1]
+        if op == "mul":
+            error = abs(a.ball) * b.error + abs(b.ball) * a.error + a.error * b.error
+            return Value(a.power + b.power, a.ball * b.ball, error)
+        if op == "div":
+            free = abs(b.ball).lower() - b.error
+            if not free > 0:
+                return None
+            exact = a.ball / b.ball
+            return Value(a.power - b.power, exact, (a.error + abs(exact) * b.error) / free)
+        power = min(a.power, b.power)
+        a, b = (
+            Value(power, v.ball * _power(x, v.power - power), v.error * self.size(x, v.power - power)) for v in (a, b)
+        )
+        return Value(power, a.ball + b.ball if op == "add" else a.ball - b.ball, a.error + b.error)
+
+    def smallest(self, x: arb) -> arb:
+        """The least size of the numbers in a box."""
+        return self.least if x.contains(0) else abs(x).lower()
+
+    def size(self, x: arb, power: int) -> arb:
+        """The largest ``abs(x)^power`` of the numbers in a box."""
+        return (abs(x).upper() ** power if power >= 0 else self.smallest(x) ** power).upper()
+
+    # -- a box -----------------------------------------------------------------------------------------------------
+
+    def found(self, box: Box) -> Found:
+        """The error on a box."""
+        zero = 0 in box
+        x = to_arb(box.lower).union(to_arb(box.upper))
+        centre = arb(0) if zero else x.mid()
+        reach = x if zero else abs(x - centre).upper()
+        try:
+            f = [*_series(self.target, centre, ORDER), _series(self.target, x, ORDER + 1)[ORDER]]
+            models = self.ideal(centre, x)
+            value = self.target(x)
+        except (Undecided, ValueError, ZeroDivisionError):
+            return UNKNOWN
+        gaps = [b - a for a, b in zip(f, models[-1].coefficients())]
+        done = self.calculated(x, None if zero else [model.range() for model in models])
+        if done is None or not all(part.is_finite() for part in (value, *f, *gaps)):
+            return UNKNOWN
+        # At zero all is divided by the first power of x that the target has there.
+        first = next((j for j, c in enumerate(f) if not c.contains(0)), 0) if zero else 0
+        sizes = [self.size(reach, j - first) if zero else reach**j for j in range(ORDER + 1)]
+        rounding = done.error * self.size(x, done.power - first)
+        error = sum((abs(c) * size for c, size in zip(gaps, sizes)), rounding)
+        others = sum((abs(c) * size for j, (c, size) in enumerate(zip(f, sizes)) if j != first), arb(0))
+        least = abs(f[first]).lower() - others
+        relative = (error / least).upper() if least > 0 else arb.pos_inf()
+        if not first and least > 0:
+            value = _narrower(value, f[0] + arb(0, others.upper()))
+        guess = float(((abs(gaps[first]) + rounding) / abs(f[first])).upper()) if least > 0 else 0.0
+        return self.judged(value, relative, (error * self.size(x, first)).upper(), guess)
+
+    def judged(self, value: arb, relative: arb, absolute: arb, near: float) -> Found:
+        """The error in units in the last place from a bound relative to the value, and from an absolute one."""
+        # abs(f) < 2^bits u(f), whatever f is.
+        share = (absolute / self.unit(abs(value).lower())).upper()
+        if relative.is_finite():
+            share = share.min((relative * arb(2) ** self.bits).upper())
+        # Where f is too large, y is infinite if what is calculated is off by less than a half place.
+        if not share.is_finite() or not (abs(value) < self.top or share < arb(1) / 2):
+            return UNKNOWN
+        lowest, highest = (value - absolute).lower(), (value + absolute).upper()
+        return Found(_upwards(share + self.last), near * 2.0**self.bits + float(self.last), lowest, highest)
+
+    def unit(self, size: arb) -> arb:
+        """The unit in the last place at a value of so large a size at least."""
+        if not size > self.normal:
+            return self.least
+        mantissa, exponent = size.man_exp()
+        return arb(2) ** (int(exponent) + int(mantissa).bit_length() - self.bits)
+
+    # -- a half-line -----------------------------------------------------------------------------------------------
+
+    def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
+        """The error on the half-line from a number on: of a constant, or of a line."""
+        at, line = to_arb(start), _line(self.piece)
+        if line is None:
+            return UNKNOWN
+        try:
+            if not line[0]:
+                return self.constant_beyond(tree, to_arb(line[1]), at, side)
+            ratio = beyond(build("/", tree, Node("variable")), at, side)
+        except (Undecided, ValueError, ZeroDivisionError):
+            return UNKNOWN
+        if ratio.contains(0):
+            return UNKNOWN
+        slope, offset = map(to_arb, line)
+        off = abs(offset / at)
+        error = abs(slope - ratio) + off + 2 * len(self.piece.steps) * self.half * (abs(slope) + off)
+        share = (error / abs(ratio) * arb(2) ** self.bits).upper()
+        if not share < arb(1) / 2:
+            return UNKNOWN
+        ends = (at * slope + offset, self.most * side * slope + offset)
+        return Found(_upwards(share + self.last), 0.0, ends[0].min(ends[1]), ends[0].max(ends[1]))
+
+    def constant_beyond(self, tree: Node, constant: arb, start: arb, side: int) -> Found:
+        """The same for a constant: near to f, or of its sign where f is too large."""
+        if abs(constant) >= self.top:
+            # Where 1/f has a bound f keeps its sign.
+            large = abs(beyond(build("/", number(1), tree), start, side)).upper() * self.top <= 1
+            right = self.target(start) > 0 if constant > 0 else self.target(start) < 0
+            return Found(0.0, 0.0, constant, constant) if large and right else UNKNOWN
+        value = beyond(tree, start, side)
+        error = abs(value - constant).upper()
+        relative = (error / abs(value)).upper() if not value.contains(0) else arb.pos_inf()
+        return self.judged(value, relative, error, 0.0)._replace(lowest=constant, highest=constant)
+
+
+def _series(function: Callable[[Any], Any], start: arb, order: int) -> list[arb]:
+    series = taylor(function, start, order)
+    return [series[k] for k in range(order)]
+
+
+def _power(x: arb, power: int) -> arb:
+    return ENCLOSURES["power"](x, Fraction(power)) if power else arb(1)
+
+
+def _narrower(a: arb, b: arb) -> arb:
+    return b if not a.is_finite() or (b.is_finite() and float(b.rad()) < float(a.rad())) else a
+
+
+def _line(piece: Piece) -> tuple[Fraction, Fraction] | None:
+    """Slope and offset of a piece that is a line, at most with one product and one sum; None for another."""
+    values = [(Fraction(1), Fraction(0))]
+    for op, names in piece.steps:
+        a, b = (which.value if isinstance(which, Constant) else which for which in names)
+        a, b = (b, a) if isinstance(a, Fraction) else (a, b)
+        if op not in ("mul", "add") or not isinstance(b, Fraction) or isinstance(a, Fraction) or len(values) > 2:
+            return None
+        slope, offset = values[-1]
+        values.append((slope * b, offset * b) if op == "mul" else (slope, offset + b))
+    if isinstance(piece.result, Constant):
+        return None if piece.steps else (Fraction(0), piece.result.value)
+    last = Result(len(piece.steps) - 1) if piece.steps else Input()
+    chained = all(Result(k - 1) in names for k, (_, names) in enumerate(piece.steps) if k)
+    return values[-1] if piece.result == last and chained else None
+
+
+def _upwards(value: arb) -> float:
+    return float(value.upper()) * (1 + 2.0**-40)

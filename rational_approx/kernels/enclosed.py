@@ -1,0 +1,200 @@
+"""What holds of a kernel at every number of a format that has too many of them to be tried.
+
+The inputs of a piece, between two numbers, are cut where a branch of the target switches, and at zero; these numbers
+are looked at one by one. Elsewhere :mod:`kernels.boxes` bounds the error on boxes of inputs, each twice as wide as the
+one before, until the half-line beyond has a bound of its own. The worst boxes are halved until they are nearly as good
+as their centres.
+"""
+
+import heapq
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import count, pairwise
+from math import inf, nextafter
+from typing import NamedTuple
+
+import numpy as np
+from flint import arb
+
+from rational_approx import watch
+from rational_approx.arithmetic.floats import FORMATS, in_format
+from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.expressions.enclosures import AT_POINT
+from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.nodes import evaluate
+from rational_approx.kernels.boxes import Box, Calls, Found, Judge
+from rational_approx.kernels.facts import Facts, upwards
+from rational_approx.kernels.kernel import Kernel
+from rational_approx.kernels.reductions import REACH, exponential_error
+
+__all__ = ["NotProved", "enclosed_facts"]
+
+BITS = 192
+NEAR = 1.1
+"""A box is halved no more where its bound is at most so many times the largest error that was seen at a centre."""
+MOST_BOXES = 8000
+START = Fraction(1, 8)
+"""The first box beside zero reaches so far."""
+
+
+class NotProved(ArithmeticError):
+    """No bound within what was asked was found."""
+
+
+class Part(NamedTuple):
+    """Inputs on one side of zero without a switch between them; from zero itself, where ``lower`` or ``upper`` is 0."""
+
+    judge: Judge
+    formula: Expression
+    lower: Fraction
+    upper: Fraction
+
+
+def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Facts:
+    """Bounds of the error, and of the outputs, at every finite number of the kernel's format.
+
+    Raises
+    ------
+    NotProved
+        where the error is not proved to be within ``wanted`` units in the last place.
+    """
+    calls = {f.name: (REACH[kernel.inner], exponential_error(f, kernel.inner)) for f in kernel.functions}
+    bits, smallest, top = FORMATS[kernel.format]
+    with working_bits(BITS):
+        found = _searched(_parts(kernel, target, calls), float(wanted), smallest)
+        found += [_single(kernel, target, point) for point in _points(kernel, target)]
+        lowest, highest = arb.pos_inf(), arb.neg_inf()
+        for _, one in found:
+            lowest, highest = lowest.min(one.lowest), highest.max(one.highest)
+    where, worst = max(found, key=lambda each: each[1].ulp)
+    if not worst.ulp <= wanted:
+        raise NotProved(f"at x = {where:g} the error is not proved to be within {float(wanted):g} ulp")
+    at = kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32))
+    return Facts(
+        2 * (top - smallest - bits + 2) * 2 ** (bits - 1),
+        upwards(worst.ulp),
+        where,
+        _outward(lowest, -1),
+        _outward(highest, 1),
+        (float(at[0]), float(at[1]), float(at[2]), float(at[3])),
+    )
+
+
+# -- where inputs are cut --------------------------------------------------------------------------------------------
+
+
+def _spans(kernel: Kernel) -> Iterator[tuple[int, Fraction, Fraction]]:
+    """Which piece, its first and its last finite number."""
+    largest = float(np.finfo(kernel.format).max)
+    first = -largest
+    for number, piece in enumerate(kernel.pieces):
+        last = min(piece.upper, largest)
+        if first <= last:
+            yield number, Fraction(first), Fraction(last)
+            first = _next(Fraction(last), 1, kernel.format)
+
+
+def _next(value: Fraction, side: int, format: str) -> float:
+    """The number of a format next to a real one on a side."""
+    number = np.dtype(format).type
+    near = number(float(value))
+    with np.errstate(over="ignore"):
+        return float(near if (Fraction(float(near)) - value) * side > 0 else np.nextafter(near, number(side * inf)))
+
+
+def _cuts(target: Expression, first: Fraction, last: Fraction) -> list[Fraction]:
+    inside = {cut for cut in target.breakpoints(-inf, inf) if first <= cut <= last}
+    return sorted(inside | ({Fraction(0)} if first <= 0 <= last else set()))
+
+
+def _points(kernel: Kernel, target: Expression) -> list[Fraction]:
+    """Cuts that are numbers of the format."""
+    found = {cut for _, first, last in _spans(kernel) for cut in _cuts(target, first, last)}
+    return sorted(cut for cut in found if in_format(cut, kernel.format))
+
+
+def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
+    for number, first, last in _spans(kernel):
+        cuts = _cuts(target, first, last)
+        for a, b in pairwise([None, *cuts, None]):
+            lower = first if a is None else a if a == 0 else Fraction(_next(a, 1, kernel.format))
+            upper = last if b is None else b if b == 0 else Fraction(_next(b, -1, kernel.format))
+            if lower < upper or (lower == upper and lower not in cuts):
+                # The target's branch is that between the cuts, not only between the numbers.
+                formula = target.on(lower if a is None else a, upper if b is None else b)
+                yield Part(Judge(kernel.pieces[number], formula.ball, kernel, calls), formula, lower, upper)
+
+
+# -- boxes -----------------------------------------------------------------------------------------------------------
+
+
+def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple[float, Found]]:
+    """Boxes that cover all parts, each with an input and what was found, the worst of them halved."""
+    order, seen, least = count(), 0.0, Fraction(2) ** smallest
+    done: list[tuple[float, Found]] = []
+    heap: list[tuple[float, int, Judge, Box, Found]] = []
+
+    def push(judge: Judge, box: Box) -> None:
+        nonlocal seen
+        if 0 in box and box.upper - box.lower < least:  # zero itself is looked at alone
+            return
+        found = judge.found(box)
+        seen = max(seen, found.near)
+        heapq.heappush(heap, (-found.ulp, next(order), judge, box, found))
+
+    for part in parts:
+        for piece in _started(part, wanted):
+            if isinstance(piece, Box):
+                push(part.judge, piece)
+            else:
+                done.append(piece)
+    while heap and -heap[0][0] > min(seen * NEAR, wanted):
+        watch.check()
+        watch.report(f"{len(heap)} boxes of inputs: the error is at most {-heap[0][0]:.4g} ulp", (0, 0))
+        ulp, number, judge, box, _ = heap[0]
+        narrow = 0 not in box and box.upper - box.lower < abs(box.lower) / 2**30
+        if narrow or number > MOST_BOXES:
+            if -ulp <= wanted:
+                break
+            raise NotProved(f"near x = {float(box.lower):g} the error is not proved to be within {wanted:g} ulp")
+        heapq.heappop(heap)
+        middle = (box.lower + box.upper) / 2
+        push(judge, Box(box.lower, middle))
+        push(judge, Box(middle, box.upper))
+    return done + [(float(box.upper or box.lower), found) for *_, box, found in heap]
+
+
+def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
+    """Boxes to begin with, from zero outwards, and the half-line if there is one."""
+    side = 1 if part.upper > 0 else -1
+    inner, outer = sorted((abs(part.lower), abs(part.upper)))
+    whole = outer == Fraction(float(np.finfo(np.float32).max))
+    while inner < outer:
+        if whole and inner:
+            found = part.judge.beyond(part.formula.tree, side * inner, side)
+            if found.ulp <= wanted:
+                yield float(side * inner), found
+                return
+        step = min(outer, 2 * inner or START)
+        yield Box(*sorted((side * inner, side * step)))
+        inner = step
+    if part.lower == part.upper:
+        yield Box(part.lower, part.upper)
+
+
+def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float, Found]:
+    """The error at a single number, of zero with either sign, where the target has the value of the switch itself."""
+    x = [float(point)] if point else [-0.0, 0.0]
+    y = [arb(float(each)) for each in kernel(np.array(x, dtype=np.float32))]
+    value = evaluate(target.tree, to_arb(point), AT_POINT)
+    judge = Judge(kernel.pieces[0], target.ball, kernel, {})
+    errors = [abs(value - each) / judge.unit(abs(value).lower()) for each in y]
+    ulp = max(float(error.upper()) if error.is_finite() else inf for error in errors)
+    return x[0], Found(ulp, ulp, y[0].min(y[-1]), y[0].max(y[-1]))
+
+
+def _outward(value: arb, side: int) -> float:
+    """The number of float32 to which everything within a bound is rounded at most."""
+    wide = float(value.lower() if side < 0 else value.upper())
+    with np.errstate(over="ignore"):
+        return float(np.float32(nextafter(wide, side * inf))) or 0.0

@@ -1,0 +1,72 @@
+"""Tails: the constant or the line that takes over at an end of the inputs, as soon as it is near enough."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from math import inf
+
+import numpy as np
+
+from rational_approx.arithmetic.floats import FORMATS
+from rational_approx.kernels.facts import ulp_errors
+from rational_approx.kernels.kernel import Piece
+from rational_approx.kernels.numbers import INNER, rounded
+from rational_approx.kernels.truth import Truth
+from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+
+__all__ = ["Tail", "tail"]
+
+Tail = tuple[Piece, int] | None
+LIKE_ONE = 0.425
+"""A tail takes over only where that is within 1 ulp, however much is allowed: relu(x) is no x below zero."""
+
+
+def tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
+    """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none."""
+    order = slice(None, None, -1) if side > 0 else slice(None)
+    x, value = known.x[order], known.value[order]
+    best: tuple[int, Piece] | None = None
+    for piece in _lines(x, value, known.format):
+        y = piece(x.astype(INNER[known.format]))
+        inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + min(room, LIKE_ONE)
+        count = int(inside.argmin()) if not inside.all() else x.size
+        if count > 1 and (best is None or count > best[0]):
+            best = count, piece
+    if best is None:
+        return None
+    count, piece = best
+    if side > 0:
+        return piece, known.x.size - count
+    return replace(piece, upper=float(known.x[count - 1])), count
+
+
+def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
+    # From the outermost input on: a constant, x, a multiple of x, a line.
+    top, inner = 2.0 ** FORMATS[format][2], np.dtype(INNER[format])
+    largest, number = float(np.finfo(inner).max), inner.type
+    limit = value[0]
+    if abs(limit) >= top:
+        big = top if top < largest else largest
+        yield _line(0.0, big if limit > 0 else -big, "larger than every number of the format")
+        return
+    most = float(np.finfo(np.float32).max)
+    constant = float(np.float32(np.clip(limit, -most, most)))  # a number of float32 is not rounded again to float32
+    yield _line(0.0, constant, f"the limit {constant:g}")
+    slope = float(number(limit / float(x[0])))
+    if slope:
+        yield _line(slope, 0.0, f"{slope:g} x")
+        near = int(np.argmin(np.abs(np.abs(x) - 64)))
+        offset = float(number(value[near] - slope * float(x[near])))
+        if offset:
+            yield _line(slope, offset, f"{slope:g} x + {offset:g}")
+
+
+def _line(slope: float, offset: float, about: str) -> Piece:
+    """A constant or a line, for inputs without an end."""
+    if slope == 0:
+        return Piece(inf, (), Constant(Fraction(offset)), about)
+    writer = Writer(fma=False)
+    value: Operand = INPUT if slope == 1 else writer.do("mul", INPUT, Constant(Fraction(slope)))
+    if offset:
+        value = writer.do("add", value, Constant(Fraction(offset)))
+    return Piece(inf, tuple(writer.steps), value, about)

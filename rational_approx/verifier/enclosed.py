@@ -1,0 +1,236 @@
+"""The verifier: code for float32, of which the error is bounded over boxes of inputs.
+
+The file names the numbers where the target may switch between branches. They, and zero, are looked at one by one.
+Between them inputs are covered by boxes, each twice as wide as the one before, until a half-line beyond has a bound of
+its own, and a box that says too little is halved. Standard library only.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from itertools import pairwise
+from math import inf, isinf
+from typing import Any
+
+from . import branches, rays
+from .boxes import Judge, Outcome, judged, unit_at
+from .jets import Arithmetic
+from .kernel import Code, To_check, plain, written
+from .reading import ONE, Failure, in_time, must, need, number
+from .reductions import REACH, exponential_error
+from .steps import FORMATS, is_format_number, rounded
+
+__all__ = ["Enclosed"]
+
+START = Fraction(1, 8)
+MOST = 40_000
+
+
+class Enclosed(Code):
+    """The error and the range are checked on boxes."""
+
+    facts = frozenset(("inputs", "ulp", "worst", "lowest", "highest", "at"))
+
+    def __init__(self, content: dict[str, Any], deadline: float) -> None:
+        super().__init__(content, deadline)
+        self.boxes_math = Arithmetic(self.bits, deadline)
+        self.kind = FORMATS[self.format]
+        need(len(content["cuts"]) <= 100, "too many cuts for the verifier")
+        self.cuts = sorted({Fraction(0), *map(number, content["cuts"])})
+        self.largest = (1 - Fraction(1, 2**self.digits)) * 2**self.top
+        self.lowest, self.highest = (written(content["facts"][name]) for name in ("lowest", "highest"))
+        self.calls: dict[str, Any] = {}
+        self.shares = {name: exponential_error(*code, self.inner) for name, code in self.functions.items()}
+        for name, share in self.shares.items():
+            self.calls[name] = REACH[self.inner] << self.bits, self.boxes_math.exact(share)[1]
+
+    def heading(self) -> list[str]:
+        """What the statements are about."""
+        lines = [
+            f"{name} is calculated within a share {float(share):.3g} of itself, for arguments up to {REACH[self.inner]}"
+            for name, share in self.shares.items()
+        ]
+        return [*super().heading(), *lines]
+
+    def statements(self) -> Iterator[To_check]:
+        """Every statement of the file."""
+        low, high = plain(self.lowest), plain(self.highest)
+        words = f"abs(y - f(x)) <= {float(self.ulp):.6f} units in the last place of f(x), and {low} <= y <= {high}"
+        yield f"{words}, at every input", "Taylor models on boxes of inputs, rounding errors step by step", self.near
+        at = ", ".join(plain(written(value)) for value in self.content["facts"]["at"])
+        yield f"y at -inf, -0, 0, inf is {at}; y of no number is no number", "evaluation", self.ends
+
+    # -- where inputs are cut ----------------------------------------------------------------------------------------
+
+    def near(self) -> None:
+        """The error and the range at every number."""
+        for point in self.cuts:
+            if is_format_number(point, self.format):
+                for x in (float(point),) if point else (-0.0, 0.0):
+                    found = self.single(x)
+                    must(found != "above", f"the error at {x!r} is larger than stated")
+                    need(found == "within", f"the error at {x!r} is not known well enough")
+        self.seen, first = 0, -self.largest
+        for upper, steps, result in self.pieces:
+            last = self.largest if upper == inf else min(self.largest, Fraction(max(upper, -(2.0**200))))
+            if last < first:
+                continue
+            for tree, a, b in self.spans(first, last):
+                self.part(Judge(self.boxes_math, (steps, result), tree, self.calls), a, b)
+            if last == self.largest:
+                return
+            first = after(last)
+
+    def spans(self, first: Fraction, last: Fraction) -> Iterator[tuple[tuple, Fraction, Fraction]]:
+        """The target between cuts, and numbers of the format at both ends, or zero."""
+        inside = [cut for cut in self.cuts if first <= cut <= last]
+        for a, b in pairwise([None, *inside, None]):
+            low = first if a is None else a if a == 0 else after(a)
+            high = last if b is None else b if b == 0 else -after(-b)
+            if low < high or (low == high and low not in inside):
+                span = low if a is None else a, high if b is None else b
+                tree = branches.resolved(self.tree, span, self.boxes_math) if span[0] < span[1] else self.tree
+                yield tree, low, high
+
+    def part(self, judge: Judge, lower: Fraction, upper: Fraction) -> None:
+        """Every number between two on one side of zero."""
+        side = 1 if upper > 0 else -1
+        inner, outer = sorted((abs(lower), abs(upper)))
+        while inner < outer:
+            if outer == self.largest and inner and self.beyond(judge, side * inner, side):
+                return
+            step = min(outer, 2 * inner or START)
+            self.box(judge, *sorted((side * inner, side * step)))
+            inner = step
+        if lower == upper:
+            self.box(judge, lower, upper)
+
+    # -- boxes -------------------------------------------------------------------------------------------------------
+
+    def last(self, judge: Judge) -> Fraction:
+        """What the last rounding adds: nothing to the input, or to a number of the format."""
+        result = judge.result
+        exact = result == "x" or (isinstance(result, float) and is_format_number(Fraction(result), self.format))
+        return Fraction(0) if exact else Fraction(1, 2)
+
+    def box(self, judge: Judge, lower: Fraction, upper: Fraction) -> None:
+        """A box, halved until the statement holds on every part."""
+        stack, allowed = [(lower, upper)], self.ulp - self.last(judge)
+        need(allowed >= 0, "the last rounding alone may be off by more")
+        while stack:
+            in_time(self.deadline)
+            (a, b), self.seen = stack.pop(), self.seen + 1
+            need(self.seen < MOST, "too many boxes")
+            if 0 in (a, b) and b - a < Fraction(2) ** self.smallest:
+                continue  # it holds no number but zero
+            reason = "the error is not known well enough"
+            with suppress(Failure):
+                if self.inside(judge.outcome(a, b, self.kind, FORMATS[self.inner][0], allowed)):
+                    continue
+            middle = (a + b) / 2
+            point = rounded(middle, self.format)
+            if a <= point <= b:
+                must(self.single(float(point)) != "above", f"the error at {float(point)!r} is larger than stated")
+            need(0 in (a, b) or b - a > abs(a) / 2**30, f"near {float(a)!r} {reason}")
+            stack += [(middle, b), (a, middle)]
+
+    def inside(self, found: Outcome) -> bool:
+        """Whether an error is small, and what is calculated is rounded into the range."""
+        if not found.holds:
+            return False
+        for end, bound, side in ((found.low, self.lowest, 1), (found.high, self.highest, -1)):
+            if isinf(bound):
+                continue
+            if (Fraction(end, 1 << self.bits) - Fraction(bound)) * side < 0:
+                if abs(end) >= 1 << self.top + self.bits:
+                    return False
+                if (rounded(Fraction(end, 1 << self.bits), self.format) - Fraction(bound)) * side < 0:
+                    return False
+        return True
+
+    def beyond(self, judge: Judge, start: Fraction, side: int) -> bool:
+        """Whether the statement holds on a half-line, for a constant or a multiple of x."""
+        math, result = self.boxes_math, judge.result
+        tree = judge.tree if side > 0 else rays.substituted(judge.tree, ("neg", ("x",)))
+        at, allowed = math.exact(abs(start)), self.ulp - self.last(judge)
+        with suppress(Failure):
+            if isinstance(result, float):
+                if abs(result) >= 2**self.top:
+                    low, high = rays.bounds(math, ("/", ONE, tree), at)
+                    large = max(-low, high) << self.top <= math.one
+                    value = math.evaluate(tree, [at])[0]
+                    return large and (value[0] > 0 if result > 0 else value[1] < 0) and self.holds(result)
+                low, high = rays.bounds(math, tree, at)
+                c = math.exact(Fraction(result))
+                need(max(abs(low), abs(high)) < inf, "the target is not bounded")
+                error, least = max(high - c[0], c[1] - low), max(low, -high, 0)
+                done = judged((low, high), (error, error), least, allowed, self.kind, self.bits)
+                return done.holds and self.holds(result)
+            slope, offset = line(judge)
+            low, high = rays.bounds(math, ("/", tree, ("x",)), at)
+            low, high = (low, high) if side > 0 else (-high, -low)
+            s, off = math.exact(slope), abs(offset / start)
+            share = off + 2 * len(judge.steps) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
+            error = max(high - s[0], s[1] - low) + math.exact(share)[1]
+            least = max(low, -high)
+            d, n = allowed.denominator, allowed.numerator
+            small = least > 0 and 2 * (error << self.digits) < least and (error << self.digits) * d <= n * least
+            ends = [side * far * slope + offset for far in (abs(start), self.largest)]
+            return small and all(self.holds(end) for end in ends)
+        return False
+
+    def holds(self, y: Any) -> bool:
+        """Whether an output lies in the range."""
+        if abs(y) > self.largest:
+            return isinf(self.highest if y > 0 else self.lowest)
+        return bool(self.lowest <= rounded(Fraction(y), self.format) <= self.highest)
+
+    def single(self, x: float) -> str:
+        """Whether the error at one number is ``within`` what is stated, or ``above``; else ``unknown``."""
+        y = self.run([x])[0]
+        low, high = self.enclosed(x)
+        if not self.lowest <= y <= self.highest:
+            return "above"
+        if max(low, -high) >= 1 << self.top + self.bits:
+            return "within" if isinf(y) and (y > 0) == (low > 0) else "above"
+        at = Fraction(y) if not isinf(y) else Fraction(2) ** self.top * (1 if y > 0 else -1)
+        fine, coarse = (unit_at(max(size, 0), self.kind, self.bits) for size in (max(low, -high), max(-low, high)))
+        scaled = at * 2**self.bits
+        if max(low - scaled, scaled - high) > self.ulp * coarse:
+            return "above"
+        return "within" if max(high - scaled, scaled - low) <= self.ulp * fine else "unknown"
+
+
+def line(judge: Judge) -> tuple[Fraction, Fraction]:
+    """Slope and offset of code that is at most one product and one sum with constants."""
+    slope, offset = Fraction(1), Fraction(0)
+    last: Any = "x"
+    need(len(judge.steps) <= 2, "code beyond a line")
+    for index, (op, names) in enumerate(judge.steps):
+        found = [Fraction(which) for which in names if isinstance(which, float)]
+        others = [which for which in names if not isinstance(which, float)]
+        need(len(found) == 1 and others == [last] and op in ("mul", "add"), "code beyond a line")
+        slope, offset = (slope * found[0], offset * found[0]) if op == "mul" else (slope, offset + found[0])
+        last = index
+    need(judge.result == last, "code beyond a line")
+    return slope, offset
+
+
+def after(value: Fraction) -> Fraction:
+    """The number of float32 next above a real number."""
+    near = struct.unpack("<f", struct.pack("<f", float(value)))[0]
+    while Fraction(near) > value:
+        near = step(near, -1)
+    while Fraction(near) <= value:
+        near = step(near, 1)
+    return Fraction(near)
+
+
+def step(value: float, side: int) -> float:
+    """The neighbour of a number of float32."""
+    code = struct.unpack("<i", struct.pack("<f", value))[0]
+    place = code if code >= 0 else -(code & 0x7FFFFFFF)
+    place += side
+    code = place if place >= 0 else -place - 2**31
+    return float(struct.unpack("<f", struct.pack("<i", code))[0])

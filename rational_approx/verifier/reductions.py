@@ -1,0 +1,90 @@
+"""The verifier: the relative error of an exponential that is calculated as ``2^n p(r)``, ``u = n log(2) + r``.
+
+The steps must be those of the reduction: ``t = u C``, ``n = (t + M) - M``, ``r = (u - n L1) - n L2``, Horner's rule for
+p, and a scaling. M is ``1.5 2^(bits - 1)``: numbers next to it are 1 apart, so that n is the integer nearest to t.
+Standard library only.
+"""
+
+from fractions import Fraction
+from math import ceil, comb, factorial
+from typing import Any
+
+from .functions import Functions
+from .reading import need
+from .steps import FORMATS
+
+__all__ = ["REACH", "exponential_error"]
+
+REACH = {"float32": 85, "float64": 700}
+"""Within these arguments no result is subnormal."""
+PARTS, MORE = 20, 24
+
+
+def constants(steps: list[Any], result: Any, bits: int) -> tuple[Fraction, Fraction, Fraction, list[Fraction]]:
+    """C, L1, L2 and the coefficients of p, the highest first, of steps that are exactly those of the reduction."""
+    need(len(steps) >= 11, "a function that is no exponential with its reduction")
+    magic = 3.0 * 2 ** (bits - 2)
+    c, first, rest, lead = steps[0][1][1], steps[3][1][1], steps[5][1][1], steps[7][1][0]
+    wanted = [("mul", ["x", c]), ("add", [0, magic]), ("sub", [1, magic]), ("mul", [2, first]), ("sub", ["x", 3])]
+    wanted += [("mul", [2, rest]), ("sub", [4, 5]), ("mul", [lead, 6])]
+    p = [lead]
+    while len(wanted) < len(steps) - 1:
+        at = len(wanted)
+        p.append(steps[at][1][1])
+        wanted.append(("add", [at - 1, p[-1]]))
+        if len(wanted) < len(steps) - 1:
+            wanted.append(("mul", [at, 6]))
+    wanted.append(("scale", [len(steps) - 2, 2]))
+    known = all(isinstance(value, float) for value in (c, first, rest, *p)) and steps == wanted
+    need(known and steps[-2][0] == "add" and result == len(steps) - 1, "a function that is no exponential")
+    return Fraction(c), Fraction(first), Fraction(rest), [Fraction(value) for value in p]
+
+
+def exponential_error(steps: list[Any], result: Any, inner: str) -> Fraction:
+    """A bound of ``abs(E(u) / exp(u) - 1)`` for all numbers u of the format up to `REACH` in size."""
+    bits = FORMATS[inner][0]
+    share, reach = Fraction(1, 2**bits), Fraction(REACH[inner])
+    inverse, first, rest, p = constants(steps, result, bits)
+    scale = 1 << 200
+    low, high = Functions(200).log(2 * scale)
+    log2, wide = Fraction(low, scale), Fraction(high - low, scale)
+    # n is within 1/2 of t, and t of u / log(2) within off.
+    off = reach * (abs(inverse - 1 / log2) + 2 * wide + abs(inverse) * share) + share
+    largest = (log2 + wide) * (Fraction(1, 2) + off)
+    most = int(reach * abs(inverse)) + 2
+    numerator = first.numerator
+    need(numerator * most < 2**bits * (numerator & -numerator), "n L1 is not exact")
+    # The reduced argument: log(2) in two parts, then the roundings of the two differences and of n L2.
+    parts = most * (abs(log2 - first - rest) + wide)
+    before = largest + most * abs(rest) + parts
+    slip = parts + share * (before + most * abs(rest))
+    slip += share * (largest + slip)
+    r = largest + slip
+    # Horner's rule: the sizes of what is rounded
+    size, rounding = abs(p[0]), Fraction(0)
+    for c in p[1:]:
+        product = size * r
+        rounding = rounding * r + share * (product + rounding * r + share)
+        size = product + abs(c)
+        rounding += share * (size + rounding)
+    grown = 1 + r + r * r  # at least exp(r), since r < 1
+    need(r < 1, "a reduced argument that is too large")
+    approximate = max(relative(p[::-1], r * (2 * k + 1 - PARTS) / PARTS, r / PARTS) for k in range(PARTS))
+    total = (1 + approximate + rounding * grown) * (1 + slip + slip * slip) - 1
+    return Fraction(ceil(total * 2**100), 2**100)
+
+
+def relative(p: list[Fraction], centre: Fraction, h: Fraction) -> Fraction:
+    """A bound of ``abs(p / exp - 1)`` at most h from a point, by the series of ``p(m + s) exp(-m) - exp(s)``."""
+    scale = 1 << 200
+    m = Fraction(round(centre * 2**40), 2**40)
+    h += abs(m - centre)
+    low, high = Functions(200).exp(int(-m * scale))
+    count, total = len(p) + MORE, Fraction(0)
+    for k in range(count):
+        own = sum((c * comb(j, k) * m ** (j - k) for j, c in enumerate(p) if j >= k), Fraction(0))
+        term = Fraction(1, factorial(k))
+        gap = max(abs(own * Fraction(end, scale) - term) for end in (low, high))
+        total += Fraction(ceil(gap * h**k * 2**200), 2**200)
+    total += 2 * h**count / factorial(count)
+    return total * (1 + h + h * h)
