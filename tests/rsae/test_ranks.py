@@ -242,7 +242,7 @@ def test_a_share_is_of_no_use_where_its_processes_have_parted() -> None:
 
 
 def test_the_calculation_of_the_docs() -> None:
-    page = Path(__file__).parents[2].joinpath("docs", "upgrading", "scale-out.md").read_text(encoding="utf-8")
+    page = Path(__file__).parents[2].joinpath("docs", "measured", "scale-out.md").read_text(encoding="utf-8")
     tables = scale_out.calculated()
     assert all(table in page for table in tables)
     for d_in, d_sae in scale_out.SIZES:
