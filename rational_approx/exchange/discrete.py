@@ -207,7 +207,7 @@ def _degenerate(table: Table, degree: tuple[int, int]) -> _Level | None:
     if found is not None or min(degree) == 0:
         return found
     smaller = _best(table, (degree[0] - 1, degree[1] - 1))
-    if smaller is not None and not smaller.dropped:
+    if smaller is not None:
         found = _proved(table, degree, (smaller.p, smaller.q), slack)
     return found or _beside_outlier(table, degree)
 

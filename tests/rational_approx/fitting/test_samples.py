@@ -216,3 +216,12 @@ def test_large_outliers_on_exact_samples(index):
     assert one_sign
     assert float(worst) == pytest.approx(found.error, rel=1e-12)
     assert found.error <= programme(problem) * (1 + 1e-9) + 2**-52 * np.abs(problem.y).max()
+
+
+def test_a_degenerate_infimum_beside_a_dropped_sample():
+    """Three neighbours are 980,000, -920,000 and 980,000: no constant is nearer than 950,000 to all, and no (2, 2) that
+    passes through the last sample by a zero and a pole beside it does better."""
+    problem = posed(1, 564)
+    with pytest.warns(UserWarning, match="infimum 950000"):
+        found = fit(Target((problem.x, problem.y)), (2, 2))
+    assert float(found.patterns[0].error) == 950_000
