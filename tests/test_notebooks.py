@@ -57,7 +57,7 @@ def test_a_notebook_says_nothing_of_the_machine(path: Path) -> None:
 def test_what_is_of_a_machine_is_seen() -> None:
     for text in ("wrote /home/me/a.json", "<function f at 0x7f1b2c3d4e5f>", "C:\\Users"):
         assert MACHINE.search(text)
-    assert not MACHINE.search("0.5 of <b>1/2</b>, https://a.org/home/b, docs/work/x")
+    assert not MACHINE.search("0.5 of <b>1/2</b>, https://a.org/home/b, docs/opt/x")
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -20,23 +20,10 @@ from rational_approx.shipping.documents import canonical_hash, document
 from rational_approx.verifier import verify as check
 from rational_approx.verifier.reading import number
 from rational_approx.verifier.reductions import exponential_error as checked_error
+from tests.benchmarks.proof.kernels import GATES
 from tests.rational_approx.command_line import run, sentence
+from tests.rational_approx.kernels.compiled import COMPILERS, outputs
 
-COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
-GATES = (
-    "gelu",
-    "silu",
-    "mish",
-    "softplus",
-    "tanh",
-    "sigmoid",
-    "erf",
-    "elu",
-    "selu",
-    "hardswish",
-    "logsigmoid",
-    "exp(x)",
-)
 ASKED = [
     ("tanh", 1),
     ("exp(x)", 1),
@@ -211,13 +198,6 @@ def test_prover_and_verifier_agree_on_the_exponential(exponent):
     assert abs(mine - other) <= mine / 4
 
 
-def all_numbers(folder: Path, x: np.ndarray, *command: str) -> np.ndarray:
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    library, y = ctypes.CDLL(str(next(folder.glob("*.so")))), np.empty_like(x)
-    library.all(x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(x.size))
-    return y
-
-
 def same(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(((a.view(np.uint32) == b.view(np.uint32)) | (np.isnan(a) & np.isnan(b))).all())
 
@@ -230,47 +210,20 @@ def with_others(found) -> np.ndarray:
 @pytest.mark.parametrize("compiler", COMPILERS or ["cc"])
 @pytest.mark.parametrize("flags", [("-O1", "-Wall", "-Wextra", "-Werror", "-std=c11"), ("-O3", "-march=native")])
 def test_compiled_c_gives_the_same_bits(found, tmp_path, compiler, flags):
-    loop = "\nvoid all(const float *x, float *y, size_t n) { gate_many(x, y, n); }\n"
-    (tmp_path / "gate.c").write_text(export(found, "c", name="gate") + loop)
-    command = (compiler, *flags, "-Wno-unknown-pragmas", "-ffp-contract=off", "-shared", "-fPIC", "gate.c")
     x = with_others(found)
-    assert same(all_numbers(tmp_path, x, *command, "-o", "gate.so"), found.kernel(x))
+    assert same(outputs(found, "c", x, tmp_path, compiler, *flags), found.kernel(x))
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler is installed")
 def test_cuda_code_gives_the_same_bits_where_its_operations_are_rounded_one_by_one(found, tmp_path):
-    stand_in = """
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#define __device__ static
-#define __forceinline__ inline
-static double __dadd_rn(double a, double b) { return a + b; }
-static double __dsub_rn(double a, double b) { return a - b; }
-static double __dmul_rn(double a, double b) { return a * b; }
-static double __ddiv_rn(double a, double b) { return a / b; }
-static float __double2float_rn(double a) { return (float)a; }
-static double __longlong_as_double(long long b) { double v; memcpy(&v, &b, 8); return v; }
-"""
-    loop = '\nextern "C" void all(const float *x, float *y, size_t n) { while (n--) y[n] = gate(x[n]); }\n'
-    (tmp_path / "gate.cpp").write_text(stand_in + export(found, "cuda", name="gate") + loop)
-    command = ("g++", "-O1", "-std=c++17", "-ffp-contract=off", "-shared", "-fPIC", "gate.cpp", "-o", "gate.so")
     x = with_others(found)
-    assert same(all_numbers(tmp_path, x, *command), found.kernel(x))
+    assert same(outputs(found, "cuda", x, tmp_path), found.kernel(x))
 
 
 @pytest.mark.skipif(shutil.which("rustc") is None, reason="no Rust compiler is installed")
 def test_rust_gives_the_same_bits(found, tmp_path):
-    loop = """
-#[no_mangle]
-pub extern "C" fn all(x: *const f32, y: *mut f32, n: usize) {
-    for i in 0..n { unsafe { *y.add(i) = gate(*x.add(i)); } }
-}
-"""
-    (tmp_path / "gate.rs").write_text(export(found, "rust", name="gate") + loop)
-    command = ("rustc", "--crate-type=cdylib", "-C", "opt-level=1", "gate.rs", "-o", "gate.so")
     x = with_others(found)
-    assert same(all_numbers(tmp_path, x, *command), found.kernel(x))
+    assert same(outputs(found, "rust", x, tmp_path), found.kernel(x))
 
 
 def test_numpy_and_pytorch_give_the_same_numbers(found):

@@ -1,13 +1,10 @@
 """Code for every number of a format: held to mpmath, to the independent verifier, and to itself in every language."""
 
-import ctypes
 import json
 import shutil
-import subprocess
 import sys
 from fractions import Fraction
 from math import inf, isinf, isnan
-from pathlib import Path
 from types import SimpleNamespace
 
 import mpmath
@@ -20,8 +17,8 @@ from rational_approx.kernels.numbers import finite_numbers, rounded
 from rational_approx.shipping.documents import canonical_hash, document
 from rational_approx.verifier import verify as check
 from tests.rational_approx.command_line import run, sentence
+from tests.rational_approx.kernels.compiled import COMPILERS, outputs
 
-COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 ASKED = [
     ("tanh", "bfloat16", 1),
     ("elu", "float16", "0.52 ulp"),
@@ -115,17 +112,6 @@ def test_a_file_that_says_something_false_is_not_verified(leaky, change):
     assert check(content, 600).outcome == "refuted"
 
 
-def shared_library(folder: Path, *command: str) -> np.ndarray:
-    """Compile, and call the function ``all`` for every code, NaNs with them."""
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    library = ctypes.CDLL(str(next(folder.glob("*.so"))))
-    given = np.arange(1 << 16, dtype=np.uint32).astype(np.uint16)
-    out = np.empty_like(given)
-    pointers = (array.ctypes.data_as(ctypes.c_void_p) for array in (given, out))
-    library.all(*pointers, ctypes.c_size_t(given.size))
-    return out
-
-
 def expected(found) -> tuple[np.ndarray, np.ndarray]:
     """What every code gives, and which of the codes are numbers."""
     given = np.arange(1 << 16, dtype=np.uint32)
@@ -140,14 +126,14 @@ def is_no_number(out: np.ndarray, format: str) -> np.ndarray:
     return (out & 0x7FFF) > (0x7C00 if format == "float16" else 0x7F80)
 
 
+EVERY_CODE = np.arange(1 << 16, dtype=np.uint32).astype(np.uint16)  # NaNs with them
+
+
 @pytest.mark.skipif(not COMPILERS, reason="no C compiler is installed")
 @pytest.mark.parametrize("compiler", COMPILERS or ["cc"])
 @pytest.mark.parametrize("flags", [("-O1", "-Wall", "-Wextra", "-Werror", "-std=c11"), ("-O3", "-march=native")])
 def test_compiled_c_gives_the_same_bits_at_every_number(found, tmp_path, compiler, flags):
-    loop = "\nvoid all(const uint16_t *x, uint16_t *y, size_t n) { gate_many(x, y, n); }\n"
-    (tmp_path / "gate.c").write_text(export(found, "c", name="gate") + loop)
-    command = (compiler, *flags, "-Wno-unknown-pragmas", "-ffp-contract=off", "-shared", "-fPIC", "gate.c")
-    out = shared_library(tmp_path, *command, "-o", "gate.so")
+    out = outputs(found, "c", EVERY_CODE, tmp_path, compiler, *flags)
     wanted, numbers = expected(found)
     assert (out == wanted)[numbers].all()
     assert is_no_number(out, found.kernel.format)[~numbers].all()
@@ -155,38 +141,14 @@ def test_compiled_c_gives_the_same_bits_at_every_number(found, tmp_path, compile
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler is installed")
 def test_cuda_code_gives_the_same_bits_where_its_operations_are_rounded_one_by_one(found, tmp_path):
-    stand_in = """
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#define __device__ static
-#define __forceinline__ inline
-static float __fadd_rn(float a, float b) { return a + b; }
-static float __fsub_rn(float a, float b) { return a - b; }
-static float __fmul_rn(float a, float b) { return a * b; }
-static float __fdiv_rn(float a, float b) { return a / b; }
-static float __uint_as_float(uint32_t b) { float v; memcpy(&v, &b, 4); return v; }
-static uint32_t __float_as_uint(float v) { uint32_t b; memcpy(&b, &v, 4); return b; }
-"""
-    loop = '\nextern "C" void all(const uint16_t *x, uint16_t *y, size_t n) { while (n--) y[n] = gate(x[n]); }\n'
-    (tmp_path / "gate.cpp").write_text(stand_in + export(found, "cuda", name="gate") + loop)
-    command = ("g++", "-O1", "-std=c++17", "-ffp-contract=off", "-shared", "-fPIC", "gate.cpp", "-o", "gate.so")
     wanted, numbers = expected(found)
-    assert (shared_library(tmp_path, *command) == wanted)[numbers].all()
+    assert (outputs(found, "cuda", EVERY_CODE, tmp_path) == wanted)[numbers].all()
 
 
 @pytest.mark.skipif(shutil.which("rustc") is None, reason="no Rust compiler is installed")
 def test_rust_gives_the_same_bits_at_every_number(found, tmp_path):
-    loop = """
-#[no_mangle]
-pub extern "C" fn all(x: *const u16, y: *mut u16, n: usize) {
-    for i in 0..n { unsafe { *y.add(i) = gate(*x.add(i)); } }
-}
-"""
-    (tmp_path / "gate.rs").write_text(export(found, "rust", name="gate") + loop)
-    command = ("rustc", "--crate-type=cdylib", "-C", "opt-level=1", "gate.rs", "-o", "gate.so")
     wanted, numbers = expected(found)
-    assert (shared_library(tmp_path, *command) == wanted)[numbers].all()
+    assert (outputs(found, "rust", EVERY_CODE, tmp_path) == wanted)[numbers].all()
 
 
 def python(source: str):

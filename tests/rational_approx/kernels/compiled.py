@@ -1,0 +1,61 @@
+"""Emitted code, compiled in a folder and called for many numbers: of 16 bits as their codes, of float32 as they are."""
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from rational_approx import export
+from rational_approx.kernels.implement import Implementation
+
+__all__ = ["COMPILERS", "outputs"]
+
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+SHARED = ("-ffp-contract=off", "-shared", "-fPIC")
+COMMANDS = {
+    "c": ("-Wno-unknown-pragmas", *SHARED),
+    "cuda": ("g++", "-O1", "-std=c++17", *SHARED),
+    "rust": ("rustc", "--crate-type=cdylib", "-C", "opt-level=1"),
+}
+FILES = {"c": "gate.c", "cuda": "gate.cpp", "rust": "gate.rs"}
+# What a CUDA compiler has of its own: operations that are rounded one by one.
+INTRINSICS = """
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#define __device__ static
+#define __forceinline__ inline
+#define ROUNDED(name, type, operation) [[maybe_unused]] static type name(type a, type b) { return a operation b; }
+#define SAME_BITS(name, to, from) [[maybe_unused]] static to name(from b) { to v; memcpy(&v, &b, sizeof v); return v; }
+ROUNDED(__fadd_rn, float, +) ROUNDED(__fsub_rn, float, -) ROUNDED(__fmul_rn, float, *) ROUNDED(__fdiv_rn, float, /)
+ROUNDED(__dadd_rn, double, +) ROUNDED(__dsub_rn, double, -) ROUNDED(__dmul_rn, double, *) ROUNDED(__ddiv_rn, double, /)
+SAME_BITS(__uint_as_float, float, uint32_t) SAME_BITS(__float_as_uint, uint32_t, float)
+SAME_BITS(__longlong_as_double, double, long long)
+[[maybe_unused]] static float __double2float_rn(double a) { return (float)a; }
+"""
+LOOPS = {
+    "c": "\nvoid all(const {c} *x, {c} *y, size_t n) {{ gate_many(x, y, n); }}\n",
+    "cuda": '\nextern "C" void all(const {c} *x, {c} *y, size_t n) {{ while (n--) y[n] = gate(x[n]); }}\n',
+    "rust": """
+#[no_mangle]
+pub extern "C" fn all(x: *const {rust}, y: *mut {rust}, n: usize) {{
+    for i in 0..n {{ unsafe {{ *y.add(i) = gate(*x.add(i)); }} }}
+}}
+""",
+}
+TYPES = {"uint16": {"c": "uint16_t", "rust": "u16"}, "float32": {"c": "float", "rust": "f32"}}
+
+
+def outputs(found: Implementation, language: str, x: np.ndarray, folder: Path, *command: str) -> np.ndarray:
+    """What the code gives for x, float32 or codes in uint16.  ``command``: of C, the compiler and flags of its own."""
+    head = INTRINSICS if language == "cuda" else ""
+    loop = LOOPS[language].format(**TYPES[x.dtype.name])
+    (folder / FILES[language]).write_text(head + export(found, language, name="gate") + loop)
+    whole = (*command, *COMMANDS[language], FILES[language], "-o", "gate.so")
+    subprocess.run(whole, check=True, capture_output=True, cwd=folder)
+    y = np.empty_like(x)
+    all_of = ctypes.CDLL(str(folder / "gate.so")).all
+    all_of(x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(x.size))
+    return y
