@@ -4,8 +4,10 @@
         [--only topk_16,jumprelu_0.06,relu_0.5] [--seeds 0] [--write docs/measured/kl-stage.md]
 
 A finished teacher is not run again. ``--tune RATE,WEIGHT;...`` trains controls alone, with these kl_rate and kl_weight,
-and measures them on the contexts of the judges, which no table reads. ``--cost`` says what a step of either kind costs,
-and what memory a divergence takes with a vocabulary of 49,152 and of 131,072.
+and measures them on the contexts of the judges, which no table reads (``--contexts``: on so many of them); 0,0 is no
+stage. ``--study`` takes the hidden states of a study of `tests.study.cells`, ``--steps`` and ``--share`` what is not
+the default. ``--cost`` says what a step of either kind costs, and what memory a divergence takes with a vocabulary of
+49,152 and of 131,072.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from rsae.data.reading import Reading
@@ -28,11 +31,13 @@ from rsae.formats import load_sae
 from rsae.hosts.host import Host
 from rsae.hosts.splicing import Splicing
 from rsae.report.report import Report
+from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.training.finetuning import finetune, started, stepping
 from rsae.training.l0 import mean_l0
 from rsae.training.recipe import recipe_for
 from rsae.upgrading.pipeline import Settings, upgrade
 from rsae.upgrading.plan import set_apart
+from tests.study.cells import STUDIES
 
 TEACHERS = ("topk_16", "jumprelu_0.06", "relu_0.5")
 MARK = "<!-- begin: tests.benchmarks.upgrade.kl_stage -->"
@@ -49,22 +54,34 @@ def states_of(data: Path, loss_tokens: int | None) -> HiddenStates:
     )
 
 
-def tune(data: Path, name: str, settings: list[tuple[float, float]], seed: int) -> None:
-    """Controls at several rates and weights of the stage; (0, 0) is the control without it."""
-    whole = states_of(data, None)
+def unseen_of(whole: HiddenStates, contexts: int | None) -> tuple[HiddenStates, Tensor, Host]:
+    """What an upgrade reads, the vectors of its judges, and the host on so many contexts, which no table reads."""
     states, judges = set_apart(whole)
     assert whole.host is not None
     assert states.host is not None
-    unseen = whole.host.contexts[len(states.host.contexts) + 1 :]
+    unseen = whole.host.contexts[len(states.host.contexts) + 1 :][:contexts]
     host = Host(whole.host.model, whole.host.tokenizer, whole.host.hook, unseen, outlier_norm=whole.host.outlier_norm)
-    teacher = load_sae(data / "teachers/stories260K_layer2" / name)
-    print(f"{name}: {len(unseen)} contexts, {len(judges)} vectors, which no table reads")
+    return states, judges, host
+
+
+def tune(
+    whole: HiddenStates,
+    teacher: SparseAutoencoder,
+    settings: list[tuple[float, float]],
+    seed: int,
+    share: float,
+    steps: int | None,
+    contexts: int | None,
+) -> None:
+    """Controls at several rates and weights of the stage; (0, 0) is the control without it."""
+    states, judges, host = unseen_of(whole, contexts)
+    print(f"{len(host.contexts)} contexts, {len(judges)} vectors, which no table reads")
     for rate, weight in settings:
         recipe = recipe_for(teacher)
         if rate:
-            recipe = replace(recipe, kl_share=0.2, kl_rate=rate, kl_weight=weight)
+            recipe = replace(recipe, kl_share=share, kl_rate=rate, kl_weight=weight)
         began = time.monotonic()
-        done = finetune(teacher, states, seed=seed, recipe=recipe)
+        done = finetune(teacher, states, steps=steps, seed=seed, recipe=recipe)
         seconds = time.monotonic() - began
         found = evaluate(done, judges, host)
         values = ", ".join(f"{key} {found[key].value:.4f}" for key in ("mse", "l0", "delta_ce", "kl"))
@@ -159,6 +176,10 @@ def main() -> None:
     asking.add_argument("--only", default=",".join(TEACHERS))
     asking.add_argument("--seeds", default="0", help="orders of the data, each a row of its own")
     asking.add_argument("--tune", help="RATE,WEIGHT;RATE,WEIGHT;...")
+    asking.add_argument("--study", help="tune on its hidden states and teachers, e.g. smollm2_layer10")
+    asking.add_argument("--steps", type=int, help="of a tuned control, with its stage")
+    asking.add_argument("--share", type=float, default=0.2, help="of them that are the stage")
+    asking.add_argument("--contexts", type=int, help="that a tuned control is measured on; default: all")
     asking.add_argument("--cost", action="store_true")
     asking.add_argument("--write", type=Path, help="page whose table is replaced")
     asked = asking.parse_args()
@@ -168,8 +189,16 @@ def main() -> None:
         return
     if asked.tune:
         pairs = [(float(rate), float(weight)) for rate, weight in (pair.split(",") for pair in asked.tune.split(";"))]
+        study = next((study for study in STUDIES if study.name == asked.study), None)
+        whole = (
+            states_of(asked.data, None)
+            if study is None
+            else replace(study, loss_tokens=None).states(asked.data, asked.out)
+        )
         for name in names:
-            tune(asked.data, name, pairs, seeds[0])
+            teacher = load_sae(asked.data / "teachers" / (study.source if study else "stories260K_layer2") / name)
+            print(name)
+            tune(whole, teacher, pairs, seeds[0], asked.share, asked.steps, asked.contexts)
         return
     found = table({f"{name}, seed {seed}": run(asked.data, asked.out, name, seed) for seed in seeds for name in names})
     print(found)
