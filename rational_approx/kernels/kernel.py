@@ -4,7 +4,10 @@ Inputs are split into pieces, and each piece has its own sequence of operations 
 formats, in float64 for float32. Every operation is rounded to nearest, ties to even, by itself; subnormal numbers are
 kept. The result is rounded once to the format. Besides the operations of :mod:`programs.program` there is ``scale``:
 ``v * 2**k`` for an integral number k, as two products with powers of two, ``2**h`` first and ``2**(k - h)`` then, with
-h half of k towards zero; and the name of a function, whose own operations are those of `Function`.
+h half of k towards zero; ``sqrt``; ``round``, to an integer, which is ``(v + M) - M`` with ``M = 1.5 2**(p - 1)`` in a
+format of p bits where ``abs(v) < 2**(p - 2)``, and v elsewhere; ``exponent``, for a normal positive number v the integer
+k with ``c <= v 2**-k < 2 c``, c the number next to ``sqrt(1/2)``, read from the bits; and the name of a function, whose
+own operations are those of `Function`.
 """
 
 from collections.abc import Callable
@@ -17,12 +20,16 @@ from rational_approx.arithmetic.floats import round_to
 from rational_approx.kernels.numbers import rounded
 from rational_approx.programs.program import Constant, Input, Operand, Step
 
-__all__ = ["Function", "Kernel", "Piece", "operations"]
+__all__ = ["ARITY", "MIDDLE", "OPERATIONS", "Function", "Kernel", "Piece", "operations"]
 
-COSTS = {"div": 4, "scale": 2}
+COSTS = {"div": 4, "sqrt": 4, "scale": 2, "round": 2, "exponent": 2}
 """What an operation counts; every other one counts 1, and a function what its own operations count."""
 BRANCH = 1
 """What a piece counts beside its operations: a comparison."""
+MIDDLE = {"float32": (0x3F3504F3, 23), "float64": (0x3FE6A09E667F3BCD, 52)}
+"""The bits of the number next to ``sqrt(1/2)``, and how many of them lie behind the point."""
+ARITY = {"add": 2, "sub": 2, "mul": 2, "div": 2, "scale": 2, "sqrt": 1, "round": 1, "exponent": 1}
+"""Operations, with the number of their operands."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class Kernel:
 
 
 def operations(code: Piece | Function, functions: tuple[Function, ...] = ()) -> int:
-    """The operations of a piece or a function, a division counted as four and a scaling as two."""
+    """The operations of a piece or a function, each counted as `COSTS` says."""
     costs = {**COSTS, **{function.name: operations(function) for function in functions}}
     return sum(costs.get(op, 1) for op, _ in code.steps)
 
@@ -105,10 +112,28 @@ def _scaled(value: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     return value * first * second
 
 
+def _whole(value: np.ndarray) -> np.ndarray:
+    value = np.asarray(value)
+    number, digits = value.dtype.type, np.finfo(value.dtype).nmant + 1
+    magic = number(1.5 * 2.0 ** (digits - 1))
+    return np.where(np.abs(value) < number(2.0 ** (digits - 2)), (value + magic) - magic, value)
+
+
+def _exponent(value: np.ndarray) -> np.ndarray:
+    value = np.asarray(value)
+    middle, shift = MIDDLE[value.dtype.name]
+    whole = np.dtype(f"int{value.dtype.itemsize * 8}").type
+    return ((value.view(whole) - whole(middle)) >> whole(shift)).astype(value.dtype)
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
     "div": np.divide,
     "scale": _scaled,
+    "sqrt": np.sqrt,
+    "round": _whole,
+    "exponent": _exponent,
 }
+"""What each operation does."""
