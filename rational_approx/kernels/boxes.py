@@ -27,7 +27,7 @@ from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.programs.program import Constant, Input, Operand, Result
 from rational_approx.proof.shared_zeros import taylor
 
-__all__ = ["Box", "Calls", "Found", "Judge"]
+__all__ = ["SERIES", "UNKNOWN", "Box", "Calls", "Found", "Judge"]
 
 ORDER = 12
 """Taylor coefficients before the last one."""

@@ -22,9 +22,10 @@ from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import evaluate
-from rational_approx.kernels.boxes import Box, Calls, Found, Judge
+from rational_approx.kernels.boxes import SERIES, Box, Calls, Found, Judge
 from rational_approx.kernels.facts import Facts, upwards
-from rational_approx.kernels.kernel import Kernel
+from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
+from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.reductions import REACH, exponential_error
 
 __all__ = ["NotProved", "enclosed_facts"]
@@ -58,7 +59,9 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     NotProved
         where the error is not proved to be within ``wanted`` units in the last place.
     """
-    calls = {f.name: (REACH[kernel.inner], exponential_error(f, kernel.inner)) for f in kernel.functions}
+    calls = {
+        f.name: (REACH[kernel.inner], exponential_error(f, kernel.inner)) for f in kernel.functions if f.name == "exp"
+    }
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
         found = _searched(_parts(kernel, target, calls), float(wanted), smallest)
@@ -122,7 +125,19 @@ def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
             if lower < upper or (lower == upper and lower not in cuts):
                 # The target's branch is that between the cuts, not only between the numbers.
                 formula = target.on(lower if a is None else a, upper if b is None else b)
-                yield Part(Judge(kernel.pieces[number], formula.ball, kernel, calls), formula, lower, upper)
+                yield Part(_judge(kernel.pieces[number], formula, kernel, calls, (lower, upper)), formula, lower, upper)
+
+
+def _judge(
+    piece: Piece, formula: Expression, kernel: Kernel, calls: Calls, ends: tuple[Fraction, Fraction]
+) -> Judge:
+    """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
+    span, proved = to_arb(ends[0]).union(to_arb(ends[1])), Proved(kernel)
+    if piece.steps and is_formula(piece, formula, proved, span):
+        return FollowedJudge(piece, formula, kernel, proved, span)
+    if any(op not in (*SERIES, *calls) for op, _ in piece.steps):
+        raise NotProved(f"the operations from {float(ends[0]):g} to {float(ends[1]):g} are not those of the target")
+    return Judge(piece, formula.ball, kernel, calls)
 
 
 # -- boxes -----------------------------------------------------------------------------------------------------------

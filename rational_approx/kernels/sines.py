@@ -23,7 +23,7 @@ from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.series import gap, horner_error
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
-__all__ = ["Turns", "least_distance", "sine", "sine_degree", "sine_error"]
+__all__ = ["BITS", "Turns", "least_distance", "least_sine", "sine", "sine_degree", "sine_error"]
 
 BITS = 640
 QUARTER = Fraction(2501, 10000)
@@ -139,6 +139,21 @@ def _convergent(x: Fraction, bound: int) -> tuple[int, int]:
         if now[1] >= bound:
             return before
     return now
+
+
+@cache
+def least_sine(kind: str, turns: Turns, format: str) -> Fraction:
+    """A bound from below of ``abs(sin(a x))``, or of that of the cosine, where it is not 0, for all numbers x but 0."""
+    digits, smallest, top = FORMATS[format]
+    if turns.low == turns.high:  # a multiple of a power of two, and so is the distance
+        return 4 * _last(turns.low) * Fraction(2) ** smallest
+    most = max(abs(turns.low), abs(turns.high)) * 2**digits
+    every = (
+        # Where the argument is small the cosine is far from its zeros.
+        Fraction(1, 8) if kind == "cos" and most * Fraction(2) ** k < Fraction(1, 8) else least_distance(turns, k, digits)
+        for k in range(smallest, top - digits + 1)
+    )
+    return 4 * min(every)  # the sine of 2 pi f is 4 f at least
 
 
 @cache

@@ -1,0 +1,221 @@
+"""The error of a piece that is the target's own formula, on a box of inputs.
+
+The formula is followed node by node, with an enclosure of the exact value, and two bounds of how far the calculated one
+is from it: absolute, and relative. Products, quotients and roots keep relative errors whatever their arguments are, and so
+do sums of numbers of one sign; functions have proofs of their own. So a box may be as wide as all numbers of one sign.
+"""
+
+from contextlib import suppress
+from fractions import Fraction
+from math import inf
+from typing import NamedTuple
+
+from flint import arb
+
+from rational_approx.arithmetic.floats import FORMATS
+from rational_approx.arithmetic.precision import to_arb, to_fraction
+from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
+from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.kernels.boxes import UNKNOWN, Box, Found, Judge
+from rational_approx.kernels.formulas import Called, NoFormula, Writing, kind_of, rounded_constant, taken
+from rational_approx.kernels.kernel import Function, Kernel, Piece
+from rational_approx.kernels.logarithms import logarithm_error
+from rational_approx.kernels.numbers import INNER
+from rational_approx.kernels.reductions import REACH, exponential_error
+from rational_approx.kernels.sines import least_sine, sine_error
+
+__all__ = ["FollowedJudge", "Proved", "is_formula"]
+
+COARSE = Fraction(1, 2**12)
+"""A function with a larger error than this is not the one that was asked for."""
+
+
+class Unknown(ArithmeticError):
+    """A step has no bound on this box."""
+
+
+class Known(NamedTuple):
+    """The exact value is in ``ball``; what is calculated is off by ``absolute``, and by ``relative`` times it at most.
+
+    Where the exact value is not 0, its size is ``least`` or more; ``zero`` says that it may be 0.
+    """
+
+    ball: arb
+    absolute: arb
+    relative: arb | None
+    least: arb
+    zero: bool
+
+
+class Proved:
+    """The functions of a kernel, with the proofs of their errors."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel, self.format = kernel, kernel.format
+
+    def function(self, called: Called) -> Function:
+        """The function of a kind, and of so many turns."""
+        for function in self.kernel.functions:
+            if kind_of(function) == called.kind and (called.turns is None or self.share(function, called) < COARSE):
+                return function
+        raise NoFormula(f"the code has no function {called.kind}")
+
+    def share(self, function: Function, called: Called) -> Fraction:
+        """A bound of its relative error."""
+        if called.kind == "exp":
+            return exponential_error(function, INNER[self.format])
+        if called.kind == "log":
+            return logarithm_error(function, INNER[self.format])
+        assert called.turns is not None
+        try:
+            return sine_error(function, called.turns, self.format)
+        except ArithmeticError:
+            return Fraction(1)
+
+
+class FollowedJudge(Judge):
+    """Judges a piece that is the formula of the target, for inputs in a span."""
+
+    def __init__(self, piece: Piece, formula: Expression, kernel: Kernel, proved: Proved, span: arb) -> None:
+        super().__init__(piece, formula.ball, kernel, {})
+        self.tree, self.proved, self.span = formula.tree, proved, span
+
+    def found(self, box: Box) -> Found:
+        """The error on a box."""
+        lower, upper = (to_arb(end) if end else self.least * (1 if box.upper > 0 else -1) for end in box)
+        whole, middle = self.judged_on(lower.union(upper)), self.judged_on((lower + upper) / 2)
+        return whole._replace(near=middle.ulp if middle.ulp < inf else 0.0)
+
+    def judged_on(self, x: arb) -> Found:
+        """The error on an interval."""
+        try:
+            done = taken(self.tree, self.span, _Bounds(x, self.proved))
+        except Unknown:
+            return UNKNOWN
+        value = done.ball
+        with suppress(Undecided, ValueError, ZeroDivisionError):
+            known = self.target(x)
+            value = known.intersection(value) if known.is_finite() and known.overlaps(value) else value
+        relative = arb.pos_inf() if done.relative is None else done.relative
+        return self.judged(value, relative, done.absolute, 0.0)
+
+    def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
+        """The error at all numbers from one on."""
+        return self.found(Box(*sorted((start, side * to_fraction(self.most)))))
+
+
+def is_formula(piece: Piece, formula: Expression, proved: Proved, span: arb) -> bool:
+    """Whether a piece's operations are those of the formula, for inputs in a span."""
+    writing = Writing(proved)
+    try:
+        result = taken(formula.tree, span, writing)
+    except NoFormula:
+        return False
+    return (tuple(writing.writer.steps), result) == (piece.steps, piece.result)
+
+
+class _Bounds:
+    """What operations do with `Known` values, for inputs in an interval without zero."""
+
+    def __init__(self, x: arb, proved: Proved) -> None:
+        self.x, self.proved, self.inner = x, proved, INNER[proved.format]
+        bits, smallest, top = FORMATS[self.inner]
+        self.share, self.tiny = arb(2) ** -bits, arb(2) ** (smallest - 1)
+        self.normal, self.largest = arb(2) ** (smallest + bits), arb(2) ** (top - 1)
+
+    def input(self) -> Known:
+        return Known(self.x, arb(0), arb(0), abs(self.x).lower(), False)
+
+    def constant(self, tree: Node) -> Known:
+        exact = evaluate(tree, self.x, ENCLOSURES)
+        if not exact.is_finite() or (exact.contains(0) and tree.value != 0):
+            raise Unknown("a constant is not known")
+        off = abs(to_arb(rounded_constant(tree, self.inner)) - exact).upper()
+        zero = bool(exact.contains(0))
+        return Known(exact, off, arb(0) if zero else (off / abs(exact)).upper(), abs(exact).lower(), zero)
+
+    def do(self, op: str, *given: Known) -> Known:
+        """The operation on exact values, the errors that it takes over, and its own rounding."""
+        ball, absolute, relative, least, zero = getattr(self, op)(*given)
+        if op in ("mul", "div") and not least * (1 - (relative or arb(0))) > self.normal:  # perhaps subnormal
+            absolute, relative = absolute + self.tiny, None
+        return self.settled(ball, absolute + self.share * (abs(ball) + absolute), relative, self.share, least, zero)
+
+    def settled(self, ball: arb, absolute: arb, relative: arb | None, share: arb, least: arb, zero: bool) -> Known:
+        """With a share of the result added to its relative error; each bound helps the other one."""
+        if relative is not None:
+            relative = (relative + share * (1 + relative)).upper()
+            absolute = absolute.min((relative * abs(ball)).upper())
+        if not ball.contains(0):
+            own = (absolute / abs(ball)).upper()
+            relative = own if relative is None else relative.min(own)
+            least, zero = least.max(abs(ball).lower()), False
+        if not (abs(ball) + absolute).upper() < self.largest:
+            raise Unknown("a result may be too large")
+        return Known(ball, absolute.upper(), relative, least, zero)
+
+    def sub(self, a: Known, b: Known) -> Known:
+        return self.add(a, b._replace(ball=-b.ball))
+
+    def add(self, a: Known, b: Known) -> Known:
+        ball, relative = a.ball + b.ball, None
+        if a.absolute.is_zero() and b.absolute.is_zero():
+            relative = arb(0)
+        elif a.relative is not None and b.relative is not None:
+            if (a.ball >= 0 and b.ball >= 0) or (a.ball <= 0 and b.ball <= 0):
+                relative = a.relative.max(b.relative)
+        return Known(ball, a.absolute + b.absolute, relative, arb(0), True)
+
+    def mul(self, a: Known, b: Known) -> Known:
+        ball = a.ball * b.ball
+        absolute = abs(a.ball) * b.absolute + abs(b.ball) * a.absolute + a.absolute * b.absolute
+        relative = None
+        if a.relative is not None and b.relative is not None:
+            relative = (1 + a.relative) * (1 + b.relative) - 1
+        return Known(ball, absolute.upper(), relative, a.least * b.least, a.zero or b.zero)
+
+    def div(self, a: Known, b: Known) -> Known:
+        if b.zero or b.relative is None or not b.relative < arb(1) / 2 or not b.least > 0:
+            raise Unknown("a denominator may vanish")
+        # Where the enclosure of the denominator holds zero, its least size says how large 1/b may be.
+        over = 1 / b.ball if not b.ball.contains(0) else (1 / b.least).union(-1 / b.least)
+        ball, size = a.ball * over, (abs(over) / (1 - b.relative)).upper()
+        absolute = (a.absolute + abs(a.ball) * b.relative) * size
+        relative = None if a.relative is None else (1 + a.relative) / (1 - b.relative) - 1
+        return Known(ball, absolute.upper(), relative, (a.least / abs(b.ball).upper()).lower(), a.zero)
+
+    def sqrt(self, a: Known) -> Known:
+        if not a.ball >= 0 or a.relative is None or not a.relative < 1:
+            raise Unknown("the argument of a root may be negative")
+        relative = 1 - (1 - a.relative).sqrt()
+        ball = a.ball.sqrt()
+        return Known(ball, (relative * abs(ball)).upper(), relative, a.least.sqrt(), a.zero)
+
+    def call(self, called: Called, given: Known) -> Known:
+        """A function: its own error, and what it makes of its argument's."""
+        function = self.proved.function(called)
+        share = to_arb(self.proved.share(function, called))
+        if called.turns is not None:
+            ends = (to_arb(called.turns.low), to_arb(called.turns.high))
+            u = 2 * arb.pi() * ends[0].union(ends[1]) * self.x
+            ball = u.sin() if called.kind == "sin" else u.cos()
+            least, exact = to_arb(least_sine(called.kind, called.turns, self.proved.format)), ends[0] == ends[1]
+            return self.settled(ball, (share * abs(ball)).upper(), arb(0), share, least, bool(exact))
+        if called.kind == "exp":
+            if not abs(given.ball) + given.absolute < to_arb(REACH[self.inner]):
+                raise Unknown("an argument beyond the reach of the exponential")
+            ball, off = given.ball.exp(), given.absolute.exp() - 1
+            absolute = abs(ball) * ((1 + share) * (1 + off) - 1)
+            return self.settled(ball, absolute.upper(), off, share, arb(0), False)
+        return self.logarithm(given, share)
+
+    def logarithm(self, given: Known, share: arb) -> Known:
+        if given.relative is None or not given.relative < arb(1) / 2 or not given.ball > self.normal:
+            raise Unknown("the argument of a logarithm is not known well enough")
+        ball = given.ball.log()
+        off = (given.relative / (1 - given.relative)).upper()
+        absolute = off + share * (abs(ball) + off)
+        # Of an exact argument the error is relative, also where it is 1.
+        relative, least = (arb(0), self.share) if off.is_zero() else (None, arb(0))
+        return self.settled(ball, absolute.upper(), relative, share, least, True)

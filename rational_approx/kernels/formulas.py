@@ -1,0 +1,300 @@
+"""A target's own formula as code: every node one operation, or a function with its reduction.
+
+What has no operation of its own is written with the others first: the table `REWRITTEN`, and powers. The same walk writes
+the operations down (`Writing`) and bounds their errors (`kernels.followed`): both are an *algebra*, which says what the
+operations do with its values.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, NamedTuple, Protocol
+
+from flint import arb
+
+from rational_approx.arithmetic.floats import FORMATS, round_to
+from rational_approx.arithmetic.precision import to_fraction, working_bits
+from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
+from rational_approx.expressions.nodes import Node, build, evaluate, number
+from rational_approx.kernels.kernel import Function
+from rational_approx.kernels.logarithms import logarithm, logarithm_degree
+from rational_approx.kernels.numbers import INNER
+from rational_approx.kernels.reductions import degree_for, exponential
+from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
+from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+
+__all__ = ["Algebra", "Called", "Library", "NoFormula", "Writing", "kind_of", "rounded_constant", "taken"]
+
+WHOLE_POWERS = 6
+"""Whole powers up to this size are products, and those of a root the root of such a product."""
+
+
+class NoFormula(ArithmeticError):
+    """A target that is not made of these operations and functions."""
+
+
+class Called(NamedTuple):
+    """A function that a formula calls: its kind, and of a sine or cosine the turns for a unit of x."""
+
+    kind: str
+    turns: Turns | None = None
+
+
+class Algebra(Protocol):
+    """What operations do with values of some kind."""
+
+    def input(self) -> Any:
+        """The number x."""
+
+    def constant(self, tree: Node) -> Any:
+        """A tree without x."""
+
+    def do(self, op: str, *given: Any) -> Any:
+        """An operation."""
+
+    def call(self, called: Called, given: Any) -> Any:
+        """A function; one of sine and cosine takes x itself."""
+
+
+def taken(tree: Node, span: arb, algebra: Algebra) -> Any:
+    """The value of a tree for inputs in an interval, which says where arguments are negative.
+
+    Raises
+    ------
+    NoFormula
+        where a node has no operation.
+    """
+    return _Walk(span, algebra).value(tree)
+
+
+class _Walk:
+    def __init__(self, span: arb, algebra: Algebra) -> None:
+        self.span, self.algebra = span, algebra
+
+    def value(self, tree: Node) -> Any:
+        """The value of a node."""
+        kind, parts = tree.operator, tree.arguments
+        if not _varies(tree):
+            return self.algebra.constant(tree)
+        if kind == "variable":
+            return self.algebra.input()
+        if kind in ("+", "*"):
+            return self.chain(kind, parts)
+        if kind == "neg":
+            return self.algebra.do("mul", self.value(parts[0]), self.algebra.constant(number(-1)))
+        if kind == "/":
+            return self.algebra.do("div", self.value(parts[0]), self.value(parts[1]))
+        if kind in ("sin", "cos"):
+            return self.algebra.call(Called(kind, _turns(parts[0])), self.algebra.input())
+        if kind == "sqrt":
+            return self.algebra.do("sqrt", self.value(parts[0]))
+        if kind in ("exp", "log"):
+            return self.algebra.call(Called(kind), self.value(parts[0]))
+        if kind == "^":
+            return self.power(*parts)
+        if kind not in REWRITTEN:
+            raise NoFormula(f"{kind} has no operation of its own")
+        return self.value(REWRITTEN[kind](parts[0], self.negative(parts[0])))
+
+    def chain(self, kind: str, parts: tuple[Node, ...]) -> Any:
+        """Sums and products from left to right; what begins without x is one constant."""
+        count = next((k for k, part in enumerate(parts) if _varies(part)), 0)
+        total = self.value(parts[0]) if count == 0 else self.algebra.constant(build(kind, *parts[:count]))
+        for part in parts[max(count, 1) :]:
+            if kind == "+" and part.operator == "neg" and _varies(part):
+                total = self.algebra.do("sub", total, self.value(part.arguments[0]))
+            else:
+                total = self.algebra.do("add" if kind == "+" else "mul", total, self.value(part))
+        return total
+
+    def power(self, base: Node, exponent: Node) -> Any:
+        """Whole powers and their roots by products, others by the exponential of a logarithm."""
+        c = exponent.value
+        if c is not None and c.denominator <= 2 and 0 < abs(c.numerator) <= WHOLE_POWERS:
+            first = self.value(base)
+            total = first
+            for _ in range(abs(c.numerator) - 1):
+                total = self.algebra.do("mul", total, first)
+            if c.denominator == 2:
+                total = self.algebra.do("sqrt", total)
+            return total if c > 0 else self.algebra.do("div", self.algebra.constant(number(1)), total)
+        return self.value(_node("exp", _node("*", exponent, _node("log", base))))
+
+    def negative(self, tree: Node) -> bool:
+        """Whether an argument is nowhere positive; where it has both signs, it is taken for one that is not."""
+        try:
+            return bool(evaluate(tree, self.span, ENCLOSURES) <= 0)
+        except (Undecided, ValueError, ZeroDivisionError):
+            return False
+
+
+ONE, TWO, MINUS = number(1), number(2), number(-1)
+
+
+def _node(operator: str, *arguments: Node) -> Node:
+    # As it stands: sums in sums are not made one, so that the order of the operations is that of the table.
+    return Node(operator, arguments)
+
+
+def _asinh(u: Node, negative: bool) -> Node:
+    if negative:
+        return _node("neg", _asinh(_node("neg", u), False))
+    return _node("log", _node("+", u, _node("sqrt", _node("+", _node("^", u, TWO), ONE))))
+
+
+def _acosh(u: Node, _: bool) -> Node:
+    return _node("log", _node("+", u, _node("sqrt", _node("+", _node("^", u, TWO), MINUS))))
+
+
+def _atanh(u: Node, _: bool) -> Node:
+    ratio = _node("/", _node("+", ONE, u), _node("+", ONE, _node("neg", u)))
+    return _node("/", _node("log", ratio), TWO)
+
+
+def _sinh(u: Node, _: bool) -> Node:
+    e = _node("exp", u)
+    return _node("/", _node("+", e, _node("neg", _node("/", ONE, e))), TWO)
+
+
+def _cosh(u: Node, _: bool) -> Node:
+    e = _node("exp", u)
+    return _node("/", _node("+", e, _node("/", ONE, e)), TWO)
+
+
+REWRITTEN: dict[str, Callable[[Node, bool], Node]] = {
+    "log1p": lambda u, _: _node("log", _node("+", ONE, u)),
+    "expm1": lambda u, _: _node("+", _node("exp", u), MINUS),
+    "tan": lambda u, _: _node("/", _node("sin", u), _node("cos", u)),
+    "sinh": _sinh,
+    "cosh": _cosh,
+    "asinh": _asinh,
+    "acosh": _acosh,
+    "atanh": _atanh,
+}
+"""Functions written with others; the second argument says that the first one is nowhere positive."""
+
+
+def _varies(tree: Node) -> bool:
+    return any(node.operator == "variable" for node in tree.walk())
+
+
+def _turns(argument: Node) -> Turns:
+    """The turns for a unit of x of an argument ``a x``."""
+    factor = _factor(argument)
+    share = _over_pi(factor)
+    if share is not None:
+        if share.denominator & (share.denominator - 1):
+            raise NoFormula("a sine with zeros at rational numbers that are none of the format")
+        return Turns(share / 2, share / 2)
+    with working_bits(BITS):
+        turns = evaluate(factor, arb(0), ENCLOSURES) / (2 * arb.pi())
+        if not turns.is_finite() or turns.contains(0):
+            raise NoFormula("a sine of a multiple of x that is not known")
+        return Turns(to_fraction(turns.lower()), to_fraction(turns.upper()))
+
+
+def _factor(argument: Node) -> Node:
+    """The constant a of an argument ``a x``."""
+    kind, parts = argument.operator, argument.arguments
+    if kind == "variable":
+        return ONE
+    if kind == "neg":
+        return build("neg", _factor(parts[0]))
+    if kind == "/" and not _varies(parts[1]):
+        return build("/", _factor(parts[0]), parts[1])
+    if kind == "*":
+        with_x = [part for part in parts if _varies(part)]
+        if len(with_x) == 1:
+            return build("*", *(part for part in parts if part is not with_x[0]), _factor(with_x[0]))
+    raise NoFormula("a sine of something other than a multiple of x")
+
+
+def _over_pi(factor: Node) -> Fraction | None:
+    """What a constant is over pi, where it shows that it is a rational multiple."""
+    kind, parts = factor.operator, factor.arguments
+    if kind == "pi":
+        return Fraction(1)
+    if kind == "neg":
+        inner = _over_pi(parts[0])
+        return None if inner is None else -inner
+    if kind == "/" and parts[1].value:
+        inner = _over_pi(parts[0])
+        return None if inner is None else inner / parts[1].value
+    if kind == "*":
+        numbers = [part.value for part in parts if part.value is not None]
+        others = [part for part in parts if part.value is None]
+        inner = _over_pi(others[0]) if len(others) == 1 else None
+        if inner is not None:
+            for value in numbers:
+                inner *= value
+            return inner
+    return None
+
+
+# -- the operations --------------------------------------------------------------------------------------------------
+
+
+def kind_of(function: Function) -> str:
+    """The kind of a function: its name without a number."""
+    return function.name.split("_")[0]
+
+
+def rounded_constant(tree: Node, inner: str) -> Fraction:
+    """The number of a format next to a constant."""
+    if tree.value is not None:
+        value = tree.value
+    else:
+        with working_bits(BITS):
+            ball = evaluate(tree, arb(0), ENCLOSURES)
+            if not ball.is_finite():
+                raise NoFormula("a constant without a value")
+            value = to_fraction(ball.mid())
+    if abs(value) >= Fraction(2) ** (FORMATS[inner][2] - 1):
+        raise NoFormula("a constant that is too large for the code")
+    return round_to(value, inner)
+
+
+class Library:
+    """Functions for code of a format, whose own errors are below a bound; each is made once."""
+
+    def __init__(self, format: str, error: float) -> None:
+        self.format, self.error, self.made = format, error, dict[Called, Function]()
+
+    def function(self, called: Called) -> Function:
+        """The operations of a function."""
+        if called not in self.made:
+            self.made[called] = self.written(called)
+        return self.made[called]
+
+    def written(self, called: Called) -> Function:
+        """The operations, under a name that no other function has."""
+        inner = INNER[self.format]
+        if called.kind == "exp":
+            return exponential(degree_for(self.error, inner), inner)
+        if called.kind == "log":
+            return logarithm("log", logarithm_degree(self.error, inner), inner)
+        assert called.turns is not None
+        count = sum(other.kind == called.kind for other in self.made)
+        name = f"{called.kind}_{count + 1}" if count else called.kind
+        return sine(name, called.turns, sine_degree(self.error, inner), self.format)
+
+
+class Writing:
+    """Writes a formula's operations down; ``called`` are the functions that they need."""
+
+    def __init__(self, library: Library) -> None:
+        self.library, self.writer = library, Writer(fma=False)
+        self.called: dict[str, Function] = {}
+
+    def input(self) -> Operand:
+        return INPUT
+
+    def constant(self, tree: Node) -> Operand:
+        return Constant(rounded_constant(tree, INNER[self.library.format]))
+
+    def do(self, op: str, *given: Operand) -> Operand:
+        return self.writer.do(op, *given)
+
+    def call(self, called: Called, given: Operand) -> Operand:
+        function = self.library.function(called)
+        self.called[function.name] = function
+        return self.writer.do(function.name, given)
