@@ -132,9 +132,9 @@ def _judge(
     piece: Piece, formula: Expression, kernel: Kernel, calls: Calls, ends: tuple[Fraction, Fraction]
 ) -> Judge:
     """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
-    span, proved = to_arb(ends[0]).union(to_arb(ends[1])), Proved(kernel)
-    if piece.steps and is_formula(piece, formula, proved, span):
-        return FollowedJudge(piece, formula, kernel, proved, span)
+    side, proved = 1 if ends[1] > 0 else -1, Proved(kernel)
+    if piece.steps and is_formula(piece, formula, proved, side):
+        return FollowedJudge(piece, formula, kernel, proved, side)
     if any(op not in (*SERIES, *calls) for op, _ in piece.steps):
         raise NotProved(f"the operations from {float(ends[0]):g} to {float(ends[1]):g} are not those of the target")
     return Judge(piece, formula.ball, kernel, calls)

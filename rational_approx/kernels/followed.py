@@ -75,11 +75,11 @@ class Proved:
 
 
 class FollowedJudge(Judge):
-    """Judges a piece that is the formula of the target, for inputs in a span."""
+    """Judges a piece that is the formula of the target, on one side of zero."""
 
-    def __init__(self, piece: Piece, formula: Expression, kernel: Kernel, proved: Proved, span: arb) -> None:
+    def __init__(self, piece: Piece, formula: Expression, kernel: Kernel, proved: Proved, side: int) -> None:
         super().__init__(piece, formula.ball, kernel, {})
-        self.tree, self.proved, self.span = formula.tree, proved, span
+        self.tree, self.proved, self.side = formula.tree, proved, side
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
@@ -90,7 +90,7 @@ class FollowedJudge(Judge):
     def judged_on(self, x: arb) -> Found:
         """The error on an interval."""
         try:
-            done = taken(self.tree, self.span, _Bounds(x, self.proved))
+            done = taken(self.tree, self.side, _Bounds(x, self.proved))
         except Unknown:
             return UNKNOWN
         value = done.ball
@@ -105,11 +105,11 @@ class FollowedJudge(Judge):
         return self.found(Box(*sorted((start, side * to_fraction(self.most)))))
 
 
-def is_formula(piece: Piece, formula: Expression, proved: Proved, span: arb) -> bool:
-    """Whether a piece's operations are those of the formula, for inputs in a span."""
+def is_formula(piece: Piece, formula: Expression, proved: Proved, side: int) -> bool:
+    """Whether a piece's operations are those of the formula, on one side of zero."""
     writing = Writing(proved)
     try:
-        result = taken(formula.tree, span, writing)
+        result = taken(formula.tree, side, writing)
     except NoFormula:
         return False
     return (tuple(writing.writer.steps), result) == (piece.steps, piece.result)

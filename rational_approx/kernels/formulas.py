@@ -55,20 +55,21 @@ class Algebra(Protocol):
         """A function; one of sine and cosine takes x itself."""
 
 
-def taken(tree: Node, span: arb, algebra: Algebra) -> Any:
-    """The value of a tree for inputs in an interval, which says where arguments are negative.
+def taken(tree: Node, side: int, algebra: Algebra) -> Any:
+    """The value of a tree for positive inputs (side 1), or negative ones (-1).
 
     Raises
     ------
     NoFormula
         where a node has no operation.
     """
-    return _Walk(span, algebra).value(tree)
+    return _Walk(side, algebra).value(tree)
 
 
 class _Walk:
-    def __init__(self, span: arb, algebra: Algebra) -> None:
-        self.span, self.algebra = span, algebra
+    def __init__(self, side: int, algebra: Algebra) -> None:
+        self.algebra = algebra
+        self.far = side * arb(2) ** 20
 
     def value(self, tree: Node) -> Any:
         """The value of a node."""
@@ -120,9 +121,9 @@ class _Walk:
         return self.value(_node("exp", _node("*", exponent, _node("log", base))))
 
     def negative(self, tree: Node) -> bool:
-        """Whether an argument is nowhere positive; where it has both signs, it is taken for one that is not."""
+        """Whether an argument is negative far out on this side: near zero there are other forms."""
         try:
-            return bool(evaluate(tree, self.span, ENCLOSURES) <= 0)
+            return bool(evaluate(tree, self.far, ENCLOSURES) < 0)
         except (Undecided, ValueError, ZeroDivisionError):
             return False
 
@@ -170,7 +171,7 @@ REWRITTEN: dict[str, Callable[[Node, bool], Node]] = {
     "acosh": _acosh,
     "atanh": _atanh,
 }
-"""Functions written with others; the second argument says that the first one is nowhere positive."""
+"""Functions written with others; the second argument says that the first one is negative far out."""
 
 
 def _varies(tree: Node) -> bool:

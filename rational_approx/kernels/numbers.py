@@ -7,7 +7,7 @@ import numpy as np
 
 from rational_approx.arithmetic.floats import FORMATS
 
-__all__ = ["INNER", "KINDS", "finite_numbers", "last_places", "least_places", "neighbours", "rounded", "tried_numbers"]
+__all__ = ["INNER", "KINDS", "finite_numbers", "largest_number", "last_places", "least_places", "neighbours", "rounded", "tried_numbers"]
 
 KINDS = ("bfloat16", "float16")
 """Formats of which every number is tried."""
@@ -28,6 +28,12 @@ def finite_numbers(format: str) -> np.ndarray:
     else:
         positive = (codes.astype(np.uint32) << np.uint32(16)).view(np.float32)
     return np.concatenate([-positive[::-1], positive])
+
+
+def largest_number(format: str) -> float:
+    """The largest finite number of a format."""
+    bits, _, top = FORMATS[format]
+    return (1 - 2.0**-bits) * 2.0**top
 
 
 def tried_numbers(format: str, cuts: Iterable[Fraction]) -> np.ndarray:

@@ -10,20 +10,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
-from math import inf
+from math import inf, isinf
 
 import numpy as np
 
 from rational_approx import watch
-from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.forms import Exponential, Form, Rates, form_piece, rates, terms
+from rational_approx.kernels.formulas import Called, kind_of
 from rational_approx.kernels.kernel import BRANCH, COSTS, Function, Kernel, Piece, operations
-from rational_approx.kernels.numbers import INNER, neighbours
-from rational_approx.kernels.reductions import degree_for, exponential, exponential_error
-from rational_approx.kernels.tails import Tail, tail
+from rational_approx.kernels.numbers import INNER, largest_number, neighbours
+from rational_approx.kernels.reductions import exponential_error
+from rational_approx.kernels.tails import Tail, infinite, tail
+from rational_approx.kernels.transcripts import Transcripts, transcripts
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import Constant
 
@@ -51,6 +52,8 @@ STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
 FAR = 64
 """Beyond, a function may follow a power of x."""
+SMALL = 2.0**-6
+"""A place to cut where a formula is not good at zero."""
 ROUND = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
 
 
@@ -125,27 +128,37 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     start = 0 if left is None else left[1]
     stop = known.x.size if right is None else right[1]
     out = [] if left is None else [left[0]]
-    bits, inner = FORMATS[known.format][0], INNER[known.format]
-    function = exponential(degree_for(room / 4 * 2.0**-bits, inner), inner)
+    inner = INNER[known.format]
+    formulas = transcripts(known, cuts, room)
+    function = formulas.library.function(Called("exp"))
     if start < stop:
         exponentials = _exponentials(known, start, stop, left, right, function)
-        plan = _planned(known, start, stop, cuts, exponentials, room, segments)
+        plan = _planned(known, start, stop, cuts, exponentials, formulas, room, segments)
         for number, (stretch, forms) in enumerate(plan):
             watch.check()
             watch.report(f"piece {number + 1} of {len(plan)} is fitted", (0, 0))
-            out.append(_settled(stretch.widened(), forms, room, wanted))
+            out.append(_settled(stretch.widened(), forms, formulas, room, wanted))
     out += [] if right is None else [right[0]]
-    called = any(op == function.name for piece in out for op, _ in piece.steps)
-    return Kernel(known.format, inner, _closed(out, known, function), (function,) if called else ())
+    functions = formulas.functions(out)
+    return Kernel(known.format, inner, _closed(out, known, functions), functions)
 
 
-def _closed(pieces: list[Piece], known: Truth, function: Function) -> tuple[Piece, ...]:
-    """The pieces, and infinite inputs: a reduction by powers of two would make an integer of one."""
+def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) -> tuple[Piece, ...]:
+    """The pieces, and infinite inputs: a reduction by powers of two would make an integer of one.
+
+    A sine has no value there, as its operations say by themselves.
+    """
     out = list(pieces)
-    for place, x, end in ((0, known.x[:1], -inf), (-1, known.x[-1:], inf)):
-        if any(op == function.name for op, _ in out[place].steps):
-            value = float(out[place](x.astype(INNER[known.format]), (function,))[0])
-            beyond = Piece(end, (), Constant(Fraction(value)), f"{value:g}, that of the outermost number")
+    kinds = {function.name: kind_of(function) for function in functions}
+    for place, x, side in ((0, known.x[:1], -1), (-1, known.x[-1:], 1)):
+        called = {kinds[op] for op, _ in out[place].steps if op in kinds}
+        if called and not called & {"sin", "cos"}:
+            value = float(out[place](x.astype(INNER[known.format]), functions)[0])
+            piece = Piece(inf, (), Constant(Fraction(value)), f"{value:g}, that of the outermost number")
+            with np.errstate(all="ignore"):
+                limit = float(known.target(side * inf))
+            beyond = replace(infinite(limit, known.format) if isinf(limit) else piece, upper=side * inf)
+            out[-1] = replace(out[-1], upper=largest_number(known.format)) if side > 0 else out[-1]
             out.insert(0 if place == 0 else len(out), beyond)
     out[-1] = replace(out[-1], upper=inf)
     return tuple(out)
@@ -284,6 +297,7 @@ def _planned(
     stop: int,
     cuts: tuple[float, ...],
     exponentials: tuple[Exponential, ...],
+    formulas: Transcripts,
     room: float,
     segments: int,
 ) -> Planned:
@@ -291,21 +305,23 @@ def _planned(
     x, inner = known.x, INNER[known.format]
     # A breakpoint that is an input may belong to either side, or stand alone.
     must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
-    may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *ROUND) for sign in (-1, 1)]
+    near = (SMALL,) if formulas.good.any() else ()
+    may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *near, *ROUND) for sign in (-1, 1)]
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
     spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
     step = {place: number for number, place in enumerate(places)}
     ranked: dict[tuple[int, int], Ranked] = {}
-    most = inf
+    own = {(a, b): formulas.counted(a, b) for a, b in spans}
+    most = own.get((start, stop), inf)
     if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
-        most = _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP), inner)
+        most = min(most, _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP), inner))
     # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
     for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
         parts = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
         least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
         ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
-    costs = {span: cost for span, found in ranked.items() if (cost := _cheapest(found, inner)) < inf}
+    costs = {span: cost for span, found in ranked.items() if (cost := min(own[span], _cheapest(found, inner))) < inf}
     best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(start, 0): (0.0, [])}
     for count in range(segments):
         for (a, b), own in costs.items():
@@ -318,7 +334,7 @@ def _planned(
         raise NoKernel(
             f"{segments} pieces between the tails do not follow the target over all exponents of {known.format}, with "
             "a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a larger "
-            "error; a target that decays like a power of x, or needs another range reduction, is not implemented"
+            "error; a target that decays like a power of x is not implemented"
         )
     _, stretches = min(ends, key=lambda entry: entry[0])
     return [
@@ -334,11 +350,14 @@ def _sums(found: Ranked, inner: str) -> list[tuple[float, Form]]:
 # -- coefficients ----------------------------------------------------------------------------------------------------
 
 
-def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) -> Piece:
+def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: float, wanted: float) -> Piece:
     """The piece with the fewest operations that holds at every number tried of its stretch."""
     exactly = _itself(stretch)
     if exactly is not None and _largest(exactly, None, stretch) > wanted:
         exactly = None
+    formula = formulas.piece(stretch.start, stretch.stop, stretch.upper)
+    if exactly is None or (formula is not None and formulas.operations(formula) < operations(exactly)):
+        exactly = formula
     for form in forms[:4]:
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
@@ -352,7 +371,7 @@ def _settled(stretch: Stretch, forms: list[Form], room: float, wanted: float) ->
             top, bottom = (terms(side, stretch.inner) for side in found.powers())
             piece = form_piece(form, top, bottom, stretch.upper)
             if _largest(piece, form, stretch) <= wanted:
-                if exactly is None or operations(exactly) > operations(piece, form.functions):
+                if exactly is None or formulas.operations(exactly) > operations(piece, form.functions):
                     return piece
                 return exactly
             tried += 1

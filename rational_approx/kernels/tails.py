@@ -14,7 +14,7 @@ from rational_approx.kernels.numbers import INNER, rounded
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
-__all__ = ["Tail", "tail"]
+__all__ = ["Tail", "infinite", "tail"]
 
 Tail = tuple[Piece, int] | None
 LIKE_ONE = 0.425
@@ -42,12 +42,10 @@ def tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
 
 def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
     # From the outermost input on: a constant, x, a multiple of x, a line.
-    top, inner = 2.0 ** FORMATS[format][2], np.dtype(INNER[format])
-    largest, number = float(np.finfo(inner).max), inner.type
+    number = np.dtype(INNER[format]).type
     limit = value[0]
-    if abs(limit) >= top:
-        big = top if top < largest else largest
-        yield _line(0.0, big if limit > 0 else -big, "larger than every number of the format")
+    if abs(limit) >= 2.0 ** FORMATS[format][2]:
+        yield infinite(limit, format)
         return
     most = float(np.finfo(np.float32).max)
     constant = float(np.float32(np.clip(limit, -most, most)))  # a number of float32 is not rounded again to float32
@@ -59,6 +57,12 @@ def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
         offset = float(number(value[near] - slope * float(x[near])))
         if offset:
             yield _line(slope, offset, f"{slope:g} x + {offset:g}")
+
+
+def infinite(sign: float, format: str) -> Piece:
+    """A constant that is rounded to the infinite number of a sign."""
+    large = min(2.0 ** FORMATS[format][2], float(np.finfo(INNER[format]).max))
+    return _line(0.0, large if sign > 0 else -large, "larger than every number of the format")
 
 
 def _line(slope: float, offset: float, about: str) -> Piece:
