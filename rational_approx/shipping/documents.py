@@ -238,8 +238,10 @@ _KINDS: dict[str, tuple[type, Any, Any]] = {
 SCHEMA = "rational-approx/{}/1"
 CERTIFICATE = "rational-approx/certificate/2"
 """Since schema 2 the class of competitors is part of a certificate; files of schema 1 are still read."""
-KERNEL = "rational-approx/kernel/2"
-"""Since schema 2 code may call functions, and calculate in float64; files of schema 1 are still read."""
+KERNEL = "rational-approx/kernel/3"
+"""Since schema 2 code may call functions, and calculate in float64, since schema 3 it may have roots, logarithms and sines,
+and inputs without a value; files of schemas 1 and 2 are still read."""
+OLDER = {"rational-approx/kernel/2": "kernel"}
 NEWEST = {"certificate": CERTIFICATE, "kernel": KERNEL}
 
 
@@ -264,7 +266,7 @@ def document(value: Any) -> dict[str, Any]:
 def from_document(content: Any) -> Any:
     """The value that a document describes; ValueError where it is damaged or of another kind."""
     schema = content.get("schema") if isinstance(content, dict) else None
-    kinds = {SCHEMA.format(kind): kind for kind in _KINDS} | {schema: kind for kind, schema in NEWEST.items()}
+    kinds = {SCHEMA.format(kind): kind for kind in _KINDS} | OLDER | {schema: kind for kind, schema in NEWEST.items()}
     kind = kinds.get(str(schema))
     if kind is None:
         raise ValueError(f"the document's schema is {str(schema)[:80]!r}; known are {', '.join(kinds)}")

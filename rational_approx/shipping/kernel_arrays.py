@@ -3,8 +3,9 @@
 from math import isinf
 
 from rational_approx.kernels.implement import Implementation
+from rational_approx.kernels.kernel import MIDDLE
 from rational_approx.programs.program import Constant
-from rational_approx.shipping.kernel_statements import BITS, FORMS, called, scales, statements, with_lowers
+from rational_approx.shipping.kernel_statements import BITS, FORMS, HELPERS, called, statements, used, with_lowers
 
 __all__ = ["NUMPY", "PYTORCH", "TRITON", "in_arrays"]
 
@@ -12,7 +13,7 @@ __all__ = ["NUMPY", "PYTORCH", "TRITON", "in_arrays"]
 def in_arrays(value: Implementation, notes: list[str], name: str, language: dict[str, str]) -> str:
     """Every piece is calculated for all inputs, moved into its own range, and the results are chosen among."""
     kernel, words = value.kernel, _typed(language, value.kernel.inner)
-    forms = called(value, {**FORMS, "div": words["div"]}, f"_{name}_")
+    forms = called(value, {**FORMS, "div": words["div"], "sqrt": words["sqrt"]}, f"_{name}_")
 
     def constant(number: float) -> str:
         text = f'float("{number}")' if isinf(number) else repr(number)
@@ -39,7 +40,7 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
             chosen = True
     lines.append(f"y = {words['where'].format('given == given', 'y', 'given')}")
     lines.append(f"return {words['finish_' + kernel.format].format(name=name)}")
-    helpers = (words["scaled"] if scales(value) else "") + words.get("helper_" + kernel.format, "")
+    helpers = "".join(words[op] for op in HELPERS if op in used(value)) + words.get("helper_" + kernel.format, "")
     helpers = helpers.format(name=name)
     for function in kernel.functions:
         body, result = statements(function, kernel.inner, forms, constant)
@@ -57,6 +58,7 @@ def _typed(language: dict[str, str], inner: str) -> dict[str, str]:
     """The words of a language for code that calculates in a format."""
     whole, shift, bias = BITS[inner]
     tokens = {"REAL": inner, "INTEGER": f"int{whole}", "BIAS": str(bias), "SHIFT": str(shift)}
+    tokens |= {"MIDDLE": str(MIDDLE[inner][0]), "MAGIC": repr(1.5 * 2.0**shift), "BOUND": repr(2.0 ** (shift - 1))}
 
     def filled(text: str) -> str:
         for token, word in tokens.items():
@@ -64,7 +66,7 @@ def _typed(language: dict[str, str], inner: str) -> dict[str, str]:
         return text
 
     words = {key: filled(text) for key, text in language.items()}
-    return words | {"div": words.get("div_" + inner, words["div"])}
+    return words | {op: words.get(f"{op}_{inner}", words[op]) for op in ("div", "sqrt")}
 
 
 NUMPY: dict[str, str] = {
@@ -75,6 +77,7 @@ NUMPY: dict[str, str] = {
     "decorator": "",
     "constant": "np.REAL({})",
     "div": "{} / {}",
+    "sqrt": "np.sqrt({})",
     "above": "np.maximum({}, {})",
     "below": "np.minimum({}, {})",
     "where": "np.where({}, {}, {})",
@@ -82,12 +85,24 @@ NUMPY: dict[str, str] = {
     "finish_bfloat16": "_{name}_rounded(y)",
     "finish_float16": "y.astype(np.float16)",
     "finish_float32": "y.astype(np.float32)",
-    "scaled": """
+    "scale": """
 
 def _{name}_scaled(v, k):
     half = (k * np.REAL(0.5)).astype(np.INTEGER)
     rest = k.astype(np.INTEGER) - half
     return v * ((half + BIAS) << SHIFT).view(np.REAL) * ((rest + BIAS) << SHIFT).view(np.REAL)
+""",
+    "round": """
+
+def _{name}_whole(v):
+    \"\"\"The nearest integer, ties to even; large numbers are taken as they are.\"\"\"
+    return np.where(np.abs(v) < np.REAL(BOUND), (v + np.REAL(MAGIC)) - np.REAL(MAGIC), v)
+""",
+    "exponent": """
+
+def _{name}_exponent(v):
+    \"\"\"The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v.\"\"\"
+    return ((v.view(np.INTEGER) - np.INTEGER(MIDDLE)) >> np.INTEGER(SHIFT)).astype(np.REAL)
 """,
     "helper_bfloat16": """
 
@@ -104,6 +119,7 @@ PYTORCH: dict[str, str] = {
     "decorator": "",
     "constant": "{}",
     "div": "{} / {}",
+    "sqrt": "torch.sqrt({})",
     "above": "torch.clamp({}, min={})",
     "below": "torch.clamp({}, max={})",
     "where": "torch.where({}, {}, {})",
@@ -111,12 +127,24 @@ PYTORCH: dict[str, str] = {
     "finish_bfloat16": "y.to(torch.bfloat16)",
     "finish_float16": "y.to(torch.float16)",
     "finish_float32": "y.to(torch.float32)",
-    "scaled": """
+    "scale": """
 
 def _{name}_scaled(v, k):
     half = (k * 0.5).to(torch.INTEGER)
     rest = k.to(torch.INTEGER) - half
     return v * ((half + BIAS) << SHIFT).view(torch.REAL) * ((rest + BIAS) << SHIFT).view(torch.REAL)
+""",
+    "round": """
+
+def _{name}_whole(v):
+    \"\"\"The nearest integer, ties to even; large numbers are taken as they are.\"\"\"
+    return torch.where(torch.abs(v) < BOUND, (v + MAGIC) - MAGIC, v)
+""",
+    "exponent": """
+
+def _{name}_exponent(v):
+    \"\"\"The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v.\"\"\"
+    return ((v.view(torch.INTEGER) - MIDDLE) >> SHIFT).to(torch.REAL)
 """,
     "note": "run as it stands, operation by operation: a compiler may make one operation of a product and a sum",
 }
@@ -127,6 +155,8 @@ TRITON: dict[str, str] = {
     "constant": "tl.full((), {}, tl.REAL)",
     "div": "tl.div_rn({}, {})",
     "div_float64": "{} / {}",
+    "sqrt": "tl.sqrt_rn({})",
+    "sqrt_float64": "tl.sqrt({})",
     "above": "tl.where({0} < {1}, {1}, {0})",
     "below": "tl.where({0} > {1}, {1}, {0})",
     "where": "tl.where({}, {}, {})",
@@ -134,7 +164,7 @@ TRITON: dict[str, str] = {
     "finish_bfloat16": "y.to(tl.bfloat16)",
     "finish_float16": "y.to(tl.float16)",
     "finish_float32": "y.to(tl.float32)",
-    "scaled": """
+    "scale": """
 
 @triton.jit
 def _{name}_scaled(v, k):
@@ -142,6 +172,19 @@ def _{name}_scaled(v, k):
     rest = k.to(tl.INTEGER) - half
     first = ((half + BIAS) << SHIFT).to(tl.REAL, bitcast=True)
     return v * first * ((rest + BIAS) << SHIFT).to(tl.REAL, bitcast=True)
+""",
+    "round": """
+
+@triton.jit
+def _{name}_whole(v):
+    magic = tl.full((), MAGIC, tl.REAL)
+    return tl.where(tl.abs(v) < BOUND, (v + magic) - magic, v)
+""",
+    "exponent": """
+
+@triton.jit
+def _{name}_exponent(v):
+    return ((v.to(tl.INTEGER, bitcast=True) - MIDDLE) >> SHIFT).to(tl.REAL)
 """,
     "note": "start kernels that use it with enable_fp_fusion=False: no product and sum may become one operation",
 }

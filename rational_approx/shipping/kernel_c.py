@@ -1,10 +1,10 @@
 """The code of an implementation in C (a header, for C++ too) and CUDA: a number of a 16-bit format is its 16 bits."""
 
-from math import isinf
+from math import inf, isinf
 
 from rational_approx.kernels.implement import Implementation
-from rational_approx.kernels.kernel import Function, Piece
-from rational_approx.shipping.kernel_statements import BITS, FORMS, called, scales, statements, with_lowers
+from rational_approx.kernels.kernel import MIDDLE, Function, Piece
+from rational_approx.shipping.kernel_statements import BITS, FORMS, called, statements, used, with_lowers
 
 __all__ = ["in_c", "in_cuda"]
 
@@ -18,6 +18,7 @@ def _hexadecimal(value: float, suffix: str) -> str:
 
 
 _C_START = """#include <float.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -79,6 +80,18 @@ _SCALED = """
     return {product};
 }}
 """
+_WHOLE = """
+/* The nearest integer, ties to even: numbers beyond 2^{low} are taken as they are. */
+{static} {real} {name}_whole({real} v) {{
+    return v < {bound} && v > -{bound} ? {rounding} : v;
+}}
+"""
+_EXPONENT = """
+/* The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v. */
+{static} {real} {name}_exponent({real} v) {{
+    return ({real})(((int{whole}_t){name}_bits_of(v) - {middle}) >> {shift});
+}}
+"""
 _BFLOAT16 = """
 {static} float {name}_read(uint16_t code) {{ return {name}_of_bits((uint32_t)code << 16); }}
 
@@ -118,7 +131,8 @@ _REAL = {"float32": "float", "float64": "double"}
 
 def _cuda_forms(inner: str) -> dict[str, str]:
     letter = "f" if inner == "float32" else "d"
-    return {op: f"__{letter}{op}_rn({{}}, {{}})" for op in ("add", "sub", "mul", "div")}
+    forms = {op: f"__{letter}{op}_rn({{}}, {{}})" for op in ("add", "sub", "mul", "div")}
+    return {**forms, "sqrt": f"__{letter}sqrt_rn({{}})"}
 
 
 class _Dialect:
@@ -127,17 +141,23 @@ class _Dialect:
     def __init__(self, value: Implementation, name: str, cuda: bool) -> None:
         inner = value.kernel.inner
         self.value, self.name, self.inner, self.cuda = value, name, inner, cuda
-        basic = _cuda_forms(inner) if cuda else FORMS
+        basic = _cuda_forms(inner) if cuda else FORMS | {"sqrt": "sqrt({})" if inner == "float64" else "sqrtf({})"}
         self.forms = called(value, basic, f"{name}_")
         whole, shift, bias = BITS[inner]
         double = inner == "float64"
+        magic, bound = (_hexadecimal(v, "" if double else "f") for v in (1.5 * 2.0**shift, 2.0 ** (shift - 1)))
         self.names = {
             "name": name,
             "static": "__device__ __forceinline__" if cuda else "static inline",
             "real": _REAL[inner],
             "bits": f"uint{whole}_t",
             "number": "float" if value.kernel.format == "float32" else "uint16_t",
+            "whole": str(whole),
             "shift": str(shift),
+            "low": str(shift - 1),
+            "bound": bound,
+            "rounding": basic["sub"].format(basic["add"].format("v", magic) if cuda else f"(v + {magic})", magic),
+            "middle": f"0x{MIDDLE[inner][0]:X}",
             "bias": str(bias),
             "product": basic["mul"].format(basic["mul"].format("v", "first"), "second"),
             "tiny": basic["mul"].format("(float)size", "0x1p-24f"),
@@ -157,7 +177,8 @@ class _Dialect:
     def code(self) -> str:
         """Everything: bits of numbers where they are asked for, scaling, reading and rounding, functions, pieces."""
         kernel = self.value.kernel
-        parts = [_SCALED] if scales(self.value) else []
+        helpers = {"scale": _SCALED, "round": _WHOLE, "exponent": _EXPONENT}
+        parts = [text for op, text in helpers.items() if op in used(self.value)]
         out = "".join(part.format(**self.names) for part in [*parts, _FORMATS[kernel.format]])
         for function in kernel.functions:
             head = "{static} {real} {name}".format(**self.names)
@@ -165,8 +186,8 @@ class _Dialect:
             out += f"\n/* {function.about} */\n{head}_{function.name}({self.names['real']} x) {{\n{body}\n}}\n"
         out += self.function()
         bits = {"of_bits": (_BITS, _CUDA_BITS), "bits_of": (_BITS_BACK, _CUDA_BITS_BACK)}
-        used = [texts[self.cuda] for key, texts in bits.items() if f"{self.name}_{key}(" in out]
-        return "".join(text.format(**self.names) for text in used) + out
+        wanted = [texts[self.cuda] for key, texts in bits.items() if f"{self.name}_{key}(" in out]
+        return "".join(text.format(**self.names) for text in wanted) + out
 
     def body(self, code: Piece | Function) -> list[str]:
         """The statements of a piece or a function."""
@@ -178,7 +199,7 @@ class _Dialect:
         lines = []
         for _, piece in with_lowers(self.value):
             inner = "\n".join(f"        {line}" for line in self.body(piece))
-            opened = "{" if isinf(piece.upper) else f"if (x <= {self.constant(piece.upper)}) {{"
+            opened = "{" if piece.upper == inf else f"if (x <= {self.constant(piece.upper)}) {{"
             lines.append(f"    {opened} /* {piece.about} */\n{inner}\n    }}")
         whole = "\n".join(lines)
         static, real, number, name = (self.names[key] for key in ("static", "real", "number", "name"))

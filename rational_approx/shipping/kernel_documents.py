@@ -1,13 +1,14 @@
 """The JSON document of an implementation: its code, operation by operation, and what is proved of it."""
 
 from fractions import Fraction
-from math import copysign, inf, isinf
+from math import copysign, inf, isinf, isnan, nan
 from typing import Any
 
 from rational_approx.expressions.expression import parse
 from rational_approx.kernels.facts import Facts, TriedFacts
 from rational_approx.kernels.implement import Implementation
-from rational_approx.kernels.kernel import OPERATIONS, Function, Kernel, Piece
+from rational_approx.kernels.formulas import kind_of
+from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
 from rational_approx.kernels.numbers import INNER, KINDS
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step
 from rational_approx.shipping.texts import number_text, read_number
@@ -15,6 +16,7 @@ from rational_approx.shipping.texts import number_text, read_number
 __all__ = ["implementation_text", "read_implementation"]
 
 MOST_PIECES, MOST_STEPS = 40, 200
+KINDS_OF_FUNCTIONS = ("exp", "log", "sin", "cos")
 
 
 def implementation_text(value: Implementation) -> dict[str, Any]:
@@ -56,8 +58,9 @@ def read_implementation(content: dict[str, Any]) -> Implementation:
         raise ValueError(f"the code has more than {MOST_PIECES} pieces")
     functions = tuple(Function(str(entry["name"]), *_read_code(entry, ())) for entry in content.get("functions", []))
     names = tuple(function.name for function in functions)
-    if set(names) - {"exp"}:
-        raise ValueError(f"the code calls an unknown function {names[0][:20]!r}")
+    unknown = [function.name for function in functions if kind_of(function) not in KINDS_OF_FUNCTIONS]
+    if unknown or len(set(names)) < len(names):
+        raise ValueError(f"the code calls an unknown function {[*unknown, *names][0][:20]!r}")
     pieces = tuple(Piece(_read_float(entry["upper"]), *_read_code(entry, names)) for entry in content["pieces"])
     return Implementation(
         str(content["target"]["expression"]),
@@ -95,7 +98,7 @@ def _read_code(value: dict[str, Any], functions: tuple[str, ...]) -> tuple[tuple
     if len(value["steps"]) > MOST_STEPS:
         raise ValueError(f"code has more than {MOST_STEPS} steps")
     for op, *names in value["steps"]:
-        if op not in (*OPERATIONS, *functions) or len(names) != (1 if op in functions else 2):
+        if len(names) != (1 if op in functions else ARITY.get(op)):
             raise ValueError(f"the code has an unknown step {str(op)[:20]!r}")
         steps.append(Step(op, tuple(_read_operand(name, len(steps)) for name in names)))
     return tuple(steps), _read_operand(value["result"], len(steps)), str(value["about"])
@@ -118,10 +121,14 @@ def _read_operand(text: str, count: int) -> Operand:
 
 
 def _float(value: float) -> str:
+    if isnan(value):
+        return "nan"
     if isinf(value):
         return "inf" if value > 0 else "-inf"
     return "-0" if value == 0 and copysign(1, value) < 0 else number_text(Fraction(value))
 
 
 def _read_float(text: str) -> float:
+    if text == "nan":
+        return nan
     return -0.0 if text == "-0" else float(read_number(text, infinite=True))

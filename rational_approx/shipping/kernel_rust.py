@@ -1,12 +1,12 @@
 """The code of an implementation in Rust: a number of a 16-bit format is its 16 bits."""
 
-from math import isinf
+from math import inf
 
 import numpy as np
 
 from rational_approx.kernels.implement import Implementation
-from rational_approx.kernels.kernel import Function, Piece
-from rational_approx.shipping.kernel_statements import BITS, FORMS, called, scales, statements, with_lowers
+from rational_approx.kernels.kernel import MIDDLE, Function, Piece
+from rational_approx.shipping.kernel_statements import BITS, FORMS, called, statements, used, with_lowers
 
 __all__ = ["in_rust"]
 
@@ -18,6 +18,26 @@ fn {name}_scaled(v: {real}, k: {real}) -> {real} {{
     let half = whole / 2;
     v * {real}::from_bits(((half + {bias}) as {bits}) << {shift})
         * {real}::from_bits(((whole - half + {bias}) as {bits}) << {shift})
+}}
+"""
+_RUST_WHOLE = """
+/// The nearest integer, ties to even: numbers beyond 2^{low} are taken as they are.
+#[inline]
+fn {name}_whole(v: {real}) -> {real} {{
+    let magic = {real}::from_bits(0x{magic:X});
+    let bound = {real}::from_bits(0x{bound:X});
+    if v < bound && v > -bound {{
+        (v + magic) - magic
+    }} else {{
+        v
+    }}
+}}
+"""
+_RUST_EXPONENT = """
+/// The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v.
+#[inline]
+fn {name}_exponent(v: {real}) -> {real} {{
+    ((v.to_bits() as {signed}).wrapping_sub(0x{middle:X}) >> {shift}) as {real}
 }}
 """
 _RUST_BFLOAT16 = """
@@ -85,20 +105,25 @@ _RUST_FORMATS = {"bfloat16": _RUST_BFLOAT16, "float16": _RUST_FLOAT16, "float32"
 def in_rust(value: Implementation, notes: list[str], name: str) -> str:
     kernel, (whole, shift, bias) = value.kernel, BITS[value.kernel.inner]
     real, number = f"f{whole}", "f32" if kernel.format == "float32" else "u16"
-    forms = called(value, FORMS, f"{name}_")
+    forms = called(value, FORMS | {"sqrt": "{}.sqrt()"}, f"{name}_")
+
+    def bits_of(given: float) -> int:
+        return int(np.dtype(kernel.inner).type(given).view(f"uint{whole}"))
 
     def constant(given: float) -> str:
         # Rust has no hexadecimal floats: the bits are exact, and the decimal says what they are.
-        exact = np.dtype(kernel.inner).type(given)
-        code = int(exact.view(f"uint{whole}"))
+        exact, code = np.dtype(kernel.inner).type(given), bits_of(given)
         return f"{real}::from_bits(0x{code:0{whole // 4}X} /* {float(exact):.{9 if whole == 32 else 17}g} */)"
 
     def rows(code: Piece | Function) -> list[str]:
         body, result = statements(code, kernel.inner, forms, constant)
         return [f"// {code.about}", *(f"let {a} = {b};" for a, b in body), result]
 
-    names = {"name": name, "real": real, "bits": f"u{whole}", "shift": shift, "bias": bias}
-    parts = [_RUST_SCALED if scales(value) else "", _RUST_FORMATS[kernel.format]]
+    names = {"name": name, "real": real, "bits": f"u{whole}", "signed": f"i{whole}", "shift": shift, "bias": bias}
+    names |= {"low": shift - 1, "magic": bits_of(1.5 * 2.0**shift), "bound": bits_of(2.0 ** (shift - 1))}
+    names["middle"] = MIDDLE[kernel.inner][0]
+    own = {"scale": _RUST_SCALED, "round": _RUST_WHOLE, "exponent": _RUST_EXPONENT}
+    parts = [*(text for op, text in own.items() if op in used(value)), _RUST_FORMATS[kernel.format]]
     helpers = "".join(part.format(**names) for part in parts)
     for function in kernel.functions:
         block = "\n".join(f"    {row}" for row in rows(function))
@@ -106,7 +131,7 @@ def in_rust(value: Implementation, notes: list[str], name: str) -> str:
     lines = []
     for _, piece in with_lowers(value):
         block = "\n".join(f"        {row}" for row in rows(piece))
-        test = "" if isinf(piece.upper) else f"if x <= {constant(piece.upper)} "
+        test = "" if piece.upper == inf else f"if x <= {constant(piece.upper)} "
         lines.append(f"{test}{{\n{block}\n    }}")
     body = " else ".join(lines) if len(lines) > 1 else lines[0]
     comment = "\n".join(f"// {line}" for line in notes)

@@ -10,10 +10,12 @@ from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import Function, Piece
 from rational_approx.programs.program import Constant, Input, Operand
 
-__all__ = ["BITS", "FORMS", "Bits", "called", "scales", "statements", "with_lowers"]
+__all__ = ["BITS", "FORMS", "HELPERS", "Bits", "called", "statements", "used", "with_lowers"]
 
-FORMS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}"}
+FORMS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "sqrt": "sqrt({})"}
 """Operations of most languages."""
+HELPERS = {"scale": "scaled({}, {})", "round": "whole({})", "exponent": "exponent({})"}
+"""Operations that the code brings along, by the ends of their names."""
 
 
 class Bits(NamedTuple):
@@ -27,16 +29,16 @@ class Bits(NamedTuple):
 BITS = {"float32": Bits(32, 23, 127), "float64": Bits(64, 52, 1023)}
 
 
-def scales(value: Implementation) -> bool:
-    """Whether a piece or a function scales by powers of two."""
+def used(value: Implementation) -> set[str]:
+    """The operations of all pieces and functions."""
     codes: tuple[Piece | Function, ...] = (*value.kernel.pieces, *value.kernel.functions)
-    return any(op == "scale" for code in codes for op, _ in code.steps)
+    return {op for code in codes for op, _ in code.steps}
 
 
 def called(value: Implementation, forms: dict[str, str], helper: str) -> dict[str, str]:
-    """Operations, with those that are helpers of the code's own: scaling, and functions."""
+    """Operations, with those that are helpers of the code's own, and functions."""
     own = {function.name: helper + function.name + "({})" for function in value.kernel.functions}
-    return {**forms, "scale": helper + "scaled({}, {})", **own}
+    return {**forms, **{op: helper + form for op, form in HELPERS.items()}, **own}
 
 
 def with_lowers(value: Implementation) -> list[tuple[float, Piece]]:

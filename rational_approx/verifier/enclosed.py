@@ -15,8 +15,9 @@ from typing import Any
 
 from . import branches, rays
 from .boxes import Judge, Outcome, judged, unit_at
+from .formulas import Follower
 from .jets import Arithmetic
-from .kernel import Code, To_check, plain, written
+from .kernel import OPERATIONS, Code, To_check, plain, written
 from .reading import ONE, Failure, in_time, must, need, number
 from .reductions import REACH, exponential_error
 from .steps import FORMATS, is_format_number, rounded
@@ -41,7 +42,9 @@ class Enclosed(Code):
         self.largest = (1 - Fraction(1, 2**self.digits)) * 2**self.top
         self.lowest, self.highest = (written(content["facts"][name]) for name in ("lowest", "highest"))
         self.calls: dict[str, Any] = {}
-        self.shares = {name: exponential_error(*code, self.inner) for name, code in self.functions.items()}
+        self.shares = {
+            name: exponential_error(*code, self.inner) for name, code in self.functions.items() if name == "exp"
+        }
         for name, share in self.shares.items():
             self.calls[name] = REACH[self.inner] << self.bits, self.boxes_math.exact(share)[1]
 
@@ -77,10 +80,20 @@ class Enclosed(Code):
             if last < first:
                 continue
             for tree, a, b in self.spans(first, last):
-                self.part(Judge(self.boxes_math, (steps, result), tree, self.calls), a, b)
+                self.part(self.judge((steps, result), tree, 1 if b > 0 else -1), a, b)
             if last == self.largest:
                 return
             first = after(last)
+
+    def judge(self, code: Any, tree: tuple, side: int) -> Any:
+        """Code that is the target's formula is followed node by node; all other is compared with it on small boxes."""
+        if code[0]:
+            follower = Follower(self.boxes_math, code, tree, self.functions, self.format, side)
+            if follower.is_formula():
+                return follower
+        known = all(op in (*OPERATIONS, *self.calls) for op, _ in code[0])
+        need(known, "operations that are not those of the target's formula")
+        return Judge(self.boxes_math, code, tree, self.calls)
 
     def spans(self, first: Fraction, last: Fraction) -> Iterator[tuple[tuple, Fraction, Fraction]]:
         """The target between cuts, and numbers of the format at both ends, or zero."""
@@ -93,7 +106,7 @@ class Enclosed(Code):
                 tree = branches.resolved(self.tree, span, self.boxes_math) if span[0] < span[1] else self.tree
                 yield tree, low, high
 
-    def part(self, judge: Judge, lower: Fraction, upper: Fraction) -> None:
+    def part(self, judge: Any, lower: Fraction, upper: Fraction) -> None:
         """Every number between two on one side of zero."""
         side = 1 if upper > 0 else -1
         inner, outer = sorted((abs(lower), abs(upper)))
@@ -108,13 +121,13 @@ class Enclosed(Code):
 
     # -- boxes -------------------------------------------------------------------------------------------------------
 
-    def last(self, judge: Judge) -> Fraction:
+    def last(self, judge: Any) -> Fraction:
         """What the last rounding adds: nothing to the input, or to a number of the format."""
         result = judge.result
         exact = result == "x" or (isinstance(result, float) and is_format_number(Fraction(result), self.format))
         return Fraction(0) if exact else Fraction(1, 2)
 
-    def box(self, judge: Judge, lower: Fraction, upper: Fraction) -> None:
+    def box(self, judge: Any, lower: Fraction, upper: Fraction) -> None:
         """A box, halved until the statement holds on every part."""
         stack, allowed = [(lower, upper)], self.ulp - self.last(judge)
         need(allowed >= 0, "the last rounding alone may be off by more")
@@ -149,9 +162,15 @@ class Enclosed(Code):
                     return False
         return True
 
-    def beyond(self, judge: Judge, start: Fraction, side: int) -> bool:
+    def beyond(self, judge: Any, start: Fraction, side: int) -> bool:
         """Whether the statement holds on a half-line, for a constant or a multiple of x."""
         math, result = self.boxes_math, judge.result
+        if isinstance(judge, Follower):
+            far = side * self.largest
+            with suppress(Failure):
+                allowed = self.ulp - self.last(judge)
+                return self.inside(judge.outcome(*sorted((start, far)), self.kind, FORMATS[self.inner][0], allowed))
+            return False
         tree = judge.tree if side > 0 else rays.substituted(judge.tree, ("neg", ("x",)))
         at, allowed = math.exact(abs(start)), self.ulp - self.last(judge)
         with suppress(Failure):

@@ -5,12 +5,13 @@ float32 numbers that gives the same (Figueroa, When is double rounding innocuous
 """
 
 import operator
+import re
 import struct
 from array import array
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
-from math import inf, isnan
+from math import inf, isnan, nan, sqrt
 from typing import Any
 
 from . import rays
@@ -20,7 +21,7 @@ from .steps import FORMATS, is_format_number
 
 __all__ = ["SCHEMAS", "Code", "To_check", "normal", "plain", "written"]
 
-SCHEMAS = ("rational-approx/kernel/2", "rational-approx/kernel/1")
+SCHEMAS = ("rational-approx/kernel/3", "rational-approx/kernel/2", "rational-approx/kernel/1")
 KEYS = {"schema", "target", "format", "pieces", "facts", "wanted", "segments", "status", "hash"}
 NEW_KEYS = {"inner", "functions", "cuts"}
 INNER = {"bfloat16": "float32", "float16": "float32", "float32": "float64"}
@@ -30,12 +31,15 @@ OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "mul": operator.mul,
     "div": operator.truediv,
 }
+SINGLE = ("sqrt", "round", "exponent")
+MIDDLE = {"float32": 0x3F3504F3, "float64": 0x3FE6A09E667F3BCD}
+"""The bits of the number next to the root of 1/2."""
 To_check = tuple[str, str, Callable[[], None]]
 
 
 def normal(content: dict[str, Any]) -> dict[str, Any]:
-    """The document in the form of schema 2: the older one has no functions and calculates in float32."""
-    old = content["schema"] == SCHEMAS[1]
+    """The document in the form of schema 3: the oldest one has no functions and calculates in float32."""
+    old = content["schema"] == SCHEMAS[2]
     must(set(content) == KEYS | (set() if old else NEW_KEYS), "the file has other keys than it should")
     return content | ({"inner": "float32", "functions": [], "cuts": []} if old else {})
 
@@ -100,9 +104,10 @@ class Code:
     def function(self, entry: Any) -> tuple[str, tuple[list[Any], Any]]:
         """The name, and the steps with the result, of a function that pieces call."""
         must(set(entry) == {"name", "steps", "result", "about"}, "a function has other keys than it should")
-        must(entry["name"] == "exp", f"a function is unknown: {shown(entry['name'])}")
+        name = entry["name"]
+        must(isinstance(name, str) and re.fullmatch("(exp|log|sin|cos)(_[0-9]{1,2})?", name), "a function is unknown")
         steps = self.steps(entry["steps"])
-        return "exp", (steps, self.operand(entry["result"], len(steps)))
+        return name, (steps, self.operand(entry["result"], len(steps)))
 
     def piece(self, entry: Any) -> tuple[float, list[tuple[str, list[Any]]], Any]:
         """The upper end, the steps with their operands, and the result of a piece."""
@@ -117,8 +122,9 @@ class Code:
         out: list[tuple[str, list[Any]]] = []
         need(len(given) <= 200, "too many steps for the verifier")
         for op, *names in given:
-            must(op in (*OPERATIONS, "scale", *self.functions), f"a step is unknown: {shown(op)}")
-            must(len(names) == (1 if op in self.functions else 2), "a step has too many operands, or too few")
+            must(op in (*OPERATIONS, "scale", *SINGLE, *self.functions), f"a step is unknown: {shown(op)}")
+            single = op in SINGLE or op in self.functions
+            must(len(names) == (1 if single else 2), "a step has too many operands, or too few")
             out.append((op, [self.operand(name, len(out)) for name in names]))
         return out
 
@@ -161,6 +167,8 @@ class Code:
             a, *rest = map(of, names)
             if op in self.functions:
                 values.append(self.through(list(a), *self.functions[op]))
+            elif op in SINGLE:
+                values.append(array(kind, map(getattr(self, "of_" + op), a)))
             elif op == "scale":
                 need(all(abs(k) < most and k == int(k) for k in rest[0]), "a scaling is no integer, or too large")
                 halves = [int(k / 2) for k in rest[0]]
@@ -171,12 +179,30 @@ class Code:
                 values.append(array(kind, map(OPERATIONS[op], a, rest[0])))
         return of(result)
 
+    def of_sqrt(self, v: float) -> float:
+        """The root, which doubles round as float32 does."""
+        return sqrt(v) if v >= 0 else nan
+
+    def of_round(self, v: float) -> float:
+        """The nearest integer, ties to even, of a number that is not too large; others stay."""
+        digits = FORMATS[self.inner][0]
+        magic = 1.5 * 2.0 ** (digits - 1)
+        if not abs(v) < 2.0 ** (digits - 2):
+            return v
+        if digits == 53:
+            return (v + magic) - magic
+        return float(array("f", [v + magic])[0]) - magic
+
+    def of_exponent(self, v: float) -> float:
+        """The power of two that brings a number near 1."""
+        code, whole, shift = ("<f", "<i", 23) if self.inner == "float32" else ("<d", "<q", 52)
+        return float(struct.unpack(whole, struct.pack(code, v))[0] - MIDDLE[self.inner] >> shift)
+
     def rounded(self, values: Any) -> list[float]:
         """To the format, ties to even."""
         if self.format == "float16":
             return [half(v) for v in values]
         if self.format == "float32":
-            must(not any(map(isnan, values)), "an output is no number")
             return array("f", values).tolist()
         codes = array("I")
         need(codes.itemsize == 4, "integers of another size than this verifier knows")
@@ -221,14 +247,16 @@ class Code:
         """The outputs at infinities and zeros."""
         found = self.run([-inf, -0.0, 0.0, inf])
         stated = [written(value) for value in self.content["facts"]["at"]]
-        same = len(stated) == 4 and all(a == b and signed(a) == signed(b) for a, b in zip(stated, found))
+        same = len(stated) == 4 and all(
+            (isnan(a) and isnan(b)) or (a == b and signed(a) == signed(b)) for a, b in zip(stated, found)
+        )
         must(same, f"the outputs are {', '.join(map(repr, found))}")
 
 
 def written(value: Any) -> float:
-    """A number as the file writes it: exact, ``-0``, or infinite."""
-    if value == "-0":
-        return -0.0
+    """A number as the file writes it: exact, ``-0``, infinite, or none."""
+    if value in ("-0", "nan"):
+        return -0.0 if value == "-0" else nan
     exact = number(value, True)
     return float(exact)
 

@@ -1,0 +1,407 @@
+"""The verifier: code that is the target's own formula, followed node by node.
+
+Each node must be the operation that `docs/approximation/semantics-of-code.md` says. With it go bounds of the exact value,
+and of how far the calculated one is from it: absolute, and relative to it. Standard library only.
+"""
+
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from .boxes import Outcome, judged
+from .functions import Functions
+from .intervals import Interval, size
+from .jets import Arithmetic
+from .logarithms import logarithm_error
+from .reading import ONE, Failure, fold, need
+from .reductions import REACH, exponential_error
+from .sines import TURN_BITS, nearest_zero, sine_error
+from .steps import FORMATS, rounded
+
+__all__ = ["Follower", "Other", "has_x"]
+
+TWO, MINUS = ("number", Fraction(2)), ("number", Fraction(-1))
+WHOLE_POWERS = 6
+KINDS = ("exp", "log", "sin", "cos")
+
+
+class Other(Failure):
+    """Code that is not this formula."""
+
+
+class Known(NamedTuple):
+    """An exact value and its errors, times ``2**bits``.
+
+    Where the exact value is not 0 its size is ``2**least`` at least; None says that nothing is known. ``zero`` says that it
+    may be 0.
+    """
+
+    low: int
+    high: int
+    absolute: int
+    relative: int | None
+    least: int | None
+    zero: bool
+
+
+def same(condition: Any) -> None:
+    """Raise unless the code is as the formula says."""
+    if not condition:
+        raise Other("the code is not the formula of the target")
+
+
+def has_x(node: tuple) -> bool:
+    """Whether a tree depends on x."""
+    return node[0] == "x" or any(has_x(part) for part in node[1:] if isinstance(part, tuple))
+
+
+def rewritten(node: tuple, negative: bool) -> tuple | None:
+    """A function that has no operation of its own, with others that have."""
+    kind, u = node[0], node[1]
+    e, square = ("exp", u), ("^", u, TWO)
+    if kind == "asinh" and negative:
+        return ("neg", ("asinh", ("neg", u)))
+    table: dict[str, tuple] = {
+        "log1p": ("log", ("+", ONE, u)),
+        "expm1": ("+", e, MINUS),
+        "tan": ("/", ("sin", u), ("cos", u)),
+        "sinh": ("/", ("+", e, ("neg", ("/", ONE, e))), TWO),
+        "cosh": ("/", ("+", e, ("/", ONE, e)), TWO),
+        "asinh": ("log", ("+", u, ("sqrt", ("+", square, ONE)))),
+        "acosh": ("log", ("+", u, ("sqrt", ("+", square, MINUS)))),
+        "atanh": ("/", ("log", ("/", ("+", ONE, u), ("+", ONE, ("neg", u)))), TWO),
+    }
+    return table.get(kind)
+
+
+class Follower:
+    """A piece that is a formula: its steps, its result, the functions that it calls, and the side of zero."""
+
+    def __init__(self, math: Arithmetic, code: Any, tree: tuple, functions: dict[str, Any], format: str, side: int):
+        self.math, (self.steps, self.result), self.tree = math, code, tree
+        self.functions, self.format, self.side = functions, format, side
+        self.inner = "float64" if format == "float32" else "float32"
+        self.digits, self.smallest, self.top = FORMATS[self.inner]
+        self.share = -(-math.one >> self.digits)
+        self.x: Interval = (side * math.one, side * math.one)
+        self.known: dict[Any, Known] = {}
+        self.errors: dict[Any, tuple[Fraction, int]] = {}
+
+    def is_formula(self) -> bool:
+        """Whether the steps are those of the tree: what is not known on a box is another question."""
+        self.known = {}
+        try:
+            self.value(self.tree, self.result)
+        except Other:
+            return False
+        except Failure:
+            return True
+        return True
+
+    def outcome(self, lower: Fraction, upper: Fraction, format: Any, _: int, allowed: Fraction) -> Outcome:
+        """Whether on a box the error before the last rounding is at most so many units in the last place."""
+        math = self.math
+        least = Fraction(2) ** format[1] * self.side
+        a, b = lower or least, upper or least
+        self.x, self.known = (math.exact(a)[0], math.exact(b)[1]), {}
+        done = self.value(self.tree, self.result)
+        box, nearest = (done.low, done.high), max(done.low, -done.high, 0)
+        if done.relative is None:
+            return judged(box, (done.absolute, done.absolute), nearest, allowed, format, math.bits)
+        # As if the value were 1: the first of the two errors is relative to the least size of the value.
+        if (done.relative << format[0]) * allowed.denominator <= allowed.numerator * math.one:
+            need(size(box) < 1 << format[2] + math.bits or 2 * (done.relative << format[0]) < math.one, "too large")
+            return Outcome(True, done.low - done.absolute, done.high + done.absolute)
+        return judged(box, (done.absolute, done.absolute), nearest, allowed, format, math.bits)
+
+    # -- nodes -------------------------------------------------------------------------------------------------------
+
+    def value(self, node: tuple, which: Any) -> Known:
+        """The value of a node, which an operand is to be."""
+        key = (node, which)
+        if key not in self.known:
+            self.known[key] = self.fresh(node, which)
+        return self.known[key]
+
+    def fresh(self, node: tuple, which: Any) -> Known:
+        kind = node[0]
+        if not has_x(node):
+            return self.constant(node, which)
+        if kind == "clipped":
+            return self.value(node[1], which)
+        if kind == "x":
+            same(which == "x")
+            return Known(*self.x, 0, 0, exponent(min(map(abs, self.x))) - self.math.bits, False)
+        same(isinstance(which, int))
+        op, names = self.steps[which]
+        if kind == "+":
+            other = node[2]
+            taken = other[1] if other[0] == "neg" and has_x(other) else other
+            same(op == ("add" if taken is other else "sub"))
+            a, b = self.value(node[1], names[0]), self.value(taken, names[1])
+            return self.sum(a, b if taken is other else b._replace(low=-b.high, high=-b.low))
+        if kind in ("*", "/"):
+            same(op == ("mul" if kind == "*" else "div"))
+            a, b = self.value(node[1], names[0]), self.value(node[2], names[1])
+            return self.product(a, b) if kind == "*" else self.quotient(a, b)
+        if kind == "neg":
+            same(op == "mul" and names[1] == -1.0)
+            return self.product(self.value(node[1], names[0]), self.constant(MINUS, names[1]))
+        if kind == "sqrt":
+            same(op == "sqrt")
+            return self.root(self.value(node[1], names[0]))
+        if kind in KINDS:
+            same(op in self.functions and op.split("_")[0] == kind)
+            return self.called(node, op, names[0])
+        if kind == "^":
+            return self.power(node[1], node[2], which)
+        other = rewritten(node, kind == "asinh" and self.negative(node[1]))
+        if other is None:
+            raise Other("a function without operations of its own")
+        return self.value(other, which)
+
+    def power(self, base: tuple, exponent: tuple, which: int) -> Known:
+        """Whole powers up to a size and their roots; others are the exponential of a logarithm."""
+        c = exponent[1] if exponent[0] == "number" else Fraction(1, 3)
+        if c.denominator > 2 or not 0 < abs(c.numerator) <= WHOLE_POWERS:
+            return self.value(("exp", ("*", exponent, ("log", base))), which)
+        same(isinstance(which, int) or c == 1)
+        if c < 0:
+            op, names = self.steps[which]
+            same(op == "div")
+            return self.quotient(self.constant(ONE, names[0]), self.power(base, ("number", -c), names[1]))
+        if c.denominator == 2:
+            op, names = self.steps[which]
+            same(op == "sqrt")
+            return self.root(self.whole(base, c.numerator, names[0]))
+        return self.whole(base, c.numerator, which)
+
+    def whole(self, base: tuple, n: int, which: Any) -> Known:
+        """A product of equal factors."""
+        if n == 1:
+            return self.value(base, which)
+        same(isinstance(which, int))
+        op, names = self.steps[which]
+        same(op == "mul")
+        return self.product(self.whole(base, n - 1, names[0]), self.value(base, names[1]))
+
+    def negative(self, node: tuple) -> bool:
+        """Whether an argument is negative far out on this side."""
+        try:
+            far = self.math.exact(Fraction(self.side << 20))
+            return bool(self.math.evaluate(node, [far])[0][1] < 0)
+        except Failure:
+            return False
+
+    def constant(self, node: tuple, which: Any) -> Known:
+        """A constant: the number of the format that is next to it."""
+        same(isinstance(which, float))
+        low, high = self.math.evaluate(node, [(0, 0)])[0]
+        if node[0] == "number":
+            same(Fraction(which) == rounded(node[1], self.inner))
+        at = self.math.exact(Fraction(which))
+        off = max(high - at[0], at[1] - low, 0)
+        zero = low <= 0 <= high
+        need(not zero or node[0] == "number", "a constant that may be 0")
+        if zero and node[1] == 0:
+            return Known(0, 0, 0, 0, None, True)
+        need(not zero, "a constant that is too small")
+        smallest = max(low, -high)
+        relative = -((-off << self.math.bits) // smallest)
+        if node[0] == "number" and Fraction(which) == node[1]:
+            off = relative = 0
+        return Known(low, high, off, relative, exponent(smallest) - self.math.bits, False)
+
+    # -- operations --------------------------------------------------------------------------------------------------
+
+    def up(self, a: int, b: int) -> int:
+        """The product of two sizes, rounded up."""
+        return (a * b >> self.math.bits) + 1
+
+    def over(self, a: int, b: int) -> int:
+        """The quotient of two sizes, rounded up."""
+        return (a << self.math.bits) // b + 1
+
+    def done(self, exact: Known, share: int) -> Known:
+        """With one more share of the result; each of the two errors bounds the other."""
+        low, high, absolute, relative, least, zero = exact
+        largest = size((low, high))
+        if relative is not None:
+            relative += self.up(share, self.math.one + relative)
+            absolute = min(absolute, self.up(relative, largest))
+        if low > 0 or high < 0:
+            own = self.over(absolute, max(low, -high))
+            relative = own if relative is None else min(relative, own)
+            found = exponent(max(low, -high)) - self.math.bits
+            least, zero = found if least is None else max(least, found), False
+        need(largest + absolute < self.math.one << self.top - 2, "a step that may be too large")
+        return Known(low, high, absolute, relative, least, zero)
+
+    def rounds(self, exact: Known) -> Known:
+        """With the rounding of an operation."""
+        absolute = exact.absolute + self.up(self.share, size((exact.low, exact.high)) + exact.absolute)
+        return self.done(exact._replace(absolute=absolute), self.share)
+
+    def normal(self, exact: Known) -> Known:
+        """A product or a quotient, which keeps its relative error where it cannot be subnormal."""
+        sure = exact.relative is not None and exact.least is not None and 2 * exact.relative < self.math.one
+        if sure and exact.least - 2 > self.smallest + self.digits:  # type: ignore[operator]
+            return self.rounds(exact)
+        return self.rounds(exact._replace(absolute=exact.absolute + 1, relative=None))
+
+    def sum(self, a: Known, b: Known) -> Known:
+        relative = None
+        if a.absolute == b.absolute == 0:
+            relative = 0
+        elif a.relative is not None and b.relative is not None and (min(a.low, b.low) >= 0 or max(a.high, b.high) <= 0):
+            relative = max(a.relative, b.relative)
+        return self.rounds(Known(a.low + b.low, a.high + b.high, a.absolute + b.absolute, relative, None, True))
+
+    def product(self, a: Known, b: Known) -> Known:
+        low, high = self.math.mul((a.low, a.high), (b.low, b.high))
+        sizes = size((a.low, a.high)), size((b.low, b.high))
+        absolute = self.up(sizes[0] + a.absolute, b.absolute) + self.up(sizes[1], a.absolute)
+        relative = None
+        if a.relative is not None and b.relative is not None:
+            relative = a.relative + b.relative + self.up(a.relative, b.relative)
+        least = None if a.least is None or b.least is None else a.least + b.least
+        return self.normal(Known(low, high, absolute, relative, least, a.zero or b.zero))
+
+    def quotient(self, a: Known, b: Known) -> Known:
+        need(not b.zero and b.least is not None and b.relative is not None, "a denominator may vanish")
+        off = b.relative or 0
+        need(2 * off < self.math.one, "a denominator that is not known well enough")
+        if b.low > 0 or b.high < 0:
+            inverse = self.math.div((self.math.one, self.math.one), (b.low, b.high))
+        else:
+            far = power_of_two(self.math.bits - (b.least or 0))
+            inverse = -far, far
+        low, high = self.math.mul((a.low, a.high), inverse)
+        growth = self.over(size(inverse), self.math.one - off)
+        absolute = self.up(a.absolute + self.up(size((a.low, a.high)), off), growth)
+        relative = None
+        if a.relative is not None:
+            relative = self.over(self.math.one + a.relative, self.math.one - off) - self.math.one
+        largest = (max(size((b.low, b.high)), 1) - 1).bit_length() - self.math.bits
+        least = None if a.least is None else a.least - largest
+        return self.normal(Known(low, high, absolute, relative, least, a.zero))
+
+    def root(self, a: Known) -> Known:
+        need(a.low >= 0 and a.relative is not None and a.relative < self.math.one, "a root of what may be negative")
+        low, high = self.math.sqrt(a.low)[0], self.math.sqrt(a.high)[1]
+        relative = a.relative or 0  # more than 1 - sqrt(1 - r)
+        least = None if a.least is None else a.least // 2
+        return self.rounds(Known(low, high, self.up(relative, high), relative, least, a.zero))
+
+    # -- functions ---------------------------------------------------------------------------------------------------
+
+    def called(self, node: tuple, name: str, which: Any) -> Known:
+        """A function: its own error, and what it makes of its argument's."""
+        if node[0] in ("sin", "cos"):
+            same(which == "x")
+            return self.wave(node, name)
+        u, math = self.value(node[1], which), self.math
+        if name not in self.errors:
+            found = (exponential_error if node[0] == "exp" else logarithm_error)(*self.functions[name], self.inner)
+            self.errors[name] = found, 0
+        share = math.exact(self.errors[name][0])[1]
+        if node[0] == "exp":
+            need(size((u.low, u.high)) + u.absolute < REACH[self.inner] << math.bits, "an argument beyond the reach")
+            low, high = math.exp(u.low)[0], math.exp(u.high)[1]
+            off = math.exp(u.absolute)[1] - math.one
+            absolute = self.up(high, off + share + self.up(off, share))
+            return self.done(Known(low, high, absolute, off, None, False), share)
+        need(u.relative is not None and 2 * u.relative < math.one and u.low > 0, "a logarithm that is not known")
+        need(exponent(u.low) - math.bits > self.smallest + self.digits, "a logarithm of a subnormal number")
+        low, high = math.log(u.low)[0], math.log(u.high)[1]
+        relative = u.relative or 0
+        off = self.over(relative, math.one - relative) if relative else 0
+        absolute = off + self.up(share, size((low, high)) + off)
+        # Of an exact number the error is relative, also where it is 1: others are a last place away.
+        exactly = (0, -self.digits - 1) if not off else (None, None)
+        return self.done(Known(low, high, absolute, *exactly, True), share)
+
+    def wave(self, node: tuple, name: str) -> Known:
+        """A sine or a cosine of a multiple of x."""
+        key = (name, node)
+        if key not in self.errors:
+            turns = turns_of(node[1])
+            ahead = node[0] == "cos"
+            found = sine_error(*self.functions[name], ahead, turns, (self.format, self.inner))
+            self.errors[key] = found, self.least(turns, ahead)
+        error, least = self.errors[key]
+        share = self.math.exact(error)[1]
+        turns = turns_of(node[1])
+        return self.done(Known(-self.math.one, self.math.one, share, 0, least, turns[0] == turns[1]), share)
+
+    def least(self, turns: Interval, ahead: bool) -> int:
+        """How small a sine or cosine that is not 0 can be, as a power of two: ``sin(2 pi f)`` is 4 f at least."""
+        digits, smallest, top = FORMATS[self.format]
+        low, high = (Fraction(end, 1 << TURN_BITS) for end in turns)
+        if low == high:
+            return (low.numerator & -low.numerator).bit_length() - low.denominator.bit_length() + smallest
+        most, found = max(abs(low), abs(high)) * 2**digits, []
+        for e in range(smallest, top - digits + 1):
+            small = ahead and most * Fraction(2) ** e < Fraction(1, 8)
+            found.append(Fraction(1, 8) if small else nearest_zero((low, high), digits, e))
+        need(min(found) > 0, "a sine may be 0")
+        least = 4 * min(found)
+        return least.numerator.bit_length() - least.denominator.bit_length() - 1
+
+
+def exponent(value: int) -> int:
+    """The power of two not above a positive integer."""
+    need(value > 0, "a size that may be 0")
+    return value.bit_length() - 1
+
+
+def power_of_two(exponent: int) -> int:
+    """A power of two as a scaled size."""
+    need(0 <= exponent < 20_000, "a quotient that is too large")
+    return 1 << exponent
+
+
+def turns_of(argument: tuple) -> Interval:
+    """Bounds of ``a / (2 pi)`` of an argument ``a x``, times ``2**TURN_BITS``; they are equal where it is exact."""
+    factor = factor_of(argument)
+    share = over_pi(factor)
+    one = 1 << TURN_BITS
+    if share is not None:
+        need(share.denominator & (share.denominator - 1) == 0, "a sine with zeros at numbers that are not of the format")
+        return (share * one / 2).numerator, (share * one / 2).numerator
+    fine = Arithmetic(TURN_BITS, float("inf"))
+    a, pi = fine.evaluate(factor, [(0, 0)])[0], Functions(TURN_BITS).pi
+    need(a[0] > 0 or a[1] < 0, "a sine of a multiple of x that is not known")
+    return fine.div(a, (2 * pi[0], 2 * pi[1]))
+
+
+def factor_of(argument: tuple) -> tuple:
+    """The constant a of an argument ``a x``."""
+    kind = argument[0]
+    if kind == "x":
+        return ONE
+    if kind == "neg":
+        return fold(("neg", factor_of(argument[1])))
+    if kind == "/" and not has_x(argument[2]):
+        return fold(("/", factor_of(argument[1]), argument[2]))
+    if kind == "*":
+        a, b = argument[1:]
+        if has_x(a) != has_x(b):
+            return fold(("*", factor_of(a), b) if has_x(a) else ("*", a, factor_of(b)))
+    raise Other("a sine of something other than a multiple of x")
+
+
+def over_pi(node: tuple) -> Fraction | None:
+    """What a constant is over pi, where it shows that it is a rational multiple."""
+    kind = node[0]
+    if kind == "pi":
+        return Fraction(1)
+    if kind == "neg":
+        inner = over_pi(node[1])
+        return None if inner is None else -inner
+    if kind in ("*", "/") and node[2][0] == "number" and node[2][1]:
+        inner = over_pi(node[1])
+        return None if inner is None else inner * node[2][1] if kind == "*" else inner / node[2][1]
+    if kind == "*" and node[1][0] == "number":
+        inner = over_pi(node[2])
+        return None if inner is None else inner * node[1][1]
+    return None
