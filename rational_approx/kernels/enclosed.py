@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import count, pairwise
-from math import inf, nextafter
+from math import inf, isfinite, nextafter
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +27,10 @@ from rational_approx.kernels.facts import Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.reductions import REACH, exponential_error
+from rational_approx.kernels.truth import infinity_at
+from rational_approx.kernels.undefined import nowhere
 
-__all__ = ["NotProved", "enclosed_facts"]
+__all__ = ["NotProved", "cuts_of", "enclosed_facts"]
 
 BITS = 192
 NEAR = 1.1
@@ -64,6 +66,7 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     }
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
+        _without_value(kernel, target)
         found = _searched(_parts(kernel, target, calls), float(wanted), smallest)
         found += [_single(kernel, target, point) for point in _points(kernel, target)]
         lowest, highest = arb.pos_inf(), arb.neg_inf()
@@ -105,27 +108,56 @@ def _next(value: Fraction, side: int, format: str) -> float:
         return float(near if (Fraction(float(near)) - value) * side > 0 else np.nextafter(near, number(side * inf)))
 
 
-def _cuts(target: Expression, first: Fraction, last: Fraction) -> list[Fraction]:
-    inside = {cut for cut in target.breakpoints(-inf, inf) if first <= cut <= last}
-    return sorted(inside | ({Fraction(0)} if first <= 0 <= last else set()))
+def cuts_of(kernel: Kernel, target: Expression) -> list[Fraction]:
+    """Numbers that are looked at one by one: switches, zero, and the ends of where the target has values."""
+    out, spans = {Fraction(0), *target.breakpoints(-inf, inf)}, list(_spans(kernel))
+    for number, first, last in spans:
+        if kernel.pieces[number].result is None or first == last:
+            beside = (_next(first, -1, kernel.format), _next(last, 1, kernel.format))
+            out |= {first, last, *map(Fraction, filter(isfinite, beside))}
+    return sorted(cut for cut in out if abs(cut) < spans[-1][2])
+
+
+def _cuts(kernel: Kernel, target: Expression, first: Fraction, last: Fraction) -> list[Fraction]:
+    return [cut for cut in cuts_of(kernel, target) if first <= cut <= last]
 
 
 def _points(kernel: Kernel, target: Expression) -> list[Fraction]:
-    """Cuts that are numbers of the format."""
-    found = {cut for _, first, last in _spans(kernel) for cut in _cuts(target, first, last)}
+    """Cuts that are numbers of the format, where the code gives a number."""
+    spans = [span for span in _spans(kernel) if kernel.pieces[span[0]].result is not None]
+    found = {cut for _, first, last in spans for cut in _cuts(kernel, target, first, last)}
     return sorted(cut for cut in found if in_format(cut, kernel.format))
 
 
-def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
+def _between(kernel: Kernel, target: Expression) -> Iterator[tuple[int, Expression, Fraction, Fraction]]:
+    """Which piece, the target as it is there, and two numbers of the format, or zero, between two cuts."""
     for number, first, last in _spans(kernel):
-        cuts = _cuts(target, first, last)
+        cuts = _cuts(kernel, target, first, last)
         for a, b in pairwise([None, *cuts, None]):
             lower = first if a is None else a if a == 0 else Fraction(_next(a, 1, kernel.format))
             upper = last if b is None else b if b == 0 else Fraction(_next(b, -1, kernel.format))
             if lower < upper or (lower == upper and lower not in cuts):
                 # The target's branch is that between the cuts, not only between the numbers.
-                formula = target.on(lower if a is None else a, upper if b is None else b)
-                yield Part(_judge(kernel.pieces[number], formula, kernel, calls, (lower, upper)), formula, lower, upper)
+                yield number, target.on(lower if a is None else a, upper if b is None else b), lower, upper
+
+
+def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
+    for number, formula, lower, upper in _between(kernel, target):
+        if kernel.pieces[number].result is not None:
+            yield Part(_judge(kernel.pieces[number], formula, kernel, calls, (lower, upper)), formula, lower, upper)
+
+
+def _without_value(kernel: Kernel, target: Expression) -> None:
+    """Raise unless the target has no value wherever the code gives no number."""
+    empty = {number for number, piece in enumerate(kernel.pieces) if piece.result is None}
+    for number, formula, lower, upper in _between(kernel, target):
+        ends = (end or Fraction(2) ** FORMATS[kernel.format][1] * (1 if upper > 0 else -1) for end in (lower, upper))
+        if number in empty and not nowhere(formula.tree, *ends):
+            raise NotProved(f"from {float(lower):g} to {float(upper):g} the target may have values")
+    for number, first, last in _spans(kernel):
+        for cut in _cuts(kernel, target, first, last) if number in empty else ():
+            if not nowhere(target.tree, cut, cut):
+                raise NotProved(f"at {float(cut):g} the target may have a value")
 
 
 def _judge(
@@ -201,11 +233,24 @@ def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float,
     """The error at a single number, of zero with either sign, where the target has the value of the switch itself."""
     x = [float(point)] if point else [-0.0, 0.0]
     y = [arb(float(each)) for each in kernel(np.array(x, dtype=np.float32))]
-    value = evaluate(target.tree, to_arb(point), AT_POINT)
+    value = _at_point(target, point)
+    if value is None:  # an infinity in the place of a value
+        sides = {infinity_at(target, float(point), side) for side in (-1, 1)}
+        same = len({float(each) for each in y}) == 1 and float(y[0]) in sides
+        right = same and nowhere(target.tree, point, point)
+        return x[0], Found(0.0 if right else inf, 0.0, y[0].min(y[-1]), y[0].max(y[-1]))
     judge = Judge(kernel.pieces[0], target.ball, kernel, {})
     errors = [abs(value - each) / judge.unit(abs(value).lower()) for each in y]
     ulp = max(float(error.upper()) if error.is_finite() else inf for error in errors)
     return x[0], Found(ulp, ulp, y[0].min(y[-1]), y[0].max(y[-1]))
+
+
+def _at_point(target: Expression, point: Fraction) -> arb | None:
+    try:
+        value = evaluate(target.tree, to_arb(point), AT_POINT)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return value if value.is_finite() else None
 
 
 def _outward(value: arb, side: int) -> float:

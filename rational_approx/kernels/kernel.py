@@ -49,12 +49,12 @@ class Function:
 class Piece:
     """The operations for inputs up to ``upper`` (a number of the format, or infinity), beyond the piece before.
 
-    ``about`` says in words what they calculate.
+    ``about`` says in words what they calculate. Without a result it is no number (NaN): there the function has no value.
     """
 
     upper: float
     steps: tuple[Step, ...]
-    result: Operand
+    result: Operand | None
     about: str
 
     def __call__(self, x: np.ndarray, functions: tuple[Function, ...] = ()) -> np.ndarray:
@@ -93,7 +93,9 @@ def _calculated(code: Piece | Function, x: np.ndarray, functions: dict[str, Func
     values: list[Any] = []
     number = x.dtype.type
 
-    def operand(which: Operand) -> Any:
+    def operand(which: Operand | None) -> Any:
+        if which is None:
+            return number(np.nan)
         if isinstance(which, Constant):
             return number(float(round_to(which.value, x.dtype.name)))
         return x if isinstance(which, Input) else values[which.step]

@@ -50,6 +50,8 @@ MOST = 5
 """So many exponentials are looked at for each end."""
 STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
+FLAT = 1e-6
+"""An exponential with smaller exponents is constant, as far as floats tell."""
 FAR = 64
 """Beyond, a function may follow a power of x."""
 SMALL = 2.0**-6
@@ -124,7 +126,8 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     NoKernel
         where at most ``segments`` pieces between the tails did not suffice.
     """
-    left, right = (tail(known, room, side) for side in (-1, 1))
+    # Where the target ends at a number there is no tail.
+    left, right = (None if edge else tail(known, room, side) for edge, side in zip(known.edges, (-1, 1)))
     start = 0 if left is None else left[1]
     stop = known.x.size if right is None else right[1]
     out = [] if left is None else [left[0]]
@@ -133,11 +136,8 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     function = formulas.library.function(Called("exp"))
     if start < stop:
         exponentials = _exponentials(known, start, stop, left, right, function)
-        plan = _planned(known, start, stop, cuts, exponentials, formulas, room, segments)
-        for number, (stretch, forms) in enumerate(plan):
-            watch.check()
-            watch.report(f"piece {number + 1} of {len(plan)} is fitted", (0, 0))
-            out.append(_settled(stretch.widened(), forms, formulas, room, wanted))
+        ranked, own = _all_ranked(known, start, stop, cuts, exponentials, formulas, room)
+        out += _fitted(known, (start, stop), ranked, own, formulas, (room, wanted, segments))
     out += [] if right is None else [right[0]]
     functions = formulas.functions(out)
     return Kernel(known.format, inner, _closed(out, known, functions), functions)
@@ -150,7 +150,9 @@ def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) 
     """
     out = list(pieces)
     kinds = {function.name: kind_of(function) for function in functions}
-    for place, x, side in ((0, known.x[:1], -1), (-1, known.x[-1:], 1)):
+    for place, x, side, edge in ((0, known.x[:1], -1, known.edges[0]), (-1, known.x[-1:], 1, known.edges[1])):
+        if edge is not None:
+            continue
         called = {kinds[op] for op, _ in out[place].steps if op in kinds}
         if called and not called & {"sin", "cos"}:
             value = float(out[place](x.astype(INNER[known.format]), functions)[0])
@@ -161,6 +163,23 @@ def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) 
             out[-1] = replace(out[-1], upper=largest_number(known.format)) if side > 0 else out[-1]
             out.insert(0 if place == 0 else len(out), beyond)
     out[-1] = replace(out[-1], upper=inf)
+    return _with_edges(out, known)
+
+
+def _with_edges(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
+    """The pieces, and no number beside those at which the target has a value, or an infinity at the first one."""
+    left, right = known.edges
+    out, nothing = list(pieces), Piece(inf, (), None, "no real value")
+    if left is not None:
+        before = [replace(nothing, upper=left.number)]
+        if isinf(left.value):
+            last = float(np.nextafter(np.float32(left.number), np.float32(-inf)))
+            before = [replace(nothing, upper=last), replace(infinite(left.value, known.format), upper=left.number)]
+        out = before + out
+    if right is not None:
+        out[-1] = replace(out[-1], upper=float(known.x[-1]))
+        out += [replace(infinite(right.value, known.format), upper=right.number)] if isinf(right.value) else []
+        out.append(nothing)
     return tuple(out)
 
 
@@ -211,7 +230,7 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
         if power is not None:
             yield Form(power, "1/x")
     for e in exponentials:
-        if not np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
+        if not FLAT < np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
             continue
         for times in (lowest,) if vanishes else (0, 1):
             for decays in (False, True):
@@ -288,10 +307,12 @@ def _cheapest(found: Ranked, inner: str) -> float:
     return min((cost for cost, _ in _sums(found, inner)), default=inf)
 
 
-Planned = list[tuple[Stretch, list[Form]]]
+Span = tuple[int, int]
+REPLANNED = 12
+"""So often the cheapest sequence is looked for again, where a piece of it was not found."""
 
 
-def _planned(
+def _all_ranked(
     known: Truth,
     start: int,
     stop: int,
@@ -299,18 +320,18 @@ def _planned(
     exponentials: tuple[Exponential, ...],
     formulas: Transcripts,
     room: float,
-    segments: int,
-) -> Planned:
-    """The cheapest sequence of stretches by estimates, each with its forms, cheapest first."""
+) -> tuple[dict[Span, Ranked], dict[Span, float]]:
+    """Of every stretch that a piece may have: the types that forms need, and what the formula counts."""
     x, inner = known.x, INNER[known.format]
     # A breakpoint that is an input may belong to either side, or stand alone.
     must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
     near = (SMALL,) if formulas.good.any() else ()
     may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *near, *ROUND) for sign in (-1, 1)]
+    may += [int(np.searchsorted(x, x[0], "right")), int(np.searchsorted(x, x[-1], "left"))] if any(known.edges) else []
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
     spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
     step = {place: number for number, place in enumerate(places)}
-    ranked: dict[tuple[int, int], Ranked] = {}
+    ranked: dict[Span, Ranked] = {}
     own = {(a, b): formulas.counted(a, b) for a, b in spans}
     most = own.get((start, stop), inf)
     if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
@@ -321,24 +342,57 @@ def _planned(
         parts = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
         least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
         ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
+    return ranked, own
+
+
+def _fitted(
+    known: Truth,
+    ends: Span,
+    ranked: dict[Span, Ranked],
+    own: dict[Span, float],
+    formulas: Transcripts,
+    asked: tuple[float, float, int],
+) -> list[Piece]:
+    """The pieces of the cheapest sequence; where an estimate promised too much, of the next one."""
+    (room, wanted, segments), pieces = asked, dict[Span, Piece]()
+    for _ in range(REPLANNED):
+        plan = _planned(known, ends, ranked, own, segments)
+        try:
+            for number, (span, forms) in enumerate(plan):
+                watch.check()
+                watch.report(f"piece {number + 1} of {len(plan)} is fitted", (0, 0))
+                if span not in pieces:
+                    pieces[span] = _settled(Stretch(known, *span).widened(), forms, formulas, room, wanted)
+        except NoKernel as problem:
+            trouble, ranked[span], own[span] = problem, {}, inf
+            continue
+        return [pieces[span] for span, _ in plan]
+    raise trouble
+
+
+def _planned(
+    known: Truth, ends: Span, ranked: dict[Span, Ranked], own: dict[Span, float], segments: int
+) -> list[tuple[Span, list[Form]]]:
+    """The cheapest sequence of stretches by estimates, each with its forms, cheapest first."""
+    inner, (start, stop) = INNER[known.format], ends
     costs = {span: cost for span, found in ranked.items() if (cost := min(own[span], _cheapest(found, inner))) < inf}
-    best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(start, 0): (0.0, [])}
+    best: dict[Span, tuple[float, list[Span]]] = {(start, 0): (0.0, [])}
     for count in range(segments):
-        for (a, b), own in costs.items():
+        for (a, b), one in costs.items():
             if (a, count) in best:
-                cost = best[a, count][0] + own
+                cost = best[a, count][0] + one
                 if cost < best.get((b, count + 1), (inf, []))[0]:
                     best[b, count + 1] = cost, [*best[a, count][1], (a, b)]
-    ends = [entry for (place, _), entry in best.items() if place == stop]
-    if not ends:
+    found = [entry for (place, _), entry in best.items() if place == stop]
+    if not found:
         raise NoKernel(
             f"{segments} pieces between the tails do not follow the target over all exponents of {known.format}, with "
             "a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a larger "
             "error; a target that decays like a power of x is not implemented"
         )
-    _, stretches = min(ends, key=lambda entry: entry[0])
+    _, stretches = min(found, key=lambda entry: entry[0])
     return [
-        (Stretch(known, *span), [form for _, form in sorted(_sums(ranked[span], inner), key=lambda entry: entry[0])])
+        (span, [form for _, form in sorted(_sums(ranked[span], inner), key=lambda entry: entry[0])])
         for span in stretches
     ]
 

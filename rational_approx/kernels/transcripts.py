@@ -102,9 +102,10 @@ def _proved(kernel: Kernel, formula: Expression, x: np.ndarray, room: float) -> 
     """Where the error is proved to be small: the numbers tried have few bits, so that their sums seldom round."""
     with working_bits(BITS):
         judge = FollowedJudge(kernel.pieces[0], formula, kernel, Proved(kernel), 1 if x[-1] > 0 else -1)
-        at = np.unique(np.linspace(0, x.size - 1, SAMPLE).astype(int))
+        ends = [0, min(1, x.size - 1), max(x.size - 2, 0)]
+        at = np.unique([*np.linspace(0, x.size - 1, SAMPLE).astype(int), *ends])
         found = [judge.judged_on(arb(float(point) or float(judge.least))).ulp <= 0.5 + room for point in x[at]]
     # Between two of them it is as at the worse one.
     after = np.searchsorted(at, np.arange(x.size))
     sure = np.array(found)
-    return sure[after] & sure[np.maximum(after - 1, 0)]
+    return sure[after] & (sure[np.maximum(after - 1, 0)] | (at[after] == np.arange(x.size)))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 import flint
 import numpy as np
@@ -11,9 +12,9 @@ from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
-from rational_approx.kernels.numbers import KINDS, last_places, least_places, tried_numbers
+from rational_approx.kernels.numbers import KINDS, finite_numbers, last_places, least_places, tried_numbers
 
-__all__ = ["SLACK", "Truth", "truth"]
+__all__ = ["SLACK", "Edge", "Truth", "infinity_at", "truth"]
 
 SLACK = 2.0**-50
 """How far a value may be from the true one, relative to it."""
@@ -25,15 +26,26 @@ BITS = (100, 400, 1600, 6400)
 """The precisions that are tried, one after the other, at the inputs that are still open."""
 
 
+class Edge(NamedTuple):
+    """The number next to those at which the target has a value, and what stands for it there: NaN, or an infinity."""
+
+    number: float
+    value: float
+
+
 @dataclass(frozen=True)
 class Truth:
     """The numbers ``x`` of a format that are tried, in float32, ascending, and the target there in float64: off by at
-    most ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly beyond every number of the format."""
+    most ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly beyond every number of the format.
+
+    Where the target has values only from, or up to, some number, ``edges`` has the next ones on the left and on the right.
+    """
 
     target: Expression
     format: str
     x: np.ndarray
     value: np.ndarray
+    edges: tuple[Edge | None, Edge | None] = (None, None)
 
     def units(self, value: np.ndarray) -> np.ndarray:
         """The units in which the proof will judge errors: those in the last place where every number is tried, else
@@ -63,12 +75,62 @@ def truth(target: Expression, format: str) -> Truth:
             break
     value[~known] = np.nan
     lost = np.isnan(value)
-    if lost.any():
+    if not lost.any():
+        return Truth(target, format, x, value)
+    inside = np.flatnonzero(~lost)
+    if format in KINDS or not inside.size or np.ptp(inside) + 1 > inside.size:
         raise ValueError(
             f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and code "
             "must say something at every number: give an expression that has one everywhere, as where(x > 0, log(x), 0)"
+            + ("" if format in KINDS else "; in float32 it may also have values on one interval alone")
         )
-    return Truth(target, format, x, value)
+    return _between(target, format, x[inside], value[inside], (bool(lost[0]), bool(lost[-1])))
+
+
+def _between(target: Expression, format: str, x: np.ndarray, value: np.ndarray, sides: tuple[bool, bool]) -> Truth:
+    """The truth on the interval of numbers that have one, found by halving to the last place."""
+    edges: list[Edge | None] = []
+    for left, asked in zip((True, False), sides):
+        if not asked:
+            edges.append(None)
+            continue
+        every = finite_numbers(KINDS[0])
+        at = int(np.searchsorted(every, x[0], "left")) - 1 if left else int(np.searchsorted(every, x[-1], "right"))
+        outer, inner = np.float32(every[at]), np.float32(x[0] if left else x[-1])
+        while np.nextafter(outer, inner) != inner:
+            middle = _middle(outer, inner)
+            with working_bits(BITS[1]):
+                known = _at(target.tree, float(middle))
+            outer, inner = (outer, middle) if np.isfinite(known[0]) else (middle, inner)
+        edges.append(Edge(float(outer) or 0.0, infinity_at(target, float(outer), 1 if left else -1)))
+        # The first number with a value, which may be a zero of the target, and others beside it: it may be singular there.
+        steps = np.concatenate([[0], 2 ** np.arange(22)]) * (1 if left == (inner >= 0) else -1)
+        beside = (np.array([np.abs(inner)]).view(np.int32) + steps.astype(np.int32)).view(np.float32)
+        more = np.setdiff1d(np.copysign(beside, inner) if inner else x[:0], x)
+        more = more[np.isfinite(more) & ((more >= inner) if left else (more <= inner))]
+        with working_bits(BITS[1]):
+            values = np.array([_at(target.tree, float(point))[0] for point in more])
+        order = np.argsort(np.concatenate([x, more]), kind="stable")
+        x, value = np.concatenate([x, more])[order], np.concatenate([value, values])[order]
+    return Truth(target, format, x, value, (edges[0], edges[1]))
+
+
+def infinity_at(target: Expression, x: float, side: int) -> float:
+    """Where floats say that a target is infinite at a number: the infinity of the sign that it has on a side; else NaN."""
+    with np.errstate(all="ignore"):
+        value = float(target(x))
+    if not np.isinf(value):
+        return float("nan")
+    with working_bits(BITS[1]):
+        near = evaluate(target.tree, flint.arb(x) + side * flint.arb(2) ** -150, AT_POINT)
+    return inf if near > 0 else -inf if near < 0 else float("nan")
+
+
+def _middle(a: np.float32, b: np.float32) -> np.float32:
+    """The number of float32 half way between two, as they are ordered."""
+    places = [int(code) if code >= 0 else -int(code & 0x7FFFFFFF) for code in np.array([a, b]).view(np.int32)]
+    place = sum(places) // 2
+    return np.int32(abs(place)).view(np.float32) * np.float32(1 if place >= 0 else -1)
 
 
 def _at(tree: Node, x: float) -> tuple[float, bool]:

@@ -1,6 +1,6 @@
 """The code of an implementation in languages of arrays: NumPy, PyTorch and Triton."""
 
-from math import isinf
+from math import isfinite, isinf
 
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import MIDDLE
@@ -16,7 +16,7 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
     forms = called(value, {**FORMS, "div": words["div"], "sqrt": words["sqrt"]}, f"_{name}_")
 
     def constant(number: float) -> str:
-        text = f'float("{number}")' if isinf(number) else repr(number)
+        text = repr(number) if isfinite(number) else f'float("{number}")'
         return words["constant"].format(text)
 
     lines = [words["start"]]
@@ -30,7 +30,7 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
             inside = inside if isinf(piece.upper) else words["below"].format(inside, high)
             lines.append(f"x = {inside}  # {piece.about}")
             lines += [f"{a} = {b}" for a, b in body]
-        piece_result = words["full"].format(result) if isinstance(piece.result, Constant) else result
+        piece_result = words["full"].format(result) if piece.result is None or isinstance(piece.result, Constant) else result
         if not body and result == "x":
             piece_result = "given"
         if chosen:

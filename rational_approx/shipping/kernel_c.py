@@ -1,6 +1,6 @@
 """The code of an implementation in C (a header, for C++ too) and CUDA: a number of a 16-bit format is its 16 bits."""
 
-from math import inf, isinf
+from math import inf, isfinite, isnan
 
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import MIDDLE, Function, Piece
@@ -168,9 +168,9 @@ class _Dialect:
         }
 
     def constant(self, number: float) -> str:
-        if isinf(number):
+        if not isfinite(number):
             whole, shift, bias = BITS[self.inner]
-            code = (2 * bias + 1 << shift) | ((number < 0) << whole - 1)
+            code = (2 * bias + 1 << shift) | ((number < 0) << whole - 1) | (isnan(number) << shift - 1)
             return f"{self.name}_of_bits(0x{code:X})"
         return _hexadecimal(number, "f" if self.inner == "float32" else "")
 

@@ -1,10 +1,11 @@
 """The JSON document of an implementation: its code, operation by operation, and what is proved of it."""
 
 from fractions import Fraction
-from math import copysign, inf, isinf, isnan, nan
+from math import copysign, isinf, isnan, nan
 from typing import Any
 
 from rational_approx.expressions.expression import parse
+from rational_approx.kernels.enclosed import cuts_of
 from rational_approx.kernels.facts import Facts, TriedFacts
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.formulas import kind_of
@@ -33,7 +34,7 @@ def implementation_text(value: Implementation) -> dict[str, Any]:
     if isinstance(found, TriedFacts):
         facts |= {"correct": found.correct, "faithful": found.faithful, "turns": found.turns}
     # Where a branch may switch: whoever checks boxes of inputs looks for nothing.
-    cuts = () if kernel.format in KINDS else parse(value.expression).breakpoints(-inf, inf)
+    cuts = () if kernel.format in KINDS else cuts_of(kernel, parse(value.expression))
     return {
         "target": {"name": value.name, "expression": value.expression},
         "format": kernel.format,
@@ -61,7 +62,7 @@ def read_implementation(content: dict[str, Any]) -> Implementation:
     unknown = [function.name for function in functions if kind_of(function) not in KINDS_OF_FUNCTIONS]
     if unknown or len(set(names)) < len(names):
         raise ValueError(f"the code calls an unknown function {[*unknown, *names][0][:20]!r}")
-    pieces = tuple(Piece(_read_float(entry["upper"]), *_read_code(entry, names)) for entry in content["pieces"])
+    pieces = tuple(_read_piece(entry, names) for entry in content["pieces"])
     return Implementation(
         str(content["target"]["expression"]),
         str(content["target"]["name"]),
@@ -88,7 +89,7 @@ def _read_facts(facts: dict[str, Any], format: str) -> Facts:
 def _code(code: Piece | Function) -> dict[str, Any]:
     return {
         "steps": [[op, *map(_operand, names)] for op, names in code.steps],
-        "result": _operand(code.result),
+        "result": "nan" if code.result is None else _operand(code.result),
         "about": code.about,
     }
 
@@ -102,6 +103,13 @@ def _read_code(value: dict[str, Any], functions: tuple[str, ...]) -> tuple[tuple
             raise ValueError(f"the code has an unknown step {str(op)[:20]!r}")
         steps.append(Step(op, tuple(_read_operand(name, len(steps)) for name in names)))
     return tuple(steps), _read_operand(value["result"], len(steps)), str(value["about"])
+
+
+def _read_piece(entry: dict[str, Any], functions: tuple[str, ...]) -> Piece:
+    upper = _read_float(entry["upper"])
+    if entry["result"] == "nan":
+        return Piece(upper, (), None, str(entry["about"]))
+    return Piece(upper, *_read_code(entry, functions))
 
 
 def _operand(which: Operand) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import inf
+from math import inf, nan
 from typing import NamedTuple
 
 from rational_approx.arithmetic.floats import round_to
@@ -55,7 +55,9 @@ def statements(
     def number(value: Fraction) -> float:
         return float(round_to(value, inner))
 
-    def operand(which: Operand) -> str:
+    def operand(which: Operand | None) -> str:
+        if which is None:
+            return constant(nan)
         if isinstance(which, Constant):
             return constant(number(which.value))
         return "x" if isinstance(which, Input) else f"v{which.step}"

@@ -1,0 +1,78 @@
+"""Where a target surely has no real value, so that code gives no number there."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from flint import arb
+
+from rational_approx.arithmetic.precision import to_arb
+from rational_approx.expressions.enclosures import AT_POINT, Undecided
+from rational_approx.expressions.nodes import Node, evaluate
+
+__all__ = ["nowhere"]
+
+OUTSIDE: dict[str, Callable[[arb], bool]] = {
+    "log": lambda u: bool(u <= 0),
+    "log1p": lambda u: bool(u <= -1),
+    "sqrt": lambda u: bool(u < 0),
+    "acosh": lambda u: bool(u < 1),
+    "asin": lambda u: bool(abs(u) > 1),
+    "acos": lambda u: bool(abs(u) > 1),
+    "atanh": lambda u: bool(abs(u) >= 1),
+    "loggamma": lambda u: bool(u <= 0),
+}
+"""Where functions of one argument have no value."""
+MOST = 400
+
+
+def nowhere(tree: Node, lower: Fraction, upper: Fraction) -> bool:
+    """Whether a tree, of which branches are chosen, has a value at no number from one to another on the same side of zero,
+    or at a single one."""
+    stack, seen = [(lower, upper)], 0
+    while stack:
+        (a, b), seen = stack.pop(), seen + 1
+        if not _nowhere(tree, to_arb(a).union(to_arb(b))):
+            if seen > MOST or a == b:
+                return False
+            middle = (a + b) / 2
+            near, far = sorted((abs(a), abs(b)))
+            if near and far > 4 * near:  # far apart they are cut at a power of two
+                k = near.numerator.bit_length() - near.denominator.bit_length()
+                k += far.numerator.bit_length() - far.denominator.bit_length()
+                middle = Fraction(2) ** (k // 2) * (1 if a > 0 else -1)
+            stack += [(a, middle), (middle, b)]
+    return True
+
+
+def _nowhere(tree: Node, x: arb) -> bool:
+    """The same for an interval as it is."""
+    kind, parts = tree.operator, tree.arguments
+    if kind == "where":
+        return False
+    if kind == "*":  # a product with log(b) has a limit where b is zero: see semantics.md
+        return any(_below(part, x) if part.operator == "log" else _nowhere(part, x) for part in parts)
+    if any(_nowhere(part, x) for part in parts):
+        return True
+    if kind == "/":
+        top, bottom = (_value(part, x) for part in parts)
+        return top is not None and bottom is not None and bool(bottom == 0) and bool(top != 0)
+    if kind == "^":
+        c, base = parts[1].value, _value(parts[0], x)
+        if base is None or (c is not None and c.denominator == 1):
+            return False
+        return bool(base < 0 if c is not None and c > 0 else base <= 0)
+    u = _value(parts[0], x) if kind in OUTSIDE else None
+    return u is not None and OUTSIDE[kind](u)
+
+
+def _below(logarithm: Node, x: arb) -> bool:
+    u = _value(logarithm.arguments[0], x)
+    return _nowhere(logarithm.arguments[0], x) or (u is not None and bool(u < 0))
+
+
+def _value(tree: Node, x: arb) -> arb | None:
+    try:
+        value = evaluate(tree, x, AT_POINT)
+    except (Undecided, ValueError, ZeroDivisionError):
+        return None
+    return value if value.is_finite() else None
