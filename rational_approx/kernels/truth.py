@@ -106,7 +106,8 @@ def _between(target: Expression, format: str, x: np.ndarray, value: np.ndarray, 
         # The first number with a value, which may be a zero of the target, and others beside it: it may be singular there.
         steps = np.concatenate([[0], 2 ** np.arange(22)]) * (1 if left == (inner >= 0) else -1)
         beside = (np.array([np.abs(inner)]).view(np.int32) + steps.astype(np.int32)).view(np.float32)
-        more = np.setdiff1d(np.copysign(beside, inner) if inner else x[:0], x)
+        next_to = np.array([np.nextafter(inner, np.float32(inf if left else -inf))])  # also of zero
+        more = np.setdiff1d(np.copysign(beside, inner) if inner else next_to, x)
         more = more[np.isfinite(more) & ((more >= inner) if left else (more <= inner))]
         with working_bits(BITS[1]):
             values = np.array([_at(target.tree, float(point))[0] for point in more])

@@ -22,7 +22,7 @@ OUTSIDE: dict[str, Callable[[arb], bool]] = {
     "loggamma": lambda u: bool(u <= 0),
 }
 """Where functions of one argument have no value."""
-MOST = 400
+MOST = 4000
 
 
 def nowhere(tree: Node, lower: Fraction, upper: Fraction) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
-from math import inf, isinf
+from math import inf, isinf, isnan
 from typing import Any
 
 from . import branches, rays
@@ -21,6 +21,7 @@ from .kernel import OPERATIONS, Code, To_check, plain, written
 from .reading import ONE, Failure, in_time, must, need, number
 from .reductions import REACH, exponential_error
 from .steps import FORMATS, is_format_number, rounded
+from .undefined import infinite, nowhere
 
 __all__ = ["Enclosed"]
 
@@ -70,20 +71,45 @@ class Enclosed(Code):
         """The error and the range at every number."""
         for point in self.cuts:
             if is_format_number(point, self.format):
-                for x in (float(point),) if point else (-0.0, 0.0):
-                    found = self.single(x)
-                    must(found != "above", f"the error at {x!r} is larger than stated")
-                    need(found == "within", f"the error at {x!r} is not known well enough")
+                self.point(point)
         self.seen, first = 0, -self.largest
         for upper, steps, result in self.pieces:
             last = self.largest if upper == inf else min(self.largest, Fraction(max(upper, -(2.0**200))))
             if last < first:
                 continue
             for tree, a, b in self.spans(first, last):
+                if isinstance(result, float) and isnan(result):
+                    least = Fraction(2) ** self.smallest * (1 if b > 0 else -1)
+                    missing = nowhere(self.math, tree, a or least, b or least)
+                    need(missing, f"between {float(a)!r} and {float(b)!r} the target may have a value")
+                    continue
                 self.part(self.judge((steps, result), tree, 1 if b > 0 else -1), a, b)
             if last == self.largest:
                 return
             first = after(last)
+
+    def point(self, point: Fraction) -> None:
+        """The error at one number; there must be no value where the code gives none, or an infinity at its end."""
+        for x in (float(point),) if point else (-0.0, 0.0):
+            y = self.run([x])[0]
+            if isnan(y) or (isinf(y) and self.beside(point)):
+                need(nowhere(self.math, self.tree, point, point), f"the target may have a value at {x!r}")
+                side = self.beside(point)
+                sign = 0 if isnan(y) else infinite(self.math, self.tree, point, side)
+                must(isnan(y) or self.lowest <= y <= self.highest, f"the output at {x!r} is out of range")
+                need(isnan(y) or (sign > 0) - (sign < 0) == (1 if y > 0 else -1), f"no infinity is seen at {x!r}")
+                continue
+            found = self.single(x)
+            must(found != "above", f"the error at {x!r} is larger than stated")
+            need(found == "within", f"the error at {x!r} is not known well enough")
+
+    def beside(self, point: Fraction) -> int:
+        """On which side of a number the target has values, where the code gives none on the other one; else 0."""
+        for side in (1, -1):
+            outer = -after(-point) if side > 0 else after(point)
+            if isnan(self.run([float(outer)])[0]):
+                return side
+        return 0
 
     def judge(self, code: Any, tree: tuple, side: int) -> Any:
         """Code that is the target's formula is followed node by node; all other is compared with it on small boxes."""

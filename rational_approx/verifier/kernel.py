@@ -115,6 +115,9 @@ class Code:
         upper = number(entry["upper"], True)
         must(abs(upper) == inf or is_format_number(upper, self.format), "a piece ends at no number of the format")
         steps = self.steps(entry["steps"])
+        if entry["result"] == "nan":  # here the target has no value
+            must(not steps and self.format == "float32", "a piece without a result")
+            return float(upper), steps, nan
         return float(upper), steps, self.operand(entry["result"], len(steps))
 
     def steps(self, given: Any) -> list[tuple[str, list[Any]]]:

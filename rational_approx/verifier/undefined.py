@@ -1,0 +1,117 @@
+"""The verifier: where the target has no real value, and at the end of its values the infinity in the place of one.
+
+Standard library only.
+"""
+
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any
+
+from .jets import Arithmetic
+from .reading import Failure, need
+from .zeros import exact
+
+__all__ = ["infinite", "nowhere"]
+
+MOST = 5000
+
+
+def nowhere(math: Arithmetic, tree: tuple, lower: Fraction, upper: Fraction) -> bool:
+    """Whether a tree, of which branches are chosen, has no value from one number to another on the same side of zero."""
+    stack, seen = [(lower, upper)], 0
+    while stack:
+        (a, b), seen = stack.pop(), seen + 1
+        if missing(math, tree, (math.exact(a)[0], math.exact(b)[1]), a if a == b else None):
+            continue
+        if a == b or seen > MOST:
+            return False
+        middle, near, far = (a + b) / 2, *sorted((abs(a), abs(b)))
+        if near and far > 4 * near:
+            middle = 2 * near if a > 0 else -2 * near  # far apart: from the inner end outwards
+        stack += [(a, middle), (middle, b)]
+    return True
+
+
+def missing(math: Arithmetic, node: tuple, x: Any, point: Fraction | None) -> bool:
+    """Whether a tree has no value at any number of an interval, or at a point."""
+    kind, parts = node[0], [part for part in node[1:] if isinstance(part, tuple)]
+    if kind in ("where", "where=", "clipped"):
+        return False
+    if kind == "*":  # a product with log(b) has a limit where b is zero
+        return any(
+            missing(math, p[1], x, point) or below(math, p[1], x, 0, True)
+            if p[0] == "log"
+            else missing(math, p, x, point)
+            for p in parts
+        )
+    if any(missing(math, part, x, point) for part in parts):
+        return True
+    if kind == "/":
+        top = values(math, node[1], x)
+        zero = point is not None and exact(node[2], point) == 0
+        return zero and top is not None and bool(top[0] > 0 or top[1] < 0)
+    if kind == "^":
+        c = node[2][1] if node[2][0] == "number" else None
+        return (c is None or c.denominator > 1) and below(math, node[1], x, 0, c is not None and c > 0)
+    ends = {"log": (0, False), "log1p": (-1, False), "sqrt": (0, True), "loggamma": (0, False), "acosh": (1, True)}
+    if kind in ends:
+        return below(math, node[1], x, *ends[kind])
+    if kind in ("asin", "acos", "atanh"):
+        strict = kind != "atanh"
+        return below(math, node[1], x, -1, strict) or below(math, ("neg", node[1]), x, -1, strict)
+    return False
+
+
+def values(math: Arithmetic, node: tuple, x: Any) -> Any:
+    """Bounds of a tree, or None."""
+    with suppress(Failure):
+        return math.evaluate(node, [x])[0]
+    return None
+
+
+def below(math: Arithmetic, node: tuple, x: Any, end: int, strict: bool) -> bool:
+    """Whether a tree is everywhere below a number, or equal to it unless ``strict``."""
+    found = values(math, node, x)
+    return found is not None and (found[1] < end * math.one or (not strict and found[1] == end * math.one))
+
+
+def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
+    """The sign of the infinity that a tree has at a number seen from a side: logarithms of zero, and quotients by zero;
+    0 where it has none.
+    """
+    kind = node[0]
+    if kind == "log" and exact(node[1], x) == 0:
+        return -1
+    if kind == "log1p" and exact(node[1], x) == -1:
+        return -1
+    if kind == "atanh" and exact(node[1], x) in (-1, 1):
+        return int(exact(node[1], x))
+    if kind == "^" and node[2][0] == "number" and node[2][1] < 0 and exact(node[1], x) == 0:
+        need(node[2][1].denominator > 1, "a pole of which the sign is not known")
+        return 1
+    if kind == "neg":
+        return -infinite(math, node[1], x, side)
+    if kind not in ("+", "*", "/"):
+        return 0
+    signs = [infinite(math, part, x, side) for part in node[1:]]
+    if kind == "/" and not any(signs) and exact(node[2], x) == 0:
+        top, near = at(math, node[1], x), at(math, node[2], x + side * Fraction(1, 2**120))
+        return sign(top) * sign(near)
+    if kind == "/" and signs[1]:
+        return 0
+    if signs[0] and signs[1]:
+        return signs[0] * signs[1] if kind == "*" else signs[0] if signs[0] == signs[1] else 0
+    if not any(signs):
+        return 0
+    other = at(math, node[2] if signs[0] else node[1], x)
+    return sum(signs) * (1 if kind == "+" else sign(other))
+
+
+def at(math: Arithmetic, node: tuple, x: Fraction) -> Any:
+    """Bounds of a tree at a number, where it must have a value."""
+    return math.evaluate(node, [math.exact(x)])[0]
+
+
+def sign(value: Any) -> int:
+    """The sign of what is enclosed, or 0."""
+    return (value[0] > 0) - (value[1] < 0)
