@@ -30,6 +30,9 @@ __all__ = ["FollowedJudge", "Proved", "is_formula"]
 COARSE = Fraction(1, 2**12)
 """A function with a larger error than this is not the one that was asked for."""
 
+ROOM = 1 + 2.0**-6
+"""For whoever checks a bound with enclosures of their own: here no box can be halved to gain some."""
+
 
 class Unknown(ArithmeticError):
     """A step has no bound on this box."""
@@ -97,8 +100,8 @@ class FollowedJudge(Judge):
         with suppress(Undecided, ValueError, ZeroDivisionError):
             known = self.target(x)
             value = known.intersection(value) if known.is_finite() and known.overlaps(value) else value
-        relative = arb.pos_inf() if done.relative is None else done.relative
-        return self.judged(value, relative, done.absolute, 0.0)
+        relative = arb.pos_inf() if done.relative is None else done.relative * ROOM
+        return self.judged(value * (1 + arb(0, 2.0**-30)), relative, done.absolute * ROOM, 0.0)
 
     def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
         """The error at all numbers from one on."""

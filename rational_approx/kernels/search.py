@@ -126,13 +126,17 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     NoKernel
         where at most ``segments`` pieces between the tails did not suffice.
     """
+    formulas = transcripts(known, cuts, room)
     # Where the target ends at a number there is no tail.
     left, right = (None if edge else tail(known, room, side) for edge, side in zip(known.edges, (-1, 1)))
+    if left is not None and formulas.waves(0, left[1]):
+        left = None
+    if right is not None and formulas.waves(right[1], known.x.size):
+        right = None
     start = 0 if left is None else left[1]
     stop = known.x.size if right is None else right[1]
     out = [] if left is None else [left[0]]
     inner = INNER[known.format]
-    formulas = transcripts(known, cuts, room)
     function = formulas.library.function(Called("exp"))
     if start < stop:
         exponentials = _exponentials(known, start, stop, left, right, function)
@@ -154,14 +158,19 @@ def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) 
         if edge is not None:
             continue
         called = {kinds[op] for op, _ in out[place].steps if op in kinds}
-        if called and not called & {"sin", "cos"}:
-            value = float(out[place](x.astype(INNER[known.format]), functions)[0])
-            piece = Piece(inf, (), Constant(Fraction(value)), f"{value:g}, that of the outermost number")
-            with np.errstate(all="ignore"):
-                limit = float(known.target(side * inf))
-            beyond = replace(infinite(limit, known.format) if isinf(limit) else piece, upper=side * inf)
-            out[-1] = replace(out[-1], upper=largest_number(known.format)) if side > 0 else out[-1]
-            out.insert(0 if place == 0 else len(out), beyond)
+        if called <= {"sin", "cos"}:
+            continue
+        value = float(out[place](x.astype(INNER[known.format]), functions)[0])
+        beyond = Piece(inf, (), Constant(Fraction(value)), f"{value:g}, that of the outermost number")
+        with np.errstate(all="ignore"):
+            limit = float(known.target(side * inf))
+        if isinf(limit):
+            beyond = infinite(limit, known.format)
+        elif called & {"sin", "cos"}:
+            beyond = Piece(inf, (), None, "no limit")
+        if side > 0:
+            out[-1] = replace(out[-1], upper=largest_number(known.format))
+        out.insert(0 if side < 0 else len(out), replace(beyond, upper=side * inf))
     out[-1] = replace(out[-1], upper=inf)
     return _with_edges(out, known)
 

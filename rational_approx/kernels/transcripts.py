@@ -56,6 +56,12 @@ class Transcripts:
         """What a piece counts, with the functions that it calls."""
         return operations(piece, tuple(self.library.made.values()))
 
+    def waves(self, start: int, stop: int) -> bool:
+        """Whether the formula is good for these inputs and calls a sine: then a constant is near it at few numbers."""
+        piece = self.piece(start, stop, 0.0)
+        sines = {function.name for called, function in self.library.made.items() if called.turns is not None}
+        return piece is not None and any(op in sines for op, _ in piece.steps)
+
     def functions(self, pieces: list[Piece]) -> tuple[Function, ...]:
         """The functions that pieces call."""
         called = {op for piece in pieces for op, _ in piece.steps}

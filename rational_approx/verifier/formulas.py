@@ -4,7 +4,9 @@ Each node must be the operation that `docs/approximation/semantics-of-code.md` s
 and of how far the calculated one is from it: absolute, and relative to it. Standard library only.
 """
 
+from contextlib import suppress
 from fractions import Fraction
+from math import inf
 from typing import Any, NamedTuple
 
 from .boxes import Outcome, judged
@@ -31,15 +33,15 @@ class Other(Failure):
 class Known(NamedTuple):
     """An exact value and its errors, times ``2**bits``.
 
-    Where the exact value is not 0 its size is ``2**least`` at least; None says that nothing is known. ``zero`` says that it
-    may be 0.
+    Where the exact value is not 0 its size is ``least`` at least; None says that nothing is known. ``zero`` says that it may
+    be 0.
     """
 
     low: int
     high: int
     absolute: int
     relative: int | None
-    least: int | None
+    least: Fraction | None
     zero: bool
 
 
@@ -84,7 +86,7 @@ class Follower:
         self.share = -(-math.one >> self.digits)
         self.x: Interval = (side * math.one, side * math.one)
         self.known: dict[Any, Known] = {}
-        self.errors: dict[Any, tuple[Fraction, int]] = {}
+        self.errors: dict[Any, tuple[Fraction, Fraction]] = {}
 
     def is_formula(self) -> bool:
         """Whether the steps are those of the tree: what is not known on a box is another question."""
@@ -104,6 +106,8 @@ class Follower:
         a, b = lower or least, upper or least
         self.x, self.known = (math.exact(a)[0], math.exact(b)[1]), {}
         done = self.value(self.tree, self.result)
+        low, high = self.known_range()
+        done = done._replace(low=max(done.low, low), high=min(done.high, high))
         box, nearest = (done.low, done.high), max(done.low, -done.high, 0)
         if done.relative is None:
             return judged(box, (done.absolute, done.absolute), nearest, allowed, format, math.bits)
@@ -112,6 +116,16 @@ class Follower:
             need(size(box) < 1 << format[2] + math.bits or 2 * (done.relative << format[0]) < math.one, "too large")
             return Outcome(True, done.low - done.absolute, done.high + done.absolute)
         return judged(box, (done.absolute, done.absolute), nearest, allowed, format, math.bits)
+
+    def known_range(self) -> tuple[Any, Any]:
+        """Bounds of the target on the box, by a Taylor polynomial of first degree where there is one."""
+        math, (a, b) = self.math, self.x
+        centre, h = (a + b) // 2, (b - a) // 2 + 1
+        with suppress(Failure):
+            at = math.evaluate(self.tree, [(centre, centre), (h, h)])
+            beyond = math.evaluate(self.tree, [self.x, (h, h), (0, 0)])[2]
+            return at[0][0] - size(at[1]) - size(beyond), at[0][1] + size(at[1]) + size(beyond)
+        return -inf, inf
 
     # -- nodes -------------------------------------------------------------------------------------------------------
 
@@ -130,7 +144,7 @@ class Follower:
             return self.value(node[1], which)
         if kind == "x":
             same(which == "x")
-            return Known(*self.x, 0, 0, exponent(min(map(abs, self.x))) - self.math.bits, False)
+            return Known(*self.x, 0, 0, self.size(min(map(abs, self.x))), False)
         same(isinstance(which, int))
         op, names = self.steps[which]
         if kind == "+":
@@ -209,7 +223,7 @@ class Follower:
         relative = -((-off << self.math.bits) // smallest)
         if node[0] == "number" and Fraction(which) == node[1]:
             off = relative = 0
-        return Known(low, high, off, relative, exponent(smallest) - self.math.bits, False)
+        return Known(low, high, off, relative, self.size(smallest), False)
 
     # -- operations --------------------------------------------------------------------------------------------------
 
@@ -231,7 +245,7 @@ class Follower:
         if low > 0 or high < 0:
             own = self.over(absolute, max(low, -high))
             relative = own if relative is None else min(relative, own)
-            found = exponent(max(low, -high)) - self.math.bits
+            found = self.size(max(low, -high))
             least, zero = found if least is None else max(least, found), False
         need(largest + absolute < self.math.one << self.top - 2, "a step that may be too large")
         return Known(low, high, absolute, relative, least, zero)
@@ -244,7 +258,7 @@ class Follower:
     def normal(self, exact: Known) -> Known:
         """A product or a quotient, which keeps its relative error where it cannot be subnormal."""
         sure = exact.relative is not None and exact.least is not None and 2 * exact.relative < self.math.one
-        if sure and exact.least - 2 > self.smallest + self.digits:  # type: ignore[operator]
+        if sure and exact.least > Fraction(4) * Fraction(2) ** (self.smallest + self.digits):  # type: ignore[operator]
             return self.rounds(exact)
         return self.rounds(exact._replace(absolute=exact.absolute + 1, relative=None))
 
@@ -263,7 +277,7 @@ class Follower:
         relative = None
         if a.relative is not None and b.relative is not None:
             relative = a.relative + b.relative + self.up(a.relative, b.relative)
-        least = None if a.least is None or b.least is None else a.least + b.least
+        least = None if a.least is None or b.least is None else short(a.least * b.least)
         return self.normal(Known(low, high, absolute, relative, least, a.zero or b.zero))
 
     def quotient(self, a: Known, b: Known) -> Known:
@@ -273,7 +287,8 @@ class Follower:
         if b.low > 0 or b.high < 0:
             inverse = self.math.div((self.math.one, self.math.one), (b.low, b.high))
         else:
-            far = power_of_two(self.math.bits - (b.least or 0))
+            far = int(self.math.one / b.least) + 1
+            need(far < self.math.one << 20_000, "a quotient that is too large")
             inverse = -far, far
         low, high = self.math.mul((a.low, a.high), inverse)
         growth = self.over(size(inverse), self.math.one - off)
@@ -281,15 +296,16 @@ class Follower:
         relative = None
         if a.relative is not None:
             relative = self.over(self.math.one + a.relative, self.math.one - off) - self.math.one
-        largest = (max(size((b.low, b.high)), 1) - 1).bit_length() - self.math.bits
-        least = None if a.least is None else a.least - largest
+        least = None if a.least is None else short(a.least * self.math.one / max(size((b.low, b.high)), 1))
         return self.normal(Known(low, high, absolute, relative, least, a.zero))
 
     def root(self, a: Known) -> Known:
         need(a.low >= 0 and a.relative is not None and a.relative < self.math.one, "a root of what may be negative")
         low, high = self.math.sqrt(a.low)[0], self.math.sqrt(a.high)[1]
-        relative = a.relative or 0  # more than 1 - sqrt(1 - r)
-        least = None if a.least is None else a.least // 2
+        r = a.relative or 0
+        need(2 * r < self.math.one, "a root of what is not known well enough")
+        relative = (r + self.up(r, r) >> 1) + 1  # more than 1 - sqrt(1 - r)
+        least = None if a.least is None else Fraction(2) ** ((floor_log2(a.least) - 1) // 2)
         return self.rounds(Known(low, high, self.up(relative, high), relative, least, a.zero))
 
     # -- functions ---------------------------------------------------------------------------------------------------
@@ -302,7 +318,7 @@ class Follower:
         u, math = self.value(node[1], which), self.math
         if name not in self.errors:
             found = (exponential_error if node[0] == "exp" else logarithm_error)(*self.functions[name], self.inner)
-            self.errors[name] = found, 0
+            self.errors[name] = found, Fraction(0)
         share = math.exact(self.errors[name][0])[1]
         if node[0] == "exp":
             need(size((u.low, u.high)) + u.absolute < REACH[self.inner] << math.bits, "an argument beyond the reach")
@@ -311,13 +327,13 @@ class Follower:
             absolute = self.up(high, off + share + self.up(off, share))
             return self.done(Known(low, high, absolute, off, None, False), share)
         need(u.relative is not None and 2 * u.relative < math.one and u.low > 0, "a logarithm that is not known")
-        need(exponent(u.low) - math.bits > self.smallest + self.digits, "a logarithm of a subnormal number")
+        need(self.size(u.low) > Fraction(2) ** (self.smallest + self.digits), "a logarithm of a subnormal number")
         low, high = math.log(u.low)[0], math.log(u.high)[1]
         relative = u.relative or 0
         off = self.over(relative, math.one - relative) if relative else 0
         absolute = off + self.up(share, size((low, high)) + off)
         # Of an exact number the error is relative, also where it is 1: others are a last place away.
-        exactly = (0, -self.digits - 1) if not off else (None, None)
+        exactly = (0, Fraction(1, 2 << self.digits)) if not off else (None, None)
         return self.done(Known(low, high, absolute, *exactly, True), share)
 
     def wave(self, node: tuple, name: str) -> Known:
@@ -329,35 +345,42 @@ class Follower:
             found = sine_error(*self.functions[name], ahead, turns, (self.format, self.inner))
             self.errors[key] = found, self.least(turns, ahead)
         error, least = self.errors[key]
-        share = self.math.exact(error)[1]
+        share, low, high = self.math.exact(error)[1], -self.math.one, self.math.one
         turns = turns_of(node[1])
-        return self.done(Known(-self.math.one, self.math.one, share, 0, least, turns[0] == turns[1]), share)
+        if size(self.x) < 64 << self.math.bits:
+            with suppress(Failure):
+                (a, b) = self.math.evaluate(node, [self.x])[0]
+                low, high = max(a, low), min(b, high)
+        return self.done(Known(low, high, share, 0, least, turns[0] == turns[1]), share)
 
-    def least(self, turns: Interval, ahead: bool) -> int:
-        """How small a sine or cosine that is not 0 can be, as a power of two: ``sin(2 pi f)`` is 4 f at least."""
+    def least(self, turns: Interval, ahead: bool) -> Fraction:
+        """How small a sine or cosine that is not 0 can be: ``sin(2 pi f)`` is 4 f at least."""
         digits, smallest, top = FORMATS[self.format]
         low, high = (Fraction(end, 1 << TURN_BITS) for end in turns)
         if low == high:
-            return (low.numerator & -low.numerator).bit_length() - low.denominator.bit_length() + smallest
+            return Fraction(low.numerator & -low.numerator, low.denominator) * Fraction(2) ** smallest
         most, found = max(abs(low), abs(high)) * 2**digits, []
         for e in range(smallest, top - digits + 1):
             small = ahead and most * Fraction(2) ** e < Fraction(1, 8)
             found.append(Fraction(1, 8) if small else nearest_zero((low, high), digits, e))
         need(min(found) > 0, "a sine may be 0")
-        least = 4 * min(found)
-        return least.numerator.bit_length() - least.denominator.bit_length() - 1
+        return short(4 * min(found))
+
+    def size(self, scaled: int) -> Fraction:
+        """A positive size, not much smaller."""
+        need(scaled > 0, "a size that may be 0")
+        return short(Fraction(scaled, self.math.one))
 
 
-def exponent(value: int) -> int:
-    """The power of two not above a positive integer."""
-    need(value > 0, "a size that may be 0")
-    return value.bit_length() - 1
+def floor_log2(value: Fraction) -> int:
+    """The power of two that is not above a positive number, or the one before."""
+    return value.numerator.bit_length() - value.denominator.bit_length() - 1
 
 
-def power_of_two(exponent: int) -> int:
-    """A power of two as a scaled size."""
-    need(0 <= exponent < 20_000, "a quotient that is too large")
-    return 1 << exponent
+def short(value: Fraction) -> Fraction:
+    """A number not above a positive one, with at most 66 digits."""
+    unit = Fraction(2) ** (floor_log2(value) - 64)
+    return int(value / unit) * unit
 
 
 def turns_of(argument: tuple) -> Interval:
