@@ -117,7 +117,8 @@ class Judge:
     """
 
     def __init__(self, piece: Piece, target: Callable[[Any], Any], kernel: Kernel, calls: Calls) -> None:
-        self.piece, self.target, self.calls = piece, target, calls
+        assert piece.result is not None
+        self.piece, self.target, self.calls, self.result = piece, target, calls, piece.result
         self.bits, smallest, top = FORMATS[kernel.format]
         self.least, self.top = arb(2) ** smallest, arb(2) ** top
         self.most = self.top * (1 - arb(2) ** -self.bits)
@@ -126,7 +127,7 @@ class Judge:
         self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** (inner_smallest - 1)
         self.largest = arb(2) ** (inner_top - 1)
         # A result that is a number of the format already is not rounded again.
-        result = piece.result
+        result = self.result
         constant = isinstance(result, Constant) and in_format(result.value, kernel.format)
         self.last = arb(0) if constant or isinstance(result, Input) else arb(1) / 2
 
@@ -145,7 +146,7 @@ class Judge:
 
         for op, names in self.piece.steps:
             values.append(_applied("exp" if op in self.calls else op, [operand(name) for name in names]))
-        return [*values, operand(self.piece.result)]
+        return [*values, operand(self.result)]
 
     def calculated(self, x: arb, sharp: list[arb] | None) -> Value | None:
         """The result with its rounding errors on a box; None where there is no bound.
@@ -171,7 +172,7 @@ class Judge:
             if not (abs(ball) + error).upper() * self.size(x, power) < self.largest:
                 return None
             values.append(Value(power, ball, error.upper()))
-        return operand(self.piece.result)
+        return operand(self.result)
 
     def step(self, op: str, given: list[Value], x: arb) -> Value | None:
         """The exact result of a step, and the error that its operands bring."""

@@ -160,9 +160,7 @@ def _without_value(kernel: Kernel, target: Expression) -> None:
                 raise NotProved(f"at {float(cut):g} the target may have a value")
 
 
-def _judge(
-    piece: Piece, formula: Expression, kernel: Kernel, calls: Calls, ends: tuple[Fraction, Fraction]
-) -> Judge:
+def _judge(piece: Piece, formula: Expression, kernel: Kernel, calls: Calls, ends: tuple[Fraction, Fraction]) -> Judge:
     """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
     side, proved = 1 if ends[1] > 0 else -1, Proved(kernel)
     if piece.steps and is_formula(piece, formula, proved, side):

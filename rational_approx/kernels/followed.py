@@ -1,8 +1,9 @@
 """The error of a piece that is the target's own formula, on a box of inputs.
 
-The formula is followed node by node, with an enclosure of the exact value, and two bounds of how far the calculated one
-is from it: absolute, and relative. Products, quotients and roots keep relative errors whatever their arguments are, and so
-do sums of numbers of one sign; functions have proofs of their own. So a box may be as wide as all numbers of one sign.
+The formula is followed node by node, with an enclosure of the exact value, and two bounds of how far the calculated
+one is from it: absolute, and relative. Products, quotients and roots keep relative errors whatever their arguments are,
+and so do sums of numbers of one sign; functions have proofs of their own. So a box may be as wide as all numbers of one
+sign.
 """
 
 from contextlib import suppress
@@ -165,9 +166,8 @@ class _Bounds:
         ball, relative = a.ball + b.ball, None
         if a.absolute.is_zero() and b.absolute.is_zero():
             relative = arb(0)
-        elif a.relative is not None and b.relative is not None:
-            if (a.ball >= 0 and b.ball >= 0) or (a.ball <= 0 and b.ball <= 0):
-                relative = a.relative.max(b.relative)
+        elif a.relative is not None and b.relative is not None and _one_sign(a.ball, b.ball):
+            relative = a.relative.max(b.relative)
         return Known(ball, a.absolute + b.absolute, relative, arb(0), True)
 
     def mul(self, a: Known, b: Known) -> Known:
@@ -222,3 +222,7 @@ class _Bounds:
         # Of an exact argument the error is relative, also where it is 1.
         relative, least = (arb(0), self.share) if off.is_zero() else (None, arb(0))
         return self.settled(ball, absolute.upper(), relative, share, least, True)
+
+
+def _one_sign(a: arb, b: arb) -> bool:
+    return bool((a >= 0 and b >= 0) or (a <= 0 and b <= 0))

@@ -1,8 +1,8 @@
 """A target's own formula as code: every node one operation, or a function with its reduction.
 
-What has no operation of its own is written with the others first: the table `REWRITTEN`, and powers. The same walk writes
-the operations down (`Writing`) and bounds their errors (`kernels.followed`): both are an *algebra*, which says what the
-operations do with its values.
+What has no operation of its own is written with the others first: the table `REWRITTEN`, and powers. The same walk
+writes the operations down (`Writing`) and bounds their errors (`kernels.followed`): both are an *algebra*, which says
+what the operations do with its values.
 """
 
 from collections.abc import Callable
@@ -254,6 +254,15 @@ def rounded_constant(tree: Node, inner: str) -> Fraction:
     return round_to(value, inner)
 
 
+class Functions(Protocol):
+    """Where the functions of a formula come from: made, or those of a kernel."""
+
+    @property
+    def format(self) -> str: ...
+
+    def function(self, called: Called) -> Function: ...
+
+
 class Library:
     """Functions for code of a format, whose own errors are below a bound; each is made once."""
 
@@ -282,7 +291,7 @@ class Library:
 class Writing:
     """Writes a formula's operations down; ``called`` are the functions that they need."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Functions) -> None:
         self.library, self.writer = library, Writer(fma=False)
         self.called: dict[str, Function] = {}
 

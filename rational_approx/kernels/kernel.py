@@ -5,9 +5,9 @@ formats, in float64 for float32. Every operation is rounded to nearest, ties to 
 kept. The result is rounded once to the format. Besides the operations of :mod:`programs.program` there is ``scale``:
 ``v * 2**k`` for an integral number k, as two products with powers of two, ``2**h`` first and ``2**(k - h)`` then, with
 h half of k towards zero; ``sqrt``; ``round``, to an integer, which is ``(v + M) - M`` with ``M = 1.5 2**(p - 1)`` in a
-format of p bits where ``abs(v) < 2**(p - 2)``, and v elsewhere; ``exponent``, for a normal positive number v the integer
-k with ``c <= v 2**-k < 2 c``, c the number next to ``sqrt(1/2)``, read from the bits; and the name of a function, whose
-own operations are those of `Function`.
+format of p bits where ``abs(v) < 2**(p - 2)``, and v elsewhere; ``exponent``, for a normal positive number v the
+integer k with ``c <= v 2**-k < 2 c``, c the number next to ``sqrt(1/2)``, read from the bits; and the name of a
+function, whose own operations are those of `Function`.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,8 @@ class Function:
 class Piece:
     """The operations for inputs up to ``upper`` (a number of the format, or infinity), beyond the piece before.
 
-    ``about`` says in words what they calculate. Without a result it is no number (NaN): there the function has no value.
+    ``about`` says in words what they calculate. Without a result it is no number (NaN): there the function has no
+    value.
     """
 
     upper: float

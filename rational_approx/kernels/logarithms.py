@@ -13,7 +13,7 @@ from flint import arb
 from rational_approx.arithmetic.floats import FORMATS, round_to
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.fitting.front import fit
-from rational_approx.kernels.kernel import MIDDLE, Function
+from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.series import gap, horner_error
 from rational_approx.programs.program import INPUT, Constant, Writer
 
@@ -81,8 +81,8 @@ def logarithm_error(function: Function, inner: str) -> Fraction:
         polynomial = (gap(q, series, rest, reach) + horner_error(q, reach, share, share)) / 2
         slope = 1 / (1 - reach)
         log_m = (1 + polynomial) * (1 + 2 * share * (1 + share) * slope) * (1 + share) - 1
-        # Where k is not 0: k log(2) is off by its constant and a rounding, and the sum is at least (abs(k) - 1/2) log(2),
-        # up to how far c is from sqrt(1/2). The worst is abs(k) = 1.
+        # Where k is not 0: k log(2) is off by its constant and a rounding, and the sum is at least (abs(k) - 1/2)
+        # log(2), up to how far c is from sqrt(1/2). The worst is abs(k) = 1.
         true = arb(2).log()
         constant = abs(to_arb(log2) / true - 1) + share * (1 + share)
         largest = abs(c.log()).max((2 * c).log())

@@ -7,7 +7,17 @@ import numpy as np
 
 from rational_approx.arithmetic.floats import FORMATS
 
-__all__ = ["INNER", "KINDS", "finite_numbers", "largest_number", "last_places", "least_places", "neighbours", "rounded", "tried_numbers"]
+__all__ = [
+    "INNER",
+    "KINDS",
+    "finite_numbers",
+    "largest_number",
+    "last_places",
+    "least_places",
+    "neighbours",
+    "rounded",
+    "tried_numbers",
+]
 
 KINDS = ("bfloat16", "float16")
 """Formats of which every number is tried."""

@@ -1,4 +1,4 @@
-"""Polynomials that stand in code for a power series: how far they are from it, and the rounding errors of Horner's rule."""
+"""Polynomials that stand in code for a power series: how far they are from it, and the errors of Horner's rule."""
 
 from fractions import Fraction
 

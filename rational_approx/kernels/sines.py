@@ -1,9 +1,10 @@
 """Sine and cosine of code, for every number x of a format: ``sin(a x)``, reduced by whole turns (Payne & Hanek 1983).
 
-``a / (2 pi)``, the turns for a unit of x, is cut into parts of so few bits that their products with x are exact. Of each
-product only what lies beside an integer counts: ``t - round(t)``, exact as well. So the sum of these remainders is known
-relative to itself, however large x is, and from it the nearest half-turn is taken: ``sin(a x) = (-1)^n sin(2 pi f)``
-with f in turns, ``abs(f) <= 1/4``, and ``f p(f^2)`` in the place of the sine. The cosine is a quarter of a turn ahead.
+``a / (2 pi)``, the turns for a unit of x, is cut into parts of so few bits that their products with x are exact. Of
+each product only what lies beside an integer counts: ``t - round(t)``, exact as well. So the sum of these remainders is
+known relative to itself, however large x is, and from it the nearest half-turn is taken: ``sin(a x) = (-1)^n sin(2 pi
+f)`` with f in turns, ``abs(f) <= 1/4``, and ``f p(f^2)`` in the place of the sine. The cosine is a quarter of a turn
+ahead.
 
 How small f can be, for numbers of a format, say continued fractions: of all ``abs(m r - n)`` with an integer m up to a
 bound the least belongs to a convergent of r.
@@ -147,12 +148,11 @@ def least_sine(kind: str, turns: Turns, format: str) -> Fraction:
     digits, smallest, top = FORMATS[format]
     if turns.low == turns.high:  # a multiple of a power of two, and so is the distance
         return 4 * _last(turns.low) * Fraction(2) ** smallest
-    most = max(abs(turns.low), abs(turns.high)) * 2**digits
-    every = (
+    most, every = max(abs(turns.low), abs(turns.high)) * 2**digits, []
+    for k in range(smallest, top - digits + 1):
         # Where the argument is small the cosine is far from its zeros.
-        Fraction(1, 8) if kind == "cos" and most * Fraction(2) ** k < Fraction(1, 8) else least_distance(turns, k, digits)
-        for k in range(smallest, top - digits + 1)
-    )
+        small = kind == "cos" and most * Fraction(2) ** k < Fraction(1, 8)
+        every.append(Fraction(1, 8) if small else least_distance(turns, k, digits))
     return 4 * min(every)  # the sine of 2 pi f is 4 f at least
 
 
@@ -221,7 +221,7 @@ def _reduced(parts: tuple[Fraction, ...], turns: Turns, format: str, exponent: i
             size = min(size, Fraction(1, 2)) if last < 1 else Fraction(0)
         remain.append(size)
         lasts.append(last)
-    if Fraction(len(parts) + 1) * share * (sum(remain) + 2) > QUARTER - Fraction(1, 4):
+    if Fraction(len(parts) + 1) * share * (sum(remain) + 2) + slip > QUARTER - Fraction(1, 4):
         raise ArithmeticError("the half-turn is not known well enough")
     # f is what is left with half-turns taken off: each sum rounds what it gives, unless that is short enough.
     ends, own, exact = Fraction(1, 4), Fraction(0), True

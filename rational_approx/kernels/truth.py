@@ -38,7 +38,7 @@ class Truth:
     """The numbers ``x`` of a format that are tried, in float32, ascending, and the target there in float64: off by at
     most ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly beyond every number of the format.
 
-    Where the target has values only from, or up to, some number, ``edges`` has the next ones on the left and on the right.
+    Where the target has values only from, or up to, some number, ``edges`` has the next ones on both sides.
     """
 
     target: Expression
@@ -103,7 +103,7 @@ def _between(target: Expression, format: str, x: np.ndarray, value: np.ndarray, 
                 known = _at(target.tree, float(middle))
             outer, inner = (outer, middle) if np.isfinite(known[0]) else (middle, inner)
         edges.append(Edge(float(outer) or 0.0, infinity_at(target, float(outer), 1 if left else -1)))
-        # The first number with a value, which may be a zero of the target, and others beside it: it may be singular there.
+        # The first number with a value, which may be a zero of the target, and others beside it, where it may be steep.
         steps = np.concatenate([[0], 2 ** np.arange(22)]) * (1 if left == (inner >= 0) else -1)
         beside = (np.array([np.abs(inner)]).view(np.int32) + steps.astype(np.int32)).view(np.float32)
         next_to = np.array([np.nextafter(inner, np.float32(inf if left else -inf))])  # also of zero
@@ -117,7 +117,7 @@ def _between(target: Expression, format: str, x: np.ndarray, value: np.ndarray, 
 
 
 def infinity_at(target: Expression, x: float, side: int) -> float:
-    """Where floats say that a target is infinite at a number: the infinity of the sign that it has on a side; else NaN."""
+    """Where floats say that a target is infinite: the infinity of the sign that it has on a side; else NaN."""
     with np.errstate(all="ignore"):
         value = float(target(x))
     if not np.isinf(value):

@@ -26,8 +26,8 @@ MOST = 4000
 
 
 def nowhere(tree: Node, lower: Fraction, upper: Fraction) -> bool:
-    """Whether a tree, of which branches are chosen, has a value at no number from one to another on the same side of zero,
-    or at a single one."""
+    """Whether a tree, of which branches are chosen, has a value at no number from one to another on the same side of
+    zero, or at a single one."""
     stack, seen = [(lower, upper)], 0
     while stack:
         (a, b), seen = stack.pop(), seen + 1

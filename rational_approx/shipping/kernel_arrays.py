@@ -30,7 +30,9 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
             inside = inside if isinf(piece.upper) else words["below"].format(inside, high)
             lines.append(f"x = {inside}  # {piece.about}")
             lines += [f"{a} = {b}" for a, b in body]
-        piece_result = words["full"].format(result) if piece.result is None or isinstance(piece.result, Constant) else result
+        piece_result = (
+            words["full"].format(result) if piece.result is None or isinstance(piece.result, Constant) else result
+        )
         if not body and result == "x":
             piece_result = "given"
         if chosen:

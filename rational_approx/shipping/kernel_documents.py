@@ -7,8 +7,8 @@ from typing import Any
 from rational_approx.expressions.expression import parse
 from rational_approx.kernels.enclosed import cuts_of
 from rational_approx.kernels.facts import Facts, TriedFacts
-from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.formulas import kind_of
+from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
 from rational_approx.kernels.numbers import INNER, KINDS
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step

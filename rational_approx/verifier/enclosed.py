@@ -37,7 +37,7 @@ class Enclosed(Code):
     def __init__(self, content: dict[str, Any], deadline: float) -> None:
         super().__init__(content, deadline)
         self.boxes_math = Arithmetic(self.bits, deadline)
-        self.kind = FORMATS[self.format]
+        self.kind, self.inner_digits = FORMATS[self.format], FORMATS[self.inner][0]
         need(len(content["cuts"]) <= 100, "too many cuts for the verifier")
         self.cuts = sorted({Fraction(0), *map(number, content["cuts"])})
         self.largest = (1 - Fraction(1, 2**self.digits)) * 2**self.top
@@ -192,10 +192,9 @@ class Enclosed(Code):
         """Whether the statement holds on a half-line, for a constant or a multiple of x."""
         math, result = self.boxes_math, judge.result
         if isinstance(judge, Follower):
-            far = side * self.largest
+            low, high = sorted((start, side * self.largest))
             with suppress(Failure):
-                allowed = self.ulp - self.last(judge)
-                return self.inside(judge.outcome(*sorted((start, far)), self.kind, FORMATS[self.inner][0], allowed))
+                return self.inside(judge.outcome(low, high, self.kind, self.inner_digits, self.ulp - self.last(judge)))
             return False
         tree = judge.tree if side > 0 else rays.substituted(judge.tree, ("neg", ("x",)))
         at, allowed = math.exact(abs(start)), self.ulp - self.last(judge)

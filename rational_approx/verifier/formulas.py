@@ -1,7 +1,7 @@
 """The verifier: code that is the target's own formula, followed node by node.
 
-Each node must be the operation that `docs/approximation/semantics-of-code.md` says. With it go bounds of the exact value,
-and of how far the calculated one is from it: absolute, and relative to it. Standard library only.
+Each node must be the operation that `docs/approximation/semantics-of-code.md` says. With it go bounds of the exact
+value, and of how far the calculated one is from it: absolute, and relative to it. Standard library only.
 """
 
 from contextlib import suppress
@@ -33,8 +33,8 @@ class Other(Failure):
 class Known(NamedTuple):
     """An exact value and its errors, times ``2**bits``.
 
-    Where the exact value is not 0 its size is ``least`` at least; None says that nothing is known. ``zero`` says that it may
-    be 0.
+    Where the exact value is not 0 its size is ``least`` at least; None says that nothing is known. ``zero`` says that
+    it may be 0.
     """
 
     low: int
@@ -257,8 +257,9 @@ class Follower:
 
     def normal(self, exact: Known) -> Known:
         """A product or a quotient, which keeps its relative error where it cannot be subnormal."""
-        sure = exact.relative is not None and exact.least is not None and 2 * exact.relative < self.math.one
-        if sure and exact.least > Fraction(4) * Fraction(2) ** (self.smallest + self.digits):  # type: ignore[operator]
+        smallest = Fraction(2) ** (self.smallest + self.digits + 2)
+        known = exact.relative is not None and 2 * exact.relative < self.math.one
+        if known and exact.least is not None and exact.least > smallest:
             return self.rounds(exact)
         return self.rounds(exact._replace(absolute=exact.absolute + 1, relative=None))
 
@@ -281,8 +282,9 @@ class Follower:
         return self.normal(Known(low, high, absolute, relative, least, a.zero or b.zero))
 
     def quotient(self, a: Known, b: Known) -> Known:
-        need(not b.zero and b.least is not None and b.relative is not None, "a denominator may vanish")
-        off = b.relative or 0
+        if b.zero or b.least is None or b.relative is None:
+            raise Failure("a denominator may vanish")
+        off = b.relative
         need(2 * off < self.math.one, "a denominator that is not known well enough")
         if b.low > 0 or b.high < 0:
             inverse = self.math.div((self.math.one, self.math.one), (b.low, b.high))
@@ -317,8 +319,9 @@ class Follower:
             return self.wave(node, name)
         u, math = self.value(node[1], which), self.math
         if name not in self.errors:
-            found = (exponential_error if node[0] == "exp" else logarithm_error)(*self.functions[name], self.inner)
-            self.errors[name] = found, Fraction(0)
+            code, result = self.functions[name]
+            known = exponential_error if node[0] == "exp" else logarithm_error
+            self.errors[name] = known(code, result, self.inner), Fraction(0)
         share = math.exact(self.errors[name][0])[1]
         if node[0] == "exp":
             need(size((u.low, u.high)) + u.absolute < REACH[self.inner] << math.bits, "an argument beyond the reach")
@@ -333,8 +336,9 @@ class Follower:
         off = self.over(relative, math.one - relative) if relative else 0
         absolute = off + self.up(share, size((low, high)) + off)
         # Of an exact number the error is relative, also where it is 1: others are a last place away.
-        exactly = (0, Fraction(1, 2 << self.digits)) if not off else (None, None)
-        return self.done(Known(low, high, absolute, *exactly, True), share)
+        if off:
+            return self.done(Known(low, high, absolute, None, None, True), share)
+        return self.done(Known(low, high, absolute, 0, Fraction(1, 2 << self.digits), True), share)
 
     def wave(self, node: tuple, name: str) -> Known:
         """A sine or a cosine of a multiple of x."""
@@ -342,7 +346,8 @@ class Follower:
         if key not in self.errors:
             turns = turns_of(node[1])
             ahead = node[0] == "cos"
-            found = sine_error(*self.functions[name], ahead, turns, (self.format, self.inner))
+            code, result = self.functions[name]
+            found = sine_error(code, result, ahead, turns, (self.format, self.inner))
             self.errors[key] = found, self.least(turns, ahead)
         error, least = self.errors[key]
         share, low, high = self.math.exact(error)[1], -self.math.one, self.math.one
@@ -389,7 +394,9 @@ def turns_of(argument: tuple) -> Interval:
     share = over_pi(factor)
     one = 1 << TURN_BITS
     if share is not None:
-        need(share.denominator & (share.denominator - 1) == 0, "a sine with zeros at numbers that are not of the format")
+        need(
+            share.denominator & (share.denominator - 1) == 0, "a sine with zeros at numbers that are not of the format"
+        )
         return (share * one / 2).numerator, (share * one / 2).numerator
     fine = Arithmetic(TURN_BITS, float("inf"))
     a, pi = fine.evaluate(factor, [(0, 0)])[0], Functions(TURN_BITS).pi

@@ -79,7 +79,7 @@ class Functions(Intervals):
         return quarter[0] - high, quarter[1] - low
 
     def sin(self, a: int) -> Interval:
-        need(abs(a) < 1 << self.bits + 20, "a sine of a number that is too large")
+        need(abs(a) >> self.bits < 1 << max(20, self.bits // 2), "a sine of a number that is too large")
         turns = (2 * a + self.pi[0]) // (2 * self.pi[0])  # the nearest multiple of pi; its error is added below
         low, high = self.settle(self.series((a - turns * self.pi[0]) << 64, 1, 1))
         slack = abs(turns) * (self.pi[1] - self.pi[0]) + 1

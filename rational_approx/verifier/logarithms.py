@@ -1,7 +1,8 @@
 """The verifier: the relative error of a logarithm that is calculated as ``k log(2) + s q(s^2)``, ``u = 2^k m``.
 
-The steps must be those of the reduction: ``k`` read from the bits, ``m = u 2^-k`` from the number next to ``sqrt(1/2)`` to
-twice that, ``m - 1``, which is exact, ``s = (m - 1) / ((m - 1) + 2)``, and Horner's rule for q. Standard library only.
+The steps must be those of the reduction: ``k`` read from the bits, ``m = u 2^-k`` from the number next to ``sqrt(1/2)``
+to twice that, ``m - 1``, which is exact, ``s = (m - 1) / ((m - 1) + 2)``, and Horner's rule for q. Standard library
+only.
 """
 
 from fractions import Fraction
@@ -18,7 +19,7 @@ PARTS = 16
 
 
 def constants(steps: list[Any], result: Any) -> tuple[Fraction, list[Fraction]]:
-    """The factor of k and the coefficients of q, the highest first, of steps that are exactly those of the reduction."""
+    """The factor of k and the coefficients of q, the highest first, of steps that are those of the reduction."""
     need(len(steps) >= 11, "a function that is no logarithm with its reduction")
     wanted: list[Any] = [("exponent", ["x"]), ("sub", [0.0, 0]), ("scale", ["x", 1]), ("sub", [2, 1.0])]
     wanted += [("add", [3, 2.0]), ("div", [3, 4]), ("mul", [5, 5]), ("mul", [steps[7][1][0], 6])]
@@ -66,7 +67,8 @@ def distance(p: list[Fraction], series: list[Fraction], reach: Fraction) -> Frac
     gaps = [a - b for a, b in zip([*p, *[Fraction(0)] * (count - len(p))], [*series, *[Fraction(0)] * count])]
     worst, h = 0, Fraction(ceil(reach / (2 * PARTS) * 2**64), 2**64)
     for part in range(PARTS):
-        # Synthetic division, again and again, in units of 2^-240.
+        # Synthetic division, again and again, in units of 2^-240. Each of at most count^2 steps loses one unit, and
+        # later steps carry that on at most 6 times: count^3 is more.
         at, moved = h * (2 * part + 1), [round(c * 2**240) for c in gaps]
         n, d = at.numerator, at.denominator
         for i in range(count - 1):

@@ -1,8 +1,9 @@
 """The verifier: the relative error of sine and cosine for every number x of a format, reduced by whole turns.
 
 The steps must be those of the reduction: products of x with parts of ``a / (2 pi)``, of which integers are taken off
-where they may be large; the nearest half-turn to their sum; ``f``, what is left, part by part; and ``f p(f^2)``, with the
-sign of the half-turn. How near zeros are to numbers of the format is found by continued fractions. Standard library only.
+where they may be large; the nearest half-turn to their sum; ``f``, what is left, part by part; and ``f p(f^2)``, with
+the sign of the half-turn. How near zeros are to numbers of the format is found by continued fractions. Standard library
+only.
 """
 
 from fractions import Fraction
@@ -26,7 +27,8 @@ class Code:
     """Parts and coefficients of steps that are exactly those of the reduction."""
 
     def __init__(self, steps: list[Any], result: Any, ahead: bool, top: int) -> None:
-        self.steps, self.wanted, self.top = steps, [], top
+        self.steps, self.top = steps, top
+        self.wanted: list[Any] = []
         self.parts: list[Fraction] = []
         self.large: list[bool] = []
         kept: list[int] = []
@@ -94,7 +96,9 @@ def sine_error(steps: list[Any], result: Any, ahead: bool, turns: Interval, form
     share, reach = Fraction(1, 2**inner), END**2
     # sin(2 pi f) / f as a series in f^2, of which the last term bounds the rest; at the end it is above 3.99.
     pi = Fraction(Functions(400).pi[0], 1 << 400)
-    terms = [Fraction(ceil((-1) ** k * (2 * pi) ** (2 * k + 1) * 2**300), factorial(2 * k + 1) << 300) for k in range(24)]
+    terms = [
+        Fraction(ceil((-1) ** k * (2 * pi) ** (2 * k + 1) * 2**300), factorial(2 * k + 1) << 300) for k in range(24)
+    ]
     slack = abs(terms[-1]) * reach ** (len(terms) - 1) + Fraction(1, 2**250)
     near = (distance(code.p[::-1], terms, reach) + slack + rounding(code.p, reach, share, share)) / Fraction(399, 100)
     total = (1 + near) * (1 + off * (1 + Fraction(1, 2**20))) * (1 + share) ** 2 - 1
@@ -121,7 +125,7 @@ def reduced(code: Code, turns: tuple[Fraction, Fraction], number: tuple[int, int
             size = Fraction(0) if grain >= 1 else min(size, Fraction(1, 2))
         sizes.append(size)
         grains.append(grain)
-    need((count + 1) * share * (sum(sizes) + 2) < END - Fraction(1, 4), "the half-turn is not known well enough")
+    need((count + 1) * share * (sum(sizes) + 2) + lost < END - Fraction(1, 4), "the half-turn is not known well enough")
     own, short = Fraction(0), True
     for k in range(count):
         ahead_of = sum(sizes[k + 1 :]) + lost

@@ -6,7 +6,7 @@ Standard library only.
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
-from math import inf, isfinite
+from math import inf, isfinite, isnan
 from typing import Any
 
 from .kernel import Code, To_check, plain, written
@@ -35,6 +35,7 @@ class Tried(Code):
         if self.values:
             return
         outputs = self.run(self.numbers)
+        must(not any(map(isnan, outputs)), "an output is no number")
         unit = 1 << self.bits
         self.scaled: dict[float, Any] = {}
         for y in set(outputs):

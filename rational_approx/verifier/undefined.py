@@ -17,7 +17,7 @@ MOST = 5000
 
 
 def nowhere(math: Arithmetic, tree: tuple, lower: Fraction, upper: Fraction) -> bool:
-    """Whether a tree, of which branches are chosen, has no value from one number to another on the same side of zero."""
+    """Whether a tree, of which branches are chosen, has no value from one number to another on one side of zero."""
     stack, seen = [(lower, upper)], 0
     while stack:
         (a, b), seen = stack.pop(), seen + 1
@@ -84,8 +84,8 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return -1
     if kind == "log1p" and exact(node[1], x) == -1:
         return -1
-    if kind == "atanh" and exact(node[1], x) in (-1, 1):
-        return int(exact(node[1], x))
+    if kind == "atanh" and (end := exact(node[1], x)) in (-1, 1):
+        return int(end or 0)
     if kind == "^" and node[2][0] == "number" and node[2][1] < 0 and exact(node[1], x) == 0:
         need(node[2][1].denominator > 1, "a pole of which the sign is not known")
         return 1
