@@ -237,7 +237,7 @@ def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float,
         same = len({float(each) for each in y}) == 1 and float(y[0]) in sides
         right = same and nowhere(target.tree, point, point)
         return x[0], Found(0.0 if right else inf, 0.0, y[0].min(y[-1]), y[0].max(y[-1]))
-    judge = Judge(kernel.pieces[0], target.ball, kernel, {})
+    judge = Judge(next(piece for piece in kernel.pieces if piece.result is not None), target.ball, kernel, {})
     errors = [abs(value - each) / judge.unit(abs(value).lower()) for each in y]
     ulp = max(float(error.upper()) if error.is_finite() else inf for error in errors)
     return x[0], Found(ulp, ulp, y[0].min(y[-1]), y[0].max(y[-1]))
