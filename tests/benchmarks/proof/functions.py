@@ -30,8 +30,8 @@ FUNCTIONS = {
     "sin(pi * x)": "",
 }
 """Targets, and what PyTorch calls them."""
-HEAD = """| function | ulp, proved | at -inf, -0, 0, inf | operations (longest) | pieces | seconds | to verify | PyTorch, ulp |
-|---|---|---|---|---|---|---|---|"""
+COLUMNS = ("function", "ulp, proved", "at -inf, -0, 0, inf", "operations (longest)", "pieces", "seconds", "to verify")
+HEAD = f"| {' | '.join(COLUMNS)} | PyTorch, ulp |\n{'|---' * 8}|"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 
 
