@@ -18,6 +18,7 @@ from .boxes import Judge, Outcome, judged, unit_at
 from .formulas import Follower
 from .jets import Arithmetic
 from .kernel import OPERATIONS, Code, To_check, plain, written
+from .logarithms import logarithm_error
 from .reading import ONE, Failure, in_time, must, need, number
 from .reductions import REACH, exponential_error
 from .steps import FORMATS, is_format_number, rounded
@@ -55,13 +56,19 @@ class Enclosed(Code):
             f"{name} is calculated within a share {float(share):.3g} of itself, for arguments up to {REACH[self.inner]}"
             for name, share in self.shares.items()
         ]
+        lines += [
+            f"{name} is calculated within a share {float(logarithm_error(*code, self.inner)):.3g} of itself"
+            for name, code in self.functions.items()
+            if name.startswith("log")
+        ]
         return [*super().heading(), *lines]
 
     def statements(self) -> Iterator[To_check]:
         """Every statement of the file."""
         low, high = plain(self.lowest), plain(self.highest)
         words = f"abs(y - f(x)) <= {float(self.ulp):.6f} units in the last place of f(x), and {low} <= y <= {high}"
-        yield f"{words}, at every input", "Taylor models on boxes of inputs, rounding errors step by step", self.near
+        how = "Taylor models on boxes of inputs, formulas node by node, rounding errors step by step"
+        yield f"{words}, at every input", how, self.near
         at = ", ".join(plain(written(value)) for value in self.content["facts"]["at"])
         yield f"y at -inf, -0, 0, inf is {at}; y of no number is no number", "evaluation", self.ends
 
