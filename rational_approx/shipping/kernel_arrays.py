@@ -13,7 +13,8 @@ __all__ = ["NUMPY", "PYTORCH", "TRITON", "in_arrays"]
 def in_arrays(value: Implementation, notes: list[str], name: str, language: dict[str, str]) -> str:
     """Every piece is calculated for all inputs, moved into its own range, and the results are chosen among."""
     kernel, words = value.kernel, _typed(language, value.kernel.inner)
-    forms = called(value, {**FORMS, "div": words["div"], "sqrt": words["sqrt"]}, f"_{name}_")
+    root = words["sqrt"].replace("{name}", name)
+    forms = called(value, {**FORMS, "div": words["div"], "sqrt": root}, f"_{name}_")
 
     def constant(number: float) -> str:
         text = repr(number) if isfinite(number) else f'float("{number}")'
@@ -42,7 +43,8 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
             chosen = True
     lines.append(f"y = {words['where'].format('given == given', 'y', 'given')}")
     lines.append(f"return {words['finish_' + kernel.format].format(name=name)}")
-    helpers = "".join(words[op] for op in HELPERS if op in used(value)) + words.get("helper_" + kernel.format, "")
+    helpers = words.get("root", "") if "sqrt" in used(value) and "_root" in root else ""
+    helpers += "".join(words[op] for op in HELPERS if op in used(value)) + words.get("helper_" + kernel.format, "")
     helpers = helpers.format(name=name)
     for function in kernel.functions:
         body, result = statements(function, kernel.inner, forms, constant)
@@ -121,7 +123,8 @@ PYTORCH: dict[str, str] = {
     "decorator": "",
     "constant": "{}",
     "div": "{} / {}",
-    "sqrt": "torch.sqrt({})",
+    "sqrt": "_{name}_root({})",
+    "sqrt_float32": "torch.sqrt({}.to(torch.float64)).to(torch.float32)",
     "above": "torch.clamp({}, min={})",
     "below": "torch.clamp({}, max={})",
     "where": "torch.where({}, {}, {})",
@@ -147,6 +150,21 @@ def _{name}_whole(v):
 def _{name}_exponent(v):
     \"\"\"The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v.\"\"\"
     return ((v.view(torch.INTEGER) - MIDDLE) >> SHIFT).to(torch.REAL)
+""",
+    # On a CPU PyTorch's root may be off by one place (that of MKL), which its exact remainder shows. From float64, rounded
+    # once more, it is right in float32 nevertheless: no root of a number of float32 is so near to a tie.
+    "root": """
+
+def _{name}_root(v):
+    s = torch.sqrt(v)
+    wide = s * 134217729.0
+    high = wide - (wide - s)
+    low = s - high
+    square = s * s
+    left = (v - square) - (((high * high - square) + high * low * 2.0) + low * low)
+    up, down = (torch.nextafter(s, torch.full_like(s, end)) for end in (float("inf"), 0.0))
+    near = torch.where(-left >= s * (s - down), down, s)
+    return torch.where(v > 0.0, torch.where(left > s * (up - s), up, near), s)
 """,
     "note": "run as it stands, operation by operation: a compiler may make one operation of a product and a sum",
 }
