@@ -151,8 +151,8 @@ def _{name}_exponent(v):
     \"\"\"The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v.\"\"\"
     return ((v.view(torch.INTEGER) - MIDDLE) >> SHIFT).to(torch.REAL)
 """,
-    # On a CPU PyTorch's root may be off by one place (that of MKL), which its exact remainder shows. From float64, rounded
-    # once more, it is right in float32 nevertheless: no root of a number of float32 is so near to a tie.
+    # On a CPU PyTorch's root may be off by one place (that of MKL), which its exact remainder shows. From float64,
+    # rounded once more, it is right in float32 nevertheless: no root of a number of float32 is so near to a tie.
     "root": """
 
 def _{name}_root(v):
