@@ -18,8 +18,9 @@ MINUTES ?= 12
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
 
+# Each worker keeps to its half of the files as long as it can: what the tests of a file share is made once.
 test: lint types layers
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -32,7 +33,7 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu and not network and not peers and not coq"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "slow and not gpu and not network and not peers and not coq"
 
 # Each in an environment of its own under build/peers; `make test-peers PEERS="sae-lens nnsight"` for some of them.
 test-peers: $(STAMP)
