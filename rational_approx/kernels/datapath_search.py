@@ -1,0 +1,243 @@
+"""The search for a datapath: where the codes are split, the degree, the bits that guard against rounding.
+
+A constant or a line takes over at both ends. Between them rows are made from left to right, each as long as the wanted
+degree allows: the minimax polynomial at some codes is rounded, and the integers are run beside the target. Every degree
+is tried with some numbers of guard bits, and the cheapest datapath is kept that holds at every code.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import ceil, log2
+
+import numpy as np
+
+from rational_approx import watch
+from rational_approx.kernels.code_values import SLACK, CodeValues
+from rational_approx.kernels.datapath import Datapath, Row, TooWide
+from rational_approx.kernels.search import NoKernel
+
+__all__ = ["datapath_for"]
+
+DEGREES = range(7)
+EXTRA_GUARDS = range(-1, 3)
+"""Guard bits beside those that keep all roundings together within what the polynomials may be off."""
+FIT, LOOK = 80, 400
+"""At so many codes a row is fitted, and looked at while it grows."""
+FINE = 64
+"""A row's length is found to this share."""
+STEPS = 15
+
+
+@dataclass(frozen=True)
+class Span:
+    """What rows are made of: the values, the largest error of an output, and the polynomials' degree and guard bits."""
+
+    known: CodeValues
+    most: float
+    degree: int
+    guard: int
+
+    def within(self, row: Row, shift: int, codes: np.ndarray) -> np.ndarray:
+        """Whether a row's outputs are near enough, at each of some codes."""
+        point = self.known.point
+        one = Datapath(point, (replace(row, upper=point.highest),), shift, self.guard)
+        return np.abs(one(codes) - self.known.value[codes - point.lowest]) <= self.most - SLACK
+
+    def row(self, first: int, last: int, look: int) -> tuple[Row, int] | None:
+        """A row for these codes and its shift, of the least degree; None where none is near enough at so many."""
+        codes = _spread(first, last, look)
+        for degree in range(min(self.degree, last - first) + 1):
+            if degree < self.degree and last - first > 64 and not self.hopeful(first, last, degree):
+                continue
+            row, shift = self.fitted(first, last, degree)
+            if self.within(row, shift, codes).all():
+                return row, shift
+        return None
+
+    def hopeful(self, first: int, last: int, degree: int) -> bool:
+        """Whether a lower degree is worth a fit: its divided difference is not far too large."""
+        codes = _spread(first, last, degree + 2)
+        t = (codes - first) / (last - first)
+        v = self.known.value[codes - self.known.point.lowest]
+        w = np.array([1 / np.prod(np.delete(t[k] - t, k)) for k in range(t.size)])
+        return float(abs(w @ v) / np.abs(w).sum()) <= self.most  # a lower bound of the best error
+
+    def fitted(self, first: int, last: int, degree: int) -> tuple[Row, int]:
+        """The rounded minimax polynomial on some codes, and the shift after a product."""
+        point, size = self.known.point, last - first + 1
+        reach = max(0, ceil(log2(size)) - 1) if size > 1 else 0
+        origin = first + size // 2
+        codes = _spread(first, last, FIT)
+        t = (codes - origin) / 2.0**reach
+        c = minimax(t, self.known.value[codes - point.lowest], degree) * 2.0**self.guard
+        whole = tuple(round(float(each)) for each in c)
+        while len(whole) > 1 and whole[-1] == 0:
+            whole = whole[:-1]
+        words = "a constant" if len(whole) == 1 else f"degree {len(whole) - 1} about {float(point.number(origin)):g}"
+        return Row(last, whole, origin if len(whole) > 1 else None, about=words), reach
+
+    def longest(self, first: int, stop: int, guess: int) -> tuple[Row, int] | None:
+        """The longest row from a code on, about; it ends at a rounder number where that costs little."""
+        good, bad = first, stop + 1
+        step = max(1, guess)
+        while True:  # grows until it fails
+            last = min(first + step - 1, stop)
+            if last > good and self.row(first, last, LOOK) is None:
+                bad = last
+                break
+            good = max(good, last)
+            if good == stop:
+                break
+            step *= 2
+        while bad - good > max(1, (good - first) // FINE) and good < stop:
+            middle = (good + bad) // 2
+            good, bad = (middle, bad) if self.row(first, middle, LOOK) is not None else (good, middle)
+        if good < stop:
+            good = _rounder(first, good)
+        while good >= first:
+            found = self.row(first, good, 1 << self.known.point.bits)
+            if found is not None:
+                return found
+            good -= max(1, (good - first) // FINE)
+        return None
+
+
+def datapath_for(known: CodeValues, most: float, segments: int) -> Datapath:
+    """The cheapest datapath whose outputs are off by at most ``most`` units in the last place at every code.
+
+    Raises
+    ------
+    NoKernel
+        where at most ``segments`` rows between the tails did not suffice.
+    """
+    best: Datapath | None = None
+    least = 64
+    for degree in DEGREES:
+        fewest = None
+        for guard in _guards(degree, most - 0.5):
+            watch.check()
+            watch.report(f"polynomials of degree {degree} with {guard} guard bits", (0, 0))
+            try:
+                found = _table(Span(known, most, degree, guard), segments)
+                if found is None or (best is not None and found.cost >= best.cost):
+                    fewest = min(fewest or 64, 64 if found is None else len(found.rows))
+                    continue
+            except TooWide:
+                continue
+            fewest = min(fewest or 64, len(found.rows))
+            best = found
+        if best is not None and fewest is not None and (fewest <= 3 or degree - best.degree >= 2):
+            break  # more products save no row any more
+        least = min(least, fewest or 64)
+    if best is None:
+        raise NoKernel(
+            f"no table of at most {segments} rows between the tails, of polynomials up to degree {DEGREES[-1]}, is within "
+            f"{most:g} ulp at every input: raise segments= or error="
+        )
+    return best
+
+
+def _guards(degree: int, room: float) -> Iterator[int]:
+    """Numbers of guard bits: every sum and every coefficient is off by half a unit of the last guard bit."""
+    enough = ceil(log2((degree + 0.5) / room))
+    yield from sorted({max(0, enough + extra) for extra in EXTRA_GUARDS})
+
+
+def _table(span: Span, segments: int) -> Datapath | None:
+    point = span.known.point
+    tails = [_tail(span, side) for side in (-1, 1)]
+    first = point.lowest if tails[0] is None else tails[0].upper + 1
+    stop = point.highest if tails[1] is None else tails[1].upper
+    rows = [] if tails[0] is None else [(tails[0], 0)]
+    guess = max(1, (stop - first + 1) // 4)
+    count = 0
+    while first <= stop:
+        watch.check()
+        found = span.longest(first, stop, guess) if count < segments else None
+        if found is None:
+            return None
+        rows.append(found)
+        count, guess, first = count + 1, max(1, found[0].upper + 1 - first), found[0].upper + 1
+    if tails[1] is not None:
+        rows.append((replace(tails[1], upper=point.highest), 0))
+    if not rows or rows[-1][0].upper != point.highest:
+        return None
+    # A row that reaches less far moves its t to the left: a product of it is shifted back by as much more.
+    shift = max(reach for _, reach in rows)
+    own = tuple(replace(row, left=0 if row.origin is None else shift - reach) for row, reach in rows)
+    return Datapath(point, own, shift, span.guard)
+
+
+def _tail(span: Span, side: int) -> Row | None:
+    """The constant, or the line of slope 1 or -1, that takes over at an end; ``upper`` is the last code on its left."""
+    point = span.known.point
+    codes, value = point.codes[::-side], span.known.value[::-side]
+    best: tuple[int, Row] | None = None
+    for adds in (0, 1, -1):
+        offset = round(float(value[0]) - adds * int(codes[0]))
+        inside = np.abs(np.clip(adds * codes + offset, point.lowest, point.highest) - value) <= span.most - SLACK
+        count = int(inside.argmin()) if not inside.all() else codes.size
+        if count > 1 and (best is None or count > best[0]):
+            words = ("the constant {}", "x + {}", "-x + {}")[adds].format(float(point.number(offset)))
+            words = words.removesuffix(" + 0.0")
+            best = count, Row(0, (offset << span.guard,), adds=adds, about=words)
+    if best is None:
+        return None
+    count, row = best
+    return replace(row, upper=int(codes[count - 1]) if side < 0 else int(codes[count - 1]) - 1)
+
+
+def _rounder(first: int, last: int) -> int:
+    """A last code, at least seven eighths as far, whose successor ends in as many zeros as can be."""
+    least = last - (last - first) // 8
+    for bits in reversed(range(21)):
+        end = (last + 1 >> bits << bits) - 1
+        if end >= least:
+            return end
+    return last
+
+
+def _spread(first: int, last: int, count: int) -> np.ndarray:
+    """So many codes at most between two, dense at the ends."""
+    if last - first < count:
+        return np.arange(first, last + 1)
+    places = (1 - np.cos(np.linspace(0, np.pi, count))) / 2 * (last - first)
+    return np.unique(np.rint(places).astype(np.int64)) + first
+
+
+def minimax(t: np.ndarray, v: np.ndarray, degree: int) -> np.ndarray:
+    """The coefficients of the polynomial whose largest error at the points is least, by the exchange of Remez.
+
+    >>> minimax(np.linspace(-1, 1, 9), np.linspace(-1, 1, 9) ** 2, 1).round(6).tolist()
+    [0.5, 0.0]
+    """
+    table = np.vander(t, degree + 1, increasing=True)
+    if t.size <= degree + 1:
+        return np.linalg.lstsq(table, v, rcond=None)[0]
+    places = np.rint((1 - np.cos(np.linspace(0, np.pi, degree + 2))) / 2 * (t.size - 1)).astype(int)
+    signs = (-1.0) ** np.arange(degree + 2)
+    best, least = np.zeros(degree + 1), np.inf
+    for _ in range(STEPS):
+        if len(set(places.tolist())) < degree + 2:
+            break
+        c = np.linalg.solve(np.column_stack([table[places], signs]), v[places])
+        error = v - table @ c[:-1]
+        largest = float(np.abs(error).max())
+        if largest < least:
+            best, least = c[:-1], largest
+        if largest <= 1.001 * abs(c[-1]) + 1e-6:
+            break
+        found = _alternating(error)
+        while len(found) > degree + 2:
+            found.pop(0 if abs(error[found[0]]) < abs(error[found[-1]]) else -1)
+        if len(found) < degree + 2:
+            break
+        places = np.array(found)
+    return best if np.isfinite(least) else np.linalg.lstsq(table, v, rcond=None)[0]
+
+
+def _alternating(error: np.ndarray) -> list[int]:
+    """The place of the largest error in each run of one sign."""
+    edges = np.flatnonzero(np.diff(error >= 0)) + 1
+    runs = np.split(np.arange(error.size), edges)
+    return [int(run[np.abs(error[run]).argmax()]) for run in runs]
