@@ -5,27 +5,28 @@ degree allows: the minimax polynomial at some codes is rounded, and the integers
 is tried with some numbers of guard bits, and the cheapest datapath is kept that holds at every code.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil, log2
 
 import numpy as np
 
 from rational_approx import watch
-from rational_approx.kernels.code_values import SLACK, CodeValues
+from rational_approx.kernels.code_values import CodeValues
 from rational_approx.kernels.datapath import Datapath, Row, TooWide
 from rational_approx.kernels.search import NoKernel
 
 __all__ = ["datapath_for"]
 
 DEGREES = range(7)
-EXTRA_GUARDS = range(-1, 3)
+EXTRA_GUARDS = (-1, 0, 1, 3)
 """Guard bits beside those that keep all roundings together within what the polynomials may be off."""
 FIT, LOOK = 80, 400
 """At so many codes a row is fitted, and looked at while it grows."""
 FINE = 64
 """A row's length is found to this share."""
 STEPS = 15
+MARGIN = 4e-6
+"""Stated bounds are rounded upwards to six digits, and values are known within `SLACK`."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +42,34 @@ class Span:
         """Whether a row's outputs are near enough, at each of some codes."""
         point = self.known.point
         one = Datapath(point, (replace(row, upper=point.highest),), shift, self.guard)
-        return np.abs(one(codes) - self.known.value[codes - point.lowest]) <= self.most - SLACK
+        return np.abs(one(codes) - self.known.value[codes - point.lowest]) <= self.most - MARGIN
 
-    def row(self, first: int, last: int, look: int) -> tuple[Row, int] | None:
-        """A row for these codes and its shift, of the least degree; None where none is near enough at so many."""
-        codes = _spread(first, last, look)
+    def simplest(self, first: int, last: int) -> tuple[Row, int] | None:
+        """A row for these codes and its shift, of the least degree that is near enough at all of them, or None."""
+        codes = np.arange(first, last + 1)
         for degree in range(min(self.degree, last - first) + 1):
-            if degree < self.degree and last - first > 64 and not self.hopeful(first, last, degree):
-                continue
-            row, shift = self.fitted(first, last, degree)
-            if self.within(row, shift, codes).all():
-                return row, shift
+            if degree == self.degree or self.hopeful(first, last, degree):
+                row, shift = self.fitted(first, last, degree)
+                if self.within(row, shift, codes).all():
+                    return row, shift
         return None
 
+    def seems(self, first: int, last: int) -> bool:
+        """Whether a row seems to be near enough, by a look at some codes."""
+        degree = min(self.degree, last - first)
+        return self.hopeful(first, last, degree) and bool(
+            self.within(*self.fitted(first, last, degree), _spread(first, last, LOOK)).all()
+        )
+
     def hopeful(self, first: int, last: int, degree: int) -> bool:
-        """Whether a lower degree is worth a fit: its divided difference is not far too large."""
+        """Whether a degree is worth a fit: the best error at as many codes as decide one is not too large."""
+        if last - first <= degree:
+            return True
         codes = _spread(first, last, degree + 2)
         t = (codes - first) / (last - first)
         v = self.known.value[codes - self.known.point.lowest]
         w = np.array([1 / np.prod(np.delete(t[k] - t, k)) for k in range(t.size)])
-        return float(abs(w @ v) / np.abs(w).sum()) <= self.most  # a lower bound of the best error
+        return float(abs(w @ v) / np.abs(w).sum()) <= self.most  # de la Vallee Poussin
 
     def fitted(self, first: int, last: int, degree: int) -> tuple[Row, int]:
         """The rounded minimax polynomial on some codes, and the shift after a product."""
@@ -82,7 +91,7 @@ class Span:
         step = max(1, guess)
         while True:  # grows until it fails
             last = min(first + step - 1, stop)
-            if last > good and self.row(first, last, LOOK) is None:
+            if last > good and not self.seems(first, last):
                 bad = last
                 break
             good = max(good, last)
@@ -91,11 +100,11 @@ class Span:
             step *= 2
         while bad - good > max(1, (good - first) // FINE) and good < stop:
             middle = (good + bad) // 2
-            good, bad = (middle, bad) if self.row(first, middle, LOOK) is not None else (good, middle)
+            good, bad = (middle, bad) if self.seems(first, middle) else (good, middle)
         if good < stop:
             good = _rounder(first, good)
         while good >= first:
-            found = self.row(first, good, 1 << self.known.point.bits)
+            found = self.simplest(first, good)
             if found is not None:
                 return found
             good -= max(1, (good - first) // FINE)
@@ -111,24 +120,11 @@ def datapath_for(known: CodeValues, most: float, segments: int) -> Datapath:
         where at most ``segments`` rows between the tails did not suffice.
     """
     best: Datapath | None = None
-    least = 64
     for degree in DEGREES:
-        fewest = None
-        for guard in _guards(degree, most - 0.5):
-            watch.check()
-            watch.report(f"polynomials of degree {degree} with {guard} guard bits", (0, 0))
-            try:
-                found = _table(Span(known, most, degree, guard), segments)
-                if found is None or (best is not None and found.cost >= best.cost):
-                    fewest = min(fewest or 64, 64 if found is None else len(found.rows))
-                    continue
-            except TooWide:
-                continue
-            fewest = min(fewest or 64, len(found.rows))
-            best = found
-        if best is not None and fewest is not None and (fewest <= 3 or degree - best.degree >= 2):
-            break  # more products save no row any more
-        least = min(least, fewest or 64)
+        found = _cheapest(known, most, degree, segments)
+        if best is not None and (found is None or found.cost >= best.cost):
+            break  # the rows that one more product saves cost less than it
+        best = found
     if best is None:
         raise NoKernel(
             f"no table of at most {segments} rows between the tails, of polynomials up to degree {DEGREES[-1]}, is within "
@@ -137,15 +133,27 @@ def datapath_for(known: CodeValues, most: float, segments: int) -> Datapath:
     return best
 
 
-def _guards(degree: int, room: float) -> Iterator[int]:
-    """Numbers of guard bits: every sum and every coefficient is off by half a unit of the last guard bit."""
-    enough = ceil(log2((degree + 0.5) / room))
-    yield from sorted({max(0, enough + extra) for extra in EXTRA_GUARDS})
+def _cheapest(known: CodeValues, most: float, degree: int, segments: int) -> Datapath | None:
+    """The cheapest table of one degree."""
+    # Every sum and every coefficient is off by half a unit of the last guard bit.
+    enough = ceil(log2((degree + 0.5) / (most - 0.5)))
+    best: Datapath | None = None
+    for guard in sorted({max(0, enough + extra) for extra in EXTRA_GUARDS}):
+        watch.check()
+        watch.report(f"polynomials of degree {degree} with {guard} guard bits", (0, 0))
+        try:
+            found = _table(Span(known, most, degree, guard), segments)
+            if best is not None and (found is None or found.cost >= best.cost):
+                break
+            best = found
+        except TooWide:
+            break
+    return best
 
 
 def _table(span: Span, segments: int) -> Datapath | None:
     point = span.known.point
-    tails = [_tail(span, side) for side in (-1, 1)]
+    tails = [_tail(span.known, span.most, span.guard, side) for side in (-1, 1)]
     first = point.lowest if tails[0] is None else tails[0].upper + 1
     stop = point.highest if tails[1] is None else tails[1].upper
     rows = [] if tails[0] is None else [(tails[0], 0)]
@@ -168,19 +176,20 @@ def _table(span: Span, segments: int) -> Datapath | None:
     return Datapath(point, own, shift, span.guard)
 
 
-def _tail(span: Span, side: int) -> Row | None:
+def _tail(known: CodeValues, most: float, guard: int, side: int) -> Row | None:
     """The constant, or the line of slope 1 or -1, that takes over at an end; ``upper`` is the last code on its left."""
-    point = span.known.point
-    codes, value = point.codes[::-side], span.known.value[::-side]
+    point = known.point
+    codes, value = point.codes[::-side], known.value[::-side]
     best: tuple[int, Row] | None = None
     for adds in (0, 1, -1):
-        offset = round(float(value[0]) - adds * int(codes[0]))
-        inside = np.abs(np.clip(adds * codes + offset, point.lowest, point.highest) - value) <= span.most - SLACK
+        at = codes.size >> 6  # not the outermost code, whose negative is no code
+        offset = round(float(value[at]) - adds * int(codes[at]))
+        inside = np.abs(np.clip(adds * codes + offset, point.lowest, point.highest) - value) <= most - MARGIN
         count = int(inside.argmin()) if not inside.all() else codes.size
         if count > 1 and (best is None or count > best[0]):
             words = ("the constant {}", "x + {}", "-x + {}")[adds].format(float(point.number(offset)))
             words = words.removesuffix(" + 0.0")
-            best = count, Row(0, (offset << span.guard,), adds=adds, about=words)
+            best = count, Row(0, (offset << guard,), adds=adds, about=words)
     if best is None:
         return None
     count, row = best
