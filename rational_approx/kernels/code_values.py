@@ -50,7 +50,7 @@ def code_values(target: Expression, point: FixedPoint) -> CodeValues:
         where it has no real value at one of them, or none is seen.
     """
     value = np.empty(1 << point.bits)
-    step = max(1, 1 << point.bits - 4)
+    step = max(1, value.size // 16)
     blocks = [(start, min(start + step, value.size)) for start in range(0, value.size, step)][::-1]
     while blocks:
         start, stop = blocks.pop()

@@ -152,13 +152,13 @@ def _cheapest(known: CodeValues, most: float, degree: int, segments: int) -> Dat
 
 
 def _table(span: Span, segments: int) -> Datapath | None:
+    """Tails and rows between, for one degree and so many guard bits; None where more rows are needed."""
     point = span.known.point
-    tails = [_tail(span.known, span.most, span.guard, side) for side in (-1, 1)]
-    first = point.lowest if tails[0] is None else tails[0].upper + 1
-    stop = point.highest if tails[1] is None else tails[1].upper
-    rows = [] if tails[0] is None else [(tails[0], 0)]
-    guess = max(1, (stop - first + 1) // 4)
-    count = 0
+    left, right = (_tail(span.known, span.most, span.guard, side) for side in (-1, 1))
+    rows = [] if left is None else [(left, 0)]
+    first = point.lowest if left is None else left.upper + 1
+    stop = point.highest if right is None else max(right.upper, first - 1)
+    guess, count = max(1, (stop - first + 1) // 4), 0
     while first <= stop:
         watch.check()
         found = span.longest(first, stop, guess) if count < segments else None
@@ -166,10 +166,8 @@ def _table(span: Span, segments: int) -> Datapath | None:
             return None
         rows.append(found)
         count, guess, first = count + 1, max(1, found[0].upper + 1 - first), found[0].upper + 1
-    if tails[1] is not None:
-        rows.append((replace(tails[1], upper=point.highest), 0))
-    if not rows or rows[-1][0].upper != point.highest:
-        return None
+    if right is not None and first <= point.highest:
+        rows.append((replace(right, upper=point.highest), 0))
     # A row that reaches less far moves its t to the left: a product of it is shifted back by as much more.
     shift = max(reach for _, reach in rows)
     own = tuple(replace(row, left=0 if row.origin is None else shift - reach) for row, reach in rows)
