@@ -20,7 +20,9 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
 
 @click.command("implement")
 @click.argument("function")
-@click.option("--format", "format_", default="bfloat16", show_default=True, help="bfloat16, float16, float32, or fixed4.12.")
+@click.option(
+    "--format", "format_", default="bfloat16", show_default=True, help="bfloat16, float16, float32, or fixed4.12."
+)
 @click.option("--accumulate", help="The format of the operations; by default that of the proof.")
 @click.option("--ulp", default="1", show_default=True, help="The largest error, in units in the last place.")
 @click.option("--segments", type=int, help="At most so many pieces between the tails; by default 4, of fixed point 16.")
@@ -44,8 +46,8 @@ def implement_command(
 ) -> None:
     """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
 
-    Its error is proved: for bfloat16, float16 and fixed point by trying every input, for float32 by intervals. fixed4.12
-    has 4 integer bits, the sign among them, and 12 fraction bits; its code is SystemVerilog, C or NumPy.
+    Its error is proved: for bfloat16, float16 and fixed point by trying every input, for float32 by intervals.
+    fixed4.12 has 4 integer bits, the sign among them, and 12 fraction bits; its code is SystemVerilog, C or NumPy.
 
     Exit code 1: no code within that error was found; 2: refused.
     """

@@ -1,7 +1,8 @@
 """The target, enclosed, at every code of a fixed-point format.
 
-Codes are taken in blocks. On a block the target is its Taylor polynomial at the centre, with a remainder that is enclosed
-over the whole block; a block that says too little is halved, and where few codes are left each is looked at alone.
+Codes are taken in blocks. On a block the target is its Taylor polynomial at the centre, with a remainder that is
+enclosed over the whole block; a block that says too little is halved, and where few codes are left each is looked at
+alone.
 """
 
 from dataclasses import dataclass

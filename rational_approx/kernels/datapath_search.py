@@ -13,6 +13,7 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.kernels.code_values import CodeValues
 from rational_approx.kernels.datapath import Datapath, Row, TooWide
+from rational_approx.kernels.fixed_point import FixedPoint
 from rational_approx.kernels.search import NoKernel
 
 __all__ = ["datapath_for"]
@@ -47,6 +48,9 @@ class Span:
     def simplest(self, first: int, last: int) -> tuple[Row, int] | None:
         """A row for these codes and its shift, of the least degree that is near enough at all of them, or None."""
         codes = np.arange(first, last + 1)
+        line = self.line(first, last)
+        if self.within(line, 0, codes).all():
+            return line, 0
         for degree in range(min(self.degree, last - first) + 1):
             if degree == self.degree or self.hopeful(first, last, degree):
                 row, shift = self.fitted(first, last, degree)
@@ -54,12 +58,19 @@ class Span:
                     return row, shift
         return None
 
+    def line(self, first: int, last: int) -> Row:
+        """The input, its negative or neither, and a constant."""
+        low, high = self.known.value[np.array([first, last]) - self.known.point.lowest]
+        adds = max(-1, min(1, round((high - low) / max(1, last - first))))
+        offset = (low - adds * first + high - adds * last) / 2
+        return _line(self.known.point, adds, round(offset * 2**self.guard), self.guard, last)
+
     def seems(self, first: int, last: int) -> bool:
         """Whether a row seems to be near enough, by a look at some codes."""
-        degree = min(self.degree, last - first)
-        return self.hopeful(first, last, degree) and bool(
-            self.within(*self.fitted(first, last, degree), _spread(first, last, LOOK)).all()
-        )
+        degree, codes = min(self.degree, last - first), _spread(first, last, LOOK)
+        if not degree and self.within(self.line(first, last), 0, codes).all():
+            return True
+        return self.hopeful(first, last, degree) and bool(self.within(*self.fitted(first, last, degree), codes).all())
 
     def hopeful(self, first: int, last: int, degree: int) -> bool:
         """Whether a degree is worth a fit: the best error at as many codes as decide one is not too large."""
@@ -127,8 +138,8 @@ def datapath_for(known: CodeValues, most: float, segments: int) -> Datapath:
         best = found
     if best is None:
         raise NoKernel(
-            f"no table of at most {segments} rows between the tails, of polynomials up to degree {DEGREES[-1]}, is within "
-            f"{most:g} ulp at every input: raise segments= or error="
+            f"no table of at most {segments} rows between the tails, of polynomials up to degree {DEGREES[-1]}, is "
+            f"within {most:g} ulp at every input: raise segments= or error="
         )
     return best
 
@@ -185,13 +196,20 @@ def _tail(known: CodeValues, most: float, guard: int, side: int) -> Row | None:
         inside = np.abs(np.clip(adds * codes + offset, point.lowest, point.highest) - value) <= most - MARGIN
         count = int(inside.argmin()) if not inside.all() else codes.size
         if count > 1 and (best is None or count > best[0]):
-            words = ("the constant {}", "x + {}", "-x + {}")[adds].format(float(point.number(offset)))
-            words = words.removesuffix(" + 0.0")
-            best = count, Row(0, (offset << guard,), adds=adds, about=words)
+            best = count, _line(point, adds, offset << guard, guard, 0)
     if best is None:
         return None
     count, row = best
     return replace(row, upper=int(codes[count - 1]) if side < 0 else int(codes[count - 1]) - 1)
+
+
+def _line(point: FixedPoint, adds: int, offset: int, guard: int, upper: int) -> Row:
+    """The input, its negative or neither, and a constant with guard bits."""
+    number = float(point.number(offset)) / 2**guard
+    words = (
+        f"the constant {number!r}" if not adds else f"{'-' if adds < 0 else ''}x{f' + {number!r}' if number else ''}"
+    )
+    return Row(upper, (offset,), adds=adds, about=words)
 
 
 def _rounder(first: int, last: int) -> int:

@@ -81,7 +81,7 @@ def fixed_point(format: object) -> FixedPoint | None:
         raise ValueError(f"{text!r} has no bit for the sign: {HELP}")
     if not 2 <= found.bits <= MOST_BITS:
         raise ValueError(
-            f"{text!r} has {found.bits} bits: code is proved by trying every input, of formats from 2 to {MOST_BITS} bits"
+            f"{text!r} has {found.bits} bits, and code is proved by trying every input: take 2 to {MOST_BITS} bits"
         )
     return found
 
@@ -92,4 +92,6 @@ def width(lowest: int, highest: int) -> int:
     >>> width(0, 0), width(-128, 127), width(0, 128)
     (1, 8, 9)
     """
-    return 1 + max((-lowest - 1 if lowest < 0 else lowest).bit_length(), (-highest - 1 if highest < 0 else highest).bit_length())
+    return 1 + max(
+        (-lowest - 1 if lowest < 0 else lowest).bit_length(), (-highest - 1 if highest < 0 else highest).bit_length()
+    )

@@ -111,8 +111,8 @@ class FixedImplementation(Implementation):
         point = path.point
         needed = "" if path.saturates else ", which no output needs"
         lines = [
-            f"{self.name} in {path.format}, proved at all {found.inputs} inputs: error <= {float(found.ulp):.6f} ulp of "
-            f"2^-{point.fraction} (asked: {float(self.wanted):g})",
+            f"{self.name} in {path.format}, proved at all {found.inputs} inputs: error <= {float(found.ulp):.6f} ulp "
+            f"of 2^-{point.fraction} (asked: {float(self.wanted):g})",
             f"  nearest number at {found.correct}, less than one ulp away at {found.faithful}; "
             f"turns against the function: {found.turns}",
             f"  outputs from {float(found.lowest)!r} to {float(found.highest)!r}, saturated{needed}",
@@ -148,9 +148,9 @@ def implement(
         An expression in x, the name of a gate, a gate, or a ``torch.nn`` activation. It must have a real value at every
         number of the format.
     format:
-        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"``, proved by intervals. Or fixed
-        point: ``"fixed4.12"`` has 4 integer bits, the sign among them, and 12 fraction bits in two's complement; up to 20
-        bits in all, since every input is tried.
+        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"``, proved by intervals. Or
+        fixed point: ``"fixed4.12"`` has 4 integer bits, the sign among them, and 12 fraction bits in two's complement;
+        up to 20 bits in all, since every input is tried.
     error:
         The largest error, in units in the last place of the format: ``"1 ulp"``, or a number above 0.5.
     accumulate:
@@ -180,7 +180,9 @@ def implement(
     if point is None and format not in INNER:
         raise ValueError(f"format must be one of {', '.join(INNER)}, or fixed point such as fixed4.12, not {format!r}")
     if point is not None and accumulate is not None:
-        raise ValueError("fixed-point code calculates with integers of the widths that they need: leave accumulate= out")
+        raise ValueError(
+            "fixed-point code calculates with integers of the widths that they need: leave accumulate= out"
+        )
     if point is None and accumulate not in (None, INNER[format]):
         raise ValueError(
             f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"

@@ -33,7 +33,11 @@ def in_c(value: FixedImplementation, notes: list[str], name: str) -> str:
         numbers = ", ".join(map(str, (row.origin or 0, scale, *c, row.adds)))
         table.append(f"        {{{numbers}}}, /* {row.about} */")
     uppers = ", ".join(str(row.upper) for row in path.rows[:-1])
-    lines = [f"    static const {word} rows[{len(table)}][{len(names)}] = {{ /* {', '.join(names)} */", *table, "    };"]
+    lines = [
+        f"    static const {word} rows[{len(table)}][{len(names)}] = {{ /* {', '.join(names)} */",
+        *table,
+        "    };",
+    ]
     if uppers:
         lines.append(f"    static const {word} upper[{len(table) - 1}] = {{{uppers}}};")
     lines += ["    int i = 0;", *([f"    while (i < {len(table) - 1} && x > upper[i]) i++;"] if uppers else [])]

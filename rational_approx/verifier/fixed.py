@@ -26,8 +26,8 @@ ROW = {"upper", "coefficients", "origin", "left", "adds", "about"}
 MOST_BITS = 24
 FINE = 40
 """Values of the target are kept in units of so small a power of two of the last place."""
-ORDER = 14
-"""Taylor coefficients before the one that is enclosed over a block."""
+ORDERS = (3, 14)
+"""So many Taylor coefficients are taken before the one that is enclosed over a block: far out few say more."""
 BLOCK = 4096
 
 
@@ -67,7 +67,9 @@ class Fixed:
         must(set(entry) == ROW, "a row has other keys than it should")
         c = [whole(each) for each in entry["coefficients"]]
         must(c, "a row has no coefficients")
-        need(len(c) <= 20 and all(each.bit_length() <= 64 for each in c), "coefficients too many or too large to verify")
+        need(
+            len(c) <= 20 and all(each.bit_length() <= 64 for each in c), "coefficients too many or too large to verify"
+        )
         must(entry["adds"] in (-1, 0, 1), "a row adds its input otherwise than once")
         origin = None if entry["origin"] is None else whole(entry["origin"])
         return whole(entry["upper"]), c, origin, bits(entry["left"]), whole(entry["adds"])
@@ -125,12 +127,11 @@ class Fixed:
         """Bounds of the target, moved into the format, at every code, in units of ``2**-FINE`` last places; once."""
         if self.values:
             return
-        self.accuracy = 96 + self.fraction
+        self.accuracy = 160 + self.fraction
         self.points, self.boxes = Pointwise(self.accuracy, self.deadline), Arithmetic(self.accuracy, self.deadline)
         self.far = {side: self.tail(side) for side in (-1, 1)}
         found: list[tuple[int, int]] = []
-        first, step = self.lowest, min(BLOCK, max(16, 1 << self.fraction))
-        stack = [(at, min(at + step - 1, self.highest)) for at in range(first, self.highest + 1, step)][::-1]
+        stack = [(at, min(at + BLOCK - 1, self.highest)) for at in range(self.lowest, self.highest + 1, BLOCK)][::-1]
         while stack:
             first, last = stack.pop()
             block = self.block(first, last)
@@ -172,34 +173,42 @@ class Fixed:
             return [far[1]] * (last - first + 1)
         if first == last:
             return [self.kept(*self.single(first))]
-        math, unit = self.boxes, Fraction(1, 1 << self.fraction)
-        c, h = Fraction(first + last, 2) * unit, Fraction(last - first, 2) * unit
-        reach, zeros = math.exact(h), [(0, 0)] * ORDER
-        try:
-            box = math.exact(c - h)[0], math.exact(c + h)[1]
-            over = math.evaluate(self.tree, [box, reach, *zeros][: ORDER + 1])
-            low, high = self.kept(*over[0])
-            if low == high and low in (self.lowest << FINE, self.highest << FINE):
-                return [(low, high)] * (last - first + 1)
-            at = math.evaluate(self.tree, [math.exact(c), reach, *zeros][:ORDER])
-        except Failure:
-            return None
-        slack = sum(b - a for a, b in at) + max(-over[ORDER][0], over[ORDER][1]) + 3
+        for order in ORDERS:
+            try:
+                found = self.expanded(first, last, order)
+            except Failure:
+                return None
+            if found is not None:
+                return found
+        return None
+
+    def expanded(self, first: int, last: int, order: int) -> list[tuple[int, int]] | None:
+        """The same by a Taylor polynomial of so many terms."""
+        math, unit, steps = self.boxes, Fraction(1, 1 << self.fraction), last - first
+        c, h = Fraction(first + last, 2) * unit, Fraction(steps, 2) * unit
+        reach, zeros = math.exact(h), [(0, 0)] * order
+        box = math.exact(c - h)[0], math.exact(c + h)[1]
+        over = math.evaluate(self.tree, [box, reach, *zeros][: order + 1])
+        low, high = self.kept(*over[0])
+        if low == high and low in (self.lowest << FINE, self.highest << FINE):
+            return [(low, high)] * (steps + 1)
+        at = math.evaluate(self.tree, [math.exact(c), reach, *zeros][:order])
+        slack = sum(b - a for a, b in at) + max(-over[order][0], over[order][1]) + 3
         down = self.accuracy - self.fraction - FINE
         if slack >> down > 1 << FINE - 28:
             return None
-        steps = last - first
-        more = ORDER * steps.bit_length() + ORDER
+        # In powers of q, where (x - c) / h is q over steps; each is rounded by less than a unit of 2^-more.
+        more = order * (steps.bit_length() + 1)
         b = [(a + z << more - 1) // steps**k for k, (a, z) in enumerate(at)]
+        least, most = self.lowest << FINE, self.highest << FINE
         out = []
-        for q in range(-steps, steps + 1, 2):  # the number (x - c) / h is q over steps
+        for q in range(-steps, steps + 1, 2):
             v = 0
             for each in reversed(b):
                 v = v * q + each
             v >>= more
-            out.append((v - slack, v + slack))
-        least, most = self.lowest << FINE, self.highest << FINE
-        return [(min(max(a >> down, least), most), min(max(-(-z >> down), least), most)) for a, z in out]
+            out.append((min(max(v - slack >> down, least), most), min(max(-(-(v + slack) >> down), least), most)))
+        return out
 
     def single(self, code: int) -> tuple[Any, Any]:
         """Bounds of the target at one code, or of all codes beyond it."""
@@ -219,9 +228,9 @@ class Fixed:
         degree = max(len(row[1]) for row in self.rows) - 1
         return [
             f"target    f(x) = {text(self.tree)}; S(f(x)) is that moved between the least and the largest number",
-            f"code      {len(self.rows)} rows of integers, degree {degree}, a shift by {self.shift} bits after each product "
-            f"and by {self.guard} at the end, rounded to nearest, ties upwards",
-            f"inputs    all {len(range(self.lowest, self.highest + 1))} codes of {self.content['format']}, y is in it, too",
+            f"code      {len(self.rows)} rows of integers, degree {degree}, a shift by {self.shift} bits after each "
+            f"product and by {self.guard} at the end, rounded to nearest, ties upwards",
+            f"inputs    all {2 * self.highest + 2} codes of {self.content['format']}; y is one of them, too",
         ]
 
     def statements(self) -> Iterator[To_check]:
