@@ -200,7 +200,7 @@ def test_verilator_has_nothing_to_warn_of(found, tmp_path):
 
 
 @pytest.mark.skipif(not SIMULATOR or shutil.which("yosys") is None, reason="Yosys or Icarus Verilog is not installed")
-@pytest.mark.parametrize("format", ["fixed2.4", pytest.param("fixed4.12", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("format", ["fixed2.4", pytest.param("fixed4.8", marks=pytest.mark.slow)])
 def test_the_synthesised_circuit_has_no_memory_and_gives_the_outputs(format, tmp_path):
     found = implement("tanh", format=format)
     simulated(found, tmp_path)  # writes the module and its bench
