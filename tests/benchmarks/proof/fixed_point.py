@@ -17,15 +17,17 @@ from pathlib import Path
 
 import numpy as np
 
-from rational_approx import implement
+from rational_approx import NoKernel, implement
 from rational_approx.kernels.implement import FixedImplementation
 from tests.rational_approx.kernels.simulated import SIMULATOR, simulated
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "fixed-point.md"
 GATES = ("sigmoid", "tanh", "gelu", "silu", "softplus", "erf", "mish", "selu", "hardswish", "exp(x)", "relu")
 GATES += ("where(x > 0, sqrt(x), 0)", "where(x > 0, 1/sqrt(x), 0)", "sin(pi*x)")
-HEAD = """| function | format | asked | ulp, proved | nearest | turns | rows | degree | widest | cost | LUTs | simulated | seconds |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
+ROWS = 32
+COLUMNS = ("function", "format", "asked", "ulp, proved", "nearest", "turns", "rows", "degree", "widest", "cost", "LUTs")
+COLUMNS += ("simulated", "seconds")
+HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 
 
 def tables(folder: Path) -> str:
@@ -41,7 +43,10 @@ def tables(folder: Path) -> str:
 def row(name: str, format: str, error: str) -> str:
     """One line of the table."""
     began = time.process_time()
-    found = implement(name, format=format, error=error, segments=32)
+    try:
+        found = implement(name, format=format, error=error, segments=ROWS)
+    except NoKernel:
+        return f"| `{name}` | {format} | {error} | none within {ROWS} rows |{' |' * (len(COLUMNS) - 4)}"
     seconds = time.process_time() - began
     assert isinstance(found, FixedImplementation)
     facts, path = found.facts, found.kernel

@@ -1,6 +1,7 @@
 """Fixed-point code: held to mpmath, to the law by a few lines of its own, to the verifier, and to a simulator."""
 
 import json
+import shlex
 import shutil
 import subprocess
 from fractions import Fraction
@@ -9,7 +10,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from rational_approx import Implementation, NoKernel, export, implement, load, save, verify
+from rational_approx import FixedImplementation, NoKernel, export, implement, load, save, verify
+from rational_approx.expressions.expression import parse
+from rational_approx.kernels.code_facts import code_facts
+from rational_approx.kernels.code_values import code_values
+from rational_approx.kernels.datapath import Datapath, Row
 from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
 from rational_approx.shipping.documents import canonical_hash, document
 from rational_approx.verifier import verify as check
@@ -166,12 +171,16 @@ def test_a_file_that_says_something_false_is_refuted(small, number):
     assert check(content, 60).outcome == "refuted"
 
 
-def test_fewer_turns_than_there_are_cannot_be_confirmed():
-    content = json.loads(json.dumps(document(implement("sigmoid", format="fixed4.7"))))
-    assert content["facts"]["turns"] > 0
-    content["facts"]["turns"] -= 1
+def test_a_step_back_at_a_joint_is_a_turn():
+    point, target = FixedPoint(1, 3), parse("x")
+    path = Datapath(point, (Row(0, (0,), adds=1), Row(7, (-2,), adds=1)), shift=0, guard=0)
+    facts = code_facts(path, code_values(target, point))
+    assert (facts.turns, facts.correct, facts.widths) == (1, 9, {"t": 1, "c0": 2, "u": 4, "s": 4, "r": 4})
+    content = document(FixedImplementation("x", "x", path, facts, Fraction(3), 16))
+    assert check(content).outcome == "verified"
+    content["facts"]["turns"] = 0
     content["hash"] = canonical_hash(content)
-    assert check(content, 60).outcome == "not decided"
+    assert check(content).outcome == "not decided"
 
 
 # -- languages -------------------------------------------------------------------------------------------------------
@@ -233,7 +242,7 @@ def test_numpy_code_gives_the_outputs_at_every_code(found):
 
 def test_a_file_gives_the_same_code_again(found, tmp_path):
     again = load(save(found, tmp_path / "gate.json"))
-    assert isinstance(again, Implementation)
+    assert isinstance(again, FixedImplementation)
     assert again == found
     for language in ("systemverilog", "c", "numpy"):
         source = export(again, language, name="gate")
@@ -255,6 +264,8 @@ def test_the_command_writes_a_module_and_its_certificate(tmp_path):
     assert "input  logic signed [15:0] x" in source
     words = ("export", tmp_path / "gate.json", "--language", "systemverilog", "--name", "hardtanh_fixed4_12")
     assert run(*words).output == source
+    made = next(line for line in source.splitlines() if "made by: " in line).partition("made by: rational-approx ")[2]
+    assert run(*shlex.split(made)).stdout == source
     assert run("show", tmp_path / "gate.json").exit_code == 0
     assert run("verify", tmp_path / "gate.json", "--seconds", "600").exit_code == 0
 
@@ -304,6 +315,14 @@ def test_questions_without_sense_are_refused(small):
         run("implement", "relu", "--format", "fixed4.12", "--language", "rust")
     )
     assert "the languages of bfloat16 are" in sentence(run("implement", "relu", "--language", "systemverilog"))
+
+
+def test_a_search_tells_how_far_it_is_and_ends_with_its_time():
+    told: list = []
+    implement("tanh", format="fixed2.6", progress=told.append)
+    assert any("guard bits" in step.stage for step in told)
+    with pytest.raises(NoKernel, match="raise time_limit="):
+        implement("gelu", format="fixed4.12", time_limit=0.001)
 
 
 def test_what_needs_no_product_has_none():
