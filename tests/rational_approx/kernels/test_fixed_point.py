@@ -1,6 +1,7 @@
 """Fixed-point code: held to mpmath, to the law by a few lines of its own, to the verifier, and to a simulator."""
 
 import json
+import random
 import shlex
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from rational_approx.kernels.code_facts import code_facts
 from rational_approx.kernels.code_values import code_values
 from rational_approx.kernels.datapath import Datapath, Row
 from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
-from rational_approx.shipping.documents import canonical_hash, document
+from rational_approx.shipping.documents import canonical_hash, document, from_document
 from rational_approx.verifier import verify as check
 from tests.rational_approx.command_line import run, sentence
 from tests.rational_approx.kernels.compiled import COMPILERS, outputs
@@ -169,6 +170,61 @@ def test_a_file_that_says_something_false_is_refuted(small, number):
     CHANGES[number](content)
     content["hash"] = canonical_hash(content)
     assert check(content, 60).outcome == "refuted"
+
+
+def changed(content: dict, rng: random.Random) -> dict:
+    """A file with one or two of its integers changed a little."""
+    content = json.loads(json.dumps(content))
+    facts = content["facts"]
+    for _ in range(rng.choice((1, 1, 2))):
+        row, step = rng.choice(content["rows"]), rng.choice((-2, -1, 1, 2))
+        where = rng.choice(("row", "row", "coefficient", "coefficient", "shift", "guard", "count", "width", "ulp"))
+        if where == "coefficient":
+            row["coefficients"][rng.randrange(len(row["coefficients"]))] += step
+        elif where == "row":
+            row[rng.choice(("upper", "left"))] += step
+            row["adds"] = rng.choice((row["adds"], row["adds"], -1, 0, 1))
+        elif where == "count":
+            facts[rng.choice(("correct", "faithful", "turns"))] += step
+        elif where == "width":
+            facts["widths"][rng.choice(list(facts["widths"]))] += step
+        elif where == "ulp":
+            facts["ulp"] = str(Fraction(rng.randint(40, 100), 100))
+        else:
+            content[where] += step
+    return content | {"hash": canonical_hash(content)}
+
+
+def is_true(content: dict) -> bool:
+    """Whether a file's statements hold, by the law and mpmath."""
+    found = from_document(content)
+    facts, point, seen = found.facts, found.kernel.point, {}
+    y = [by_hand(found.kernel, int(code), seen) for code in point.codes]
+    exact = truth(found, point.codes)
+    errors = [abs(a - b) for a, b in zip(y, exact)]
+    steps = list(zip(y, y[1:], exact, exact[1:]))
+    return (
+        max(errors) <= float(facts.ulp) <= float(found.wanted)
+        and facts.correct <= sum(error <= 0.5 for error in errors)
+        and facts.faithful <= sum(error < 1 for error in errors)
+        and facts.turns >= sum((b > a and not d > c) or (b < a and not d < c) for a, b, c, d in steps)
+        and (facts.lowest, facts.highest) == (point.number(min(y)), point.number(max(y)))
+        and set(seen) == set(facts.widths)
+        and all(-(2 ** (facts.widths[n] - 1)) <= v < 2 ** (facts.widths[n] - 1) for n in seen for v in seen[n])
+    )
+
+
+def test_a_changed_file_is_verified_only_where_it_is_true():
+    rng = random.Random(5)
+    content = document(implement("tanh", format="fixed2.4"))
+    assert is_true(content)
+    outcomes = []
+    for _ in range(60):
+        other = changed(content, rng)
+        outcomes.append(check(other, 60).outcome)
+        assert outcomes[-1] != "verified" or is_true(other), other
+    assert outcomes.count("verified") >= 2
+    assert outcomes.count("refuted") >= 20
 
 
 def test_a_step_back_at_a_joint_is_a_turn():
