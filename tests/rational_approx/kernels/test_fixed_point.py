@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 from fractions import Fraction
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -306,6 +307,17 @@ def test_a_file_gives_the_same_code_again(found, tmp_path):
         assert document(found)["hash"] in source
         assert f"<= {float(found.facts.ulp):.6f} 2^-" in source
         assert f"--language {language} --name gate" in source
+
+
+KEPT = Path(__file__).with_name("datapath_1.json")
+
+
+def test_a_file_of_the_first_schema_is_read_and_verified():
+    kept = load(KEPT)
+    assert (kept.name, kept.kernel.format, len(kept.kernel.rows)) == ("tanh", "fixed2.4", 9)
+    assert document(kept) == json.loads(KEPT.read_text())
+    assert verify(KEPT).outcome == "verified"
+    assert max(abs(a - b) for a, b in zip(kept.kernel(kept.kernel.point.codes), truth(kept, range(-32, 32)))) <= 1
 
 
 # -- what is asked ---------------------------------------------------------------------------------------------------
