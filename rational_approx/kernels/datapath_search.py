@@ -191,7 +191,7 @@ def _tail(known: CodeValues, most: float, guard: int, side: int) -> Row | None:
     codes, value = point.codes[::-side], known.value[::-side]
     best: tuple[int, Row] | None = None
     for adds in (0, 1, -1):
-        at = codes.size >> 6  # not the outermost code, whose negative is no code
+        at = max(1, codes.size >> 6)  # not the outermost code, whose negative is no code
         offset = round(float(value[at]) - adds * int(codes[at]))
         inside = np.abs(np.clip(adds * codes + offset, point.lowest, point.highest) - value) <= most - MARGIN
         count = int(inside.argmin()) if not inside.all() else codes.size

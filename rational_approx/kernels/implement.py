@@ -109,13 +109,13 @@ class FixedImplementation(Implementation):
     def __str__(self) -> str:
         found, path = self.facts, self.kernel
         point = path.point
-        needed = "" if path.saturates else ", which no output needs"
+        moved = "some are saturated" if path.saturates else "none has to be saturated"
         lines = [
             f"{self.name} in {path.format}, proved at all {found.inputs} inputs: error <= {float(found.ulp):.6f} ulp "
             f"of 2^-{point.fraction} (asked: {float(self.wanted):g})",
             f"  nearest number at {found.correct}, less than one ulp away at {found.faithful}; "
             f"turns against the function: {found.turns}",
-            f"  outputs from {float(found.lowest)!r} to {float(found.highest)!r}, saturated{needed}",
+            f"  outputs from {float(found.lowest)!r} to {float(found.highest)!r}; {moved}",
             f"  {len(path.rows)} rows, degree {path.degree}, {path.guard} guard bits; t has {found.widths['t']} bits, "
             f"the widest integer {max(found.widths.values())}; cost {path.cost}",
         ]

@@ -48,7 +48,8 @@ def in_c(value: FixedImplementation, notes: list[str], name: str) -> str:
             lines.append(f"    a = c[{k}] + {_shifted('a * t', path.shift)};")
     else:
         lines.append(f"    {word} a = c[0];")
-    lines.append(f"    a = {_shifted(f'a + c[{n + 1}] * x * {1 << path.guard}', path.guard)};")
+    factor = f" * {1 << path.guard}" if path.guard else ""
+    lines.append(f"    a = {_shifted(f'a + c[{n + 1}] * x{factor}', path.guard)};")
     if path.saturates:
         low, high = path.point.lowest, path.point.highest
         lines.append(f"    a = a < {low} ? {low} : a > {high} ? {high} : a;")
@@ -61,4 +62,4 @@ def in_c(value: FixedImplementation, notes: list[str], name: str) -> str:
 
 
 def _shifted(text: str, bits: int) -> str:
-    return f"(({text} + {1 << bits - 1}) >> {bits})" if bits else f"({text})"
+    return f"(({text} + {1 << bits - 1}) >> {bits})" if bits else text

@@ -26,7 +26,8 @@ def in_numpy(value: FixedImplementation, notes: list[str], name: str) -> str:
         lines += [f"a = c{k} + {_shifted('a * t', path.shift)}" for k in reversed(range(n))]
     else:
         lines.append("a = c0")
-    lines.append(f"a = {_shifted(f'a + adds * x * {1 << path.guard}', path.guard)}")
+    factor = f" * {1 << path.guard}" if path.guard else ""
+    lines.append(f"a = {_shifted(f'a + adds * x{factor}', path.guard)}")
     lines.append(f"return np.clip(a, {path.point.lowest}, {path.point.highest})")
     rows = [f'    "{key}": np.array({numbers}, dtype=np.int64),' for key, numbers in table.items()]
     comment = "\n".join(f"# {line}" for line in notes)
@@ -36,4 +37,4 @@ def in_numpy(value: FixedImplementation, notes: list[str], name: str) -> str:
 
 
 def _shifted(text: str, bits: int) -> str:
-    return f"({text} + {1 << bits - 1} >> {bits})" if bits else f"({text})"
+    return f"({text} + {1 << bits - 1} >> {bits})" if bits else text

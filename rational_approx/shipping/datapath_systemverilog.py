@@ -124,8 +124,8 @@ def _calculated(path: Datapath) -> Iterator[str]:
         yield f"p{k} = {cast(factor, f'p{k}')} * {cast('t', f'p{k}')}"
         yield f"r{k} = {shifted(f'p{k}', path.shift, f'r{k}')}"
         yield f"a{k} = {cast(f'c{k}', f'a{k}')} + {cast(f'r{k}', f'a{k}')}"
-    added = f" + ({cast('u', 's')} <<< {path.guard})" if "u" in _chosen(path) else ""
-    yield f"s = {cast('a0' if n else 'c0', 's')}{added}"
+    added = f"({cast('u', 's')} <<< {path.guard})" if path.guard else cast("u", "s")
+    yield f"s = {cast('a0' if n else 'c0', 's')}" + (f" + {added}" if "u" in _chosen(path) else "")
     yield f"r = {shifted('s', path.guard, 'r')}"
     whole = f"{bits}'(r)"
     if path.saturates:

@@ -288,6 +288,30 @@ def test_compiled_c_gives_the_outputs_at_every_code(found, tmp_path, compiler):
     assert np.array_equal(y, found.kernel(point.codes))
 
 
+def made_by_hand() -> FixedImplementation:
+    """``3 x`` by one product, of which most outputs leave the format."""
+    point, target = FixedPoint(2, 4), parse("3 * x")
+    path = Datapath(point, (Row(31, (0, 48), origin=0),), shift=4, guard=0)
+    return FixedImplementation("3 * x", "3 * x", path, code_facts(path, code_values(target, point)), Fraction(1), 1)
+
+
+def test_saturated_outputs_are_the_same_everywhere(tmp_path):
+    found = made_by_hand()
+    codes = found.kernel.point.codes
+    wanted = np.clip(3 * codes, -32, 31)
+    assert found.kernel.saturates
+    assert (found.facts.ulp < Fraction(1, 10**5), found.facts.widths["r"]) == (True, 8)
+    assert interpreted(found, codes).tolist() == wanted.tolist()
+    space: dict = {}
+    exec(export(found, "numpy", name="gate"), space)
+    assert np.array_equal(space["gate"](codes), wanted)
+    if COMPILERS:
+        assert np.array_equal(outputs(found, "c", codes.astype(np.int8), tmp_path, COMPILERS[0]), wanted)
+    if SIMULATOR:
+        assert np.array_equal(simulated(found, tmp_path), wanted)
+    assert verify(found).outcome == "verified"
+
+
 def test_numpy_code_gives_the_outputs_at_every_code(found):
     space: dict = {}
     exec(export(found, "numpy", name="gate"), space)
