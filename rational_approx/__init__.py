@@ -7,7 +7,7 @@ assertions for property-based tests are in ``rational_approx.testing``, which ne
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.fitting.front import fit
 from rational_approx.fitting.result import DidNotConverge, Fit
-from rational_approx.kernels.implement import Implementation, NoKernel, implement
+from rational_approx.kernels.implement import FixedImplementation, Implementation, NoKernel, implement
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate
 from rational_approx.proof.prover import certify
@@ -25,6 +25,7 @@ __all__ = [
     "DidNotConverge",
     "Domain",
     "Fit",
+    "FixedImplementation",
     "Implementation",
     "NoKernel",
     "Rational",

@@ -57,7 +57,9 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
 
 @click.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--language", required=True, help="c, numpy, pytorch, jax, triton; of an implementation cuda, rust too.")
+@click.option(
+    "--language", required=True, help="c, numpy, pytorch, jax, triton; of an implementation cuda, rust, systemverilog."
+)
 @click.option("--scheme", help="horner, estrin or clenshaw (Chebyshev basis).")
 @click.option("--dtype", default="float32", show_default=True, help="The type that calculates: float32 or float64.")
 @click.option("--fma", is_flag=True, help="Multiply and add in one operation (c, triton).")

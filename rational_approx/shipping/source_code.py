@@ -10,11 +10,12 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import finite
 from rational_approx.arithmetic.floats import round_to
-from rational_approx.kernels.implement import Implementation
+from rational_approx.kernels.implement import FixedImplementation, Implementation
 from rational_approx.programs.program import Constant, Input, Operand, Program, program
 from rational_approx.programs.rounding_errors import EvaluationError, evaluation_error
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
+from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES, datapath_code
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES, kernel_code
 
@@ -55,7 +56,7 @@ def export(
     language:
         ``"c"``, ``"numpy"``, ``"pytorch"``, ``"jax"`` or ``"triton"`` (a function for use in kernels); of an
         implementation ``"c"`` (a header for C and C++), ``"cuda"``, ``"rust"``, ``"numpy"``, ``"pytorch"`` or
-        ``"triton"``.
+        ``"triton"``, and in fixed point ``"systemverilog"``, ``"c"`` or ``"numpy"``.
     certificate:
         The certificate of this very rational.
     scheme, dtype:
@@ -93,7 +94,8 @@ def export(
     """
     if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
         raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
-    languages = KERNEL_LANGUAGES if isinstance(rational, Implementation) else _LANGUAGES
+    own = DATAPATH_LANGUAGES if isinstance(rational, FixedImplementation) else KERNEL_LANGUAGES
+    languages = own if isinstance(rational, Implementation) else _LANGUAGES
     if language not in languages:
         raise ValueError(f"language must be one of {', '.join(languages)}, not {language!r}")
     if isinstance(rational, Implementation):
@@ -101,6 +103,8 @@ def export(
             raise ValueError(
                 "an implementation has its operations, and its own proof: give a language and a name alone"
             )
+        if isinstance(rational, FixedImplementation):
+            return datapath_code(rational, language, name)
         return kernel_code(rational, language, name)
     slopes: tuple[Fraction, ...] = (Fraction(0), Fraction(0))
     if isinstance(rational, Saturated):

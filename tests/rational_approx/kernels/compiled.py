@@ -46,10 +46,13 @@ pub extern "C" fn all(x: *const {rust}, y: *mut {rust}, n: usize) {{
 """,
 }
 TYPES = {"uint16": {"c": "uint16_t", "rust": "u16"}, "float32": {"c": "float", "rust": "f32"}}
+TYPES |= {f"int{size}": {"c": f"int{size}_t", "rust": f"i{size}"} for size in (8, 16, 32)}
 
 
 def outputs(found: Implementation, language: str, x: np.ndarray, folder: Path, *command: str) -> np.ndarray:
-    """What the code gives for x, float32 or codes in uint16.  ``command``: of C, the compiler and flags of its own."""
+    """What the code gives for x: float32, codes in uint16, or signed integers of fixed point.
+
+    ``command``: of C, the compiler and flags of its own."""
     head = INTRINSICS if language == "cuda" else ""
     loop = LOOPS[language].format(**TYPES[x.dtype.name])
     (folder / FILES[language]).write_text(head + export(found, language, name="gate") + loop)
