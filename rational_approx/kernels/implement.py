@@ -8,6 +8,7 @@ from math import inf
 from rational_approx import watch
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions.expression import Expression, parse
+from rational_approx.expressions.nodes import FUNCTIONS
 from rational_approx.kernels.enclosed import NotProved, enclosed_facts
 from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
 from rational_approx.kernels.kernel import BRANCH, Kernel, operations
@@ -16,7 +17,7 @@ from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.targets import gates, torch_activations
 
-__all__ = ["Implementation", "NoKernel", "implement"]
+__all__ = ["Implementation", "NoKernel", "implement", "ulps"]
 
 FINER = (1.0, 0.25, 0.0625)
 """Shares of the room for approximation that are tried until the code turns nowhere where the target does not."""
@@ -130,7 +131,7 @@ def implement(
         raise ValueError(
             f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"
         )
-    wanted = _ulps(error)
+    wanted = ulps(error)
     if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= 16:
         raise ValueError(f"segments must be an integer from 1 to 16, not {segments!r}")
     with watch.watched(progress, time_limit):
@@ -185,6 +186,8 @@ def _target(target: object) -> tuple[Expression, str]:
         raise TypeError(
             f"code is proved for an expression or a gate, not for a {type(target).__name__}: give its formula as text"
         )
+    if FUNCTIONS.get(target) == (1, 1):
+        return parse(f"{target}(x)"), target
     if target.isidentifier() and target != "x":
         raise ValueError(
             f"there is no gate named {target!r}: write a function as a formula, {target}(x); "
@@ -193,7 +196,8 @@ def _target(target: object) -> tuple[Expression, str]:
     return parse(target), target
 
 
-def _ulps(error: object) -> Fraction:
+def ulps(error: object) -> Fraction:
+    """A number of units in the last place from ``"1 ulp"``, or a number; ValueError where it makes no sense."""
     words = re.fullmatch(r"\s*([0-9./eE+-]+)\s*(?:ulps?)?\s*", str(error))
     try:
         value = Fraction(words[1]) if words else Fraction(0)
