@@ -39,9 +39,9 @@ _C_START = """#include <float.h>
 #endif
 """
 _C_END = """
-/* The same for many numbers: here a compiler can use vector operations. */
+/* The same for many numbers: without a branch, so that a compiler can use vector operations. */
 static inline void {name}_many(const {number} *x, {number} *y, size_t count) {{
-    for (size_t i = 0; i < count; i++) y[i] = {name}(x[i]);
+    for (size_t i = 0; i < count; i++) y[i] = {name}_rounded({name}_selected({name}_read(x[i])));
 }}
 
 #if defined(__clang__)
@@ -69,6 +69,14 @@ _CUDA_BITS = """
 """
 _CUDA_BITS_BACK = """
 {static} {bits} {name}_bits_of({real} v) {{ return {bits_of}(v); }}
+"""
+# A conditional expression may become a branch again, around operations that no compiler then makes vectors of.
+_EITHER = """
+/* The first number where that is chosen, else the second. */
+static inline {real} {name}_either(int first, {real} a, {real} b) {{
+    const {bits} mask = -({bits})first;
+    return {name}_of_bits(({name}_bits_of(a) & mask) | ({name}_bits_of(b) & ~mask));
+}}
 """
 _SCALED = """
 /* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of {real}. */
@@ -129,6 +137,7 @@ class _Dialect:
         self.value, self.name, self.inner, self.cuda = value, name, inner, cuda
         basic = _cuda_forms(inner) if cuda else FORMS
         self.forms = called(value, basic, f"{name}_")
+        self.own = {"scale", *(function.name for function in value.kernel.functions)}
         whole, shift, bias = BITS[inner]
         double = inner == "float64"
         self.names = {
@@ -160,33 +169,65 @@ class _Dialect:
         parts = [_SCALED] if scales(self.value) else []
         out = "".join(part.format(**self.names) for part in [*parts, _FORMATS[kernel.format]])
         for function in kernel.functions:
-            head = "{static} {real} {name}".format(**self.names)
-            body = "\n".join(f"    {line}" for line in self.body(function))
-            out += f"\n/* {function.about} */\n{head}_{function.name}({self.names['real']} x) {{\n{body}\n}}\n"
-        out += self.function()
+            out += self.defined(function.name, function)
+        for number, piece in enumerate(kernel.pieces):
+            out += self.defined(f"piece{number}", piece) if piece.steps else ""
+        out += self.function() + ("" if self.cuda else self.selected())
         bits = {"of_bits": (_BITS, _CUDA_BITS), "bits_of": (_BITS_BACK, _CUDA_BITS_BACK)}
         used = [texts[self.cuda] for key, texts in bits.items() if f"{self.name}_{key}(" in out]
         return "".join(text.format(**self.names) for text in used) + out
 
-    def body(self, code: Piece | Function) -> list[str]:
-        """The statements of a piece or a function."""
+    def defined(self, name: str, code: Piece | Function) -> str:
+        """A function with the operations of a piece or a function."""
         lines, result = statements(code, self.inner, self.forms, self.constant)
-        return [*(f"const {self.names['real']} {left} = {right};" for left, right in lines), f"return {result};"]
+        real = self.names["real"]
+        body = "\n".join(f"    const {real} {left} = {right};" for left, right in lines)
+        head = f"{self.names['static']} {real} {self.name}_{name}({real} x)"
+        return f"\n/* {code.about} */\n{head} {{\n{body}\n    return {result};\n}}\n"
+
+    def called(self, number: int, x: str = "x") -> str:
+        """The value of a piece."""
+        piece = self.value.kernel.pieces[number]
+        if piece.steps:
+            return f"{self.name}_piece{number}({x})"
+        return statements(piece, self.inner, self.forms, self.constant)[1]
 
     def function(self) -> str:
         """The function of numbers, and the same before the result is rounded."""
         lines = []
-        for _, piece in with_lowers(self.value):
-            inner = "\n".join(f"        {line}" for line in self.body(piece))
-            opened = "{" if isinf(piece.upper) else f"if (x <= {self.constant(piece.upper)}) {{"
-            lines.append(f"    {opened} /* {piece.about} */\n{inner}\n    }}")
-        whole = "\n".join(lines)
-        static, real, number, name = (self.names[key] for key in ("static", "real", "number", "name"))
+        for number, piece in enumerate(self.value.kernel.pieces):
+            test = "" if isinf(piece.upper) and piece.upper > 0 else f"if (x <= {self.constant(piece.upper)}) "
+            about = "" if piece.steps else f" /* {piece.about} */"
+            lines.append(f"    {test}return {self.called(number)};{about}\n")
+        static, real, number_, name = (self.names[key] for key in ("static", "real", "number", "name"))
         return (
             f"\n/* For a number of {self.value.kernel.format}, before the result is rounded to it. */\n"
-            f"{static} {real} {name}_unrounded({real} x) {{\n    if (x != x) return x;\n{whole}\n}}\n"
-            f"\n{static} {number} {name}({number} x) {{ return {name}_rounded({name}_unrounded({name}_read(x))); }}\n"
+            f"{static} {real} {name}_unrounded({real} x) {{\n    if (x != x) return x;\n{''.join(lines)}}}\n"
+            f"\n{static} {number_} {name}({number_} x) {{ return {name}_rounded({name}_unrounded({name}_read(x))); }}\n"
         )
+
+    def selected(self) -> str:
+        """The same before the result is rounded: every piece is calculated, and one chosen."""
+        pieces, name, real = with_lowers(self.value), self.name, self.names["real"]
+        lines: list[str] = []
+        for number in reversed(range(len(pieces))):
+            lower, piece = pieces[number]
+            x = "x"
+            if any(op in self.own for op, _ in piece.steps):  # an integer is made of its numbers: none too large
+                lines.append(f"const {real} x{number} = {self.within(lower, piece.upper)};")
+                x = f"x{number}"
+            value = self.called(number, x)
+            chosen = f"{name}_either(x <= {self.constant(piece.upper)}, {value}, y)"
+            lines.append(f"y = {chosen};" if number < len(pieces) - 1 else f"{real} y = {value};")
+        body = "\n".join(f"    {line}" for line in [*lines, f"return {name}_either(x == x, y, x);"])
+        head = f"static inline {real} {name}_selected({real} x)"
+        return f"{_EITHER.format(**self.names)}\n/* As {name}_unrounded. */\n{head} {{\n{body}\n}}\n"
+
+    def within(self, lower: float, upper: float) -> str:
+        """The input, moved into a piece."""
+        low, high = self.constant(lower), self.constant(upper)
+        name = self.name
+        return f"{name}_either(x > {low}, {name}_either(x < {high}, x, {high}), {low})"
 
 
 def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False) -> str:
