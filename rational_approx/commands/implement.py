@@ -7,11 +7,10 @@ import click
 from rational_approx.commands.console import NewFile, refusing, shown_progress, shown_steps
 from rational_approx.commands.torch_outputs import torch_outputs
 from rational_approx.files import write
-from rational_approx.kernels.implement import NoKernel, implement, ulps
-from rational_approx.kernels.numbers import INNER
+from rational_approx.kernels.implement import NoKernel, asked, implement
 from rational_approx.shipping.gate_library import ALL_GATES, Question, Row, gate_library
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES
-from rational_approx.shipping.source_code import export
+from rational_approx.shipping.source_code import check_name, export
 from rational_approx.shipping.storage import save
 
 __all__ = ["implement_command"]
@@ -23,11 +22,10 @@ __all__ = ["implement_command"]
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(list(INNER)),
     multiple=True,
     default=("bfloat16",),
     show_default="bfloat16",
-    help="The format of input and output; with --all-gates it may be repeated, and so may --language.",
+    help="bfloat16, float16 or float32; with --all-gates it may be repeated, and so may --language.",
 )
 @click.option("--accumulate", help="The format of the operations; by default that of the proof.")
 @click.option("--ulp", default="1", show_default=True, help="The largest error, in units in the last place.")
@@ -71,10 +69,13 @@ def implement_command(
     if all_gates:
         if out is None or accumulate or name or certificate:
             raise ValueError("--all-gates takes --out FOLDER, and no --name, --accumulate or --certificate")
-        _all(out, formats, languages, Question(ulps(ulp), segments, time_limit))
+        wanted = asked(formats[0], ulp, segments=segments)
+        _all(out, formats, languages, Question(wanted, segments, time_limit))
         return
     if len(formats) > 1 or len(languages) > 1:
         raise ValueError("one FUNCTION takes one --format and one --language: --all-gates takes several")
+    if name is not None:
+        check_name(name)
     with shown_progress(time_limit) as progress:
         try:
             found = implement(

@@ -17,7 +17,7 @@ from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.targets import gates, torch_activations
 
-__all__ = ["Implementation", "NoKernel", "implement", "ulps"]
+__all__ = ["Implementation", "NoKernel", "asked", "implement"]
 
 FINER = (1.0, 0.25, 0.0625)
 """Shares of the room for approximation that are tried until the code turns nowhere where the target does not."""
@@ -125,21 +125,26 @@ def implement(
     (True, 65280, 0)
     """
     expression, name = _target(target)
-    if format not in INNER:
-        raise ValueError(f"format must be one of {', '.join(INNER)}, not {format!r}")
-    if accumulate not in (None, INNER[format]):
-        raise ValueError(
-            f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"
-        )
-    wanted = ulps(error)
-    if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= 16:
-        raise ValueError(f"segments must be an integer from 1 to 16, not {segments!r}")
+    wanted = asked(format, error, accumulate, segments)
     with watch.watched(progress, time_limit):
         try:
             known = truth(expression, format)
             return _best(expression, name, known, wanted, segments)
         except watch.OutOfTime:
             raise NoKernel("the time was over before code was found: raise time_limit=") from None
+
+
+def asked(format: str, error: object, accumulate: str | None = None, segments: int = 4) -> Fraction:
+    """The wanted error in units in the last place; ValueError for a question to `implement` that makes no sense."""
+    if format not in INNER:
+        raise ValueError(f"format must be one of {', '.join(INNER)}, not {format!r}")
+    if accumulate not in (None, INNER[format]):
+        raise ValueError(
+            f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"
+        )
+    if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= 16:
+        raise ValueError(f"segments must be an integer from 1 to 16, not {segments!r}")
+    return _ulps(error)
 
 
 def _best(expression: Expression, name: str, known: Truth, wanted: Fraction, segments: int) -> Implementation:
@@ -196,8 +201,7 @@ def _target(target: object) -> tuple[Expression, str]:
     return parse(target), target
 
 
-def ulps(error: object) -> Fraction:
-    """A number of units in the last place from ``"1 ulp"``, or a number; ValueError where it makes no sense."""
+def _ulps(error: object) -> Fraction:
     words = re.fullmatch(r"\s*([0-9./eE+-]+)\s*(?:ulps?)?\s*", str(error))
     try:
         value = Fraction(words[1]) if words else Fraction(0)

@@ -21,7 +21,7 @@ from rational_approx.expressions.expression import parse
 from rational_approx.files import write
 from rational_approx.kernels.comparison import Compared, compared, compared_numbers
 from rational_approx.kernels.facts import TriedFacts
-from rational_approx.kernels.implement import Implementation, NoKernel, implement
+from rational_approx.kernels.implement import Implementation, NoKernel, asked, implement
 from rational_approx.kernels.textbook import textbook_operations, textbook_outputs
 from rational_approx.kernels.truth import enclosed
 from rational_approx.shipping.documents import document
@@ -100,9 +100,16 @@ def gate_library(
     The folder is made where it is missing, and holds afterwards ``GATE_FORMAT.json``, the certificate, a file of code
     for each language, and the table as ``README.md``, ``gates.csv`` and ``gates.json``. A gate that cannot be had is a
     row with its reason.
+
+    Raises
+    ------
+    ValueError
+        for a format or a question that makes no sense, before anything is written.
     """
-    folder.mkdir(exist_ok=True)
     names, formats, languages = tuple(names), tuple(formats), tuple(languages)
+    for format in formats:
+        asked(format, question.error, segments=question.segments)
+    folder.mkdir(exist_ok=True)
     rows = {(row.gate, row.format): row for row in _rows(folder / "gates.json")}
     for format in formats:
         for name in names:
@@ -135,7 +142,7 @@ def _row(
                 progress=progress,
                 time_limit=question.time_limit,
             )
-        except (NoKernel, ValueError) as problem:
+        except NoKernel as problem:
             return Row(name, format, formula, reason=" ".join(str(problem).split()))
         before = None
         save(found, file)

@@ -33,7 +33,7 @@ INTRINSICS = """
 ROUNDED(__fadd_rn, float, +) ROUNDED(__fsub_rn, float, -) ROUNDED(__fmul_rn, float, *) ROUNDED(__fdiv_rn, float, /)
 ROUNDED(__dadd_rn, double, +) ROUNDED(__dsub_rn, double, -) ROUNDED(__dmul_rn, double, *) ROUNDED(__ddiv_rn, double, /)
 SAME_BITS(__uint_as_float, float, uint32_t) SAME_BITS(__float_as_uint, uint32_t, float)
-SAME_BITS(__longlong_as_double, double, long long)
+SAME_BITS(__longlong_as_double, double, long long) SAME_BITS(__double_as_longlong, long long, double)
 [[maybe_unused]] static float __double2float_rn(double a) { return (float)a; }
 """
 LOOPS = {
