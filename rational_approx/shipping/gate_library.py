@@ -30,7 +30,7 @@ from rational_approx.shipping.storage import load, save
 from rational_approx.targets import gates
 from rational_approx.watch import Listener
 
-__all__ = ["ALL_GATES", "SUFFIXES", "Outputs", "Question", "Row", "gate_library", "table"]
+__all__ = ["ALL_GATES", "NOTES", "SUFFIXES", "Outputs", "Question", "Row", "gate_library", "table"]
 
 ALL_GATES = (*gates.NAMES, "exp")
 """Every gate that has a name, and exp."""
@@ -239,21 +239,19 @@ def _write_tables(folder: Path, rows: list[Row]) -> None:
     write(_README + table(rows) + "\n", folder / "README.md")
 
 
-_README = """# Gates
-
-Each row is one gate in one format. *Ulp, proved*: the largest error of the code, over every number of the format,
-in units in the last place. *Operations*: of all pieces together, a division counted as four, and of the longest
-piece alone. *Textbook*: the largest error of the formula, each operation and each library function correctly rounded
-to the format, and in brackets the share of inputs beyond 1 ulp. *PyTorch*: the same of its own function, on a CPU.
-Both are measured at every number of a 16-bit format, and at 130,554 of float32. An empty cell: not measured, or
-PyTorch has no such function.
-
-`rational-approx verify GATE_FORMAT.json` checks a certificate.
-
+NOTES = """*Ulp, proved*: the largest error of the code, over every number of the format, in units in the last place.
+*Turns*: at how many inputs at most it moves against the direction of the function. *Operations*: of all pieces
+together, a division counted as four, and of the longest piece alone. *Seconds*: of processor time, for search and
+proof. *Textbook*: the largest error of the formula, each operation and each library function correctly rounded to the
+format, and in brackets the share of inputs beyond 1 ulp. *PyTorch*: the same of its own function on a CPU. Both are
+measured at every number of a 16-bit format, and at 130,554 of float32. An empty cell: not known, or PyTorch has no
+such function.
 """
+"""What the columns of a table mean."""
+_README = f"# Gates\n\n{NOTES}\n`rational-approx verify GATE_FORMAT.json` checks a certificate.\n\n"
 _HEAD = (
-    "| gate | format | ulp, proved | nearest number at | turns | operations (longest) | pieces | textbook: operations "
-    "| textbook, ulp | PyTorch, ulp |\n|" + "---|" * 10
+    "| gate | format | ulp, proved | nearest number at | turns | operations (longest) | pieces | seconds "
+    "| textbook: operations | textbook, ulp | PyTorch, ulp |\n|" + "---|" * 11
 )
 
 
@@ -264,11 +262,12 @@ def table(rows: Iterable[Row]) -> str:
 
 def _line(row: Row) -> str:
     if row.reason:
-        return f"| {row.gate} | {row.format} | none: {row.reason.replace('|', '/')} |" + " |" * 7
+        return f"| {row.gate} | {row.format} | none: {row.reason.replace('|', '/')} |" + " |" * 8
     nearest = "" if row.correct is None or not row.inputs else f"{100 * row.correct / row.inputs:.2f} %"
     cells = [
         *(row.gate, row.format, f"{row.ulp:.6f}", nearest, "" if row.turns is None else str(row.turns)),
-        *(f"{row.operations} ({row.longest})", str(row.pieces), row.textbook_operations),
+        *(f"{row.operations} ({row.longest})", str(row.pieces), "" if row.seconds is None else f"{row.seconds:.1f}"),
+        row.textbook_operations,
         _error(row.textbook_ulp, row.textbook_at, row.textbook_beyond),
         _error(row.pytorch_ulp, row.pytorch_at, row.pytorch_beyond),
     ]
