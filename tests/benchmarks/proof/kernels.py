@@ -1,6 +1,6 @@
 """What `implement --all-gates` makes, its errors and operations: the tables and the picture of a page.
 
-    python -m tests.benchmarks.proof.kernels [--work build/pages/gates] [--format bfloat16 --format float32] [--page FILE]
+    python -m tests.benchmarks.proof.kernels [--work build/pages/gates] [--format bfloat16 --format float32]
 
 Each row is proved at every number of its format, for an error of 1 ulp. Beside it are the errors of the textbook's
 formula and, where torch is installed, of PyTorch's function. A run that was stopped goes on from the folder.
@@ -8,6 +8,7 @@ formula and, where torch is installed, of PyTorch's function. A run that was sto
 
 import argparse
 from collections.abc import Iterable
+from fractions import Fraction
 from math import isinf
 from pathlib import Path
 
@@ -88,7 +89,9 @@ def main() -> None:
     given = parser.parse_args()
     given.work.parent.mkdir(parents=True, exist_ok=True)
     rows = []
-    for row in gate_library(given.work, ALL_GATES, given.format or INNER, ["c"], Question(1), torch_outputs()):
+    for row in gate_library(
+        given.work, ALL_GATES, given.format or INNER, ["c"], Question(Fraction(1)), torch_outputs()
+    ):
         rows.append(row)
         print(line(row), flush=True)
     picture(rows, given.page.with_name("gates.svg"))
@@ -97,7 +100,7 @@ def main() -> None:
         parts += [f"### {format}", table(row for row in rows if row.format == format)]
     before, rest = given.page.read_text().split("<!-- measured: begin -->\n")
     after = rest.split("<!-- measured: end -->")[1]
-    text = "\n\n".join([*parts, machine() + "."])
+    text = "\n\n".join(part.strip() for part in [*parts, machine() + "."])
     given.page.write_text(f"{before}<!-- measured: begin -->\n{text}\n<!-- measured: end -->{after}")
 
 
