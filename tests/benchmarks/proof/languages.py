@@ -22,9 +22,9 @@ import numpy as np
 import rational_approx
 from rational_approx import Implementation, export
 from rational_approx.expressions.expression import parse
-from rational_approx.kernels.facts import TriedFacts, ulp_errors
+from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.numbers import KINDS, finite_numbers
-from rational_approx.kernels.truth import enclosed
+from rational_approx.kernels.truth import Truth, truth
 from rational_approx.shipping.gate_library import ALL_GATES
 from tests.benchmarks.machine import machine
 from tests.rational_approx.kernels.compiled import COMPILERS, outputs
@@ -95,12 +95,10 @@ def codes(values: np.ndarray, format: str) -> np.ndarray:
     return (values.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
 
 
-def claims_hold(found: Implementation, y: np.ndarray) -> bool:
-    """Whether outputs at all finite numbers, ascending, keep what the header says."""
-    facts, x = found.facts, finite_numbers(found.kernel.format)
-    assert isinstance(facts, TriedFacts)
-    known = enclosed(parse(found.expression), found.kernel.format, x)
-    error = ulp_errors(y, known.value, found.kernel.format)
+def claims_hold(found: Implementation, known: Truth, y: np.ndarray) -> bool:
+    """Whether outputs at all finite numbers, ascending, keep what the header says of error and range."""
+    error = ulp_errors(y, known.value, known.format)
+    facts = found.facts
     return bool(error.max() <= float(facts.ulp) and y.min() == facts.lowest and y.max() == facts.highest)
 
 
@@ -112,11 +110,11 @@ def tried(found: Implementation) -> dict[str, tuple[int, bool]]:
     number, wanted = ~np.isnan(given), codes(found.kernel(given), format)
     count = finite_numbers(format).size // 2
     ascending = np.concatenate([0x8000 + np.arange(count)[::-1], np.arange(count)])  # -0 before 0
-    out = {}
+    known, out = truth(parse(found.expression), format), {}
     for way, y in ways(found, x):
         result = wide(y, format)
         wrong = int(((y != wanted) & number).sum() + (~np.isnan(result[~number])).sum())
-        out[way] = wrong, claims_hold(found, result[ascending])
+        out[way] = wrong, claims_hold(found, known, result[ascending])
     return out
 
 
