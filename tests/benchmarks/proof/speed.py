@@ -33,10 +33,11 @@ SETS = {
 """Of each: flags, numbers at a time, their type, prefix of intrinsics, letter of glibc's ABI, suffix of SLEEF."""
 MARK = "speed"
 ABOUT = f"""{COUNT:,} points, uniform on [-10, 10], in one run; each function runs over them in turn, and of each the
-fastest of many rounds counts. Ours is `NAME_many` of the header, compiled by `gcc -O3`: it calculates every piece and
-chooses, so that the compiler uses vector operations. *glibc* is its vector library libmvec, *SLEEF* its functions
-within 1 ulp, both called by intrinsics; for bfloat16 they calculate in float32, and the results are rounded.
-*glibc / ours*: the ratio of the times; above 1 ours is faster. *Ulp*: the largest error at these points."""
+fastest of many rounds counts, in processor time. Ours is `NAME_many` of the header, compiled by `gcc -O3`: it
+calculates every piece and chooses, so that the compiler uses vector operations. *glibc* is its vector library
+libmvec, *SLEEF* its functions within 1 ulp, both called by intrinsics; for bfloat16 they calculate in float32, and the
+results are rounded. *glibc / ours*: the ratio of the times; above 1 ours is faster. *Ulp*: the largest error at these
+points."""
 WITHOUT = "SLEEF was not there (`apt install libsleef-dev`)."
 
 SOURCE = """
@@ -69,11 +70,11 @@ static uint16_t shortened(float v) {{
 {peers}
 double timed(int which, const void *x, void *y, size_t n) {{
     struct timespec begin, end;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
     switch (which) {{
 {cases}
     }}
-    clock_gettime(CLOCK_MONOTONIC, &end);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
     return (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
 }}
 """
