@@ -175,7 +175,7 @@ def _kept(file: Path, format: str, formula: str, question: Question) -> Implemen
 
 def _described(found: Implementation, name: str, seconds: float | None) -> Row:
     facts = found.facts
-    tried = isinstance(facts, TriedFacts)
+    tried = facts if isinstance(facts, TriedFacts) else None
     return Row(
         name,
         found.kernel.format,
@@ -183,8 +183,8 @@ def _described(found: Implementation, name: str, seconds: float | None) -> Row:
         ulp=float(facts.ulp),
         worst=facts.worst,
         inputs=facts.inputs,
-        correct=facts.correct if tried else None,
-        turns=facts.turns if tried else None,
+        correct=None if tried is None else tried.correct,
+        turns=None if tried is None else tried.turns,
         operations=found.operations,
         longest=found.longest,
         pieces=len(found.kernel.pieces),
@@ -220,9 +220,13 @@ def _rows(file: Path) -> list[Row]:
     """The rows of an earlier call; none where the file is missing or of another version."""
     try:
         entries = json.loads(file.read_text(encoding="ascii"))
-        return [Row(**{k: inf if k in _NUMBERS and v == "inf" else v for k, v in entry.items()}) for entry in entries]
+        return [Row(**{key: _read(key, value) for key, value in entry.items()}) for entry in entries]
     except (OSError, ValueError, TypeError):
         return []
+
+
+def _read(key: str, value: Any) -> Any:
+    return inf if key in _NUMBERS and value == "inf" else value
 
 
 def _write_tables(folder: Path, rows: list[Row]) -> None:
