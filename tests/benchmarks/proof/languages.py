@@ -31,8 +31,8 @@ from tests.rational_approx.kernels.compiled import COMPILERS, outputs
 
 FLAGS = ("-O3", "-march=native")
 WHOLE = {
-    "tanh": "tanh(x)",
     "exp": "exp(x)",
+    "tanh": "tanh(x)",
     "gelu": "x * erfc(-x * 0.70710678118654752440) / 2",
 }
 """Gates of float32 that are run at all codes, in the words of the C library."""
@@ -176,8 +176,8 @@ def sixteen_bits(work: Path) -> list[str]:
     return lines
 
 
-def all_of_float32(work: Path) -> list[str]:
-    """Lines of the page on gates of float32 that are run at every code."""
+def all_of_float32(work: Path) -> Iterator[str]:
+    """The table of the gates of float32 that are run at every code, anew after each of them."""
     lines = [
         "| gate | codes run | bits that differ | ulp, proved | largest found | minutes |",
         "|---|---|---|---|---|---|",
@@ -193,8 +193,17 @@ def all_of_float32(work: Path) -> list[str]:
         bits = ", ".join(f"{compiler} {count}" for compiler, count in differ.items())
         minutes = (monotonic() - began) / 60
         lines.append(f"| {name} | {1 << 32} | {bits} | {float(found.facts.ulp):.6f} | {most:.6f} | {minutes:.0f} |")
-        print(lines[-1], flush=True)
-    return lines
+        yield "\n".join(lines)
+
+
+def written(page: Path | None, mark: str, text: str) -> None:
+    """Print a part, and put it between its marks on the page."""
+    text = f"{text}\n\n{machine()}."
+    print(text, flush=True)
+    if page is not None:
+        before, rest = page.read_text().split(f"<!-- {mark}: begin -->\n")
+        after = rest.split(f"<!-- {mark}: end -->")[1]
+        page.write_text(f"{before}<!-- {mark}: begin -->\n{text}\n<!-- {mark}: end -->{after}")
 
 
 def main() -> None:
@@ -202,16 +211,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/pages/gates"))
     parser.add_argument("--write", type=Path)
-    parser.add_argument("--without", action="append", default=[])
+    parser.add_argument("--without", choices=["16 bits", "float32"])
     given = parser.parse_args()
-    parts = [] if "16 bits" in given.without else ["\n".join(sixteen_bits(given.work))]
-    parts += [] if "float32" in given.without else ["\n".join(all_of_float32(given.work))]
-    text = "\n\n".join([*parts, machine() + "."])
-    print(text)
-    if given.write:
-        before, rest = given.write.read_text().split("<!-- languages: begin -->\n")
-        after = rest.split("<!-- languages: end -->")[1]
-        given.write.write_text(f"{before}<!-- languages: begin -->\n{text}\n<!-- languages: end -->{after}")
+    if given.without != "float32":
+        for table in all_of_float32(given.work):
+            written(given.write, "every float32", table)
+    if given.without != "16 bits":
+        written(given.write, "languages", "\n".join(sixteen_bits(given.work)))
 
 
 if __name__ == "__main__":
