@@ -56,7 +56,7 @@ def textbook_operations(target: Expression) -> str:
     own = sum(max(1, len(node.arguments) - 1) for node in nodes if node.operator in plain)
     names = [node.operator for node in nodes if node.operator in FUNCTIONS and node.operator not in (*plain, "where")]
     calls = (f"{names.count(name)} {name}".removeprefix("1 ") for name in dict.fromkeys(names))
-    return " + ".join([str(own), *calls])
+    return " + ".join([*([str(own)] if own or not names else []), *calls])
 
 
 def _of_x(node: Node) -> bool:

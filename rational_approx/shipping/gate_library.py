@@ -151,8 +151,7 @@ def _row(
         write(export(found, language, name=called), folder / f"{called}{SUFFIXES[language]}")
     row = _described(found, name, seconds)
     if before is not None and before.certificate == row.certificate and (before.pytorch_ulp is not None or not others):
-        measured = {key: value for key, value in asdict(before).items() if key.startswith(("textbook", "pytorch"))}
-        return replace(row, **measured)
+        return replace(row, **{key: value for key, value in asdict(before).items() if key in _MEASURED})
     return _beside(row, others)
 
 
@@ -189,6 +188,7 @@ def _described(found: Implementation, name: str, seconds: float | None) -> Row:
         longest=found.longest,
         pieces=len(found.kernel.pieces),
         seconds=None if seconds is None else round(seconds, 1),
+        textbook_operations=textbook_operations(parse(found.expression)),
         certificate=document(found)["hash"],
     )
 
@@ -201,7 +201,6 @@ def _beside(row: Row, others: Outputs | None) -> Row:
     theirs = others(row.formula, row.format, x) if others is not None else None
     return replace(
         row,
-        textbook_operations=textbook_operations(target),
         **_named("textbook", naive),
         **({} if theirs is None else _named("pytorch", compared(theirs, known))),
     )
@@ -213,6 +212,7 @@ def _named(who: str, found: Compared) -> dict[str, Any]:
 
 # -- tables ----------------------------------------------------------------------------------------------------------
 
+_MEASURED = [f"{who}_{what}" for who in ("textbook", "pytorch") for what in Compared._fields]
 _NUMBERS = [field.name for field in fields(Row) if "float" in str(field.type)]
 
 

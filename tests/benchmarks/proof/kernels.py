@@ -50,7 +50,7 @@ def picture(rows: Iterable[Row], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
-    panels[-1].legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, -0.2))
+    figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     figure.suptitle("The largest error over all inputs: a kernel is as good as its worst number")
     with matplotlib.rc_context({"svg.hashsalt": "rational-sae"}):
         figure.savefig(path, metadata={"Date": None})
