@@ -137,12 +137,12 @@ def shown_steps(names: Sequence[str]) -> Iterator[tuple[Listener | None, Callabl
         task = bar.add_task(left[0], total=len(left))
 
         def listener(step: Progress) -> None:
-            bar.update(task, description=f"{left[0] if left else ''}: {step.stage}")
+            bar.update(task, description=f"{left[0] if left else ''}: {step.stage}", refresh=True)
 
         def done(line: str) -> None:
             click.echo(line)
             del left[:1]
-            bar.update(task, advance=1, description=left[0] if left else "")
+            bar.update(task, advance=1, description=left[0] if left else "", refresh=True)
 
         yield listener, done
 

@@ -1,13 +1,17 @@
 """A folder of gates: its files, its table, what a second call keeps; and what other code gives, held to torch."""
 
 import csv
+import io
 import json
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from rational_approx import export, gates, implement, load
+from rational_approx.commands import console
 from rational_approx.commands import implement as command
 from rational_approx.commands.torch_outputs import torch_outputs
 from rational_approx.expressions.expression import parse
@@ -17,6 +21,7 @@ from rational_approx.kernels.textbook import textbook_outputs
 from rational_approx.kernels.truth import Truth
 from rational_approx.shipping import gate_library as library
 from rational_approx.shipping.gate_library import ALL_GATES, Question, gate_library
+from rational_approx.watch import Progress
 from tests.rational_approx.command_line import run, sentence
 
 ONE = Question(Fraction(1))
@@ -88,6 +93,19 @@ def test_the_command_makes_the_folder_and_names_what_it_has_not(tmp_path, monkey
     assert result.exit_code == 0, result.output
     assert "relu6 float16: 0.000002 ulp, 3 operations (0)" in result.output
     assert len(list((tmp_path / "gates").glob("*_*.h"))) == 2
+
+
+def test_a_bar_shows_how_many_are_done_and_how_far_the_next_is(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(console, "Console", partial(Console, force_terminal=True, width=100, file=stream))
+    with console.shown_steps(["gelu bfloat16", "silu bfloat16"]) as (listener, done):
+        listener(Progress("piece 1 of 2 is fitted", (0, 0)))
+        assert "gelu bfloat16: piece 1 of 2 is fitted" in stream.getvalue()
+        assert "0/2" in stream.getvalue()
+        done("gelu: 0.92 ulp")
+        assert "1/2" in stream.getvalue()
+        listener(Progress("the target is enclosed", (0, 0)))
+    assert "silu bfloat16: the target is enclosed" in stream.getvalue()
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path):
