@@ -93,6 +93,8 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.proof.rounding
 	$(BIN)/python -m tests.benchmarks.proof.kernels
 	$(BIN)/python -m tests.benchmarks.proof.fixed_point
+	$(BIN)/python -m tests.benchmarks.proof.speed --write docs/measured/gates.md
+	$(BIN)/python -m tests.benchmarks.proof.languages --write docs/measured/gates.md
 	$(BIN)/python -m tests.adversaries.truths
 	$(BIN)/python -m tests.adversaries.fuzz --count 1000 --record $(PAGES)/fuzz.jsonl --write docs/measured/fuzz.md
 	$(BIN)/python -m tests.adversaries.fuzz --narrow --count 1000 --record $(PAGES)/narrow.jsonl --write docs/measured/fuzz.md

@@ -8,6 +8,7 @@ from math import inf
 from rational_approx import watch
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions.expression import Expression, parse
+from rational_approx.expressions.nodes import FUNCTIONS
 from rational_approx.kernels.code_facts import CodeFacts, code_facts
 from rational_approx.kernels.code_values import code_values
 from rational_approx.kernels.datapath import Datapath
@@ -21,7 +22,7 @@ from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.targets import gates, torch_activations
 
-__all__ = ["FixedImplementation", "Implementation", "NoKernel", "implement"]
+__all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "implement"]
 
 SEGMENTS, TABLE = 4, 16
 """At most so many pieces between the tails where nothing is asked: of floats, and rows of a table in fixed point."""
@@ -177,6 +178,23 @@ def implement(
     """
     expression, name = _target(target)
     point = fixed_point(format)
+    wanted, segments = asked(format, error, accumulate, segments)
+    with watch.watched(progress, time_limit):
+        try:
+            if point is not None:
+                return _in_fixed_point(expression, name, point, wanted, segments)
+            known = truth(expression, format)
+            return _best(expression, name, known, wanted, segments)
+        except watch.OutOfTime:
+            raise NoKernel("the time was over before code was found: raise time_limit=") from None
+
+
+def asked(
+    format: str, error: object, accumulate: str | None = None, segments: int | None = None
+) -> tuple[Fraction, int]:
+    """The wanted error in units in the last place, and the number of pieces; ValueError for a question to `implement`
+    that makes no sense."""
+    point = fixed_point(format)
     if point is None and format not in INNER:
         raise ValueError(f"format must be one of {', '.join(INNER)}, or fixed point such as fixed4.12, not {format!r}")
     if point is not None and accumulate is not None:
@@ -187,19 +205,11 @@ def implement(
         raise ValueError(
             f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"
         )
-    wanted = _ulps(error)
     usual, most = (SEGMENTS, 16) if point is None else (TABLE, 64)
     segments = usual if segments is None else segments
     if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= most:
         raise ValueError(f"segments must be an integer from 1 to {most}, not {segments!r}")
-    with watch.watched(progress, time_limit):
-        try:
-            if point is not None:
-                return _in_fixed_point(expression, name, point, wanted, segments)
-            known = truth(expression, format)
-            return _best(expression, name, known, wanted, segments)
-        except watch.OutOfTime:
-            raise NoKernel("the time was over before code was found: raise time_limit=") from None
+    return _ulps(error), segments
 
 
 def _in_fixed_point(
@@ -254,6 +264,8 @@ def _target(target: object) -> tuple[Expression, str]:
         raise TypeError(
             f"code is proved for an expression or a gate, not for a {type(target).__name__}: give its formula as text"
         )
+    if FUNCTIONS.get(target) == (1, 1):
+        return parse(f"{target}(x)"), target
     if target.isidentifier() and target != "x":
         raise ValueError(
             f"there is no gate named {target!r}: write a function as a formula, {target}(x); "

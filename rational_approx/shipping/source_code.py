@@ -19,7 +19,7 @@ from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES, datapath_
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES, kernel_code
 
-__all__ = ["LANGUAGES", "export"]
+__all__ = ["LANGUAGES", "check_name", "export"]
 
 
 _TAKEN = (
@@ -92,8 +92,7 @@ def export(
         return v5
     <BLANKLINE>
     """
-    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
-        raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
+    check_name(name)
     own = DATAPATH_LANGUAGES if isinstance(rational, FixedImplementation) else KERNEL_LANGUAGES
     languages = own if isinstance(rational, Implementation) else _LANGUAGES
     if language not in languages:
@@ -126,6 +125,12 @@ def export(
         ends = _ends(rational, slopes, dtype)
         notes += _continued(ends)
     return _LANGUAGES[language].source(code, notes, dtype, name, ends)
+
+
+def check_name(name: str) -> None:
+    """ValueError where that cannot be the name of a function in every language."""
+    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
+        raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
 
 
 def _based(rational: Rational, scheme: str | None, dtype: str, fma: bool) -> Rational:
