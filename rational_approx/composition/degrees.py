@@ -1,11 +1,11 @@
 """Degrees of a composition: least error at a depth, or fewest multiplications for an error at a depth.
 
-A stage takes the largest gap it is given to the largest gap for the next one: L rises with g, and so does every later L.
-So of all ways to use n levels only the one with the largest gap can be a part of the best one, and dynamic programming
-over levels is exact (Lee, Lee, No and Kim 2021). A higher degree of the same depth has a larger L, so that for the least
-error each depth has one degree. For the fewest multiplications, of all ways to use n levels those are kept that no
-other one beats in multiplications and gap together; and of these the ones whose gap still suffices for the levels that
-are left.
+The larger the gap that a stage is given, the larger the gap that it leaves: L rises with g, and so does every later L.
+So of all ways to use n levels only the one that leaves the largest gap can be a part of the best one, and dynamic
+programming over levels is exact (Lee, Lee, No and Kim 2021). A higher degree of the same depth leaves a larger gap, so
+that for the least error each depth has one degree. For the fewest multiplications, of all ways to use n levels those
+are kept that no other one beats in multiplications and gap together; and of these the ones whose gap still suffices for
+the levels that are left.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import flint
 
 from rational_approx import watch
 from rational_approx.arithmetic.precision import working_bits
-from rational_approx.composition.stage import minimax
+from rational_approx.composition.minimax import Minimax, minimax
 from rational_approx.fitting.cost import levels, multiplications
 
 __all__ = ["DEEPEST", "Way", "fewest", "least", "used", "way"]
@@ -28,11 +28,15 @@ BITS = 1024
 
 
 class Way(NamedTuple):
-    """Degrees, the gap that they leave for a next stage, and the error where the last of them is the last stage."""
+    """Stages, the gap that they leave for a next one, and the error where the last of them is the last."""
 
-    degrees: tuple[int, ...]
+    stages: tuple[Minimax, ...]
     gap: flint.arb
     error: flint.arb
+
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        return tuple(stage.degree for stage in self.stages)
 
     @property
     def multiplications(self) -> int:
@@ -53,7 +57,7 @@ def way(degrees: tuple[int, ...], gap: flint.arb, noise: flint.arb) -> Way:
         if after is None:
             raise ArithmeticError(
                 f"a noise of {float(noise):.3g} is too large: nothing of the gap is left after stage "
-                f"{len(now.degrees) + 1}, of degree {degree}"
+                f"{len(now.stages) + 1}, of degree {degree}"
             )
         now = after
     return now
@@ -72,7 +76,7 @@ def least(gap: flint.arb, noise: flint.arb, highest: int) -> Iterator[Way | None
         newest = best[-1]
         if newest is not None and (shown is None or newest.error < shown.error):
             shown = newest
-        watch.report("degrees", (sum(newest.degrees) if newest else 0, 0))
+        watch.report(f"degrees within {n} levels", (0, 0))
         yield shown
 
 
@@ -110,7 +114,7 @@ def _after(before: Way, degree: int, noise: flint.arb) -> Way | None:
     stage = minimax(degree, before.gap)
     with working_bits(BITS):
         gap = (stage.low * (1 - noise) - noise).mid()
-        return Way((*before.degrees, degree), gap, (stage.error + noise).mid()) if gap > 0 else None
+        return Way((*before.stages, stage), gap, (stage.error + noise).mid()) if gap > 0 else None
 
 
 def _unbeaten(ways: list[Way]) -> list[Way]:

@@ -53,8 +53,8 @@ class Encrypted(NamedTuple):
 def encrypted(degree: Type, symmetry: Ansatz = NOTHING) -> Encrypted:
     """Levels and multiplications that evaluate a rational of this type and symmetry once.
 
-    >>> encrypted((7, 0)), encrypted((7, 0), Ansatz(2, (0,))), encrypted((3, 2))
-    (Encrypted(levels=3, multiplications=5), Encrypted(levels=3, multiplications=5), Encrypted(levels=10, multiplications=18))
+    >>> encrypted((7, 0)), encrypted((3, 2))
+    (Encrypted(levels=3, multiplications=5), Encrypted(levels=10, multiplications=18))
     """
     m, n = symmetry.inner(degree)
     linear = 1 if len(symmetry.offset) > 1 else 0

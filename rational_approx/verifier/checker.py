@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import kernel
+from . import composite, kernel
 from .enclosed import Enclosed
 from .expressed import Expressed
 from .reading import Failure, Late, Refuted, must, need, number, read, shown
@@ -96,8 +96,14 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
 
     def judge() -> None:
         content = source if path is None else read_file(path)
-        of_code = isinstance(content, dict) and content.get("schema") in kernel.SCHEMAS
-        found.append(judged_code(content, deadline) if of_code else judged(normal(content), deadline))
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if schema in kernel.SCHEMAS:
+            found.append(judged_code(content, deadline))
+        elif schema in composite.SCHEMAS:
+            unchanged(content)
+            found.append(concluded(composite.Composite(content, deadline), content))
+        else:
+            found.append(judged(normal(content), deadline))
 
     became, reason = outcome(judge)
     return found[0] if found else Verification(became, (reason,))
@@ -131,11 +137,15 @@ def judged_code(content: dict[str, Any], deadline: float) -> Verification:
     """The same for code at every number of a format."""
     unchanged(content)
     full = kernel.normal(content)
-    case: Tried | Enclosed = (Tried if full["format"] in ("bfloat16", "float16") else Enclosed)(full, deadline)
+    return concluded((Tried if full["format"] in ("bfloat16", "float16") else Enclosed)(full, deadline), content)
+
+
+def concluded(case: Tried | Enclosed | composite.Composite, content: dict[str, Any]) -> Verification:
+    """Every statement of a case, and the worst outcome."""
     found = tuple(Statement(words, proof, *outcome(check)) for words, proof, check in case.statements())
     worst = min((each.outcome for each in found), key=ORDER.index)
     failures = tuple(f"{each.outcome}: {each.text}: {each.reason}" for each in found if each.outcome != "verified")
-    return Verification(worst, failures, (*case.heading(), content["hash"]), found, ("about: the pieces in words",))
+    return Verification(worst, failures, (*case.heading(), content["hash"]), found, case.unchecked)
 
 
 def outcome(check: Callable[[], None]) -> tuple[str, str]:

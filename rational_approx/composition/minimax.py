@@ -21,7 +21,7 @@ import flint
 
 from rational_approx.arithmetic.precision import working_bits
 
-__all__ = ["Stage", "minimax"]
+__all__ = ["Minimax", "minimax"]
 
 ROUNDS, NEWTON = 60, 80
 MOST_BITS = 1 << 14
@@ -29,7 +29,7 @@ CORRECT = 60
 """Bits of 1 - L, and of L."""
 
 
-class Stage(NamedTuple):
+class Minimax(NamedTuple):
     """``p = x R(x**2)`` with largest value 1 and smallest L on [g, 1], and its inner peaks, in between."""
 
     r: flint.arb_poly
@@ -37,12 +37,17 @@ class Stage(NamedTuple):
     peaks: tuple[flint.arb, ...]
 
     @property
+    def degree(self) -> int:
+        """The degree, odd."""
+        return 2 * len(self.peaks) + 1
+
+    @property
     def error(self) -> flint.arb:
-        """The error of the same polynomial in the best scale, ``2/(1 + L)``."""
+        """The error of the same polynomial that is scaled by ``2/(1 + L)``."""
         return (1 - self.low) / (1 + self.low)
 
 
-def minimax(degree: int, gap: flint.arb) -> Stage:
+def minimax(degree: int, gap: flint.arb) -> Minimax:
     """The nearest odd polynomial of an odd degree, with so many bits as L and 1 - L need.
 
     Raises
@@ -60,7 +65,7 @@ def minimax(degree: int, gap: flint.arb) -> Stage:
     raise ArithmeticError(f"no polynomial of degree {degree} was found for the gap {gap.str(6, radius=False)}")
 
 
-def _attempt(degree: int, gap: flint.arb, bits: int) -> Stage | None:
+def _attempt(degree: int, gap: flint.arb, bits: int) -> Minimax | None:
     n = (degree + 1) // 2
     centre, half = (1 + gap * gap) / 2, (1 - gap * gap) / 2
     u = [flint.arb(-1), *(-flint.arb.cos_pi_fmpq(flint.fmpq(j, n)).mid() for j in range(1, n)), flint.arb(1)]
@@ -87,7 +92,7 @@ def _attempt(degree: int, gap: flint.arb, bits: int) -> Stage | None:
     if min(low.rel_accuracy_bits(), (1 - low).rel_accuracy_bits()) < CORRECT or not 0 < low < 1:
         return None
     powers = r(flint.arb_poly([-centre / half, 1 / half]))
-    return Stage(_centred(powers), low.mid(), tuple((centre + half * t).sqrt().mid() for t in u[1:-1]))
+    return Minimax(_centred(powers), low.mid(), tuple((centre + half * t).sqrt().mid() for t in u[1:-1]))
 
 
 def _level(u: list[flint.arb], x: list[flint.arb], gap: flint.arb) -> tuple[flint.arb_poly, flint.arb]:
