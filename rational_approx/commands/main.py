@@ -49,6 +49,13 @@ def main() -> None:
     help="Degrees of numerator and denominator; or coefficients of powers of x, * for a free one: '0,1,0,*' 0.",
 )
 @click.option("--tolerance", type=float, help="In place of --degree: the cheapest type with at most this error.")
+@click.option(
+    "--cost",
+    type=click.Choice(["operations", "depth"]),
+    default="operations",
+    show_default=True,
+    help="What is counted with --tolerance: operations, or multiplicative depth and then multiplications.",
+)
 @click.option("--weight", help="An expression, or relative.")
 @click.option("--breakpoint", "breakpoints", multiple=True, help="Where a jump is meant; may be repeated.")
 @click.option(

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rational_approx.commands.console import NewFile, claim, formats_of, refusing, shown_progress
-from rational_approx.files import write
 from rational_approx.composition.composite import Composite
+from rational_approx.files import write
 from rational_approx.fitting.result import Fit
 from rational_approx.kernels.implement import Implementation
 from rational_approx.programs.rounding_errors import evaluation_error
@@ -61,7 +61,7 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
 @click.option(
     "--language",
     required=True,
-    help="c, numpy, pytorch, jax, triton; of an implementation cuda, rust; of a composite lattigo.",
+    help="c, numpy, pytorch, jax, triton; of an implementation cuda, rust; of a composite lattigo, openfhe, heir.",
 )
 @click.option("--scheme", help="horner, estrin or clenshaw (Chebyshev basis).")
 @click.option("--dtype", default="float32", show_default=True, help="The type that calculates: float32 or float64.")

@@ -13,20 +13,21 @@ in half as many terms:
 other one does, but only products of two values that depend on x are counted: they are what takes time. A polynomial of
 degree d takes ``ceil(log2(d + 1))`` levels, the fewest possible, and within them the fewest multiplications of this
 scheme: squares ``x**2, x**4, ..., x**(2**g)``; powers ``x, x**2, ..., x**l`` (odd ones alone for an odd polynomial);
-and, above degree l, ``q x**(2**i) + r``, again and again. The best of all g and l counts. For odd polynomials these are
+and, above degree l, ``q x**(2**i) + r`` with the largest square that fits, again and again. The best of all g and l
+counts. For odd polynomials these are
 the numbers of the odd baby-step giant-step method of Lee, Lee, No and Kim (2021).
 
 P and Q are counted each on its own, and their quotient as Goldschmidt's iteration with 7 squarings, which starts from
 P: 8 levels and 15 multiplications. It has 20 bits where the largest value of Q is 16 times the smallest.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
 from rational_approx.problem.ansatz import Ansatz, Type
 
-__all__ = ["COSTS", "Encrypted", "encrypted", "levels", "multiplications", "operations"]
+__all__ = ["Encrypted", "depth", "encrypted", "levels", "multiplications", "operations"]
 
 NOTHING = Ansatz()
 DIVISION_LEVELS, DIVISION_MULTIPLICATIONS = 8, 15
@@ -56,19 +57,31 @@ def encrypted(degree: Type, symmetry: Ansatz = NOTHING) -> Encrypted:
     >>> encrypted((7, 0)), encrypted((3, 2))
     (Encrypted(levels=3, multiplications=5), Encrypted(levels=10, multiplications=18))
     """
-    m, n = symmetry.inner(degree)
-    linear = 1 if len(symmetry.offset) > 1 else 0
-    p, q = symmetry.step * m + len(symmetry.roots), symmetry.step * n
-    if m + n == 0 and symmetry.offset:
-        p = 0  # an odd or even part of which nothing is left
+    p, q = _degrees(degree, symmetry)
     odd = symmetry.step == 2 and len(symmetry.roots) % 2 == 1
     even = symmetry.step == 2 and not odd
-    top = Encrypted(max(levels(p), linear), multiplications(p, odd=odd, even=even))
-    if not n:
-        return top
-    bottom = multiplications(q, even=symmetry.step == 2)
-    deep = max(levels(p), levels(q)) + DIVISION_LEVELS
-    return Encrypted(deep, top.multiplications + bottom + DIVISION_MULTIPLICATIONS)
+    products = multiplications(p, odd=odd, even=even)
+    if q:
+        products += multiplications(q, even=symmetry.step == 2) + DIVISION_MULTIPLICATIONS
+    return Encrypted(depth(degree, symmetry), products)
+
+
+def depth(degree: Type, symmetry: Ansatz = NOTHING) -> int:
+    """The levels alone.
+
+    >>> depth((7, 0)), depth((8, 0)), depth((3, 2))
+    (3, 4, 10)
+    """
+    p, q = _degrees(degree, symmetry)
+    linear = 1 if len(symmetry.offset) > 1 else 0
+    return max(levels(p), levels(q), linear) + (DIVISION_LEVELS if q else 0)
+
+
+def _degrees(degree: Type, symmetry: Ansatz) -> Type:
+    """Of numerator and denominator, without what is added to their quotient."""
+    m, n = symmetry.inner(degree)
+    nothing = m + n == 0 and symmetry.offset  # no odd or even part is left
+    return 0 if nothing else symmetry.step * m + len(symmetry.roots), symmetry.step * n
 
 
 def levels(degree: int) -> int:
@@ -112,16 +125,10 @@ def _split_products(degree: int, squares: int, highest: int, odd: bool) -> int:
     def left(d: int, within: int) -> int:
         if d <= highest and (d == 0 or 1 + (d - 1).bit_length() <= within):
             return 0
-        splits = [i for i in range(1, squares + 1) if i < within and (2**i < d if odd else 2**i <= d)]
+        i = min(squares, within - 1, levels(d - odd) - 1)
+        if i < 1:
+            return NEVER
         # Where q is a constant its product with a power is one by a constant.
-        found = [(d > 2**i) + left(d - 2**i, within - 1) + left(2**i - 1, within) for i in splits]
-        return min(found, default=NEVER)
+        return (d > 2**i) + left(d - 2**i, within - 1) + left(2**i - 1, within)
 
     return left(degree, levels(degree))
-
-
-COSTS: dict[str, Callable[[Type], tuple[int, ...]]] = {
-    "operations": lambda degree: (operations(degree),),
-    "depth": encrypted,
-}
-"""By what `fit` chooses among types."""

@@ -22,8 +22,7 @@ MAX_BYTES = 64 * 2**20
 
 
 def save(value: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a rational (saturated or not), a fit, a certificate, an implementation or a composition to a JSON file, in one
-    step.
+    """Write a rational (saturated or not), a fit, a certificate, code or a composition to a JSON file, in one step.
 
     Returns the path.
 
@@ -79,7 +78,7 @@ def load(
 def verify(
     certificate: Certificate | Implementation | Composite | str | os.PathLike[str], *, seconds: float = 8.0
 ) -> Verification:
-    """Check a certificate, an implementation, a composition, or a file of one by :mod:`rational_approx.verifier`, on its own.
+    """Check a certificate, an implementation or a composition, or its file, by :mod:`rational_approx.verifier` alone.
 
     The outcome is ``verified``, ``refuted`` or ``not decided``: the last also for what takes more than ``seconds``.
     Printed, it says what was checked, statement by statement.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-import rational_approx.fitting.choose as choose
+import rational_approx.fitting.search as search
 from rational_approx import DidNotConverge, Target, fit
 from rational_approx.exchange.relaxed import Exceeds
 from rational_approx.fitting.best import Question, fitted
@@ -73,7 +73,7 @@ def test_half_line():
 
 
 def test_a_type_that_is_not_found_is_passed_over(monkeypatch):
-    real = choose.best
+    real = search.best
     best = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6).degree
 
     def without_the_best(question, denominator, *how):
@@ -81,7 +81,7 @@ def test_a_type_that_is_not_found_is_passed_over(monkeypatch):
             raise DidNotConverge("not this one")
         return real(question, denominator, *how)
 
-    monkeypatch.setattr(choose, "best", without_the_best)
+    monkeypatch.setattr(search, "best", without_the_best)
     other = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6)
     assert other.degree != best
     assert other.error <= 1e-6
