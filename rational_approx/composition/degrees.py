@@ -43,23 +43,11 @@ class Way(NamedTuple):
         return sum(multiplications(d, odd=True) for d in self.degrees)
 
 
-def way(degrees: tuple[int, ...], gap: flint.arb, noise: flint.arb) -> Way:
-    """The composition of stages of these degrees.
-
-    Raises
-    ------
-    ArithmeticError
-        where the noise is as large as what a stage gives at the gap.
-    """
-    now = Way((), gap, flint.arb(1))
+def way(degrees: tuple[int, ...], gap: flint.arb, noise: flint.arb) -> Way | None:
+    """The composition of stages of these degrees; None where the noise leaves nothing of the gap."""
+    now: Way | None = Way((), gap, flint.arb(1))
     for degree in degrees:
-        after = _after(now, degree, noise)
-        if after is None:
-            raise ArithmeticError(
-                f"a noise of {float(noise):.3g} is too large: nothing of the gap is left after stage "
-                f"{len(now.stages) + 1}, of degree {degree}"
-            )
-        now = after
+        now = _after(now, degree, noise) if now else None
     return now
 
 

@@ -84,7 +84,7 @@ def composite_sign(
 
     >>> found = composite_sign(2**-4, depth=6)
     >>> found.degrees, found.depth, found.multiplications, f"{float(found.error):.6f}"
-    ((7, 7), 6, 10, '0.078330')
+    ((7, 7), 6, 10, '0.038108')
     """
     smallest = _positive(gap, "gap", 1)
     question = _question(depth, error, degrees, highest, noise, decimals, bits)
@@ -197,10 +197,10 @@ def _way(gap: Fraction, question: _Question) -> Way:
     with working_bits(BITS):
         start, noise = to_arb(gap).mid(), to_arb(question.noise).mid()
         if question.degrees is not None:
-            return way(question.degrees, start, noise)
+            return _there(way(question.degrees, start, noise), gap, question)
         if question.error is None:
             assert question.depth is not None
-            return _least(start, noise, question.highest, question.depth)
+            return _there(_least(start, noise, question.highest, question.depth), gap, question)
         # A millionth is left for the coefficients.
         wanted = to_arb(question.error - (question.error - question.noise) / 10**6).mid()
         depth = question.depth
@@ -209,7 +209,7 @@ def _way(gap: Fraction, question: _Question) -> Way:
             depth = next((n for n, found in ways if found is not None and found.error <= wanted), DEEPEST)
         best = fewest(start, noise, question.highest, wanted, depth)
         if best is None:
-            known = _least(start, noise, question.highest, depth)
+            known = _there(_least(start, noise, question.highest, depth), gap, question)
             raise DidNotConverge(
                 f"{depth} levels reach no smaller error than {float(known.error):.3g} at the gap {float(gap):.3g}: "
                 "raise depth=, error=, gap= or highest=",
@@ -219,12 +219,14 @@ def _way(gap: Fraction, question: _Question) -> Way:
         return best
 
 
-def _least(start: flint.arb, noise: flint.arb, highest: int, depth: int) -> Way:
-    found = next(islice(least(start, noise, highest), depth, None))
+def _least(start: flint.arb, noise: flint.arb, highest: int, depth: int) -> Way | None:
+    return next(islice(least(start, noise, highest), depth, None))
+
+
+def _there(found: Way | None, gap: Fraction, question: _Question) -> Way:
     if found is None:
         raise DidNotConverge(
-            f"a noise of {float(noise):.3g} leaves nothing of the gap {float(start):.3g} within {depth} levels: raise "
-            "gap= or depth=",
+            f"a noise of {float(question.noise):.3g} leaves nothing of the gap {float(gap):.3g}: raise gap=",
             None,
             "tolerance",
         )
@@ -252,7 +254,7 @@ def _balanced(depth: int, question: _Question) -> Composite:
         low, high = -float(depth + 4), -1.0
         while high - low > 0.02:
             middle = (low + high) / 2
-            found = next(islice(least(flint.arb(2) ** middle, noise, question.highest), depth, None))
+            found = _least(flint.arb(2) ** middle, noise, question.highest, depth)
             within = found is not None and _near_zero(found, 2.0**middle, noise) > float(found.error) / 2
             low, high = (low, middle) if within else (middle, high)
     gap = Fraction(round(2 ** (high - floor(high) + 9)), 2 ** (9 - floor(high)))

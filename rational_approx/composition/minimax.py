@@ -11,7 +11,7 @@ error is ``E = (1 - L)/(1 + L)``. Two steps alternate:
 
 Composition is where the scale goes: p takes [g, 1] to [L, 1], on which the next stage is the nearest to sign(x) again.
 Of all compositions of odd polynomials of such degrees this one has the least error (Lee, Lee, No and Kim, "Minimax
-approximation of sign function by composite polynomial for homomorphic comparison", IEEE TDSC 2021, theorem 1).
+approximation of sign function by composite polynomial for homomorphic comparison", IEEE TDSC 2021).
 """
 
 from itertools import pairwise
@@ -85,7 +85,8 @@ def _attempt(degree: int, gap: flint.arb, bits: int) -> Minimax | None:
                 return None
         step = max((abs(a - b) for a, b in zip(u, moved)), key=float)
         u = moved
-        if step < settled * half:
+        # The values at peaks are off by the square of the step, and L may be small.
+        if step < settled * half * abs(low).sqrt():
             break
     else:
         return None

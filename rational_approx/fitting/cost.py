@@ -14,8 +14,7 @@ other one does, but only products of two values that depend on x are counted: th
 degree d takes ``ceil(log2(d + 1))`` levels, the fewest possible, and within them the fewest multiplications of this
 scheme: squares ``x**2, x**4, ..., x**(2**g)``; powers ``x, x**2, ..., x**l`` (odd ones alone for an odd polynomial);
 and, above degree l, ``q x**(2**i) + r`` with the largest square that fits, again and again. The best of all g and l
-counts. For odd polynomials these are
-the numbers of the odd baby-step giant-step method of Lee, Lee, No and Kim (2021).
+counts. For odd polynomials these are the numbers of the odd baby-step giant-step method of Lee, Lee, No and Kim (2021).
 
 P and Q are counted each on its own, and their quotient as Goldschmidt's iteration with 7 squarings, which starts from
 P: 8 levels and 15 multiplications. It has 20 bits where the largest value of Q is 16 times the smallest.
