@@ -6,7 +6,7 @@ Everything is read from the coefficients, which are exact numbers: how they were
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from math import floor, log2
+from math import floor
 from typing import NamedTuple
 
 import flint
@@ -70,13 +70,13 @@ def proved_stage(coefficients: tuple[Fraction, ...], lower: Fraction, peaks: Ite
     """
     p = odd_polynomial(coefficients)
     slope = p.derivative()
-    cuts = _refined(slope, lower, peaks)
+    cuts = _refined(slope, lower, _places(p, lower), peaks)
     values = [p(fmpq(x)) for x in (lower, *cuts, Fraction(1))]
     least, largest = exact(min(values)), exact(max(values))
     size = min(least, largest - least)
     if size <= 0 or sign_on(slope, Fraction(0), lower).sign != 1:
         raise Unproved
-    step = Fraction(2) ** (floor(log2(size)) - FINE)
+    step = _step(size)
     low, high = (least // step - 1) * step, (largest // step + 2) * step
     for a, b in pairwise((lower, *cuts, Fraction(1))):
         if sign_on(p - fmpq(low), a, b).weak != 1 or sign_on(fmpq(high) - p, a, b).weak != 1:
@@ -84,9 +84,20 @@ def proved_stage(coefficients: tuple[Fraction, ...], lower: Fraction, peaks: Ite
     return Stage(coefficients, lower, low, high, cuts)
 
 
-def _refined(slope: flint.fmpq_poly, lower: Fraction, peaks: Iterable[flint.arb]) -> tuple[Fraction, ...]:
+def _step(size: Fraction) -> Fraction:
+    return Fraction(2) ** (size.numerator.bit_length() - size.denominator.bit_length() - FINE)
+
+
+def _places(p: flint.fmpq_poly, lower: Fraction) -> int:
+    """Binary digits of the cuts: the value at a cut is off by the square of their error, beside the smaller of p and
+    its distance from 1."""
+    value = exact(p(fmpq(lower)))
+    size = min(abs(value), abs(1 - value)) or Fraction(1)
+    return 64 + lower.denominator.bit_length() + size.denominator.bit_length() - size.numerator.bit_length()
+
+
+def _refined(slope: flint.fmpq_poly, lower: Fraction, places: int, peaks: Iterable[flint.arb]) -> tuple[Fraction, ...]:
     """The zeros of the slope near points, as short fractions, where Newton's method finds them in the interval."""
-    places = 64 + lower.denominator.bit_length()
     found = set()
     with working_bits(4 * places + 8 * slope.degree()):
         f = flint.arb_poly(slope)
@@ -121,5 +132,5 @@ def largest_near_zero(stages: Sequence[Stage], gap: Fraction, noise: Fraction) -
             least = min(exact(p(fmpq(min(value, stage.lower)))), stage.low)
             value = Fraction(floor(least * 2**places), 2**places) - noise
         largest = max(largest, gap * (k + 1) / NEAR_POINTS * (1 - value) / 2)
-    step = Fraction(2) ** (floor(log2(largest)) - FINE)
+    step = _step(largest)
     return (largest // step + 2) * step

@@ -1,6 +1,7 @@
 """`Composite`: polynomials one after the other, near to sign or ReLU, and what is proved of them."""
 
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -144,22 +145,18 @@ def _shown(value: Fraction) -> str:
 
 
 def _up(value: Fraction) -> str:
-    return _rounded(value, 1)
+    return _rounded(value, ROUND_CEILING)
 
 
 def _down(value: Fraction) -> str:
-    return _rounded(value, -1)
+    return _rounded(value, ROUND_FLOOR)
 
 
-def _rounded(value: Fraction, direction: int) -> str:
-    """Seven digits of the number, or of its distance from 1, on the safe side."""
+def _rounded(value: Fraction, rounding: str) -> str:
+    """Seven digits of the number, or of its distance from 1 where it is near, on the safe side."""
     near = abs(1 - value) < HALF
     rest = value - 1 if near else value
     if not rest:
         return "1"
-    text = f"{float(rest):.6e}"
-    unit = Fraction(10) ** (int(text.partition("e")[2]) - 6)
-    if (Fraction(text) - rest) * direction < 0:
-        text = f"{float(Fraction(text) + direction * unit):.6e}"
-    short = f"{float(text):.7g}"
-    return f"1 {'-' if rest < 0 else '+'} {short.lstrip('-')}" if near else short
+    shown = Context(prec=7, rounding=rounding).divide(Decimal(rest.numerator), Decimal(rest.denominator))
+    return f"1 {'-' if rest < 0 else '+'} {abs(shown):.7g}" if near else f"{shown:.7g}"

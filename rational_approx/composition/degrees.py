@@ -25,6 +25,8 @@ DEEPEST = 60
 """Levels that a search looks at."""
 BITS = 1024
 """Of the numbers between two stages."""
+SMALLEST = 1e-80
+"""An error below which no further stage is made."""
 
 
 class Way(NamedTuple):
@@ -57,14 +59,15 @@ def least(gap: flint.arb, noise: flint.arb, highest: int) -> Iterator[Way | None
     best: list[Way | None] = [Way((), gap, flint.arb(1))]
     yield None
     shown: Way | None = None
-    while len(best) <= DEEPEST:
-        n = len(best)
-        ways = (_after(before, d, noise) for k, d in largest.items() if k <= n and (before := best[n - k]) is not None)
-        best.append(max((found for found in ways if found is not None), key=_by_gap, default=None))
-        newest = best[-1]
-        if newest is not None and (shown is None or newest.error < shown.error):
-            shown = newest
-        watch.report(f"degrees within {n} levels", (0, 0))
+    for n in range(1, DEEPEST + 1):
+        if shown is None or shown.error >= SMALLEST:
+            before = [(d, best[n - k]) for k, d in largest.items() if k <= n]
+            ways = [_after(each, d, noise) for d, each in before if each is not None]
+            best.append(max((found for found in ways if found is not None), key=_by_gap, default=None))
+            newest = best[-1]
+            if newest is not None and (shown is None or newest.error < shown.error):
+                shown = newest
+            watch.report(f"degrees within {n} levels", (0, 0))
         yield shown
 
 
@@ -97,8 +100,11 @@ def used(degrees: tuple[int, ...]) -> int:
 
 
 def _after(before: Way, degree: int, noise: flint.arb) -> Way | None:
-    """One stage more. Its values are scaled to at most ``1 - noise``, and may be off by the noise either way."""
+    """One stage more. Its values are scaled to at most ``1 - noise``, and may be off by the noise either way; None where that
+    leaves nothing, or nothing is to be gained."""
     watch.check()
+    if before.error < SMALLEST:
+        return None
     stage = minimax(degree, before.gap)
     with working_bits(BITS):
         gap = (stage.low * (1 - noise) - noise).mid()

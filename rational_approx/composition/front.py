@@ -225,11 +225,10 @@ def _least(start: flint.arb, noise: flint.arb, highest: int, depth: int) -> Way 
 
 def _there(found: Way | None, gap: Fraction, question: _Question) -> Way:
     if found is None:
-        raise DidNotConverge(
-            f"a noise of {float(question.noise):.3g} leaves nothing of the gap {float(gap):.3g}: raise gap=",
-            None,
-            "tolerance",
-        )
+        why = f"a noise of {float(question.noise):.3g} leaves nothing of the gap {float(gap):.3g}: raise gap="
+        if not question.noise:
+            why = f"the last of the degrees {question.degrees} is of no use, the error before is below 1e-80: leave it out"
+        raise DidNotConverge(why, None, "tolerance")
     return found
 
 

@@ -1,6 +1,7 @@
 """The verifier: compositions of odd polynomials near sign or ReLU. Standard library only; all in exact numbers."""
 
 from collections.abc import Iterator
+from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -67,20 +68,20 @@ class Composite:
         """Every statement of the file."""
         signs = "signs of polynomials, exact"
         for k, stage in enumerate(self.stages, 1):
-            low, high, lower = (f"{float(v):.10g}" for v in (stage.low, stage.high, stage.lower))
+            low, high, lower = map(rounded, (stage.low, stage.high, stage.lower))
             words = f"stage {k}: {low} <= p(x) <= {high} for {lower} <= x <= 1"
             yield words, signs, lambda stage=stage: self.between(stage)
             yield f"stage {k} rises on [-{lower}, {lower}]", signs, lambda stage=stage: self.rises(stage)
-        noise = f", each stage off by up to {float(self.noise):.6g}" if self.noise else ""
+        noise = f", each stage off by up to {rounded(self.noise)}" if self.noise else ""
         yield f"all values but the last are in [-1, 1], for x in [-1, 1]{noise}", "comparison", self.chained
-        error, gap = f"{float(self.error):.10g}", f"{float(self.gap):.10g}"
+        error, gap = rounded(self.error), rounded(self.gap)
         if self.function == "sign":
             words = f"abs(s(x) - sign(x)) <= {error} for {gap} <= abs(x) <= 1"
             yield words, "the bounds of the last stage", lambda: self.reached(self.error)
         else:
             words = f"abs(x (1 + s(x))/2 - max(x, 0)) <= {error} for abs(x) <= 1"
             yield words, "the bounds of the last stage, and values in the gap", self.of_relu
-        yield f"coefficients are multiples of {float(self.unit):.10g}", "division", self.multiples
+        yield f"coefficients are multiples of {rounded(self.unit)}", "division", self.multiples
 
     def between(self, stage: Stage) -> None:
         """The values of a stage on [lower, 1], piece by piece."""
@@ -132,3 +133,11 @@ class Composite:
         """Of the unit."""
         for stage in self.stages:
             must(all(c % self.unit == 0 for c in stage.coefficients), "a coefficient is no multiple of the unit")
+
+
+def rounded(value: Fraction) -> str:
+    """Ten digits of a number, or of its distance from 1 where that is small."""
+    near = 0 < abs(1 - value) < Fraction(1, 100)
+    rest = abs(1 - value) if near else value
+    digits = f"{Context(prec=10).divide(Decimal(rest.numerator), Decimal(rest.denominator)):.10g}"
+    return f"1 {'-' if value < 1 else '+'} {digits}" if near else digits

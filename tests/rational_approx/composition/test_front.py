@@ -1,6 +1,7 @@
 """Compositions near sign and ReLU: beside published degrees, all degrees, mpmath, noise, and the verifier."""
 
 import json
+import re
 from fractions import Fraction
 from itertools import product
 from math import log2
@@ -214,6 +215,17 @@ def test_values_in_floats():
     relu = composite_relu(depth=6)
     assert relu(0.0) == 0.0
     assert abs(relu(0.75) - 0.75) <= relu.error
+
+
+def test_an_error_below_the_floats():
+    found = composite_sign(Fraction(1, 2), degrees=(31, 31))
+    assert 0 < found.error < Fraction(1, 10**130)
+    assert verify(found).ok
+    # Nothing is gained by more levels.
+    assert composite_sign(Fraction(1, 2), depth=30).error < Fraction(1, 10**80)
+    with pytest.raises(DidNotConverge, match="leave it out"):
+        composite_sign(Fraction(1, 2), degrees=(31, 31, 31))
+    assert re.search("error <= [1-9][.0-9]+e-132, proved", str(found))
 
 
 def test_more_noise_is_a_larger_error():
