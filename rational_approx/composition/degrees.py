@@ -100,8 +100,10 @@ def used(degrees: tuple[int, ...]) -> int:
 
 
 def _after(before: Way, degree: int, noise: flint.arb) -> Way | None:
-    """One stage more. Its values are scaled to at most ``1 - noise``, and may be off by the noise either way; None where that
-    leaves nothing, or nothing is to be gained."""
+    """One stage more, or None where the noise leaves nothing, or nothing is to be gained.
+
+    Its values are scaled to at most ``1 - noise``, and may be off by the noise either way.
+    """
     watch.check()
     if before.error < SMALLEST:
         return None

@@ -227,7 +227,7 @@ def _there(found: Way | None, gap: Fraction, question: _Question) -> Way:
     if found is None:
         why = f"a noise of {float(question.noise):.3g} leaves nothing of the gap {float(gap):.3g}: raise gap="
         if not question.noise:
-            why = f"the last of the degrees {question.degrees} is of no use, the error before is below 1e-80: leave it out"
+            why = f"the error is below 1e-80 before the last of the degrees {question.degrees}: leave it out"
         raise DidNotConverge(why, None, "tolerance")
     return found
 

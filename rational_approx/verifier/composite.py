@@ -71,7 +71,7 @@ class Composite:
             low, high, lower = map(rounded, (stage.low, stage.high, stage.lower))
             words = f"stage {k}: {low} <= p(x) <= {high} for {lower} <= x <= 1"
             yield words, signs, lambda stage=stage: self.between(stage)
-            yield f"stage {k} rises on [-{lower}, {lower}]", signs, lambda stage=stage: self.rises(stage)
+            yield f"stage {k} rises for abs(x) <= {lower}", signs, lambda stage=stage: self.rises(stage)
         noise = f", each stage off by up to {rounded(self.noise)}" if self.noise else ""
         yield f"all values but the last are in [-1, 1], for x in [-1, 1]{noise}", "comparison", self.chained
         error, gap = rounded(self.error), rounded(self.gap)

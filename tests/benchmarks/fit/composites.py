@@ -57,8 +57,8 @@ def lattigo() -> str:
     same = _verified(composite_sign(gap, degrees=degrees, noise=noise))
     other = _verified(composite_sign(gap, depth=same.depth, error=same.error * (1 + Fraction(1, 1000)), noise=noise))
     return (
-        f"Lattigo ships the degrees {', '.join(map(str, degrees))} for the gap 2^-30 with a noise of 2^-35, and states an "
-        f"error of 2^-{bits:.3f}: {same.depth} levels and {same.multiplications} multiplications. For these degrees "
+        f"Lattigo ships the degrees {', '.join(map(str, degrees))} for the gap 2^-30 with a noise of 2^-35, and states "
+        f"an error of 2^-{bits:.3f}: {same.depth} levels and {same.multiplications} multiplications. For these degrees "
         f"{float(same.error):.4e} is proved here. Within the same depth and error {other.multiplications} "
         f"multiplications suffice: degrees {', '.join(map(str, other.degrees))}, error {float(other.error):.4e}."
     )
@@ -82,10 +82,10 @@ def main() -> None:
     figures = [
         "The least error within so many levels, of degrees up to 31. Each was proved, and verified again:\n",
         *by_depth(),
-        "\nThe fewest levels for a comparison of *bits* bits: the gap is `2^-bits`, and the error at most `2^(1 - bits)`:\n",
+        "\nThe fewest levels for a comparison of *bits* bits: gap `2^-bits`, error at most `2^(1 - bits)`:\n",
         *beside_published(),
         "\n" + lattigo(),
-        "\nSmooth gates need no composition. Types that `fit` chooses by depth for a tolerance, their levels, and their "
+        "\nSmooth gates need no composition. Types that `fit` chooses by depth for a tolerance, their levels and "
         "multiplications:\n",
         *one_polynomial(),
     ]
