@@ -42,7 +42,9 @@ def read_composite(content: dict[str, Any]) -> Composite:
         raise ValueError(f"a composition has from 1 to {MOST_STAGES} stages")
     return Composite(
         content["function"],
-        *(read_number(content[name]) for name in ("gap", "noise", "unit")),
+        read_number(content["gap"]),
+        read_number(content["noise"]),
+        read_number(content["unit"]),
         tuple(map(_read_stage, entries)),
         read_number(content["error"]),
     )
@@ -52,5 +54,5 @@ def _read_stage(entry: dict[str, Any]) -> Stage:
     coefficients = read_numbers(entry["coefficients"], MOST_COEFFICIENTS)
     if not coefficients:
         raise ValueError("a stage has no coefficient")
-    bounds = (read_number(entry[name]) for name in ("lower", "low", "high"))
-    return Stage(coefficients, *bounds, read_numbers(entry["cuts"], MOST_COEFFICIENTS))
+    lower, low, high = (read_number(entry[name]) for name in ("lower", "low", "high"))
+    return Stage(coefficients, lower, low, high, read_numbers(entry["cuts"], MOST_COEFFICIENTS))

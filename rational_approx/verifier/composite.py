@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -70,14 +71,14 @@ class Composite:
         for k, stage in enumerate(self.stages, 1):
             low, high, lower = map(rounded, (stage.low, stage.high, stage.lower))
             words = f"stage {k}: {low} <= p(x) <= {high} for {lower} <= x <= 1"
-            yield words, signs, lambda stage=stage: self.between(stage)
-            yield f"stage {k} rises for abs(x) <= {lower}", signs, lambda stage=stage: self.rises(stage)
+            yield words, signs, partial(self.between, stage)
+            yield f"stage {k} rises for abs(x) <= {lower}", signs, partial(self.rises, stage)
         noise = f", each stage off by up to {rounded(self.noise)}" if self.noise else ""
         yield f"all values but the last are in [-1, 1], for x in [-1, 1]{noise}", "comparison", self.chained
         error, gap = rounded(self.error), rounded(self.gap)
         if self.function == "sign":
             words = f"abs(s(x) - sign(x)) <= {error} for {gap} <= abs(x) <= 1"
-            yield words, "the bounds of the last stage", lambda: self.reached(self.error)
+            yield words, "the bounds of the last stage", partial(self.reached, self.error)
         else:
             words = f"abs(x (1 + s(x))/2 - max(x, 0)) <= {error} for abs(x) <= 1"
             yield words, "the bounds of the last stage, and values in the gap", self.of_relu
