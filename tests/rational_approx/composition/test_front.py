@@ -49,6 +49,11 @@ def test_depths_and_multiplications_are_the_published_ones(alpha, remembered):
         first = (depth, products, degrees) == DEGREES[alpha][0]
         found = composite_sign(gap, error=error, depth=None if first else depth)
         assert found.error <= error
+        if (alpha, depth) == (18, 28):
+            # Read off by linear interpolation: in truth the published degrees miss the error by half a percent.
+            assert error < composite_sign(gap, degrees=degrees).error < error * Fraction(1006, 1000)
+            assert (found.depth, found.multiplications) == (depth, products + 1)
+            continue
         assert (found.depth, found.multiplications) == (depth, products)
         # Other degrees that cost the same have a smaller error.
         if found.degrees != degrees:
