@@ -5,35 +5,25 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
 from math import ceil, floor, log
-from typing import NamedTuple
 
 import flint
 
 from rational_approx import watch
 from rational_approx.arithmetic.domain import Domain
 from rational_approx.arithmetic.polynomials import as_chebyshev, fmpq
-from rational_approx.arithmetic.precision import fraction, to_arb, to_fraction, working_bits
+from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.composition.bounds import Stage, Unproved, largest_near_zero, proved_stage
 from rational_approx.composition.composite import Composite
 from rational_approx.composition.degrees import BITS, DEEPEST, Way, fewest, least, way
 from rational_approx.composition.minimax import minimax
+from rational_approx.composition.question import Question, checked_gap, checked_question
 from rational_approx.fitting.result import DidNotConverge
 
-__all__ = ["HIGHEST", "composite_relu", "composite_sign"]
+__all__ = ["composite_relu", "composite_sign"]
 
-HIGHEST = 127
 UNIT = Domain.of((-1, 1))
 EXTRA_DIGITS = 10
 """Decimals beyond the size of the smallest number that matters, unless a user says how many."""
-
-
-class _Question(NamedTuple):
-    depth: int | None
-    error: Fraction | None
-    degrees: tuple[int, ...] | None
-    highest: int
-    noise: Fraction
-    unit: Fraction | None
 
 
 def composite_sign(
@@ -86,8 +76,8 @@ def composite_sign(
     >>> found.degrees, found.depth, found.multiplications, f"{float(found.error):.6f}"
     ((7, 7), 6, 10, '0.038108')
     """
-    smallest = _positive(gap, "gap", 1)
-    question = _question(depth, error, degrees, highest, noise, decimals, bits)
+    smallest = checked_gap(gap)
+    question = checked_question(depth, error, degrees, highest, noise, decimals, bits)
     with watch.watched(progress, time_limit), _in_time():
         return _composed("sign", smallest, _way(smallest, question), question)
 
@@ -126,62 +116,15 @@ def composite_relu(
     """
     if depth is not None and error is not None:
         raise ValueError("give a depth= or an error=, not both: the least error of a depth is one, and has its gap")
-    question = _question(depth, error, None, highest, noise, decimals, bits)
+    question = checked_question(depth, error, None, highest, noise, decimals, bits)
+    if depth == 2:
+        raise ValueError("depth must be at least 3: the product of ReLU takes one level, and a polynomial two")
     with watch.watched(progress, time_limit), _in_time():
         if depth is not None:
             return _balanced(depth - 1, question)
         wanted = question.error
         assert wanted is not None
         return _reaching(wanted, question)
-
-
-def _question(
-    depth: object,
-    error: object,
-    degrees: Sequence[int] | None,
-    highest: object,
-    noise: object,
-    decimals: object,
-    bits: object,
-) -> _Question:
-    """The arguments, checked."""
-    if degrees is None and depth is None and error is None:
-        raise ValueError("give a depth= (levels), or an error= to be reached")
-    if degrees is not None and (depth is not None or error is not None):
-        raise ValueError("give degrees= alone, or a depth= and an error=: degrees have one depth and one least error")
-    if decimals is not None and bits is not None:
-        raise ValueError("give decimals= or bits=, not both: one of them is the step of the coefficients")
-    _check_integer(highest, "highest", 3, HIGHEST)
-    for name, value, most in (("depth", depth, DEEPEST), ("decimals", decimals, 300), ("bits", bits, 1000)):
-        if value is not None:
-            _check_integer(value, name, 2 if name == "depth" else 1, most)
-    chosen = None if degrees is None else tuple(degrees)
-    if chosen is not None:
-        for d in chosen:
-            _check_integer(d, "each of degrees", 3, HIGHEST)
-        if not chosen or any(d % 2 == 0 for d in chosen):
-            raise ValueError(f"degrees= are odd numbers from 3 to {HIGHEST}, such as (7, 15), not {degrees!r}")
-    sound = Fraction(0) if noise == 0 else _positive(noise, "noise", Fraction(1, 4))
-    unit = Fraction(1, 10**decimals) if decimals else Fraction(1, 2**bits) if bits else None  # type: ignore[operator]
-    wanted = None if error is None else _positive(error, "error", 1)
-    if wanted is not None and wanted <= sound:
-        raise ValueError(f"the error {float(wanted):g} includes the noise {float(sound):g}: ask for a larger one")
-    return _Question(depth, wanted, chosen, highest, sound, unit)  # type: ignore[arg-type]
-
-
-def _check_integer(value: object, name: str, least_: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least_ <= value <= most:
-        raise ValueError(f"{name} must be an integer from {least_} to {most}, not {value!r}")
-
-
-def _positive(value: object, name: str, below: object) -> Fraction:
-    try:
-        number = fraction(value)
-    except (TypeError, ValueError):
-        number = Fraction(0)
-    if not 0 < number < below:  # type: ignore[operator]
-        raise ValueError(f"{name} must be a number above 0 and below {below}, not {value!r}")
-    return number
 
 
 @contextmanager
@@ -192,7 +135,7 @@ def _in_time() -> Iterator[None]:
         raise DidNotConverge("the time was over before degrees were found: raise time_limit=", None, "time") from None
 
 
-def _way(gap: Fraction, question: _Question) -> Way:
+def _way(gap: Fraction, question: Question) -> Way:
     """The composition that is asked for, in numbers."""
     with working_bits(BITS):
         start, noise = to_arb(gap).mid(), to_arb(question.noise).mid()
@@ -223,7 +166,7 @@ def _least(start: flint.arb, noise: flint.arb, highest: int, depth: int) -> Way 
     return next(islice(least(start, noise, highest), depth, None))
 
 
-def _there(found: Way | None, gap: Fraction, question: _Question) -> Way:
+def _there(found: Way | None, gap: Fraction, question: Question) -> Way:
     if found is None:
         why = f"a noise of {float(question.noise):.3g} leaves nothing of the gap {float(gap):.3g}: raise gap="
         if not question.noise:
@@ -232,7 +175,7 @@ def _there(found: Way | None, gap: Fraction, question: _Question) -> Way:
     return found
 
 
-def _reaching(wanted: Fraction, question: _Question) -> Composite:
+def _reaching(wanted: Fraction, question: Question) -> Composite:
     """ReLU within an error, in the fewest levels."""
     # A gap that is too wide for certain says from which depth to try.
     with working_bits(BITS):
@@ -246,7 +189,7 @@ def _reaching(wanted: Fraction, question: _Question) -> Composite:
     raise DidNotConverge(f"no depth up to {DEEPEST} reaches the error {float(wanted):g}: raise it", None, "tolerance")
 
 
-def _balanced(depth: int, question: _Question) -> Composite:
+def _balanced(depth: int, question: Question) -> Composite:
     """ReLU, with the gap at which its errors within and beyond it are equal, by bisection in its logarithm."""
     with working_bits(BITS):
         noise = to_arb(question.noise).mid()
@@ -268,11 +211,12 @@ def _near_zero(found: Way, gap: float, noise: flint.arb) -> float:
         value = x = flint.arb(gap) * k / 32
         for stage in found.stages:
             value = (value * stage.r(value * value)).mid() * (1 - noise) - noise
+        value *= 2 / (1 + found.stages[-1].low)
         largest = max(largest, float(x * (1 - value) / 2))
     return largest
 
 
-def _composed(function: str, gap: Fraction, chosen: Way, question: _Question) -> Composite:
+def _composed(function: str, gap: Fraction, chosen: Way, question: Question) -> Composite:
     """The stages with rounded coefficients, each the minimax polynomial for what is proved of the one before it."""
     unit, noise = question.unit or _unit(chosen), question.noise
     stages: list[Stage] = []

@@ -272,6 +272,15 @@ def test_refused(arguments, message):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({}, "give a depth="), ({"depth": 2}, "at least 3"), ({"depth": 9, "error": 0.1}, "not both")],
+)
+def test_refused_of_relu(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        composite_relu(**arguments)
+
+
+@pytest.mark.parametrize(
     ("arguments", "cause"),
     [
         ({"gap": 2**-12, "depth": 6, "error": 1e-3}, "tolerance"),
