@@ -88,6 +88,7 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.fit.times --write docs/measured/times.md
 	$(BIN)/python -m tests.benchmarks.fit.cliffs --write docs/measured/times.md
 	$(BIN)/python -m tests.benchmarks.fit.choosing
+	$(BIN)/python -m tests.benchmarks.fit.composites
 	$(BIN)/python -m tests.benchmarks.proof.sollya --write docs/measured/proofs.md
 	$(BIN)/python -m tests.benchmarks.proof.evaluation
 	$(BIN)/python -m tests.benchmarks.proof.rounding

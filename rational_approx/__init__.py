@@ -5,6 +5,8 @@ assertions for property-based tests are in ``rational_approx.testing``, which ne
 """
 
 from rational_approx.arithmetic.domain import Domain
+from rational_approx.composition.composite import Composite
+from rational_approx.composition.front import composite_relu, composite_sign
 from rational_approx.fitting.front import fit
 from rational_approx.fitting.result import DidNotConverge, Fit
 from rational_approx.kernels.implement import FixedImplementation, Implementation, NoKernel, implement
@@ -22,6 +24,7 @@ from rational_approx.verifier import Verification
 
 __all__ = [
     "Certificate",
+    "Composite",
     "DidNotConverge",
     "Domain",
     "Fit",
@@ -33,6 +36,8 @@ __all__ = [
     "Target",
     "Verification",
     "certify",
+    "composite_relu",
+    "composite_sign",
     "evaluation_error",
     "exhaustive_error",
     "export",
