@@ -23,7 +23,7 @@ from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import evaluate
 from rational_approx.kernels.boxes import SERIES, Box, Calls, Found, Judge
-from rational_approx.kernels.facts import Facts, upwards
+from rational_approx.kernels.facts import STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.reductions import REACH, exponential_error
@@ -67,13 +67,14 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
         _without_value(kernel, target)
-        found = _searched(_parts(kernel, target, calls), float(wanted), smallest)
+        # What is stated is rounded upwards, and is within what is wanted as well.
+        found = _searched(_parts(kernel, target, calls), float(wanted - 2 * STATED), smallest)
         found += [_single(kernel, target, point) for point in _points(kernel, target)]
         lowest, highest = arb.pos_inf(), arb.neg_inf()
         for _, one in found:
             lowest, highest = lowest.min(one.lowest), highest.max(one.highest)
     where, worst = max(found, key=lambda each: each[1].ulp)
-    if not worst.ulp <= wanted:
+    if not upwards(worst.ulp) <= wanted:
         raise NotProved(f"at x = {where:g} the error is not proved to be within {float(wanted):g} ulp")
     at = kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32))
     return Facts(

@@ -14,7 +14,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.kernels.numbers import KINDS, finite_numbers, last_places, least_places, tried_numbers
 
-__all__ = ["SLACK", "Edge", "Truth", "infinity_at", "truth"]
+__all__ = ["SLACK", "Edge", "Truth", "enclosed", "infinity_at", "truth"]
 
 SLACK = 2.0**-50
 """How far a value may be from the true one, relative to it."""
@@ -62,6 +62,32 @@ def truth(target: Expression, format: str) -> Truth:
         where it has no real value at one of them, or none is seen.
     """
     x = tried_numbers(format, target.breakpoints(-inf, inf))
+    value = _values(target, x)
+    lost = np.isnan(value)
+    inside = np.flatnonzero(~lost)
+    if format not in KINDS and lost.any() and inside.size and np.ptp(inside) + 1 == inside.size:
+        return _between(target, format, x[inside], value[inside], (bool(lost[0]), bool(lost[-1])))
+    return _everywhere(target, format, x, value)
+
+
+def enclosed(target: Expression, format: str, x: np.ndarray) -> Truth:
+    """Enclose the target at numbers of a format, in float32, ascending; raises where it has no value at one of them."""
+    return _everywhere(target, format, x, _values(target, x))
+
+
+def _everywhere(target: Expression, format: str, x: np.ndarray, value: np.ndarray) -> Truth:
+    lost = np.isnan(value)
+    if lost.any():
+        raise ValueError(
+            f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and code "
+            "must say something at every number: give an expression that has one everywhere, as where(x > 0, log(x), 0)"
+            + ("" if format in KINDS else "; in float32 it may also have values on one interval alone")
+        )
+    return Truth(target, format, x, value)
+
+
+def _values(target: Expression, x: np.ndarray) -> np.ndarray:
+    """The target's values as `Truth` has them; NaN where there is none."""
     value, known = np.full(x.size, np.nan), np.zeros(x.size, dtype=bool)
     for bits in BITS:
         for places in np.array_split(np.flatnonzero(~known), 16):
@@ -74,17 +100,7 @@ def truth(target: Expression, format: str) -> Truth:
         if known.all() or (bits > BITS[0] and np.isnan(value).any()):
             break
     value[~known] = np.nan
-    lost = np.isnan(value)
-    if not lost.any():
-        return Truth(target, format, x, value)
-    inside = np.flatnonzero(~lost)
-    if format in KINDS or not inside.size or np.ptp(inside) + 1 > inside.size:
-        raise ValueError(
-            f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and code "
-            "must say something at every number: give an expression that has one everywhere, as where(x > 0, log(x), 0)"
-            + ("" if format in KINDS else "; in float32 it may also have values on one interval alone")
-        )
-    return _between(target, format, x[inside], value[inside], (bool(lost[0]), bool(lost[-1])))
+    return value
 
 
 def _between(target: Expression, format: str, x: np.ndarray, value: np.ndarray, sides: tuple[bool, bool]) -> Truth:
