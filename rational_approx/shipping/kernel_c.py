@@ -113,7 +113,7 @@ _WHOLE = """
 _EXPONENT = """
 /* The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v. */
 {static} {real} {name}_exponent({real} v) {{
-    return ({real})(((int{whole}_t)((uint{whole}_t){name}_bits_of(v) - {middle}) >> {shift});
+    return ({real})((int{whole}_t)((uint{whole}_t){name}_bits_of(v) - {middle}) >> {shift});
 }}
 """
 _BFLOAT16 = """
@@ -263,7 +263,8 @@ class _Dialect:
         lines.append("return y;" if first is not None else f"return {name}_either(x == x, y, x);")
         body = "\n".join(f"    {line}" for line in lines)
         about = "The result, for a number of float." if form != "{}" else f"As {name}_unrounded."
-        head = f"{_EITHER.format(**self.names)}\n/* {about} */\nstatic inline float {name}_selected(float x)"
+        helper = _EITHER.format(**self.names) if f"{name}_either(" in body else ""
+        head = f"{helper}\n/* {about} */\nstatic inline float {name}_selected(float x)"
         return f"{head} {{\n{body}\n}}\n"
 
 
