@@ -49,9 +49,12 @@ def refusing() -> Iterator[None]:
 
 
 def number(text: str) -> Fraction:
-    """An exact number from a decimal or a fraction."""
+    """An exact number from a decimal, a fraction, or a power such as ``2^-10``."""
     try:
-        return Fraction(text)
+        base, power, exponent = text.partition("^")
+        if power and abs(int(exponent)) > 10_000:
+            raise ValueError
+        return Fraction(base) ** int(exponent) if power else Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{text!r} is not a number: give a decimal or a fraction such as 1/3") from None
 

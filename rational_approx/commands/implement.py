@@ -7,13 +7,17 @@ import click
 from rational_approx.commands.console import NewFile, refusing, shown_progress, shown_steps
 from rational_approx.commands.torch_outputs import torch_outputs
 from rational_approx.files import write
+from rational_approx.kernels.fixed_point import fixed_point
 from rational_approx.kernels.implement import NoKernel, asked, implement
+from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
 from rational_approx.shipping.gate_library import ALL_GATES, Question, Row, gate_library
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES
 from rational_approx.shipping.source_code import check_name, export
 from rational_approx.shipping.storage import save
 
 __all__ = ["implement_command"]
+
+LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
 
 
 @click.command("implement")
@@ -25,15 +29,15 @@ __all__ = ["implement_command"]
     multiple=True,
     default=("bfloat16",),
     show_default="bfloat16",
-    help="bfloat16, float16 or float32; with --all-gates it may be repeated, and so may --language.",
+    help="bfloat16, float16, float32, or fixed4.12; with --all-gates it may be repeated, and so may --language.",
 )
 @click.option("--accumulate", help="The format of the operations; by default that of the proof.")
 @click.option("--ulp", default="1", show_default=True, help="The largest error, in units in the last place.")
-@click.option("--segments", type=int, default=4, show_default=True, help="At most so many pieces between the tails.")
+@click.option("--segments", type=int, help="At most so many pieces between the tails; by default 4, of fixed point 16.")
 @click.option(
     "--language",
     "languages",
-    type=click.Choice(list(KERNEL_LANGUAGES)),
+    type=click.Choice(LANGUAGES),
     multiple=True,
     default=("c",),
     show_default="c",
@@ -49,7 +53,7 @@ def implement_command(
     formats: tuple[str, ...],
     accumulate: str | None,
     ulp: str,
-    segments: int,
+    segments: int | None,
     languages: tuple[str, ...],
     name: str | None,
     time_limit: float | None,
@@ -58,18 +62,25 @@ def implement_command(
 ) -> None:
     """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
 
-    Its error is proved: for bfloat16 and float16 by trying every input, for float32 by intervals. With --all-gates the
-    folder holds the code and the certificate of each gate, and tables of their errors beside those of the textbook's
-    formula and, where torch is installed, of PyTorch. What the folder has already is kept.
+    Its error is proved: for bfloat16, float16 and fixed point by trying every input, for float32 by intervals.
+    fixed4.12 has 4 integer bits, the sign among them, and 12 fraction bits; its code is SystemVerilog, C or NumPy.
+    With --all-gates the folder holds the code and the certificate of each gate, and tables of their errors beside those
+    of the textbook's formula and, where torch is installed, of PyTorch. What the folder has already is kept.
 
     Exit code 1: no code within that error was found, or for one of the gates none; 2: refused.
     """
     if all_gates == (function is not None):
         raise ValueError("give either a FUNCTION, such as gelu, or --all-gates")
+    for format in formats:
+        own = KERNEL_LANGUAGES if fixed_point(format) is None else DATAPATH_LANGUAGES
+        if not set(languages) <= set(own):
+            raise ValueError(f"the languages of {format} are {', '.join(own)}, not {', '.join(languages)}")
     if all_gates:
         if out is None or accumulate or name or certificate:
             raise ValueError("--all-gates takes --out FOLDER, and no --name, --accumulate or --certificate")
-        wanted = asked(formats[0], ulp, segments=segments)
+        if any(map(fixed_point, formats)):
+            raise ValueError(f"--all-gates takes bfloat16, float16 and float32, not {' and '.join(formats)}")
+        wanted, segments = asked(formats[0], ulp, segments=segments)
         _all(out, formats, languages, Question(wanted, segments, time_limit))
         return
     if len(formats) > 1 or len(languages) > 1:
@@ -90,7 +101,7 @@ def implement_command(
         except NoKernel as problem:
             raise click.ClickException(str(problem)) from None
     plain = found.name if found.name.isidentifier() and found.name != "x" else "function"
-    code = export(found, languages[0], name=name or f"{plain}_{formats[0]}")
+    code = export(found, languages[0], name=name or f"{plain}_{formats[0]}".replace(".", "_"))
     click.echo(found, err=out is None)
     if certificate is not None:
         click.echo(f"wrote {save(found, certificate)}", err=out is None)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rational_approx.commands.console import NewFile, claim, formats_of, number, refusing, shown_progress
+from rational_approx.composition.composite import Composite
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
 from rational_approx.kernels.implement import Implementation
@@ -58,7 +59,12 @@ def round_command(file: Path, format_: str, basis: str | None, claims: tuple[str
 
 @click.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--language", required=True, help="c, numpy, pytorch, jax, triton; of an implementation cuda, rust too.")
+@click.option(
+    "--language",
+    required=True,
+    help="c, numpy, pytorch, jax, triton; of an implementation cuda, rust, systemverilog; of a composite lattigo, "
+    "openfhe, heir.",
+)
 @click.option("--scheme", help="horner, estrin or clenshaw (Chebyshev basis).")
 @click.option("--dtype", default="float32", show_default=True, help="The type that calculates: float32 or float64.")
 @click.option("--fma", is_flag=True, help="Multiply and add in one operation (c, triton).")
@@ -88,10 +94,12 @@ def export_command(
     """
     value = load(file)
     certificate = value if isinstance(value, Certificate) else None
-    rational = value if isinstance(value, Rational | Saturated | Implementation) else value.rational
+    rational = value.rational if isinstance(value, Fit | Certificate) else value
     if exhaustive is not None:
         if isinstance(value, Implementation):
             raise ValueError(f"{file} holds code that is proved at every number already: leave --exhaustive out")
+        if isinstance(value, Composite):
+            raise ValueError(f"{file} holds coefficients, and no code to run: leave --exhaustive out")
         if fma:
             raise ValueError("--exhaustive runs the operations in NumPy, which has no fused multiply-add")
         if isinstance(value, Rational | Saturated):

@@ -50,10 +50,13 @@ pub extern "C" fn all(x: *const {rust}, y: *mut {rust}, n: usize) {{
 """,
 }
 TYPES = {"uint16": {"c": "uint16_t", "rust": "u16"}, "float32": {"c": "float", "rust": "f32"}}
+TYPES |= {f"int{size}": {"c": f"int{size}_t", "rust": f"i{size}"} for size in (8, 16, 32)}
 
 
 def outputs(found: Implementation, language: str, x: np.ndarray, folder: Path, *command: str) -> np.ndarray:
-    """What the code gives for x, float32 or codes in uint16.  ``command``: of C, the compiler and flags of its own."""
+    """What the code gives for x: float32, codes in uint16, or signed integers of fixed point.
+
+    ``command``: of C, the compiler and flags of its own."""
     head = INTRINSICS if language == "cuda" else ""
     loop = LOOPS[language].format(**TYPES[x.dtype.name])
     (folder / FILES[language]).write_text(head + export(found, language, name="gate") + loop)
@@ -62,10 +65,13 @@ def outputs(found: Implementation, language: str, x: np.ndarray, folder: Path, *
     made = ctypes.CDLL(str(folder / "gate.so"))
     y = called(made.all, x)
     if language == "c":  # one by one they are the same bits, but for those of NaN
-        bits = f"u{x.dtype.itemsize}"
-        single, inf = called(made.single, x).view(bits), {"2": 0x7C00, "4": 0x7F800000}[bits[1]]
-        number = (single & (np.iinfo(bits).max >> 1)) <= inf
-        assert (single == y.view(bits))[number].all()
+        single, same = called(made.single, x), y
+        number = np.ones(x.size, bool)
+        if x.dtype.kind != "i":
+            bits = f"u{x.dtype.itemsize}"
+            single, same = single.view(bits), y.view(bits)
+            number = (single & (np.iinfo(bits).max >> 1)) <= {"2": 0x7C00, "4": 0x7F800000}[bits[1]]
+        assert (single == same)[number].all()
     return y
 
 
