@@ -37,6 +37,7 @@ WHOLE = {
 }
 """Gates of float32 that are run at all codes, in the words of the C library."""
 CHUNK = 1 << 24
+ABOUT = "Of float32 these gates were run at all 2^32 codes, beside the functions of the C library in double:"
 WORST = """
 #include <math.h>
 #include <stdint.h>
@@ -215,7 +216,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.without != "float32":
         for table in all_of_float32(given.work):
-            written(given.write, "every float32", table)
+            written(given.write, "every float32", f"{ABOUT}\n\n{table}")
     if given.without != "16 bits":
         written(given.write, "languages", "\n".join(sixteen_bits(given.work)))
 
