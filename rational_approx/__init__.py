@@ -9,7 +9,7 @@ from rational_approx.composition.composite import Composite
 from rational_approx.composition.front import composite_relu, composite_sign
 from rational_approx.fitting.front import fit
 from rational_approx.fitting.result import DidNotConverge, Fit
-from rational_approx.kernels.implement import Implementation, NoKernel, implement
+from rational_approx.kernels.implement import FixedImplementation, Implementation, NoKernel, implement
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate
 from rational_approx.proof.prover import certify
@@ -28,6 +28,7 @@ __all__ = [
     "DidNotConverge",
     "Domain",
     "Fit",
+    "FixedImplementation",
     "Implementation",
     "NoKernel",
     "Rational",

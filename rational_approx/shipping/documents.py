@@ -18,7 +18,7 @@ from rational_approx.arithmetic.polynomials import exact, fmpq, fractions
 from rational_approx.arithmetic.precision import fraction, working_precision
 from rational_approx.composition.composite import Composite
 from rational_approx.fitting.result import Fit
-from rational_approx.kernels.implement import Implementation
+from rational_approx.kernels.implement import FixedImplementation, Implementation
 from rational_approx.problem.competitors import Pattern
 from rational_approx.problem.prescribed import Prescribed
 from rational_approx.proof.certificate import Certificate, Claim, Part, Point, Reference
@@ -26,6 +26,7 @@ from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.shipping import texts
 from rational_approx.shipping.composite_documents import composite_text, read_composite
+from rational_approx.shipping.datapath_documents import datapath_text, read_datapath
 from rational_approx.shipping.kernel_documents import implementation_text, read_implementation
 from rational_approx.shipping.texts import number_text, read_number
 
@@ -235,6 +236,7 @@ _KINDS: dict[str, tuple[type, Any, Any]] = {
         lambda value: Saturated(texts.read_rational(value["rational"]), texts.read_numbers(value["slopes"], 2)),
     ),
     "certificate": (Certificate, _certificate, _read_certificate),
+    "datapath": (FixedImplementation, datapath_text, read_datapath),
     "kernel": (Implementation, implementation_text, read_implementation),
     "composite": (Composite, composite_text, read_composite),
 }

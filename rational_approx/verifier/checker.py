@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import composite, kernel
+from . import composite, fixed, kernel
 from .enclosed import Enclosed
 from .expressed import Expressed
+from .fixed import Fixed
 from .reading import Failure, Late, Refuted, must, need, number, read, shown
 from .samples import Samples
 from .stated import Stated
@@ -97,13 +98,8 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
     def judge() -> None:
         content = source if path is None else read_file(path)
         schema = content.get("schema") if isinstance(content, dict) else None
-        if schema in kernel.SCHEMAS:
-            found.append(judged_code(content, deadline))
-        elif schema in composite.SCHEMAS:
-            unchanged(content)
-            found.append(concluded(composite.Composite(content, deadline), content))
-        else:
-            found.append(judged(normal(content), deadline))
+        of_code = schema in (*kernel.SCHEMAS, fixed.SCHEMA, *composite.SCHEMAS)
+        found.append(judged_code(content, deadline) if of_code else judged(normal(content), deadline))
 
     became, reason = outcome(judge)
     return found[0] if found else Verification(became, (reason,))
@@ -136,12 +132,14 @@ def judged(content: dict[str, Any], deadline: float) -> Verification:
 def judged_code(content: dict[str, Any], deadline: float) -> Verification:
     """The same for code at every number of a format."""
     unchanged(content)
-    full = kernel.normal(content)
-    return concluded((Tried if full["format"] in ("bfloat16", "float16") else Enclosed)(full, deadline), content)
-
-
-def concluded(case: Tried | Enclosed | composite.Composite, content: dict[str, Any]) -> Verification:
-    """Every statement of a case, and the worst outcome."""
+    case: Fixed | Tried | Enclosed | composite.Composite
+    if content["schema"] == fixed.SCHEMA:
+        case = Fixed(content, deadline)
+    elif content["schema"] in composite.SCHEMAS:
+        case = composite.Composite(content, deadline)
+    else:
+        full = kernel.normal(content)
+        case = (Tried if full["format"] in ("bfloat16", "float16") else Enclosed)(full, deadline)
     found = tuple(Statement(words, proof, *outcome(check)) for words, proof, check in case.statements())
     worst = min((each.outcome for each in found), key=ORDER.index)
     failures = tuple(f"{each.outcome}: {each.text}: {each.reason}" for each in found if each.outcome != "verified")
