@@ -13,6 +13,8 @@ HIGHEST = 127
 
 
 class Question(NamedTuple):
+    """The arguments, exact; None for what is not asked."""
+
     depth: int | None
     error: Fraction | None
     degrees: tuple[int, ...] | None

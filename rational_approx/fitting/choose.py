@@ -50,6 +50,7 @@ def cheapest(question: Question, tolerance: float, denominator: str = "one sign"
     DidNotConverge
         where no type tried meets the tolerance, with the best fit seen.
 
+    >>> from rational_approx.targets.target import Target
     >>> cheapest(Question(Target("exp(x)", (-1, 1)), (0, 0), None, (), (-inf, inf)), 1e-6).degree
     (3, 3)
     """

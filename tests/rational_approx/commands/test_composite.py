@@ -48,6 +48,15 @@ def test_refusals(words, message):
     assert message in sentence(run("composite", *words))
 
 
+def test_a_type_by_depth():
+    done = run("fit", "exp(x)", "--domain", "-1", "1", "--tolerance", "1e-4", "--cost", "depth")
+    assert done.exit_code == 0
+    assert "type (5, 0)" in done.output
+    assert "give a tolerance=" in sentence(
+        run("fit", "exp(x)", "--domain", "-1", "1", "--degree", "3", "0", "--cost", "depth")
+    )
+
+
 def test_an_error_that_is_not_reached():
     done = run("composite", "sign", "--gap", "2^-12", "--depth", 6, "--error", "1e-3")
     assert done.exit_code == 1

@@ -39,7 +39,7 @@ def remembered(monkeypatch):
     monkeypatch.setattr(search, "minimax", once)
 
 
-SLOW = [alpha if alpha < 8 else pytest.param(alpha, marks=pytest.mark.slow) for alpha in DEGREES]
+SLOW = [alpha if alpha < 7 else pytest.param(alpha, marks=pytest.mark.slow) for alpha in DEGREES]
 
 
 @pytest.mark.parametrize("alpha", SLOW)
@@ -237,7 +237,7 @@ def test_an_error_below_the_floats():
     assert 0 < found.error < Fraction(1, 10**130)
     assert verify(found).ok
     # Nothing is gained by more levels.
-    assert composite_sign(Fraction(1, 2), depth=30).error < Fraction(1, 10**80)
+    assert composite_sign(Fraction(1, 2), depth=11).error < Fraction(1, 10**80)
     with pytest.raises(DidNotConverge, match="leave it out"):
         composite_sign(Fraction(1, 2), degrees=(31, 31, 31))
     assert re.search("error <= [1-9][.0-9]+e-132, proved", str(found))
