@@ -1,4 +1,4 @@
-"""The figures of ``docs/approximation/composite.md``, written into the page.
+"""The figures of ``docs/measured/composite.md``, written into the page.
 
 python -m tests.benchmarks.fit.composites
 """
@@ -10,9 +10,10 @@ from pathlib import Path
 from rational_approx import Composite, composite_relu, composite_sign, fit, verify
 from rational_approx.fitting.cost import encrypted
 from rational_approx.problem.symmetry import symmetry_of
+from tests import provenance
 from tests.rational_approx.composition.published import DEGREES, LATTIGO
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "approximation" / "composite.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "composite.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 GAPS = (5, 10, 15, 20)
 DEPTHS = (6, 9, 12, 15, 18, 21, 24)
@@ -88,7 +89,8 @@ def main() -> None:
         *one_polynomial(),
     ]
     before, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(before + BEGIN + "\n" + "\n".join(figures) + "\n" + END + rest.split(END)[1])
+    text = before + BEGIN + "\n" + "\n".join(figures) + "\n" + END + rest.split(END)[1]
+    provenance.write(PAGE, text, "tests.benchmarks.fit.composites")
 
 
 if __name__ == "__main__":
