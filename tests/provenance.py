@@ -16,10 +16,10 @@ from pathlib import Path
 __all__ = ["FIRST", "Row", "head", "rows", "write"]
 
 FIRST = "> **Measured** by\n>\n"
-_ROW = re.compile(r"^> - `([^`]+)`( \([^\n]*\))?: commit `([0-9a-f]{7,}(?:-dirty)?)`, (\d{4}-\d\d-\d\d)$")
+_ROW = re.compile(r"^> - `([^`]+)`(?: \([^\n]*\))?: (?:not yet|commit `([0-9a-f]{7,}(?:-dirty)?)`, (\d{4}-\d\d-\d\d))$")
 
 Row = tuple[str, str, str]
-"""A command, the commit at which it ran, and the day."""
+"""A command, the commit at which it ran, and the day; both empty where it did not run yet."""
 
 
 def head(text: str) -> str:
@@ -40,7 +40,7 @@ def rows(text: str) -> list[Row]:
         match = _ROW.match(line)
         if match is None:
             raise ValueError(f"{line!r} is not of the form > - `command`: commit `1234567`, 2026-01-31")
-        found.append((match[1], match[3], match[4]))
+        found.append((match[1], match[2] or "", match[3] or ""))
     return found
 
 
@@ -51,7 +51,7 @@ def write(page: Path, text: str, command: str) -> None:
     """
     described = ["git", "describe", "--always", "--dirty", "--abbrev=7", "--exclude=*"]
     commit = subprocess.run(described, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
-    row = re.compile(rf"^(> - `python -m {re.escape(command)}`[^\n]*: )commit .*$", re.MULTILINE)
+    row = re.compile(rf"^(> - `python -m {re.escape(command)}`(?: \([^\n]*\))?: ).*$", re.MULTILINE)
     now = f"commit `{commit.strip()}`, {datetime.datetime.now(datetime.UTC).date()}"
     text, found = row.subn(lambda match: match[1] + now, text)
     if not found:

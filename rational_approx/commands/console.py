@@ -24,6 +24,7 @@ __all__ = [
     "number",
     "proved_or_exit",
     "refusing",
+    "shown_count",
     "shown_progress",
     "shown_steps",
     "side_of",
@@ -122,6 +123,18 @@ def shown_progress(time_limit: float | None) -> Iterator[Listener | None]:
             bar.update(task, description=f"{kind}{step.stage}{told}", completed=monotonic() - began)
 
         yield listener
+
+
+@contextmanager
+def shown_count(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A listener that draws on stderr how many are done of how many; None away from a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Bar(console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

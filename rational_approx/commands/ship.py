@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
-from rational_approx.commands.console import NewFile, claim, formats_of, number, refusing, shown_progress
+from rational_approx.commands.console import NewFile, claim, formats_of, number, refusing, shown_count, shown_progress
 from rational_approx.composition.composite import Composite
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
@@ -133,14 +131,8 @@ def _continued(rational: Any, left: str | None, right: str | None, clamp: bool) 
 
 
 def _try_all(value: Any, target: Any, format_: str, scheme: str | None, dtype: str, err: bool) -> None:
-    console = Console(stderr=err)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"every number of {format_}", total=None)
-
-        def advance(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        found = exhaustive_error(value.rational, target, format_, scheme, dtype, progress=advance)
+    with shown_count(f"every number of {format_}") as listener:
+        found = exhaustive_error(value.rational, target, format_, scheme, dtype, progress=listener)
     click.echo(
         f"at all {found.inputs} inputs in {format_}: error <= {found.error:.6g}, reached at {found.worst!r}", err=err
     )

@@ -19,6 +19,7 @@ import numpy as np
 
 from rational_approx import NoKernel, implement
 from rational_approx.kernels.implement import FixedImplementation
+from tests import provenance
 from tests.rational_approx.kernels.simulated import SIMULATOR, simulated
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "fixed-point.md"
@@ -82,7 +83,8 @@ def main() -> None:
             lines.append(row(name, format, given.error))
             print(lines[-1], flush=True)
             rows = "\n".join(lines)
-            PAGE.write_text(f"{before}<!-- measured: begin -->\n{rows}\n<!-- measured: end -->{after}")
+            text = f"{before}<!-- measured: begin -->\n{rows}\n<!-- measured: end -->{after}"
+            provenance.write(PAGE, text, "tests.benchmarks.proof.fixed_point")
 
 
 if __name__ == "__main__":

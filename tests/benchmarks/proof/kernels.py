@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from rational_approx.commands.torch_outputs import torch_outputs
 from rational_approx.kernels.numbers import INNER
 from rational_approx.shipping.gate_library import ALL_GATES, NOTES, Question, Row, gate_library, table
+from tests import provenance
 from tests.benchmarks.machine import machine
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "gates.md"
@@ -101,7 +102,8 @@ def main() -> None:
     before, rest = given.page.read_text().split("<!-- measured: begin -->\n")
     after = rest.split("<!-- measured: end -->")[1]
     text = "\n\n".join(part.strip() for part in [*parts, machine() + "."])
-    given.page.write_text(f"{before}<!-- measured: begin -->\n{text}\n<!-- measured: end -->{after}")
+    text = f"{before}<!-- measured: begin -->\n{text}\n<!-- measured: end -->{after}"
+    provenance.write(given.page, text, "tests.benchmarks.proof.kernels")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.numbers import KINDS, finite_numbers
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.shipping.gate_library import ALL_GATES
+from tests import provenance
 from tests.benchmarks.machine import machine
 from tests.rational_approx.kernels.compiled import COMPILERS, outputs
 
@@ -204,7 +205,8 @@ def written(page: Path | None, mark: str, text: str) -> None:
     if page is not None:
         before, rest = page.read_text().split(f"<!-- {mark}: begin -->\n")
         after = rest.split(f"<!-- {mark}: end -->")[1]
-        page.write_text(f"{before}<!-- {mark}: begin -->\n{text}\n<!-- {mark}: end -->{after}")
+        text = f"{before}<!-- {mark}: begin -->\n{text}\n<!-- {mark}: end -->{after}"
+        provenance.write(page, text, "tests.benchmarks.proof.languages")
 
 
 def main() -> None:

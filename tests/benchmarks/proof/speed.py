@@ -22,6 +22,7 @@ from rational_approx import Implementation, export, implement
 from rational_approx.expressions.expression import parse
 from rational_approx.kernels.comparison import compared
 from rational_approx.kernels.truth import Truth
+from tests import provenance
 from tests.benchmarks.machine import machine
 
 COUNT = 1_000_000
@@ -231,7 +232,8 @@ def main() -> None:
     if given.write:
         before, rest = given.write.read_text().split(f"<!-- {MARK}: begin -->\n")
         _, after = rest.split(f"<!-- {MARK}: end -->")
-        given.write.write_text(f"{before}<!-- {MARK}: begin -->\n{text}\n<!-- {MARK}: end -->{after}")
+        text = f"{before}<!-- {MARK}: begin -->\n{text}\n<!-- {MARK}: end -->{after}"
+        provenance.write(given.write, text, "tests.benchmarks.proof.speed")
 
 
 if __name__ == "__main__":
