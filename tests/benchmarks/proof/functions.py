@@ -18,6 +18,7 @@ from rational_approx import implement, verify
 from rational_approx.expressions.expression import parse
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.truth import truth
+from tests import provenance
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "functions.md"
 FUNCTIONS = {
@@ -75,7 +76,7 @@ def main() -> None:
         rows[expression] = row(expression, FUNCTIONS.get(expression, ""))
         print(rows[expression], flush=True)
         lines = "\n".join([HEAD, *(rows[name] for name in FUNCTIONS if name in rows)])
-        PAGE.write_text(f"{before}{BEGIN}{lines}\n{END}{after}")
+        provenance.write(PAGE, f"{before}{BEGIN}{lines}\n{END}{after}", "tests.benchmarks.proof.functions")
 
 
 if __name__ == "__main__":
