@@ -126,7 +126,6 @@ STUDIES = (
     replace(
         _SMOLLM2,
         name="smollm2_layer10_residual_twice",
-        teachers=("topk_32",),
         refine="residual_twice",
         curves=True,
         seeds=1,
