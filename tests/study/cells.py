@@ -127,7 +127,6 @@ STUDIES = (
         _SMOLLM2,
         name="smollm2_layer10_residual_twice",
         refine="residual_twice",
-        curves=True,
         seeds=1,
     ),
     replace(
