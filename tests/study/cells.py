@@ -170,8 +170,7 @@ STUDIES = (
         _SMOLLM2,
         name="smollm2_layer10_kl",
         teachers=("topk_32",),
-        kl_share=0.1,  # a step of the stage takes some ten seconds of one core there
-        loss_tokens=32_768,
+        kl_share=0.05,  # a step of the stage takes some ten seconds of one core there
         probing=None,
         seeds=1,
     ),
