@@ -18,8 +18,9 @@ MINUTES ?= 12
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
 
+# Each worker keeps to its half of the files as long as it can: what the tests of a file share is made once.
 test: lint types layers
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -32,7 +33,7 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu and not network and not peers and not coq"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "slow and not gpu and not network and not peers and not coq"
 
 # Each in an environment of its own under build/peers; `make test-peers PEERS="sae-lens nnsight"` for some of them.
 test-peers: $(STAMP)
@@ -87,10 +88,14 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.fit.times --write docs/measured/times.md
 	$(BIN)/python -m tests.benchmarks.fit.cliffs --write docs/measured/times.md
 	$(BIN)/python -m tests.benchmarks.fit.choosing
+	$(BIN)/python -m tests.benchmarks.fit.composites
 	$(BIN)/python -m tests.benchmarks.proof.sollya --write docs/measured/proofs.md
 	$(BIN)/python -m tests.benchmarks.proof.evaluation
 	$(BIN)/python -m tests.benchmarks.proof.rounding
 	$(BIN)/python -m tests.benchmarks.proof.kernels
+	$(BIN)/python -m tests.benchmarks.proof.fixed_point
+	$(BIN)/python -m tests.benchmarks.proof.speed --write docs/measured/gates.md
+	$(BIN)/python -m tests.benchmarks.proof.languages --write docs/measured/gates.md
 	$(BIN)/python -m tests.adversaries.truths
 	$(BIN)/python -m tests.adversaries.fuzz --count 1000 --record $(PAGES)/fuzz.jsonl --write docs/measured/fuzz.md
 	$(BIN)/python -m tests.adversaries.fuzz --narrow --count 1000 --record $(PAGES)/narrow.jsonl --write docs/measured/fuzz.md

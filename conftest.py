@@ -1,6 +1,11 @@
-"""Modules whose doctests need a library that is not installed are left out of the collection."""
+"""The surroundings of every test: one thread a process, and no doctests of modules whose library is not installed."""
 
 import importlib.util
+import os
+
+# Workers of pytest-xdist share the cores. With more threads than cores those of OpenMP spin while they wait for one
+# another, and the same tests take many times the processor time. Set before anything imports NumPy or torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 collect_ignore = [] if importlib.util.find_spec("sae_lens") else ["rsae/saelens.py"]
 if importlib.util.find_spec("triton") is None:

@@ -5,9 +5,11 @@ assertions for property-based tests are in ``rational_approx.testing``, which ne
 """
 
 from rational_approx.arithmetic.domain import Domain
+from rational_approx.composition.composite import Composite
+from rational_approx.composition.front import composite_relu, composite_sign
 from rational_approx.fitting.front import fit
 from rational_approx.fitting.result import DidNotConverge, Fit
-from rational_approx.kernels.implement import Implementation, NoKernel, implement
+from rational_approx.kernels.implement import FixedImplementation, Implementation, NoKernel, implement
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate
 from rational_approx.proof.prover import certify
@@ -22,9 +24,11 @@ from rational_approx.verifier import Verification
 
 __all__ = [
     "Certificate",
+    "Composite",
     "DidNotConverge",
     "Domain",
     "Fit",
+    "FixedImplementation",
     "Implementation",
     "NoKernel",
     "Rational",
@@ -32,6 +36,8 @@ __all__ = [
     "Target",
     "Verification",
     "certify",
+    "composite_relu",
+    "composite_sign",
     "evaluation_error",
     "exhaustive_error",
     "export",

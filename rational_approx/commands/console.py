@@ -1,6 +1,6 @@
 """What the commands share: refusals in one sentence, numbers, claims and targets from text and files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from rational_approx.fitting.result import DidNotConverge
@@ -25,6 +25,7 @@ __all__ = [
     "proved_or_exit",
     "refusing",
     "shown_progress",
+    "shown_steps",
     "side_of",
 ]
 
@@ -48,9 +49,12 @@ def refusing() -> Iterator[None]:
 
 
 def number(text: str) -> Fraction:
-    """An exact number from a decimal or a fraction."""
+    """An exact number from a decimal, a fraction, or a power such as ``2^-10``."""
     try:
-        return Fraction(text)
+        base, power, exponent = text.partition("^")
+        if power and abs(int(exponent)) > 10_000:
+            raise ValueError
+        return Fraction(base) ** int(exponent) if power else Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{text!r} is not a number: give a decimal or a fraction such as 1/3") from None
 
@@ -118,6 +122,32 @@ def shown_progress(time_limit: float | None) -> Iterator[Listener | None]:
             bar.update(task, description=f"{kind}{step.stage}{told}", completed=monotonic() - began)
 
         yield listener
+
+
+@contextmanager
+def shown_steps(names: Sequence[str]) -> Iterator[tuple[Listener | None, Callable[[str], None]]]:
+    """A listener, and what is to be called with a line to print as each of the named things is done.
+
+    In a terminal a bar on stderr shows how many are done, and how far the next one is.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None, click.echo
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        left = list(names)
+        task = bar.add_task(left[0], total=len(left))
+
+        def listener(step: Progress) -> None:
+            bar.update(task, description=f"{left[0] if left else ''}: {step.stage}", refresh=True)
+
+        def done(line: str) -> None:
+            click.echo(line)
+            del left[:1]
+            bar.update(task, advance=1, description=left[0] if left else "", refresh=True)
+
+        yield listener, done
 
 
 class NewFile(click.Path):

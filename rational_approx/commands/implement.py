@@ -4,35 +4,57 @@ from pathlib import Path
 
 import click
 
-from rational_approx.commands.console import NewFile, refusing, shown_progress
+from rational_approx.commands.console import NewFile, refusing, shown_progress, shown_steps
+from rational_approx.commands.torch_outputs import torch_outputs
 from rational_approx.files import write
-from rational_approx.kernels.implement import NoKernel, implement
+from rational_approx.kernels.fixed_point import fixed_point
+from rational_approx.kernels.implement import NoKernel, asked, implement
+from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
+from rational_approx.shipping.gate_library import ALL_GATES, Question, Row, gate_library
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES
-from rational_approx.shipping.source_code import export
+from rational_approx.shipping.source_code import check_name, export
 from rational_approx.shipping.storage import save
 
 __all__ = ["implement_command"]
 
+LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
+
 
 @click.command("implement")
-@click.argument("function")
-@click.option("--format", "format_", default="bfloat16", show_default=True, help="bfloat16, float16 or float32.")
+@click.argument("function", required=False)
+@click.option("--all-gates", is_flag=True, help="In place of FUNCTION: every gate, into the folder --out.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    default=("bfloat16",),
+    show_default="bfloat16",
+    help="bfloat16, float16, float32, or fixed4.12; with --all-gates it may be repeated, and so may --language.",
+)
 @click.option("--accumulate", help="The format of the operations; by default that of the proof.")
 @click.option("--ulp", default="1", show_default=True, help="The largest error, in units in the last place.")
-@click.option("--segments", type=int, default=4, show_default=True, help="At most so many pieces between the tails.")
-@click.option("--language", type=click.Choice(list(KERNEL_LANGUAGES)), default="c", show_default=True)
+@click.option("--segments", type=int, help="At most so many pieces between the tails; by default 4, of fixed point 16.")
+@click.option(
+    "--language",
+    "languages",
+    type=click.Choice(LANGUAGES),
+    multiple=True,
+    default=("c",),
+    show_default="c",
+)
 @click.option("--name", help="The function's name; by default that of the gate and the format.")
-@click.option("--time-limit", type=float, help="Seconds that the search may take.")
-@click.option("--out", type=NewFile(), help="File for the code; without it the code is printed.")
+@click.option("--time-limit", type=float, help="Seconds that the search may take, for each gate.")
+@click.option("--out", type=NewFile(), help="File for the code; without it the code is printed. Or the folder.")
 @click.option("--certificate", type=NewFile(), help="JSON file for the certificate; see verify.")
 @refusing()
 def implement_command(
-    function: str,
-    format_: str,
+    function: str | None,
+    all_gates: bool,
+    formats: tuple[str, ...],
     accumulate: str | None,
     ulp: str,
-    segments: int,
-    language: str,
+    segments: int | None,
+    languages: tuple[str, ...],
     name: str | None,
     time_limit: float | None,
     out: Path | None,
@@ -40,17 +62,36 @@ def implement_command(
 ) -> None:
     """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
 
-    Its error is proved: for bfloat16 and float16 by trying every input, for float32 by intervals.
+    Its error is proved: for bfloat16, float16 and fixed point by trying every input, for float32 by intervals.
+    fixed4.12 has 4 integer bits, the sign among them, and 12 fraction bits; its code is SystemVerilog, C or NumPy.
+    With --all-gates the folder holds the code and the certificate of each gate, and tables of their errors beside those
+    of the textbook's formula and, where torch is installed, of PyTorch. What the folder has already is kept.
 
-    Exit code 1: no code within that error was found; 2: refused.
+    Exit code 1: no code within that error was found, or for one of the gates none; 2: refused.
     """
-    plain = function if function.isidentifier() and function != "x" else "function"
-    name = name or f"{plain}_{format_}"
+    if all_gates == (function is not None):
+        raise ValueError("give either a FUNCTION, such as gelu, or --all-gates")
+    for format in formats:
+        own = KERNEL_LANGUAGES if fixed_point(format) is None else DATAPATH_LANGUAGES
+        if not set(languages) <= set(own):
+            raise ValueError(f"the languages of {format} are {', '.join(own)}, not {', '.join(languages)}")
+    if all_gates:
+        if out is None or accumulate or name or certificate:
+            raise ValueError("--all-gates takes --out FOLDER, and no --name, --accumulate or --certificate")
+        if any(map(fixed_point, formats)):
+            raise ValueError(f"--all-gates takes bfloat16, float16 and float32, not {' and '.join(formats)}")
+        wanted, segments = asked(formats[0], ulp, segments=segments)
+        _all(out, formats, languages, Question(wanted, segments, time_limit))
+        return
+    if len(formats) > 1 or len(languages) > 1:
+        raise ValueError("one FUNCTION takes one --format and one --language: --all-gates takes several")
+    if name is not None:
+        check_name(name)
     with shown_progress(time_limit) as progress:
         try:
             found = implement(
                 function,
-                format=format_,
+                format=formats[0],
                 error=ulp,
                 accumulate=accumulate,
                 segments=segments,
@@ -59,7 +100,8 @@ def implement_command(
             )
         except NoKernel as problem:
             raise click.ClickException(str(problem)) from None
-    code = export(found, language, name=name)
+    plain = found.name if found.name.isidentifier() and found.name != "x" else "function"
+    code = export(found, languages[0], name=name or f"{plain}_{formats[0]}".replace(".", "_"))
     click.echo(found, err=out is None)
     if certificate is not None:
         click.echo(f"wrote {save(found, certificate)}", err=out is None)
@@ -67,3 +109,24 @@ def implement_command(
         click.echo(code, nl=False)
     else:
         click.echo(f"wrote {write(code, out)}")
+
+
+def _all(folder: Path, formats: tuple[str, ...], languages: tuple[str, ...], question: Question) -> None:
+    """Every gate into a folder, a line for each as it is done."""
+    rows: list[Row] = []
+    with shown_steps([f"{name} {format}" for format in formats for name in ALL_GATES]) as (progress, done):
+        for row in gate_library(folder, ALL_GATES, formats, languages, question, torch_outputs(), progress):
+            rows.append(row)
+            done(_line(row))
+    missing = [row for row in rows if row.reason]
+    click.echo(f"wrote {folder}: {len(rows) - len(missing)} of {len(rows)} gates; the table is {folder / 'README.md'}")
+    if missing:
+        raise click.exceptions.Exit(1)
+
+
+def _line(row: Row) -> str:
+    if row.reason:
+        return f"{row.gate} {row.format}: none: {row.reason}"
+    others = [("the textbook's formula", row.textbook_ulp), ("PyTorch", row.pytorch_ulp)]
+    beside = "".join(f", {who} {error:.3g}" for who, error in others if error is not None)
+    return f"{row.gate} {row.format}: {row.ulp:.6f} ulp, {row.operations} operations ({row.longest}){beside}"

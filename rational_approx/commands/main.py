@@ -1,4 +1,5 @@
-"""The command line: `rational-approx fit`, `certify`, `verify`, `round`, `export`, `implement`, `prove`, `show`."""
+"""The command line: `rational-approx fit`, `certify`, `verify`, `round`, `export`, `implement`, `composite`, `prove`,
+`show`."""
 
 import json
 from fractions import Fraction
@@ -11,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 import rational_approx
-from rational_approx import Certificate, Fit, Implementation, Rational
+from rational_approx import Certificate, Composite, Fit, Implementation, Rational
 from rational_approx.arithmetic.precision import working_precision
+from rational_approx.commands.composite import composite_command
 from rational_approx.commands.console import (
     NewFile,
     claim,
@@ -47,6 +49,13 @@ def main() -> None:
     help="Degrees of numerator and denominator; or coefficients of powers of x, * for a free one: '0,1,0,*' 0.",
 )
 @click.option("--tolerance", type=float, help="In place of --degree: the cheapest type with at most this error.")
+@click.option(
+    "--cost",
+    type=click.Choice(["operations", "depth"]),
+    default="operations",
+    show_default=True,
+    help="What is counted with --tolerance: operations, or multiplicative depth and then multiplications.",
+)
 @click.option("--weight", help="An expression, or relative.")
 @click.option("--breakpoint", "breakpoints", multiple=True, help="Where a jump is meant; may be repeated.")
 @click.option(
@@ -174,7 +183,7 @@ def show(file: Path, digits: int) -> None:
     value = rational_approx.load(file)
     if not isinstance(value, Rational):
         click.echo(value)
-    if isinstance(value, Implementation):
+    if isinstance(value, Implementation | Composite):
         return
     value = value if isinstance(value, Rational) else value.rational
     lower, upper = value.domain.lower, value.domain.upper
@@ -195,8 +204,8 @@ def show(file: Path, digits: int) -> None:
 def plot(file: Path, out: Path) -> None:
     """Draw the error curve of the fit or certificate in FILE."""
     value = rational_approx.load(file)
-    if isinstance(value, Implementation):
-        raise ValueError(f"{file} holds code, and no error curve: fit the function for a picture")
+    if isinstance(value, Implementation | Composite):
+        raise ValueError(f"{file} holds a {type(value).__name__}, and no error curve: fit the function for a picture")
     if isinstance(value, Certificate):
         if value.lower is None:
             raise ValueError("this certificate holds no bound of an error, so there is no curve to draw")
@@ -219,4 +228,5 @@ main.add_command(round_command)
 main.add_command(export_command)
 main.add_command(verifier_command)
 main.add_command(implement_command)
+main.add_command(composite_command)
 main.add_command(prove_command)

@@ -22,7 +22,7 @@ from rational_approx.expressions.nodes import ExpressionError, Node, build, eval
 from rational_approx.expressions.parser import LIMIT_LENGTH, parse_tree
 from rational_approx.expressions.shift import in_powers, shifted
 
-__all__ = ["Expression", "ExpressionError", "from_polynomials", "parse"]
+__all__ = ["FLOATS", "Expression", "ExpressionError", "from_polynomials", "parse"]
 
 
 def _float(value: Fraction) -> float:
@@ -54,7 +54,7 @@ def _product(*parts: Any) -> Any:
     return total
 
 
-_FLOATS: dict[str, Callable[..., Any]] = {
+FLOATS: dict[str, Callable[..., Any]] = {
     "number": _float,
     "holes": holes_in_floats,
     "pi": lambda: np.pi,
@@ -93,6 +93,7 @@ _FLOATS: dict[str, Callable[..., Any]] = {
     "gammainc": lambda order, x: scipy.special.gammainc(_float(order), x),
     "gammaincc": lambda order, x: scipy.special.gammaincc(_float(order), x),
 }
+"""Every operator in float64."""
 
 
 def _stable(node: Node) -> Node:
@@ -146,7 +147,7 @@ class Expression(Value):
         """Values in float64, for a float or an array."""
         points = np.asarray(x, dtype=np.float64)
         with np.errstate(all="ignore"):
-            values = np.array(np.broadcast_to(evaluate(self._floats, points, _FLOATS), points.shape))
+            values = np.array(np.broadcast_to(evaluate(self._floats, points, FLOATS), points.shape))
         lost = ~np.isfinite(values) & np.isfinite(points)
         if lost.any():
             values[lost] = [self._rescued(float(v), float(at)) for v, at in zip(values[lost], points[lost])]

@@ -7,7 +7,7 @@ from typing import Any
 
 from rational_approx import watch
 from rational_approx.fitting.best import Question
-from rational_approx.fitting.choose import cheapest
+from rational_approx.fitting.choose import COSTS, cheapest
 from rational_approx.fitting.monotone import DIRECTIONS, fitted_monotone
 from rational_approx.fitting.patterns import best
 from rational_approx.fitting.prescribed import fitted_to_form
@@ -36,6 +36,7 @@ def fit(
     breakpoints: Sequence[object] = (),
     digits: int | None = None,
     tolerance: float | None = None,
+    cost: str = "operations",
     interpolate: Sequence[object] | Mapping[Any, Any] = (),
     bounds: Sequence[object] | str | None = None,
     denominator: str = "one sign",
@@ -59,6 +60,10 @@ def fit(
         Correct digits of the error; without it the error is a correctly rounded float.
     tolerance:
         In place of a degree: the cheapest type whose error is at most this.
+    cost:
+        With a tolerance, what counts: ``"operations"``, each multiplication, addition and division as one; or
+        ``"depth"``, for arithmetic on ciphertexts: multiplicative depth (``ceil(log2(d + 1))`` levels for a polynomial
+        of degree d, 8 more for a division), and then multiplications. See :mod:`fitting.cost`.
     interpolate:
         Points at which ``r = f`` exactly, for example ``(0,)`` for a gate that must vanish at 0; or a mapping from
         points to the values of r there, for example ``{-8: 0, 8: 1}``, None for that of f. (An irrational ``f(a)`` is
@@ -93,7 +98,7 @@ def fit(
     with watch.watched(progress, time_limit):
         try:
             found = _found(
-                target, degree, domain, weight, breakpoints, digits, tolerance, interpolate, bounds, denominator
+                target, degree, domain, weight, breakpoints, digits, tolerance, cost, interpolate, bounds, denominator
             )
         except watch.OutOfTime:
             raise DidNotConverge(
@@ -112,6 +117,7 @@ def _found(
     breakpoints: Sequence[object],
     digits: int | None,
     tolerance: float | None,
+    cost: str,
     interpolate: Sequence[object] | Mapping[Any, Any],
     bounds: Sequence[object] | str | None,
     denominator: str,
@@ -134,6 +140,10 @@ def _found(
             f"denominator='any' would count the gap around the zero at x = {float(gap.zero):.6g} as one where the "
             "denominator may change its sign: give another weight, or denominator='one sign'"
         )
+    if cost not in COSTS:
+        raise ValueError(f"cost must be one of {', '.join(map(repr, COSTS))}, not {cost!r}")
+    if degree is not None and cost != "operations":
+        raise ValueError(f"cost={cost!r} chooses among types: give a tolerance= in place of a degree=")
     if degree is not None and tolerance is not None:
         raise ValueError("give a degree= or a tolerance=, not both: a degree has one best error")
     if degree is None:
@@ -141,7 +151,7 @@ def _found(
             raise ValueError("give a degree=(p, q), or a tolerance= for the cheapest type that meets it")
         if slope is not None:
             raise ValueError(f"bounds={slope!r} goes with a degree=: a tolerance has no monotone fit of its own")
-        return cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator)
+        return cheapest(Question(target, (0, 0), digits, conditions, within), tolerance, denominator, cost)
     numbers, form = checked_form(degree, target)
     question = Question(target, numbers, digits, conditions, within)
     if form is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import mpmath
 import numpy as np
 
-from rational_approx import plot
+from rational_approx import plot, watch
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import held_precision
 from rational_approx.arithmetic.signs import denominator_sign
@@ -94,10 +94,14 @@ class Fit:
             out[here] = piece.error(self.rational, x[here])
         return out
 
-    def rounded(self, format: Formats, basis: str | None = None) -> Rational:
+    def rounded(self, format: Formats, basis: str | None = None, *, progress: watch.Listener | None = None) -> Rational:
         """Near-best coefficients in a floating-point format, or in formats by coefficient; see
-        :func:`rational_approx.rounding.quantize.quantize`."""
-        return quantize(self, format, basis)
+        :func:`rational_approx.rounding.quantize.quantize`. ``progress`` is told of every step, as in
+        :func:`rational_approx.fit`."""
+        if progress is None:
+            return quantize(self, format, basis)
+        with watch.watched(progress, None):
+            return quantize(self, format, basis)
 
     def plot(self, path: str | None = None) -> "Figure":
         """Draw the error curve with its reference (needs matplotlib); see `error_curve`."""

@@ -23,7 +23,7 @@ from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import evaluate
 from rational_approx.kernels.boxes import Box, Calls, Found, Judge
-from rational_approx.kernels.facts import Facts, upwards
+from rational_approx.kernels.facts import STATED, Facts, upwards
 from rational_approx.kernels.kernel import Kernel
 from rational_approx.kernels.reductions import REACH, exponential_error
 
@@ -61,13 +61,14 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     calls = {f.name: (REACH[kernel.inner], exponential_error(f, kernel.inner)) for f in kernel.functions}
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
-        found = _searched(_parts(kernel, target, calls), float(wanted), smallest)
+        # What is stated is rounded upwards, and is within what is wanted as well.
+        found = _searched(_parts(kernel, target, calls), float(wanted - 2 * STATED), smallest)
         found += [_single(kernel, target, point) for point in _points(kernel, target)]
         lowest, highest = arb.pos_inf(), arb.neg_inf()
         for _, one in found:
             lowest, highest = lowest.min(one.lowest), highest.max(one.highest)
     where, worst = max(found, key=lambda each: each[1].ulp)
-    if not worst.ulp <= wanted:
+    if not upwards(worst.ulp) <= wanted:
         raise NotProved(f"at x = {where:g} the error is not proved to be within {float(wanted):g} ulp")
     at = kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32))
     return Facts(

@@ -11,8 +11,10 @@ from rational_approx.kernels.kernel import Kernel
 from rational_approx.kernels.numbers import last_places, neighbours
 from rational_approx.kernels.truth import SLACK, TINY, Truth
 
-__all__ = ["Facts", "TriedFacts", "tried_facts", "ulp_errors", "upwards"]
+__all__ = ["STATED", "Facts", "TriedFacts", "tried_facts", "ulp_errors", "upwards"]
 
+STATED = Fraction(1, 10**6)
+"""A stated error is a multiple of that."""
 ROOM = 1 + 2.0**-30
 """For the rounding errors of the comparison itself, in float64."""
 
@@ -115,4 +117,4 @@ def upwards(value: float) -> Fraction:
     """A bound of few digits to be stated, with room for whoever checks it with enclosures of their own."""
     if value == inf:
         return Fraction(10**9)
-    return Fraction(int(np.ceil(value * 10**6)) + 1, 10**6)
+    return Fraction(int(np.ceil(value * 10**6)) + 1) * STATED

@@ -8,16 +8,24 @@ from math import inf
 from rational_approx import watch
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions.expression import Expression, parse
+from rational_approx.expressions.nodes import FUNCTIONS
+from rational_approx.kernels.code_facts import CodeFacts, code_facts
+from rational_approx.kernels.code_values import code_values
+from rational_approx.kernels.datapath import Datapath
+from rational_approx.kernels.datapath_search import datapath_for
 from rational_approx.kernels.enclosed import NotProved, enclosed_facts
 from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
+from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
 from rational_approx.kernels.kernel import BRANCH, Kernel, operations
 from rational_approx.kernels.numbers import INNER, KINDS
 from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.targets import gates, torch_activations
 
-__all__ = ["Implementation", "NoKernel", "implement"]
+__all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "implement"]
 
+SEGMENTS, TABLE = 4, 16
+"""At most so many pieces between the tails where nothing is asked: of floats, and rows of a table in fixed point."""
 FINER = (1.0, 0.25, 0.0625)
 """Shares of the room for approximation that are tried until the code turns nowhere where the target does not."""
 
@@ -82,19 +90,58 @@ class Implementation(Value):
         return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class FixedImplementation(Implementation):
+    """Fixed-point code for a function: a datapath of integers, and what is proved of it at every code of its format."""
+
+    kernel: Datapath  # type: ignore[assignment]  # in the place of floating-point operations
+    facts: CodeFacts  # type: ignore[assignment]
+
+    @property
+    def operations(self) -> int:
+        """One-bit adders and bits of the table, about; see `Datapath.cost`."""
+        return self.kernel.cost
+
+    @property
+    def longest(self) -> int:
+        """The products that are taken one after the other."""
+        return self.kernel.degree
+
+    def __str__(self) -> str:
+        found, path = self.facts, self.kernel
+        point = path.point
+        moved = "some are saturated" if path.saturates else "none has to be saturated"
+        lines = [
+            f"{self.name} in {path.format}, proved at all {found.inputs} inputs: error <= {float(found.ulp):.6f} ulp "
+            f"of 2^-{point.fraction} (asked: {float(self.wanted):g})",
+            f"  nearest number at {found.correct}, less than one ulp away at {found.faithful}; "
+            f"turns against the function: {found.turns}",
+            f"  outputs from {float(found.lowest)!r} to {float(found.highest)!r}; {moved}",
+            f"  {len(path.rows)} rows, degree {path.degree}, {path.guard} guard bits; t has {found.widths['t']} bits, "
+            f"the widest integer {max(found.widths.values())}; cost {path.cost}",
+        ]
+        lower = point.lowest
+        for row in path.rows:
+            ends = (float(point.number(code)) for code in (lower, row.upper))
+            lines.append("  [{!r}, {!r}]: {}".format(*ends, row.about))
+            lower = row.upper + 1
+        return "\n".join(lines)
+
+
 def implement(
     target: object,
     *,
     format: str = "bfloat16",
     error: object = "1 ulp",
     accumulate: str | None = None,
-    segments: int = 4,
+    segments: int | None = None,
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
 ) -> Implementation:
     """Code for a function at **all** numbers of a format, with a proof over every one of them.
 
-    Inputs and outputs are in the format, operations in a wider one, and the result is rounded once.
+    Inputs and outputs are in the format, operations in a wider one, and the result is rounded once. In fixed point the
+    operations are those of integers, and the result is a `FixedImplementation`.
 
     Parameters
     ----------
@@ -102,13 +149,16 @@ def implement(
         An expression in x, the name of a gate, a gate, or a ``torch.nn`` activation. It must have a real value at every
         number of the format.
     format:
-        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"``, proved by intervals.
+        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"``, proved by intervals. Or
+        fixed point: ``"fixed4.12"`` has 4 integer bits, the sign among them, and 12 fraction bits in two's complement;
+        up to 20 bits in all, since every input is tried.
     error:
         The largest error, in units in the last place of the format: ``"1 ulp"``, or a number above 0.5.
     accumulate:
         The format of the operations: ``"float32"`` for the formats of 16 bits, and ``"float64"`` for float32.
     segments:
-        At most so many pieces between the two tails, which are constants or lines.
+        At most so many pieces between the two tails, which are constants or lines: 4 where nothing is given, and 16 in
+        fixed point, where they are rows of a table.
     progress, time_limit:
         See :func:`rational_approx.fit`.
 
@@ -122,23 +172,52 @@ def implement(
     >>> found = implement("tanh", format="bfloat16")
     >>> found.facts.ulp <= 1, found.facts.inputs, found.facts.turns
     (True, 65280, 0)
+    >>> found = implement("tanh", format="fixed2.6")
+    >>> found.facts.ulp <= 1, found.facts.inputs
+    (True, 256)
     """
     expression, name = _target(target)
-    if format not in INNER:
-        raise ValueError(f"format must be one of {', '.join(INNER)}, not {format!r}")
-    if accumulate not in (None, INNER[format]):
-        raise ValueError(
-            f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"
-        )
-    wanted = _ulps(error)
-    if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= 16:
-        raise ValueError(f"segments must be an integer from 1 to 16, not {segments!r}")
+    point = fixed_point(format)
+    wanted, segments = asked(format, error, accumulate, segments)
     with watch.watched(progress, time_limit):
         try:
+            if point is not None:
+                return _in_fixed_point(expression, name, point, wanted, segments)
             known = truth(expression, format)
             return _best(expression, name, known, wanted, segments)
         except watch.OutOfTime:
             raise NoKernel("the time was over before code was found: raise time_limit=") from None
+
+
+def asked(
+    format: str, error: object, accumulate: str | None = None, segments: int | None = None
+) -> tuple[Fraction, int]:
+    """The wanted error in units in the last place, and the number of pieces; ValueError for a question to `implement`
+    that makes no sense."""
+    point = fixed_point(format)
+    if point is None and format not in INNER:
+        raise ValueError(f"format must be one of {', '.join(INNER)}, or fixed point such as fixed4.12, not {format!r}")
+    if point is not None and accumulate is not None:
+        raise ValueError(
+            "fixed-point code calculates with integers of the widths that they need: leave accumulate= out"
+        )
+    if point is None and accumulate not in (None, INNER[format]):
+        raise ValueError(
+            f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"
+        )
+    usual, most = (SEGMENTS, 16) if point is None else (TABLE, 64)
+    segments = usual if segments is None else segments
+    if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= most:
+        raise ValueError(f"segments must be an integer from 1 to {most}, not {segments!r}")
+    return _ulps(error), segments
+
+
+def _in_fixed_point(
+    expression: Expression, name: str, point: FixedPoint, wanted: Fraction, segments: int
+) -> FixedImplementation:
+    known = code_values(expression, point)
+    path = datapath_for(known, float(wanted), segments)
+    return FixedImplementation(expression.text, name, path, code_facts(path, known), wanted, segments)
 
 
 def _best(expression: Expression, name: str, known: Truth, wanted: Fraction, segments: int) -> Implementation:
@@ -185,6 +264,8 @@ def _target(target: object) -> tuple[Expression, str]:
         raise TypeError(
             f"code is proved for an expression or a gate, not for a {type(target).__name__}: give its formula as text"
         )
+    if FUNCTIONS.get(target) == (1, 1):
+        return parse(f"{target}(x)"), target
     if target.isidentifier() and target != "x":
         raise ValueError(
             f"there is no gate named {target!r}: write a function as a formula, {target}(x); "

@@ -10,7 +10,7 @@ import numpy as np
 from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.kernel import Piece
-from rational_approx.kernels.numbers import INNER, rounded
+from rational_approx.kernels.numbers import INNER, KINDS, rounded
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
@@ -29,6 +29,9 @@ def tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
     for piece in _lines(x, value, known.format):
         y = piece(x.astype(INNER[known.format]))
         inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + min(room, LIKE_ONE)
+        if piece.steps and known.format not in KINDS:  # between the numbers that are tried the last rounding adds half
+            with np.errstate(invalid="ignore"):
+                inside &= ~(np.abs(y - value) > min(room, LIKE_ONE) * known.units(value))
         count = int(inside.argmin()) if not inside.all() else x.size
         if count > 1 and (best is None or count > best[0]):
             best = count, piece

@@ -13,7 +13,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.kernels.numbers import KINDS, last_places, least_places, tried_numbers
 
-__all__ = ["SLACK", "Truth", "truth"]
+__all__ = ["SLACK", "Truth", "enclosed", "truth"]
 
 SLACK = 2.0**-50
 """How far a value may be from the true one, relative to it."""
@@ -49,7 +49,11 @@ def truth(target: Expression, format: str) -> Truth:
     ValueError
         where it has no real value at one of them, or none is seen.
     """
-    x = tried_numbers(format, target.breakpoints(-inf, inf))
+    return enclosed(target, format, tried_numbers(format, target.breakpoints(-inf, inf)))
+
+
+def enclosed(target: Expression, format: str, x: np.ndarray) -> Truth:
+    """Enclose the target at numbers of a format, in float32, ascending; raises as `truth`."""
     value, known = np.full(x.size, np.nan), np.zeros(x.size, dtype=bool)
     for bits in BITS:
         for places in np.array_split(np.flatnonzero(~known), 16):

@@ -16,14 +16,17 @@ import mpmath
 from rational_approx.arithmetic.domain import Domain, finite
 from rational_approx.arithmetic.polynomials import exact, fmpq, fractions
 from rational_approx.arithmetic.precision import fraction, working_precision
+from rational_approx.composition.composite import Composite
 from rational_approx.fitting.result import Fit
-from rational_approx.kernels.implement import Implementation
+from rational_approx.kernels.implement import FixedImplementation, Implementation
 from rational_approx.problem.competitors import Pattern
 from rational_approx.problem.prescribed import Prescribed
 from rational_approx.proof.certificate import Certificate, Claim, Part, Point, Reference
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.shipping import texts
+from rational_approx.shipping.composite_documents import composite_text, read_composite
+from rational_approx.shipping.datapath_documents import datapath_text, read_datapath
 from rational_approx.shipping.kernel_documents import implementation_text, read_implementation
 from rational_approx.shipping.texts import number_text, read_number
 
@@ -233,7 +236,9 @@ _KINDS: dict[str, tuple[type, Any, Any]] = {
         lambda value: Saturated(texts.read_rational(value["rational"]), texts.read_numbers(value["slopes"], 2)),
     ),
     "certificate": (Certificate, _certificate, _read_certificate),
+    "datapath": (FixedImplementation, datapath_text, read_datapath),
     "kernel": (Implementation, implementation_text, read_implementation),
+    "composite": (Composite, composite_text, read_composite),
 }
 SCHEMA = "rational-approx/{}/1"
 CERTIFICATE = "rational-approx/certificate/2"
@@ -251,13 +256,14 @@ def canonical_hash(content: dict[str, Any]) -> str:
 
 
 def document(value: Any) -> dict[str, Any]:
-    """The JSON document of a rational, a fit or a certificate, with its schema and its hash."""
+    """The JSON document of a value that can be saved, with its schema and its hash."""
     for kind, (cls, write, _) in _KINDS.items():
         if isinstance(value, cls):
             content = {"schema": NEWEST.get(kind, SCHEMA.format(kind)), **write(value)}
             return content | {"hash": canonical_hash(content)}
     raise TypeError(
-        f"a Rational, a Saturated, a Fit, a Certificate or an Implementation can be saved, not {type(value).__name__}"
+        f"a Rational, a Saturated, a Fit, a Certificate, an Implementation or a Composite can be saved, not "
+        f"{type(value).__name__}"
     )
 
 

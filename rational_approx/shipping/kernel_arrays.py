@@ -75,8 +75,8 @@ NUMPY: dict[str, str] = {
     "decorator": "",
     "constant": "np.REAL({})",
     "div": "{} / {}",
-    "above": "np.maximum({}, {})",
-    "below": "np.minimum({}, {})",
+    "above": "np.where({0} < {1}, {1}, {0})",  # np.maximum may give either zero
+    "below": "np.where({0} > {1}, {1}, {0})",
     "where": "np.where({}, {}, {})",
     "full": "np.full_like(given, {})",
     "finish_bfloat16": "_{name}_rounded(y)",

@@ -4,6 +4,7 @@ from math import isinf
 
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import Function, Piece
+from rational_approx.programs.program import Constant
 from rational_approx.shipping.kernel_statements import BITS, FORMS, called, scales, statements, with_lowers
 
 __all__ = ["in_c", "in_cuda"]
@@ -18,6 +19,7 @@ def _hexadecimal(value: float, suffix: str) -> str:
 
 
 _C_START = """#include <float.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -39,9 +41,9 @@ _C_START = """#include <float.h>
 #endif
 """
 _C_END = """
-/* The same for many numbers: here a compiler can use vector operations. */
+/* The same for many numbers: without a branch, so that a compiler can use vector operations. */
 static inline void {name}_many(const {number} *x, {number} *y, size_t count) {{
-    for (size_t i = 0; i < count; i++) y[i] = {name}(x[i]);
+    for (size_t i = 0; i < count; i++) y[i] = {chosen};
 }}
 
 #if defined(__clang__)
@@ -70,15 +72,38 @@ _CUDA_BITS = """
 _CUDA_BITS_BACK = """
 {static} {bits} {name}_bits_of({real} v) {{ return {bits_of}(v); }}
 """
-_SCALED = """
-/* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of {real}. */
-{static} {real} {name}_scaled({real} v, {real} k) {{
-    const int32_t whole = (int32_t)k, half = whole / 2;
-    const {real} first = {name}_of_bits(({bits})(half + {bias}) << {shift});
-    const {real} second = {name}_of_bits(({bits})(whole - half + {bias}) << {shift});
+# A conditional expression may become a branch again, around operations that no compiler then makes vectors of.
+_EITHER = """
+/* The first number where that is chosen, else the second. */
+static inline float {name}_either(int first, float a, float b) {{
+    const uint32_t mask = -(uint32_t)first;
+    uint32_t one, other;
+    memcpy(&one, &a, sizeof one);
+    memcpy(&other, &b, sizeof other);
+    one = (one & mask) | (other & ~mask);
+    memcpy(&a, &one, sizeof a);
+    return a;
+}}
+"""
+# The integer k stands in the last bits of k + 1.5 2^23, and k + 1023 in those of k + 1.5 2^52 + 1023: no conversion
+# is undefined, whatever k is, and no compiler needs instructions for one.
+_SCALED32 = """
+/* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of float. */
+{static} float {name}_scaled(float v, float k) {{
+    const int32_t whole = (int32_t)({name}_bits_of({shifted}) - 0x4B400000), half = whole / 2;
+    const float first = {name}_of_bits((uint32_t)(half + 127) << 23);
+    const float second = {name}_of_bits((uint32_t)(whole - half + 127) << 23);
     return {product};
 }}
 """
+_SCALED64 = """
+/* v * 2^k for an integral k between -1022 and 1023, where that is no subnormal number. */
+{static} double {name}_scaled(double v, double k) {{
+    const double first = {name}_of_bits({name}_bits_of({shifted}) << 52);
+    return {product};
+}}
+"""
+_SCALED = {"float32": _SCALED32, "float64": _SCALED64}
 _BFLOAT16 = """
 {static} float {name}_read(uint16_t code) {{ return {name}_of_bits((uint32_t)code << 16); }}
 
@@ -90,20 +115,20 @@ _BFLOAT16 = """
 }}
 """
 _FLOAT16 = """
+/* Read as the bits of a float a finite number is 2^112 times too small. */
 {static} float {name}_read(uint16_t code) {{
-    const uint32_t sign = (uint32_t)(code & 0x8000) << 16, size = code & 0x7FFF;
-    if (size >= 0x7C00) return {name}_of_bits(sign | 0x7F800000 | (size & 0x3FF) << 13);
-    if (size >= 0x400) return {name}_of_bits(sign | (size + 0x1C000) << 13);
-    return {name}_of_bits(sign | {name}_bits_of({tiny}));
+    const uint32_t sign = (uint32_t)(code & 0x8000) << 16, size = (uint32_t)(code & 0x7FFF) << 13;
+    const uint32_t infinite = size >= 0xF800000 ? 0x7F800000 : 0;
+    return {name}_of_bits(sign | infinite | {name}_bits_of({large}));
 }}
 
 /* To the nearest float16, ties to even. */
 {static} uint16_t {name}_rounded(float v) {{
     const uint32_t bits = {name}_bits_of(v), sign = bits >> 16 & 0x8000, size = bits & 0x7FFFFFFF;
-    if (size > 0x7F800000) return (uint16_t)(sign | 0x7E00);
-    if (size >= 0x477FF000) return (uint16_t)(sign | 0x7C00);
-    if (size >= 0x38800000) return (uint16_t)(sign | (size - 0x38000000 + 0xFFF + (size >> 13 & 1)) >> 13);
-    return (uint16_t)(sign | ({name}_bits_of({sum}) - 0x3F000000));
+    const uint32_t capped = size < 0x477FF000 ? size : 0x477FF000; /* from here on infinite */
+    const uint32_t normal = (capped - 0x38000000 + 0xFFF + (capped >> 13 & 1)) >> 13;
+    const uint32_t subnormal = {name}_bits_of({sum}) - 0x3F000000, mask = -(uint32_t)(size < 0x38800000);
+    return (uint16_t)(sign | (uint32_t)(size > 0x7F800000) << 9 | (normal & ~mask) | (subnormal & mask));
 }}
 """
 _FLOAT32 = """
@@ -128,8 +153,9 @@ class _Dialect:
         inner = value.kernel.inner
         self.value, self.name, self.inner, self.cuda = value, name, inner, cuda
         basic = _cuda_forms(inner) if cuda else FORMS
+        product = basic["mul"].format("v", "first")
         self.forms = called(value, basic, f"{name}_")
-        whole, shift, bias = BITS[inner]
+        whole = BITS[inner].whole
         double = inner == "float64"
         self.names = {
             "name": name,
@@ -137,11 +163,10 @@ class _Dialect:
             "real": _REAL[inner],
             "bits": f"uint{whole}_t",
             "number": "float" if value.kernel.format == "float32" else "uint16_t",
-            "shift": str(shift),
-            "bias": str(bias),
-            "product": basic["mul"].format(basic["mul"].format("v", "first"), "second"),
-            "tiny": basic["mul"].format("(float)size", "0x1p-24f"),
-            "sum": basic["add"].format(f"{name}_of_bits(size)", "0.5f"),
+            "product": product if double else basic["mul"].format(product, "second"),
+            "shifted": basic["add"].format("k", "0x1.80000000003ffp+52" if double else "0x1.8p+23f"),
+            "large": basic["mul"].format(f"{name}_of_bits(size)", "0x1p112f"),
+            "sum": basic["add"].format(f"{name}_of_bits(capped)", "0.5f"),
             "narrow": "__double2float_rn(v)" if cuda else "(float)v",
             "of_bits": "__longlong_as_double" if double else "__uint_as_float",
             "bits_of": "__double_as_longlong" if double else "__float_as_uint",
@@ -157,36 +182,68 @@ class _Dialect:
     def code(self) -> str:
         """Everything: bits of numbers where they are asked for, scaling, reading and rounding, functions, pieces."""
         kernel = self.value.kernel
-        parts = [_SCALED] if scales(self.value) else []
+        parts = [_SCALED[kernel.inner]] if scales(self.value) else []
         out = "".join(part.format(**self.names) for part in [*parts, _FORMATS[kernel.format]])
         for function in kernel.functions:
-            head = "{static} {real} {name}".format(**self.names)
-            body = "\n".join(f"    {line}" for line in self.body(function))
-            out += f"\n/* {function.about} */\n{head}_{function.name}({self.names['real']} x) {{\n{body}\n}}\n"
-        out += self.function()
+            out += self.defined(function.name, function)
+        for number, piece in enumerate(kernel.pieces):
+            out += self.defined(f"piece{number}", piece) if piece.steps else ""
+        out += self.function() + ("" if self.cuda else self.selected())
         bits = {"of_bits": (_BITS, _CUDA_BITS), "bits_of": (_BITS_BACK, _CUDA_BITS_BACK)}
         used = [texts[self.cuda] for key, texts in bits.items() if f"{self.name}_{key}(" in out]
         return "".join(text.format(**self.names) for text in used) + out
 
-    def body(self, code: Piece | Function) -> list[str]:
-        """The statements of a piece or a function."""
+    def defined(self, name: str, code: Piece | Function) -> str:
+        """A function with the operations of a piece or a function."""
         lines, result = statements(code, self.inner, self.forms, self.constant)
-        return [*(f"const {self.names['real']} {left} = {right};" for left, right in lines), f"return {result};"]
+        real = self.names["real"]
+        body = "\n".join(f"    const {real} {left} = {right};" for left, right in lines)
+        head = f"{self.names['static']} {real} {self.name}_{name}({real} x)"
+        return f"\n/* {code.about} */\n{head} {{\n{body}\n    return {result};\n}}\n"
+
+    def called(self, number: int) -> str:
+        """The value of a piece."""
+        piece = self.value.kernel.pieces[number]
+        if piece.steps:
+            return f"{self.name}_piece{number}(x)"
+        return statements(piece, self.inner, self.forms, self.constant)[1]
 
     def function(self) -> str:
         """The function of numbers, and the same before the result is rounded."""
         lines = []
-        for _, piece in with_lowers(self.value):
-            inner = "\n".join(f"        {line}" for line in self.body(piece))
-            opened = "{" if isinf(piece.upper) else f"if (x <= {self.constant(piece.upper)}) {{"
-            lines.append(f"    {opened} /* {piece.about} */\n{inner}\n    }}")
-        whole = "\n".join(lines)
-        static, real, number, name = (self.names[key] for key in ("static", "real", "number", "name"))
+        for number, piece in enumerate(self.value.kernel.pieces):
+            test = "" if isinf(piece.upper) and piece.upper > 0 else f"if (x <= {self.constant(piece.upper)}) "
+            about = "" if piece.steps else f" /* {piece.about} */"
+            lines.append(f"    {test}return {self.called(number)};{about}\n")
+        static, real, number_, name = (self.names[key] for key in ("static", "real", "number", "name"))
         return (
             f"\n/* For a number of {self.value.kernel.format}, before the result is rounded to it. */\n"
-            f"{static} {real} {name}_unrounded({real} x) {{\n    if (x != x) return x;\n{whole}\n}}\n"
-            f"\n{static} {number} {name}({number} x) {{ return {name}_rounded({name}_unrounded({name}_read(x))); }}\n"
+            f"{static} {real} {name}_unrounded({real} x) {{\n    if (x != x) return x;\n{''.join(lines)}}}\n"
+            f"\n{static} {number_} {name}({number_} x) {{ return {name}_rounded({name}_unrounded({name}_read(x))); }}\n"
         )
+
+    def selected(self) -> str:
+        """The same in float: every piece is calculated, for float32 rounded as well, and one chosen.
+
+        The choice begins with a piece that gives NaN for NaN, of which every comparison is false.
+        """
+        pieces, name = with_lowers(self.value), self.name
+        first = next((k for k, (_, piece) in enumerate(pieces) if not isinstance(piece.result, Constant)), None)
+        start = len(pieces) - 1 if first is None else first
+        form = f"{name}_rounded({{}})" if self.value.kernel.format == "float32" else "{}"
+
+        def end(number: float) -> str:
+            return f"{'-' if number < 0 else ''}INFINITY" if isinf(number) else _hexadecimal(number, "f")
+
+        lines = [f"float y = {form.format(self.called(start))};"]
+        others = [(k, f"x <= {end(pieces[k][1].upper)}") for k in reversed(range(start))]
+        others += [(k, f"x > {end(pieces[k][0])}") for k in range(start + 1, len(pieces))]
+        lines += [f"y = {name}_either({test}, {form.format(self.called(k))}, y);" for k, test in others]
+        lines.append("return y;" if first is not None else f"return {name}_either(x == x, y, x);")
+        body = "\n".join(f"    {line}" for line in lines)
+        about = "The result, for a number of float." if form != "{}" else f"As {name}_unrounded."
+        head = f"{_EITHER.format(**self.names)}\n/* {about} */\nstatic inline float {name}_selected(float x)"
+        return f"{head} {{\n{body}\n}}\n"
 
 
 def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False) -> str:
@@ -197,7 +254,12 @@ def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False)
     if cuda:
         start = "#include <stdint.h>\n\n/* Compile without -ftz=true and --use_fast_math. */\n"
         return f"{comment}\n#ifndef {guard}\n#define {guard}\n{start}{code}\n#endif\n"
-    end = _C_END.format(**dialect.names)
+    selected = (
+        f"{name}_selected(x[i])"
+        if value.kernel.format == "float32"
+        else (f"{name}_rounded({name}_selected({name}_read(x[i])))")
+    )
+    end = _C_END.format(**dialect.names, chosen=selected)
     return f"{comment}\n#ifndef {guard}\n#define {guard}\n{_C_START}{code}{end}\n#endif\n"
 
 

@@ -15,6 +15,7 @@ from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_arrays import NUMPY, PYTORCH, TRITON, in_arrays
 from rational_approx.shipping.kernel_c import in_c, in_cuda
 from rational_approx.shipping.kernel_rust import in_rust
+from rational_approx.targets import gates
 
 __all__ = ["KERNEL_LANGUAGES", "kernel_code"]
 
@@ -28,7 +29,15 @@ def kernel_code(value: Implementation, language: str, name: str) -> str:
 def _notes(value: Implementation, language: str, name: str) -> list[str]:
     found = value.facts
     target = value.expression if value.name == value.expression else f"{value.name}: {value.expression}"
-    command = ["rational-approx", "implement", value.name, "--format", value.kernel.format, "--ulp", str(value.wanted)]
+    command = [
+        "rational-approx",
+        "implement",
+        _asked(value),
+        "--format",
+        value.kernel.format,
+        "--ulp",
+        str(value.wanted),
+    ]
     command += ["--segments", str(value.segments)] if value.segments != 4 else []
     command += ["--language", language, "--name", name]
     exactly = isinstance(found, TriedFacts)
@@ -53,6 +62,12 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
         f"certificate: {document(value)['hash']}",
         f"made by: {shlex.join(command)}",
     ]
+
+
+def _asked(value: Implementation) -> str:
+    """What `implement` is asked for the same target: a gate with other parameters than the usual ones has no name."""
+    gate = gates.find(value.name)
+    return value.name if gate is None or gate.expression == value.expression else value.expression
 
 
 def _upwards(value: Fraction) -> str:

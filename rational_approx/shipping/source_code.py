@@ -10,15 +10,18 @@ import numpy as np
 
 from rational_approx.arithmetic.domain import finite
 from rational_approx.arithmetic.floats import round_to
-from rational_approx.kernels.implement import Implementation
+from rational_approx.composition.composite import Composite
+from rational_approx.kernels.implement import FixedImplementation, Implementation
 from rational_approx.programs.program import Constant, Input, Operand, Program, program
 from rational_approx.programs.rounding_errors import EvaluationError, evaluation_error
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
+from rational_approx.shipping.composite_code import COMPOSITE_LANGUAGES, composite_code
+from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES, datapath_code
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES, kernel_code
 
-__all__ = ["LANGUAGES", "export"]
+__all__ = ["LANGUAGES", "check_name", "export"]
 
 
 _TAKEN = (
@@ -29,7 +32,7 @@ _TAKEN = (
 
 
 def export(
-    rational: Rational | Saturated[Rational] | Implementation,
+    rational: Rational | Saturated[Rational] | Implementation | Composite,
     language: str,
     *,
     certificate: Any = None,
@@ -51,11 +54,13 @@ def export(
     rational:
         A rational, or one that is saturated: by constants that is ``clamp=True``, and beyond an end with a slope the
         line is added to the value at the last number in the domain, so that nothing jumps. Or an implementation, whose
-        code stands for every number of its format; then only the language and the name are asked for.
+        code stands for every number of its format, or a composition, whose coefficients are written; then only the
+        language and the name are asked for.
     language:
         ``"c"``, ``"numpy"``, ``"pytorch"``, ``"jax"`` or ``"triton"`` (a function for use in kernels); of an
         implementation ``"c"`` (a header for C and C++), ``"cuda"``, ``"rust"``, ``"numpy"``, ``"pytorch"`` or
-        ``"triton"``.
+        ``"triton"``, and in fixed point ``"systemverilog"``, ``"c"`` or ``"numpy"``; of a composition ``"chebyshev"``
+        or ``"powers"`` (plain lists of numbers), ``"lattigo"``, ``"openfhe"`` or ``"heir"``.
     certificate:
         The certificate of this very rational.
     scheme, dtype:
@@ -91,17 +96,15 @@ def export(
         return v5
     <BLANKLINE>
     """
-    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
-        raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
-    languages = KERNEL_LANGUAGES if isinstance(rational, Implementation) else _LANGUAGES
+    check_name(name)
+    languages, write = _WITH_PROOF.get(type(rational), (_LANGUAGES, None))
     if language not in languages:
         raise ValueError(f"language must be one of {', '.join(languages)}, not {language!r}")
-    if isinstance(rational, Implementation):
+    if write is not None:
         if certificate is not None or scheme is not None or dtype != "float32" or fma or clamp:
-            raise ValueError(
-                "an implementation has its operations, and its own proof: give a language and a name alone"
-            )
-        return kernel_code(rational, language, name)
+            raise ValueError("an implementation or a composition has its own proof: give a language and a name alone")
+        return write(rational, language, name)
+    assert not isinstance(rational, Implementation | Composite)
     slopes: tuple[Fraction, ...] = (Fraction(0), Fraction(0))
     if isinstance(rational, Saturated):
         slopes, clamp = rational.slopes, True
@@ -122,6 +125,12 @@ def export(
         ends = _ends(rational, slopes, dtype)
         notes += _continued(ends)
     return _LANGUAGES[language].source(code, notes, dtype, name, ends)
+
+
+def check_name(name: str) -> None:
+    """ValueError where that cannot be the name of a function in every language."""
+    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or f" {name} " in _TAKEN:
+        raise ValueError(f"the function's name must be an identifier of its own, not {name!r}")
 
 
 def _based(rational: Rational, scheme: str | None, dtype: str, fma: bool) -> Rational:
@@ -375,3 +384,9 @@ _LANGUAGES: dict[str, _C | _Python] = {
     ),
 }
 LANGUAGES = tuple(_LANGUAGES)
+_WITH_PROOF: dict[type, tuple[Any, Callable[[Any, str, str], str] | None]] = {
+    Implementation: (KERNEL_LANGUAGES, kernel_code),
+    FixedImplementation: (DATAPATH_LANGUAGES, datapath_code),
+    Composite: (COMPOSITE_LANGUAGES, composite_code),
+}
+"""What brings its operations and its proof along: its languages, and who writes them."""

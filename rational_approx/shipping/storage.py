@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from rational_approx.composition.composite import Composite
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
 from rational_approx.kernels.implement import Implementation
@@ -21,7 +22,7 @@ MAX_BYTES = 64 * 2**20
 
 
 def save(value: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a rational (saturated or not), a fit, a certificate or an implementation to a JSON file, in one step.
+    """Write a rational (saturated or not), a fit, a certificate, code or a composition to a JSON file, in one step.
 
     Returns the path.
 
@@ -49,8 +50,11 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not allowed")
 
 
-def load(path: str | os.PathLike[str]) -> Rational | Saturated[Rational] | Fit | Certificate | Implementation:
-    """Read what `save` wrote: a `Rational`, a `Saturated`, a `Fit`, a `Certificate` or an `Implementation`.
+def load(
+    path: str | os.PathLike[str],
+) -> Rational | Saturated[Rational] | Fit | Certificate | Implementation | Composite:
+    """Read what `save` wrote: a `Rational`, a `Saturated`, a `Fit`, a `Certificate`, an
+    `Implementation` or a `Composite`.
 
     Raises
     ------
@@ -71,8 +75,10 @@ def load(path: str | os.PathLike[str]) -> Rational | Saturated[Rational] | Fit |
     return from_document(content)
 
 
-def verify(certificate: Certificate | Implementation | str | os.PathLike[str], *, seconds: float = 8.0) -> Verification:
-    """Check a certificate, an implementation, or a file of one by :mod:`rational_approx.verifier`, on its own.
+def verify(
+    certificate: Certificate | Implementation | Composite | str | os.PathLike[str], *, seconds: float = 8.0
+) -> Verification:
+    """Check a certificate, an implementation or a composition, or its file, by :mod:`rational_approx.verifier` alone.
 
     The outcome is ``verified``, ``refuted`` or ``not decided``: the last also for what takes more than ``seconds``.
     Printed, it says what was checked, statement by statement.
@@ -82,5 +88,9 @@ def verify(certificate: Certificate | Implementation | str | os.PathLike[str], *
     FileNotFoundError
         where there is no such file. Whatever is in it is an answer, not an exception.
     """
-    source = document(certificate) if isinstance(certificate, Certificate | Implementation) else Path(certificate)
+    source = (
+        document(certificate)
+        if isinstance(certificate, Certificate | Implementation | Composite)
+        else Path(certificate)
+    )
     return verify_document(source, seconds)

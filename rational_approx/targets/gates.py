@@ -140,6 +140,16 @@ def hardshrink(threshold: object = 0.5, gap: object = 0.05) -> Gate:
     return made("hardshrink", f"where(x > {at}, x, where(x < -({at}), x, 0))", *intervals)
 
 
+def threshold(threshold: object = 0.1, value: object = 20, gap: object = 0.05) -> Gate:
+    """``x`` above the threshold, ``value`` otherwise, with a gap of that half-width where it jumps.
+
+    torch's ``Threshold`` has no default parameters: these are those of its documentation.
+    """
+    at, other = fraction(threshold), fraction(value)
+    where = [(at - 8, at + 8)] if at == other else around(at, gap, "threshold")
+    return made("threshold", f"where(x > {_number(at)}, x, {_number(other)})", *where)
+
+
 def softshrink(threshold: object = 0.5) -> Gate:
     """``x - clip(x, -threshold, threshold)``."""
     at = _number(threshold)
@@ -151,7 +161,7 @@ NAMES: dict[str, Callable[[], Gate]] = {
     for gate in (
         *(relu, leaky_relu, jumprelu, topk, heaviside, sign, abs_, gelu, gelu_tanh, silu, sigmoid, tanh),
         *(erf, softplus, mish, elu, celu, selu, hardswish, hardsigmoid, hardtanh, softsign),
-        *(relu6, hardshrink, softshrink, tanhshrink, logsigmoid),
+        *(relu6, hardshrink, softshrink, tanhshrink, logsigmoid, threshold),
     )
 }
 """Every gate by its name; called without arguments each gives its usual parameters."""

@@ -37,18 +37,17 @@ def _softplus(beta: Any = 1, threshold: Any = 20) -> Gate:
     return gates.made("softplus", f"where(x > ({limit / b}), x, {smooth.expression})", *where)
 
 
-def _threshold(threshold: Any, value: Any) -> Gate:
-    at, other = fraction(threshold), fraction(value)
-    where = [(at - 8, at + 8)] if at == other else gates.around(at, Fraction(1, 20), "Threshold")
-    return gates.made("threshold", f"where(x > ({at}), x, ({other}))", *where)
-
-
 def _gelu(approximate: str = "none") -> Gate:
     return gates.gelu_tanh() if approximate == "tanh" else gates.gelu()
 
 
 def _prelu(module: Any) -> Gate | None:
     return gates.leaky_relu(module.weight.item()) if module.weight.numel() == 1 else None
+
+
+def _rrelu(lower: Any = 1.0 / 8, upper: Any = 1.0 / 3) -> Gate:
+    # Out of training the slope is the middle one.
+    return gates.leaky_relu((fraction(lower) + fraction(upper)) / 2)
 
 
 _MADE: dict[str, tuple[Callable[..., Gate], tuple[str, ...]]] = {
@@ -62,6 +61,7 @@ _MADE: dict[str, tuple[Callable[..., Gate], tuple[str, ...]]] = {
     "LeakyReLU": (gates.leaky_relu, ("negative_slope",)),
     "LogSigmoid": (gates.logsigmoid, ()),
     "Mish": (gates.mish, ()),
+    "RReLU": (_rrelu, ("lower", "upper")),
     "ReLU": (gates.relu, ()),
     "ReLU6": (gates.relu6, ()),
     "SELU": (gates.selu, ()),
@@ -72,11 +72,32 @@ _MADE: dict[str, tuple[Callable[..., Gate], tuple[str, ...]]] = {
     "Softsign": (gates.softsign, ()),
     "Tanh": (gates.tanh, ()),
     "Tanhshrink": (gates.tanhshrink, ()),
-    "Threshold": (_threshold, ("threshold", "value")),
+    "Threshold": (gates.threshold, ("threshold", "value")),
 }
-NAMES = tuple(f"torch.nn.{name}" for name in _MADE if name != "Threshold")
-"""The names that are understood as text, with torch's default parameters."""
+_DEFAULTS: dict[str, Callable[[], Gate]] = {
+    **{name: make for name, (make, _) in _MADE.items() if name != "Threshold"},
+    "PReLU": partial(gates.leaky_relu, Fraction(1, 4)),
+}
+"""By the name of the class, with torch's default parameters; ``Threshold`` has none."""
+NAMES = tuple(f"torch.nn.{name}" for name in _DEFAULTS)
+"""The names that are understood as text; ``nn.GELU``, ``GELU`` and ``torch.nn.functional.gelu`` are other words."""
 _FUNCTIONS = {name.lower(): name for name in _MADE if name != "Threshold"}
+_PLACES = ("torch", "nn", "torch.nn", "torch.nn.functional", "nn.functional", "F")
+
+
+def _named(text: str) -> Gate | None:
+    """The gate of a name of torch, None where the text is none; ValueError for a name of torch that is not known."""
+    place, _, name = text.rpartition(".")
+    if text in _DEFAULTS:
+        return _DEFAULTS[text]()
+    if place not in _PLACES:
+        return None
+    known = name if place.endswith("nn") and name in _DEFAULTS else None
+    if not place.endswith("nn") and name == name.lower():
+        known = _FUNCTIONS.get(name.replace("_", ""))
+    if known is None:
+        raise ValueError(f"{text!r} is not known by name: give the module itself, or one of {', '.join(NAMES)}")
+    return _DEFAULTS[known]()
 
 
 def _module(value: object) -> bool:
@@ -95,20 +116,18 @@ def _function(value: object) -> str | None:
 
 def find(value: object) -> Gate | None:
     """The gate behind a module of a known class, a function of torch with its default parameters, or a name such as
-    ``"torch.nn.SiLU"``; None for anything else.
+    ``"torch.nn.SiLU"``, ``"nn.SiLU"``, ``"SiLU"`` or ``"torch.nn.functional.silu"``; None for anything else.
 
     Raises
     ------
     ValueError
-        for a name under ``torch.nn`` that is not known.
+        for a name of torch that is not known.
 
     >>> find("torch.nn.ReLU6").expression, find("tanh(x)")
     ('min(max(x, 0), 6)', None)
     """
-    if isinstance(value, str) and value.startswith(("torch.", "nn.")):
-        if value not in NAMES:
-            raise ValueError(f"{value!r} is not known by name: give the module itself, or one of {', '.join(NAMES)}")
-        return _MADE[value.rpartition(".")[2]][0]()
+    if isinstance(value, str):
+        return _named(value)
     if name := _function(value):
         known = _FUNCTIONS.get(name.replace("_", "").lower())
         return None if known is None else _MADE[known][0]()
@@ -117,8 +136,6 @@ def find(value: object) -> Gate | None:
     name = type(value).__name__
     if name == "PReLU":
         return _prelu(value)
-    if name == "RReLU":  # out of training the slope is the middle one
-        return gates.leaky_relu((fraction(value.lower) + fraction(value.upper)) / 2)  # type: ignore[attr-defined]
     make, parameters = _MADE.get(name, (None, ()))
     return None if make is None else make(*(getattr(value, parameter) for parameter in parameters))
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import kernel
+from . import composite, fixed, kernel
 from .enclosed import Enclosed
 from .expressed import Expressed
+from .fixed import Fixed
 from .reading import Failure, Late, Refuted, must, need, number, read, shown
 from .samples import Samples
 from .stated import Stated
@@ -96,7 +97,8 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
 
     def judge() -> None:
         content = source if path is None else read_file(path)
-        of_code = isinstance(content, dict) and content.get("schema") in kernel.SCHEMAS
+        schema = content.get("schema") if isinstance(content, dict) else None
+        of_code = schema in (*kernel.SCHEMAS, fixed.SCHEMA, *composite.SCHEMAS)
         found.append(judged_code(content, deadline) if of_code else judged(normal(content), deadline))
 
     became, reason = outcome(judge)
@@ -130,12 +132,18 @@ def judged(content: dict[str, Any], deadline: float) -> Verification:
 def judged_code(content: dict[str, Any], deadline: float) -> Verification:
     """The same for code at every number of a format."""
     unchanged(content)
-    full = kernel.normal(content)
-    case: Tried | Enclosed = (Tried if full["format"] in ("bfloat16", "float16") else Enclosed)(full, deadline)
+    case: Fixed | Tried | Enclosed | composite.Composite
+    if content["schema"] == fixed.SCHEMA:
+        case = Fixed(content, deadline)
+    elif content["schema"] in composite.SCHEMAS:
+        case = composite.Composite(content, deadline)
+    else:
+        full = kernel.normal(content)
+        case = (Tried if full["format"] in ("bfloat16", "float16") else Enclosed)(full, deadline)
     found = tuple(Statement(words, proof, *outcome(check)) for words, proof, check in case.statements())
     worst = min((each.outcome for each in found), key=ORDER.index)
     failures = tuple(f"{each.outcome}: {each.text}: {each.reason}" for each in found if each.outcome != "verified")
-    return Verification(worst, failures, (*case.heading(), content["hash"]), found, ("about: the pieces in words",))
+    return Verification(worst, failures, (*case.heading(), content["hash"]), found, case.unchecked)
 
 
 def outcome(check: Callable[[], None]) -> tuple[str, str]:

@@ -70,6 +70,7 @@ class Code:
 
     facts: frozenset[str]
     """The keys of its facts."""
+    unchecked = ("about: the pieces in words",)
 
     def __init__(self, content: dict[str, Any], deadline: float) -> None:
         self.content, self.deadline = content, deadline

@@ -27,6 +27,7 @@ from rational_approx import DidNotConverge, Domain, Rational, Target, certify, f
 from rational_approx.arithmetic.precision import fraction
 from rational_approx.shipping.documents import document
 from rational_approx.verifier import verify
+from tests import provenance
 from tests.adversaries.dense_check import check, evaluated
 from tests.adversaries.formulas import Tree, precise, text
 from tests.adversaries.problems import Problem, problem
@@ -235,7 +236,9 @@ def main() -> None:
         inner = (
             f"{BEGIN}\nSeed {chosen.seed}, {len(results)} claims about the first {index} problems:\n\n{shown}\n{END}"
         )
-        chosen.write.write_text(page.split(BEGIN)[0] + inner + page.split(END)[1], encoding="utf-8")
+        provenance.write(
+            chosen.write, page.split(BEGIN)[0] + inner + page.split(END)[1], "tests.adversaries.false_proofs"
+        )
 
 
 if __name__ == "__main__":

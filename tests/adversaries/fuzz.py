@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import mpmath
 
 from rational_approx import DidNotConverge, fit
+from tests import provenance
 from tests.adversaries.dense_check import check
 from tests.adversaries.formulas import precise
 from tests.adversaries.narrow import NARROW
@@ -174,7 +175,8 @@ def main() -> None:
         which = f"Seed {chosen.seed}, problems {chosen.first} to {last}, {chosen.points} points a reference point:"
         begin, end = (mark.format("narrow" if chosen.narrow else "counts") for mark in MARKS)
         inner = f"{begin}\n{which}\n\n{shown}\n{end}"
-        chosen.write.write_text(page.split(begin)[0] + inner + page.split(end)[1], encoding="utf-8")
+        command = "tests.adversaries.fuzz" + " --narrow" * chosen.narrow
+        provenance.write(chosen.write, page.split(begin)[0] + inner + page.split(end)[1], command)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rational_approx.shipping.documents import number_text, read_number
+from tests import provenance
 from tests.adversaries.mutations import certificates, hashed
 from tests.benchmarks.machine import machine
 
@@ -167,7 +168,7 @@ def main() -> None:
     if chosen.write:
         page = chosen.write.read_text(encoding="utf-8")
         inner = f"{BEGIN}\nSeed {chosen.seed}. {shown} {machine()}.\n{END}"
-        chosen.write.write_text(page.split(BEGIN)[0] + inner + page.split(END)[1], encoding="utf-8")
+        provenance.write(chosen.write, page.split(BEGIN)[0] + inner + page.split(END)[1], "tests.adversaries.hostile")
 
 
 if __name__ == "__main__":

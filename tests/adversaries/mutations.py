@@ -22,6 +22,7 @@ from typing import Any
 from rational_approx import Domain, Rational, Target, certify, fit
 from rational_approx.shipping.documents import canonical_hash, document, number_text, read_number
 from rational_approx.verifier import verify
+from tests import provenance
 
 __all__ = ["CHANGES", "HARMLESS", "QUESTIONS", "certificates", "changed", "hashed", "repinned"]
 
@@ -254,7 +255,7 @@ def main() -> None:
     if chosen.write:
         page = chosen.write.read_text(encoding="utf-8")
         inner = f"{BEGIN}\nSeed {chosen.seed}.\n\n{shown}\n{END}"
-        chosen.write.write_text(page.split(BEGIN)[0] + inner + page.split(END)[1], encoding="utf-8")
+        provenance.write(chosen.write, page.split(BEGIN)[0] + inner + page.split(END)[1], "tests.adversaries.mutations")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from rational_approx import evaluation_error, export
 from rational_approx.proof.code_claims import ROOM
 from rational_approx.verifier.code import rounding_below
 from rational_approx.verifier.reading import Failure, Late
+from tests import provenance
 from tests.adversaries.code_cases import Case, Run, fixed, inputs, largest, random_case
 
 BEGIN, END = "<!-- refuted: begin -->", "<!-- refuted: end -->"
@@ -245,7 +246,9 @@ def main() -> None:
             if chosen.write:
                 page = chosen.write.read_text(encoding="utf-8")
                 inner = f"{BEGIN}\n{shown}\n{END}"
-                chosen.write.write_text(page.split(BEGIN)[0] + inner + page.split(END)[1], encoding="utf-8")
+                provenance.write(
+                    chosen.write, page.split(BEGIN)[0] + inner + page.split(END)[1], "tests.adversaries.rounding"
+                )
     print(shown)
     raise SystemExit(int(counts["wrong"] > 0 or any(outcome.ratio > 1 for outcome in outcomes)))
 

@@ -34,6 +34,7 @@ from scipy.optimize import linprog
 from rational_approx import DidNotConverge, Target, certify, fit
 from rational_approx.shipping.documents import document
 from rational_approx.verifier import verify
+from tests import provenance
 
 BEGIN, END = "<!-- samples: begin -->", "<!-- samples: end -->"
 KINDS = ("noise", "smooth", "smooth with noise", "steps", "rounded", "outlier", "weighted")
@@ -291,7 +292,7 @@ def main() -> None:
         page = chosen.write.read_text(encoding="utf-8")
         which = f"Seed {chosen.seed}, problems {chosen.first} to {chosen.first + chosen.count - 1}:"
         inner = f"{BEGIN}\n{which}\n\n{shown}\n{END}"
-        chosen.write.write_text(page.split(BEGIN)[0] + inner + page.split(END)[1], encoding="utf-8")
+        provenance.write(chosen.write, page.split(BEGIN)[0] + inner + page.split(END)[1], "tests.adversaries.samples")
 
 
 if __name__ == "__main__":

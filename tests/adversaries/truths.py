@@ -12,6 +12,7 @@ from pathlib import Path
 import mpmath
 
 from rational_approx import certify, fit
+from tests import provenance
 from tests.rational_approx.truths import best_errors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,9 +46,11 @@ def main() -> None:
     """Write the table."""
     rows = [row(name, case) for name, case in best_errors(ROOT.parent / "shared").items()]
     fitted, certified = ([r[k] for r in rows] for k in (1, 2))
+    page = ROOT / "docs" / "measured" / "truths.md"
     text = f"""# Published best errors, fitted and proved
 
-Written by `python -m tests.adversaries.truths`. *Off*: relative distance of the levelled error from the published best
+{provenance.head(page.read_text(encoding="utf-8"))}
+*Off*: relative distance of the levelled error from the published best
 error, at default settings and with `digits=40`. *Gap*: proved upper over proved lower bound of the error of the
 rational, minus 1. *Best*: proved upper bound over the proved lower bound of what any rational of the type can reach,
 minus 1. Times in milliseconds, start included; median {1e3 * statistics.median(fitted):.0f} for the fit (largest
@@ -57,7 +60,7 @@ minus 1. Times in milliseconds, start included; median {1e3 * statistics.median(
 | case | error | off | off, 40 digits | certificate | gap | best | fit | certify |
 |---|---|---|---|---|---|---|---|---|
 """
-    (ROOT / "docs" / "measured" / "truths.md").write_text(text + "\n".join(r[0] for r in rows) + "\n")
+    provenance.write(page, text + "\n".join(r[0] for r in rows) + "\n", "tests.adversaries.truths")
     print(text + "\n".join(r[0] for r in rows))
 
 

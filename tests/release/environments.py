@@ -47,4 +47,5 @@ def moved(sdist: Path, folder: Path) -> Path:
 
 def tested(python: Path, folder: Path, tests: Sequence[str], *options: str) -> None:
     """Run tests that lie in a folder with an environment's Python, which has pytest and pytest-xdist."""
-    run(python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *options, *tests, cwd=folder)
+    words = ["-q", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider"]
+    run(python, "-m", "pytest", *words, *options, *tests, cwd=folder)

@@ -1,4 +1,4 @@
-"""What the pages on SAEs type exists: modules, names, commands and options; and what stands alone runs."""
+"""What the pages on SAEs type exists: modules, names, commands and options. Their blocks run in `test_pages_run.py`."""
 
 import ast
 import importlib
@@ -62,12 +62,6 @@ def test_commands_and_options_on_a_page_exist(page: Path) -> None:
             if words and Path(words[0]).name == "rsae":
                 given = {word for word in words if word.startswith("--")}
                 assert given <= options(words[1]), line
-
-
-@pytest.mark.parametrize("page", ["metrics"])
-def test_what_stands_alone_runs(page: str) -> None:
-    for code in blocks(DOCS / "upgrading" / f"{page}.md", "python"):
-        exec(compile(code, page, "exec"), {"__name__": page})
 
 
 def test_the_checks_find_what_they_look_for() -> None:

@@ -18,6 +18,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from tests import provenance
 from tests.adversaries.third_opinion.trials import Answer, trial
 
 __all__ = ["main", "summary", "tally"]
@@ -149,7 +150,9 @@ def main() -> None:
         page = chosen.write.read_text(encoding="utf-8")
         about = f"Seed {chosen.seed}, {counts.total()} statements about {len(done) * CHUNK} problems."
         inner = f"{BEGIN}\n{about}\n\n{shown}\n{END}"
-        chosen.write.write_text(page.split(BEGIN)[0] + inner + page.split(END)[1], encoding="utf-8")
+        provenance.write(
+            chosen.write, page.split(BEGIN)[0] + inner + page.split(END)[1], "tests.adversaries.third_opinion"
+        )
 
 
 def _in_turn(pool: Any, tasks: Any, workers: int) -> Any:

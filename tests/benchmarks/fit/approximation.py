@@ -31,6 +31,7 @@ import scipy
 import scipy.special
 
 from rational_approx import certify, fit
+from tests import provenance
 from tests.benchmarks.fit.aaa_lawson import aaa_lawson
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -316,7 +317,9 @@ all cases {1e3 * statistics.median(mine):.0f}, largest {1e3 * max(mine):.0f}). A
     if asked.write:
         page = asked.write.read_text()
         before, rest = page.split(BEGIN)
-        asked.write.write_text(before + BEGIN + "\n" + text + END + rest.split(END)[1])
+        provenance.write(
+            asked.write, before + BEGIN + "\n" + text + END + rest.split(END)[1], "tests.benchmarks.fit.approximation"
+        )
 
 
 if __name__ == "__main__":

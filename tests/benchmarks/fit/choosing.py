@@ -1,4 +1,4 @@
-"""The figures of ``docs/approximation/choosing-a-type.md``, written into the page.
+"""The figures of ``docs/measured/types.md``, written into the page.
 
 python -m tests.benchmarks.fit.choosing
 """
@@ -9,8 +9,9 @@ from rational_approx import Target, certify, fit
 from rational_approx.fitting.cost import operations
 from rational_approx.fitting.walsh import walsh_table
 from rational_approx.problem.symmetry import symmetry_of
+from tests import provenance
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "approximation" / "choosing-a-type.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "types.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 TYPES = ((3, 2), (5, 4), (7, 6), (9, 8))
 GATES = ("relu", "jumprelu", "gelu", "silu", "mish", "softplus", "tanh", "hardswish")
@@ -53,7 +54,8 @@ def main() -> None:
         "```",
     ]
     before, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(before + BEGIN + "\n" + "\n".join(figures) + "\n" + END + rest.split(END)[1])
+    text = before + BEGIN + "\n" + "\n".join(figures) + "\n" + END + rest.split(END)[1]
+    provenance.write(PAGE, text, "tests.benchmarks.fit.choosing")
 
 
 if __name__ == "__main__":

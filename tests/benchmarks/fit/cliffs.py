@@ -23,6 +23,7 @@ import mpmath
 import numpy as np
 
 from rational_approx import DidNotConverge, Fit, fit
+from tests import provenance
 
 MARKS = "<!-- cliffs: begin -->", "<!-- cliffs: end -->"
 SOLVED = 1.001
@@ -164,7 +165,9 @@ def main() -> None:
         page = options.write.read_text(encoding="utf-8")
         begin, end = MARKS
         inner = "\n".join([begin, *lines, end])
-        options.write.write_text(page.split(begin)[0] + inner + page.split(end)[1], encoding="utf-8")
+        provenance.write(
+            options.write, page.split(begin)[0] + inner + page.split(end)[1], "tests.benchmarks.fit.cliffs"
+        )
 
 
 if __name__ == "__main__":

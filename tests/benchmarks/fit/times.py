@@ -13,6 +13,7 @@ import mpmath
 
 from rational_approx import DidNotConverge, certify, fit
 from rational_approx.targets import gates
+from tests import provenance
 
 TYPES = [(p, p - 1) for p in range(1, 10)]
 DIGITS = 50
@@ -71,9 +72,9 @@ def main() -> None:
     heads = " | ".join(f"({p}, {q})" for p, q in TYPES)
     text = f"""# How long a fit takes
 
-Written by `OMP_NUM_THREADS=1 python -m tests.benchmarks.fit.times --write docs/measured/times.md`: milliseconds
-by the clock, start included, one thread. {len(times)} fits of gates up to type (9, 8): median {middle:.3f} s, largest
-{max(times):.3f} s; to {DIGITS} digits at (9, 8): median {middle_precise:.3f} s, largest {max(precise):.3f} s.
+Milliseconds by the clock, start included, one thread. {len(times)} fits of gates up to type (9, 8): median
+{middle:.3f} s, largest {max(times):.3f} s; to {DIGITS} digits at (9, 8): median {middle_precise:.3f} s, largest
+{max(precise):.3f} s.
 
 | gate | {heads} | (9, 8), {DIGITS} digits | refused |
 |---|{"---|" * (len(TYPES) + 2)}
@@ -92,8 +93,11 @@ reach, minus 1, at default settings.
     text += "\n".join(abs_rows()) + "\n"
     print(text)
     if options.write:
-        _, mark, rest = options.write.read_text(encoding="utf-8").partition(CLIFFS)  # written by another command
-        options.write.write_text(text + "\n" + mark + rest, encoding="utf-8")
+        before = options.write.read_text(encoding="utf-8")
+        _, mark, rest = before.partition(CLIFFS)  # written by another command
+        title, body = text.split("\n\n", 1)
+        page = f"{title}\n\n{provenance.head(before)}\n{body}\n{mark}{rest}"
+        provenance.write(options.write, page, "tests.benchmarks.fit.times")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rational_approx import Fit, Rational, evaluation_error, export, fit
+from tests import provenance
 
 ROOT = Path(__file__).resolve().parents[3]
 POINTS, WORST, NEAR = 2_000_000, 200, 1000
@@ -113,7 +114,7 @@ def main() -> None:
     page = ROOT / "docs" / "measured" / "evaluation.md"
     marks = "<!-- measured: begin -->", "<!-- measured: end -->"
     text = re.sub(f"{marks[0]}.*{marks[1]}", f"{marks[0]}\n{table}\n{marks[1]}", page.read_text(), flags=re.DOTALL)
-    page.write_text(text)
+    provenance.write(page, text, "tests.benchmarks.proof.evaluation")
 
 
 if __name__ == "__main__":

@@ -1,98 +1,107 @@
-"""What `implement` makes of the usual gates, written to ``docs/approximation/implement.md``.
+"""What `implement --all-gates` makes, its errors and operations: the tables and the picture of a page.
 
-    python -m tests.benchmarks.proof.kernels [--error 1 --error 0.515625] [--format bfloat16 --format float32]
+    python -m tests.benchmarks.proof.kernels [--work build/pages/gates] [--format bfloat16 --format float32]
 
-Each row is proved at every number of its format. Beside it is the largest error of PyTorch's own function on a CPU in
-the same format, in the same units, at the same numbers; in float32 at those that bfloat16 has, too. Without torch that
-column is empty. Rows of formats that were not asked for stay as they are.
+Each row is proved at every number of its format, for an error of 1 ulp. Beside it are the errors of the textbook's
+formula and, where torch is installed, of PyTorch's function. A run that was stopped goes on from the folder.
 """
 
 import argparse
-import time
+from collections.abc import Iterable
+from fractions import Fraction
+from math import isinf
 from pathlib import Path
 
-import numpy as np
+import matplotlib
+from matplotlib.figure import Figure
 
-from rational_approx import NoKernel, implement
-from rational_approx.expressions.expression import parse
-from rational_approx.kernels.facts import TriedFacts, ulp_errors
-from rational_approx.kernels.truth import truth
+from rational_approx.commands.torch_outputs import torch_outputs
+from rational_approx.kernels.numbers import INNER
+from rational_approx.shipping.gate_library import ALL_GATES, NOTES, Question, Row, gate_library, table
+from tests.benchmarks.machine import machine
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "approximation" / "implement.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "gates.md"
 GATES = (
-    "gelu",
-    "gelu_tanh",
-    "silu",
-    "mish",
-    "softplus",
-    "tanh",
-    "sigmoid",
-    "erf",
-    "elu",
-    "selu",
-    "hardswish",
-    "logsigmoid",
-    "exp(x)",
+    *("gelu", "gelu_tanh", "silu", "mish", "softplus", "tanh", "sigmoid", "erf", "elu", "selu", "hardswish"),
+    *("logsigmoid", "exp(x)"),
 )
-HEAD = """| gate | format | ulp, proved | turns | operations (longest) | pieces | seconds | PyTorch, ulp |
-|---|---|---|---|---|---|---|---|"""
+"""The gates that tests try in float32."""
+NO_NUMBER = 1e9
+WHO = (("ulp", "this package: proved", "#0072B2", "o"), ("pytorch_ulp", "PyTorch", "#D55E00", "s"))
+WHO = (*WHO, ("textbook_ulp", "the textbook's formula", "#777777", "x"))
 
 
-def peer(name: str, format: str, expression: str) -> str:
-    """The largest error of PyTorch's own function."""
-    try:
-        import torch
-    except ImportError:
-        return ""
-    functional = torch.nn.functional
-    own = {
-        "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
-        "erf": torch.erf,
-        "exp(x)": torch.exp,
-        "tanh": torch.tanh,
-        "sigmoid": torch.sigmoid,
-    }.get(name, getattr(functional, name, None))
-    known = truth(parse(expression), format)
-    y = own(torch.from_numpy(known.x).to(getattr(torch, format))).float().numpy()
-    error = ulp_errors(y, known.value, format)
-    return f"{error.max():.3g} at {float(known.x[int(np.argmax(error))]):.6g}"
+def picture(rows: Iterable[Row], path: Path) -> None:
+    """Errors of each gate, one panel for each format."""
+    rows = [row for row in rows if not row.reason]
+    formats = list(dict.fromkeys(row.format for row in rows))
+    names = [name for name in ALL_GATES if any(row.gate == name for row in rows)]
+    figure = Figure(figsize=(9.6, 7.2), layout="constrained")
+    panels = figure.subplots(1, len(formats), sharey=True, squeeze=False)[0]
+    for axes, format in zip(panels, formats):
+        axes.axvline(1, color="#999999", linewidth=0.8, linestyle="--")
+        for field, label, colour, marker in WHO:
+            points = [(getattr(row, field), names.index(row.gate)) for row in rows if row.format == format]
+            shown = [(min(max(ulp, 0.1), NO_NUMBER), place) for ulp, place in points if ulp is not None]
+            axes.plot(*zip(*shown), marker, color=colour, label=label, markersize=5, fillstyle="none")
+        axes.set(xscale="log", title=format, xlim=(0.07, 3 * NO_NUMBER), xlabel="largest error, ulp")
+        axes.set_xticks([0.1, 1, 100, 1e4, 1e6, NO_NUMBER], ["0.1", "1", "100", "1e4", "1e6", "more"])
+        axes.grid(axis="y", alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
+    figure.suptitle("The largest error over all inputs: a kernel is as good as its worst number")
+    with matplotlib.rc_context({"svg.hashsalt": "rational-sae"}):
+        figure.savefig(path, metadata={"Date": None})
 
 
-def row(name: str, format: str, error: str) -> str:
-    """One line of the table."""
-    began = time.process_time()
-    try:
-        found = implement(name, format=format, error=error)
-    except NoKernel:
-        return f"| {name} | {format} | none within {error} | | | | | |"
-    seconds = time.process_time() - began
-    turns = str(found.facts.turns) if isinstance(found.facts, TriedFacts) else ""
-    cells = [
-        *(name, format, f"{float(found.facts.ulp):.6f}", turns),
-        *(f"{found.operations} ({found.longest})", str(len(found.kernel.pieces)), f"{seconds:.1f}"),
-        peer(name, format, found.expression),
-    ]
-    return f"| {' | '.join(cells)} |"
+def summary(rows: list[Row]) -> str:
+    """How many gates each does within 1 ulp."""
+    lines = []
+    for format in dict.fromkeys(row.format for row in rows):
+        own = [row for row in rows if row.format == format]
+        had = [row for row in own if row.ulp is not None]
+        counts = []
+        for field, label, *_ in WHO:
+            known = [ulp for row in own if (ulp := getattr(row, field)) is not None]
+            good = sum(ulp <= 1 + 1e-6 for ulp in known)
+            counts.append(f"{label} within 1 ulp on {good} of {len(known)}")
+        slowest = max(had, key=lambda row: row.seconds or 0)
+        counts.append(f"slowest search {slowest.gate}, {slowest.seconds} s of processor time")
+        lines.append(f"- **{format}**: {'; '.join(counts)}.")
+    return "\n".join(lines)
+
+
+def line(row: Row) -> str:
+    """What is printed of a row."""
+    errors = [getattr(row, field) for field, *_ in WHO]
+    shown = ("-" if ulp is None else "no number" if isinf(ulp) else f"{ulp:.3g}" for ulp in errors)
+    return f"{row.gate} {row.format}: {row.reason or ', '.join(shown)}"
 
 
 def main() -> None:
-    """Print the rows, and write them into the page."""
+    """Make the folder, and write its tables into the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--error", action="append")
+    parser.add_argument("--work", type=Path, default=Path("build/pages/gates"))
     parser.add_argument("--format", action="append")
+    parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args()
-    formats = given.format or ["bfloat16", "float16", "float32"]
-    before, rest = PAGE.read_text().split("<!-- measured: begin -->\n")
-    table, after = rest.split("<!-- measured: end -->")
-    kept = [line for line in table.splitlines()[2:] if line.split("|")[2].strip() not in formats]
-    lines = [HEAD, *kept]
-    for format in formats:
-        for name in GATES:
-            for error in given.error or ("1",):
-                lines.append(row(name, format, error))
-                print(lines[-1], flush=True)
-                rows = "\n".join(lines)
-                PAGE.write_text(f"{before}<!-- measured: begin -->\n{rows}\n<!-- measured: end -->{after}")
+    given.work.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for row in gate_library(
+        given.work, ALL_GATES, given.format or INNER, ["c"], Question(Fraction(1)), torch_outputs()
+    ):
+        rows.append(row)
+        print(line(row), flush=True)
+    picture(rows, given.page.with_name("gates.svg"))
+    parts = [summary(rows), NOTES]
+    for format in dict.fromkeys(row.format for row in rows):
+        parts += [f"### {format}", table(row for row in rows if row.format == format)]
+    before, rest = given.page.read_text().split("<!-- measured: begin -->\n")
+    after = rest.split("<!-- measured: end -->")[1]
+    text = "\n\n".join(part.strip() for part in [*parts, machine() + "."])
+    given.page.write_text(f"{before}<!-- measured: begin -->\n{text}\n<!-- measured: end -->{after}")
 
 
 if __name__ == "__main__":

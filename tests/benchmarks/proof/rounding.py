@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rational_approx import Fit, Rational, certify, fit
 from rational_approx.arithmetic.floats import FORMATS
+from tests import provenance
 from tests.rational_approx.truths import best_errors
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,9 +71,11 @@ def main() -> None:
     if sys.argv[1:]:
         return
     heads = " | ".join(f"{format} | naive" for format in ORDER)
+    page = ROOT / "docs" / "measured" / "rounding.md"
     text = f"""# What a format costs
 
-Written by `python -m tests.benchmarks.proof.rounding`. Proved error with every coefficient in a format, over the error
+{provenance.head(page.read_text(encoding="utf-8"))}
+Proved error with every coefficient in a format, over the error
 of the fit: near-best by `Fit.rounded` (in brackets the basis it took, c(hebyshev) or m(onomial)), and *naive*, each
 coefficient rounded to the nearest number in whichever of the two bases is better. *pole*: the denominator has a zero
 on the domain; *range*: a coefficient is too large for the format; *none found*: the search ended without a rational
@@ -85,7 +88,7 @@ as good and cheaper.
 | case | error of the fit | {heads} |
 |---|---|{"---|---|" * len(ORDER)}
 """
-    (ROOT / "docs" / "measured" / "rounding.md").write_text(text + "\n".join(rows) + "\n")
+    provenance.write(page, text + "\n".join(rows) + "\n", "tests.benchmarks.proof.rounding")
 
 
 if __name__ == "__main__":

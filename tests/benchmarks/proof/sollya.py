@@ -23,6 +23,7 @@ from rational_approx import Certificate, Fit, certify, fit
 from rational_approx.expressions.nodes import text
 from rational_approx.shipping.documents import document
 from rational_approx.verifier import verify
+from tests import provenance
 from tests.benchmarks.machine import machine
 from tests.rational_approx.truths import best_errors
 
@@ -114,7 +115,8 @@ def main() -> None:
     shown = "\n".join([began, "", *lines])
     if chosen.write:
         page = chosen.write.read_text(encoding="utf-8")
-        chosen.write.write_text(f"{page.split(BEGIN)[0]}{BEGIN}\n{shown}\n{END}{page.split(END)[1]}", encoding="utf-8")
+        text = f"{page.split(BEGIN)[0]}{BEGIN}\n{shown}\n{END}{page.split(END)[1]}"
+        provenance.write(chosen.write, text, "tests.benchmarks.proof.sollya")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from rsae.report.report import Report
 from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.upgrading.arms import CURVES
 from rsae.upgrading.pipeline import Settings, upgrade
+from tests import provenance
 from tests.benchmarks.upgrade.kl_stage import TEACHERS, states_of
 
 MARK = "<!-- begin: tests.benchmarks.upgrade.curves -->"
@@ -129,7 +130,7 @@ def main() -> None:
     print(found)
     if asked.write:
         before, _ = asked.write.read_text(encoding="utf-8").split(MARK)
-        asked.write.write_text(f"{before}{MARK}\n\n{found}\n", encoding="utf-8")
+        provenance.write(asked.write, f"{before}{MARK}\n\n{found}\n", "tests.benchmarks.upgrade.curves")
 
 
 if __name__ == "__main__":

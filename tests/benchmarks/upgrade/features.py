@@ -33,6 +33,7 @@ from rsae.upgrading.arms import curve_name
 from rsae.upgrading.calibration import calibrate
 from rsae.upgrading.plan import Settings, planned
 from rsae.upgrading.tuning import trained
+from tests import provenance
 from tests.benchmarks.upgrade.world import World
 
 MARK = "<!-- begin: tests.benchmarks.upgrade.features -->"
@@ -332,7 +333,7 @@ def main() -> None:
     print(page(found))
     if asked.write:
         head, _ = asked.write.read_text(encoding="utf-8").split(MARK)
-        asked.write.write_text(f"{head}{MARK}\n\n{page(found)}\n", encoding="utf-8")
+        provenance.write(asked.write, f"{head}{MARK}\n\n{page(found)}\n", "tests.benchmarks.upgrade.features")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from rsae.training.l0 import mean_l0
 from rsae.training.recipe import recipe_for
 from rsae.upgrading.pipeline import Settings, upgrade
 from rsae.upgrading.plan import set_apart
+from tests import provenance
 from tests.study.cells import STUDIES
 
 TEACHERS = ("topk_16", "jumprelu_0.06", "relu_0.5")
@@ -204,7 +205,7 @@ def main() -> None:
     print(found)
     if asked.write:
         head, _ = asked.write.read_text(encoding="utf-8").split(MARK)
-        asked.write.write_text(f"{head}{MARK}\n\n{found}\n", encoding="utf-8")
+        provenance.write(asked.write, f"{head}{MARK}\n\n{found}\n", "tests.benchmarks.upgrade.kl_stage")
 
 
 if __name__ == "__main__":

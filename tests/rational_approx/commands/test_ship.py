@@ -51,6 +51,31 @@ def test_export_to_a_file_and_to_the_screen(files: Path) -> None:
     assert run("export", files / "rational.json", "--language", "pytorch").exit_code == 0
 
 
+def test_export_goes_on_by_a_line_beyond_the_ends(files: Path) -> None:
+    r = rational_approx.load(files / "rational.json")
+    for words, left, right in (
+        (("--right", "linear"), "constant", "linear"),
+        (("--left", f"{r.saturated().values[0]} -2", "--right", "constant"), (r.saturated().values[0], -2), "constant"),
+    ):
+        result = run("export", files / "rational.json", "--language", "numpy", *words)
+        assert result.exit_code == 0, result.output
+        space: dict = {}
+        exec(result.stdout, space)
+        x = np.array([-4, -1, -0.5, 0.25, 1, 3], dtype=np.float32)
+        np.testing.assert_allclose(
+            space["rational"](x), r.saturated(left, right)(x.astype(float)), rtol=1e-5, atol=1e-6
+        )
+    for words in (("--left", "linear", "--clamp"), ("--left", "7"), ("--right", "curved")):
+        sentence(run("export", files / "rational.json", "--language", "c", *words))
+
+
+def test_rounding_tells_how_far_it_is() -> None:
+    steps: list = []
+    best = rational_approx.fit("relu", (3, 2))
+    assert best.rounded("bfloat16", progress=steps.append) == best.rounded("bfloat16")
+    assert {step.stage for step in steps} == {"rounding"}
+
+
 def test_exhaustive_says_what_was_reached_and_what_is_proved(files: Path) -> None:
     result = run("export", files / "short.json", "--language", "numpy", "--exhaustive", "bfloat16")
     assert result.exit_code == 0, result.output

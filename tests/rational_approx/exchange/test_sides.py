@@ -25,7 +25,7 @@ def test_the_zero_function_is_found_whatever_the_type(degree):
     assert found.rational(0.5) == 0
 
 
-@pytest.mark.parametrize("degree", [(7, 8), (7, 9)])
+@pytest.mark.parametrize("degree", [(7, 8), pytest.param((7, 9), marks=pytest.mark.slow)])
 def test_an_error_at_infinity_that_no_rational_changes_is_not_passed_over(degree):
     """With p < q every r vanishes there, and erf does not: no error is below 1, whatever a reference inside levels."""
     try:

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-import rational_approx.fitting.choose as choose
+import rational_approx.fitting.search as search
 from rational_approx import DidNotConverge, Target, fit
 from rational_approx.exchange.relaxed import Exceeds
 from rational_approx.fitting.best import Question, fitted
-from rational_approx.fitting.cost import operations
+from rational_approx.fitting.cost import encrypted, operations
 from rational_approx.fitting.walsh import walsh_table
 from rational_approx.problem.symmetry import symmetry_of
 
@@ -73,7 +73,7 @@ def test_half_line():
 
 
 def test_a_type_that_is_not_found_is_passed_over(monkeypatch):
-    real = choose.best
+    real = search.best
     best = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6).degree
 
     def without_the_best(question, denominator, *how):
@@ -81,7 +81,7 @@ def test_a_type_that_is_not_found_is_passed_over(monkeypatch):
             raise DidNotConverge("not this one")
         return real(question, denominator, *how)
 
-    monkeypatch.setattr(choose, "best", without_the_best)
+    monkeypatch.setattr(search, "best", without_the_best)
     other = fit(Target("exp(x)", (-1, 1)), tolerance=1e-6)
     assert other.degree != best
     assert other.error <= 1e-6
@@ -167,3 +167,69 @@ def test_table_of_a_gate_by_name_and_cells_without_a_fit():
 def test_bad_sizes_of_the_table(sizes):
     with pytest.raises(ValueError, match="must be an integer of at least 0"):
         walsh_table("relu", *sizes)
+
+
+@pytest.mark.parametrize(
+    ("target", "domain", "tolerance"),
+    [("exp(x)", (-1, 1), 1e-4), ("tanh(x)", (-2, 2), 1e-3), ("silu", (-4, 4), 1e-2), ("log(x + 2)", (-1, 2), 1e-3)],
+)
+def test_no_polynomial_costs_less_on_ciphertexts(target, domain, tolerance):
+    # A division alone takes 8 levels: as long as a polynomial has fewer, only polynomials matter.
+    problem = Target(target, domain)
+    found = fit(problem, tolerance=tolerance, cost="depth")
+    assert found.converged
+    assert found.error <= tolerance
+    assert found.degree[1] == 0
+    symmetry = symmetry_of(problem)
+    cost = encrypted(found.degree, symmetry)
+    assert cost.levels < 8
+    for p in range(2**cost.levels):
+        other = fit(problem, (p, 0))
+        # Of other degrees the best has the symmetry, too, and is the best of a smaller degree.
+        if other.rational.type[0] == p and encrypted((p, 0), symmetry) <= cost:
+            assert other.error > tolerance or encrypted((p, 0), symmetry) == cost
+            assert other.error >= found.error
+
+
+def test_no_rational_costs_less_on_ciphertexts():
+    problem = Target("sqrt(x)", (0, 1))
+    found = fit(problem, tolerance=3e-4, cost="depth")  # polynomials of degree 255 reach 5.5e-4
+    cost = encrypted(found.degree)
+    assert found.error <= 3e-4
+    assert cost.levels == 3 + 8
+    for p in range(8):
+        for q in range(1, 8):
+            if encrypted((p, q)) > cost or (p, q) == found.degree:
+                continue
+            try:
+                other = fit(problem, (p, q))
+            except DidNotConverge:
+                continue
+            assert other.error > (3e-4 if encrypted((p, q)) < cost else found.error)
+
+
+def test_a_cost_on_a_half_line_and_of_samples():
+    found = fit("exp(-x)", domain=(0, math.inf), tolerance=1e-3, cost="depth")
+    assert found.error <= 1e-3
+    assert encrypted(found.degree).levels == 2 + 8
+    x = np.linspace(0, 1, 50)
+    found = fit(Target((x, np.exp(x))), tolerance=1e-3, cost="depth")
+    assert found.degree == (3, 0)
+    assert found.error <= 1e-3
+
+
+def test_what_is_a_cost():
+    with pytest.raises(ValueError, match="cost must be one of 'operations', 'depth', not 'time'"):
+        fit("exp(x)", domain=(-1, 1), tolerance=1e-3, cost="time")
+    with pytest.raises(ValueError, match="chooses among types"):
+        fit("exp(x)", (3, 0), (-1, 1), cost="depth")
+    plain = fit("exp(x)", domain=(-1, 1), tolerance=1e-3)
+    assert type(fit("exp(x)", domain=(-1, 1), tolerance=1e-3, cost="depth")) is type(plain)
+    assert plain.rational == fit("exp(x)", domain=(-1, 1), tolerance=1e-3, cost="operations").rational
+
+
+def test_a_cost_out_of_reach_is_said():
+    x = np.linspace(-1, 1, 6)
+    with pytest.raises(DidNotConverge, match="meets the tolerance") as caught:
+        fit(Target((x, np.cos(40 * x + 1))), tolerance=1e-9, cost="depth")
+    assert caught.value.cause == "tolerance"

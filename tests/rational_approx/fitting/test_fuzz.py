@@ -1,4 +1,4 @@
-"""A seeded slice of the fuzz: 100 random problems, and proof that its independent check notices a wrong answer."""
+"""A seeded slice of the fuzz, most of it in the slow run; its independent check notices wrong answers."""
 
 from collections import Counter
 from dataclasses import replace
@@ -14,14 +14,19 @@ from tests.adversaries.fuzz import solve, wrong
 from tests.adversaries.narrow import NARROW
 from tests.adversaries.problems import Problem, problem
 
-SEED, COUNT, BATCH = 7, 100, 10
+SEED = 7
 LONG = 120.0
 """Seconds a problem: what hangs fails, and a slow machine does not. Times are those of docs/measured/fuzz.md."""
 
 
-@pytest.mark.parametrize("first", range(0, COUNT, BATCH))
+def batches(count, size, quick):
+    """The first of every ``size`` problems; those that are not ``quick`` are left to `make test-slow`."""
+    return [first if first in quick else pytest.param(first, marks=pytest.mark.slow) for first in range(0, count, size)]
+
+
+@pytest.mark.parametrize("first", batches(100, 10, quick=(20, 40)))
 def test_random_problems_are_solved_or_refused_and_never_wrong(first):
-    outcomes = {i: solve(problem(SEED, i), per_point=20, limit=LONG) for i in range(first, first + BATCH)}
+    outcomes = {i: solve(problem(SEED, i), per_point=20, limit=LONG) for i in range(first, first + 10)}
     # Between 20 samples a point an alternation may hide (last bits decide); the full check has the last word.
     outcomes |= {i: solve(problem(SEED, i), 400, LONG) for i, outcome in outcomes.items() if outcome.verdict == "wrong"}
     counts = Counter(outcome.verdict for outcome in outcomes.values())
@@ -29,9 +34,9 @@ def test_random_problems_are_solved_or_refused_and_never_wrong(first):
     assert counts["did not converge"] <= 2, outcomes
 
 
-@pytest.mark.parametrize("first", range(0, 12, 6))
+@pytest.mark.parametrize("first", batches(12, 3, quick=(0,)))
 def test_narrow_features_are_seen(first):
-    outcomes = {i: solve(problem(SEED, i, NARROW), per_point=20, limit=LONG) for i in range(first, first + 6)}
+    outcomes = {i: solve(problem(SEED, i, NARROW), per_point=20, limit=LONG) for i in range(first, first + 3)}
     counts = Counter(outcome.verdict for outcome in outcomes.values())
     assert set(counts) <= {"solved", "did not converge"}, outcomes
     assert counts["did not converge"] <= 1, outcomes

@@ -11,6 +11,8 @@ from tests.adversaries.samples import EXACT, evaluated, posed, programme, solve
 
 ISSUE = ([-0.99, -0.55, -0.4, 0.25, 0.55, 0.64, 0.75, 0.79], [-0.49, -0.62, 0.49, 0.36, 0.11, -0.93, -0.03, 0.7])
 X = np.linspace(-1, 1, 41)
+QUICK = (0, 1, 2, 6, 11, 12, 14, 16, 23, 25, 26)
+"""Random problems that take less than a second."""
 
 
 def largest(found: Fit) -> Fraction:
@@ -26,7 +28,7 @@ def ratio(top, bottom, x: Fraction) -> Fraction:
     return Fraction(int(value.p), int(value.q))
 
 
-@pytest.mark.parametrize("index", range(28))
+@pytest.mark.parametrize("index", QUICK)
 def test_an_independent_programme_finds_nothing_better_and_the_certificate_agrees(index):
     outcome = solve(posed(7, index))
     assert outcome.verdict == "agrees", outcome
@@ -35,7 +37,7 @@ def test_an_independent_programme_finds_nothing_better_and_the_certificate_agree
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("index", range(28, 200))
+@pytest.mark.parametrize("index", sorted({*range(200)} - {*QUICK}))
 def test_more_random_samples(index):
     outcome = solve(posed(7, index))
     assert outcome.verdict == "agrees", outcome
@@ -165,7 +167,7 @@ def test_a_required_value_that_is_an_outlier_is_refused():
 
 def test_of_many_samples_a_part_is_enough():
     x = np.linspace(-1, 1, 3001)
-    found = fit((x, np.tanh(5 * x) + 0.01 * np.random.default_rng(1).normal(size=x.size)), (5, 4))
+    found = fit((x, np.tanh(5 * x) + 0.01 * np.random.default_rng(1).normal(size=x.size)), (3, 2))
     certificate = certify(found)
     assert certificate.best_lower == pytest.approx(certificate.upper, rel=1e-12)
 
@@ -203,9 +205,7 @@ def test_a_large_outlier_on_samples_that_are_exact_otherwise():
     assert found.error < 1e-12 < 1e-3 * np.ptp(problem.y)
 
 
-@pytest.mark.parametrize(
-    "index", [4, 20, 42, pytest.param(41, marks=pytest.mark.slow), pytest.param(52, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("index", [4, *(pytest.param(index, marks=pytest.mark.slow) for index in (20, 41, 42, 52))])
 def test_large_outliers_on_exact_samples(index):
     """What was not solved while Q's columns in the programmes were parallel to rounding, and steps too short."""
     problem = posed(1, index, EXACT)

@@ -327,6 +327,16 @@ def test_a_gate_with_kinks_is_exact_where_it_is_a_line():
     assert verify(made).outcome == "verified"
 
 
+@pytest.mark.parametrize("name", ["softshrink", pytest.param("tanhshrink", marks=pytest.mark.slow)])
+def test_lines_far_out_are_within_one_ulp(name):
+    made = implement(name, format="float32")
+    x = np.linspace(0.5, 100, 99_991).astype(np.float32)
+    wide = x.astype(np.float64)
+    value = wide - (0.5 if name == "softshrink" else np.tanh(wide))
+    assert in_ulp(made.kernel(x), value).max() <= float(made.facts.ulp) <= 1
+    assert in_ulp(made.kernel(-x), -value).max() <= 1
+
+
 def test_the_command_writes_code_for_float32(tmp_path):
     words = ("implement", "hardtanh", "--format", "float32", "--out", tmp_path / "gate.h")
     result = run(*words, "--certificate", tmp_path / "gate.json")

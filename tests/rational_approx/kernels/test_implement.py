@@ -169,6 +169,13 @@ def test_numpy_and_pytorch_give_the_same_numbers(found):
     assert (codes(y.float().numpy(), found.kernel.format) == wanted).all()
 
 
+@pytest.mark.parametrize("name", ["abs", "sign", "leaky_relu"])
+def test_numpy_keeps_the_sign_of_zero_that_is_stated(name):
+    done = implement(name, format="float16")
+    y = python(export(done, "numpy", name="gate"))(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32))
+    assert list(map(str, y.tolist())) == list(map(str, done.facts.at))
+
+
 class Lane(np.ndarray):
     """An array with the one method of a Triton tensor that the code uses."""
 

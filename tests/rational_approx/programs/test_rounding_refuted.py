@@ -15,10 +15,10 @@ def test_no_bound_is_exceeded_by_code_of_random_rationals() -> None:
         for name in installed()
         if name not in ("C, gcc, contracted", "C, gcc, flushed", "C, clang", "JAX, compiled")
     ]
-    outcomes = list(batch(7, range(150), counts, languages))
+    outcomes = list(batch(7, range(60), counts, languages))
     assert not [outcome for outcome in outcomes if outcome.ratio > 1]
     assert {outcome.index for outcome in outcomes} >= set(range(len(fixed())))
-    assert sum(outcome.points for outcome in outcomes) > 50_000
+    assert sum(outcome.points for outcome in outcomes) > 20_000
     assert counts["no bound"] < 20
     assert counts["wrong"] == 0 <= counts["asked"] - counts["confirmed"] < 3
 

@@ -7,13 +7,15 @@ import pytest
 
 from tests.adversaries.false_proofs import CHANGES, MARGIN, Case, answer, case
 
-SEED, PROBLEMS = 2, 16
+SEED = 2
+PROBLEMS = (0, 1, 2, 3, 5, 6, 7, 8, 10, 12, 13, 14, 15)
+"""Every kind of change, and what is quick: a dense evaluation in 60 digits takes up to two seconds."""
 
 
 @pytest.fixture(scope="module")
 def slice_of_cases() -> list[tuple[Case, dict[str, Any]]]:
     """The cases and what is answered."""
-    made = [case(SEED, index) for index in range(PROBLEMS)]
+    made = [case(SEED, index) for index in PROBLEMS]
     return [(one, answer(one)) for one in made if one is not None]
 
 

@@ -39,6 +39,7 @@ FORMULAS = {
     "softshrink": lambda x: math.copysign(max(abs(x) - 0.5, 0), x),
     "tanhshrink": lambda x: x - math.tanh(x),
     "logsigmoid": lambda x: -math.log1p(math.exp(-x)),
+    "threshold": lambda x: x if x > 0.1 else 20.0,
 }
 
 

@@ -41,6 +41,14 @@ def test_a_name_is_the_module_with_its_defaults(name):
     made = find(getattr(nn, name.rpartition(".")[2])())
     assert find(name) == made
     assert Target(name).domain == made.domain
+    assert find(name.removeprefix("torch.")) == find(name.rpartition(".")[2]) == made
+
+
+@pytest.mark.parametrize("name", ["silu", "leaky_relu", "hardswish", "logsigmoid", "rrelu", "softshrink"])
+def test_a_name_of_a_function_is_that_function(name):
+    for place in ("torch.nn.functional", "F"):
+        assert find(f"{place}.{name}") == find(getattr(nn.functional, name))
+    assert find("torch.sigmoid") == find(torch.sigmoid)
 
 
 def test_a_fit_of_a_module_is_proved():
@@ -77,7 +85,7 @@ def test_modules_that_mix_numbers_are_refused(module):
         Target(module, (-1, 1))
 
 
-@pytest.mark.parametrize("name", ["torch.nn.Softmax", "torch.nn.Threshold", "torch.relu", "nn.GELU"])
+@pytest.mark.parametrize("name", ["torch.nn.Softmax", "torch.nn.Threshold", "torch.sin", "nn.gelu", "F.GELU"])
 def test_unknown_names_are_refused(name):
     with pytest.raises(ValueError, match="is not known by name"):
         Target(name, (-1, 1))

@@ -3,16 +3,14 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
 from rsae.data.reading import Reading
 from rsae.data.sources import hidden_states
+from tests.rsae.material import ranks_training
 from tests.rsae.material.tiny import tiny_model, tiny_text, tiny_tokenizer
 
 PAIR = (tiny_model("llama"), tiny_tokenizer())
@@ -64,14 +62,14 @@ def test_a_killed_harvest_resumes_with_the_same_bytes(tmp_path):
     assert bytes_in(tmp_path / "whole") == bytes_in(tmp_path / "killed")
 
 
+def killed(folder):
+    """Harvest, and end this process in the middle."""
+    harvest(folder, progress=lambda done, total: os._exit(9) if done > total / 2 else None)
+
+
 def test_a_process_killed_outright_resumes(tmp_path):
-    script = """
-import os, sys
-from tests.rsae.data.test_store import harvest
-harvest(sys.argv[1], progress=lambda done, total: os._exit(9) if done > total / 2 else None)
-"""
-    run = subprocess.run([sys.executable, "-c", script, str(tmp_path / "killed")], cwd=Path(__file__).parents[3])
-    assert run.returncode == 9
+    assert ranks_training.together(1, str(tmp_path / "says"), killed, str(tmp_path / "killed")) == [9]
+    assert list((tmp_path / "killed").glob("train-*"))
     harvest(tmp_path / "killed")
     harvest(tmp_path / "whole")
     assert bytes_in(tmp_path / "whole") == bytes_in(tmp_path / "killed")

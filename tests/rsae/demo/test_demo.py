@@ -1,6 +1,7 @@
 """The demo's parts: its text, its teacher, its synthetic world, and the synthetic demo from nothing to a report."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from rsae.formats import load_sae
 from rsae.training.l0 import mean_l0
 
 
-def test_the_two_parts_of_the_text_share_no_document_and_no_long_paragraph() -> None:
+def test_the_two_parts_of_the_text_share_no_document_and_no_long_paragraph(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = list(docstrings("numpy"))
+    monkeypatch.setattr("rsae.demo.text.docstrings", lambda package: texts)  # read once: that takes a second
     ours, theirs = documents("demo", ["numpy"]), documents("teacher", ["numpy"])
     assert len(ours) > 100
     assert 0.55 < len(theirs) / (len(ours) + len(theirs)) < 0.85
@@ -92,12 +95,19 @@ def test_the_synthetic_world_has_its_features_and_known_seeds() -> None:
     assert not torch.equal(first, other)
 
 
-def test_the_synthetic_demo_writes_a_report_that_beats_the_teacher(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["small", "whole"])
+def test_the_synthetic_demo_writes_a_report_that_beats_the_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    if not whole:  # a fifth of the world, and of the steps of its teacher
+        monkeypatch.setattr(synthetic, "states", partial(synthetic.states, vectors=8000))
+        monkeypatch.setattr(synthetic, "teacher", partial(synthetic.teacher, steps=300))
     arms: set[str] = set()
     said: list[str] = []
     out = tmp_path / "run"
+    steps = 300 if whole else 100
     done, note = run.on_synthetic(
-        steps=300, seed=0, threads=None, say=said.append, out=out, progress=lambda event: arms.add(event.arm)
+        steps=steps, seed=0, threads=None, say=said.append, out=out, progress=lambda event: arms.add(event.arm)
     )
     columns = json.loads((out / "report.json").read_text())["columns"]
     assert list(columns) == ["teacher", "initialised", "upgraded", "control"]

@@ -174,10 +174,10 @@ def test_the_dense_form_is_flat_outside_its_scale_and_not_on_it(scale: float) ->
 
 def test_the_same_bits_every_time() -> None:
     h, tau, share, grad = (
-        draw(150, 32, high=3),
-        draw(150, 1, seed=1),
-        draw(150, 1, seed=2),
-        draw(150, 32, low=-1, seed=3),
+        draw(70, 32, high=3),
+        draw(70, 1, seed=1),
+        draw(70, 1, seed=2),
+        draw(70, 32, low=-1, seed=3),
     )
     for name, arguments in (
         ("curve", [h, tau, share, *rational(TWO["(3, 2)"])]),

@@ -1,0 +1,59 @@
+"""Measured pages (`docs/measured`): their first lines name the commands that write the figures, and at which commit.
+
+    > **Measured** by
+    >
+    > - `python -m tests.adversaries.fuzz`: commit `a909dd6`, 2026-11-25
+
+A command is given with the options that tell it from another one of the page. Where it writes into its page, it writes
+its commit as well (`write`). Rows that are older than this file name the commit that put the figures in.
+"""
+
+import datetime
+import re
+import subprocess
+from pathlib import Path
+
+__all__ = ["FIRST", "Row", "head", "rows", "write"]
+
+FIRST = "> **Measured** by\n>\n"
+_ROW = re.compile(r"^> - `([^`]+)`( \([^\n]*\))?: commit `([0-9a-f]{7,}(?:-dirty)?)`, (\d{4}-\d\d-\d\d)$")
+
+Row = tuple[str, str, str]
+"""A command, the commit at which it ran, and the day."""
+
+
+def head(text: str) -> str:
+    """The lines of a page that name its commands.
+
+    Raises ValueError for a page that has none.
+    """
+    if FIRST not in text:
+        raise ValueError(f"a measured page says below its title {FIRST.splitlines()[0]!r}, with a row a command")
+    begin = text.index(FIRST)
+    return text[begin : text.index("\n\n", begin) + 1]
+
+
+def rows(text: str) -> list[Row]:
+    """What the first lines of a page say; ValueError for a row that says it in another form."""
+    found = []
+    for line in head(text).removeprefix(FIRST).splitlines():
+        match = _ROW.match(line)
+        if match is None:
+            raise ValueError(f"{line!r} is not of the form > - `command`: commit `1234567`, 2026-01-31")
+        found.append((match[1], match[3], match[4]))
+    return found
+
+
+def write(page: Path, text: str, command: str) -> None:
+    """Write a measured page whole, with the present commit in the row of ``python -m command``.
+
+    Raises ValueError where the page has no such row.
+    """
+    described = ["git", "describe", "--always", "--dirty", "--abbrev=7", "--exclude=*"]
+    commit = subprocess.run(described, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
+    row = re.compile(rf"^(> - `python -m {re.escape(command)}`[^\n]*: )commit .*$", re.MULTILINE)
+    now = f"commit `{commit.strip()}`, {datetime.datetime.now(datetime.UTC).date()}"
+    text, found = row.subn(lambda match: match[1] + now, text)
+    if not found:
+        raise ValueError(f"{page} has no row for `python -m {command}` below {FIRST.splitlines()[0]!r}")
+    page.write_text(text, encoding="utf-8")
