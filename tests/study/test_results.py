@@ -176,7 +176,8 @@ def test_a_teacher_is_finished_when_a_round_gives_nothing(monkeypatch: pytest.Mo
     assert (1 - ENOUGH) * before < last
     assert len(said) == len(made.metadata["errors"])
     rest, judges = set_apart(states)
-    again = finetune(made, rest, steps=made.metadata["steps_a_round"], recipe=recipe_for(made), seed=99)
+    recipe = recipe_for(made, learning_rate=teachers.RATE)
+    again = finetune(made, rest, steps=30 * len(rest.train) // recipe.batch_size, recipe=recipe, seed=99)
     assert token_errors(again, judges).mean() > 0.9 * token_errors(made, judges).mean()
     with pytest.raises(RuntimeError, match="not finished after 1 rounds"):
         finished_teacher(states, "topk", 4, d_sae=32, rounds=1, say=said.append)
