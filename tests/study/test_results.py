@@ -15,6 +15,7 @@ from rsae.formats import save_sae
 from rsae.report.report import Report
 from rsae.storage.writing import write_text
 from rsae.training.finetuning import finetune
+from rsae.training.l0 import mean_l0
 from rsae.training.recipe import recipe_for
 from rsae.upgrading.plan import set_apart
 from tests.rsae.material.sparse_data import sparse_states, teacher
@@ -181,6 +182,15 @@ def test_a_teacher_is_finished_when_a_round_gives_nothing(monkeypatch: pytest.Mo
     assert token_errors(again, judges).mean() > 0.9 * token_errors(made, judges).mean()
     with pytest.raises(RuntimeError, match="not finished after 1 rounds"):
         finished_teacher(states, "topk", 4, d_sae=32, rounds=1, say=said.append)
+
+
+@pytest.mark.parametrize("family", ["topk", "jumprelu", "relu"])
+def test_finished_teachers_have_the_codes_that_their_name_says(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teachers, "ENOUGH", 1.0)  # two rounds
+    states = sparse_states(600)
+    made = finished_teacher(states, family, 4, d_sae=32, say=lambda _: None)
+    assert made.family == family
+    assert mean_l0(made, set_apart(states)[0].calibration) == pytest.approx(4, rel=0.02)
 
 
 def test_the_command_writes_the_page_of_what_is_there(tmp_path: Path) -> None:
