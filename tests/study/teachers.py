@@ -72,8 +72,16 @@ def finished_teacher(
     def trained(start: SparseAutoencoder, number: int) -> SparseAutoencoder:
         recipe = recipe_for(start, learning_rate=RATE)
         steps = PASSES * len(states.train) // recipe.batch_size
-        whose = {"seed": seed + number, "arm": "teacher", "progress": progress}
-        return finetune(start, states, steps=steps, recipe=recipe, target_l0=codes, **whose)
+        return finetune(
+            start,
+            states,
+            steps=steps,
+            seed=seed + number,
+            recipe=recipe,
+            target_l0=codes,
+            arm="teacher",
+            progress=progress,
+        )
 
     sae = random_start(states, "relu" if family == "relu" else "topk", codes, d_sae, seed)
     if family == "jumprelu":

@@ -171,7 +171,8 @@ def test_teachers_and_upgrades_read_other_texts() -> None:
 
 def test_a_teacher_is_finished_when_a_round_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teachers, "PASSES", 30)
-    states, said = sparse_states(1200), []
+    states = sparse_states(1200)
+    said: list[str] = []
     made = finished_teacher(states, "topk", 4, d_sae=32, say=said.append)
     *_, before, last = made.metadata["errors"]
     assert (1 - ENOUGH) * before < last
