@@ -174,7 +174,7 @@ def curve_where_crowded(teacher: SparseAutoencoder, l0: float) -> float | None:
     if teacher.family != "jumprelu" or l0 <= teacher.d_in / 4:
         return None
     if l0 > teacher.d_in / 2:
-        return 3e-4
+        return 1e-4
     return 3e-3 if teacher.d_in < 256 else 1e-3
 
 

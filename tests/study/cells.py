@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +34,8 @@ class Study:
     counts documents: those that the teachers' training left out, and ``context_length`` is the teachers' own. ``steps``
     is None for the recipe's own. ``curves``: whether other curves of the same inputs are columns, too. ``probing``:
     labelled texts, ``<probing>_train.csv`` and ``<probing>_test.csv``, on which the first seed's codes are probed.
+    ``teachers_share``: the share of the training vectors, from the first on, on which `tests.study.teachers` trained
+    its teachers; upgrades read the rest. 0 where the teachers are part of the data.
     """
 
     name: str
@@ -51,9 +55,35 @@ class Study:
     curves: bool = False
     seeds: int = 3
     probing: str | None = None
+    teachers_share: float = 0.0
+
+    def teacher(self, data: Path, out: Path, name: str) -> Path:
+        """Where a teacher is: in the data, or among those that `tests.study.teachers` made."""
+        return (out / "teachers" / self.name if self.teachers_share else data / "teachers" / self.source) / name
+
+    def teachers_part(self, states: HiddenStates) -> HiddenStates:
+        """The hidden states that a finished teacher is trained on."""
+        return self._part(states, 0.0, self.teachers_share)
 
     def states(self, data: Path, out: Path, progress: Callable[[int, int], None] | None = None) -> HiddenStates:
-        """Its hidden states, harvested once into a folder of their own."""
+        """The hidden states of its upgrades."""
+        return self._part(self.all_states(data, out, progress), self.teachers_share, 1.0)
+
+    def _part(self, states: HiddenStates, first: float, last: float) -> HiddenStates:
+        # The training vectors lie in the order of the documents, so that parts are other texts; contexts are whole.
+        if (first, last) == (0.0, 1.0):
+            return states
+        ends = list(accumulate((len(context) - 1 for context in states.contexts), initial=0))
+        i, j = (bisect_left(ends, round(share * len(states.train))) for share in (first, last))
+        return replace(
+            states,
+            train=states.train[ends[i] : ends[j]],
+            contexts=states.contexts[i:j],
+            question=states.question | {"contexts": [i, j]},
+        )
+
+    def all_states(self, data: Path, out: Path, progress: Callable[[int, int], None] | None = None) -> HiddenStates:
+        """The hidden states of the whole text, harvested once into a folder of their own."""
         return hidden_states(
             gguf_path() if self.model is None else str(data / self.model),
             str(data / self.text),
@@ -125,10 +155,15 @@ STUDIES = (
     replace(_PLAIN, name="stories260K_layer2_kl", kl_share=0.2),
     replace(
         _SMOLLM2,
+        name="smollm2_layer10_finished",
+        teachers=tuple(f"{family}_{codes}" for family in ("topk", "jumprelu", "relu") for codes in (16, 32, 64)),
+        teachers_share=0.5,
+        seeds=1,
+    ),
+    replace(
+        _SMOLLM2,
         name="smollm2_layer10_residual_twice",
-        teachers=("topk_32",),
         refine="residual_twice",
-        curves=True,
         seeds=1,
     ),
     replace(

@@ -16,6 +16,7 @@ from rsae.data.states import HiddenStates
 from rsae.formats import load_sae
 from rsae.progress import Progress
 from rsae.report.report import Report
+from rsae.sae.autoencoder import SparseAutoencoder
 from rsae.storage.writing import write_json
 from rsae.upgrading.pipeline import Settings, upgrade
 from rsae.upgrading.plan import DEFAULT
@@ -69,9 +70,10 @@ def reproduce(
         names = ", ".join(f"{study.name}/{teacher}" for study in STUDIES for teacher in study.teachers)
         raise ValueError(f"{' '.join(only)} names no cell; there are {names}")
     for study, teacher, _ in chosen:
-        if not (data / "teachers" / study.source / teacher).is_dir():
-            raise FileNotFoundError(f"{data} has no teachers/{study.source}/{teacher}: is it the folder with the data?")
-    states: dict[str, HiddenStates] = {}
+        if not (at := study.teacher(data, out, teacher)).is_dir():
+            hint = "python -m tests.study.teachers makes it" if study.teachers_share else "is that the data's folder?"
+            raise FileNotFoundError(f"there is no teacher at {at}: {hint}")
+    states: dict[tuple[str, float], HiddenStates] = {}
     ran = 0
     for study, teacher, seed in chosen:
         place = out / study.name / teacher / f"seed_{seed}"
@@ -86,9 +88,11 @@ def reproduce(
             break
         if say is not None:
             say(f"{study.name}/{teacher}, seed {seed}")
-        if study.source not in states:
-            states[study.source] = study.states(data, out)
-        _run(study, data, teacher, seed, steps, states[study.source], place, progress)
+        part = (study.source, study.teachers_share)
+        if part not in states:
+            states[part] = study.states(data, out)
+        sae = load_sae(study.teacher(data, out, teacher))
+        _run(study, data, sae, seed, steps, states[part], place, progress)
         ran += 1
     return finished_cells(out)
 
@@ -96,7 +100,7 @@ def reproduce(
 def _run(
     study: Study,
     data: Path,
-    teacher: str,
+    sae: SparseAutoencoder,
     seed: int,
     steps: int | None,
     states: HiddenStates,
@@ -107,7 +111,6 @@ def _run(
     place.mkdir(parents=True, exist_ok=True)
     first = place.parent / "seed_0" / "report.json"
     factor = Report.load(first).asked.rate_factor if seed and first.is_file() else None
-    sae = load_sae(data / "teachers" / study.source / teacher)
     done = upgrade(
         sae,
         states,

@@ -1,24 +1,32 @@
 """The page of results, from cells whose numbers are known, and `python -m tests.study` itself on a small study."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
 
+from rsae.evaluation.errors import token_errors
 from rsae.evaluation.metrics import Metric
 from rsae.formats import save_sae
 from rsae.report.report import Report
 from rsae.storage.writing import write_text
+from rsae.training.finetuning import finetune
+from rsae.training.l0 import mean_l0
 from rsae.training.recipe import recipe_for
+from rsae.upgrading.plan import set_apart
 from tests.rsae.material.sparse_data import sparse_states, teacher
 from tests.study import cells as table
 from tests.study import reproduce as module
+from tests.study import teachers
 from tests.study.__main__ import main
 from tests.study.cells import STUDIES, Study, finished_cells, rows
 from tests.study.reproduce import reproduce
 from tests.study.results import BEGIN, END, fill, page
+from tests.study.teachers import ENOUGH, finished_teacher
 
 NAMES = [
     (study.name, name) for study in STUDIES for name in study.teachers if (study.refine, study.kl_share) == ("none", 0)
@@ -149,14 +157,48 @@ def test_a_study_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
         reproduce(tmp_path / "data", out, steps=4)
     with pytest.raises(ValueError, match="names no cell"):
         reproduce(tmp_path / "data", out, only=["gemma"])
-    with pytest.raises(FileNotFoundError, match="is it the folder with the data"):
+    with pytest.raises(FileNotFoundError, match="is that the data's folder"):
         reproduce(tmp_path / "nothing", out)
+
+
+def test_teachers_and_upgrades_read_other_texts() -> None:
+    study = Study("small", "small", "hosts/none", "h.0", "text", 1, 256, ("topk_4",), teachers_share=0.5)
+    states = replace(sparse_states(3000), contexts=[[0] * 8] * 357 + [[0] * 2])
+    rows = torch.cat([study.teachers_part(states).train, study._part(states, 0.5, 1.0).train])
+    assert torch.equal(rows, states.train)
+    assert len(study.teachers_part(states).train) == 7 * len(study.teachers_part(states).contexts) == 1253
+
+
+def test_a_teacher_is_finished_when_a_round_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teachers, "PASSES", 30)
+    states = sparse_states(1200)
+    said: list[str] = []
+    made = finished_teacher(states, "topk", 4, d_sae=32, say=said.append)
+    *_, before, last = made.metadata["errors"]
+    assert (1 - ENOUGH) * before < last
+    assert len(said) == len(made.metadata["errors"])
+    rest, judges = set_apart(states)
+    recipe = recipe_for(made, learning_rate=teachers.RATE)
+    again = finetune(made, rest, steps=30 * len(rest.train) // recipe.batch_size, recipe=recipe, seed=99)
+    assert token_errors(again, judges).mean() > 0.9 * token_errors(made, judges).mean()
+    with pytest.raises(RuntimeError, match="not finished after 1 rounds"):
+        finished_teacher(states, "topk", 4, d_sae=32, rounds=1, say=said.append)
+
+
+@pytest.mark.parametrize("family", ["topk", "jumprelu", "relu"])
+def test_finished_teachers_have_the_codes_that_their_name_says(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teachers, "ENOUGH", 1.0)  # two rounds
+    states = sparse_states(600)
+    made = finished_teacher(states, family, 4, d_sae=32, say=lambda _: None)
+    assert made.family == family
+    assert mean_l0(made, set_apart(states)[0].calibration) == pytest.approx(4, rel=0.02)
 
 
 def test_the_command_writes_the_page_of_what_is_there(tmp_path: Path) -> None:
     cell(tmp_path / "out", *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
-    for study, name in NAMES:
-        (tmp_path / "data" / "teachers" / study / name).mkdir(parents=True)
+    for which in STUDIES:
+        for name in which.teachers:
+            which.teacher(tmp_path / "data", tmp_path / "out", name).mkdir(parents=True, exist_ok=True)
     arguments = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--limit", "0"]
     shown = CliRunner().invoke(main, arguments)
     assert shown.exit_code == 0, shown.output
