@@ -98,7 +98,8 @@ FLOATS: dict[str, Callable[..., Any]] = {
 
 def _stable(node: Node) -> Node:
     """The same function with ``log(1 + u)`` and ``exp(u) - 1`` as ``log1p`` and ``expm1``, which in float64 keep their
-    digits where u is small: a relative error near a zero of the target sees nothing else."""
+    digits where u is small: a relative error near a zero of the target sees nothing else. And ``log(1 + exp(u))``,
+    ``exp(u) / (1 + exp(u))`` as softplus and sigmoid, which have values where exp(u) is too large."""
     parts = tuple(_stable(part) for part in node.arguments)
     one, rest = number(1), [part for part in parts if part.value is None]
     if node.operator == "log" and parts[0].operator == "+" and one in parts[0].arguments:
@@ -107,6 +108,14 @@ def _stable(node: Node) -> Node:
         inner = build("+", *others)
         # exp(u) may be too large for a float where log(1 + exp(u)) is not.
         return Node("softplus", inner.arguments) if inner.operator == "exp" else Node("log1p", (inner,))
+    if node.operator == "log1p" and parts[0].operator == "exp":
+        return Node("softplus", parts[0].arguments)
+    if (
+        node.operator == "/"
+        and parts[0].operator == "exp"
+        and parts[1] in (build("+", one, parts[0]), build("+", parts[0], one))
+    ):
+        return Node("sigmoid", parts[0].arguments)
     if node.operator == "+" and len(parts) == 2 and len(rest) == 1:
         constant = next(part.value for part in parts if part.value is not None)
         if rest[0].operator == "exp" and constant == -1:
@@ -142,6 +151,15 @@ class Expression(Value):
     @cached_property
     def _floats(self) -> Node:
         return _stable(self.tree)
+
+    @property
+    def stable(self) -> "Expression":
+        """The same function, written so that its parts neither overflow nor cancel where it does not.
+
+        >>> str(parse("log(1 + exp(x)) + exp(x) / (1 + exp(x))").stable)
+        'softplus(x) + sigmoid(x)'
+        """
+        return replace(self, tree=self._floats)
 
     def __call__(self, x: Any) -> Any:
         """Values in float64, for a float or an array."""

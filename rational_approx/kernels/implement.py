@@ -259,7 +259,7 @@ def _target(target: object) -> tuple[Expression, str]:
     if gate is not None:
         return parse(gate.expression), gate.name
     if isinstance(target, Expression):
-        return target, target.text
+        return target.stable, target.text
     if not isinstance(target, str):
         raise TypeError(
             f"code is proved for an expression or a gate, not for a {type(target).__name__}: give its formula as text"
@@ -271,7 +271,7 @@ def _target(target: object) -> tuple[Expression, str]:
             f"there is no gate named {target!r}: write a function as a formula, {target}(x); "
             f"gates are {', '.join(gates.NAMES)}"
         )
-    return parse(target), target
+    return parse(target).stable, target
 
 
 def _ulps(error: object) -> Fraction:

@@ -13,6 +13,7 @@ import pytest
 
 import rational_approx
 from rational_approx import NoKernel, export, implement, verify
+from rational_approx.expressions.expression import parse
 from rational_approx.kernels.numbers import finite_numbers, rounded
 from rational_approx.shipping.documents import canonical_hash, document
 from rational_approx.verifier import verify as check
@@ -249,3 +250,13 @@ def test_questions_without_sense_are_refused():
         export(done, "jax")
     with pytest.raises(ValueError, match="its own proof"):
         export(done, "c", fma=True)
+
+
+@pytest.mark.parametrize(
+    ("formula", "gate"),
+    [("exp(x) / (1 + exp(x))", "sigmoid"), ("log(exp(x) + 1)", "softplus"), ("log1p(exp(x))", "softplus")],
+)
+def test_formulas_whose_parts_overflow_are_the_gates_that_they_are(formula, gate):
+    assert implement(formula).kernel == implement(gate).kernel
+    x = np.array([-800.0, -1.5, 0.0, 2.0, 800.0])
+    assert parse(formula)(x) == pytest.approx(parse(f"{gate}(x)")(x), rel=1e-15)
