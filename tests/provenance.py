@@ -9,6 +9,7 @@ its commit as well (`write`). Rows that are older than this file name the commit
 """
 
 import datetime
+import functools
 import re
 import subprocess
 from pathlib import Path
@@ -47,12 +48,17 @@ def rows(text: str) -> list[Row]:
 def write(page: Path, text: str, command: str) -> None:
     """Write a measured page whole, with the present commit in the row of ``python -m command``.
 
+    ``-dirty`` follows a commit whose files were changed, those of docs/ apart: a command writes there itself, and no
+    figure comes from there.
+
     Raises ValueError where the page has no such row.
     """
-    described = ["git", "describe", "--always", "--dirty", "--abbrev=7", "--exclude=*"]
-    commit = subprocess.run(described, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
+    git = functools.partial(subprocess.run, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    commit = git(["git", "rev-parse", "--short=7", "HEAD"], check=True).stdout.strip()
+    if git(["git", "diff", "--quiet", "HEAD", "--", ".", ":!docs"]).returncode:
+        commit += "-dirty"
     row = re.compile(rf"^(> - `python -m {re.escape(command)}`(?: \([^\n]*\))?: ).*$", re.MULTILINE)
-    now = f"commit `{commit.strip()}`, {datetime.datetime.now(datetime.UTC).date()}"
+    now = f"commit `{commit}`, {datetime.datetime.now(datetime.UTC).date()}"
     text, found = row.subn(lambda match: match[1] + now, text)
     if not found:
         raise ValueError(f"{page} has no row for `python -m {command}` below {FIRST.splitlines()[0]!r}")

@@ -5,12 +5,10 @@ from typing import Any
 
 import click
 
-from rational_approx.commands.console import NewFile, number, refusing, shown_progress
+from rational_approx.commands.console import NewFile, hand_over, number, refusing, shown_progress
 from rational_approx.composition.front import composite_relu, composite_sign
-from rational_approx.files import write
 from rational_approx.shipping.composite_code import COMPOSITE_LANGUAGES
 from rational_approx.shipping.source_code import export
-from rational_approx.shipping.storage import save
 
 __all__ = ["composite_command"]
 
@@ -63,13 +61,7 @@ def composite_command(
         else:
             found = composite_relu(**question, progress=progress)
     code = export(found, language, name=name)
-    click.echo(found, err=out is None)
-    if certificate is not None:
-        click.echo(f"wrote {save(found, certificate)}", err=out is None)
-    if out is None:
-        click.echo(code, nl=False)
-    else:
-        click.echo(f"wrote {write(code, out)}")
+    hand_over(found, code, out, certificate)
 
 
 def _degree(word: str) -> int:

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from rational_approx.files import write
 from rational_approx.fitting.result import DidNotConverge
 from rational_approx.proof.certificate import Certificate
+from rational_approx.shipping.storage import save
 from rational_approx.watch import Listener, Progress
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "claim",
     "conditions_of",
     "formats_of",
+    "hand_over",
     "number",
     "proved_or_exit",
     "refusing",
@@ -161,6 +164,20 @@ def shown_steps(names: Sequence[str]) -> Iterator[tuple[Listener | None, Callabl
             bar.update(task, advance=1, description=left[0] if left else "", refresh=True)
 
         yield listener, done
+
+
+def hand_over(found: Any, code: str, out: Path | None, certificate: Path | None) -> None:
+    """Say what was found, save it where a certificate is asked for, and write its code to a file or on stdout.
+
+    On stdout the code stands alone: all words go to stderr then.
+    """
+    click.echo(found, err=out is None)
+    if certificate is not None:
+        click.echo(f"wrote {save(found, certificate)}", err=out is None)
+    if out is None:
+        click.echo(code, nl=False)
+    else:
+        click.echo(f"wrote {write(code, out)}")
 
 
 class NewFile(click.Path):

@@ -4,16 +4,14 @@ from pathlib import Path
 
 import click
 
-from rational_approx.commands.console import NewFile, refusing, shown_progress, shown_steps
+from rational_approx.commands.console import NewFile, hand_over, refusing, shown_progress, shown_steps
 from rational_approx.commands.torch_outputs import torch_outputs
-from rational_approx.files import write
 from rational_approx.kernels.fixed_point import fixed_point
 from rational_approx.kernels.implement import NoKernel, asked, implement
 from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
 from rational_approx.shipping.gate_library import ALL_GATES, Question, Row, gate_library
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES
 from rational_approx.shipping.source_code import check_name, export
-from rational_approx.shipping.storage import save
 
 __all__ = ["implement_command"]
 
@@ -102,13 +100,7 @@ def implement_command(
             raise click.ClickException(str(problem)) from None
     plain = found.name if found.name.isidentifier() and found.name != "x" else "function"
     code = export(found, languages[0], name=name or f"{plain}_{formats[0]}".replace(".", "_"))
-    click.echo(found, err=out is None)
-    if certificate is not None:
-        click.echo(f"wrote {save(found, certificate)}", err=out is None)
-    if out is None:
-        click.echo(code, nl=False)
-    else:
-        click.echo(f"wrote {write(code, out)}")
+    hand_over(found, code, out, certificate)
 
 
 def _all(folder: Path, formats: tuple[str, ...], languages: tuple[str, ...], question: Question) -> None:
