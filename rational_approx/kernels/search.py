@@ -410,8 +410,8 @@ def _planned(
     if not found:
         raise NoKernel(
             f"{segments} pieces between the tails do not follow the target over all exponents of {whole.known.format}, "
-            "with a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a larger "
-            "error; a target that decays like a power of x is not implemented"
+            "with a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a "
+            "larger error; a target that decays like a power of x is not implemented"
         )
     _, stretches = min(found, key=lambda entry: entry[0])
     return [

@@ -61,13 +61,14 @@ class Judge:
                 values.append(math.integrate((math.exp(a[0][0])[0], math.exp(a[0][1])[1]), None, a))
                 continue
             b, b_centre = rest[0]
-            if op == "div":
+            if op == "fma":
+                values.append(added(math.jet_mul(a, b), rest[1][0]))
+            elif op == "div":
                 values.append(math.jet_div(self.narrowed(a, a_centre), self.narrowed(b, b_centre)))
             elif op == "mul":
                 values.append(math.jet_mul(a, b))
             else:
-                sign = 1 if op == "add" else -1
-                values.append([(p + r, q + s) if sign > 0 else (p - s, q - r) for (p, q), (r, s) in zip(a, b)])
+                values.append(added(a, b if op == "add" else [(-high, -low) for low, high in b]))
         return [*values, of(self.result)[0]]
 
     def narrowed(self, over: Jet, centre: Jet | None) -> Jet:
@@ -110,18 +111,28 @@ class Judge:
             factor = self.up(math.one + own, math.exp(off)[1]) - math.one
             return Value(0, value, self.up(size(value), factor))
         b = given[1]
+        if op == "fma":
+            return self.sum(self.product(a, b), given[2], x)
         if op == "mul":
-            error = self.up(size(a.value), b.error) + self.up(size(b.value), a.error) + self.up(a.error, b.error)
-            return Value(a.power + b.power, math.mul(a.value, b.value), error)
+            return self.product(a, b)
         if op == "div":
             free = max(b.value[0], -b.value[1]) - b.error
             need(free > 0, "a denominator may vanish")
             exact = math.div(a.value, b.value)
             return Value(a.power - b.power, exact, (a.error + self.up(size(exact), b.error) << math.bits) // free + 1)
+        return self.sum(a, b if op == "add" else b._replace(value=(-b.value[1], -b.value[0])), x)
+
+    def product(self, a: Value, b: Value) -> Value:
+        """The exact product."""
+        error = self.up(size(a.value), b.error) + self.up(size(b.value), a.error) + self.up(a.error, b.error)
+        return Value(a.power + b.power, self.math.mul(a.value, b.value), error)
+
+    def sum(self, a: Value, b: Value, x: Interval) -> Value:
+        """The exact sum, with the lower of both powers of x."""
         power = min(a.power, b.power)
-        (p, q), (r, s) = (math.mul(v.value, self.power(x, v.power - power)) for v in (a, b))
+        (p, q), (r, s) = (self.math.mul(v.value, self.power(x, v.power - power)) for v in (a, b))
         error = sum(self.up(v.error, size(self.power(x, v.power - power))) for v in (a, b))
-        return Value(power, (p + r, q + s) if op == "add" else (p - s, q - r), error)
+        return Value(power, (p + r, q + s), error)
 
     def up(self, a: int, b: int) -> int:
         """The product of two sizes, rounded up."""
@@ -176,6 +187,11 @@ class Judge:
         for _ in range(done.power - first):
             out = self.up(out, size(x))
         return out
+
+
+def added(a: Jet, b: Jet) -> Jet:
+    """The sum of two jets."""
+    return [(p + r, q + s) for (p, q), (r, s) in zip(a, b)]
 
 
 def ranged(jet: Jet) -> Interval:

@@ -69,6 +69,7 @@ class Enclosed(Code):
         words = f"abs(y - f(x)) <= {float(self.ulp):.6f} units in the last place of f(x), and {low} <= y <= {high}"
         how = "Taylor models on boxes of inputs, formulas node by node, rounding errors step by step"
         yield f"{words}, at every input", how, self.near
+        yield self.ordered()
         at = ", ".join(plain(written(value)) for value in self.content["facts"]["at"])
         yield f"y at -inf, -0, 0, inf is {at}; y of no number is no number", "evaluation", self.ends
 
@@ -124,7 +125,7 @@ class Enclosed(Code):
             follower = Follower(self.boxes_math, code, tree, self.functions, self.format, side)
             if follower.is_formula():
                 return follower
-        known = all(op in (*OPERATIONS, *self.calls) for op, _ in code[0])
+        known = all(op in (*OPERATIONS, "fma", *self.calls) for op, _ in code[0])
         need(known, "operations that are not those of the target's formula")
         return Judge(self.boxes_math, code, tree, self.calls)
 
@@ -258,6 +259,10 @@ def line(judge: Judge) -> tuple[Fraction, Fraction]:
     slope, offset = Fraction(1), Fraction(0)
     last: Any = "x"
     need(len(judge.steps) <= 2, "code beyond a line")
+    if [op for op, _ in judge.steps] == ["fma"]:
+        u, a, b = judge.steps[0][1]
+        need(u == "x" and isinstance(a, float) and isinstance(b, float) and judge.result == 0, "code beyond a line")
+        return Fraction(a), Fraction(b)
     for index, (op, names) in enumerate(judge.steps):
         found = [Fraction(which) for which in names if isinstance(which, float)]
         others = [which for which in names if not isinstance(which, float)]

@@ -17,13 +17,15 @@ from typing import Any
 from . import rays
 from .jets import Arithmetic, Jet
 from .reading import SWITCHED, Failure, chosen, in_time, must, need, number, read, shown, switch, text
+from .schemes import fused_exactly, odd_sum, scheme_of
 from .steps import FORMATS, is_format_number
 
 __all__ = ["SCHEMAS", "Code", "To_check", "normal", "plain", "written"]
 
-SCHEMAS = ("rational-approx/kernel/3", "rational-approx/kernel/2", "rational-approx/kernel/1")
+SCHEMAS = tuple(f"rational-approx/kernel/{schema}" for schema in (4, 3, 2, 1))
 KEYS = {"schema", "target", "format", "pieces", "facts", "wanted", "segments", "status", "hash"}
 NEW_KEYS = {"inner", "functions", "cuts"}
+PLAIN = {"order": "horner", "fma": False}
 INNER = {"bfloat16": "float32", "float16": "float32", "float32": "float64"}
 OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "add": operator.add,
@@ -38,10 +40,11 @@ To_check = tuple[str, str, Callable[[], None]]
 
 
 def normal(content: dict[str, Any]) -> dict[str, Any]:
-    """The document in the form of schema 3: the oldest one has no functions and calculates in float32."""
-    old = content["schema"] == SCHEMAS[2]
-    must(set(content) == KEYS | (set() if old else NEW_KEYS), "the file has other keys than it should")
-    return content | ({"inner": "float32", "functions": [], "cuts": []} if old else {})
+    """The document in the form of schema 4: older ones have no scheme, the oldest no functions, and float32 alone."""
+    schema = SCHEMAS.index(content["schema"])
+    keys = KEYS | (NEW_KEYS if schema < 3 else set()) | ({"scheme"} if schema == 0 else set())
+    must(set(content) == keys, "the file has other keys than it should")
+    return {"inner": "float32", "functions": [], "cuts": [], "scheme": PLAIN} | content
 
 
 class Pointwise(Arithmetic):
@@ -83,6 +86,7 @@ class Code:
         self.format, self.inner = content["format"], content["inner"]
         must(self.inner == INNER[self.format], "code for this format calculates in another one")
         self.digits, self.smallest, self.top = FORMATS[self.format]
+        self.scheme = scheme_of(content["scheme"])
         self.tree = read(content["target"]["expression"])
         self.bits = 64 + self.top - self.smallest  # for products with numbers of any size
         self.math = Pointwise(self.bits, deadline)
@@ -126,9 +130,9 @@ class Code:
         out: list[tuple[str, list[Any]]] = []
         need(len(given) <= 200, "too many steps for the verifier")
         for op, *names in given:
-            must(op in (*OPERATIONS, "scale", *SINGLE, *self.functions), f"a step is unknown: {shown(op)}")
+            must(op in (*OPERATIONS, "scale", "fma", *SINGLE, *self.functions), f"a step is unknown: {shown(op)}")
             single = op in SINGLE or op in self.functions
-            must(len(names) == (1 if single else 2), "a step has too many operands, or too few")
+            must(len(names) == (1 if single else 3 if op == "fma" else 2), "a step has too many operands, or too few")
             out.append((op, [self.operand(name, len(out)) for name in names]))
         return out
 
@@ -178,6 +182,9 @@ class Code:
                 halves = [int(k / 2) for k in rest[0]]
                 a = array(kind, map(operator.mul, a, (2.0**h for h in halves)))
                 values.append(array(kind, map(operator.mul, a, (2.0 ** (k - h) for k, h in zip(rest[0], halves)))))
+            elif op == "fma":
+                fused = odd_sum if kind == "f" else fused_exactly
+                values.append(array(kind, map(fused, a, *rest)))
             else:
                 need(op != "div" or all(rest[0]), "a division by zero")
                 values.append(array(kind, map(OPERATIONS[op], a, rest[0])))
@@ -246,6 +253,20 @@ class Code:
             f"          the result y is rounded to {self.format}",
             f"inputs    all {self.count()} finite numbers of {self.format}",
         ]
+
+    def ordered(self) -> To_check:
+        """The statement about the scheme."""
+        order, how = self.scheme.order.title(), "are one operation" if self.scheme.fma else "are two operations"
+        words = f"polynomials are evaluated in {order}'s order; a product and a sum {how}"
+        return words, "the operations themselves", self.in_order
+
+    def in_order(self) -> None:
+        """Whether the steps are as the scheme says."""
+        for _, steps, _ in self.pieces:
+            must(self.scheme.obeyed(steps), "the operations of a piece are not those of the scheme")
+        for name, (steps, _) in self.functions.items():
+            sine = name[:3] in ("sin", "cos")
+            must(self.scheme.obeyed(steps, sine), f"the operations of {name} are not those of the scheme")
 
     def ends(self) -> None:
         """The outputs at infinities and zeros."""
