@@ -3,7 +3,7 @@
 The formula is followed node by node, with an enclosure of the exact value, and two bounds of how far the calculated
 one is from it: absolute, and relative. Products, quotients and roots keep relative errors whatever their arguments are,
 and so do sums of numbers of one sign; functions have proofs of their own. So a box may be as wide as all numbers of one
-sign.
+sign. A product that a sum takes into itself is bounded as if it were rounded.
 """
 
 from contextlib import suppress
@@ -56,7 +56,7 @@ class Proved:
     """The functions of a kernel, with the proofs of their errors."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel, self.format = kernel, kernel.format
+        self.kernel, self.format, self.scheme = kernel, kernel.format, kernel.scheme
 
     def function(self, called: Called) -> Function:
         """The function of a kind, and of so many turns."""
@@ -116,7 +116,7 @@ def is_formula(piece: Piece, formula: Expression, proved: Proved, side: int) -> 
         result = taken(formula.tree, side, writing)
     except NoFormula:
         return False
-    return (tuple(writing.writer.steps), result) == (piece.steps, piece.result)
+    return writing.writer.needed(result) == (piece.steps, piece.result)
 
 
 class _Bounds:

@@ -96,8 +96,10 @@ def _written(known: Truth, cuts: tuple[float, ...], library: Library, room: floa
             result = taken(tree, 1 if x[b - 1] > 0 else -1, writing)
         except NoFormula:
             continue
-        piece = Piece(float(x[b - 1]), tuple(writing.writer.steps), result, "")
-        kernel = Kernel(known.format, INNER[known.format], (piece,), tuple(writing.called.values()))
+        piece = Piece(float(x[b - 1]), *writing.writer.needed(result), "")
+        if not library.scheme.obeyed(piece.steps):
+            continue
+        kernel = Kernel(known.format, INNER[known.format], (piece,), tuple(writing.called.values()), library.scheme)
         good[a:b] = ulp_errors(kernel(x[a:b]), known.value[a:b], known.format) <= 0.5 + room
         if known.format not in KINDS:
             good[a:b] &= _proved(kernel, Expression(tree), x[a:b], room)

@@ -69,7 +69,7 @@ class Enclosed(Code):
         words = f"abs(y - f(x)) <= {float(self.ulp):.6f} units in the last place of f(x), and {low} <= y <= {high}"
         how = "Taylor models on boxes of inputs, formulas node by node, rounding errors step by step"
         yield f"{words}, at every input", how, self.near
-        yield self.ordered()
+        yield from self.ordered()
         at = ", ".join(plain(written(value)) for value in self.content["facts"]["at"])
         yield f"y at -inf, -0, 0, inf is {at}; y of no number is no number", "evaluation", self.ends
 

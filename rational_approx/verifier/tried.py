@@ -54,7 +54,7 @@ class Tried(Code):
         yield words, every, self.turned
         low, high = (plain(written(facts[name])) for name in ("lowest", "highest"))
         yield f"{low} <= y <= {high}, both reached", "every input", self.ranged
-        yield self.ordered()
+        yield from self.ordered()
         at = ", ".join(plain(written(value)) for value in facts["at"])
         yield f"y at -inf, -0, 0, inf is {at}; y of no number is no number", "evaluation", self.ends
 
