@@ -23,12 +23,14 @@ from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import evaluate
 from rational_approx.kernels.boxes import SERIES, Box, Calls, Found, Judge
-from rational_approx.kernels.facts import STATED, Facts, upwards
+from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
-from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.kernel import Function, Kernel, Piece
+from rational_approx.kernels.machines import smallest_normal
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.truth import infinity_at
 from rational_approx.kernels.undefined import nowhere
+from rational_approx.programs.program import Constant
 
 __all__ = ["NotProved", "cuts_of", "enclosed_facts"]
 
@@ -67,6 +69,7 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
         _without_value(kernel, target)
+        _only_normal(kernel)
         # What is stated is rounded upwards, and is within what is wanted as well.
         found = _searched(_parts(kernel, target, calls), float(wanted - 2 * STATED), smallest)
         found += [_single(kernel, target, point) for point in _points(kernel, target)]
@@ -76,7 +79,13 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     where, worst = max(found, key=lambda each: each[1].ulp)
     if not upwards(worst.ulp) <= wanted:
         raise NotProved(f"at x = {where:g} the error is not proved to be within {float(wanted):g} ulp")
-    at = kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32))
+    every = [kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32), each) for each in kernel.scheme.machines]
+    at = every[0]
+    if len({each.tobytes() for each in every}) > 1:
+        raise NotProved("at an infinity or at zero machines that flush subnormal numbers give other outputs")
+    if kernel.scheme.flush:  # 0 may be in the place of any output that is subnormal
+        lowest = lowest.min(arb(0)) if lowest < 2 * FLUSHED else lowest
+        highest = highest.max(arb(0)) if highest > -2 * FLUSHED else highest
     return Facts(
         2 * (top - smallest - bits + 2) * 2 ** (bits - 1),
         upwards(worst.ulp),
@@ -161,6 +170,15 @@ def _without_value(kernel: Kernel, target: Expression) -> None:
                 raise NotProved(f"at {float(cut):g} the target may have a value")
 
 
+def _only_normal(kernel: Kernel) -> None:
+    """Raise where machines that flush would replace a constant."""
+    least = smallest_normal(kernel.inner)
+    codes: tuple[Piece | Function, ...] = (*kernel.pieces, *kernel.functions)
+    found = [which.value for code in codes for _, names in code.steps for which in names if isinstance(which, Constant)]
+    if kernel.scheme.flush and any(0 < abs(value) < least for value in found):
+        raise NotProved("a constant is a subnormal number")
+
+
 def _judge(piece: Piece, formula: Expression, kernel: Kernel, calls: Calls, ends: tuple[Fraction, Fraction]) -> Judge:
     """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
     side, proved = 1 if ends[1] > 0 else -1, Proved(kernel)
@@ -231,7 +249,8 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
 def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float, Found]:
     """The error at a single number, of zero with either sign, where the target has the value of the switch itself."""
     x = [float(point)] if point else [-0.0, 0.0]
-    y = [arb(float(each)) for each in kernel(np.array(x, dtype=np.float32))]
+    given = np.array(x, dtype=np.float32)
+    y = [arb(float(each)) for machine in kernel.scheme.machines for each in kernel(given, machine)]
     value = _at_point(target, point)
     if value is None:  # an infinity in the place of a value
         sides = {infinity_at(target, float(point), side) for side in (-1, 1)}

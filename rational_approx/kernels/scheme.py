@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rational_approx.kernels.machines import KEPT, MACHINES, Machine
 from rational_approx.programs.program import Constant, Operand, Result, Step, Writer
 
 __all__ = ["ORDERS", "PLAIN", "Scheme"]
@@ -21,10 +22,18 @@ class Scheme:
         operations, of which fewer wait for one another.
     fma:
         Whether a product and a sum are one operation, rounded once.
+    flush:
+        Whether what is claimed holds also where subnormal operands, results, or both are replaced by zero.
     """
 
     order: str = "horner"
     fma: bool = False
+    flush: bool = False
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """What claims are about."""
+        return MACHINES if self.flush else (KEPT,)
 
     def obeyed(self, steps: Sequence[Step]) -> bool:
         """Whether no step belongs to the other order.

@@ -177,7 +177,7 @@ class Follower:
         return self.value(other, which)
 
     def fused(self, left: tuple, right: tuple, names: list[Any]) -> Known:
-        """A sum that takes the product on its right, or on its left, in itself; its rounding is counted nevertheless."""
+        """A sum that takes the product on its right, or on its left, in itself; it is counted as if it were rounded."""
         try:
             return self.sum(self.value(left, names[2]), self.multiplied(right, names))
         except Other:
