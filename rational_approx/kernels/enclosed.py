@@ -21,8 +21,8 @@ from rational_approx.arithmetic.floats import FORMATS, in_format
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
-from rational_approx.expressions.nodes import evaluate
-from rational_approx.kernels.boxes import SERIES, Box, Calls, Found, Judge
+from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Calls, Found, Judge
 from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
 from rational_approx.kernels.kernel import Function, Kernel, Piece
@@ -49,7 +49,7 @@ class NotProved(ArithmeticError):
 class Part(NamedTuple):
     """Inputs on one side of zero without a switch between them; from zero itself, where ``lower`` or ``upper`` is 0."""
 
-    judge: Judge
+    judge: "Judge | Either"
     formula: Expression
     lower: Fraction
     upper: Fraction
@@ -121,6 +121,8 @@ def _next(value: Fraction, side: int, format: str) -> float:
 def cuts_of(kernel: Kernel, target: Expression) -> list[Fraction]:
     """Numbers that are looked at one by one: switches, zero, and the ends of where the target has values."""
     out, spans = {Fraction(0), *target.breakpoints(-inf, inf)}, list(_spans(kernel))
+    if kernel.scheme.flush:
+        out |= {Fraction(FLUSHED), Fraction(-FLUSHED)}
     for number, first, last in spans:
         if kernel.pieces[number].result is None or first == last:
             beside = (_next(first, -1, kernel.format), _next(last, 1, kernel.format))
@@ -154,7 +156,26 @@ def _between(kernel: Kernel, target: Expression) -> Iterator[tuple[int, Expressi
 def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
     for number, formula, lower, upper in _between(kernel, target):
         if kernel.pieces[number].result is not None:
-            yield Part(_judge(kernel.pieces[number], formula, kernel, calls, (lower, upper)), formula, lower, upper)
+            piece, judge = kernel.pieces[number], _judge(kernel.pieces[number], formula, kernel, calls, (lower, upper))
+            zero = _at_point(target, Fraction(0)) if kernel.scheme.flush else None
+            if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and not isinstance(judge, FollowedJudge):
+                judge = Either(judge, Judge(piece, lambda u, value=zero: 0 * u + value, kernel, calls))
+            yield Part(judge, formula, lower, upper)
+
+
+class Either:
+    """Two judges, one of whom has to agree: where x is subnormal what is right at zero is right."""
+
+    def __init__(self, *judges: Judge) -> None:
+        self.judges = judges
+
+    def found(self, box: Box) -> Found:
+        """The lesser error on a box."""
+        return min((judge.found(box) for judge in self.judges), key=lambda found: found.ulp)
+
+    def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
+        """Nothing: no half-line holds subnormal numbers alone."""
+        return UNKNOWN
 
 
 def _without_value(kernel: Kernel, target: Expression) -> None:
@@ -196,9 +217,9 @@ def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple
     """Boxes that cover all parts, each with an input and what was found, the worst of them halved."""
     order, seen, least = count(), 0.0, Fraction(2) ** smallest
     done: list[tuple[float, Found]] = []
-    heap: list[tuple[float, int, Judge, Box, Found]] = []
+    heap: list[tuple[float, int, Judge | Either, Box, Found]] = []
 
-    def push(judge: Judge, box: Box) -> None:
+    def push(judge: Judge | Either, box: Box) -> None:
         nonlocal seen
         if 0 in box and box.upper - box.lower < least:  # zero itself is looked at alone
             return

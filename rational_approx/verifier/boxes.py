@@ -12,7 +12,7 @@ from .intervals import Interval, size
 from .jets import Arithmetic, Jet
 from .reading import need
 
-__all__ = ["Judge", "Outcome"]
+__all__ = ["AtZero", "Judge", "Outcome"]
 
 ORDER = 11
 """Taylor coefficients before the last one."""
@@ -39,6 +39,10 @@ class Judge:
 
     def __init__(self, math: Arithmetic, code: tuple[list[Any], Any], tree: tuple, calls: dict[str, Any]) -> None:
         self.math, (self.steps, self.result), self.tree, self.calls = math, code, tree, calls
+
+    def target(self, u: Jet) -> Jet:
+        """The target's Taylor coefficients."""
+        return self.math.evaluate(self.tree, u)
 
     # -- exact operations --------------------------------------------------------------------------------------------
 
@@ -94,7 +98,9 @@ class Judge:
             if sharp is not None:
                 value = max(value[0], sharp[index + 1][0]), min(value[1], sharp[index + 1][1])
             if op not in self.calls:  # a rounding, and a subnormal result: below 2^-1000 whatever the power
-                need(power * (math.bits + 1 - least.bit_length()) < 1000 - math.bits, "a high power near zero")
+                while sharp is None and power * (math.bits + 1 - least.bit_length()) >= 1000 - math.bits:
+                    value, error = math.mul(value, x), self.up(error, size(x))
+                    power -= 1
                 error += (size(value) + error >> bits) + 2
             need(size(value) + error < one << 900, "a step that may be too large")
             values.append(Value(power, value, error))
@@ -155,7 +161,7 @@ class Judge:
         centre = (0, 0) if zero else ((x[0] + x[1]) // 2,) * 2
         h = max(x[1] - centre[0], centre[0] - x[0])
         u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, ORDER), (x, ORDER + 1))]
-        at, over = math.evaluate(self.tree, u[0]), math.evaluate(self.tree, u[1])
+        at, over = self.target(u[0]), self.target(u[1])
         f = [*at, over[ORDER]]
         code = self.jets(u[0], None)
         whole = self.jets(u[1], code)
@@ -187,6 +193,17 @@ class Judge:
         for _ in range(done.power - first):
             out = self.up(out, size(x))
         return out
+
+
+class AtZero(Judge):
+    """The same beside the target's value at zero, in place of the target."""
+
+    def __init__(self, math: Arithmetic, code: tuple[list[Any], Any], value: Interval, calls: dict[str, Any]) -> None:
+        super().__init__(math, code, ("x",), calls)
+        self.value = value
+
+    def target(self, u: Jet) -> Jet:
+        return [self.value, *[(0, 0)] * (len(u) - 1)]
 
 
 def added(a: Jet, b: Jet) -> Jet:

@@ -78,9 +78,18 @@ def rewritten(node: tuple, negative: bool) -> tuple | None:
 class Follower:
     """A piece that is a formula: its steps, its result, the functions that it calls, and the side of zero."""
 
-    def __init__(self, math: Arithmetic, code: Any, tree: tuple, functions: dict[str, Any], format: str, side: int):
+    def __init__(
+        self,
+        math: Arithmetic,
+        code: Any,
+        tree: tuple,
+        functions: dict[str, Any],
+        format: str,
+        side: int,
+        flush: bool = False,
+    ) -> None:
         self.math, (self.steps, self.result), self.tree = math, code, tree
-        self.functions, self.format, self.side = functions, format, side
+        self.functions, self.format, self.side, self.flush = functions, format, side, flush
         self.inner = "float64" if format == "float32" else "float32"
         self.digits, self.smallest, self.top = FORMATS[self.inner]
         self.share = -(-math.one >> self.digits)
@@ -271,7 +280,16 @@ class Follower:
         return Known(low, high, absolute, relative, least, zero)
 
     def rounds(self, exact: Known) -> Known:
-        """With the rounding of an operation."""
+        """With the rounding of an operation, and what is lost where a subnormal result is flushed."""
+        sure = Fraction(max(exact.low, -exact.high, 0), self.math.one) > Fraction(2) ** (
+            self.smallest + self.digits + 2
+        )
+        if (
+            self.flush
+            and not sure
+            and (exact.least is None or exact.least < Fraction(2) ** (self.smallest + self.digits))
+        ):
+            exact = exact._replace(absolute=exact.absolute + 1, relative=None)
         absolute = exact.absolute + self.up(self.share, size((exact.low, exact.high)) + exact.absolute)
         return self.done(exact._replace(absolute=absolute), self.share)
 

@@ -59,7 +59,7 @@ def exponential_error(steps: list[Any], result: Any, inner: str) -> Fraction:
     parts = most * (abs(log2 - first - rest) + wide)
     before = largest + most * abs(rest) + parts
     slip = parts + share * (before + most * abs(rest))
-    slip += share * (largest + slip)
+    slip += share * (largest + slip) + share * share  # the last one for subnormal numbers
     r = largest + slip
     p, _, rounding = evaluated(steps, at + 1, len(steps) - 2, at, (r, Fraction(0), share, share * share))
     grown = 1 + r + r * r  # at least exp(r), since r < 1

@@ -8,16 +8,24 @@ from fractions import Fraction
 from math import ceil, copysign, inf, isfinite, nextafter
 from typing import Any, NamedTuple
 
+from .machines import KEPT, MACHINES, Machine
 from .reading import must, need, shown
 
 __all__ = ["Evaluated", "Scheme", "evaluated", "fused_exactly", "odd_sum", "scheme_of"]
 
 
 class Scheme(NamedTuple):
-    """In which order polynomials are evaluated, and whether a product and a sum are one operation."""
+    """In which order polynomials are evaluated, whether a product and a sum are one operation, and whether claims are
+    also about machines that flush subnormal numbers to zero."""
 
     order: str
     fma: bool
+    flush: bool
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """What claims are about."""
+        return MACHINES if self.flush else (KEPT,)
 
     def obeyed(self, steps: list[tuple[str, list[Any]]], sine: bool = False) -> bool:
         """Whether steps are as the scheme says; a sine adds products that are exact."""
@@ -46,7 +54,7 @@ def scheme_of(entry: Any) -> Scheme:
     """The scheme that a file states."""
     must(isinstance(entry, dict) and set(entry) == set(Scheme._fields), "the scheme has other keys than it should")
     must(entry["order"] in ("horner", "estrin"), f"an unknown order of operations: {shown(entry['order'])}")
-    must(type(entry["fma"]) is bool, "whether operations are fused is neither true nor false")
+    must(all(type(entry[name]) is bool for name in ("fma", "flush")), "a part of the scheme is neither true nor false")
     return Scheme(**entry)
 
 
