@@ -7,11 +7,11 @@ as their centres.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import count, pairwise
 from math import inf, isfinite, nextafter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb
@@ -156,11 +156,16 @@ def _between(kernel: Kernel, target: Expression) -> Iterator[tuple[int, Expressi
 def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
     for number, formula, lower, upper in _between(kernel, target):
         if kernel.pieces[number].result is not None:
-            piece, judge = kernel.pieces[number], _judge(kernel.pieces[number], formula, kernel, calls, (lower, upper))
-            zero = _at_point(target, Fraction(0)) if kernel.scheme.flush else None
-            if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and not isinstance(judge, FollowedJudge):
-                judge = Either(judge, Judge(piece, lambda u, value=zero: 0 * u + value, kernel, calls))
+            piece, zero = kernel.pieces[number], _at_point(target, Fraction(0)) if kernel.scheme.flush else None
+            judge: Judge | Either = _judge(piece, formula, kernel, calls, (lower, upper))
+            if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and isinstance(judge, Judge):
+                judge = Either(judge, Judge(piece, _constant(zero), kernel, calls))
             yield Part(judge, formula, lower, upper)
+
+
+def _constant(value: arb) -> Callable[[Any], Any]:
+    """A function that is a number everywhere."""
+    return lambda u: 0 * u + value
 
 
 class Either:

@@ -48,7 +48,7 @@ def _types(inner: str, scheme: Scheme) -> tuple[Type, ...]:
     most, wide = SIZES[inner]
     kinds = ((p, q) for p in range(most) for q in range(7 + wide) if p >= q - 1 and p + q <= most)
     few = [(p, q) for p, q in kinds if (p + q <= 9 and not wide) or q == 0 or (wide and p <= q + 2)]
-    return tuple(sorted(few, key=lambda t: (counted(*t, scheme), t[1], t[0])))
+    return tuple(sorted(few, key=lambda t: (counted(t[0], t[1], scheme), t[1], t[0])))
 
 
 MARGIN = 0.85
@@ -307,7 +307,7 @@ CHEAP = 32
 
 
 def _counted(form: Form, type: Type, scheme: Scheme) -> int:
-    return form.operations + counted(*type, scheme) + BRANCH
+    return form.operations + counted(type[0], type[1], scheme) + BRANCH
 
 
 def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
