@@ -42,12 +42,12 @@ class Machine:
         result = np.asarray(result)
         number, name = result.dtype.type, result.dtype.name
         least = smallest_normal(name)
-        small = np.abs(result) < least
+        small = np.array(np.abs(result) < least)
         if op in EXACT:  # from below it may have been rounded up to the smallest normal number
             bound = Fraction(least)
             bound -= bound / 2 ** (FORMATS[name][0] + 1) if self.results == "rounded" else 0
             places = np.broadcast_arrays(*given)
-            for at in zip(*np.nonzero(np.abs(result) == least)):
+            for at in map(tuple, np.argwhere(np.abs(result) == least)):
                 small[at] = abs(EXACT[op](*(Fraction(float(part[at])) for part in places))) < bound
         return np.where(small, np.copysign(number(0), result), result)
 
