@@ -5,9 +5,9 @@
 
 A finished teacher is not run again. ``--tune RATE,WEIGHT;...`` trains controls alone, with these kl_rate and kl_weight
 (``RATE,WEIGHT,N``: on N contexts a step), and measures them on the contexts of the judges, which no table reads
-(``--contexts``: on so many of them); 0,0 is no stage. ``--study`` takes the hidden states of a study of `tests.study.cells`, ``--steps`` and ``--share`` what is not
-the default. ``--cost`` says what a step of either kind costs, and what memory a divergence takes with a vocabulary of
-49,152 and of 131,072.
+(``--contexts``: on so many of them); 0,0 is no stage. ``--study`` takes the hidden states of a study of
+`tests.study.cells`, ``--steps`` and ``--share`` what is not the default. ``--cost`` says what a step of either kind
+costs, and what memory a divergence takes with a vocabulary of 49,152 and of 131,072.
 """
 
 import argparse
