@@ -40,7 +40,7 @@ _C_START = """#include <float.h>
 #pragma GCC optimize ("fp-contract=off")
 #endif
 """
-# gcc takes fma() for a call when it decides what is small enough, and makes no vector operations of what it calls.
+# Where a file has many functions, or fma(), which it takes for a call, gcc leaves calls and makes no vector operations.
 _INLINED = """
 #if defined(__GNUC__)
 #define {macro} static inline __attribute__((always_inline))
@@ -187,7 +187,6 @@ class _Dialect:
     def __init__(self, value: Implementation, name: str, cuda: bool) -> None:
         inner = value.kernel.inner
         self.value, self.name, self.inner, self.cuda = value, name, inner, cuda
-        self.marked = value.kernel.scheme.fma and not cuda
         basic = _cuda_forms(inner) if cuda else _c_forms(inner)
         product = basic["mul"].format("v", "first")
         self.forms = called(value, basic, f"{name}_")
@@ -197,7 +196,7 @@ class _Dialect:
         self.names = {
             "name": name,
             "static": "__device__ __forceinline__" if cuda else "static inline",
-            "inlined": f"{name.upper()}_INLINED" if self.marked else "static inline",
+            "inlined": f"{name.upper()}_INLINED",
             "real": _REAL[inner],
             "bits": f"uint{whole}_t",
             "number": "float" if value.kernel.format == "float32" else "uint16_t",
@@ -312,7 +311,7 @@ def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False)
         else (f"{name}_rounded({name}_selected({name}_read(x[i])))")
     )
     end = _C_END.format(**dialect.names, chosen=selected)
-    start = _C_START + (_INLINED.format(macro=dialect.names["inlined"]) if dialect.marked else "")
+    start = _C_START + _INLINED.format(macro=dialect.names["inlined"])
     return f"{comment}\n#ifndef {guard}\n#define {guard}\n{start}{code}{end}\n#endif\n"
 
 
