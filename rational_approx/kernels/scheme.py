@@ -30,6 +30,10 @@ class Scheme:
     fma: bool = False
     flush: bool = False
 
+    def __str__(self) -> str:
+        words = ["Estrin's order"] * (self.order == "estrin") + ["FMA"] * self.fma
+        return "".join(f", {word}" for word in [*words, *["for machines that flush, too"] * self.flush])
+
     @property
     def machines(self) -> tuple[Machine, ...]:
         """What claims are about."""
