@@ -12,7 +12,7 @@ function, whose own operations are those of `Function`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,16 +72,22 @@ class Kernel:
     inner: str
     pieces: tuple[Piece, ...]
     functions: tuple[Function, ...] = ()
+    rounds: ClassVar[bool] = True
+    """Whether the result is rounded to the format."""
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The outputs, numbers of the format as float32, for inputs that are numbers of the format as float32."""
+        return rounded(self.unrounded(x), self.format)
+
+    def unrounded(self, x: np.ndarray) -> np.ndarray:
+        """The same before they are rounded, in the wider format."""
         x = np.asarray(x, dtype=np.float32)
         out, left = np.full(x.shape, np.nan, dtype=self.inner), ~np.isnan(x)
         for piece in self.pieces:
             here = left & (x <= piece.upper)
             out[here] = piece(x[here].astype(self.inner), self.functions)
             left &= ~here
-        return rounded(out, self.format)
+        return out
 
 
 def operations(code: Piece | Function, functions: tuple[Function, ...] = ()) -> int:

@@ -107,8 +107,8 @@ class Stretch:
         """Variable, wanted values of R and weights, in units in the last place; arrays ``[points]``."""
         at = self.sample(count, form.variable)
         x, value = self.known.x[at].astype(np.float64), self.known.value[at]
-        factor = form.factor_at(x)
         with np.errstate(all="ignore"):
+            factor = form.factor_at(x)
             v, g, weight = form.variable_at(x), value / factor, np.abs(factor) / self.known.units(value)
         good = np.isfinite(g) & np.isfinite(weight) & (np.abs(value) > 2.0**-180) & (weight > 0)
         v, g, weight = v[good], g[good], weight[good]
@@ -118,8 +118,11 @@ class Stretch:
         return v[first], g[first], weight[first]
 
 
-def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int) -> Kernel:
-    """Code within ``wanted`` units in the last place at every number tried, fitted to ``room`` units.
+def kernel_for(
+    known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int, rounds: bool = True
+) -> Kernel:
+    """Code within ``wanted`` units in the last place at every number tried, fitted to ``room`` units. Where the result
+    is not rounded (``rounds``), constants and lines have that room, too.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     """
     formulas = transcripts(known, cuts, room)
     # Where the target ends at a number there is no tail.
-    left, right = (None if edge else tail(known, room, side) for edge, side in zip(known.edges, (-1, 1)))
+    left, right = (None if edge else tail(known, room, side, rounds) for edge, side in zip(known.edges, (-1, 1)))
     if left is not None and formulas.waves(0, left[1]):
         left = None
     if right is not None and formulas.waves(right[1], known.x.size):
