@@ -6,30 +6,24 @@ the number nearest to f(x), or one of the two next to it, and whether f moved as
 by enclosures of f(x) itself with as many bits as that takes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
 
 import numpy as np
-from flint import arb
 
 from rational_approx import watch
-from rational_approx.arithmetic.floats import FORMATS
-from rational_approx.arithmetic.precision import working_bits
 from rational_approx.arithmetic.values import Value
-from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression, parse
-from rational_approx.expressions.nodes import evaluate
+from rational_approx.kernels.decided import FAITHFUL, FORMAT, NEAREST, NOTHING, TOP, TURN, Open, decided
 from rational_approx.kernels.facts import upwards
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.numbers import last_places, neighbours
 from rational_approx.kernels.reference import Close
-from rational_approx.kernels.truth import BITS
 
-__all__ = ["FORMAT", "TOTAL", "Contradiction", "Counted", "Counts", "Outputs", "counted", "numbers"]
+__all__ = ["TOTAL", "Contradiction", "Counted", "Counts", "Outputs", "counted", "numbers"]
 
-FORMAT = "float32"
 BESIDE = 0x7F800000
 """So many numbers are below zero, -0 among them, and as many above."""
 TOTAL = 2 * BESIDE
@@ -37,10 +31,8 @@ BLOCK = 1 << 15
 """So many numbers at a time stay in a processor's cache."""
 ROUNDING = 2.0**-24
 """For the rounding errors of the comparison itself, in float64, in units in the last place."""
-MOST_OPEN = 1 << 23
-TOP = 2.0 ** FORMATS[FORMAT][2]
-NEAREST, FAITHFUL, TURN = 1, 2, 4
-"""What is open of an input."""
+MOST_OPEN = 1 << 25
+"""So many inputs at which something is open are kept."""
 Outputs = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Of numbers in float32: the code's outputs in float32, and the reference's results in float64."""
 
@@ -160,11 +152,13 @@ class _Sums:
     def __init__(self) -> None:
         self.inputs = self.correct = self.faithful = self.turns = self.lost = 0
         self.ulp, self.worst, self.lowest, self.highest = 0.0, 0.0, inf, -inf
-        self.open: list[np.ndarray] = []
+        self.open: list[Open] = []
         self.kept = 0
 
     def add(self, x: np.ndarray, y: np.ndarray, r: np.ndarray, slack: float, skip: int) -> None:
         """Count a block; its first number, where it is to be skipped, is the last one of the block before."""
+        if (r == r[0]).all() and (y == y[0]).all() and self.alike(x[skip:], y[skip:], r[skip:], slack):
+            return
         missing = np.isnan(r)
         if (np.isnan(y) != missing).any():
             raise Contradiction(f"at x = {float(x[np.isnan(y) != missing][0])!r} there is a number, or none")
@@ -195,6 +189,17 @@ class _Sums:
             self.lowest, self.highest = min(self.lowest, float(shown.min())), max(self.highest, float(shown.max()))
         self.keep(x, y, flags)
 
+    def alike(self, x: np.ndarray, y: np.ndarray, r: np.ndarray, slack: float) -> bool:
+        """Count a block in which code and reference are constant by its first number, if that is decided."""
+        sample = _Sums()
+        if sample.judged(x[:1], y[:1].astype(np.float64), r[:1], slack)[0]:
+            return False
+        self.inputs, self.correct = self.inputs + x.size, self.correct + x.size * sample.correct
+        self.faithful += x.size * sample.faithful
+        self.largest(x[:1], np.array([sample.ulp]))
+        self.lowest, self.highest = min(self.lowest, float(y[0])), max(self.highest, float(y[0]))
+        return True
+
     def judged(self, x: np.ndarray, y: np.ndarray, r: np.ndarray, slack: float) -> np.ndarray:
         """Count inputs that need a closer look; what is open of each, as flags."""
         off = slack * last_places(np.abs(r) * (1 + 2.0**-20), FORMAT)
@@ -223,78 +228,26 @@ class _Sums:
     def keep(self, x: np.ndarray, y: np.ndarray, flags: np.ndarray) -> None:
         """Inputs at which something is open, for later; the first ones."""
         at = np.flatnonzero(flags)
-        if not at.size:
-            return
         taken = at[: max(MOST_OPEN - self.kept, 0)]
         self.lost += at.size - taken.size
         self.turns += int((flags[at[taken.size :]] & TURN > 0).sum())
         if taken.size:
-            before = np.maximum(taken - 1, 0)
-            self.open.append(np.stack([x[taken], y[taken], x[before], y[before], flags[taken]]).astype(np.float64))
+            self.open.append(Open(x[taken], y[taken], y[np.maximum(taken - 1, 0)], flags[taken]))
             self.kept += taken.size
 
     def done(self, target: Expression) -> Counts:
-        """The counts, with what was open decided one by one."""
-        every, decided, left = np.concatenate([np.zeros((5, 0)), *self.open], axis=1), 0, self.lost
-        for nearest, faithful, turns, known in _decided(every, target):
-            self.correct, self.faithful, self.turns = self.correct + nearest, self.faithful + faithful, self.turns + turns
-            decided, left = decided + known, left + (not known)
+        """The counts, with what was open decided."""
+        every = Open(*map(np.concatenate, zip(*self.open))) if self.open else NOTHING
+        nearest, faithful, turns, left = decided(every, target)
         return Counts(
             self.inputs,
             upwards(self.ulp),
             self.worst,
-            self.correct,
-            self.faithful,
-            self.turns,
+            self.correct + nearest,
+            self.faithful + faithful,
+            self.turns + turns,
             self.lowest or 0.0,
             self.highest or 0.0,
-            decided,
-            left,
+            self.kept - left,
+            self.lost + left,
         )
-
-
-def _decided(every: np.ndarray, target: Expression) -> Iterator[tuple[bool, bool, bool, bool]]:
-    """Of each open input: whether y is the nearest number, one of the two next, a turn, and whether that is certain."""
-    for k in range(every.shape[1]):
-        if k % 4096 == 0:
-            watch.check()
-            watch.report(f"{k} of {every.shape[1]} inputs are decided one by one", (0, 0))
-        x, y, x0, y0, flags = every[:, k].tolist()
-        for bits in BITS:
-            with working_bits(bits):
-                found = _at(target, x, y, x0, y0, int(flags))
-            if found is not None:
-                break
-        yield (*(found or (False, False, bool(int(flags) & TURN))), found is not None)
-
-
-def _at(target: Expression, x: float, y: float, x0: float, y0: float, flags: int) -> tuple[bool, bool, bool] | None:
-    """What holds at one input, of what is open; None where the working precision does not tell."""
-    value = evaluate(target.tree, arb(x), AT_POINT)
-    nearest = faithful = turn = False
-    if not value.is_finite():
-        return None
-    if flags & TURN:
-        before = evaluate(target.tree, arb(x0), AT_POINT)
-        rises, falls = value > before, value < before
-        if not (rises or falls):
-            # A value that is known exactly, as that of a constant, does not move.
-            if not (value.is_exact() and before.is_exact()):
-                return None
-        turn = not (rises if y > y0 else falls)
-    if flags & (NEAREST | FAITHFUL):
-        below, above = (float(each[0]) for each in neighbours(np.array([y], dtype=np.float32), FORMAT))
-        wide = min(max(y, -TOP), TOP)
-        if abs(value) >= TOP and abs(y) == inf:
-            return bool((value > 0) == (y > 0)), bool((value > 0) == (y > 0)), turn
-        ends = ((below + wide) / 2, (wide + above) / 2)
-        if flags & NEAREST:
-            nearest = bool(value > ends[0] and value < ends[1])
-            outside = value <= ends[0] or value >= ends[1]
-            if not (nearest or outside):
-                return None
-        if flags & FAITHFUL:
-            faithful = bool(value > below and value < above)
-            if not (faithful or value <= below or value >= above):
-                return None
-    return nearest, faithful, turn

@@ -17,7 +17,8 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.expressions.expression import parse
-from rational_approx.kernels.counted import FORMAT, Counted, Outputs, counted
+from rational_approx.kernels.counted import Counted, Outputs, counted
+from rational_approx.kernels.decided import FORMAT
 from rational_approx.kernels.implement import FixedImplementation, Implementation
 from rational_approx.kernels.numbers import KINDS
 from rational_approx.kernels.reference import Close, reference_for
