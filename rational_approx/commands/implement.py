@@ -6,9 +6,11 @@ import click
 
 from rational_approx.commands.console import NewFile, hand_over, refusing, shown_progress, shown_steps
 from rational_approx.commands.torch_outputs import torch_outputs
+from rational_approx.kernels.counted import Contradiction
 from rational_approx.kernels.fixed_point import fixed_point
 from rational_approx.kernels.implement import NoKernel, asked, implement
 from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
+from rational_approx.shipping.every_input import try_every
 from rational_approx.shipping.gate_library import ALL_GATES, Question, Row, gate_library
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES
 from rational_approx.shipping.source_code import check_name, export
@@ -40,6 +42,9 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
     default=("c",),
     show_default="c",
 )
+@click.option(
+    "--every-input", is_flag=True, help="Then run the C code at every number of float32, and count: some minutes."
+)
 @click.option("--name", help="The function's name; by default that of the gate and the format.")
 @click.option("--time-limit", type=float, help="Seconds that the search may take, for each gate.")
 @click.option("--out", type=NewFile(), help="File for the code; without it the code is printed. Or the folder.")
@@ -53,6 +58,7 @@ def implement_command(
     ulp: str,
     segments: int | None,
     languages: tuple[str, ...],
+    every_input: bool,
     name: str | None,
     time_limit: float | None,
     out: Path | None,
@@ -74,8 +80,10 @@ def implement_command(
         if not set(languages) <= set(own):
             raise ValueError(f"the languages of {format} are {', '.join(own)}, not {', '.join(languages)}")
     if all_gates:
-        if out is None or accumulate or name or certificate:
-            raise ValueError("--all-gates takes --out FOLDER, and no --name, --accumulate or --certificate")
+        if out is None or accumulate or name or certificate or every_input:
+            raise ValueError(
+                "--all-gates takes --out FOLDER, and no --name, --accumulate, --every-input or --certificate"
+            )
         if any(map(fixed_point, formats)):
             raise ValueError(f"--all-gates takes bfloat16, float16 and float32, not {' and '.join(formats)}")
         wanted, segments = asked(formats[0], ulp, segments=segments)
@@ -83,6 +91,8 @@ def implement_command(
         return
     if len(formats) > 1 or len(languages) > 1:
         raise ValueError("one FUNCTION takes one --format and one --language: --all-gates takes several")
+    if every_input and formats[0] != "float32":
+        raise ValueError(f"--every-input is for float32: of {formats[0]} every number is tried in any case, or none")
     if name is not None:
         check_name(name)
     with shown_progress(time_limit) as progress:
@@ -96,11 +106,12 @@ def implement_command(
                 progress=progress,
                 time_limit=time_limit,
             )
-        except NoKernel as problem:
+            handed = try_every(found, progress=progress, time_limit=time_limit) if every_input else found
+        except (NoKernel, Contradiction) as problem:
             raise click.ClickException(str(problem)) from None
     plain = found.name if found.name.isidentifier() and found.name != "x" else "function"
-    code = export(found, languages[0], name=name or f"{plain}_{formats[0]}".replace(".", "_"))
-    hand_over(found, code, out, certificate)
+    code = export(handed, languages[0], name=name or f"{plain}_{formats[0]}".replace(".", "_"))
+    hand_over(handed, code, out, certificate)
 
 
 def _all(folder: Path, formats: tuple[str, ...], languages: tuple[str, ...], question: Question) -> None:

@@ -17,14 +17,15 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.expressions.expression import parse
-from rational_approx.kernels.counted import Counted, Outputs, counted
+from rational_approx.kernels.counted import Contradiction, Counted, Outputs, counted
 from rational_approx.kernels.decided import FORMAT
 from rational_approx.kernels.implement import FixedImplementation, Implementation
 from rational_approx.kernels.numbers import KINDS
 from rational_approx.kernels.reference import Close, reference_for
 from rational_approx.shipping.kernel_c import in_c
+from rational_approx.verifier import Statement, Verification
 
-__all__ = ["COMPILERS", "try_every"]
+__all__ = ["COMPILERS", "recounted", "try_every"]
 
 COMPILERS = ("gcc", "clang")
 """Those that are looked for, in this order."""
@@ -89,6 +90,23 @@ def counted_again(implementation: Implementation, reference: Close, command: str
     """The counts of an implementation beside a reference that is known, by a compiler or NumPy."""
     with _outputs(implementation, reference, command) as (outputs, by):
         return Counted(implementation, reference, counted(implementation, reference, outputs), by)
+
+
+def recounted(value: Counted, outcome: Verification) -> Verification:
+    """What the verifier says, with the counts of a new run beside those of the file."""
+    by = "a run of the code at every number"
+    words = f"the counts are those of {by}"
+    try:
+        again = counted_again(value.implementation, value.reference, _compiler(None))
+        same, by = again.counts == value.counts, again.by
+        reason = "" if same else f"{by} counts {again.counts}"
+    except Contradiction as problem:
+        same, reason = False, str(problem)
+    made = Statement(words, by, "verified" if same else "refuted", reason)
+    failures = outcome.failures if same else (*outcome.failures, f"refuted: {words}: {reason}")
+    unchecked = tuple(line for line in outcome.unchecked if "--every-input" not in line)
+    statements = (*outcome.statements, made)
+    return Verification(made.outcome, failures, outcome.heading, statements, unchecked)
 
 
 def _check(implementation: Implementation) -> None:

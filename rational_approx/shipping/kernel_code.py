@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable
 from fractions import Fraction
 
+from rational_approx.kernels.counted import Counted
 from rational_approx.kernels.facts import TriedFacts
 from rational_approx.kernels.implement import Implementation
 from rational_approx.shipping.documents import document
@@ -17,16 +18,32 @@ from rational_approx.shipping.kernel_c import in_c, in_cuda
 from rational_approx.shipping.kernel_rust import in_rust
 from rational_approx.targets import gates
 
-__all__ = ["KERNEL_LANGUAGES", "kernel_code"]
+__all__ = ["KERNEL_LANGUAGES", "counted_code", "kernel_code"]
 
 
 def kernel_code(value: Implementation, language: str, name: str) -> str:
     """The code of an implementation, with a function of that name."""
-    notes = [line.replace("*/", "* /") for line in _notes(value, language, name)]
-    return KERNEL_LANGUAGES[language](value, notes, name)
+    return _code(value, _notes(value, document(value)["hash"], [], language, name), language, name)
 
 
-def _notes(value: Implementation, language: str, name: str) -> list[str]:
+def counted_code(value: Counted, language: str, name: str) -> str:
+    """The same, which says what was counted at every number as well."""
+    found = value.counts
+    counts = [
+        f"run at every number by {value.by}: abs(y - f(x)) <= {_upwards(found.ulp)} ulp, outputs from "
+        f"{found.lowest!r} to {found.highest!r}",
+        f"the nearest number at {found.correct} of {found.inputs} inputs, one of the two next to f(x) at "
+        f"{found.faithful}; against the direction of f at {found.turns}",
+    ]
+    made = value.implementation
+    return _code(made, _notes(made, document(value)["hash"], counts, language, name), language, name)
+
+
+def _code(value: Implementation, notes: list[str], language: str, name: str) -> str:
+    return KERNEL_LANGUAGES[language](value, [line.replace("*/", "* /") for line in notes], name)
+
+
+def _notes(value: Implementation, certificate: str, counts: list[str], language: str, name: str) -> list[str]:
     found = value.facts
     target = value.expression if value.name == value.expression else f"{value.name}: {value.expression}"
     command = [
@@ -39,6 +56,7 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
         str(value.wanted),
     ]
     command += ["--segments", str(value.segments)] if value.segments != 4 else []
+    command += ["--every-input"] if counts else []
     command += ["--language", language, "--name", name]
     exactly = isinstance(found, TriedFacts)
     how = "trying all" if exactly else "intervals that hold all"
@@ -57,9 +75,10 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
         *lines,
         f"outputs {'from' if exactly else 'within'} {found.lowest!r} to {found.highest!r}; NaN gives NaN",
         f"at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}",
+        *counts,
         "subnormal numbers are kept: on a machine that flushes them to zero, small outputs differ",
         f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division is 4, a scaling 2, a piece 1)",
-        f"certificate: {document(value)['hash']}",
+        f"certificate: {certificate}",
         f"made by: {shlex.join(command)}",
     ]
 
