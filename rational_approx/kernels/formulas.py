@@ -19,6 +19,7 @@ from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import logarithm, logarithm_degree
 from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.reductions import degree_for, exponential
+from rational_approx.kernels.scheme import Scheme
 from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
@@ -266,8 +267,9 @@ class Functions(Protocol):
 class Library:
     """Functions for code of a format, whose own errors are below a bound; each is made once."""
 
-    def __init__(self, format: str, error: float) -> None:
-        self.format, self.error, self.made = format, error, dict[Called, Function]()
+    def __init__(self, format: str, error: float, scheme: Scheme) -> None:
+        self.format, self.error, self.scheme = format, error, scheme
+        self.made: dict[Called, Function] = {}
 
     def function(self, called: Called) -> Function:
         """The operations of a function."""
@@ -279,13 +281,13 @@ class Library:
         """The operations, under a name that no other function has."""
         inner = INNER[self.format]
         if called.kind == "exp":
-            return exponential(degree_for(self.error, inner), inner)
+            return exponential(degree_for(self.error, inner), inner, self.scheme)
         if called.kind == "log":
-            return logarithm("log", logarithm_degree(self.error, inner), inner)
+            return logarithm("log", logarithm_degree(self.error, inner), inner, self.scheme)
         assert called.turns is not None
         count = sum(other.kind == called.kind for other in self.made)
         name = f"{called.kind}_{count + 1}" if count else called.kind
-        return sine(name, called.turns, sine_degree(self.error, inner), self.format)
+        return sine(name, called.turns, sine_degree(self.error, inner), self.format, self.scheme)
 
 
 class Writing:

@@ -11,8 +11,9 @@ from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.kernel import Piece
 from rational_approx.kernels.numbers import INNER, KINDS, rounded
+from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.truth import Truth
-from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+from rational_approx.programs.program import INPUT, Constant, Operand
 
 __all__ = ["Tail", "infinite", "tail"]
 
@@ -21,7 +22,7 @@ LIKE_ONE = 0.425
 """A tail takes over only where that is within 1 ulp, however much is allowed: relu(x) is no x below zero."""
 
 
-def tail(known: Truth, room: float, side: int, rounds: bool = True) -> tuple[Piece, int] | None:
+def tail(known: Truth, room: float, side: int, scheme: Scheme, rounds: bool = True) -> tuple[Piece, int] | None:
     """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none.
 
     ``rounds`` says that its result will be rounded to the format, which may take half a unit in the last place.
@@ -29,7 +30,7 @@ def tail(known: Truth, room: float, side: int, rounds: bool = True) -> tuple[Pie
     order = slice(None, None, -1) if side > 0 else slice(None)
     x, value = known.x[order], known.value[order]
     best: tuple[int, Piece] | None = None
-    for piece in _lines(x, value, known.format, rounds):
+    for piece in _lines(x, value, known.format, scheme, rounds):
         y = piece(x.astype(INNER[known.format]))
         inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + min(room, LIKE_ONE)
         # Between the numbers that are tried the last rounding adds half.
@@ -47,7 +48,7 @@ def tail(known: Truth, room: float, side: int, rounds: bool = True) -> tuple[Pie
     return replace(piece, upper=float(known.x[count - 1])), count
 
 
-def _lines(x: np.ndarray, value: np.ndarray, format: str, rounds: bool) -> Iterator[Piece]:
+def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme, rounds: bool) -> Iterator[Piece]:
     # From the outermost input on: a constant, x, a multiple of x, a line.
     number = np.dtype(INNER[format]).type
     limit = value[0]
@@ -64,7 +65,7 @@ def _lines(x: np.ndarray, value: np.ndarray, format: str, rounds: bool) -> Itera
         near = int(np.argmin(np.abs(np.abs(x) - 64)))
         offset = float(number(value[near] - slope * float(x[near])))
         if offset:
-            yield _line(slope, offset, f"{slope:g} x + {offset:g}")
+            yield _line(slope, offset, f"{slope:g} x + {offset:g}", scheme)
 
 
 def infinite(sign: float, format: str) -> Piece:
@@ -73,12 +74,13 @@ def infinite(sign: float, format: str) -> Piece:
     return _line(0.0, large if sign > 0 else -large, "larger than every number of the format")
 
 
-def _line(slope: float, offset: float, about: str) -> Piece:
+def _line(slope: float, offset: float, about: str, scheme: Scheme = PLAIN) -> Piece:
     """A constant or a line, for inputs without an end."""
     if slope == 0:
         return Piece(inf, (), Constant(Fraction(offset)), about)
-    writer = Writer(fma=False)
-    value: Operand = INPUT if slope == 1 else writer.do("mul", INPUT, Constant(Fraction(slope)))
-    if offset:
-        value = writer.do("add", value, Constant(Fraction(offset)))
+    writer, end = scheme.writer(), Constant(Fraction(offset))
+    if slope == 1:
+        value: Operand = writer.do("add", INPUT, end) if offset else INPUT
+    else:
+        value = writer.multiply_add(INPUT, Constant(Fraction(slope)), end)
     return Piece(inf, tuple(writer.steps), value, about)
