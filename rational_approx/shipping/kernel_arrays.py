@@ -58,8 +58,8 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
     indent = words.get("indent", "    ")
     block = "\n".join(f"{indent}{line}" for line in lines)
     fractions = "from fractions import Fraction\n\n" if "Fraction(" in helpers else ""
-    head = f"{comment}\n{fractions}{words['imports']}\n{helpers}\n\n{words['decorator']}"
-    return f"{head}def {name}(x):\n{words.get('opened', '')}{block}\n"
+    head = f"{comment}\n{fractions}{words['imports']}\n{helpers}\n\n{words.get('main', words['decorator'])}"
+    return f"{head}def {name}(x):\n{words.get('opened', '')}{block}\n{words.get('end', '').format(name=name)}"
 
 
 def _typed(language: dict[str, str], inner: str) -> dict[str, str]:

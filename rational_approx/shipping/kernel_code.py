@@ -1,4 +1,4 @@
-"""Source code of an implementation in C, CUDA, Rust, NumPy, PyTorch and Triton, all from the same operations.
+"""Source code of an implementation in C, CUDA, Rust, NumPy, PyTorch, JAX and Triton, all from the same operations.
 
 The constants are those that are proved, as hexadecimal floats where a language has them, else as bits or as the
 shortest decimal that is read back to the same number. The code has one function from numbers of the format to numbers
@@ -15,6 +15,7 @@ from rational_approx.kernels.implement import Implementation
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_arrays import NUMPY, PYTORCH, TRITON, in_arrays
 from rational_approx.shipping.kernel_c import in_c, in_cuda
+from rational_approx.shipping.kernel_jax import in_jax
 from rational_approx.shipping.kernel_rust import in_rust
 from rational_approx.targets import gates
 
@@ -103,5 +104,6 @@ KERNEL_LANGUAGES: dict[str, Callable[[Implementation, list[str], str], str]] = {
     "rust": in_rust,
     "numpy": _in(NUMPY),
     "pytorch": _in(PYTORCH),
+    "jax": in_jax,
     "triton": _in(TRITON),
 }

@@ -2,20 +2,45 @@
 
 XLA makes one operation of a product and a sum, merges constants that follow each other, and leaves conversions to a
 shorter format and back out. Barriers keep constants apart, but the rest is done after XLA's own barriers are gone. So
-the bits of every product, and those of the result, pass through an exclusive or with 1 where x is no number, else 0:
+the bits of every product, and those of the result, are or-ed with 1 where x is no number, else with 0:
 no compiler knows which, and an integer operation stands between a product and a sum. The result at NaN is NaN all the
 same.
 
-XLA takes subnormal numbers for zero on a CPU. Of float32 they are read and written by their bits; elsewhere
-:mod:`shipping.kernel_code` asks whether a kernel meets one.
+XLA takes subnormal numbers for zero on a CPU. Those of float16 are normal ones of float32, in which its code
+calculates; those of float32 are read and written by their bits. Code for bfloat16 would calculate with them.
 """
 
-__all__ = ["JAX"]
+from rational_approx.kernels.implement import Implementation
+from rational_approx.shipping.kernel_arrays import in_arrays
+from rational_approx.shipping.kernel_statements import used
+
+__all__ = ["in_jax"]
+
+
+def in_jax(value: Implementation, notes: list[str], name: str) -> str:
+    """The code; ValueError where XLA would not give the bits of the proof."""
+    if value.kernel.format == "bfloat16":
+        raise ValueError(
+            "code of JAX is written for float16 and float32: XLA takes subnormal numbers of float32 for zero on a CPU, "
+            "and code for bfloat16 calculates with them"
+        )
+    if "fma" in used(value):
+        raise ValueError("JAX has no fused multiply-add: take an implementation without fma=")
+    return in_arrays(value, notes, name, JAX)
+
 
 JAX: dict[str, str] = {
     "imports": "import jax\nimport jax.numpy as jnp\n",
     "start": "given = _{name}_read(jnp.asarray(x))",
     "decorator": "",
+    "main": "@jax.custom_jvp\n",
+    "end": """
+
+@{name}.defjvp
+def _{name}_slope(primals, tangents):
+    # The bits of a number have no slope: without this it would be zero, without a word.
+    raise NotImplementedError("{name} has values alone: give it a derivative of your own with jax.custom_jvp")
+""",
     "constant": "jax.lax.optimization_barrier(jnp.REAL({}))",
     "mul": "_{name}_kept({} * {}, x)",
     "div": "{} / {}",
@@ -24,7 +49,6 @@ JAX: dict[str, str] = {
     "below": "jnp.where({0} > {1}, {1}, {0})",
     "where": "jnp.where({}, {}, {})",
     "full": "jnp.full_like(given, {})",
-    "finish_bfloat16": "_{name}_kept(y.astype(jnp.bfloat16), given)",
     "finish_float16": "_{name}_kept(y.astype(jnp.float16), given)",
     "finish_float32": "_{name}_written(y)",
     "kept": """
@@ -32,7 +56,7 @@ JAX: dict[str, str] = {
 def _{name}_kept(v, x):
     \"\"\"v, of which the compiler does not know that it is v.\"\"\"
     kind = {{2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}}[v.dtype.itemsize]
-    bits = jax.lax.bitcast_convert_type(v, kind) ^ (x != x).astype(kind)
+    bits = jax.lax.bitcast_convert_type(v, kind) | (x != x).astype(kind)
     return jax.lax.bitcast_convert_type(bits, v.dtype)
 """,
     "scale": """
@@ -55,11 +79,6 @@ def _{name}_whole(v):
 def _{name}_exponent(v):
     \"\"\"The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v.\"\"\"
     return ((jax.lax.bitcast_convert_type(v, jnp.INTEGER) - MIDDLE) >> SHIFT).astype(jnp.REAL)
-""",
-    "helper_bfloat16": """
-
-def _{name}_read(x):
-    return x.astype(jnp.float32)
 """,
     "helper_float16": """
 
