@@ -20,10 +20,13 @@ class Scheme:
         operations, of which fewer wait for one another.
     fma:
         Whether a product and a sum are one operation, rounded once.
+    coefficients:
+        The format of the coefficients of rationals, where it is shorter than that of the operations; else empty.
     """
 
     order: str = "horner"
     fma: bool = False
+    coefficients: str = ""
 
     def writer(self) -> Writer:
         """Writes operations down as this scheme says."""

@@ -16,8 +16,10 @@ from math import inf, isinf
 import numpy as np
 
 from rational_approx import watch
+from rational_approx.arithmetic.floats import in_format
 from rational_approx.expressions.quotients import quotient_of
-from rational_approx.kernels.estimate import estimate
+from rational_approx.kernels.coefficients import Sides, shortened
+from rational_approx.kernels.estimate import Estimate, estimate
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
 from rational_approx.kernels.formulas import Called, kind_of
@@ -445,6 +447,8 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
     formula = formulas.piece(stretch.start, stretch.stop, stretch.upper)
     if exactly is None or (formula is not None and formulas.operations(formula) < operations(exactly)):
         exactly = formula
+    if exactly is not None and not _short(exactly, stretch.scheme.coefficients):
+        exactly = None
     for form in forms[:4]:
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
@@ -455,19 +459,35 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
             found = estimate(v, g, weight, p, q, CAREFUL, HOPELESS * room)
             if found.error > room:
                 continue
-            top, bottom = (terms(side, stretch.inner) for side in found.powers())
-            piece = form_piece(form, top, bottom, stretch.upper, stretch.scheme)
+            tried += 1
+            sides = _sides(found, form, room, stretch)
+            if sides is None:
+                continue
+            piece = form_piece(form, *sides, stretch.upper, stretch.scheme)
             if _largest(piece, form, stretch) <= wanted:
                 if exactly is None or formulas.operations(exactly) > operations(piece, form.functions):
                     return piece
                 return exactly
-            tried += 1
     if exactly is not None:
         return exactly
     raise NoKernel(
-        f"no coefficients in {stretch.inner} were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
+        f"no coefficients in {stretch.scheme.coefficients or stretch.inner} were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
         f"{stretch.upper!r}: ask for a larger error"
     )
+
+
+def _sides(found: Estimate, form: Form, room: float, stretch: Stretch) -> Sides | None:
+    """The coefficients of numerator and denominator in their format; None where there are none in a short one."""
+    if stretch.scheme.coefficients:
+        return shortened(found, stretch.data(form, QUICK), room / MARGIN, stretch.scheme.coefficients)
+    top, bottom = (terms(side, stretch.inner) for side in found.powers())
+    return top, bottom
+
+
+def _short(piece: Piece, format: str) -> bool:
+    """Whether all constants of a piece are numbers of a format; of no format, they are."""
+    found = (which.value for _, names in piece.steps for which in names if isinstance(which, Constant))
+    return not format or all(in_format(value, format) for value in found)
 
 
 def _itself(stretch: Stretch) -> Piece | None:
