@@ -9,12 +9,15 @@ from fractions import Fraction
 import numpy as np
 
 from rational_approx.arithmetic.domain import Domain
+from rational_approx.arithmetic.floats import in_format
 from rational_approx.kernels.estimate import Estimate
+from rational_approx.kernels.kernel import Piece
+from rational_approx.programs.program import Constant
 from rational_approx.rationals.rational import Rational
 from rational_approx.rounding.quantize import near
 from rational_approx.rounding.sampling import Sampled
 
-__all__ = ["Sides", "shortened"]
+__all__ = ["Sides", "in_short_format", "shortened"]
 
 Sides = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]
 
@@ -48,3 +51,9 @@ def shortened(found: Estimate, data: tuple[np.ndarray, ...], room: float, format
 def _trimmed(side: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
     last = max((k for k, c in enumerate(side) if c), default=0)
     return side[: last + 1]
+
+
+def in_short_format(piece: Piece, format: str) -> bool:
+    """Whether all constants in a piece's operations are numbers of a format; where none is asked for, they are."""
+    found = (which.value for _, names in piece.steps for which in names if isinstance(which, Constant))
+    return not format or all(in_format(value, format) for value in found)

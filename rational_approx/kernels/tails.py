@@ -8,6 +8,7 @@ from math import inf
 import numpy as np
 
 from rational_approx.arithmetic.floats import FORMATS
+from rational_approx.kernels.coefficients import in_short_format
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.kernel import Piece
 from rational_approx.kernels.numbers import INNER, KINDS, rounded
@@ -31,6 +32,8 @@ def tail(known: Truth, room: float, side: int, scheme: Scheme, rounds: bool = Tr
     x, value = known.x[order], known.value[order]
     best: tuple[int, Piece] | None = None
     for piece in _lines(x, value, known.format, scheme, rounds):
+        if not in_short_format(piece, scheme.coefficients):
+            continue
         y = piece(x.astype(INNER[known.format]))
         inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + min(room, LIKE_ONE)
         # Between the numbers that are tried the last rounding adds half.

@@ -7,7 +7,8 @@ no compiler knows which, and an integer operation stands between a product and a
 same.
 
 XLA takes subnormal numbers for zero on a CPU. Those of float16 are normal ones of float32, in which its code
-calculates; those of float32 are read and written by their bits. Code for bfloat16 would calculate with them.
+calculates; those of float32 are read and written by their bits. Code for bfloat16 must be proved for machines that
+flush.
 """
 
 from rational_approx.kernels.implement import Implementation
@@ -19,10 +20,10 @@ __all__ = ["in_jax"]
 
 def in_jax(value: Implementation, notes: list[str], name: str) -> str:
     """The code; ValueError where XLA would not give the bits of the proof."""
-    if value.kernel.format == "bfloat16":
+    if value.kernel.format == "bfloat16" and not value.kernel.scheme.flush:
         raise ValueError(
-            "code of JAX is written for float16 and float32: XLA takes subnormal numbers of float32 for zero on a CPU, "
-            "and code for bfloat16 calculates with them"
+            "XLA takes subnormal numbers of float32 for zero on a CPU, and code for bfloat16 calculates with them: "
+            "take an implementation with flush=True, or float16 or float32"
         )
     if "fma" in used(value):
         raise ValueError("JAX has no fused multiply-add: take an implementation without fma=")
@@ -49,6 +50,7 @@ def _{name}_slope(primals, tangents):
     "below": "jnp.where({0} > {1}, {1}, {0})",
     "where": "jnp.where({}, {}, {})",
     "full": "jnp.full_like(given, {})",
+    "finish_bfloat16": "_{name}_kept(y.astype(jnp.bfloat16), given)",
     "finish_float16": "_{name}_kept(y.astype(jnp.float16), given)",
     "finish_float32": "_{name}_written(y)",
     "kept": """
@@ -79,6 +81,11 @@ def _{name}_whole(v):
 def _{name}_exponent(v):
     \"\"\"The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v.\"\"\"
     return ((jax.lax.bitcast_convert_type(v, jnp.INTEGER) - MIDDLE) >> SHIFT).astype(jnp.REAL)
+""",
+    "helper_bfloat16": """
+
+def _{name}_read(x):
+    return x.astype(jnp.float32)
 """,
     "helper_float16": """
 

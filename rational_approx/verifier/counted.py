@@ -11,7 +11,7 @@ from math import copysign, inf
 from typing import Any
 
 from .enclosed import Enclosed
-from .kernel import SCHEMAS, Code, To_check, normal
+from .kernel import PLAIN, SCHEMAS, Code, To_check, normal
 from .reading import must, number, shown
 
 __all__ = ["SCHEMA", "Counted"]
@@ -57,7 +57,7 @@ class Counted:
         inside = normal(content["implementation"])
         facts = {"inputs": case.count(), "ulp": given["within"], "worst": "0", "at": ["0"] * 4}
         facts |= {"lowest": "-inf", "highest": "inf"}
-        more = {"facts": facts, "wanted": given["within"], "schema": SCHEMAS[0]}
+        more = {"facts": facts, "wanted": given["within"], "schema": SCHEMAS[0], "scheme": PLAIN}
         self.reference = Reference(inside | {name: given[name] for name in PARTS} | more, deadline)
 
     @property
