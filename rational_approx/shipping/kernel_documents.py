@@ -82,7 +82,7 @@ def _read_scheme(content: dict[str, Any]) -> Scheme:
     flags = [entry[name] for name in ("fma", "flush")]
     if entry["order"] not in ORDERS or not all(isinstance(flag, bool) for flag in flags):
         raise ValueError(f"the code has an unknown scheme {str(entry)[:60]}")
-    return Scheme(entry["order"], *flags, str(entry.get("coefficients", "")))
+    return Scheme(entry["order"], flags[0], flags[1], str(entry.get("coefficients", "")))
 
 
 def _read_facts(facts: dict[str, Any], format: str) -> Facts:
