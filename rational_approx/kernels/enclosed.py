@@ -24,7 +24,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import evaluate
 from rational_approx.kernels.boxes import SERIES, Box, Calls, Found, Judge
 from rational_approx.kernels.facts import STATED, Facts, upwards
-from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
+from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.truth import infinity_at
@@ -164,8 +164,9 @@ def _without_value(kernel: Kernel, target: Expression) -> None:
 def _judge(piece: Piece, formula: Expression, kernel: Kernel, calls: Calls, ends: tuple[Fraction, Fraction]) -> Judge:
     """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
     side, proved = 1 if ends[1] > 0 else -1, Proved(kernel)
-    if piece.steps and is_formula(piece, formula, proved, side):
-        return FollowedJudge(piece, formula, kernel, proved, side)
+    style = style_of(piece, formula, proved, side) if piece.steps else None
+    if style is not None:
+        return FollowedJudge(piece, formula, kernel, proved, side, style)
     if any(op not in (*SERIES, *calls) for op, _ in piece.steps):
         raise NotProved(f"the operations from {float(ends[0]):g} to {float(ends[1]):g} are not those of the target")
     return Judge(piece, formula.ball, kernel, calls)

@@ -337,6 +337,7 @@ def _all_ranked(
     near = (SMALL,) if formulas.good.any() else ()
     may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *near, *ROUND) for sign in (-1, 1)]
     may += [int(np.searchsorted(x, x[0], "right")), int(np.searchsorted(x, x[-1], "left"))] if any(known.edges) else []
+    may += formulas.ends()
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
     spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
     step = {place: number for number, place in enumerate(places)}

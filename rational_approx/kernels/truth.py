@@ -1,6 +1,7 @@
 """The target, enclosed, at every number of a 16-bit format, or at some of float32."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import inf
 from typing import NamedTuple
 
@@ -61,7 +62,7 @@ def truth(target: Expression, format: str) -> Truth:
     ValueError
         where it has no real value at one of them, or none is seen.
     """
-    x = tried_numbers(format, target.breakpoints(-inf, inf))
+    x = tried_numbers(format, (Fraction(0), *target.breakpoints(-inf, inf)))
     value = _values(target, x)
     lost = np.isnan(value)
     inside = np.flatnonzero(~lost)

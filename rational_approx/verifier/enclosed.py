@@ -59,7 +59,7 @@ class Enclosed(Code):
         lines += [
             f"{name} is calculated within a share {float(logarithm_error(*code, self.inner)):.3g} of itself"
             for name, code in self.functions.items()
-            if name.startswith("log")
+            if name.split("_")[0] == "log"
         ]
         return [*super().heading(), *lines]
 

@@ -9,7 +9,10 @@ from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
 
+from . import rays
+from .arctangents import arctangent_error
 from .boxes import Outcome, judged
+from .differences import expm1_error, log1p_error
 from .functions import Functions
 from .intervals import Interval, size
 from .jets import Arithmetic
@@ -23,7 +26,14 @@ __all__ = ["Follower", "Other", "has_x"]
 
 TWO, MINUS = ("number", Fraction(2)), ("number", Fraction(-1))
 WHOLE_POWERS = 6
-KINDS = ("exp", "log", "sin", "cos")
+ERRORS: dict[str, Any] = {
+    "exp": exponential_error,
+    "log": logarithm_error,
+    "expm1": expm1_error,
+    "log1p": log1p_error,
+    "atan": arctangent_error,
+}
+KINDS = (*ERRORS, "sin", "cos")
 
 
 class Other(Failure):
@@ -56,23 +66,43 @@ def has_x(node: tuple) -> bool:
     return node[0] == "x" or any(has_x(part) for part in node[1:] if isinstance(part, tuple))
 
 
-def rewritten(node: tuple, negative: bool) -> tuple | None:
-    """A function that has no operation of its own, with others that have."""
+def rewritten(node: tuple, negative: bool) -> list[tuple]:
+    """The ways to write a function that has no operation of its own with others that have."""
     kind, u = node[0], node[1]
-    e, square = ("exp", u), ("^", u, TWO)
+    e, square, below, above = ("exp", u), ("^", u, TWO), ("+", ONE, ("neg", u)), ("+", ONE, u)
+    over, root = ("+", u, MINUS), ("sqrt", ("+", ("^", u, TWO), ONE))
     if kind == "asinh" and negative:
-        return ("neg", ("asinh", ("neg", u)))
-    table: dict[str, tuple] = {
-        "log1p": ("log", ("+", ONE, u)),
-        "expm1": ("+", e, MINUS),
-        "tan": ("/", ("sin", u), ("cos", u)),
-        "sinh": ("/", ("+", e, ("neg", ("/", ONE, e))), TWO),
-        "cosh": ("/", ("+", e, ("/", ONE, e)), TWO),
-        "asinh": ("log", ("+", u, ("sqrt", ("+", square, ONE)))),
-        "acosh": ("log", ("+", u, ("sqrt", ("+", square, MINUS)))),
-        "atanh": ("/", ("log", ("/", ("+", ONE, u), ("+", ONE, ("neg", u)))), TWO),
+        return [("neg", ("asinh", ("neg", u)))]
+    if kind == "acos" and negative:
+        return [("+", ("pi",), ("neg", ("*", TWO, ("atan", ("sqrt", ("/", above, below))))))]
+    one, two = ("expm1", u), ("expm1", ("*", TWO, u))
+    table: dict[str, list[tuple]] = {
+        "log1p": [("log", ("+", ONE, u))],
+        "expm1": [("+", e, MINUS)],
+        "tan": [("/", ("sin", u), ("cos", u))],
+        "sinh": [
+            ("/", ("+", e, ("neg", ("/", ONE, e))), TWO),
+            ("/", ("+", one, ("/", one, ("+", one, ONE))), TWO),
+        ],
+        "cosh": [("/", ("+", e, ("/", ONE, e)), TWO)],
+        "asinh": [("log", ("+", u, root)), ("log1p", ("+", u, ("/", square, ("+", root, ONE))))],
+        "acosh": [
+            ("log", ("+", u, ("sqrt", ("+", square, MINUS)))),
+            ("log1p", ("+", over, ("sqrt", ("*", over, above_of(u))))),
+        ],
+        "atanh": [("/", ("log", ("/", above, below)), TWO), ("/", ("log1p", ("/", ("*", TWO, u), below)), TWO)],
+        "tanh": [("/", two, ("+", two, TWO))],
+        "sigmoid": [("/", ONE, ("+", ONE, ("exp", ("neg", u))))],
+        "softplus": [("log1p", e), ("+", u, ("log1p", ("exp", ("neg", u))))],
+        "asin": [("*", TWO, ("atan", ("/", u, ("+", ("sqrt", ("*", below, above)), ONE))))],
+        "acos": [("*", TWO, ("atan", ("sqrt", ("/", below, above))))],
     }
-    return table.get(kind)
+    return table.get(kind, [])
+
+
+def above_of(u: tuple) -> tuple:
+    """``u + 1``, in this order."""
+    return ("+", u, ONE)
 
 
 class Follower:
@@ -145,6 +175,8 @@ class Follower:
         if kind == "x":
             same(which == "x")
             return Known(*self.x, 0, 0, self.size(min(map(abs, self.x))), False)
+        if isinstance(which, float):
+            return self.still(node, which)
         same(isinstance(which, int))
         op, names = self.steps[which]
         if kind == "+":
@@ -163,15 +195,29 @@ class Follower:
         if kind == "sqrt":
             same(op == "sqrt")
             return self.root(self.value(node[1], names[0]))
-        if kind in KINDS:
-            same(op in self.functions and op.split("_")[0] == kind)
+        if kind in KINDS and op in self.functions and op.split("_")[0] == kind:
             return self.called(node, op, names[0])
         if kind == "^":
             return self.power(node[1], node[2], which)
-        other = rewritten(node, kind == "asinh" and self.negative(node[1]))
-        if other is None:
-            raise Other("a function without operations of its own")
-        return self.value(other, which)
+        trouble: Failure = Other("a function without operations of its own")
+        for other in rewritten(node, kind in ("asinh", "acos") and self.negative(node[1])):
+            try:
+                return self.value(other, which)
+            except Failure as problem:  # one that is not known on this box says more than one that is another code
+                trouble = trouble if isinstance(problem, Other) else problem
+        raise trouble
+
+    def still(self, node: tuple, which: float) -> Known:
+        """A constant in the place of a node: as far off as the node is from it beyond the inner end of the box."""
+        math, start = self.math, min(map(abs, self.x))
+        tree = node if self.side > 0 else rays.substituted(node, ("neg", ("x",)))
+        low, high = rays.bounds(math, tree, (start, start))
+        need(max(-low, high) < inf, "a part without bounds far out")
+        at = math.exact(Fraction(which))
+        off, smallest = max(high - at[0], at[1] - low, 0), max(low, -high)
+        if smallest <= 0:
+            return Known(low, high, off, None, None, True)
+        return Known(low, high, off, self.over(off, smallest), self.size(smallest), False)
 
     def power(self, base: tuple, exponent: tuple, which: int) -> Known:
         """Whole powers up to a size and their roots; others are the exponential of a logarithm."""
@@ -199,12 +245,11 @@ class Follower:
         return self.product(self.whole(base, n - 1, names[0]), self.value(base, names[1]))
 
     def negative(self, node: tuple) -> bool:
-        """Whether an argument is negative far out on this side."""
-        try:
-            far = self.math.exact(Fraction(self.side << 20))
-            return bool(self.math.evaluate(node, [far])[0][1] < 0)
-        except Failure:
-            return False
+        """Whether an argument is negative far out on this side, or at a half where it has no value there."""
+        for x in (Fraction(self.side << 20), Fraction(self.side, 2)):
+            with suppress(Failure):
+                return bool(self.math.evaluate(node, [self.math.exact(x)])[0][1] < 0)
+        return False
 
     def constant(self, node: tuple, which: Any) -> Known:
         """A constant: the number of the format that is next to it."""
@@ -320,8 +365,7 @@ class Follower:
         u, math = self.value(node[1], which), self.math
         if name not in self.errors:
             code, result = self.functions[name]
-            known = exponential_error if node[0] == "exp" else logarithm_error
-            self.errors[name] = known(code, result, self.inner), Fraction(0)
+            self.errors[name] = ERRORS[node[0]](code, result, self.inner), Fraction(0)
         share = math.exact(self.errors[name][0])[1]
         if node[0] == "exp":
             need(size((u.low, u.high)) + u.absolute < REACH[self.inner] << math.bits, "an argument beyond the reach")
@@ -329,6 +373,8 @@ class Follower:
             off = math.exp(u.absolute)[1] - math.one
             absolute = self.up(high, off + share + self.up(off, share))
             return self.done(Known(low, high, absolute, off, None, False), share)
+        if node[0] != "log":
+            return self.careful(node[0], u, share)
         need(u.relative is not None and 2 * u.relative < math.one and u.low > 0, "a logarithm that is not known")
         need(self.size(u.low) > Fraction(2) ** (self.smallest + self.digits), "a logarithm of a subnormal number")
         low, high = math.log(u.low)[0], math.log(u.high)[1]
@@ -339,6 +385,47 @@ class Follower:
         if off:
             return self.done(Known(low, high, absolute, None, None, True), share)
         return self.done(Known(low, high, absolute, 0, Fraction(1, 2 << self.digits), True), share)
+
+    def careful(self, kind: str, u: Known, share: int) -> Known:
+        """``expm1``, ``log1p`` or ``atan``, which vanish with their argument and keep its relative error."""
+        math, one = self.math, self.math.one
+        node = (kind, ("x",))
+        ends = (math.evaluate(node, [(end, end)])[0] for end in (u.low, u.high))
+        (low, _), (_, high) = ends
+        steep, growth = getattr(self, "slope_" + kind)(u)
+        absolute = self.up(u.absolute, steep)
+        relative = None if u.relative is None else self.up(u.relative, growth)
+        smallest = Fraction(2) ** (self.smallest + self.digits + 4)
+        if u.relative is None or 2 * u.relative > one or u.least is None or u.least / 2 < smallest:
+            absolute, relative = absolute + 1, None  # something may be subnormal
+        if relative is not None:
+            absolute = min(absolute, self.up(relative, size((low, high))))
+        absolute += self.up(share, size((low, high)) + absolute)
+        least = None if u.least is None else short(min(u.least, Fraction(1)) / 2)
+        return self.done(Known(low, high, absolute, relative, least, u.zero), share)
+
+    def slope_expm1(self, u: Known) -> tuple[int, int]:
+        """The slope between u and what is calculated, and that over ``expm1(u) / u``."""
+        math = self.math
+        need(size((u.low, u.high)) + u.absolute < REACH[self.inner] << math.bits, "an argument beyond the reach")
+        grown = math.exp(u.absolute)[1]
+        return math.exp(u.high + u.absolute)[1], self.up(math.one + max(u.high, 0), grown)
+
+    def slope_log1p(self, u: Known) -> tuple[int, int]:
+        """The same: ``1 / (1 + u)`` is the slope, and ``u / (1 + u) <= log1p(u)``, ``abs(u) <= abs(log1p(u))`` for u < 0."""
+        one = self.math.one
+        free = one + u.low - u.absolute
+        need(free > 0, "a log1p of a number that may be below -1")
+        need(size((u.low, u.high)) + u.absolute < one << self.top - 8, "an argument of log1p that is too large")
+        steep, moved = self.over(one, free), min(u.relative or 0, one >> 1)
+        exact = self.over(one, one - moved)
+        return steep, exact if u.low >= 0 else max(exact, steep)
+
+    def slope_atan(self, u: Known) -> tuple[int, int]:
+        """The slope is at most 1, and ``atan(u) / u`` falls."""
+        one = self.math.one
+        need(size((u.low, u.high)) + u.absolute < one << self.top // 2 - 8, "an argument of atan that is too large")
+        return one, one
 
     def wave(self, node: tuple, name: str) -> Known:
         """A sine or a cosine of a multiple of x."""
