@@ -125,16 +125,34 @@ class _Walk:
             return self.algebra.call(Called(kind, _turns(parts[0])), self.algebra.input())
         if kind == "sqrt":
             return self.algebra.do("sqrt", self.value(parts[0]))
+        if self.style.beyond is not None and (large := self.large(tree)) is not None:
+            return self.value(large)
         if kind in ("exp", "log") or (self.style.careful and kind in CAREFULLY_CALLED):
             return self.algebra.call(Called(kind), self.value(parts[0]))
         if kind == "^":
             return self.power(*parts)
         table = {**REWRITTEN, **CAREFULLY} if self.style.careful else REWRITTEN
-        if kind == "softplus" and self.style.beyond is not None and self.positive(parts[0]):
-            return self.value(_large_softplus(parts[0]))
         if kind not in table:
             raise NoFormula(f"{kind} has no operation of its own")
         return self.value(table[kind](parts[0], self.negative(parts[0])))
+
+    def large(self, tree: Node) -> Node | None:
+        """The logarithm of a sum with an exponential that is large far out, without it."""
+        u, rest = None, ONE
+        if tree.operator == "softplus":
+            u = tree.arguments[0]
+        if tree.operator == "log" and tree.arguments[0].operator == "cosh":
+            v = tree.arguments[0].arguments[0]
+            v = _node("neg", v) if self.sign(v) < 0 else v
+            small = _node("log1p", _node("exp", _node("*", number(-2), v)))
+            return _node("+", _node("+", v, small), _node("neg", _node("log", TWO)))
+        if tree.operator == "log" and tree.arguments[0].operator == "+" and len(tree.arguments[0].arguments) == 2:
+            for one, other in (tree.arguments[0].arguments, tree.arguments[0].arguments[::-1]):
+                if one.operator == "exp" and u is None:
+                    u, rest = one.arguments[0], other
+        if u is None or self.sign(u) <= 0:
+            return None
+        return _node("+", u, _node("log1p", _node("*", rest, _node("exp", _node("neg", u)))))
 
     def limit(self, tree: Node) -> Fraction | None:
         """The number that a tree hardly leaves far out, in a style that has those."""
@@ -176,10 +194,6 @@ class _Walk:
         """Whether an argument is negative far out on this side, or at a half where it has no value there: near zero
         there are other forms."""
         return self.sign(tree) < 0
-
-    def positive(self, tree: Node) -> bool:
-        """The same with the other sign."""
-        return self.sign(tree) > 0
 
     def sign(self, tree: Node) -> int:
         for x in (self.far, self.side * arb(0.5)):
@@ -262,10 +276,6 @@ def _acos(u: Node, negative: bool) -> Node:
         half = _node("atan", _node("sqrt", _node("/", above, below)))
         return _node("+", Node("pi"), _node("neg", _node("*", TWO, half)))
     return _node("*", TWO, _node("atan", _node("sqrt", _node("/", below, above))))
-
-
-def _large_softplus(u: Node) -> Node:
-    return _node("+", u, _node("log1p", _node("exp", _node("neg", u))))
 
 
 CAREFULLY_CALLED = ("expm1", "log1p", "atan")

@@ -23,7 +23,7 @@ from rational_approx.kernels.formulas import Called, kind_of
 from rational_approx.kernels.kernel import BRANCH, COSTS, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, largest_number, neighbours
 from rational_approx.kernels.reductions import exponential_error
-from rational_approx.kernels.tails import Tail, infinite, tail
+from rational_approx.kernels.tails import Tail, infinite, proved, tail
 from rational_approx.kernels.transcripts import Transcripts, transcripts
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import Constant
@@ -129,9 +129,9 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     formulas = transcripts(known, cuts, room)
     # Where the target ends at a number there is no tail.
     left, right = (None if edge else tail(known, room, side) for edge, side in zip(known.edges, (-1, 1)))
-    if left is not None and formulas.waves(0, left[1]):
+    if left is not None and (formulas.waves(0, left[1]) or not proved(left[0], known, -1)):
         left = None
-    if right is not None and formulas.waves(right[1], known.x.size):
+    if right is not None and (formulas.waves(right[1], known.x.size) or not proved(right[0], known, 1)):
         right = None
     start = 0 if left is None else left[1]
     stop = known.x.size if right is None else right[1]
@@ -140,7 +140,7 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     function = formulas.library.function(Called("exp"))
     if start < stop:
         exponentials = _exponentials(known, start, stop, left, right, function)
-        ranked, own = _all_ranked(known, start, stop, cuts, exponentials, formulas, room)
+        ranked, own = _all_ranked(known, start, stop, cuts, exponentials, formulas, (room, segments))
         out += _fitted(known, (start, stop), ranked, own, formulas, (room, wanted, segments))
     out += [] if right is None else [right[0]]
     functions = formulas.functions(out)
@@ -266,7 +266,9 @@ Ranked = dict[Form, int]
 FAILS = 10**6
 HOPELESS = 30
 """An estimate that is so many times too large after two steps is given up."""
-CHEAP = 32
+CHEAP, ENOUGH = 32, 50
+"""One piece for all is looked at first if it counts no more than the first; where formulas, or one piece, count no more
+than the second, nothing else is looked at."""
 
 
 def _counted(form: Form, type: tuple[int, int]) -> int:
@@ -282,25 +284,32 @@ def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
     return max(1, min(3, round(fall))) if np.isfinite(fall) else 1
 
 
-def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float) -> Ranked:
-    """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts."""
+def _ranked(
+    stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float
+) -> tuple[Ranked, Ranked]:
+    """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts. And the
+    types that they need at least, for longer stretches."""
     out: Ranked = {}
+    needed: Ranked = {}
     types = TYPES[stretch.inner]
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
-        out[form] = FAILS
-        first = least.get(form, 0)
+        first = needed[form] = least.get(form, 0)
         if first == FAILS or _counted(form, types[first]) > most:
             continue
         v, g, weight = stretch.data(form, QUICK)
         if form.variable == "e" and _magnified(form, stretch.inner, v, g, weight) > room:
+            needed[form] = FAILS
             continue
         for index in range(first, len(types)):
+            needed[form] = index
             if sum(types[index]) + 1 > v.size or _counted(form, types[index]) > most:
                 break
             if estimate(v, g, weight, *types[index], STEPS, HOPELESS * room).error <= 1.1 * room:
                 out[form] = index
                 break
-    return out
+        else:
+            needed[form] = FAILS
+    return out, needed
 
 
 def _magnified(form: Form, inner: str, v: np.ndarray, g: np.ndarray, weight: np.ndarray) -> float:
@@ -328,10 +337,10 @@ def _all_ranked(
     cuts: tuple[float, ...],
     exponentials: tuple[Exponential, ...],
     formulas: Transcripts,
-    room: float,
+    asked: tuple[float, int],
 ) -> tuple[dict[Span, Ranked], dict[Span, float]]:
     """Of every stretch that a piece may have: the types that forms need, and what the formula counts."""
-    x, inner = known.x, INNER[known.format]
+    x, inner, (room, segments) = known.x, INNER[known.format], asked
     # A breakpoint that is an input may belong to either side, or stand alone.
     must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
     near = (SMALL,) if formulas.good.any() else ()
@@ -342,17 +351,31 @@ def _all_ranked(
     spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
     step = {place: number for number, place in enumerate(places)}
     ranked: dict[Span, Ranked] = {}
+    needed: dict[Span, Ranked] = {}
     own = {(a, b): formulas.counted(a, b) for a, b in spans}
-    most = own.get((start, stop), inf)
+    most = _by_formulas(known, (start, stop), own, segments)
     if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
-        most = min(most, _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP), inner))
+        whole, _ = _ranked(Stretch(known, start, stop), exponentials, room, {}, min(most, CHEAP))
+        most = min(most, _cheapest(whole, inner))
+        ranked[start, stop] = whole
+    if most <= ENOUGH:
+        return ranked, own
     # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
     for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
-        parts = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
+        parts = [needed.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
         least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
-        ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
+        ranked[a, b], needed[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, min(most, own[a, b]))
     return ranked, own
+
+
+def _by_formulas(known: Truth, ends: Span, own: dict[Span, float], segments: int) -> float:
+    """What the cheapest sequence of pieces counts that are all the formula; infinite where there is none."""
+    try:
+        plan = _planned(known, ends, {}, own, segments)
+    except NoKernel:
+        return inf
+    return sum(own[span] for span, _ in plan)
 
 
 def _fitted(
@@ -385,7 +408,9 @@ def _planned(
 ) -> list[tuple[Span, list[Form]]]:
     """The cheapest sequence of stretches by estimates, each with its forms, cheapest first."""
     inner, (start, stop) = INNER[known.format], ends
-    costs = {span: cost for span, found in ranked.items() if (cost := min(own[span], _cheapest(found, inner))) < inf}
+    costs = {
+        span: cost for span, one in own.items() if (cost := min(one, _cheapest(ranked.get(span, {}), inner))) < inf
+    }
     best: dict[Span, tuple[float, list[Span]]] = {(start, 0): (0.0, [])}
     for count in range(segments):
         for (a, b), one in costs.items():
@@ -402,7 +427,7 @@ def _planned(
         )
     _, stretches = min(found, key=lambda entry: entry[0])
     return [
-        (span, [form for _, form in sorted(_sums(ranked[span], inner), key=lambda entry: entry[0])])
+        (span, [form for _, form in sorted(_sums(ranked.get(span, {}), inner), key=lambda entry: entry[0])])
         for span in stretches
     ]
 
@@ -422,7 +447,10 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
     formula = formulas.piece(stretch.start, stretch.stop, stretch.upper)
     if exactly is None or (formula is not None and formulas.operations(formula) < operations(exactly)):
         exactly = formula
+    enough = inf if exactly is None else formulas.operations(exactly)
     for form in forms[:4]:
+        if _counted(form, (0, 0)) - BRANCH > enough:
+            continue
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
         for p, q in TYPES[stretch.inner]:

@@ -75,6 +75,8 @@ def rewritten(node: tuple, negative: bool) -> list[tuple]:
         return [("neg", ("asinh", ("neg", u)))]
     if kind == "acos" and negative:
         return [("+", ("pi",), ("neg", ("*", TWO, ("atan", ("sqrt", ("/", above, below))))))]
+    if kind == "log":
+        return logarithms(u, negative)
     one, two = ("expm1", u), ("expm1", ("*", TWO, u))
     table: dict[str, list[tuple]] = {
         "log1p": [("log", ("+", ONE, u))],
@@ -93,11 +95,27 @@ def rewritten(node: tuple, negative: bool) -> list[tuple]:
         "atanh": [("/", ("log", ("/", above, below)), TWO), ("/", ("log1p", ("/", ("*", TWO, u), below)), TWO)],
         "tanh": [("/", two, ("+", two, TWO))],
         "sigmoid": [("/", ONE, ("+", ONE, ("exp", ("neg", u))))],
-        "softplus": [("log1p", e), ("+", u, ("log1p", ("exp", ("neg", u))))],
+        "softplus": [("log1p", e), large(u, ONE)],
         "asin": [("*", TWO, ("atan", ("/", u, ("+", ("sqrt", ("*", below, above)), ONE))))],
         "acos": [("*", TWO, ("atan", ("sqrt", ("/", below, above))))],
     }
     return table.get(kind, [])
+
+
+def logarithms(inner: tuple, negative: bool) -> list[tuple]:
+    """The logarithm of a sum with an exponential that may be too large, without it."""
+    if inner[0] == "cosh":
+        v = ("neg", inner[1]) if negative else inner[1]
+        small = ("log1p", ("exp", ("*", ("number", Fraction(-2)), v)))
+        return [("+", ("+", v, small), ("neg", ("log", TWO)))]
+    if inner[0] != "+":
+        return []
+    return [large(a[1], b) for a, b in (inner[1:], inner[:0:-1]) if a[0] == "exp"][:1]
+
+
+def large(u: tuple, rest: tuple) -> tuple:
+    """``log(rest + exp(u))``."""
+    return ("+", u, ("log1p", ("*", rest, ("exp", ("neg", u)))))
 
 
 def above_of(u: tuple) -> tuple:
@@ -200,7 +218,8 @@ class Follower:
         if kind == "^":
             return self.power(node[1], node[2], which)
         trouble: Failure = Other("a function without operations of its own")
-        for other in rewritten(node, kind in ("asinh", "acos") and self.negative(node[1])):
+        negative = kind in ("asinh", "acos", "log") and self.negative(node[1][1] if node[1][0] == "cosh" else node[1])
+        for other in rewritten(node, negative):
             try:
                 return self.value(other, which)
             except Failure as problem:  # one that is not known on this box says more than one that is another code
