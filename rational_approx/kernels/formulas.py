@@ -8,6 +8,7 @@ what the operations do with its values.
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from flint import arb
@@ -64,7 +65,7 @@ class Style(NamedTuple):
 
 
 PLAIN = Style()
-STYLES = (PLAIN, Style(True), *(Style(True, c) for c in (8, 16, 32, 64, 128, 1024, 2**16)))
+STYLES = (PLAIN, Style(True), *(Style(True, c) for c in (16, 128, 2**16)))
 """The styles that are tried."""
 STILL = arb(2) ** -50
 """A node that moves by no more, relative to itself, hardly moves; nor does one that is smaller than this."""
@@ -156,15 +157,7 @@ class _Walk:
 
     def limit(self, tree: Node) -> Fraction | None:
         """The number that a tree hardly leaves far out, in a style that has those."""
-        if self.style.beyond is None:
-            return None
-        with working_bits(BITS), suppress(Undecided, ValueError, ZeroDivisionError):
-            ball = beyond(tree, arb(self.side * self.style.beyond), self.side)
-            if abs(ball) < STILL:
-                return Fraction(0)
-            if arb(ball.rad()) < STILL * abs(ball):
-                return to_fraction(ball.mid())
-        return None
+        return None if self.style.beyond is None else _limit(tree, self.side * self.style.beyond)
 
     def chain(self, kind: str, parts: tuple[Node, ...]) -> Any:
         """Sums and products from left to right; what begins without x is one constant."""
@@ -202,6 +195,17 @@ class _Walk:
                 if value.is_finite():
                     return int(bool(value > 0)) - int(bool(value < 0))
         return 0
+
+
+@lru_cache(maxsize=1024)
+def _limit(tree: Node, start: int) -> Fraction | None:
+    with working_bits(BITS), suppress(Undecided, ValueError, ZeroDivisionError):
+        ball = beyond(tree, arb(start), 1 if start > 0 else -1)
+        if abs(ball) < STILL:
+            return Fraction(0)
+        if arb(ball.rad()) < STILL * abs(ball):
+            return to_fraction(ball.mid())
+    return None
 
 
 ONE, TWO, MINUS = number(1), number(2), number(-1)

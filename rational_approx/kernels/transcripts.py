@@ -21,6 +21,7 @@ from rational_approx.kernels.formulas import STYLES, Library, NoFormula, Style, 
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, KINDS
 from rational_approx.kernels.truth import Truth
+from rational_approx.programs.program import Operand, Step
 
 __all__ = ["Transcripts", "transcripts"]
 
@@ -110,9 +111,9 @@ def transcripts(known: Truth, cuts: tuple[float, ...], room: float) -> Transcrip
     for share in FINER:
         library = Library(known.format, room / 4 * share * 2.0 ** -FORMATS[known.format][0])
         found = _written(known, cuts, library, room)
-        if best is None or found.good.sum() * ENOUGH > best.good.sum():
-            best = found
-        if found.good.all() or not library.made:
+        finer = best is None or found.good.sum() * ENOUGH > best.good.sum()
+        best = found if finer or best is None else best
+        if found.good.all() or not finer or not library.made:
             break
     assert best is not None
     return best
@@ -120,12 +121,14 @@ def transcripts(known: Truth, cuts: tuple[float, ...], room: float) -> Transcrip
 
 def _written(known: Truth, cuts: tuple[float, ...], library: Library, room: float) -> Transcripts:
     variants: list[Variant] = []
-    written = set[tuple[Transcript, ...]]()
+    written = set[tuple[tuple[Step, ...], Operand | None, bool]]()
     for style in STYLES:
-        parts = _parts(known, cuts, library, style)
-        if parts and parts not in written:
+        every = _parts(known, cuts, library, style)
+        codes = [(piece.steps, piece.result, bool(known.x[b - 1] > 0)) for _, b, piece in every]
+        parts = tuple(part for part, code in zip(every, codes) if code not in written)
+        if parts:
             variants.append(_variant(known, parts, library, style, room))
-            written.add(parts)
+            written |= set(codes)
     return Transcripts(library, tuple(variants) or (Variant((), np.zeros(known.x.size, dtype=bool)),))
 
 
@@ -176,7 +179,8 @@ def _proved(kernel: Kernel, formula: Expression, x: np.ndarray, style: Style, ro
         side = 1 if x[-1] > 0 else -1
         judge = FollowedJudge(kernel.pieces[0], formula, kernel, Proved(kernel), side, style)
         ends = [0, min(1, x.size - 1), max(x.size - 2, 0)]
-        at = np.unique([*np.linspace(0, x.size - 1, SAMPLE).astype(int), *ends])
+        count = SAMPLE if style.beyond is None else SAMPLE // 6
+        at = np.unique([*np.linspace(0, x.size - 1, count).astype(int), *ends])
         found = [judge.judged_on(arb(float(point) or side * float(judge.least))).ulp <= 0.5 + room for point in x[at]]
     # Between two of them it is as at the worse one.
     after = np.searchsorted(at, np.arange(x.size))
