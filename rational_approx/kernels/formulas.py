@@ -128,6 +128,9 @@ class _Walk:
             return self.algebra.do("sqrt", self.value(parts[0]))
         if self.style.beyond is not None and (large := self.large(tree)) is not None:
             return self.value(large)
+        if self.style.careful and kind == "log" and parts[0].operator == "cosh":
+            half = _node("sinh", _node("/", parts[0].arguments[0], TWO))
+            return self.value(_node("log1p", _node("*", TWO, _node("^", half, TWO))))
         if kind in ("exp", "log") or (self.style.careful and kind in CAREFULLY_CALLED):
             return self.algebra.call(Called(kind), self.value(parts[0]))
         if kind == "^":

@@ -50,6 +50,8 @@ MOST = 5
 """So many exponentials are looked at for each end."""
 STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
+DISTANT = 64
+"""Beyond, a rational has to be proved on very many boxes, and where the formula is good it is taken."""
 FLAT = 1e-6
 """An exponential with smaller exponents is constant, as far as floats tell."""
 FAR = 64
@@ -363,6 +365,9 @@ def _all_ranked(
     # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
     for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
+        if any(abs(float(x[at])) > DISTANT and formulas.good[at] for at in (a, b - 1)):
+            needed[a, b] = {}
+            continue
         parts = [needed.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
         least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
         ranked[a, b], needed[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, min(most, own[a, b]))
