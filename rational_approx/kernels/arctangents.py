@@ -13,7 +13,8 @@ from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.fitting.front import fit
 from rational_approx.kernels.kernel import Function
-from rational_approx.kernels.series import gap, horner_error
+from rational_approx.kernels.scheme import PLAIN
+from rational_approx.kernels.series import gap, polynomial_error
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
 __all__ = ["arctangent", "arctangent_degree", "arctangent_error"]
@@ -78,7 +79,7 @@ def arctangent_error(function: Function, inner: str) -> Fraction:
         moved = (1 + half) ** 2 - 1
         reach = ((arb.pi() / 8).tan() * (1 + moved)) ** 2
         series = [4 * (-1) ** k / arb(2 * k + 1) for k in range(TERMS)]
-        near = gap(q, series, 4 * reach**TERMS, reach) + horner_error(q, reach, share, share)
+        near = gap(q, series, 4 * reach**TERMS, reach) + polynomial_error(q, reach, share, share, PLAIN)
         near = near / (4 * (1 - reach / 3))  # 4 atan(t) / t is at least that
         total = (1 + near) * (1 + moved) * (1 + share) - 1
         return to_fraction(total.upper()) * (1 + Fraction(1, 2**20))

@@ -107,6 +107,7 @@ SERIES: dict[str, Callable[..., Any]] = {
     "sub": operator.sub,
     "mul": operator.mul,
     "div": quotient,
+    "fma": lambda a, b, c: a * b + c,
 }
 
 
@@ -185,20 +186,33 @@ class Judge:
             value = u.exp()
             return Value(0, value, (abs(value) * ((1 + to_arb(own)) * off.exp() - 1)).upper())
         b = given[1]
+        if op == "fma":
+            return self.sum(self.product(a, b), given[2], x)
         if op == "mul":
-            error = abs(a.ball) * b.error + abs(b.ball) * a.error + a.error * b.error
-            return Value(a.power + b.power, a.ball * b.ball, error)
+            return self.product(a, b)
         if op == "div":
             free = abs(b.ball).lower() - b.error
             if not free > 0:
                 return None
             exact = a.ball / b.ball
             return Value(a.power - b.power, exact, (a.error + abs(exact) * b.error) / free)
+        return self.sum(a, b._replace(ball=-b.ball) if op == "sub" else b, x)
+
+    def product(self, a: Value, b: Value) -> Value:
+        """The exact product."""
+        error = abs(a.ball) * b.error + abs(b.ball) * a.error + a.error * b.error
+        return Value(a.power + b.power, a.ball * b.ball, error)
+
+    def sum(self, a: Value, b: Value, x: arb) -> Value:
+        """The exact sum, with the lower of both powers of x."""
         power = min(a.power, b.power)
-        a, b = (
-            Value(power, v.ball * _power(x, v.power - power), v.error * self.size(x, v.power - power)) for v in (a, b)
-        )
-        return Value(power, a.ball + b.ball if op == "add" else a.ball - b.ball, a.error + b.error)
+        a, b = (self.lowered(value, power, x) for value in (a, b))
+        return Value(power, a.ball + b.ball, a.error + b.error)
+
+    def lowered(self, value: Value, power: int, x: arb) -> Value:
+        """The same with a lower power of x."""
+        less = value.power - power
+        return Value(power, value.ball * _power(x, less), value.error * self.size(x, less))
 
     def smallest(self, x: arb) -> arb:
         """The least size of the numbers in a box."""
@@ -312,7 +326,9 @@ def _line(piece: Piece) -> tuple[Fraction, Fraction] | None:
     """Slope and offset of a piece that is a line, at most with one product and one sum; None for another."""
     values = [(Fraction(1), Fraction(0))]
     for op, names in piece.steps:
-        a, b = (which.value if isinstance(which, Constant) else which for which in names)
+        a, b, *more = (which.value if isinstance(which, Constant) else which for which in names)
+        if op == "fma" and len(piece.steps) == 1 and isinstance(b, Fraction) and isinstance(more[0], Fraction):
+            return (b, more[0]) if (a, piece.result) == (Input(), Result(0)) else None
         a, b = (b, a) if isinstance(a, Fraction) else (a, b)
         if op not in ("mul", "add") or not isinstance(b, Fraction) or isinstance(a, Fraction) or len(values) > 2:
             return None

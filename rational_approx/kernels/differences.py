@@ -16,8 +16,9 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bi
 from rational_approx.fitting.front import fit
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import LOG2, SIZE, logarithm, middle
-from rational_approx.kernels.reductions import FIRST_BITS, REACH, REDUCED, exponential
-from rational_approx.kernels.series import gap, horner_error
+from rational_approx.kernels.reductions import FIRST_BITS, REACH, REDUCED
+from rational_approx.kernels.scheme import PLAIN
+from rational_approx.kernels.series import gap, polynomial_error
 from rational_approx.programs.program import INPUT, Constant, Writer
 
 __all__ = ["expm1", "expm1_degree", "expm1_error", "log1p", "log1p_error"]
@@ -85,7 +86,7 @@ def expm1_error(function: Function, inner: str) -> Fraction:
         slip += share * (inner_sum + most * abs(to_arb(rest)) + 2 * (largest + inner_sum * share))
         r = (largest + slip).upper()
         # Relative to (exp(r) - 1) / r, which is at least (1 - exp(-r)) / r.
-        near = (_distance(p, r) + horner_error(p, r, arb(0), share)) * r / (1 - (-r).exp())
+        near = (_distance(p, r) + polynomial_error(p, r, arb(0), share, PLAIN)) * r / (1 - (-r).exp())
         near = (1 + near) * (1 + share) - 1
         # Beyond n = 0: of 2^n the sum is at least 0.207 (n = 1: exp(u) - 1 with u >= log(2)/2), and of 1 at least 0.292
         # (n = -1); what is scaled may be subnormal, which is less than a share.
@@ -163,7 +164,9 @@ def log1p_error(function: Function, inner: str) -> Fraction:
         reach = (size * (1 + 8 * share)) ** 2
         assert reach < to_arb(SIZE) ** 2 * (1 + arb(2) ** -10)
         series = [2 / arb(2 * k + 1) for k in range(40)]
-        polynomial = (gap(q, series, 2 * reach ** len(series), reach) + horner_error(q, reach, share, share)) / 2
+        polynomial = (
+            gap(q, series, 2 * reach ** len(series), reach) + polynomial_error(q, reach, share, share, PLAIN)
+        ) / 2
         slope = 1 / (1 - reach)
         log_m = (1 + polynomial) * (1 + 2 * share * (1 + share) * slope) * (1 + share) - 1
         # Where k is not 0, 2^k - 1 and the difference are rounded: m is off by 1.5 shares, and its logarithm by at most

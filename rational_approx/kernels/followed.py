@@ -250,7 +250,9 @@ class _Bounds:
         least = (given.least / 2).min(arb(1) / 2)
         if relative is not None:
             absolute = absolute.min(relative * abs(ball))
-        return self.settled(ball, (absolute + share * (abs(ball) + absolute)).upper(), relative, share, least, given.zero)
+        return self.settled(
+            ball, (absolute + share * (abs(ball) + absolute)).upper(), relative, share, least, given.zero
+        )
 
     def expm1(self, given: Known) -> tuple[arb, arb | None]:
         """The slope between u and a neighbour is at most ``exp(u + absolute)``, and ``u exp(u) / expm1(u)`` at most ``1 +

@@ -24,12 +24,13 @@ from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import logarithm, logarithm_degree
 from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.reductions import degree_for, exponential
+from rational_approx.kernels.scheme import Scheme
 from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
 __all__ = [
-    "PLAIN",
     "STYLES",
+    "USUAL",
     "Algebra",
     "Called",
     "Library",
@@ -64,8 +65,8 @@ class Style(NamedTuple):
     beyond: int | None = None
 
 
-PLAIN = Style()
-STYLES = (PLAIN, Style(True), *(Style(True, c) for c in (16, 128, 2**16)))
+USUAL = Style()
+STYLES = (USUAL, Style(True), *(Style(True, c) for c in (16, 128, 2**16)))
 """The styles that are tried."""
 STILL = arb(2) ** -50
 """A node that moves by no more, relative to itself, hardly moves; nor does one that is smaller than this."""
@@ -90,7 +91,7 @@ class Algebra(Protocol):
         """A function; one of sine and cosine takes x itself."""
 
 
-def taken(tree: Node, side: int, algebra: Algebra, style: Style = PLAIN) -> Any:
+def taken(tree: Node, side: int, algebra: Algebra, style: Style = USUAL) -> Any:
     """The value of a tree for positive inputs (side 1), or negative ones (-1), written in a style.
 
     Raises
@@ -404,8 +405,9 @@ class Functions(Protocol):
 class Library:
     """Functions for code of a format, whose own errors are below a bound; each is made once."""
 
-    def __init__(self, format: str, error: float) -> None:
-        self.format, self.error, self.made = format, error, dict[Called, Function]()
+    def __init__(self, format: str, error: float, scheme: Scheme) -> None:
+        self.format, self.error, self.scheme = format, error, scheme
+        self.made: dict[Called, Function] = {}
 
     def function(self, called: Called) -> Function:
         """The operations of a function."""
@@ -417,9 +419,9 @@ class Library:
         """The operations, under a name that no other function has."""
         inner = INNER[self.format]
         if called.kind == "exp":
-            return exponential(degree_for(self.error, inner), inner)
+            return exponential(degree_for(self.error, inner), inner, self.scheme)
         if called.kind == "log":
-            return logarithm("log", logarithm_degree(self.error, inner), inner)
+            return logarithm("log", logarithm_degree(self.error, inner), inner, self.scheme)
         if called.kind == "expm1":
             return expm1("expm1", expm1_degree(self.error, inner), inner)
         if called.kind == "log1p":
@@ -429,7 +431,7 @@ class Library:
         assert called.turns is not None
         count = sum(other.kind == called.kind for other in self.made)
         name = f"{called.kind}_{count + 1}" if count else called.kind
-        return sine(name, called.turns, sine_degree(self.error, inner), self.format)
+        return sine(name, called.turns, sine_degree(self.error, inner), self.format, self.scheme)
 
 
 class Writing:

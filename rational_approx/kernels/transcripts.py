@@ -20,6 +20,7 @@ from rational_approx.kernels.followed import FollowedJudge, Proved
 from rational_approx.kernels.formulas import STYLES, Library, NoFormula, Style, Writing, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, KINDS
+from rational_approx.kernels.scheme import Scheme
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import Operand, Step
 
@@ -105,11 +106,11 @@ class Transcripts:
         return tuple(f for f in self.library.made.values() if f.name in called)
 
 
-def transcripts(known: Truth, cuts: tuple[float, ...], room: float) -> Transcripts:
+def transcripts(known: Truth, cuts: tuple[float, ...], room: float, scheme: Scheme) -> Transcripts:
     """The target's formula as code, with functions as coarse as they may be."""
     best: Transcripts | None = None
     for share in FINER:
-        library = Library(known.format, room / 4 * share * 2.0 ** -FORMATS[known.format][0])
+        library = Library(known.format, room / 4 * share * 2.0 ** -FORMATS[known.format][0], scheme)
         found = _written(known, cuts, library, room)
         finer = best is None or found.good.sum() * ENOUGH > best.good.sum()
         best = found if finer or best is None else best

@@ -60,7 +60,10 @@ def expm1_error(steps: list[Any], result: Any, inner: str) -> Fraction:
     # (exp(r) - 1) / r is at least 1 - r/2, and exp(r) below 3/2.
     terms = [Fraction(1, factorial(k + 1)) for k in range(30)]
     beyond = 2 * r**30 / factorial(30)
-    turned = [(-1) ** k * value for k, value in enumerate(p[::-1])], [(-1) ** k * value for k, value in enumerate(terms)]
+    turned = (
+        [(-1) ** k * value for k, value in enumerate(p[::-1])],
+        [(-1) ** k * value for k, value in enumerate(terms)],
+    )
     gap = max(distance(p[::-1], terms, r), distance(*turned, r)) + beyond
     near = (gap + rounding(p, r, Fraction(0), share)) / (1 - r / 2)
     near = (1 + near) * (1 + share) - 1

@@ -106,7 +106,10 @@ class Code:
         """The name, and the steps with the result, of a function that pieces call."""
         must(set(entry) == {"name", "steps", "result", "about"}, "a function has other keys than it should")
         name = entry["name"]
-        must(isinstance(name, str) and re.fullmatch("(exp|log|sin|cos|expm1|log1p|atan)(_[0-9]{1,2})?", name), "a function is unknown")
+        must(
+            isinstance(name, str) and re.fullmatch("(exp|log|sin|cos|expm1|log1p|atan)(_[0-9]{1,2})?", name),
+            "a function is unknown",
+        )
         steps = self.steps(entry["steps"])
         return name, (steps, self.operand(entry["result"], len(steps)))
 
