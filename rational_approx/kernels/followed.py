@@ -43,6 +43,8 @@ __all__ = ["FollowedJudge", "Proved", "style_of"]
 COARSE = Fraction(1, 2**12)
 """A function with a larger error than this is not the one that was asked for."""
 
+FADED = 230
+"""Exponentials of less than minus this may be 0 for whoever checks with fixed point."""
 ROOM = 1 + 2.0**-6
 """For whoever checks a bound with enclosures of their own: here no box can be halved to gain some."""
 
@@ -234,6 +236,8 @@ class _Bounds:
             if not abs(given.ball) + given.absolute < to_arb(REACH[self.inner]):
                 raise Unknown("an argument beyond the reach of the exponential")
             ball, off = given.ball.exp(), given.absolute.exp() - 1
+            if not given.ball > -FADED:
+                ball = ball.union(arb(0))
             absolute = abs(ball) * ((1 + share) * (1 + off) - 1)
             return self.settled(ball, absolute.upper(), off, share, arb(0), False)
         if called.kind == "log":
