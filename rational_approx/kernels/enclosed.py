@@ -23,12 +23,14 @@ from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import evaluate
 from rational_approx.kernels.boxes import SERIES, Box, Calls, Found, Judge
+from rational_approx.kernels.crossings import read_parts
 from rational_approx.kernels.facts import STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.truth import infinity_at
 from rational_approx.kernels.undefined import nowhere
+from rational_approx.programs.program import Constant
 
 __all__ = ["NotProved", "cuts_of", "enclosed_facts"]
 
@@ -110,8 +112,12 @@ def _next(value: Fraction, side: int, format: str) -> float:
 
 
 def cuts_of(kernel: Kernel, target: Expression) -> list[Fraction]:
-    """Numbers that are looked at one by one: switches, zero, and the ends of where the target has values."""
+    """Numbers that are looked at one by one, or lie between two of the format: switches, zero, zeros that code subtracts,
+    and the ends of where the target has values."""
     out, spans = {Fraction(0), *target.breakpoints(-inf, inf)}, list(_spans(kernel))
+    for piece in kernel.pieces:
+        zero = read_parts(piece.steps, lambda which: which.value if isinstance(which, Constant) else None)
+        out |= {zero} if zero is not None else set()
     for number, first, last in spans:
         if kernel.pieces[number].result is None or first == last:
             beside = (_next(first, -1, kernel.format), _next(last, 1, kernel.format))

@@ -54,21 +54,32 @@ class Exponential:
 @dataclass(frozen=True)
 class Form:
     """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"`` or ``"1/x"``, and with the last
-    one ``times`` may be negative."""
+    one ``times`` may be negative. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part or two."""
 
     times: int
     variable: str
     exponential: Exponential | None = None
     decays: bool = False
+    zero: tuple[Fraction, ...] = ()
+
+    def from_zero(self, x: np.ndarray) -> np.ndarray:
+        """``x - z`` in float64."""
+        for part in self.zero:
+            x = x - float(part)
+        return x
 
     def variable_at(self, x: np.ndarray) -> np.ndarray:
         """The variable in float64."""
         if self.variable == "e" and self.exponential is not None:
             return self.exponential(x)
+        if self.zero:
+            return self.from_zero(x)
         return x * x if self.variable == "x^2" else 1 / x if self.variable == "1/x" else x
 
     def factor_at(self, x: np.ndarray) -> np.ndarray:
         """The factor in float64."""
+        if self.zero:
+            return self.from_zero(x)
         out = x**self.times
         return out * self.exponential(x) if self.decays and self.exponential is not None else out
 
@@ -80,7 +91,7 @@ class Form:
     @property
     def operations(self) -> int:
         """What the form counts beside its rational: see `kernels.kernel`."""
-        own = abs(self.times) + self.decays + (self.variable == "x^2") + COSTS["div"] * (self.variable == "1/x")
+        own = len(self.zero) + abs(self.times) + self.decays + (self.variable == "x^2") + COSTS["div"] * (self.variable == "1/x")
         if self.exponential is not None:
             writer = self.exponential.scheme.writer()
             self.exponential.written(writer)
@@ -88,6 +99,8 @@ class Form:
         return own
 
     def __str__(self) -> str:
+        if self.zero:
+            return f"t R(t), t = x - {float(sum(self.zero)):g}"
         factors = ["x" if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
         where = f", e = {self.exponential}" if self.exponential is not None else ""
         return f"{' '.join([*factors, f'R({self.variable})'])}{where}"
@@ -116,6 +129,8 @@ def form_piece(
     writer = scheme.writer()
     e = writer.do("exp", form.exponential.written(writer)) if form.exponential is not None else None
     variable: Operand = INPUT
+    for part in form.zero:
+        variable = writer.do("sub", variable, Constant(part))
     if form.variable == "x^2":
         variable = writer.do("mul", INPUT, INPUT)
     elif form.variable == "1/x":
@@ -128,7 +143,7 @@ def form_piece(
     if form.decays and e is not None:
         value = _product(writer, value, e)
     for _ in range(abs(form.times)):
-        value = _product(writer, value, INPUT if form.times > 0 else variable)
+        value = _product(writer, value, INPUT if form.times > 0 and not form.zero else variable)
     return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
 
 

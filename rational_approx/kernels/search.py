@@ -17,6 +17,7 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.expressions.quotients import quotient_of
+from rational_approx.kernels.crossings import parts
 from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
@@ -241,6 +242,11 @@ def _exponentials(
 
 def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential, ...]) -> Iterator[Form]:
     x, value = known.x[start:stop], known.value[start:stop]
+    inside = [zero for zero in known.zeros if x[0] <= zero <= x[-1]]
+    if inside:
+        if not inside[1:]:
+            yield Form(1, "x - z", zero=parts(inside[0], INNER[known.format]))
+        return
     holds_zero = bool(x[0] <= 0 <= x[-1])
     vanishes = holds_zero and bool((value[x == 0] == 0).all())
     mirrored = known.value[::-1]
@@ -364,6 +370,8 @@ def _all_ranked(
     may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *near, *ROUND) for sign in (-1, 1)]
     may += [int(np.searchsorted(x, x[0], "right")), int(np.searchsorted(x, x[-1], "left"))] if any(known.edges) else []
     may += formulas.ends()
+    for zero in map(float, known.zeros):
+        may += [int(np.searchsorted(x, zero * factor, "right")) for factor in (0.5, 0.75, 1.25, 2.0)]
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
     spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
     step = {place: number for number, place in enumerate(places)}
@@ -500,6 +508,8 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
 def _itself(stretch: Stretch) -> Piece | None:
     """The target itself, where it is a rational of a type that is tried."""
     x = stretch.known.x
+    if any(x[stretch.start] <= zero <= stretch.upper for zero in stretch.known.zeros):
+        return None
     found = quotient_of(stretch.known.target.on(Fraction(float(x[stretch.start])), Fraction(stretch.upper)).tree)
     if found is None or not found[1].coeffs():
         return None

@@ -1,6 +1,6 @@
 """The target, enclosed, at every number of a 16-bit format, or at some of float32."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.kernels.crossings import crossings
 from rational_approx.kernels.numbers import KINDS, finite_numbers, last_places, least_places, tried_numbers
 
 __all__ = ["SLACK", "Edge", "Truth", "enclosed", "infinity_at", "truth"]
@@ -39,7 +40,8 @@ class Truth:
     """The numbers ``x`` of a format that are tried, in float32, ascending, and the target there in float64: off by at
     most ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly beyond every number of the format.
 
-    Where the target has values only from, or up to, some number, ``edges`` has the next ones on both sides.
+    Where the target has values only from, or up to, some number, ``edges`` has the next ones on both sides. ``zeros``
+    are those where it changes its sign, apart from 0; numbers beside them are tried, too.
     """
 
     target: Expression
@@ -47,6 +49,7 @@ class Truth:
     x: np.ndarray
     value: np.ndarray
     edges: tuple[Edge | None, Edge | None] = (None, None)
+    zeros: tuple[Fraction, ...] = ()
 
     def units(self, value: np.ndarray) -> np.ndarray:
         """The units in which the proof will judge errors: those in the last place where every number is tried, else
@@ -67,8 +70,25 @@ def truth(target: Expression, format: str) -> Truth:
     lost = np.isnan(value)
     inside = np.flatnonzero(~lost)
     if format not in KINDS and lost.any() and inside.size and np.ptp(inside) + 1 == inside.size:
-        return _between(target, format, x[inside], value[inside], (bool(lost[0]), bool(lost[-1])))
-    return _everywhere(target, format, x, value)
+        return _beside_zeros(_between(target, format, x[inside], value[inside], (bool(lost[0]), bool(lost[-1]))))
+    return _beside_zeros(_everywhere(target, format, x, value))
+
+
+def _beside_zeros(known: Truth) -> Truth:
+    """With the zeros of the target, and in float32 with the numbers beside each, ever further away."""
+    target, x, value = known.target, known.x, known.value
+    zeros = crossings(target.tree, x, value, lambda lower, upper: target.on(lower, upper).tree)
+    if not zeros or known.format in KINDS:
+        return replace(known, zeros=tuple(zeros))
+    steps = 2 ** np.arange(20, dtype=np.int32)
+    codes = np.array([float(zero) for zero in zeros], dtype=np.float32).view(np.int32)
+    beside = np.concatenate([codes, *(codes + side * step for step in steps for side in (-1, 1))]).view(np.float32)
+    more = np.setdiff1d(beside[(x[0] <= beside) & (beside <= x[-1])], x)
+    added = _values(target, more)
+    more, added = more[~np.isnan(added)], added[~np.isnan(added)]
+    order = np.argsort(np.concatenate([x, more]), kind="stable")
+    x, value = np.concatenate([x, more])[order], np.concatenate([value, added])[order]
+    return replace(known, x=x, value=value, zeros=tuple(zeros))
 
 
 def enclosed(target: Expression, format: str, x: np.ndarray) -> Truth:
