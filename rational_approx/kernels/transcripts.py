@@ -28,7 +28,7 @@ __all__ = ["Transcripts", "transcripts"]
 
 FINER = (1.0, 2.0**-6, 2.0**-12)
 """Shares of the functions' error that are tried, one after the other."""
-ENOUGH = 0.99
+ENOUGH = 0.998
 """Finer functions are taken where they are good at so many more numbers."""
 BITS, SAMPLE = 128, 600
 """The precision of the proof of a formula's error at so many numbers."""
@@ -170,17 +170,21 @@ def _variant(known: Truth, parts: tuple[Transcript, ...], library: Library, styl
         kernel = Kernel(known.format, INNER[known.format], (piece,), own)
         good[a:b] = ulp_errors(kernel(x[a:b]), known.value[a:b], known.format) <= 0.5 + room
         if known.format not in KINDS and good[a:b].any():
-            good[a:b] &= _proved(kernel, Expression(_tree(known, a, b)), x[a:b], style, room)
+            good[a:b] &= _proved(kernel, Expression(_tree(known, a, b)), x[a:b], style, room, known.zeros)
     return Variant(parts, good)
 
 
-def _proved(kernel: Kernel, formula: Expression, x: np.ndarray, style: Style, room: float) -> np.ndarray:
+def _proved(
+    kernel: Kernel, formula: Expression, x: np.ndarray, style: Style, room: float, zeros: tuple[Fraction, ...]
+) -> np.ndarray:
     """Where the error is proved to be small: the numbers tried have few bits, so that their sums seldom round."""
     with working_bits(BITS):
         side = 1 if x[-1] > 0 else -1
         judge = FollowedJudge(kernel.pieces[0], formula, kernel, Proved(kernel), side, style)
         ends = [0, min(1, x.size - 1), max(x.size - 2, 0)]
         count = SAMPLE if style.beyond is None else SAMPLE // 6
+        near = np.searchsorted(x, np.array([float(zero) for zero in zeros]))
+        ends += [k for k in (*near, *(near - 1)) if 0 <= k < x.size]
         at = np.unique([*np.linspace(0, x.size - 1, count).astype(int), *ends])
         found = [judge.judged_on(arb(float(point) or side * float(judge.least))).ulp <= 0.5 + room for point in x[at]]
     # Between two of them it is as at the worse one.
