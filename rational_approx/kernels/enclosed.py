@@ -19,8 +19,8 @@ from flint import arb
 from rational_approx import watch
 from rational_approx.arithmetic.floats import FORMATS, in_format
 from rational_approx.arithmetic.precision import to_arb, working_bits
-from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import evaluate
 from rational_approx.kernels.boxes import SERIES, Box, Calls, Found, Judge
 from rational_approx.kernels.crossings import read_parts
@@ -253,7 +253,7 @@ def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float,
 
 def _at_point(target: Expression, point: Fraction) -> arb | None:
     try:
-        value = evaluate(target.tree, to_arb(point), AT_POINT)
+        value = evaluate(target.tree, to_arb(point), WHOLE_AT_POINT)
     except (ValueError, ZeroDivisionError):
         return None
     return value if value.is_finite() else None

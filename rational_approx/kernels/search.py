@@ -28,7 +28,7 @@ from rational_approx.kernels.reductions import exponential_error
 from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.tails import Tail, infinite, proved, tail
 from rational_approx.kernels.transcripts import Transcripts, transcripts
-from rational_approx.kernels.truth import Truth
+from rational_approx.kernels.truth import Gap, Truth
 from rational_approx.programs.program import Constant
 
 __all__ = ["NoKernel", "kernel_for"]
@@ -102,6 +102,8 @@ class Stretch:
         """With the next number tried at each end, where others lie between: whatever lies there is for this one."""
         x, ends = self.known.x, [self.start, self.stop]
         for side, at in enumerate(ends):
+            if at in self.known.gap_places:
+                continue
             if 0 < at < x.size and neighbours(x[at - 1 : at], self.known.format)[1][0] < x[at]:
                 ends[side] += 1 if side else -1
         return Stretch(self.known, self.scheme, *ends)
@@ -163,6 +165,10 @@ def kernel_for(
         ranked, own = _all_ranked(whole, cuts, exponentials, formulas, (room, segments))
         out += _fitted(whole, ranked, own, formulas, (room, wanted, segments))
     out += [] if right is None else [right[0]]
+    for gap in known.gaps:
+        last = float(known.x[np.searchsorted(known.x, gap.number) - 1])
+        place = next(k for k, piece in enumerate(out) if piece.upper >= last)
+        out[place + 1 : place + 1] = _in_gap(gap, known.format)
     functions = formulas.functions(out)
     return Kernel(known.format, inner, _closed(out, known, functions), functions, scheme)
 
@@ -193,6 +199,20 @@ def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) 
         out.insert(0 if side < 0 else len(out), replace(beyond, upper=side * inf))
     out[-1] = replace(out[-1], upper=inf)
     return _with_edges(out, known)
+
+
+def _in_gap(gap: Gap, format: str) -> list[Piece]:
+    """No number between numbers at which the target has a value, or infinities beside them."""
+    nothing, (left, right) = Piece(inf, (), None, "no real value"), gap[1:]
+    if left.number == right.number:
+        same = isinf(left.value) and left.value == right.value
+        return [replace(infinite(left.value, format) if same else nothing, upper=left.number)]
+    out = [replace(infinite(left.value, format), upper=left.number)] if isinf(left.value) else []
+    if not isinf(right.value):
+        return [*out, replace(nothing, upper=right.number)]
+    last = float(np.nextafter(np.float32(right.number), np.float32(-inf)))
+    out += [replace(nothing, upper=last)] if last > left.number or not out else []
+    return [*out, replace(infinite(right.value, format), upper=right.number)]
 
 
 def _with_edges(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
@@ -366,10 +386,11 @@ def _all_ranked(
     x = known.x
     # A breakpoint that is an input may belong to either side, or stand alone.
     must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
+    must += [(place, place) for place in known.gap_places]
     near = (SMALL,) if formulas.good.any() else ()
     may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *near, *ROUND) for sign in (-1, 1)]
     may += [int(np.searchsorted(x, x[0], "right")), int(np.searchsorted(x, x[-1], "left"))] if any(known.edges) else []
-    may += formulas.ends()
+    may += [int(np.searchsorted(x, 0.0, "left")), *formulas.ends()]
     for zero in map(float, known.zeros):
         may += [int(np.searchsorted(x, zero * factor, "right")) for factor in (0.5, 0.75, 1.25, 2.0)]
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})

@@ -140,6 +140,7 @@ def _parts(known: Truth, cuts: tuple[float, ...], library: Library, style: Style
     far = style.beyond
     if far is not None:
         places |= {int(np.searchsorted(x, -float(far), "right")), int(np.searchsorted(x, float(far), "left"))}
+    places |= set(known.gap_places)
     for cut in cuts:
         places |= {int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))}
     for a, b in pairwise(sorted(places)):

@@ -18,6 +18,7 @@ from . import rays
 from .jets import Arithmetic, Jet
 from .reading import SWITCHED, Failure, chosen, in_time, must, need, number, read, shown, switch, text
 from .steps import FORMATS, is_format_number
+from .zeros import exact
 
 __all__ = ["SCHEMAS", "Code", "To_check", "normal", "plain", "written"]
 
@@ -50,6 +51,10 @@ class Pointwise(Arithmetic):
     def evaluate(self, node: tuple, u: Jet) -> Jet:
         if node[0] in SWITCHED and self.evaluate(switch(node), u)[0] == (0, 0):
             return self.evaluate(chosen(node, 0), u)  # here the value at a single point counts
+        if node[0] in ("/", "*") and len(u) == 1 and u[0][0] == u[0][1]:
+            value = self.at_hole(node, u[0])
+            if value is not None:
+                return [value]
         if node[0] not in ("sigmoid", "tanh", "softplus"):
             return super().evaluate(node, u)
         (low, high) = self.evaluate(node[1], u)[0]
@@ -67,6 +72,24 @@ class Pointwise(Arithmetic):
             return [self.div(e if negative else (self.one, self.one), above)]
         value = self.div((self.one - e[1], self.one - e[0]), above)
         return [(-value[1], -value[0]) if negative else value]
+
+
+    def at_hole(self, node: tuple, point: Any) -> Any:
+        """The limit of a quotient at a simple zero that both sides share, by their slopes; or of a product with log(b) at
+        a simple zero of b where the other side is zero: 0."""
+        x = Fraction(point[0], self.one)
+        fine, line = Arithmetic(self.bits, self.deadline), [point, (self.one, self.one)]
+        if node[0] == "/":
+            if exact(node[2], x) != 0 or exact(node[1], x) != 0:
+                return None
+            return self.div(*(fine.evaluate(side, line)[1] for side in node[1:]))
+        for side, other in (node[1:], node[:0:-1]):
+            if other[0] == "log" and exact(other[1], x) == 0 and exact(side, x) == 0:
+                fine.evaluate(side, line)
+                slope = fine.evaluate(other[1], line)[1]
+                need(slope[0] > 0 or slope[1] < 0, "a logarithm of a number with a zero of a higher order")
+                return 0, 0
+        return None
 
 
 class Code:
