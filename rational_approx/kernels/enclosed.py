@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import count, pairwise
-from math import inf, isfinite, nextafter
+from math import inf, isfinite, isinf, nextafter
 from typing import NamedTuple
 
 import numpy as np
@@ -246,7 +246,11 @@ def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float,
         right = same and nowhere(target.tree, point, point)
         return x[0], Found(0.0 if right else inf, 0.0, y[0].min(y[-1]), y[0].max(y[-1]))
     judge = Judge(next(piece for piece in kernel.pieces if piece.result is not None), target.ball, kernel, {})
-    errors = [abs(value - each) / judge.unit(abs(value).lower()) for each in y]
+    if abs(value) >= judge.top:
+        right = all(isinf(float(each)) and (each > 0) == (value > 0) for each in y)
+        return x[0], Found(0.0 if right else inf, 0.0, y[0].min(y[-1]), y[0].max(y[-1]))
+    near = [each.max(-judge.top).min(judge.top) for each in y]
+    errors = [abs(value - each) / judge.unit(abs(value).lower()) for each in near]
     ulp = max(float(error.upper()) if error.is_finite() else inf for error in errors)
     return x[0], Found(ulp, ulp, y[0].min(y[-1]), y[0].max(y[-1]))
 

@@ -168,6 +168,8 @@ class _Bounds:
 
     def do(self, op: str, *given: Known) -> Known:
         """The operation on exact values, the errors that it takes over, and its own rounding."""
+        if op == "mul" and given[1].absolute.is_zero() and given[1].ball == -1:  # exact
+            return given[0]._replace(ball=-given[0].ball)
         ball, absolute, relative, least, zero = getattr(self, op)(*given)
         if op in ("mul", "div") and not least * (1 - (relative or arb(0))) > self.normal:  # perhaps subnormal
             absolute, relative = absolute + self.tiny, None

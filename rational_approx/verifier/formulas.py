@@ -6,6 +6,7 @@ value, and of how far the calculated one is from it: absolute, and relative to i
 
 from contextlib import suppress
 from fractions import Fraction
+from functools import cache
 from math import inf
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from .reading import ONE, Failure, fold, need
 from .reductions import REACH, exponential_error
 from .sines import TURN_BITS, nearest_zero, sine_error
 from .steps import FORMATS, rounded
+from .zeros import exact
 
 __all__ = ["Follower", "Other", "has_x"]
 
@@ -102,6 +104,16 @@ def rewritten(node: tuple, negative: bool) -> list[tuple]:
     return table.get(kind, [])
 
 
+def without_holes(node: tuple, side: int) -> tuple:
+    """A tree with both sides of a quotient over x where both vanish at 0."""
+    if node[0] == "/" and exact(node[1], Fraction(0)) == 0 and exact(node[2], Fraction(0)) == 0:
+        top, bottom = (("divided", part, Fraction(0), side) for part in node[1:])
+        return ("/", top, bottom)
+    if node[0] in ("number", "x", "pi", "e", "clipped", "divided"):
+        return node
+    return (node[0], *(without_holes(part, side) for part in node[1:]))
+
+
 def logarithms(inner: tuple, negative: bool) -> list[tuple]:
     """The logarithm of a sum with an exponential that may be too large, without it."""
     if inner[0] == "cosh":
@@ -134,6 +146,7 @@ class Follower:
         self.digits, self.smallest, self.top = FORMATS[self.inner]
         self.share = -(-math.one >> self.digits)
         self.x: Interval = (side * math.one, side * math.one)
+        self.whole = without_holes(tree, side)
         self.known: dict[Any, Known] = {}
         self.errors: dict[Any, tuple[Fraction, Fraction]] = {}
 
@@ -170,9 +183,10 @@ class Follower:
         """Bounds of the target on the box, by a Taylor polynomial of first degree where there is one."""
         math, (a, b) = self.math, self.x
         centre, h = (a + b) // 2, (b - a) // 2 + 1
+        tree = self.whole if size(self.x) < math.one else self.tree
         with suppress(Failure):
-            at = math.evaluate(self.tree, [(centre, centre), (h, h)])
-            beyond = math.evaluate(self.tree, [self.x, (h, h), (0, 0)])[2]
+            at = math.evaluate(tree, [(centre, centre), (h, h)])
+            beyond = math.evaluate(tree, [self.x, (h, h), (0, 0)])[2]
             return at[0][0] - size(at[1]) - size(beyond), at[0][1] + size(at[1]) + size(beyond)
         return -inf, inf
 
@@ -210,7 +224,8 @@ class Follower:
             return self.product(a, b) if kind == "*" else self.quotient(a, b)
         if kind == "neg":
             same(op == "mul" and names[1] == -1.0)
-            return self.product(self.value(node[1], names[0]), self.constant(MINUS, names[1]))
+            u = self.value(node[1], names[0])
+            return u._replace(low=-u.high, high=-u.low)  # exact
         if kind == "sqrt":
             same(op == "sqrt")
             return self.root(self.value(node[1], names[0]))
@@ -495,6 +510,7 @@ def short(value: Fraction) -> Fraction:
     return int(value / unit) * unit
 
 
+@cache
 def turns_of(argument: tuple) -> Interval:
     """Bounds of ``a / (2 pi)`` of an argument ``a x``, times ``2**TURN_BITS``; they are equal where it is exact."""
     factor = factor_of(argument)

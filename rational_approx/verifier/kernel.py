@@ -55,7 +55,7 @@ class Pointwise(Arithmetic):
             value = self.at_hole(node, u[0])
             if value is not None:
                 return [value]
-        if node[0] not in ("sigmoid", "tanh", "softplus"):
+        if node[0] not in ("sigmoid", "tanh", "softplus") or len(u) > 1:
             return super().evaluate(node, u)
         (low, high) = self.evaluate(node[1], u)[0]
         doubled = 2 if node[0] == "tanh" else 1
@@ -77,16 +77,15 @@ class Pointwise(Arithmetic):
     def at_hole(self, node: tuple, point: Any) -> Any:
         """The limit of a quotient at a simple zero that both sides share, by their slopes; or of a product with log(b) at
         a simple zero of b where the other side is zero: 0."""
-        x = Fraction(point[0], self.one)
-        fine, line = Arithmetic(self.bits, self.deadline), [point, (self.one, self.one)]
+        x, line = Fraction(point[0], self.one), [point, (self.one, self.one)]
         if node[0] == "/":
             if exact(node[2], x) != 0 or exact(node[1], x) != 0:
                 return None
-            return self.div(*(fine.evaluate(side, line)[1] for side in node[1:]))
+            return self.div(*(Arithmetic.evaluate(self, side, line)[1] for side in node[1:]))
         for side, other in (node[1:], node[:0:-1]):
             if other[0] == "log" and exact(other[1], x) == 0 and exact(side, x) == 0:
-                fine.evaluate(side, line)
-                slope = fine.evaluate(other[1], line)[1]
+                Arithmetic.evaluate(self, side, line)
+                slope = Arithmetic.evaluate(self, other[1], line)[1]
                 need(slope[0] > 0 or slope[1] < 0, "a logarithm of a number with a zero of a higher order")
                 return 0, 0
         return None
