@@ -125,7 +125,9 @@ class Judge:
         self.most = self.top * (1 - arb(2) ** -self.bits)
         self.normal = arb(2) ** (smallest + self.bits - 1)
         inner_bits, inner_smallest, inner_top = FORMATS[kernel.inner]
-        self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** (inner_smallest - 1)
+        # What is lost where a result is subnormal, and may be replaced by zero, at once or as an operand.
+        lost = inner_smallest + inner_bits - 1 if kernel.scheme.flush else inner_smallest - 1
+        self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** lost
         self.largest = arb(2) ** (inner_top - 1)
         # A result that is a number of the format already is not rounded again.
         result = self.result
@@ -168,6 +170,8 @@ class Judge:
             power, ball, error = done
             if sharp is not None:
                 ball = _narrower(ball, sharp[index + 1])
+            if sharp is None:
+                power, ball, error = self.settled(Value(power, ball, error), x)
             if op not in self.calls:
                 error += self.half * (abs(ball) + error) + self.tiny / self.size(self.smallest(x), power)
             if not (abs(ball) + error).upper() * self.size(x, power) < self.largest:
@@ -208,6 +212,13 @@ class Judge:
         power = min(a.power, b.power)
         a, b = (self.lowered(value, power, x) for value in (a, b))
         return Value(power, a.ball + b.ball, a.error + b.error)
+
+    def settled(self, value: Value, x: arb) -> Value:
+        """With so low a power of x that what subnormal numbers lose is less than a rounding."""
+        power, smallest = value.power, self.smallest(x)
+        while power > 0 and self.tiny > self.half * smallest**power:
+            power -= 1
+        return self.lowered(value, power, x)
 
     def lowered(self, value: Value, power: int, x: arb) -> Value:
         """The same with a lower power of x."""

@@ -7,11 +7,11 @@ as their centres.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import count, pairwise
 from math import inf, isfinite, isinf, nextafter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb
@@ -21,12 +21,13 @@ from rational_approx.arithmetic.floats import FORMATS, in_format
 from rational_approx.arithmetic.precision import to_arb, working_bits
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.holes import WHOLE_AT_POINT
-from rational_approx.expressions.nodes import evaluate
-from rational_approx.kernels.boxes import SERIES, Box, Calls, Found, Judge
+from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Calls, Found, Judge
 from rational_approx.kernels.crossings import read_parts
-from rational_approx.kernels.facts import STATED, Facts, upwards
+from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
-from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.kernel import Function, Kernel, Piece
+from rational_approx.kernels.machines import smallest_normal
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.truth import infinity_at
 from rational_approx.kernels.undefined import nowhere
@@ -49,7 +50,7 @@ class NotProved(ArithmeticError):
 class Part(NamedTuple):
     """Inputs on one side of zero without a switch between them; from zero itself, where ``lower`` or ``upper`` is 0."""
 
-    judge: Judge
+    judge: "Judge | Either"
     formula: Expression
     lower: Fraction
     upper: Fraction
@@ -69,6 +70,7 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
         _without_value(kernel, target)
+        _only_normal(kernel)
         # What is stated is rounded upwards, and is within what is wanted as well.
         found = _searched(_parts(kernel, target, calls), float(wanted - 2 * STATED), smallest)
         found += [_single(kernel, target, point) for point in _points(kernel, target)]
@@ -78,7 +80,13 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     where, worst = max(found, key=lambda each: each[1].ulp)
     if not upwards(worst.ulp) <= wanted:
         raise NotProved(f"at x = {where:g} the error is not proved to be within {float(wanted):g} ulp")
-    at = kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32))
+    every = [kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32), each) for each in kernel.scheme.machines]
+    at = every[0]
+    if len({each.tobytes() for each in every}) > 1:
+        raise NotProved("at an infinity or at zero machines that flush subnormal numbers give other outputs")
+    if kernel.scheme.flush:  # 0 may be in the place of any output that is subnormal
+        lowest = lowest.min(arb(0)) if lowest < 2 * FLUSHED else lowest
+        highest = highest.max(arb(0)) if highest > -2 * FLUSHED else highest
     return Facts(
         2 * (top - smallest - bits + 2) * 2 ** (bits - 1),
         upwards(worst.ulp),
@@ -118,6 +126,8 @@ def cuts_of(kernel: Kernel, target: Expression) -> list[Fraction]:
     for piece in kernel.pieces:
         zero = read_parts(piece.steps, lambda which: which.value if isinstance(which, Constant) else None)
         out |= {zero} if zero is not None else set()
+    if kernel.scheme.flush:
+        out |= {Fraction(FLUSHED), Fraction(-FLUSHED)}
     for number, first, last in spans:
         if kernel.pieces[number].result is None or first == last:
             beside = (_next(first, -1, kernel.format), _next(last, 1, kernel.format))
@@ -151,7 +161,31 @@ def _between(kernel: Kernel, target: Expression) -> Iterator[tuple[int, Expressi
 def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
     for number, formula, lower, upper in _between(kernel, target):
         if kernel.pieces[number].result is not None:
-            yield Part(_judge(kernel.pieces[number], formula, kernel, calls, (lower, upper)), formula, lower, upper)
+            piece, zero = kernel.pieces[number], _at_point(target, Fraction(0)) if kernel.scheme.flush else None
+            judge: Judge | Either = _judge(piece, formula, kernel, calls, (lower, upper))
+            if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and isinstance(judge, Judge):
+                judge = Either(judge, Judge(piece, _constant(zero), kernel, calls))
+            yield Part(judge, formula, lower, upper)
+
+
+def _constant(value: arb) -> Callable[[Any], Any]:
+    """A function that is a number everywhere."""
+    return lambda u: 0 * u + value
+
+
+class Either:
+    """Two judges, one of whom has to agree: where x is subnormal what is right at zero is right."""
+
+    def __init__(self, *judges: Judge) -> None:
+        self.judges = judges
+
+    def found(self, box: Box) -> Found:
+        """The lesser error on a box."""
+        return min((judge.found(box) for judge in self.judges), key=lambda found: found.ulp)
+
+    def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
+        """Nothing: no half-line holds subnormal numbers alone."""
+        return UNKNOWN
 
 
 def _without_value(kernel: Kernel, target: Expression) -> None:
@@ -165,6 +199,15 @@ def _without_value(kernel: Kernel, target: Expression) -> None:
         for cut in _cuts(kernel, target, first, last) if number in empty else ():
             if not nowhere(target.tree, cut, cut):
                 raise NotProved(f"at {float(cut):g} the target may have a value")
+
+
+def _only_normal(kernel: Kernel) -> None:
+    """Raise where machines that flush would replace a constant."""
+    least = smallest_normal(kernel.inner)
+    codes: tuple[Piece | Function, ...] = (*kernel.pieces, *kernel.functions)
+    found = [which.value for code in codes for _, names in code.steps for which in names if isinstance(which, Constant)]
+    if kernel.scheme.flush and any(0 < abs(value) < least for value in found):
+        raise NotProved("a constant is a subnormal number")
 
 
 def _judge(piece: Piece, formula: Expression, kernel: Kernel, calls: Calls, ends: tuple[Fraction, Fraction]) -> Judge:
@@ -185,9 +228,9 @@ def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple
     """Boxes that cover all parts, each with an input and what was found, the worst of them halved."""
     order, seen, least = count(), 0.0, Fraction(2) ** smallest
     done: list[tuple[float, Found]] = []
-    heap: list[tuple[float, int, Judge, Box, Found]] = []
+    heap: list[tuple[float, int, Judge | Either, Box, Found]] = []
 
-    def push(judge: Judge, box: Box) -> None:
+    def push(judge: Judge | Either, box: Box) -> None:
         nonlocal seen
         if 0 in box and box.upper - box.lower < least:  # zero itself is looked at alone
             return
@@ -238,7 +281,8 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
 def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float, Found]:
     """The error at a single number, of zero with either sign, where the target has the value of the switch itself."""
     x = [float(point)] if point else [-0.0, 0.0]
-    y = [arb(float(each)) for each in kernel(np.array(x, dtype=np.float32))]
+    given = np.array(x, dtype=np.float32)
+    y = [arb(float(each)) for machine in kernel.scheme.machines for each in kernel(given, machine)]
     value = _at_point(target, point)
     if value is None:  # an infinity in the place of a value
         sides = {infinity_at(target, float(point), side) for side in (-1, 1)}

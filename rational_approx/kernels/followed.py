@@ -3,7 +3,7 @@
 The formula is followed node by node, with an enclosure of the exact value, and two bounds of how far the calculated
 one is from it: absolute, and relative. Products, quotients and roots keep relative errors whatever their arguments are,
 and so do sums of numbers of one sign; functions have proofs of their own. So a box may be as wide as all numbers of one
-sign.
+sign. A product that a sum takes into itself is bounded as if it were rounded.
 """
 
 from contextlib import suppress
@@ -70,7 +70,7 @@ class Proved:
     """The functions of a kernel, with the proofs of their errors."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel, self.format = kernel, kernel.format
+        self.kernel, self.format, self.scheme = kernel, kernel.format, kernel.scheme
 
     def function(self, called: Called) -> Function:
         """The function of a kind, and of so many turns."""
@@ -132,7 +132,7 @@ def style_of(piece: Piece, formula: Expression, proved: Proved, side: int) -> St
         writing = Writing(proved)
         with suppress(NoFormula):
             result = taken(formula.tree, side, writing, style)
-            if (tuple(writing.writer.steps), result) == (piece.steps, piece.result):
+            if writing.writer.needed(result) == (piece.steps, piece.result):
                 return style
     return None
 
@@ -143,7 +143,8 @@ class _Bounds:
     def __init__(self, x: arb, proved: Proved, side: int) -> None:
         self.x, self.proved, self.inner, self.side = x, proved, INNER[proved.format], side
         bits, smallest, top = FORMATS[self.inner]
-        self.share, self.tiny = arb(2) ** -bits, arb(2) ** (smallest - 1)
+        self.share, self.flush = arb(2) ** -bits, proved.scheme.flush
+        self.tiny = arb(2) ** (smallest + bits - 1 if self.flush else smallest - 1)
         self.normal, self.largest = arb(2) ** (smallest + bits), arb(2) ** (top - 1)
 
     def input(self) -> Known:
@@ -168,10 +169,12 @@ class _Bounds:
 
     def do(self, op: str, *given: Known) -> Known:
         """The operation on exact values, the errors that it takes over, and its own rounding."""
-        if op == "mul" and given[1].absolute.is_zero() and given[1].ball == -1:  # exact
+        if op == "mul" and given[1].absolute.is_zero() and given[1].ball == -1 and not self.flush:  # exact
             return given[0]._replace(ball=-given[0].ball)
         ball, absolute, relative, least, zero = getattr(self, op)(*given)
-        if op in ("mul", "div") and not least * (1 - (relative or arb(0))) > self.normal:  # perhaps subnormal
+        size = least.max(abs(ball).lower()) if self.flush else least
+        # Perhaps subnormal: sums that are lose nothing where they are kept.
+        if (op in ("mul", "div") or self.flush) and not size * (1 - (relative or arb(0))) > self.normal:
             absolute, relative = absolute + self.tiny, None
         return self.settled(ball, absolute + self.share * (abs(ball) + absolute), relative, self.share, least, zero)
 

@@ -6,7 +6,7 @@ exponents of the format. So factor and variable may hold ``e = exp(a x)`` or ``e
 :mod:`kernels.reductions`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -27,14 +27,19 @@ class Exponential:
     function: Function
     scheme: Scheme = PLAIN
 
+    def halved(self) -> "Exponential":
+        """Its root."""
+        a, b, c = (rate / 2 for rate in self.rates)
+        return replace(self, rates=(a, b, c))
+
     def exponent(self, x: np.ndarray) -> np.ndarray:
         """The exponents in float64."""
         a, b, c = map(float, self.rates)
         return np.asarray(((c * x + b) * x + a) * x)
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Values in float64."""
-        return np.asarray(np.exp(np.clip(self.exponent(x), -700, 700)))
+    def __call__(self, x: np.ndarray, power: int = 1) -> np.ndarray:
+        """Values, or a power of them, in float64."""
+        return np.asarray(np.exp(np.clip(power * self.exponent(x), -700, 700)))
 
     def written(self, writer: Writer) -> Operand:
         """The operations for the exponent."""
@@ -53,13 +58,16 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Form:
-    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"`` or ``"1/x"``, and with the last
-    one ``times`` may be negative. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part or two."""
+    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"`` or ``"1/x"``.
+
+    With the last one ``times`` may be negative. Where ``decays`` is 2, e is the root of what f decays like, and e^2 is
+    in the place of the variable e. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part or two.
+    """
 
     times: int
     variable: str
     exponential: Exponential | None = None
-    decays: bool = False
+    decays: int = 0
     zero: tuple[Fraction, ...] = ()
 
     def from_zero(self, x: np.ndarray) -> np.ndarray:
@@ -71,7 +79,7 @@ class Form:
     def variable_at(self, x: np.ndarray) -> np.ndarray:
         """The variable in float64."""
         if self.variable == "e" and self.exponential is not None:
-            return self.exponential(x)
+            return self.exponential(x, max(self.decays, 1))
         if self.zero:
             return self.from_zero(x)
         return x * x if self.variable == "x^2" else 1 / x if self.variable == "1/x" else x
@@ -81,7 +89,7 @@ class Form:
         if self.zero:
             return self.from_zero(x)
         out = x**self.times
-        return out * self.exponential(x) if self.decays and self.exponential is not None else out
+        return out * self.exponential(x, self.decays) if self.exponential is not None else out
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -96,6 +104,7 @@ class Form:
             writer = self.exponential.scheme.writer()
             self.exponential.written(writer)
             own += operations(self.exponential.function) + len(writer.steps)
+            own += self.decays == 2 and self.variable == "e"
         return own
 
     def __str__(self) -> str:
@@ -103,7 +112,8 @@ class Form:
             return f"t R(t), t = x - {float(sum(self.zero)):g}"
         factors = ["x" if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
         where = f", e = {self.exponential}" if self.exponential is not None else ""
-        return f"{' '.join([*factors, f'R({self.variable})'])}{where}"
+        variable = "e^2" if (self.variable, self.decays) == ("e", 2) else self.variable
+        return f"{' '.join([*factors, f'R({variable})'])}{where}"
 
 
 def terms(coefficients: tuple[Fraction, ...], inner: str) -> tuple[Fraction, ...]:
@@ -136,7 +146,7 @@ def form_piece(
     elif form.variable == "1/x":
         variable = writer.do("div", Constant(Fraction(1)), INPUT)
     elif form.variable == "e" and e is not None:
-        variable = e
+        variable = writer.do("mul", e, e) if form.decays == 2 else e
     value = writer.polynomial(top, variable)
     if len(bottom) > 1:
         value = writer.do("div", value, writer.polynomial(bottom, variable))
@@ -144,6 +154,8 @@ def form_piece(
         value = _product(writer, value, e)
     for _ in range(abs(form.times)):
         value = _product(writer, value, INPUT if form.times > 0 and not form.zero else variable)
+    if form.decays == 2 and e is not None:  # the second half comes last: x times the first one is no subnormal number
+        value = _product(writer, value, e)
     return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
 
 

@@ -26,7 +26,7 @@ from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.reductions import degree_for, exponential
 from rational_approx.kernels.scheme import Scheme
 from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
-from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+from rational_approx.programs.program import INPUT, Constant, Operand
 
 __all__ = [
     "STYLES",
@@ -399,6 +399,9 @@ class Functions(Protocol):
     @property
     def format(self) -> str: ...
 
+    @property
+    def scheme(self) -> Scheme: ...
+
     def function(self, called: Called) -> Function: ...
 
 
@@ -438,7 +441,7 @@ class Writing:
     """Writes a formula's operations down; ``called`` are the functions that they need."""
 
     def __init__(self, library: Functions) -> None:
-        self.library, self.writer = library, Writer(fma=False)
+        self.library, self.writer = library, library.scheme.writer()
         self.called: dict[str, Function] = {}
 
     def input(self) -> Operand:
@@ -451,7 +454,7 @@ class Writing:
         return Constant(round_to(value, INNER[self.library.format]))
 
     def do(self, op: str, *given: Operand) -> Operand:
-        return self.writer.do(op, *given)
+        return self.writer.contracted(op, *given)
 
     def call(self, called: Called, given: Operand) -> Operand:
         function = self.library.function(called)

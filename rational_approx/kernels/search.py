@@ -19,7 +19,7 @@ from rational_approx import watch
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.kernels.crossings import parts
 from rational_approx.kernels.estimate import estimate
-from rational_approx.kernels.facts import ulp_errors
+from rational_approx.kernels.facts import FLUSHED, errors_at
 from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
 from rational_approx.kernels.formulas import Called, kind_of
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
@@ -49,7 +49,7 @@ def _types(inner: str, scheme: Scheme) -> tuple[Type, ...]:
     most, wide = SIZES[inner]
     kinds = ((p, q) for p in range(most) for q in range(7 + wide) if p >= q - 1 and p + q <= most)
     few = [(p, q) for p, q in kinds if (p + q <= 9 and not wide) or q == 0 or (wide and p <= q + 2)]
-    return tuple(sorted(few, key=lambda t: (counted(*t, scheme), t[1], t[0])))
+    return tuple(sorted(few, key=lambda t: (counted(t[0], t[1], scheme), t[1], t[0])))
 
 
 MARGIN = 0.85
@@ -147,6 +147,8 @@ def kernel_for(
     NoKernel
         where at most ``segments`` pieces between the tails did not suffice.
     """
+    if scheme.flush and any(known.edges):
+        raise NoKernel("flush= needs a target with a value at every number: give one, as where(x > 0, log(x), 0)")
     formulas = transcripts(known, cuts, room, scheme)
     # Where the target ends at a number there is no tail.
     left, right = (None if edge else tail(known, room, side, scheme) for edge, side in zip(known.edges, (-1, 1)))
@@ -170,10 +172,10 @@ def kernel_for(
         place = next(k for k, piece in enumerate(out) if piece.upper >= last)
         out[place + 1 : place + 1] = _in_gap(gap, known.format)
     functions = formulas.functions(out)
-    return Kernel(known.format, inner, _closed(out, known, functions), functions, scheme)
+    return Kernel(known.format, inner, _closed(out, known, functions, scheme), functions, scheme)
 
 
-def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) -> tuple[Piece, ...]:
+def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...], scheme: Scheme) -> tuple[Piece, ...]:
     """The pieces, and infinite inputs: a reduction by powers of two would make an integer of one.
 
     A sine has no value there, as its operations say by themselves.
@@ -198,7 +200,19 @@ def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) 
             out[-1] = replace(out[-1], upper=largest_number(known.format))
         out.insert(0 if side < 0 else len(out), replace(beyond, upper=side * inf))
     out[-1] = replace(out[-1], upper=inf)
-    return _with_edges(out, known)
+    return _with_edges(_with_normal_ends(out) if scheme.flush else out, known)
+
+
+def _with_normal_ends(pieces: list[Piece]) -> list[Piece]:
+    """The pieces, none of which ends at a subnormal number, which a comparison may take for zero."""
+    out: list[Piece] = []
+    for piece in pieces:
+        end = piece.upper
+        if 0 < abs(end) < FLUSHED:
+            end = 0.0 if end > 0 else -FLUSHED
+        if not out or out[-1].upper < end:
+            out.append(replace(piece, upper=end))
+    return out
 
 
 def _in_gap(gap: Gap, format: str) -> list[Piece]:
@@ -260,7 +274,9 @@ def _exponentials(
     return tuple(dict.fromkeys(found))
 
 
-def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential, ...]) -> Iterator[Form]:
+def _forms(
+    known: Truth, start: int, stop: int, exponentials: tuple[Exponential, ...], scheme: Scheme
+) -> Iterator[Form]:
     x, value = known.x[start:stop], known.value[start:stop]
     inside = [zero for zero in known.zeros if x[0] <= zero <= x[-1]]
     if inside:
@@ -287,11 +303,15 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
         if not FLAT < np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
             continue
         for times in (lowest,) if vanishes else (0, 1):
-            for decays in (False, True):
+            for decays in (0, 1):
                 if e.rates[1:] == (0, 0):
                     yield Form(times, "e", e, decays)
                 if decays:
                     yield Form(times, "x", e, decays)
+            if times and scheme.flush:  # e alone may be subnormal where x e is not
+                yield Form(times, "x", e.halved(), 2)
+                if e.rates[1:] == (0, 0):
+                    yield Form(times, "e", e.halved(), 2)
 
 
 def _power(x: np.ndarray, value: np.ndarray) -> int | None:
@@ -317,7 +337,7 @@ than the second, nothing else is looked at."""
 
 
 def _counted(form: Form, type: Type, scheme: Scheme) -> int:
-    return form.operations + counted(*type, scheme) + BRANCH
+    return form.operations + counted(type[0], type[1], scheme) + BRANCH
 
 
 def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
@@ -336,7 +356,7 @@ def _ranked(
     out: Ranked = {}
     needed: Ranked = {}
     types, scheme = stretch.types, stretch.scheme
-    for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
+    for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials, scheme):
         first = needed[form] = least.get(form, 0)
         if first == FAILS or _counted(form, types[first], scheme) > most:
             continue
@@ -472,8 +492,8 @@ def _planned(
     if not found:
         raise NoKernel(
             f"{segments} pieces between the tails do not follow the target over all exponents of {whole.known.format}, "
-            "with a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a larger "
-            "error; a target that decays like a power of x is not implemented"
+            "with a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a "
+            "larger error; a target that decays like a power of x is not implemented"
         )
     _, stretches = min(found, key=lambda entry: entry[0])
     return [
@@ -545,5 +565,5 @@ def _itself(stretch: Stretch) -> Piece | None:
 def _largest(piece: Piece, form: Form | None, stretch: Stretch) -> float:
     part = slice(stretch.start, stretch.stop)
     functions = () if form is None else form.functions
-    kernel = Kernel(stretch.known.format, stretch.inner, (piece,), functions)
-    return float(ulp_errors(kernel(stretch.known.x[part]), stretch.known.value[part], stretch.known.format).max())
+    kernel = Kernel(stretch.known.format, stretch.inner, (piece,), functions, stretch.scheme)
+    return float(errors_at(kernel, stretch.known, part).max())

@@ -15,12 +15,12 @@ from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node
-from rational_approx.kernels.facts import ulp_errors
+from rational_approx.kernels.facts import errors_at
 from rational_approx.kernels.followed import FollowedJudge, Proved
 from rational_approx.kernels.formulas import STYLES, Library, NoFormula, Style, Writing, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, KINDS
-from rational_approx.kernels.scheme import Scheme
+from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import Operand, Step
 
@@ -123,7 +123,7 @@ def transcripts(known: Truth, cuts: tuple[float, ...], room: float, scheme: Sche
 def _written(known: Truth, cuts: tuple[float, ...], library: Library, room: float) -> Transcripts:
     variants: list[Variant] = []
     written = set[tuple[tuple[Step, ...], Operand | None, bool]]()
-    for style in STYLES:
+    for style in STYLES if library.scheme == PLAIN else STYLES[:1]:
         every = _parts(known, cuts, library, style)
         codes = [(piece.steps, piece.result, bool(known.x[b - 1] > 0)) for _, b, piece in every]
         parts = tuple(part for part, code in zip(every, codes) if code not in written)
@@ -152,8 +152,8 @@ def _parts(known: Truth, cuts: tuple[float, ...], library: Library, style: Style
             writing = Writing(library)
             with suppress(NoFormula):
                 result = taken(tree, side, writing, each)
-                codes.append(Piece(float(x[b - 1]), tuple(writing.writer.steps), result, ""))
-        if codes and codes[0].steps and codes[0] not in codes[1:]:
+                codes.append(Piece(float(x[b - 1]), *writing.writer.needed(result), ""))
+        if codes and codes[0].steps and codes[0] not in codes[1:] and library.scheme.obeyed(codes[0].steps):
             parts.append((a, b, codes[0]))
     return tuple(parts)
 
@@ -168,8 +168,8 @@ def _variant(known: Truth, parts: tuple[Transcript, ...], library: Library, styl
     for a, b, piece in parts:
         called = {op for op, _ in piece.steps}
         own = tuple(function for function in functions if function.name in called)
-        kernel = Kernel(known.format, INNER[known.format], (piece,), own)
-        good[a:b] = ulp_errors(kernel(x[a:b]), known.value[a:b], known.format) <= 0.5 + room
+        kernel = Kernel(known.format, INNER[known.format], (piece,), own, library.scheme)
+        good[a:b] = errors_at(kernel, known, slice(a, b)) <= 0.5 + room
         if known.format not in KINDS and good[a:b].any():
             good[a:b] &= _proved(kernel, Expression(_tree(known, a, b)), x[a:b], style, room, known.zeros)
     return Variant(parts, good)

@@ -12,7 +12,7 @@ from .intervals import Interval, size
 from .jets import Arithmetic, Jet
 from .reading import need
 
-__all__ = ["Judge", "Outcome"]
+__all__ = ["AtZero", "Judge", "Outcome"]
 
 ORDER = 11
 """Taylor coefficients before the last one."""
@@ -40,6 +40,10 @@ class Judge:
     def __init__(self, math: Arithmetic, code: tuple[list[Any], Any], tree: tuple, calls: dict[str, Any]) -> None:
         self.math, (self.steps, self.result), self.tree, self.calls = math, code, tree, calls
 
+    def target(self, u: Jet) -> Jet:
+        """The target's Taylor coefficients."""
+        return self.math.evaluate(self.tree, u)
+
     # -- exact operations --------------------------------------------------------------------------------------------
 
     def constant(self, value: float, count: int) -> Jet:
@@ -61,13 +65,14 @@ class Judge:
                 values.append(math.integrate((math.exp(a[0][0])[0], math.exp(a[0][1])[1]), None, a))
                 continue
             b, b_centre = rest[0]
-            if op == "div":
+            if op == "fma":
+                values.append(added(math.jet_mul(a, b), rest[1][0]))
+            elif op == "div":
                 values.append(math.jet_div(self.narrowed(a, a_centre), self.narrowed(b, b_centre)))
             elif op == "mul":
                 values.append(math.jet_mul(a, b))
             else:
-                sign = 1 if op == "add" else -1
-                values.append([(p + r, q + s) if sign > 0 else (p - s, q - r) for (p, q), (r, s) in zip(a, b)])
+                values.append(added(a, b if op == "add" else [(-high, -low) for low, high in b]))
         return [*values, of(self.result)[0]]
 
     def narrowed(self, over: Jet, centre: Jet | None) -> Jet:
@@ -93,7 +98,9 @@ class Judge:
             if sharp is not None:
                 value = max(value[0], sharp[index + 1][0]), min(value[1], sharp[index + 1][1])
             if op not in self.calls:  # a rounding, and a subnormal result: below 2^-1000 whatever the power
-                need(power * (math.bits + 1 - least.bit_length()) < 1000 - math.bits, "a high power near zero")
+                while sharp is None and power * (math.bits + 1 - least.bit_length()) >= 1000 - math.bits:
+                    value, error = math.mul(value, x), self.up(error, size(x))
+                    power -= 1
                 error += (size(value) + error >> bits) + 2
             need(size(value) + error < one << 900, "a step that may be too large")
             values.append(Value(power, value, error))
@@ -110,18 +117,28 @@ class Judge:
             factor = self.up(math.one + own, math.exp(off)[1]) - math.one
             return Value(0, value, self.up(size(value), factor))
         b = given[1]
+        if op == "fma":
+            return self.sum(self.product(a, b), given[2], x)
         if op == "mul":
-            error = self.up(size(a.value), b.error) + self.up(size(b.value), a.error) + self.up(a.error, b.error)
-            return Value(a.power + b.power, math.mul(a.value, b.value), error)
+            return self.product(a, b)
         if op == "div":
             free = max(b.value[0], -b.value[1]) - b.error
             need(free > 0, "a denominator may vanish")
             exact = math.div(a.value, b.value)
             return Value(a.power - b.power, exact, (a.error + self.up(size(exact), b.error) << math.bits) // free + 1)
+        return self.sum(a, b if op == "add" else b._replace(value=(-b.value[1], -b.value[0])), x)
+
+    def product(self, a: Value, b: Value) -> Value:
+        """The exact product."""
+        error = self.up(size(a.value), b.error) + self.up(size(b.value), a.error) + self.up(a.error, b.error)
+        return Value(a.power + b.power, self.math.mul(a.value, b.value), error)
+
+    def sum(self, a: Value, b: Value, x: Interval) -> Value:
+        """The exact sum, with the lower of both powers of x."""
         power = min(a.power, b.power)
-        (p, q), (r, s) = (math.mul(v.value, self.power(x, v.power - power)) for v in (a, b))
+        (p, q), (r, s) = (self.math.mul(v.value, self.power(x, v.power - power)) for v in (a, b))
         error = sum(self.up(v.error, size(self.power(x, v.power - power))) for v in (a, b))
-        return Value(power, (p + r, q + s) if op == "add" else (p - s, q - r), error)
+        return Value(power, (p + r, q + s), error)
 
     def up(self, a: int, b: int) -> int:
         """The product of two sizes, rounded up."""
@@ -144,7 +161,7 @@ class Judge:
         centre = (0, 0) if zero else ((x[0] + x[1]) // 2,) * 2
         h = max(x[1] - centre[0], centre[0] - x[0])
         u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, ORDER), (x, ORDER + 1))]
-        at, over = math.evaluate(self.tree, u[0]), math.evaluate(self.tree, u[1])
+        at, over = self.target(u[0]), self.target(u[1])
         f = [*at, over[ORDER]]
         code = self.jets(u[0], None)
         whole = self.jets(u[1], code)
@@ -176,6 +193,22 @@ class Judge:
         for _ in range(done.power - first):
             out = self.up(out, size(x))
         return out
+
+
+class AtZero(Judge):
+    """The same beside the target's value at zero, in place of the target."""
+
+    def __init__(self, math: Arithmetic, code: tuple[list[Any], Any], value: Interval, calls: dict[str, Any]) -> None:
+        super().__init__(math, code, ("x",), calls)
+        self.value = value
+
+    def target(self, u: Jet) -> Jet:
+        return [self.value, *[(0, 0)] * (len(u) - 1)]
+
+
+def added(a: Jet, b: Jet) -> Jet:
+    """The sum of two jets."""
+    return [(p + r, q + s) for (p, q), (r, s) in zip(a, b)]
 
 
 def ranged(jet: Jet) -> Interval:

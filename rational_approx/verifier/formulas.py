@@ -139,9 +139,18 @@ def above_of(u: tuple) -> tuple:
 class Follower:
     """A piece that is a formula: its steps, its result, the functions that it calls, and the side of zero."""
 
-    def __init__(self, math: Arithmetic, code: Any, tree: tuple, functions: dict[str, Any], format: str, side: int):
+    def __init__(
+        self,
+        math: Arithmetic,
+        code: Any,
+        tree: tuple,
+        functions: dict[str, Any],
+        format: str,
+        side: int,
+        flush: bool = False,
+    ) -> None:
         self.math, (self.steps, self.result), self.tree = math, code, tree
-        self.functions, self.format, self.side = functions, format, side
+        self.functions, self.format, self.side, self.flush = functions, format, side, flush
         self.inner = "float64" if format == "float32" else "float32"
         self.digits, self.smallest, self.top = FORMATS[self.inner]
         self.share = -(-math.one >> self.digits)
@@ -215,6 +224,9 @@ class Follower:
         if kind == "+":
             other = node[2]
             taken = other[1] if other[0] == "neg" and has_x(other) else other
+            if op == "fma":
+                same(taken is other)
+                return self.fused(node[1], other, names)
             same(op == ("add" if taken is other else "sub"))
             a, b = self.value(node[1], names[0]), self.value(taken, names[1])
             return self.sum(a, b if taken is other else b._replace(low=-b.high, high=-b.low))
@@ -225,7 +237,9 @@ class Follower:
         if kind == "neg":
             same(op == "mul" and names[1] == -1.0)
             u = self.value(node[1], names[0])
-            return u._replace(low=-u.high, high=-u.low)  # exact
+            if not self.flush:  # exact
+                return u._replace(low=-u.high, high=-u.low)
+            return self.product(u, self.constant(MINUS, names[1]))
         if kind == "sqrt":
             same(op == "sqrt")
             return self.root(self.value(node[1], names[0]))
@@ -253,6 +267,23 @@ class Follower:
         if smallest <= 0:
             return Known(low, high, off, None, None, True)
         return Known(low, high, off, self.over(off, smallest), self.size(smallest), False)
+
+    def fused(self, left: tuple, right: tuple, names: list[Any]) -> Known:
+        """A sum that takes the product on its right, or on its left, in itself; it is counted as if it were rounded."""
+        try:
+            return self.sum(self.value(left, names[2]), self.multiplied(right, names))
+        except Other:
+            return self.sum(self.multiplied(left, names), self.value(right, names[2]))
+
+    def multiplied(self, node: tuple, names: list[Any]) -> Known:
+        """A node that is one product of two operands."""
+        if node[0] == "*":
+            return self.product(self.value(node[1], names[0]), self.value(node[2], names[1]))
+        if node[0] == "neg":
+            return self.product(self.value(node[1], names[0]), self.constant(MINUS, names[1]))
+        same(node[0] == "^" and node[2][0] == "number" and node[2][1].denominator == 1)
+        same(1 < node[2][1] <= WHOLE_POWERS)
+        return self.product(self.whole(node[1], int(node[2][1]) - 1, names[0]), self.value(node[1], names[1]))
 
     def power(self, base: tuple, exponent: tuple, which: int) -> Known:
         """Whole powers up to a size and their roots; others are the exponential of a logarithm."""
@@ -331,7 +362,16 @@ class Follower:
         return Known(low, high, absolute, relative, least, zero)
 
     def rounds(self, exact: Known) -> Known:
-        """With the rounding of an operation."""
+        """With the rounding of an operation, and what is lost where a subnormal result is flushed."""
+        sure = Fraction(max(exact.low, -exact.high, 0), self.math.one) > Fraction(2) ** (
+            self.smallest + self.digits + 2
+        )
+        if (
+            self.flush
+            and not sure
+            and (exact.least is None or exact.least < Fraction(2) ** (self.smallest + self.digits))
+        ):
+            exact = exact._replace(absolute=exact.absolute + 1, relative=None)
         absolute = exact.absolute + self.up(self.share, size((exact.low, exact.high)) + exact.absolute)
         return self.done(exact._replace(absolute=absolute), self.share)
 
