@@ -8,8 +8,8 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from .differences import horner
-from .logarithms import distance, rounding
+from .differences import horner, rounding
+from .logarithms import distance
 from .reading import need
 from .steps import FORMATS
 

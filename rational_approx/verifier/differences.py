@@ -9,12 +9,12 @@ from math import ceil, factorial
 from typing import Any
 
 from .functions import Functions
-from .logarithms import distance, rounding
+from .logarithms import distance
 from .reading import need
 from .reductions import REACH
 from .steps import FORMATS, rounded
 
-__all__ = ["expm1_error", "log1p_error"]
+__all__ = ["expm1_error", "horner", "log1p_error", "rounding"]
 
 
 def horner(steps: list[Any], at: int, last: int, argument: int) -> tuple[list[Any], list[Fraction]]:
@@ -28,6 +28,18 @@ def horner(steps: list[Any], at: int, last: int, argument: int) -> tuple[list[An
         wanted.append(("mul", [values[0] if k == 0 else at + 2 * k - 1, argument]))
         wanted.append(("add", [at + 2 * k, value]))
     return wanted, [Fraction(value) for value in values]
+
+
+def rounding(p: list[Fraction], reach: Fraction, off: Fraction, share: Fraction) -> Fraction:
+    """A bound of the error of Horner's rule, the highest coefficient first, for an argument that is off by a share."""
+    size, error = abs(p[0]), Fraction(0)
+    for c in p[1:]:
+        error = (error * (1 + off) + size * off) * reach
+        size *= reach
+        error += share * (size + error)
+        size += abs(c)
+        error = Fraction(ceil((error + share * (size + error)) * 2**200), 2**200)
+    return error
 
 
 def expm1_error(steps: list[Any], result: Any, inner: str) -> Fraction:

@@ -155,7 +155,7 @@ class Follower:
         self.digits, self.smallest, self.top = FORMATS[self.inner]
         self.share = -(-math.one >> self.digits)
         self.x: Interval = (side * math.one, side * math.one)
-        self.whole = without_holes(tree, side)
+        self.divided = without_holes(tree, side)
         self.known: dict[Any, Known] = {}
         self.errors: dict[Any, tuple[Fraction, Fraction]] = {}
 
@@ -192,10 +192,12 @@ class Follower:
         """Bounds of the target on the box, by a Taylor polynomial of first degree where there is one."""
         math, (a, b) = self.math, self.x
         centre, h = (a + b) // 2, (b - a) // 2 + 1
-        tree = self.whole if size(self.x) < math.one else self.tree
+        tree, box = self.tree, self.x
+        if self.divided != tree and size(box) < math.one:  # with zero in the box quotients are those of derivatives
+            tree, box = self.divided, (min(a, 0), max(b, 0))
         with suppress(Failure):
             at = math.evaluate(tree, [(centre, centre), (h, h)])
-            beyond = math.evaluate(tree, [self.x, (h, h), (0, 0)])[2]
+            beyond = math.evaluate(tree, [box, (h, h), (0, 0)])[2]
             return at[0][0] - size(at[1]) - size(beyond), at[0][1] + size(at[1]) + size(beyond)
         return -inf, inf
 
