@@ -1,7 +1,7 @@
 """The arctangent of code, ``atan(u) = 4 atan(t)`` with t two half-angles further, and the proof of its relative error.
 
-``tan(a / 2) = tan(a) / (1 + sqrt(1 + tan(a)^2))`` brings every number into ``[-1, 1]``, and once more into ``[-tan(pi/8),
-tan(pi/8)]``, without a branch and without a loss of relative accuracy; there ``4 atan(t) = t q(t^2)``.
+``tan(a / 2) = tan(a) / (1 + sqrt(1 + tan(a)^2))`` brings every number into ``[-1, 1]``, and once more into
+``[-tan(pi/8), tan(pi/8)]``, without a branch and without a loss of relative accuracy; there ``4 atan(t) = t q(t^2)``.
 """
 
 from fractions import Fraction
@@ -57,8 +57,8 @@ def _written(name: str, q: tuple[Fraction, ...]) -> Function:
 
 @cache
 def arctangent_error(function: Function, inner: str) -> Fraction:
-    """A bound of ``abs(E(u) / atan(u) - 1)`` for numbers u of the format, but 0, whose squares do not overflow and which
-    are large enough for t not to be subnormal.
+    """A bound of ``abs(E(u) / atan(u) - 1)`` for numbers u of the format, but 0, whose squares do not overflow and
+    which are large enough for t not to be subnormal.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Where a target changes its sign between two numbers, or at one: there a relative error needs the zero itself.
 
-A zero z is known to `BITS` bits. Code subtracts it in two parts from x. The first difference is exact, or nearly, so that
-what is left is known relative to itself, however near x is to z; the nearest number decides how small it can be.
+A zero z is known to `BITS` bits. Code subtracts it in two parts from x. The first difference is exact, or nearly, so
+that what is left is known relative to itself, however near x is to z; the nearest number decides how small it can be.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,11 @@ BITS = 160
 """Zeros are known to so many bits behind their first one."""
 
 
-def crossings(tree: Node, x: np.ndarray, value: np.ndarray, decided: Callable[[Fraction, Fraction], Node]) -> list[
-    Fraction
-]:  # fmt: skip
-    """Zeros apart from 0, of a target that has these values at ascending numbers; none where there are more than `MOST`.
+Decided = Callable[[Fraction, Fraction], Node]
+
+
+def crossings(x: np.ndarray, value: np.ndarray, decided: Decided) -> list[Fraction]:
+    """Zeros apart from 0, of a target that has these values at ascending numbers; none where there are too many.
 
     ``decided`` gives the tree as it is between two numbers.
     """

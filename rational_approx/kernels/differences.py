@@ -1,7 +1,7 @@
 """``expm1`` and ``log1p`` of code: the exponential and the logarithm without the 1 that hides small results.
 
-With ``u = n log(2) + r`` as in :mod:`kernels.reductions`, ``exp(u) - 1 = 2^n r p(r) + (2^n - 1)``: for n = 0 this is ``r
-p(r)``, and elsewhere the sum is at least a fifth of ``2^n``. With ``k = exponent(1 + u)`` as in
+With ``u = n log(2) + r`` as in :mod:`kernels.reductions`, ``exp(u) - 1 = 2^n r p(r) + (2^n - 1)``: for n = 0 this is
+``r p(r)``, and elsewhere the sum is at least a fifth of ``2^n``. With ``k = exponent(1 + u)`` as in
 :mod:`kernels.logarithms`, ``d = (u - (2^k - 1)) 2^-k`` is ``m - 1`` of ``1 + u = 2^k m``: for k = 0 it is u itself,
 without the rounding of ``1 + u``.
 """
@@ -143,8 +143,8 @@ def _written_log1p(name: str, log2: Fraction, q: tuple[Fraction, ...]) -> Functi
 
 @cache
 def log1p_error(function: Function, inner: str) -> Fraction:
-    """A bound of ``abs(E(u) / log1p(u) - 1)`` for all numbers ``u > -1`` of the format, but 0, below half of the largest
-    power of two; those in the midst of subnormal ones, below `LEAST_ARGUMENT`, are not among them.
+    """A bound of ``abs(E(u) / log1p(u) - 1)`` for all numbers ``u > -1`` of the format, but 0, that are neither within
+    16 times the smallest normal number nor above a quarter of the largest one.
 
     Raises
     ------

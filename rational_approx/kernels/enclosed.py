@@ -120,8 +120,8 @@ def _next(value: Fraction, side: int, format: str) -> float:
 
 
 def cuts_of(kernel: Kernel, target: Expression) -> list[Fraction]:
-    """Numbers that are looked at one by one, or lie between two of the format: switches, zero, zeros that code subtracts,
-    and the ends of where the target has values."""
+    """Numbers that are looked at one by one, or lie between two of the format: switches, zero, zeros that code
+    subtracts, and the ends of where the target has values."""
     out, spans = {Fraction(0), *target.breakpoints(-inf, inf)}, list(_spans(kernel))
     for piece in kernel.pieces:
         zero = read_parts(piece.steps, lambda which: which.value if isinstance(which, Constant) else None)

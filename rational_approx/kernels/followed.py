@@ -127,7 +127,7 @@ class FollowedJudge(Judge):
 
 
 def style_of(piece: Piece, formula: Expression, proved: Proved, side: int) -> Style | None:
-    """The style in which a piece's operations are those of the formula, on one side of zero; None where they are not."""
+    """The style in which a piece's operations are those of the formula, on one side of zero, or None."""
     for style in STYLES:
         writing = Writing(proved)
         with suppress(NoFormula):
@@ -264,8 +264,8 @@ class _Bounds:
         )
 
     def expm1(self, given: Known) -> tuple[arb, arb | None]:
-        """The slope between u and a neighbour is at most ``exp(u + absolute)``, and ``u exp(u) / expm1(u)`` at most ``1 +
-        max(u, 0)``."""
+        """The slope between u and a neighbour is at most ``exp(u + absolute)``, and ``u exp(u) / expm1(u)`` at most
+        ``1 + max(u, 0)``."""
         if not abs(given.ball) + given.absolute < to_arb(REACH[self.inner]):
             raise Unknown("an argument beyond the reach of expm1")
         grown = given.absolute.exp()
@@ -273,7 +273,7 @@ class _Bounds:
         return given.ball.exp() * (grown - 1), None if given.relative is None else given.relative * steep
 
     def log1p(self, given: Known) -> tuple[arb, arb | None]:
-        """The slope is ``1 / (1 + u)`` at most, and ``log1p(u)`` at least ``u / (1 + u)``, or u where that is negative."""
+        """The slope is ``1 / (1 + u)`` at most, and ``log1p(u)`` at least ``u / (1 + u)``; below 0 at least u."""
         free = (1 + given.ball.lower() - given.absolute).lower()
         if not free > 0 or not (abs(given.ball) + given.absolute).upper() < self.largest / 4:
             raise Unknown("the argument of log1p is not known well enough")

@@ -99,7 +99,13 @@ class Form:
     @property
     def operations(self) -> int:
         """What the form counts beside its rational: see `kernels.kernel`."""
-        own = len(self.zero) + abs(self.times) + self.decays + (self.variable == "x^2") + COSTS["div"] * (self.variable == "1/x")
+        own = (
+            len(self.zero)
+            + abs(self.times)
+            + self.decays
+            + (self.variable == "x^2")
+            + COSTS["div"] * (self.variable == "1/x")
+        )
         if self.exponential is not None:
             writer = self.exponential.scheme.writer()
             self.exponential.written(writer)

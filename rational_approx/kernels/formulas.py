@@ -345,7 +345,10 @@ def _factor(argument: Node) -> Node:
         with_x = [part for part in parts if _varies(part)]
         if len(with_x) == 1:
             return build("*", *(part for part in parts if part is not with_x[0]), _factor(with_x[0]))
-    raise NoFormula("a sine of something other than a multiple of x")
+    raise NoFormula(
+        "a sine is reduced where it is one of a multiple of x, sin(3 * x); nobody bounds how near the zeros of another "
+        "one are to numbers, so give it on an interval, where(abs(x) < 3, sin(x + 1), 0), perhaps with more segments"
+    )
 
 
 def _over_pi(factor: Node) -> Fraction | None:

@@ -21,7 +21,7 @@ from rational_approx.kernels.crossings import parts
 from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import FLUSHED, errors_at
 from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
-from rational_approx.kernels.formulas import Called, kind_of
+from rational_approx.kernels.formulas import Called, NoFormula, Style, Writing, kind_of, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, largest_number, neighbours
 from rational_approx.kernels.reductions import exponential_error
@@ -150,6 +150,25 @@ def kernel_for(
     if scheme.flush and any(known.edges):
         raise NoKernel("flush= needs a target with a value at every number: give one, as where(x > 0, log(x), 0)")
     formulas = transcripts(known, cuts, room, scheme)
+    try:
+        return _kernel(known, cuts, formulas, (room, wanted, segments), scheme)
+    except NoKernel as trouble:
+        raise NoKernel(f"{trouble}{_reason(known, formulas)}") from None
+
+
+def _reason(known: Truth, formulas: Transcripts) -> str:
+    """Why the formula itself is no way out."""
+    try:
+        taken(known.target.tree, 1, Writing(formulas.library), Style(True))
+    except NoFormula as problem:
+        return f"; the formula is not taken as it stands: {problem}"
+    return ""
+
+
+def _kernel(
+    known: Truth, cuts: tuple[float, ...], formulas: Transcripts, asked: tuple[float, float, int], scheme: Scheme
+) -> Kernel:
+    room, wanted, segments = asked
     # Where the target ends at a number there is no tail.
     left, right = (None if edge else tail(known, room, side, scheme) for edge, side in zip(known.edges, (-1, 1)))
     if left is not None and (formulas.waves(0, left[1]) or not proved(left[0], known, -1)):
@@ -255,9 +274,9 @@ def _exponentials(
     """The exponentials that the distance of the target from its tails may follow."""
     found: list[Exponential] = []
     x = known.x.astype(np.float64)
-    for taken, side in ((left, -1), (right, 1)):
+    for fixed, side in ((left, -1), (right, 1)):
         own: list[Rates] = []
-        line = np.zeros(x.size) if taken is None else taken[0](x)
+        line = np.zeros(x.size) if fixed is None else fixed[0](x)
         with np.errstate(all="ignore"):
             gap = np.abs(known.value - line)
             share = gap / np.maximum(np.abs(known.value), np.abs(line))

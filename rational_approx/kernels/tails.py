@@ -37,7 +37,9 @@ def tail(known: Truth, room: float, side: int, scheme: Scheme) -> tuple[Piece, i
             with np.errstate(invalid="ignore"):
                 inside &= ~(np.abs(y - value) > min(room, LIKE_ONE) * known.units(value))
         if known.format not in KINDS and abs(limit := float(y[0])) >= 2.0 ** FORMATS[known.format][2]:
-            inside &= np.sign(limit) * value > abs(limit)  # the number before is as near, and has to be proved otherwise
+            inside &= np.sign(limit) * value > abs(
+                limit
+            )  # the number before is as near, and has to be proved otherwise
         count = int(inside.argmin()) if not inside.all() else x.size
         if count > 1 and (best is None or count > best[0]):
             best = count, piece

@@ -80,8 +80,8 @@ class Transcripts:
         return set[int]().union(*(variant.ends() for variant in self.variants))
 
     def piece(self, start: int, stop: int, upper: float) -> Piece | None:
-        """The formula as a piece for inputs ``x[start:stop]``, in the style with the fewest operations; None where it is
-        not good at all of them."""
+        """The formula as a piece for inputs ``x[start:stop]``, in the style with the fewest operations; None where it
+        is not good at all of them."""
         found = [piece for each in self.variants if (piece := each.piece(start, stop, upper)) is not None]
         return min(found, key=self.operations, default=None)
 

@@ -96,7 +96,8 @@ def truth(target: Expression, format: str) -> Truth:
     gaps = []
     for before, after in pairwise(found):
         left, right = before.edges[1], after.edges[0]
-        assert left is not None and right is not None
+        assert left is not None
+        assert right is not None
         gaps.append(Gap(float(after.x[0]), left, right))
     x, value = (np.concatenate(parts) for parts in ([each.x for each in found], [each.value for each in found]))
     edges = found[0].edges[0], found[-1].edges[1]
@@ -106,7 +107,7 @@ def truth(target: Expression, format: str) -> Truth:
 def _beside_zeros(known: Truth) -> Truth:
     """With the zeros of the target, and in float32 with the numbers beside each, ever further away."""
     target, x, value = known.target, known.x, known.value
-    zeros = crossings(target.tree, x, value, lambda lower, upper: target.on(lower, upper).tree)
+    zeros = crossings(x, value, lambda lower, upper: target.on(lower, upper).tree)
     if not zeros or known.format in KINDS:
         return replace(known, zeros=tuple(zeros))
     steps = 2 ** np.arange(20, dtype=np.int32)

@@ -1,7 +1,8 @@
 """The verifier: the relative errors of ``expm1`` and ``log1p`` that are calculated with their reductions.
 
-``expm1``: ``u = n log(2) + r`` as in the exponential, and ``2^n r p(r) + (2^n - 1)``. ``log1p``: ``1 + u = 2^k m`` as in
-the logarithm, with ``d = (u - (2^k - 1)) 2^-k`` in the place of ``m - 1``. The steps must be those. Standard library only.
+``expm1``: ``u = n log(2) + r`` as in the exponential, and ``2^n r p(r) + (2^n - 1)``. ``log1p``: ``1 + u = 2^k m`` as
+in the logarithm, with ``d = (u - (2^k - 1)) 2^-k`` in the place of ``m - 1``. The steps must be those. Standard library
+only.
 """
 
 from fractions import Fraction
@@ -87,7 +88,7 @@ def expm1_error(steps: list[Any], result: Any, inner: str) -> Fraction:
 
 
 def log1p_error(steps: list[Any], result: Any, inner: str) -> Fraction:
-    """A bound of ``abs(E(u) / log1p(u) - 1)`` for all numbers ``u > -1`` of the format that are not too large, but 0."""
+    """A bound of ``abs(E(u) / log1p(u) - 1)`` for numbers ``u > -1`` that are not too large, but 0."""
     need(len(steps) >= 15, "a function that is no log1p with its reduction")
     end, factor = len(steps) - 3, steps[-2][1][1]
     wanted: list[Any] = [("add", ["x", 1.0]), ("exponent", [0]), ("scale", [1.0, 1]), ("sub", [2, 1.0])]

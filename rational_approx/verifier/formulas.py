@@ -489,7 +489,7 @@ class Follower:
         return math.exp(u.high + u.absolute)[1], self.up(math.one + max(u.high, 0), grown)
 
     def slope_log1p(self, u: Known) -> tuple[int, int]:
-        """The same: ``1 / (1 + u)`` is the slope, and ``u / (1 + u) <= log1p(u)``, ``abs(u) <= abs(log1p(u))`` for u < 0."""
+        """The same: ``1 / (1 + u)`` is the slope; ``u / (1 + u) <= log1p(u)``, and below 0 ``abs(u) <= -log1p(u)``."""
         one = self.math.one
         free = one + u.low - u.absolute
         need(free > 0, "a log1p of a number that may be below -1")

@@ -79,10 +79,9 @@ class Pointwise(Arithmetic):
         value = self.div((self.one - e[1], self.one - e[0]), above)
         return [(-value[1], -value[0]) if negative else value]
 
-
     def at_hole(self, node: tuple, point: Any) -> Any:
-        """The limit of a quotient at a simple zero that both sides share, by their slopes; or of a product with log(b) at
-        a simple zero of b where the other side is zero: 0."""
+        """The limit of a quotient at a simple zero that both sides share, by their slopes; or of a product with log(b)
+        at a simple zero of b where the other side is zero: 0."""
         x, line = Fraction(point[0], self.one), [point, (self.one, self.one)]
         if node[0] == "/":
             if exact(node[2], x) != 0 or exact(node[1], x) != 0:
