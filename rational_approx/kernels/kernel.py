@@ -12,7 +12,7 @@ function, whose own operations are those of `Function`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -76,12 +76,18 @@ class Kernel:
     pieces: tuple[Piece, ...]
     functions: tuple[Function, ...] = ()
     scheme: Scheme = PLAIN
+    rounds: ClassVar[bool] = True
+    """Whether the result is rounded to the format."""
 
     def __call__(self, x: np.ndarray, machine: Machine = KEPT) -> np.ndarray:
         """The outputs, numbers of the format as float32, for inputs that are numbers of the format as float32.
 
         ``machine`` says what becomes of numbers that are subnormal in the format of the operations.
         """
+        return rounded(self.unrounded(x, machine), self.format)
+
+    def unrounded(self, x: np.ndarray, machine: Machine = KEPT) -> np.ndarray:
+        """The same before they are rounded, in the wider format."""
         x = np.asarray(x, dtype=np.float32)
         out, left = np.full(x.shape, np.nan, dtype=self.inner), ~np.isnan(x)
         compared = machine.given(x.astype(self.inner))
@@ -89,7 +95,7 @@ class Kernel:
             here = left & (compared <= machine.given(np.array(piece.upper, self.inner)))
             out[here] = piece(x[here].astype(self.inner), self.functions, machine)
             left &= ~here
-        return rounded(out, self.format)
+        return out
 
 
 def operations(code: Piece | Function, functions: tuple[Function, ...] = ()) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.arithmetic.precision import working_bits
 from rational_approx.kernels.boxes import Judge
+from rational_approx.kernels.coefficients import in_short_format
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.numbers import INNER, KINDS, largest_number, rounded
@@ -25,21 +26,25 @@ LIKE_ONE = 0.425
 """A tail takes over only where that is within 1 ulp, however much is allowed: relu(x) is no x below zero."""
 
 
-def tail(known: Truth, room: float, side: int, scheme: Scheme) -> tuple[Piece, int] | None:
-    """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none."""
+def tail(known: Truth, room: float, side: int, scheme: Scheme, rounds: bool = True) -> tuple[Piece, int] | None:
+    """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none.
+
+    ``rounds`` says that its result will be rounded to the format, which may take half a unit in the last place.
+    """
     order = slice(None, None, -1) if side > 0 else slice(None)
     x, value = known.x[order], known.value[order]
     best: tuple[int, Piece] | None = None
-    for piece in _lines(x, value, known.format, scheme):
+    for piece in _lines(x, value, known.format, scheme, rounds):
+        if not in_short_format(piece, scheme.coefficients):
+            continue
         y = piece(x.astype(INNER[known.format]))
         inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + min(room, LIKE_ONE)
-        if piece.steps and known.format not in KINDS:  # between the numbers that are tried the last rounding adds half
+        # Between the numbers that are tried the last rounding adds half.
+        if not rounds or (piece.steps and known.format not in KINDS):
             with np.errstate(invalid="ignore"):
                 inside &= ~(np.abs(y - value) > min(room, LIKE_ONE) * known.units(value))
         if known.format not in KINDS and abs(limit := float(y[0])) >= 2.0 ** FORMATS[known.format][2]:
-            inside &= np.sign(limit) * value > abs(
-                limit
-            )  # the number before is as near, and has to be proved otherwise
+            inside &= np.sign(limit) * value > abs(limit)  # nearer ones are proved otherwise
         count = int(inside.argmin()) if not inside.all() else x.size
         if count > 1 and (best is None or count > best[0]):
             best = count, piece
@@ -63,7 +68,7 @@ def proved(piece: Piece, known: Truth, side: int) -> bool:
         return Judge(piece, known.target.ball, kernel, {}).beyond(tree, start, side).ulp < inf
 
 
-def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme) -> Iterator[Piece]:
+def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme, rounds: bool) -> Iterator[Piece]:
     # From the outermost input on: a constant, x, a multiple of x, a line.
     number = np.dtype(INNER[format]).type
     limit = value[0]
@@ -71,7 +76,8 @@ def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme) -> Ite
         yield infinite(limit, format)
         return
     most = float(np.finfo(np.float32).max)
-    constant = float(np.float32(np.clip(limit, -most, most)))  # a number of float32 is not rounded again to float32
+    kind = np.float32 if rounds else number  # a number of float32 is not rounded again to float32
+    constant = float(kind(np.clip(limit, -most, most)))
     yield _line(0.0, constant, f"the limit {constant:g}")
     slope = float(number(limit / float(x[0])))
     if slope:
