@@ -1,11 +1,12 @@
 """Which formulas that a user would write does `implement` find? ``docs/measured/formulas.md``.
 
-    python -m tests.benchmarks.proof.formulas FOLDER [--write] [--format float32 ...] [--part 0/2]
+    python -m tests.benchmarks.proof.formulas FOLDER [--format float32 ...] [--part 0/4] [--only FORMULA ...]
+    python -m tests.benchmarks.proof.formulas FOLDER --write BEFORE
 
 Formulas are those of `LITERATURE`, by kind, and `SEEDED` random compositions of exp, log, sin, sqrt, tanh, erf, powers,
 where and abs with shifts, scales and products, the same each time. Each is asked for within 1 ulp in a process of its
 own, and the independent verifier is asked for what was found. FOLDER keeps a line of JSON a formula, so that a run goes
-on from what it has; ``--write`` makes the page of it.
+on from what it has; ``--write`` makes the page of it and of BEFORE, the folder of another version.
 """
 
 import argparse
@@ -287,6 +288,26 @@ def counted(entries: list[dict]) -> str:
     return f"{sum(found.values())} of {len(entries)}: {', '.join(parts)}"
 
 
+def page(before: Path, after: Path, formats: list[str]) -> str:
+    """The table: what two versions make of the formulas that both were asked for."""
+    lines = ["| formula | format | before | now | seconds | to verify |", "|---|---|---|---|---|---|"]
+    summary = []
+    for format in formats:
+        old, new = ({entry["formula"]: entry for entry in results(folder, format)} for folder in (before, after))
+        both = [formula for formula in formulas() if formula in old and formula in new]
+        found = [sum(side[formula]["outcome"] == "found" for formula in both) for side in (old, new)]
+        summary.append(f"{format}: {found[0]} of {len(both)} before, {found[1]} of {len(both)} now.")
+        for formula in both:
+            was, now = (
+                f"{entry['ulp']:.3f} ulp" if entry["outcome"] == "found" else entry["outcome"].split(":")[0]
+                for entry in (old[formula], new[formula])
+            )
+            check = new[formula].get("verify")
+            seconds = f"{new[formula]['seconds']:.1f} | {'' if check is None else f'{check:.1f}'}"
+            lines.append(f"| {formula} | {format} | {was} | {now} | {seconds} |")
+    return "\n".join([*summary, "", *lines, ""])
+
+
 def main() -> None:
     """Run, or write."""
     parser = argparse.ArgumentParser()
@@ -294,13 +315,18 @@ def main() -> None:
     parser.add_argument("--format", action="append")
     parser.add_argument("--part", default="0/1")
     parser.add_argument("--only", action="append", default=[])
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", type=Path, help="the folder of the version before: write the page")
     given = parser.parse_args()
     formats = given.format or ["float32", "bfloat16"]
     first, count = map(int, given.part.split("/"))
+    if given.write:
+        start, rest = PAGE.read_text().split(BEGIN)
+        _, end = rest.split(END)
+        table = page(given.write, given.folder, formats)
+        provenance.write(PAGE, f"{start}{BEGIN}{table}{END}{end}", "tests.benchmarks.proof.formulas")
+        return
     for format in formats:
-        if not given.write:
-            run(given.folder, format, (first, count), given.only)
+        run(given.folder, format, (first, count), given.only)
         print(format, counted(results(given.folder, format)))
 
 

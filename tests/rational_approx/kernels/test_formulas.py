@@ -1,4 +1,4 @@
-"""Formulas as users write them, in float32: found, held to mpmath through NumPy code, verified, and false claims refuted."""
+"""Formulas as users write them, in float32: held to mpmath through NumPy code, verified, false claims refuted."""
 
 import copy
 from fractions import Fraction
