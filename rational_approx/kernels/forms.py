@@ -61,22 +61,33 @@ class Form:
     """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"`` or ``"1/x"``.
 
     With the last one ``times`` may be negative. Where ``decays`` is 2, e is the root of what f decays like, and e^2 is
-    in the place of the variable e.
+    in the place of the variable e. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part or two.
     """
 
     times: int
     variable: str
     exponential: Exponential | None = None
     decays: int = 0
+    zero: tuple[Fraction, ...] = ()
+
+    def from_zero(self, x: np.ndarray) -> np.ndarray:
+        """``x - z`` in float64."""
+        for part in self.zero:
+            x = x - float(part)
+        return x
 
     def variable_at(self, x: np.ndarray) -> np.ndarray:
         """The variable in float64."""
         if self.variable == "e" and self.exponential is not None:
             return self.exponential(x, max(self.decays, 1))
+        if self.zero:
+            return self.from_zero(x)
         return x * x if self.variable == "x^2" else 1 / x if self.variable == "1/x" else x
 
     def factor_at(self, x: np.ndarray) -> np.ndarray:
         """The factor in float64."""
+        if self.zero:
+            return self.from_zero(x)
         out = x**self.times
         return out * self.exponential(x, self.decays) if self.exponential is not None else out
 
@@ -88,7 +99,13 @@ class Form:
     @property
     def operations(self) -> int:
         """What the form counts beside its rational: see `kernels.kernel`."""
-        own = abs(self.times) + self.decays + (self.variable == "x^2") + COSTS["div"] * (self.variable == "1/x")
+        own = (
+            len(self.zero)
+            + abs(self.times)
+            + self.decays
+            + (self.variable == "x^2")
+            + COSTS["div"] * (self.variable == "1/x")
+        )
         if self.exponential is not None:
             writer = self.exponential.scheme.writer()
             self.exponential.written(writer)
@@ -97,6 +114,8 @@ class Form:
         return own
 
     def __str__(self) -> str:
+        if self.zero:
+            return f"t R(t), t = x - {float(sum(self.zero)):g}"
         factors = ["x" if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
         where = f", e = {self.exponential}" if self.exponential is not None else ""
         variable = "e^2" if (self.variable, self.decays) == ("e", 2) else self.variable
@@ -126,6 +145,8 @@ def form_piece(
     writer = scheme.writer()
     e = writer.do("exp", form.exponential.written(writer)) if form.exponential is not None else None
     variable: Operand = INPUT
+    for part in form.zero:
+        variable = writer.do("sub", variable, Constant(part))
     if form.variable == "x^2":
         variable = writer.do("mul", INPUT, INPUT)
     elif form.variable == "1/x":
@@ -138,7 +159,7 @@ def form_piece(
     if form.decays and e is not None:
         value = _product(writer, value, e)
     for _ in range(abs(form.times)):
-        value = _product(writer, value, INPUT if form.times > 0 else variable)
+        value = _product(writer, value, INPUT if form.times > 0 and not form.zero else variable)
     if form.decays == 2 and e is not None:  # the second half comes last: x times the first one is no subnormal number
         value = _product(writer, value, e)
     return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
