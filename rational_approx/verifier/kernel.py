@@ -323,6 +323,8 @@ class Code:
             must(self.scheme.obeyed(steps), "the operations of a piece are not those of the scheme")
             must(self.short(steps), f"a coefficient is no number of {self.coefficients}")
         for name, (steps, _) in self.functions.items():
+            if name.split("_")[0] in ("expm1", "log1p", "atan"):  # these are the same in every scheme
+                continue
             sine = name[:3] in ("sin", "cos")
             must(self.scheme.obeyed(steps, sine), f"the operations of {name} are not those of the scheme")
 
