@@ -6,6 +6,9 @@ centre of the box, the coefficients of a Taylor series at the centre and, for th
 *rounding*: running error bounds (Higham 2002, section 3.3) for results that are written as ``x^k v``, so that they are
 relative ones on a box that reaches to zero.
 
+Where code calculates in its own format the last operation rounds to it, and nothing is rounded afterwards. So the
+rounding of the last operation is left out of both parts, and counts half a unit in the last place in either case.
+
 There the series is that at 0. Where f begins with x^k, every term is divided by ``x^k``, and terms below, which are
 zero up to the enclosures' own rounding, by that of the smallest number.
 """
@@ -24,21 +27,25 @@ from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, quotie
 from rational_approx.expressions.nodes import Node, build, number
 from rational_approx.expressions.rays import beyond
 from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.running import power_below
 from rational_approx.programs.program import Constant, Input, Operand, Result
 from rational_approx.proof.shared_zeros import taylor
 
-__all__ = ["SERIES", "UNKNOWN", "Box", "Calls", "Found", "Judge"]
+__all__ = ["SERIES", "UNKNOWN", "ZERO", "Box", "Calls", "Found", "Judge"]
 
+ZERO = arb(0)
 ORDER = 12
 """Taylor coefficients before the last one."""
 Calls = dict[str, tuple[Fraction, Fraction]]
 
 
 class Box(NamedTuple):
-    """Inputs from ``lower`` to ``upper``; one that reaches to zero does so at an end."""
+    """Inputs from ``lower`` to ``upper``; one that reaches to zero does so at an end. On one ``near`` zero errors are
+    followed in powers of x, as on one that reaches to it."""
 
     lower: Fraction
     upper: Fraction
+    near: bool = False
 
 
 class Found(NamedTuple):
@@ -54,11 +61,13 @@ UNKNOWN = Found(inf, 0.0, arb.neg_inf(), arb.pos_inf())
 
 
 class Value(NamedTuple):
-    """``x^power ball`` is the exact value of a step, and what is calculated is within ``abs(x)^power error``."""
+    """``x^power ball`` is the exact value of a step, and what is calculated is within ``abs(x)^power error + besides``:
+    the second part comes of subnormal results."""
 
     power: int
     ball: arb
     error: arb
+    besides: arb = ZERO
 
 
 class Model(NamedTuple):
@@ -125,6 +134,7 @@ class Judge:
         self.normal = arb(2) ** (smallest + self.bits - 1)
         inner_bits, inner_smallest, inner_top = FORMATS[kernel.inner]
         self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** (inner_smallest - 1)
+        self.own = kernel.inner == kernel.format
         self.largest = arb(2) ** (inner_top - 1)
         # A result that is a number of the format already is not rounded again.
         result = self.result
@@ -161,25 +171,49 @@ class Judge:
             return values[which.step + 1 if isinstance(which, Result) else 0]
 
         for index, (op, names) in enumerate(self.piece.steps):
-            done = self.step(op, [operand(name) for name in names], x)
+            given = [operand(name) for name in names]
+            done = self.step(op, given, x)
             if done is None:
                 return None
-            power, ball, error = done
             if sharp is not None:
-                ball = _narrower(ball, sharp[index + 1])
-            if op not in self.calls:
-                error += self.half * (abs(ball) + error) + self.tiny / self.size(self.smallest(x), power)
-            if not (abs(ball) + error).upper() * self.size(x, power) < self.largest:
-                return None
-            values.append(Value(power, ball, error.upper()))
+                done = done._replace(ball=_narrower(done.ball, sharp[index + 1]))
+            if not (self.own and Result(index) == self.result):
+                if op not in self.calls and not self.is_exact(op, given):
+                    done = self.rounds(op, done, x, sharp is None)
+                if not self.largest_of(done, x) < self.largest:
+                    return None
+            values.append(done._replace(error=done.error.upper(), besides=done.besides.upper()))
         return operand(self.result)
+
+    def rounds(self, op: str, done: Value, x: arb, scaled: bool) -> Value:
+        """With the rounding of an operation: half a place, or in proportion to powers of x; sums are never rounded
+        where they are subnormal."""
+        size, tiny = (abs(done.ball) + done.error).upper(), self.tiny
+        if not scaled:
+            half = self.half * (power_below(size) if size.is_finite() else size)
+            return done._replace(error=done.error + half + (0 if op in ("add", "sub") else tiny))
+        besides = done.besides * (1 + self.half)
+        if op in ("mul", "div"):
+            besides += tiny.min(self.largest_of(done, x))
+        return done._replace(error=done.error + self.half * size, besides=besides)
+
+    def largest_of(self, done: Value, x: arb) -> arb:
+        """The largest size of a step."""
+        return ((abs(done.ball) + done.error).upper() * self.size(x, done.power) + done.besides).upper()
+
+    def is_exact(self, op: str, given: list[Value]) -> bool:
+        """Whether a difference of exact numbers is exact: one is at most twice the other (Sterbenz 1974)."""
+        if op != "sub" or any(value.power or not value.error.is_zero() for value in given):
+            return False
+        a, b = (value.ball for value in given)
+        return bool((a > 0 and b > 0) or (a < 0 and b < 0)) and bool(abs(a) <= 2 * abs(b) and abs(b) <= 2 * abs(a))
 
     def step(self, op: str, given: list[Value], x: arb) -> Value | None:
         """The exact result of a step, and the error that its operands bring."""
         a = given[0]
         if op in self.calls:
             reach, own = self.calls[op]
-            u, off = a.ball * _power(x, a.power), a.error * self.size(x, a.power)
+            u, off = a.ball * _power(x, a.power), a.error * self.size(x, a.power) + a.besides
             if not abs(u) + off < to_arb(reach):
                 return None
             value = u.exp()
@@ -187,18 +221,19 @@ class Judge:
         b = given[1]
         if op == "mul":
             error = abs(a.ball) * b.error + abs(b.ball) * a.error + a.error * b.error
-            return Value(a.power + b.power, a.ball * b.ball, error)
+            besides = a.besides * self.largest_of(b, x) + b.besides * self.largest_of(a, x)
+            return Value(a.power + b.power, a.ball * b.ball, error, besides)
         if op == "div":
-            free = abs(b.ball).lower() - b.error
+            off = b.error + b.besides * self.size(x, -b.power)
+            free = (abs(b.ball).lower() - off).lower()
             if not free > 0:
                 return None
-            exact = a.ball / b.ball
-            return Value(a.power - b.power, exact, (a.error + abs(exact) * b.error) / free)
+            exact, besides = a.ball / b.ball, a.besides / free * self.size(x, -b.power)
+            return Value(a.power - b.power, exact, (a.error + abs(exact) * off) / free, besides)
         power = min(a.power, b.power)
-        a, b = (
-            Value(power, v.ball * _power(x, v.power - power), v.error * self.size(x, v.power - power)) for v in (a, b)
-        )
-        return Value(power, a.ball + b.ball if op == "add" else a.ball - b.ball, a.error + b.error)
+        c, d = (v.ball * _power(x, v.power - power) for v in (a, b))
+        error = sum((v.error * self.size(x, v.power - power) for v in (a, b)), arb(0))
+        return Value(power, c + d if op == "add" else c - d, error, a.besides + b.besides)
 
     def smallest(self, x: arb) -> arb:
         """The least size of the numbers in a box."""
@@ -212,13 +247,14 @@ class Judge:
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
-        zero = 0 in box
+        zero = box.near or 0 in box[:2]
         x = to_arb(box.lower).union(to_arb(box.upper))
         centre = arb(0) if zero else x.mid()
         reach = x if zero else abs(x - centre).upper()
+        over = x.union(centre)
         try:
-            f = [*_series(self.target, centre, ORDER), _series(self.target, x, ORDER + 1)[ORDER]]
-            models = self.ideal(centre, x)
+            f = [*_series(self.target, centre, ORDER), _series(self.target, over, ORDER + 1)[ORDER]]
+            models = self.ideal(centre, over)
             value = self.target(x)
         except (Undecided, ValueError, ZeroDivisionError):
             return UNKNOWN
@@ -237,26 +273,37 @@ class Judge:
         if not first and least > 0:
             value = _narrower(value, f[0] + arb(0, others.upper()))
         guess = float(((abs(gaps[first]) + rounding) / abs(f[first])).upper()) if least > 0 else 0.0
-        return self.judged(value, relative, (error * self.size(x, first)).upper(), guess)
+        # What subnormal results bring has no part in what is relative.
+        besides = done.besides / self.unit((least * self.smallest(x) ** first).lower()) if least > 0 else arb(0)
+        absolute = (error * self.size(x, first) + done.besides).upper()
+        return self.judged(value, relative, absolute, guess, besides)
 
-    def judged(self, value: arb, relative: arb, absolute: arb, near: float) -> Found:
-        """The error in units in the last place from a bound relative to the value, and from an absolute one."""
+    def judged(self, value: arb, relative: arb, absolute: arb, near: float, besides: arb = ZERO) -> Found:
+        """The error in units in the last place from a bound relative to the value, and others ``besides``, or from an
+        absolute one."""
         # abs(f) < 2^bits u(f), whatever f is.
         share = (absolute / self.unit(abs(value).lower())).upper()
         if relative.is_finite():
-            share = share.min((relative * arb(2) ** self.bits).upper())
+            share = share.min((relative * arb(2) ** self.bits + besides).upper())
         # Where f is too large, y is infinite if what is calculated is off by less than a half place.
         if not share.is_finite() or not (abs(value) < self.top or share < arb(1) / 2):
             return UNKNOWN
         lowest, highest = (value - absolute).lower(), (value + absolute).upper()
-        return Found(_upwards(share + self.last), near * 2.0**self.bits + float(self.last), lowest, highest)
+        return Found(self.rounded(share), near * 2.0**self.bits + float(self.last), lowest, highest)
+
+    def rounded(self, share: arb) -> float:
+        """An error of so many units in the last place, and the last rounding: half a unit of the number that it rounds.
+
+        That is a number beyond a power of two, with units twice as large, only where a power of two lies between: then
+        the result is that power of two, which is nearer than the number itself, unless it is off by more than a unit.
+        """
+        return _upwards(share + (self.last if share <= 1 else 2 * self.last))
 
     def unit(self, size: arb) -> arb:
         """The unit in the last place at a value of so large a size at least."""
         if not size > self.normal:
             return self.least
-        mantissa, exponent = size.man_exp()
-        return arb(2) ** (int(exponent) + int(mantissa).bit_length() - self.bits)
+        return power_below(size.lower()) * arb(2) ** (1 - self.bits)
 
     # -- a half-line -----------------------------------------------------------------------------------------------
 
@@ -275,12 +322,13 @@ class Judge:
             return UNKNOWN
         slope, offset = map(to_arb, line)
         off = abs(offset / at)
-        error = abs(slope - ratio) + off + 2 * len(self.piece.steps) * self.half * (abs(slope) + off)
+        rounded = len(self.piece.steps) - (self.own and bool(self.piece.steps))
+        error = abs(slope - ratio) + off + 2 * rounded * self.half * (abs(slope) + off)
         share = (error / abs(ratio) * arb(2) ** self.bits).upper()
         if not share < arb(1) / 2:
             return UNKNOWN
         ends = (at * slope + offset, self.most * side * slope + offset)
-        return Found(_upwards(share + self.last), 0.0, ends[0].min(ends[1]), ends[0].max(ends[1]))
+        return Found(self.rounded(share), 0.0, ends[0].min(ends[1]), ends[0].max(ends[1]))
 
     def constant_beyond(self, tree: Node, constant: arb, start: arb, side: int) -> Found:
         """The same for a constant: near to f, or of its sign where f is too large."""

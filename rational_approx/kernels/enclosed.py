@@ -18,7 +18,7 @@ from flint import arb
 
 from rational_approx import watch
 from rational_approx.arithmetic.floats import FORMATS, in_format
-from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import evaluate
@@ -76,13 +76,13 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     where, worst = max(found, key=lambda each: each[1].ulp)
     if not upwards(worst.ulp) <= wanted:
         raise NotProved(f"at x = {where:g} the error is not proved to be within {float(wanted):g} ulp")
-    at = kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32))
+    at = kernel(np.array([-inf, -0.0, 0.0, inf]))
     return Facts(
         2 * (top - smallest - bits + 2) * 2 ** (bits - 1),
         upwards(worst.ulp),
         where,
-        _outward(lowest, -1),
-        _outward(highest, 1),
+        _outward(lowest, -1, kernel.format),
+        _outward(highest, 1, kernel.format),
         (float(at[0]), float(at[1]), float(at[2]), float(at[3])),
     )
 
@@ -214,7 +214,7 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
     """Boxes to begin with, from zero outwards, and the half-line if there is one."""
     side = 1 if part.upper > 0 else -1
     inner, outer = sorted((abs(part.lower), abs(part.upper)))
-    whole = outer == Fraction(float(np.finfo(np.float32).max))
+    whole = outer == to_fraction(part.judge.most)
     while inner < outer:
         if whole and inner:
             found = part.judge.beyond(part.formula.tree, side * inner, side)
@@ -231,7 +231,7 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
 def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float, Found]:
     """The error at a single number, of zero with either sign, where the target has the value of the switch itself."""
     x = [float(point)] if point else [-0.0, 0.0]
-    y = [arb(float(each)) for each in kernel(np.array(x, dtype=np.float32))]
+    y = [arb(float(each)) for each in kernel(np.array(x))]
     value = _at_point(target, point)
     if value is None:  # an infinity in the place of a value
         sides = {infinity_at(target, float(point), side) for side in (-1, 1)}
@@ -252,8 +252,8 @@ def _at_point(target: Expression, point: Fraction) -> arb | None:
     return value if value.is_finite() else None
 
 
-def _outward(value: arb, side: int) -> float:
-    """The number of float32 to which everything within a bound is rounded at most."""
+def _outward(value: arb, side: int, format: str) -> float:
+    """The number of a format to which everything within a bound is rounded at most."""
     wide = float(value.lower() if side < 0 else value.upper())
     with np.errstate(over="ignore"):
-        return float(np.float32(nextafter(wide, side * inf))) or 0.0
+        return float(np.dtype(format).type(nextafter(wide, side * inf))) or 0.0

@@ -3,7 +3,8 @@
 The formula is followed node by node, with an enclosure of the exact value, and two bounds of how far the calculated
 one is from it: absolute, and relative. Products, quotients and roots keep relative errors whatever their arguments are,
 and so do sums of numbers of one sign; functions have proofs of their own. So a box may be as wide as all numbers of one
-sign.
+sign. Where code calculates in its own format the rounding of the last operation is left out, as :mod:`kernels.boxes`
+says.
 """
 
 from contextlib import suppress
@@ -18,11 +19,10 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
-from rational_approx.kernels.boxes import UNKNOWN, Box, Found, Judge
+from rational_approx.kernels.boxes import UNKNOWN, ZERO, Box, Found, Judge
 from rational_approx.kernels.formulas import Called, NoFormula, Writing, kind_of, rounded_constant, taken
 from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.logarithms import logarithm_error
-from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.sines import least_sine, sine_error
 
@@ -42,7 +42,8 @@ class Unknown(ArithmeticError):
 class Known(NamedTuple):
     """The exact value is in ``ball``; what is calculated is off by ``absolute``, and by ``relative`` times it at most.
 
-    Where the exact value is not 0, its size is ``least`` or more; ``zero`` says that it may be 0.
+    Where the exact value is not 0, its size is ``least`` or more; ``zero`` says that it may be 0. ``before`` has both
+    errors without the rounding of the last operation.
     """
 
     ball: arb
@@ -50,13 +51,14 @@ class Known(NamedTuple):
     relative: arb | None
     least: arb
     zero: bool
+    before: tuple[arb, arb | None] = (ZERO, ZERO)
 
 
 class Proved:
     """The functions of a kernel, with the proofs of their errors."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel, self.format = kernel, kernel.format
+        self.kernel, self.format, self.inner = kernel, kernel.format, kernel.inner
 
     def function(self, called: Called) -> Function:
         """The function of a kind, and of so many turns."""
@@ -68,9 +70,9 @@ class Proved:
     def share(self, function: Function, called: Called) -> Fraction:
         """A bound of its relative error."""
         if called.kind == "exp":
-            return exponential_error(function, INNER[self.format])
+            return exponential_error(function, self.inner)
         if called.kind == "log":
-            return logarithm_error(function, INNER[self.format])
+            return logarithm_error(function, self.inner)
         assert called.turns is not None
         try:
             return sine_error(function, called.turns, self.format)
@@ -87,7 +89,7 @@ class FollowedJudge(Judge):
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
-        lower, upper = (to_arb(end) if end else self.least * (1 if box.upper > 0 else -1) for end in box)
+        lower, upper = (to_arb(end) if end else self.least * (1 if box.upper > 0 else -1) for end in box[:2])
         whole, middle = self.judged_on(lower.union(upper)), self.judged_on((lower + upper) / 2)
         return whole._replace(near=middle.ulp if middle.ulp < inf else 0.0)
 
@@ -101,8 +103,9 @@ class FollowedJudge(Judge):
         with suppress(Undecided, ValueError, ZeroDivisionError):
             known = self.target(x)
             value = known.intersection(value) if known.is_finite() and known.overlaps(value) else value
-        relative = arb.pos_inf() if done.relative is None else done.relative * ROOM
-        return self.judged(value * (1 + arb(0, 2.0**-30)), relative, done.absolute * ROOM, 0.0)
+        absolute, relative = done.before if self.own else (done.absolute, done.relative)
+        relative = arb.pos_inf() if relative is None else relative * ROOM
+        return self.judged(value * (1 + arb(0, 2.0**-30)), relative, absolute * ROOM, 0.0)
 
     def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
         """The error at all numbers from one on."""
@@ -123,7 +126,7 @@ class _Bounds:
     """What operations do with `Known` values, for inputs in an interval without zero."""
 
     def __init__(self, x: arb, proved: Proved) -> None:
-        self.x, self.proved, self.inner = x, proved, INNER[proved.format]
+        self.x, self.proved, self.inner = x, proved, proved.inner
         bits, smallest, top = FORMATS[self.inner]
         self.share, self.tiny = arb(2) ** -bits, arb(2) ** (smallest - 1)
         self.normal, self.largest = arb(2) ** (smallest + bits), arb(2) ** (top - 1)
@@ -141,10 +144,12 @@ class _Bounds:
 
     def do(self, op: str, *given: Known) -> Known:
         """The operation on exact values, the errors that it takes over, and its own rounding."""
-        ball, absolute, relative, least, zero = getattr(self, op)(*given)
+        ball, absolute, relative, least, zero, _ = getattr(self, op)(*given)
+        before = absolute.upper(), relative
         if op in ("mul", "div") and not least * (1 - (relative or arb(0))) > self.normal:  # perhaps subnormal
             absolute, relative = absolute + self.tiny, None
-        return self.settled(ball, absolute + self.share * (abs(ball) + absolute), relative, self.share, least, zero)
+        absolute += self.share * (abs(ball) + absolute)
+        return self.settled(ball, absolute, relative, self.share, least, zero)._replace(before=before)
 
     def settled(self, ball: arb, absolute: arb, relative: arb | None, share: arb, least: arb, zero: bool) -> Known:
         """With a share of the result added to its relative error; each bound helps the other one."""

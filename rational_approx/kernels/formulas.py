@@ -17,7 +17,6 @@ from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
 from rational_approx.expressions.nodes import Node, build, evaluate, number
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import logarithm, logarithm_degree
-from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.reductions import degree_for, exponential
 from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
@@ -260,14 +259,17 @@ class Functions(Protocol):
     @property
     def format(self) -> str: ...
 
+    @property
+    def inner(self) -> str: ...
+
     def function(self, called: Called) -> Function: ...
 
 
 class Library:
     """Functions for code of a format, whose own errors are below a bound; each is made once."""
 
-    def __init__(self, format: str, error: float) -> None:
-        self.format, self.error, self.made = format, error, dict[Called, Function]()
+    def __init__(self, format: str, inner: str, error: float) -> None:
+        self.format, self.inner, self.error, self.made = format, inner, error, dict[Called, Function]()
 
     def function(self, called: Called) -> Function:
         """The operations of a function."""
@@ -277,7 +279,7 @@ class Library:
 
     def written(self, called: Called) -> Function:
         """The operations, under a name that no other function has."""
-        inner = INNER[self.format]
+        inner = self.inner
         if called.kind == "exp":
             return exponential(degree_for(self.error, inner), inner)
         if called.kind == "log":
@@ -299,7 +301,7 @@ class Writing:
         return INPUT
 
     def constant(self, tree: Node) -> Operand:
-        return Constant(rounded_constant(tree, INNER[self.library.format]))
+        return Constant(rounded_constant(tree, self.library.inner))
 
     def do(self, op: str, *given: Operand) -> Operand:
         return self.writer.do(op, *given)

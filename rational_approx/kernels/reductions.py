@@ -17,7 +17,7 @@ from rational_approx.fitting.front import fit
 from rational_approx.kernels.kernel import Function
 from rational_approx.programs.program import INPUT, Constant, Writer
 
-__all__ = ["REACH", "degree_for", "exponential", "exponential_error"]
+__all__ = ["FIRST_BITS", "LOG2", "REACH", "REDUCED", "degree_for", "exponential", "exponential_error", "polynomial_error"]
 
 LOG2 = Fraction("0.6931471805599453094172321214581765680755001343602552541206800094933936")
 REDUCED = Fraction(35, 100)
@@ -84,7 +84,7 @@ def exponential_error(function: Function, inner: str) -> Fraction:
         inner_sum = largest + most * abs(to_arb(rest)) + slip
         slip += share * (inner_sum + most * abs(to_arb(rest)) + 2 * (largest + inner_sum * share))
         r = (largest + slip).upper()
-        approximate, rounding = _polynomial_error(p, r, share)
+        approximate, rounding = polynomial_error(p, r, share)
         # E / exp(u) = (p(r) + rounding) / exp(r) exp(slip), and 1 / exp(r) <= exp(abs(r)).
         total = (1 + approximate + rounding * r.exp()) * slip.exp() - 1
         return to_fraction(total.upper()) * (1 + Fraction(1, 2**20))
@@ -101,7 +101,7 @@ def _read(function: Function, inner: str) -> tuple[Fraction, Fraction, Fraction,
     raise ArithmeticError(f"the operations of {function.name} are not those of an exponential with its reduction")
 
 
-def _polynomial_error(p: tuple[Fraction, ...], r: arb, share: arb) -> tuple[arb, arb]:
+def polynomial_error(p: tuple[Fraction, ...], r: arb, share: arb) -> tuple[arb, arb]:
     """Bounds of ``abs(p / exp - 1)`` and of the rounding errors of Horner's rule for arguments up to r in size."""
     size, rounding = abs(to_arb(p[-1])), arb(0)
     for c in reversed(p[:-1]):

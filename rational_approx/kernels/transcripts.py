@@ -72,7 +72,7 @@ def transcripts(known: Truth, cuts: tuple[float, ...], room: float) -> Transcrip
     """The target's formula as code, with functions as coarse as they may be."""
     best: Transcripts | None = None
     for share in FINER:
-        library = Library(known.format, room / 4 * share * 2.0 ** -FORMATS[known.format][0])
+        library = Library(known.format, INNER[known.format], room / 4 * share * 2.0 ** -FORMATS[known.format][0])
         found = _written(known, cuts, library, room)
         if best is None or found.good.sum() * ENOUGH > best.good.sum():
             best = found
