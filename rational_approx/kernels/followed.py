@@ -20,11 +20,12 @@ from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.kernels.boxes import UNKNOWN, ZERO, Box, Found, Judge
-from rational_approx.kernels.formulas import Called, NoFormula, Writing, kind_of, rounded_constant, taken
+from rational_approx.kernels.formulas import Called, NoFormula, Writing, functions_of, kind_of, rounded_constant, taken
 from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.logarithms import logarithm_error
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.sines import least_sine, sine_error
+from rational_approx.kernels.sums import DOMAINS, EXPM1_FROM, LOG1P_FROM, Errors, sum_error
 
 __all__ = ["FollowedJudge", "Proved", "is_formula"]
 
@@ -127,6 +128,7 @@ class _Bounds:
 
     def __init__(self, x: arb, proved: Proved) -> None:
         self.x, self.proved, self.inner = x, proved, proved.inner
+        self.functions = functions_of(proved.format, proved.inner)
         bits, smallest, top = FORMATS[self.inner]
         self.share, self.tiny = arb(2) ** -bits, arb(2) ** (smallest - 1)
         self.normal, self.largest = arb(2) ** (smallest + bits), arb(2) ** (top - 1)
@@ -160,8 +162,8 @@ class _Bounds:
             own = (absolute / abs(ball)).upper()
             relative = own if relative is None else relative.min(own)
             least, zero = least.max(abs(ball).lower()), False
-        if not (abs(ball) + absolute).upper() < self.largest:
-            raise Unknown("a result may be too large")
+        if not (abs(ball) + absolute).upper() < self.largest:  # then it is good for nothing but the result
+            return Known(ball, arb.pos_inf(), None, least, zero)
         return Known(ball, absolute.upper(), relative, least, zero)
 
     def sub(self, a: Known, b: Known) -> Known:
@@ -203,6 +205,8 @@ class _Bounds:
     def call(self, called: Called, given: Known) -> Known:
         """A function: its own error, and what it makes of its argument's."""
         function = self.proved.function(called)
+        if self.inner == self.proved.format:
+            return self.summed(called.kind, function, given)
         share = to_arb(self.proved.share(function, called))
         if called.turns is not None:
             ends = (to_arb(called.turns.low), to_arb(called.turns.high))
@@ -227,6 +231,45 @@ class _Bounds:
         # Of an exact argument the error is relative, also where it is 1.
         relative, least = (arb(0), self.share) if off.is_zero() else (None, arb(0))
         return self.settled(ball, absolute.upper(), relative, share, least, True)
+
+    def summed(self, kind: str, function: Function, given: Known) -> Known:
+        """A function whose last operation adds a correction."""
+        errors, u, off = sum_error(function, self.inner), given.ball, given.absolute
+        if kind != "log":
+            ends = DOMAINS[self.inner][kind]
+            if not (u - off > to_arb(ends[0]) and u + off < to_arb(ends[1])):
+                raise Unknown(f"an argument for which {kind} is not proved")
+        if kind in ("expm1", "log1p") and not abs(u) - off >= to_arb(EXPM1_FROM if kind == "expm1" else LOG1P_FROM):
+            raise Unknown(f"an argument for which {kind} is not proved")
+        if kind == "log":
+            if given.relative is None or not given.relative < arb(1) / 2 or not u > self.normal:
+                raise Unknown("the argument of a logarithm is not known well enough")
+            ball, off = u.log(), (given.relative / (1 - given.relative)).upper()
+        elif kind == "log1p":
+            ball, off = u.log1p(), (off / (1 + u - off).lower()).upper()
+        else:
+            ball, off = (u.exp() if kind == "exp" else u.expm1()), off.expm1().upper()
+        return self.corrected(kind, errors, ball, off)
+
+    def corrected(self, kind: str, errors: Errors, ball: arb, off: arb) -> Known:
+        """The result of such a function, whose argument moves it by so much: of a logarithm absolute, else relative to
+        ``exp``."""
+        units, before, after = map(to_arb, errors)
+        if kind in ("log", "log1p"):
+            absolute = [off + share * (abs(ball) + off) for share in (before, after)]
+            near = arb(0) if off.is_zero() else None
+            known = self.settled(ball, absolute[1].upper(), near, after, self.share if off.is_zero() else arb(0), True)
+            return known._replace(before=(absolute[0].upper(), units * self.share if off.is_zero() else None))
+        off = off * (1 if kind == "exp" else 3)  # exp(u) is less than 3 abs(expm1(u)) here
+        if not (ball.lower() > 2 * self.normal or kind == "expm1"):
+            # Scaled to a subnormal number it is rounded once more.
+            absolute = (abs(ball) * ((1 + after) * (1 + off) - 1)).upper()
+            known = self.settled(ball, absolute + self.tiny, None, self.share, arb(0), False)
+            return known._replace(before=(absolute, None))
+        absolute = (abs(ball) * ((1 + after) * (1 + off) - 1)).upper()
+        known = self.settled(ball, absolute, off, after, arb(0), False)
+        relative = ((1 + units * self.share) * (1 + off) - 1).upper()
+        return known._replace(before=((abs(ball) * ((1 + before) * (1 + off) - 1)).upper(), relative))
 
 
 def _one_sign(a: arb, b: arb) -> bool:

@@ -1,5 +1,8 @@
 """The forms that a piece may have: ``f(x) = factor(x) R(variable(x))``, with a rational R, and their operations.
 
+Code that calculates in its own format adds that as a small correction to a *base*, which is exact: a number of the
+format, or x times a power of two.
+
 Far out a function that grows or decays like a power of x is one power times a rational of ``1/x``. Where f decays, or
 comes near to a limit, as an exponential does, a rational in x would have to follow it over all
 exponents of the format. So factor and variable may hold ``e = exp(a x)`` or ``exp(a x^2)``: see
@@ -51,13 +54,16 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Form:
-    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"`` or ``"1/x"``, and with the last
-    one ``times`` may be negative."""
+    """``slope x + offset + x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"``, ``"x - c"``
+    with the centre c, or ``"1/x"``, and with the last one ``times`` may be negative. Slope or offset are 0."""
 
     times: int
     variable: str
     exponential: Exponential | None = None
     decays: bool = False
+    slope: Fraction = Fraction(0)
+    offset: Fraction = Fraction(0)
+    centre: Fraction = Fraction(0)
 
     def variable_at(self, x: np.ndarray) -> np.ndarray:
         """The variable in float64."""
@@ -88,7 +94,11 @@ class Form:
     def __str__(self) -> str:
         factors = ["x" if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
         where = f", e = {self.exponential}" if self.exponential is not None else ""
-        return f"{' '.join([*factors, f'R({self.variable})'])}{where}"
+        base = f"{float(self.offset):g} + " if self.offset else ""
+        if self.slope:
+            base = "x + " if self.slope == 1 else f"{float(self.slope):g} x + "
+        variable = f"x - {float(self.centre):g}" if self.variable == "x - c" else self.variable
+        return f"{base}{' '.join([*factors, f'R({variable})'])}{where}"
 
 
 def terms(coefficients: tuple[Fraction, ...], inner: str) -> tuple[Fraction, ...]:
@@ -110,13 +120,23 @@ def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ..
         variable = writer.do("div", Constant(Fraction(1)), INPUT)
     elif form.variable == "e" and e is not None:
         variable = e
+    elif form.variable == "x - c":
+        variable = writer.do("sub", INPUT, Constant(form.centre))
     value = writer.horner(top, variable)
     if len(bottom) > 1:
         value = writer.do("div", value, writer.horner(bottom, variable))
     if form.decays and e is not None:
         value = _product(writer, value, e)
-    for _ in range(abs(form.times)):
+    based = bool(form.slope or form.offset)
+    for _ in range(form.times // 2 if based else 0):
+        value = _product(writer, value, writer.do("mul", INPUT, INPUT))
+    for _ in range(form.times % 2 if based else abs(form.times)):
         value = _product(writer, value, INPUT if form.times > 0 else variable)
+    if based:
+        base: Operand = Constant(form.offset)
+        if form.slope:
+            base = INPUT if form.slope == 1 else writer.do("mul", INPUT, Constant(form.slope))
+        value = writer.do("add", value, base)
     return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
 
 

@@ -19,9 +19,11 @@ from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import logarithm, logarithm_degree
 from rational_approx.kernels.reductions import degree_for, exponential
 from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
+from rational_approx.kernels.sums import KINDS as SUMS
+from rational_approx.kernels.sums import sum_function
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
-__all__ = ["Algebra", "Called", "Library", "NoFormula", "Writing", "kind_of", "rounded_constant", "taken"]
+__all__ = ["Algebra", "Called", "Library", "NoFormula", "Writing", "functions_of", "kind_of", "rounded_constant", "taken"]
 
 WHOLE_POWERS = 6
 """Whole powers up to this size are products, and those of a root the root of such a product."""
@@ -39,7 +41,9 @@ class Called(NamedTuple):
 
 
 class Algebra(Protocol):
-    """What operations do with values of some kind."""
+    """What operations do with values of some kind; ``functions`` are those of one number that it has itself."""
+
+    functions: tuple[str, ...]
 
     def input(self) -> Any:
         """The number x."""
@@ -87,7 +91,7 @@ class _Walk:
             return self.algebra.call(Called(kind, _turns(parts[0])), self.algebra.input())
         if kind == "sqrt":
             return self.algebra.do("sqrt", self.value(parts[0]))
-        if kind in ("exp", "log"):
+        if kind in self.algebra.functions:
             return self.algebra.call(Called(kind), self.value(parts[0]))
         if kind == "^":
             return self.power(*parts)
@@ -233,6 +237,11 @@ def _over_pi(factor: Node) -> Fraction | None:
 # -- the operations --------------------------------------------------------------------------------------------------
 
 
+def functions_of(format: str, inner: str) -> tuple[str, ...]:
+    """The kinds of functions of any number that code may call; that of a sine takes x itself."""
+    return SUMS if format == inner else ("exp", "log")
+
+
 def kind_of(function: Function) -> str:
     """The kind of a function: its name without a number."""
     return function.name.split("_")[0]
@@ -280,6 +289,10 @@ class Library:
     def written(self, called: Called) -> Function:
         """The operations, under a name that no other function has."""
         inner = self.inner
+        if self.format == inner:
+            if called.turns is not None:
+                raise NoFormula(f"in {inner} itself no {called.kind} is reduced: products of x and pi are not exact")
+            return sum_function(called.kind, inner)
         if called.kind == "exp":
             return exponential(degree_for(self.error, inner), inner)
         if called.kind == "log":
@@ -295,6 +308,7 @@ class Writing:
 
     def __init__(self, library: Functions) -> None:
         self.library, self.writer = library, Writer(fma=False)
+        self.functions = functions_of(library.format, library.inner)
         self.called: dict[str, Function] = {}
 
     def input(self) -> Operand:

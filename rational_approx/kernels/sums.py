@@ -29,7 +29,7 @@ from rational_approx.kernels.running import Ranged, Running, power_below
 from rational_approx.kernels.series import gap
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
-__all__ = ["DOMAINS", "Errors", "sum_error", "sum_function"]
+__all__ = ["DOMAINS", "EXPM1_FROM", "KINDS", "LOG1P_FROM", "Errors", "sum_error", "sum_function"]
 
 KINDS = ("exp", "expm1", "log", "log1p")
 DEGREES = {"exp": {"float32": 5, "float64": 10}, "log": {"float32": 3, "float64": 8}}
