@@ -116,6 +116,7 @@ SERIES: dict[str, Callable[..., Any]] = {
     "sub": operator.sub,
     "mul": operator.mul,
     "div": quotient,
+    "fma": lambda a, b, c: a * b + c,
 }
 
 
@@ -193,7 +194,7 @@ class Judge:
             half = self.half * (power_below(size) if size.is_finite() else size)
             return done._replace(error=done.error + half + (0 if op in ("add", "sub") else tiny))
         besides = done.besides * (1 + self.half)
-        if op in ("mul", "div"):
+        if op not in ("add", "sub"):
             besides += tiny.min(self.largest_of(done, x))
         return done._replace(error=done.error + self.half * size, besides=besides)
 
@@ -219,10 +220,10 @@ class Judge:
             value = u.exp()
             return Value(0, value, (abs(value) * ((1 + to_arb(own)) * off.exp() - 1)).upper())
         b = given[1]
+        if op == "fma":
+            return self.sum(self.product(a, b, x), given[2], x)
         if op == "mul":
-            error = abs(a.ball) * b.error + abs(b.ball) * a.error + a.error * b.error
-            besides = a.besides * self.largest_of(b, x) + b.besides * self.largest_of(a, x)
-            return Value(a.power + b.power, a.ball * b.ball, error, besides)
+            return self.product(a, b, x)
         if op == "div":
             off = b.error + b.besides * self.size(x, -b.power)
             free = (abs(b.ball).lower() - off).lower()
@@ -230,10 +231,24 @@ class Judge:
                 return None
             exact, besides = a.ball / b.ball, a.besides / free * self.size(x, -b.power)
             return Value(a.power - b.power, exact, (a.error + abs(exact) * off) / free, besides)
+        return self.sum(a, b._replace(ball=-b.ball) if op == "sub" else b, x)
+
+    def product(self, a: Value, b: Value, x: arb) -> Value:
+        """The exact product."""
+        error = abs(a.ball) * b.error + abs(b.ball) * a.error + a.error * b.error
+        besides = a.besides * self.largest_of(b, x) + b.besides * self.largest_of(a, x)
+        return Value(a.power + b.power, a.ball * b.ball, error, besides)
+
+    def sum(self, a: Value, b: Value, x: arb) -> Value:
+        """The exact sum, with the lower of both powers of x."""
         power = min(a.power, b.power)
-        c, d = (v.ball * _power(x, v.power - power) for v in (a, b))
-        error = sum((v.error * self.size(x, v.power - power) for v in (a, b)), arb(0))
-        return Value(power, c + d if op == "add" else c - d, error, a.besides + b.besides)
+        a, b = (self.lowered(value, power, x) for value in (a, b))
+        return Value(power, a.ball + b.ball, a.error + b.error, a.besides + b.besides)
+
+    def lowered(self, value: Value, power: int, x: arb) -> Value:
+        """The same with a lower power of x."""
+        less = value.power - power
+        return Value(power, value.ball * _power(x, less), value.error * self.size(x, less), value.besides)
 
     def smallest(self, x: arb) -> arb:
         """The least size of the numbers in a box."""
@@ -360,7 +375,9 @@ def _line(piece: Piece) -> tuple[Fraction, Fraction] | None:
     """Slope and offset of a piece that is a line, at most with one product and one sum; None for another."""
     values = [(Fraction(1), Fraction(0))]
     for op, names in piece.steps:
-        a, b = (which.value if isinstance(which, Constant) else which for which in names)
+        a, b, *more = (which.value if isinstance(which, Constant) else which for which in names)
+        if op == "fma" and len(piece.steps) == 1 and isinstance(b, Fraction) and isinstance(more[0], Fraction):
+            return (b, more[0]) if (a, piece.result) == (Input(), Result(0)) else None
         a, b = (b, a) if isinstance(a, Fraction) else (a, b)
         if op not in ("mul", "add") or not isinstance(b, Fraction) or isinstance(a, Fraction) or len(values) > 2:
             return None

@@ -16,9 +16,10 @@ import numpy as np
 
 from rational_approx.arithmetic.floats import round_to
 from rational_approx.kernels.kernel import COSTS, Function, Piece, operations
+from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
-__all__ = ["Exponential", "Form", "Rates", "form_piece", "rates", "terms"]
+__all__ = ["Exponential", "Form", "Rates", "counted", "form_piece", "rates", "terms"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Exponential:
 
     rates: tuple[Fraction, Fraction, Fraction]
     function: Function
+    scheme: Scheme = PLAIN
 
     def exponent(self, x: np.ndarray) -> np.ndarray:
         """The exponents in float64."""
@@ -44,8 +46,8 @@ class Exponential:
             u = writer.do("mul", INPUT, INPUT) if b else INPUT
             return u if (a or b) == 1 else writer.do("mul", u, Constant(a or b))
         if not c or b:
-            return writer.do("mul", writer.horner((a, b, c) if c else (a, b), INPUT), INPUT)
-        return writer.do("mul", writer.horner((a, c), writer.do("mul", INPUT, INPUT)), INPUT)
+            return writer.do("mul", writer.polynomial((a, b, c) if c else (a, b), INPUT), INPUT)
+        return writer.do("mul", writer.polynomial((a, c), writer.do("mul", INPUT, INPUT)), INPUT)
 
     def __str__(self) -> str:
         powers = ("x", "x^2", "x^3")
@@ -86,7 +88,7 @@ class Form:
         """What the form counts beside its rational: see `kernels.kernel`."""
         own = abs(self.times) + self.decays + (self.variable == "x^2") + COSTS["div"] * (self.variable == "1/x")
         if self.exponential is not None:
-            writer = Writer(fma=False)
+            writer = self.exponential.scheme.writer()
             self.exponential.written(writer)
             own += operations(self.exponential.function) + len(writer.steps)
         return own
@@ -109,9 +111,19 @@ def terms(coefficients: tuple[Fraction, ...], inner: str) -> tuple[Fraction, ...
     return out
 
 
-def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], upper: float) -> Piece:
+def counted(p: int, q: int, scheme: Scheme) -> int:
+    """The operations of a rational of type (p, q)."""
+    writer = scheme.writer()
+    for k, degree in enumerate((p, q)):
+        writer.polynomial(tuple(Fraction(3 * j + k + 2) for j in range(degree + 1)), INPUT)
+    return len(writer.steps) + COSTS["div"] * (q > 0)
+
+
+def form_piece(
+    form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], upper: float, scheme: Scheme
+) -> Piece:
     """The operations of a form with the coefficients of its rational."""
-    writer = Writer(fma=False)
+    writer = scheme.writer()
     e = writer.do("exp", form.exponential.written(writer)) if form.exponential is not None else None
     variable: Operand = INPUT
     if form.variable == "x^2":
@@ -122,9 +134,9 @@ def form_piece(form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ..
         variable = e
     elif form.variable == "x - c":
         variable = writer.do("sub", INPUT, Constant(form.centre))
-    value = writer.horner(top, variable)
+    value = writer.polynomial(top, variable)
     if len(bottom) > 1:
-        value = writer.do("div", value, writer.horner(bottom, variable))
+        value = writer.do("div", value, writer.polynomial(bottom, variable))
     if form.decays and e is not None:
         value = _product(writer, value, e)
     based = bool(form.slope or form.offset)

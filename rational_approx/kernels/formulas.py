@@ -18,6 +18,7 @@ from rational_approx.expressions.nodes import Node, build, evaluate, number
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import logarithm, logarithm_degree
 from rational_approx.kernels.reductions import degree_for, exponential
+from rational_approx.kernels.scheme import Scheme
 from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
 from rational_approx.kernels.sums import KINDS as SUMS
 from rational_approx.kernels.sums import sum_function
@@ -277,8 +278,9 @@ class Functions(Protocol):
 class Library:
     """Functions for code of a format, whose own errors are below a bound; each is made once."""
 
-    def __init__(self, format: str, inner: str, error: float) -> None:
-        self.format, self.inner, self.error, self.made = format, inner, error, dict[Called, Function]()
+    def __init__(self, format: str, inner: str, error: float, scheme: Scheme) -> None:
+        self.format, self.inner, self.error, self.scheme = format, inner, error, scheme
+        self.made: dict[Called, Function] = {}
 
     def function(self, called: Called) -> Function:
         """The operations of a function."""
@@ -294,13 +296,13 @@ class Library:
                 raise NoFormula(f"in {inner} itself no {called.kind} is reduced: products of x and pi are not exact")
             return sum_function(called.kind, inner)
         if called.kind == "exp":
-            return exponential(degree_for(self.error, inner), inner)
+            return exponential(degree_for(self.error, inner), inner, self.scheme)
         if called.kind == "log":
-            return logarithm("log", logarithm_degree(self.error, inner), inner)
+            return logarithm("log", logarithm_degree(self.error, inner), inner, self.scheme)
         assert called.turns is not None
         count = sum(other.kind == called.kind for other in self.made)
         name = f"{called.kind}_{count + 1}" if count else called.kind
-        return sine(name, called.turns, sine_degree(self.error, inner), self.format)
+        return sine(name, called.turns, sine_degree(self.error, inner), self.format, self.scheme)
 
 
 class Writing:

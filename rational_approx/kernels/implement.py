@@ -18,6 +18,7 @@ from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
 from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
 from rational_approx.kernels.kernel import BRANCH, Kernel, operations
 from rational_approx.kernels.numbers import INNER, KINDS
+from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
 from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.targets import gates, torch_activations
@@ -135,6 +136,8 @@ def implement(
     error: object = "1 ulp",
     accumulate: str | None = None,
     segments: int | None = None,
+    scheme: str = "horner",
+    fma: bool = False,
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
 ) -> Implementation:
@@ -159,6 +162,11 @@ def implement(
     segments:
         At most so many pieces between the two tails, which are constants or lines: 4 where nothing is given, and 16 in
         fixed point, where they are rows of a table.
+    scheme:
+        In which order polynomials are evaluated: ``"horner"``, with the fewest operations, or ``"estrin"``, of which
+        more can be done at the same time.
+    fma:
+        Whether a product and a sum are one operation, rounded once (fused multiply-add).
     progress, time_limit:
         See :func:`rational_approx.fit`.
 
@@ -179,12 +187,13 @@ def implement(
     expression, name = _target(target)
     point = fixed_point(format)
     wanted, segments = asked(format, error, accumulate, segments)
+    how = asked_scheme(format, scheme, fma)
     with watch.watched(progress, time_limit):
         try:
             if point is not None:
                 return _in_fixed_point(expression, name, point, wanted, segments)
             known = truth(expression, format)
-            return _best(expression, name, known, wanted, segments)
+            return _best(expression, name, known, wanted, segments, how)
         except watch.OutOfTime:
             raise NoKernel("the time was over before code was found: raise time_limit=") from None
 
@@ -212,6 +221,16 @@ def asked(
     return _ulps(error), segments
 
 
+def asked_scheme(format: str, scheme: str, fma: bool) -> Scheme:
+    """The scheme that is asked of `implement`; ValueError for one that makes no sense."""
+    if scheme not in ORDERS:
+        raise ValueError(f"scheme must be {' or '.join(map(repr, ORDERS))}, not {scheme!r}")
+    how = Scheme(scheme, fma)
+    if fixed_point(format) is not None and how != PLAIN:
+        raise ValueError("fixed-point code is one polynomial of integers: leave scheme= and fma= out")
+    return how
+
+
 def _in_fixed_point(
     expression: Expression, name: str, point: FixedPoint, wanted: Fraction, segments: int
 ) -> FixedImplementation:
@@ -220,14 +239,16 @@ def _in_fixed_point(
     return FixedImplementation(expression.text, name, path, code_facts(path, known), wanted, segments)
 
 
-def _best(expression: Expression, name: str, known: Truth, wanted: Fraction, segments: int) -> Implementation:
+def _best(
+    expression: Expression, name: str, known: Truth, wanted: Fraction, segments: int, scheme: Scheme
+) -> Implementation:
     cuts = tuple(float(cut) for cut in expression.breakpoints(-inf, inf))
     best: Implementation | None = None
     trouble: ArithmeticError | None = None
     for share in FINER:
         room = float(wanted - Fraction(1, 2)) * MARGIN * share
         try:
-            kernel = kernel_for(known, cuts, room, float(wanted), segments)
+            kernel = kernel_for(known, cuts, room, float(wanted), segments, scheme)
             found = _proved(kernel, expression, known, wanted)
         except (NoKernel, NotProved) as problem:
             trouble = trouble or problem

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from rational_approx.arithmetic.floats import round_to
+from rational_approx.kernels.fused import fused
 from rational_approx.kernels.numbers import carrier, rounded
+from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.programs.program import Constant, Input, Operand, Step
 
 __all__ = ["ARITY", "MIDDLE", "OPERATIONS", "Function", "Kernel", "Piece", "operations"]
@@ -28,7 +30,7 @@ BRANCH = 1
 """What a piece counts beside its operations: a comparison."""
 MIDDLE = {"float32": (0x3F3504F3, 23), "float64": (0x3FE6A09E667F3BCD, 52)}
 """The bits of the number next to ``sqrt(1/2)``, and how many of them lie behind the point."""
-ARITY = {"add": 2, "sub": 2, "mul": 2, "div": 2, "scale": 2, "sqrt": 1, "round": 1, "exponent": 1}
+ARITY = {"add": 2, "sub": 2, "mul": 2, "div": 2, "fma": 3, "scale": 2, "sqrt": 1, "round": 1, "exponent": 1}
 """Operations, with the number of their operands."""
 
 
@@ -66,12 +68,13 @@ class Piece:
 @dataclass(frozen=True)
 class Kernel:
     """A function of one number of a format: pieces from left to right, which calculate in the format ``inner`` and may
-    call ``functions``; NaN gives NaN."""
+    call ``functions``; NaN gives NaN. ``scheme`` says how the operations were chosen."""
 
     format: str
     inner: str
     pieces: tuple[Piece, ...]
     functions: tuple[Function, ...] = ()
+    scheme: Scheme = PLAIN
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The outputs, numbers of the format as `carrier` says, for inputs that are given in the same way."""
@@ -134,6 +137,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "sub": np.subtract,
     "mul": np.multiply,
     "div": np.divide,
+    "fma": fused,
     "scale": _scaled,
     "sqrt": np.sqrt,
     "round": _whole,

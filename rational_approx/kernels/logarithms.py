@@ -14,8 +14,9 @@ from rational_approx.arithmetic.floats import FORMATS, round_to
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.fitting.front import fit
 from rational_approx.kernels.kernel import Function
-from rational_approx.kernels.series import gap, horner_error
-from rational_approx.programs.program import INPUT, Constant, Writer
+from rational_approx.kernels.scheme import PLAIN, Scheme
+from rational_approx.kernels.series import gap, polynomial_error, read_scheme
+from rational_approx.programs.program import INPUT, Constant
 
 __all__ = ["logarithm", "logarithm_degree", "logarithm_error", "middle"]
 
@@ -44,19 +45,19 @@ def logarithm_degree(error: float, inner: str) -> int:
     return next((d for d in range(1, most) if _coefficients(d, inner)[1] <= error), most)
 
 
-def logarithm(name: str, degree: int, inner: str) -> Function:
+def logarithm(name: str, degree: int, inner: str, scheme: Scheme = PLAIN) -> Function:
     """The operations of a logarithm in a format, with a polynomial of some degree."""
-    return _written(name, round_to(LOG2, inner), _coefficients(degree, inner)[0])
+    return _written(name, round_to(LOG2, inner), _coefficients(degree, inner)[0], scheme)
 
 
-def _written(name: str, log2: Fraction, q: tuple[Fraction, ...]) -> Function:
-    writer = Writer(fma=False)
+def _written(name: str, log2: Fraction, q: tuple[Fraction, ...], scheme: Scheme) -> Function:
+    writer = scheme.writer()
     k = writer.do("exponent", INPUT)
     m = writer.do("scale", INPUT, writer.do("sub", Constant(Fraction(0)), k))
     over = writer.do("sub", m, Constant(Fraction(1)))
     s = writer.do("div", over, writer.do("add", over, Constant(Fraction(2))))
-    inner = writer.do("mul", writer.horner(q, writer.do("mul", s, s)), s)
-    value = writer.do("add", writer.do("mul", k, Constant(log2)), inner)
+    inner = writer.do("mul", writer.polynomial(q, writer.do("mul", s, s)), s)
+    value = writer.multiply_add(k, Constant(log2), inner)
     about = f"k log(2) + s q(s^2), x = 2^k m, s = (m - 1) / (m + 1), q of degree {len(q) - 1}"
     return Function(name, tuple(writer.steps), value, about)
 
@@ -70,7 +71,7 @@ def logarithm_error(function: Function, inner: str) -> Fraction:
     ArithmeticError
         where the operations are not those of :func:`logarithm`.
     """
-    log2, q = _read(function)
+    log2, q, scheme = _read(function)
     with working_bits(200):
         share, c = arb(2) ** -FORMATS[inner][0], to_arb(middle(inner))
         size = ((1 - c) / (1 + c)).max((2 * c - 1) / (2 * c + 1)).upper()
@@ -78,7 +79,7 @@ def logarithm_error(function: Function, inner: str) -> Fraction:
         series = [2 / arb(2 * k + 1) for k in range(40)]
         rest = 2 * reach ** len(series)
         # 2 atanh(s) / s is at least 2, and moves by less than a share of s itself where s does.
-        polynomial = (gap(q, series, rest, reach) + horner_error(q, reach, share, share)) / 2
+        polynomial = (gap(q, series, rest, reach) + polynomial_error(q, reach, share, share, scheme)) / 2
         slope = 1 / (1 - reach)
         log_m = (1 + polynomial) * (1 + 2 * share * (1 + share) * slope) * (1 + share) - 1
         # Where k is not 0: k log(2) is off by its constant and a rounding, and the sum is at least (abs(k) - 1/2)
@@ -91,11 +92,11 @@ def logarithm_error(function: Function, inner: str) -> Fraction:
         return to_fraction(total.upper()) * (1 + Fraction(1, 2**20))
 
 
-def _read(function: Function) -> tuple[Fraction, tuple[Fraction, ...]]:
+def _read(function: Function) -> tuple[Fraction, tuple[Fraction, ...], Scheme]:
     # The constants of the operations, which written down again must give the same operations.
     found = [which.value for _, names in function.steps[5:] for which in names if isinstance(which, Constant)]
-    if len(found) > 2 and len(function.steps) > 5:
-        again = _written(function.name, found[-1], tuple(reversed(found[:-1])))
+    for scheme, q in read_scheme(function, found[:-1]):
+        again = _written(function.name, found[-1], q, scheme)
         if (again.steps, again.result) == (function.steps, function.result):
-            return found[-1], tuple(reversed(found[:-1]))
+            return found[-1], q, scheme
     raise ArithmeticError(f"the operations of {function.name} are not those of a logarithm with its reduction")

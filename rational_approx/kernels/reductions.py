@@ -15,9 +15,11 @@ from rational_approx.arithmetic.floats import FORMATS, round_to
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.fitting.front import fit
 from rational_approx.kernels.kernel import Function
-from rational_approx.programs.program import INPUT, Constant, Writer
+from rational_approx.kernels.scheme import PLAIN, Scheme
+from rational_approx.kernels.series import polynomial_error, read_scheme
+from rational_approx.programs.program import INPUT, Constant
 
-__all__ = ["FIRST_BITS", "LOG2", "REACH", "REDUCED", "degree_for", "exponential", "exponential_error", "polynomial_error"]
+__all__ = ["FIRST_BITS", "LOG2", "REACH", "REDUCED", "degree_for", "exponential", "exponential_error", "exp_distance"]
 
 LOG2 = Fraction("0.6931471805599453094172321214581765680755001343602552541206800094933936")
 REDUCED = Fraction(35, 100)
@@ -43,20 +45,21 @@ def degree_for(error: float, inner: str) -> int:
     return next((d for d in range(2, most) if _coefficients(d, inner)[1] <= error), most)
 
 
-def exponential(degree: int, inner: str) -> Function:
+def exponential(degree: int, inner: str, scheme: Scheme = PLAIN) -> Function:
     """The operations of ``exp`` in a format, with a polynomial of some degree."""
     first = Fraction(int(LOG2 * 2 ** FIRST_BITS[inner]), 2 ** FIRST_BITS[inner])
     rest = round_to(LOG2 - first, inner)
-    return _written(round_to(1 / LOG2, inner), first, rest, _coefficients(degree, inner)[0], inner)
+    return _written(round_to(1 / LOG2, inner), first, rest, _coefficients(degree, inner)[0], inner, scheme)
 
 
-def _written(inverse: Fraction, first: Fraction, rest: Fraction, p: tuple[Fraction, ...], inner: str) -> Function:
-    writer, magic = Writer(fma=False), Constant(Fraction(3 * 2 ** (FORMATS[inner][0] - 2)))
-    t = writer.do("mul", INPUT, Constant(inverse))
-    n = writer.do("sub", writer.do("add", t, magic), magic)
-    r = writer.do("sub", INPUT, writer.do("mul", n, Constant(first)))
-    r = writer.do("sub", r, writer.do("mul", n, Constant(rest)))
-    value = writer.do("scale", writer.horner(p, r), n)
+def _written(
+    inverse: Fraction, first: Fraction, rest: Fraction, p: tuple[Fraction, ...], inner: str, scheme: Scheme
+) -> Function:
+    writer, magic = scheme.writer(), Constant(Fraction(3 * 2 ** (FORMATS[inner][0] - 2)))
+    n = writer.do("sub", writer.multiply_add(INPUT, Constant(inverse), magic), magic)
+    r = writer.multiply_sub(INPUT, n, first)
+    r = writer.multiply_sub(r, n, rest)
+    value = writer.do("scale", writer.polynomial(p, r), n)
     return Function("exp", tuple(writer.steps), value, f"2^n p(r), x = n log(2) + r, p of degree {len(p) - 1}")
 
 
@@ -69,7 +72,7 @@ def exponential_error(function: Function, inner: str) -> Fraction:
     ArithmeticError
         where the operations are not those of :func:`exponential`.
     """
-    inverse, first, rest, p = _read(function, inner)
+    (inverse, first, rest), p, scheme = _read(function, inner)
     bits, half = FORMATS[inner][0], Fraction(1, 2 ** FORMATS[inner][0])  # rounding moves by a share of half at most
     most = int(REACH[inner] / LOG2) + 2
     if (first * 2 ** FIRST_BITS[inner]).denominator > 1 or most * first * 2 ** FIRST_BITS[inner] >= 2**bits:
@@ -84,36 +87,31 @@ def exponential_error(function: Function, inner: str) -> Fraction:
         inner_sum = largest + most * abs(to_arb(rest)) + slip
         slip += share * (inner_sum + most * abs(to_arb(rest)) + 2 * (largest + inner_sum * share))
         r = (largest + slip).upper()
-        approximate, rounding = polynomial_error(p, r, share)
+        approximate = exp_distance(p, r)
+        rounding = polynomial_error(p, r, arb(0), share, scheme, share * share)  # the last one for subnormal numbers
         # E / exp(u) = (p(r) + rounding) / exp(r) exp(slip), and 1 / exp(r) <= exp(abs(r)).
         total = (1 + approximate + rounding * r.exp()) * slip.exp() - 1
         return to_fraction(total.upper()) * (1 + Fraction(1, 2**20))
 
 
-def _read(function: Function, inner: str) -> tuple[Fraction, Fraction, Fraction, tuple[Fraction, ...]]:
+def _read(function: Function, inner: str) -> tuple[tuple[Fraction, Fraction, Fraction], tuple[Fraction, ...], Scheme]:
     # The constants of the operations, which written down again must give the same operations.
     found = [which.value for _, names in function.steps for which in names if isinstance(which, Constant)]
-    if len(found) >= 7:
-        inverse, first, rest, p = found[0], found[3], found[4], tuple(reversed(found[5:]))
-        again = _written(inverse, first, rest, p, inner)
+    for scheme, p in read_scheme(function, found[5:]):
+        inverse, first, rest = found[0], *map(abs, found[3:5])
+        again = _written(inverse, first, rest, p, inner, scheme)
         if (again.steps, again.result) == (function.steps, function.result):
-            return inverse, first, rest, p
+            return (inverse, first, rest), p, scheme
     raise ArithmeticError(f"the operations of {function.name} are not those of an exponential with its reduction")
 
 
-def polynomial_error(p: tuple[Fraction, ...], r: arb, share: arb) -> tuple[arb, arb]:
-    """Bounds of ``abs(p / exp - 1)`` and of the rounding errors of Horner's rule for arguments up to r in size."""
-    size, rounding = abs(to_arb(p[-1])), arb(0)
-    for c in reversed(p[:-1]):
-        product = size * r
-        rounding = rounding * r + share * (product + rounding * r + share)  # the last one for subnormal products
-        size = product + abs(to_arb(c))
-        rounding = rounding + share * (size + rounding)
+def exp_distance(p: tuple[Fraction, ...], r: arb) -> arb:
+    """A bound of ``abs(p / exp - 1)`` for arguments up to r in size."""
     worst, parts = arb(0), 16
     for k in range(parts):
         centre, h = r * (2 * k + 1 - parts) / parts, r / parts
         worst = worst.max(_relative(p, centre.mid(), (h * (1 + arb(2) ** -60)).upper()))
-    return worst.upper(), rounding.upper()
+    return worst.upper()
 
 
 def _relative(p: tuple[Fraction, ...], centre: arb, h: arb) -> arb:

@@ -9,6 +9,7 @@ raised until that holds.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from itertools import combinations
 from math import inf, isinf
 
@@ -18,11 +19,12 @@ from rational_approx import watch
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.kernels.estimate import estimate
 from rational_approx.kernels.facts import ulp_errors
-from rational_approx.kernels.forms import Exponential, Form, Rates, form_piece, rates, terms
+from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
 from rational_approx.kernels.formulas import Called, kind_of
-from rational_approx.kernels.kernel import BRANCH, COSTS, Function, Kernel, Piece, operations
+from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, largest_number, neighbours
 from rational_approx.kernels.reductions import exponential_error
+from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.tails import Tail, infinite, tail
 from rational_approx.kernels.transcripts import Transcripts, transcripts
 from rational_approx.kernels.truth import Truth
@@ -34,15 +36,21 @@ POINTS, QUICK = 300, 90
 """At so many inputs of a piece it is fitted, and its error estimated."""
 
 
-def _types(most: int, wide: int) -> list[tuple[int, int]]:
-    # Of so many coefficients at most; beyond ten of them numerators and denominators of about the same degree, or none.
+Type = tuple[int, int]
+SIZES = {"float32": (9, 0), "float64": (16, 1)}
+"""By the format in which rationals are calculated: most of their coefficients, and whether they may be large."""
+
+
+@cache
+def _types(inner: str, scheme: Scheme) -> tuple[Type, ...]:
+    """Types of rationals, those with the fewest operations first."""
+    # Beyond ten coefficients numerators and denominators have about the same degree, or there is none.
+    most, wide = SIZES[inner]
     kinds = ((p, q) for p in range(most) for q in range(7 + wide) if p >= q - 1 and p + q <= most)
     few = [(p, q) for p, q in kinds if (p + q <= 9 and not wide) or q == 0 or (wide and p <= q + 2)]
-    return sorted(few, key=lambda t: (2 * (t[0] + t[1]) + COSTS["div"] * (t[1] > 0), t[1]))
+    return tuple(sorted(few, key=lambda t: (counted(*t, scheme), t[1], t[0])))
 
 
-TYPES = {"float32": _types(9, 0), "float64": _types(16, 1)}
-"""Types of rationals by the format in which they are calculated, those with the fewest operations first."""
 MARGIN = 0.85
 """The share of the error that a piece's fit may take: rounding in float32 and other inputs take some."""
 TRIES = 6
@@ -65,11 +73,17 @@ class NoKernel(ArithmeticError):
 
 @dataclass(frozen=True)
 class Stretch:
-    """Inputs ``x[start:stop]`` of the truth that one piece may serve."""
+    """Inputs ``x[start:stop]`` of the truth that one piece may serve, in a scheme."""
 
     known: Truth
+    scheme: Scheme
     start: int
     stop: int
+
+    @property
+    def types(self) -> tuple[Type, ...]:
+        """The types that are tried."""
+        return _types(self.inner, self.scheme)
 
     @property
     def inner(self) -> str:
@@ -87,7 +101,7 @@ class Stretch:
         for side, at in enumerate(ends):
             if 0 < at < x.size and neighbours(x[at - 1 : at], self.known.format)[1][0] < x[at]:
                 ends[side] += 1 if side else -1
-        return Stretch(self.known, *ends)
+        return Stretch(self.known, self.scheme, *ends)
 
     def sample(self, count: int, variable: str) -> np.ndarray:
         """Indices of inputs: even among the inputs, dense near 0, and even in x, or in 1/x, the ends with them."""
@@ -118,7 +132,9 @@ class Stretch:
         return v[first], g[first], weight[first]
 
 
-def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int) -> Kernel:
+def kernel_for(
+    known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int, scheme: Scheme = PLAIN
+) -> Kernel:
     """Code within ``wanted`` units in the last place at every number tried, fitted to ``room`` units.
 
     Raises
@@ -126,9 +142,9 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     NoKernel
         where at most ``segments`` pieces between the tails did not suffice.
     """
-    formulas = transcripts(known, cuts, room)
+    formulas = transcripts(known, cuts, room, scheme)
     # Where the target ends at a number there is no tail.
-    left, right = (None if edge else tail(known, room, side) for edge, side in zip(known.edges, (-1, 1)))
+    left, right = (None if edge else tail(known, room, side, scheme) for edge, side in zip(known.edges, (-1, 1)))
     if left is not None and formulas.waves(0, left[1]):
         left = None
     if right is not None and formulas.waves(right[1], known.x.size):
@@ -139,12 +155,13 @@ def kernel_for(known: Truth, cuts: tuple[float, ...], room: float, wanted: float
     inner = INNER[known.format]
     function = formulas.library.function(Called("exp"))
     if start < stop:
-        exponentials = _exponentials(known, start, stop, left, right, function)
-        ranked, own = _all_ranked(known, start, stop, cuts, exponentials, formulas, room)
-        out += _fitted(known, (start, stop), ranked, own, formulas, (room, wanted, segments))
+        exponentials = _exponentials(known, start, stop, left, right, function, scheme)
+        whole = Stretch(known, scheme, start, stop)
+        ranked, own = _all_ranked(whole, cuts, exponentials, formulas, room)
+        out += _fitted(whole, ranked, own, formulas, (room, wanted, segments))
     out += [] if right is None else [right[0]]
     functions = formulas.functions(out)
-    return Kernel(known.format, inner, _closed(out, known, functions), functions)
+    return Kernel(known.format, inner, _closed(out, known, functions), functions, scheme)
 
 
 def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) -> tuple[Piece, ...]:
@@ -196,7 +213,7 @@ def _with_edges(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
 
 
 def _exponentials(
-    known: Truth, start: int, stop: int, left: Tail, right: Tail, function: Function
+    known: Truth, start: int, stop: int, left: Tail, right: Tail, function: Function, scheme: Scheme
 ) -> tuple[Exponential, ...]:
     """The exponentials that the distance of the target from its tails may follow."""
     found: list[Exponential] = []
@@ -216,7 +233,7 @@ def _exponentials(
             outer = clear[0] if side < 0 else clear[-1]
             at = np.searchsorted(x, x[outer] * np.linspace(1, 0.6, 6)).clip(0, x.size - 1)
             own += rates(x[at], known.value[at] - line[at])
-        found += [Exponential(each, function) for each in list(dict.fromkeys(own))[:MOST]]
+        found += [Exponential(each, function, scheme) for each in list(dict.fromkeys(own))[:MOST]]
     return tuple(dict.fromkeys(found))
 
 
@@ -262,16 +279,15 @@ def _power(x: np.ndarray, value: np.ndarray) -> int | None:
 
 
 Ranked = dict[Form, int]
-"""Of each form the first of ``TYPES`` that is estimated to suffice, or ``FAILS``."""
+"""Of each form the first of the types that is estimated to suffice, or ``FAILS``."""
 FAILS = 10**6
 HOPELESS = 30
 """An estimate that is so many times too large after two steps is given up."""
 CHEAP = 32
 
 
-def _counted(form: Form, type: tuple[int, int]) -> int:
-    p, q = type
-    return form.operations + 2 * (p + q) + COSTS["div"] * (q > 0) + BRANCH
+def _counted(form: Form, type: Type, scheme: Scheme) -> int:
+    return form.operations + counted(*type, scheme) + BRANCH
 
 
 def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
@@ -285,17 +301,17 @@ def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
 def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float) -> Ranked:
     """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts."""
     out: Ranked = {}
-    types = TYPES[stretch.inner]
+    types, scheme = stretch.types, stretch.scheme
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
         out[form] = FAILS
         first = least.get(form, 0)
-        if first == FAILS or _counted(form, types[first]) > most:
+        if first == FAILS or _counted(form, types[first], scheme) > most:
             continue
         v, g, weight = stretch.data(form, QUICK)
         if form.variable == "e" and _magnified(form, stretch.inner, v, g, weight) > room:
             continue
         for index in range(first, len(types)):
-            if sum(types[index]) + 1 > v.size or _counted(form, types[index]) > most:
+            if sum(types[index]) + 1 > v.size or _counted(form, types[index], scheme) > most:
                 break
             if estimate(v, g, weight, *types[index], STEPS, HOPELESS * room).error <= 1.1 * room:
                 out[form] = index
@@ -312,8 +328,8 @@ def _magnified(form: Form, inner: str, v: np.ndarray, g: np.ndarray, weight: np.
     return float(steep.max() * exponential_error(form.exponential.function, inner))
 
 
-def _cheapest(found: Ranked, inner: str) -> float:
-    return min((cost for cost, _ in _sums(found, inner)), default=inf)
+def _cheapest(found: Ranked, whole: Stretch) -> float:
+    return min((cost for cost, _ in _sums(found, whole)), default=inf)
 
 
 Span = tuple[int, int]
@@ -322,16 +338,15 @@ REPLANNED = 12
 
 
 def _all_ranked(
-    known: Truth,
-    start: int,
-    stop: int,
+    whole: Stretch,
     cuts: tuple[float, ...],
     exponentials: tuple[Exponential, ...],
     formulas: Transcripts,
     room: float,
 ) -> tuple[dict[Span, Ranked], dict[Span, float]]:
     """Of every stretch that a piece may have: the types that forms need, and what the formula counts."""
-    x, inner = known.x, INNER[known.format]
+    known, start, stop = whole.known, whole.start, whole.stop
+    x = known.x
     # A breakpoint that is an input may belong to either side, or stand alone.
     must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
     near = (SMALL,) if formulas.good.any() else ()
@@ -344,19 +359,18 @@ def _all_ranked(
     own = {(a, b): formulas.counted(a, b) for a, b in spans}
     most = own.get((start, stop), inf)
     if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
-        most = min(most, _cheapest(_ranked(Stretch(known, start, stop), exponentials, room, {}, CHEAP), inner))
+        most = min(most, _cheapest(_ranked(whole, exponentials, room, {}, CHEAP), whole))
     # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
     for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
         parts = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
         least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
-        ranked[a, b] = _ranked(Stretch(known, a, b), exponentials, room, least, most)
+        ranked[a, b] = _ranked(replace(whole, start=a, stop=b), exponentials, room, least, most)
     return ranked, own
 
 
 def _fitted(
-    known: Truth,
-    ends: Span,
+    whole: Stretch,
     ranked: dict[Span, Ranked],
     own: dict[Span, float],
     formulas: Transcripts,
@@ -365,13 +379,14 @@ def _fitted(
     """The pieces of the cheapest sequence; where an estimate promised too much, of the next one."""
     (room, wanted, segments), pieces = asked, dict[Span, Piece]()
     for _ in range(REPLANNED):
-        plan = _planned(known, ends, ranked, own, segments)
+        plan = _planned(whole, ranked, own, segments)
         try:
             for number, (span, forms) in enumerate(plan):
                 watch.check()
                 watch.report(f"piece {number + 1} of {len(plan)} is fitted", (0, 0))
                 if span not in pieces:
-                    pieces[span] = _settled(Stretch(known, *span).widened(), forms, formulas, room, wanted)
+                    stretch = replace(whole, start=span[0], stop=span[1]).widened()
+                    pieces[span] = _settled(stretch, forms, formulas, room, wanted)
         except NoKernel as problem:
             trouble, ranked[span], own[span] = problem, {}, inf
             continue
@@ -380,34 +395,34 @@ def _fitted(
 
 
 def _planned(
-    known: Truth, ends: Span, ranked: dict[Span, Ranked], own: dict[Span, float], segments: int
+    whole: Stretch, ranked: dict[Span, Ranked], own: dict[Span, float], segments: int
 ) -> list[tuple[Span, list[Form]]]:
     """The cheapest sequence of stretches by estimates, each with its forms, cheapest first."""
-    inner, (start, stop) = INNER[known.format], ends
-    costs = {span: cost for span, found in ranked.items() if (cost := min(own[span], _cheapest(found, inner))) < inf}
-    best: dict[Span, tuple[float, list[Span]]] = {(start, 0): (0.0, [])}
+    costs = {span: cost for span, found in ranked.items() if (cost := min(own[span], _cheapest(found, whole))) < inf}
+    best: dict[Span, tuple[float, list[Span]]] = {(whole.start, 0): (0.0, [])}
     for count in range(segments):
         for (a, b), one in costs.items():
             if (a, count) in best:
                 cost = best[a, count][0] + one
                 if cost < best.get((b, count + 1), (inf, []))[0]:
                     best[b, count + 1] = cost, [*best[a, count][1], (a, b)]
-    found = [entry for (place, _), entry in best.items() if place == stop]
+    found = [entry for (place, _), entry in best.items() if place == whole.stop]
     if not found:
         raise NoKernel(
-            f"{segments} pieces between the tails do not follow the target over all exponents of {known.format}, with "
-            "a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a larger "
+            f"{segments} pieces between the tails do not follow the target over all exponents of {whole.known.format}, "
+            "with a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a larger "
             "error; a target that decays like a power of x is not implemented"
         )
     _, stretches = min(found, key=lambda entry: entry[0])
     return [
-        (span, [form for _, form in sorted(_sums(ranked[span], inner), key=lambda entry: entry[0])])
+        (span, [form for _, form in sorted(_sums(ranked[span], whole), key=lambda entry: entry[0])])
         for span in stretches
     ]
 
 
-def _sums(found: Ranked, inner: str) -> list[tuple[float, Form]]:
-    return [(_counted(form, TYPES[inner][index]), form) for form, index in found.items() if index < FAILS]
+def _sums(found: Ranked, whole: Stretch) -> list[tuple[float, Form]]:
+    types, scheme = whole.types, whole.scheme
+    return [(_counted(form, types[index], scheme), form) for form, index in found.items() if index < FAILS]
 
 
 # -- coefficients ----------------------------------------------------------------------------------------------------
@@ -424,7 +439,7 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
     for form in forms[:4]:
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
-        for p, q in TYPES[stretch.inner]:
+        for p, q in stretch.types:
             watch.check()
             if p + q + 1 > v.size or tried == TRIES:
                 break
@@ -432,7 +447,7 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
             if found.error > room:
                 continue
             top, bottom = (terms(side, stretch.inner) for side in found.powers())
-            piece = form_piece(form, top, bottom, stretch.upper)
+            piece = form_piece(form, top, bottom, stretch.upper, stretch.scheme)
             if _largest(piece, form, stretch) <= wanted:
                 if exactly is None or formulas.operations(exactly) > operations(piece, form.functions):
                     return piece
@@ -454,10 +469,10 @@ def _itself(stretch: Stretch) -> Piece | None:
         return None
     top, bottom = ([Fraction(int(c.p), int(c.q)) for c in side.coeffs()] or [Fraction(0)] for side in found)
     times = next((k for k, c in enumerate(top) if c), 0)
-    if (len(top) - times - 1, len(bottom) - 1) not in TYPES[stretch.inner] or not bottom[0]:
+    if (len(top) - times - 1, len(bottom) - 1) not in stretch.types or not bottom[0]:
         return None
     sides = [terms(tuple(c / bottom[0] for c in side), stretch.inner) for side in (top[times:], bottom)]
-    return form_piece(Form(times, "x"), sides[0], sides[1], stretch.upper)
+    return form_piece(Form(times, "x"), sides[0], sides[1], stretch.upper, stretch.scheme)
 
 
 def _largest(piece: Piece, form: Form | None, stretch: Stretch) -> float:

@@ -21,8 +21,9 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bi
 from rational_approx.fitting.front import fit
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.numbers import INNER
-from rational_approx.kernels.series import gap, horner_error
-from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+from rational_approx.kernels.scheme import PLAIN, Scheme
+from rational_approx.kernels.series import gap, polynomial_error, read_scheme
+from rational_approx.programs.program import INPUT, Constant, Operand
 
 __all__ = ["BITS", "Turns", "least_distance", "least_sine", "sine", "sine_degree", "sine_error"]
 
@@ -54,10 +55,10 @@ def sine_degree(error: float, inner: str) -> int:
     return next((d for d in range(1, most) if _coefficients(d, inner)[1] <= error), most)
 
 
-def sine(name: str, turns: Turns, degree: int, format: str) -> Function:
+def sine(name: str, turns: Turns, degree: int, format: str, scheme: Scheme = PLAIN) -> Function:
     """The operations of a sine or a cosine, by the beginning of its name, for numbers of a format."""
     p, _ = _coefficients(degree, INNER[format])
-    return _written(name, _parts(turns, format), p, format)
+    return _written(name, _parts(turns, format), p, format, scheme)
 
 
 def _bits(format: str) -> int:
@@ -90,8 +91,8 @@ def _large(part: Fraction, format: str) -> bool:
     return abs(part) * 2 ** FORMATS[format][2] >= Fraction(1, 4)
 
 
-def _written(name: str, parts: tuple[Fraction, ...], p: tuple[Fraction, ...], format: str) -> Function:
-    writer, half = Writer(fma=False), Constant(Fraction(1, 2))
+def _written(name: str, parts: tuple[Fraction, ...], p: tuple[Fraction, ...], format: str, scheme: Scheme) -> Function:
+    writer, half = scheme.writer(), Constant(Fraction(1, 2))
     left: list[Operand] = []
     for part in parts:
         t = writer.do("mul", INPUT, Constant(part))
@@ -107,8 +108,8 @@ def _written(name: str, parts: tuple[Fraction, ...], p: tuple[Fraction, ...], fo
     for each in left[1:]:
         f = writer.do("add", f, each)
     odd = writer.do("sub", turn, writer.do("round", turn))  # 0, or half a turn of either sign
-    sign = writer.do("sub", Constant(Fraction(1)), writer.do("mul", writer.do("mul", odd, odd), Constant(Fraction(8))))
-    value = writer.do("mul", writer.horner(p, writer.do("mul", f, f)), f)
+    sign = writer.multiply_sub(Constant(Fraction(1)), writer.do("mul", odd, odd), Fraction(8))
+    value = writer.do("mul", writer.polynomial(p, writer.do("mul", f, f)), f)
     value = writer.do("mul", value, sign)
     about = f"(-1)^n f p(f^2), f in turns, {len(parts)} parts of a / (2 pi), p of degree {len(p) - 1}"
     return Function(name, tuple(writer.steps), value, about)
@@ -165,7 +166,7 @@ def sine_error(function: Function, turns: Turns, format: str) -> Fraction:
     ArithmeticError
         where the operations are not those of :func:`sine`, or f is not known well enough.
     """
-    parts, p = _read(function, format)
+    parts, p, scheme = _read(function, format)
     digits, smallest, top = FORMATS[format]
     ahead, inner = function.name.startswith("cos"), FORMATS[INNER[format]][0]
     off = max(_reduced(parts, turns, format, k, ahead) for k in range(smallest, top - digits + 1))
@@ -178,23 +179,23 @@ def sine_error(function: Function, turns: Turns, format: str) -> Fraction:
             series.append((-1) ** k * turn ** (2 * k + 1) / arb(2 * k + 1).gamma() / (2 * k + 1))
         rest = abs(series[-1]) * reach ** (len(series) - 1)
         least = (turn * to_arb(QUARTER)).sin() / to_arb(QUARTER)
-        polynomial = (gap(p, series, rest, reach) + horner_error(p, reach, share, share)) / least
+        polynomial = (gap(p, series, rest, reach) + polynomial_error(p, reach, share, share, scheme)) / least
         # f is off by a share of itself, and so is the sine at most; two products, the last one exact but for its sign
         total = (1 + polynomial) * (1 + to_arb(off) * (1 + arb(2) ** -20)) * (1 + share) ** 2 - 1
         return to_fraction(total.upper()) * (1 + Fraction(1, 2**20))
 
 
-def _read(function: Function, format: str) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
+def _read(function: Function, format: str) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...], Scheme]:
     # The constants of the operations, which written down again must give the same operations.
     steps = function.steps
     parts = [names[1].value for op, names in steps if names[0] == INPUT and isinstance(names[1], Constant)]
     squares = [k for k, (op, names) in enumerate(steps) if op == "mul" and names[0] == names[1]]
-    after = steps[squares[-1] + 1 :] if squares else ()
-    p = [which.value for _, names in after for which in names if isinstance(which, Constant)]
-    if parts and p:
-        again = _written(function.name, tuple(parts), tuple(reversed(p)), format)
+    after = steps[squares[1] + 1 :] if len(squares) > 1 else ()  # the first one is that of half a turn
+    found = [which.value for _, names in after for which in names if isinstance(which, Constant)]
+    for scheme, p in read_scheme(function, found):
+        again = _written(function.name, tuple(parts), p, format, scheme)
         if (again.steps, again.result) == (steps, function.result):
-            return tuple(parts), tuple(reversed(p))
+            return tuple(parts), p, scheme
     raise ArithmeticError(f"the operations of {function.name} are not those of a sine with its reduction")
 
 

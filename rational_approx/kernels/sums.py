@@ -24,7 +24,7 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bi
 from rational_approx.kernels.fine import chebyshev_points, rounded_polynomial
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import middle
-from rational_approx.kernels.reductions import FIRST_BITS, LOG2, REDUCED, polynomial_error
+from rational_approx.kernels.reductions import FIRST_BITS, LOG2, REDUCED, exp_distance
 from rational_approx.kernels.running import Ranged, Running, power_below
 from rational_approx.kernels.series import gap
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
@@ -50,6 +50,7 @@ DOMAINS: dict[str, dict[str, tuple[Fraction, Fraction]]] = {
 EXPM1_FROM, LOG1P_FROM = Fraction(1, 2), Fraction(1, 4)
 """``expm1`` and ``log1p`` are proved for arguments of this size at least: near zero there are other forms."""
 PARTS = 128
+SINGLE = 5
 BITS = 240
 
 
@@ -209,7 +210,7 @@ def _exponential_parts(
     if not widest + most * abs(log2 - to_arb(first)) < arb(3) / 8:
         raise ArithmeticError("a reduced argument that is too large")
     slip = most * abs(log2 - to_arb(first) - to_arb(rest))
-    approximate = polynomial_error((Fraction(1), Fraction(1), *q), widest, run.half)[0]
+    approximate = exp_distance((Fraction(1), Fraction(1), *q), widest)
     for k in range(PARTS):
         ball = widest * arb(2 * k + 1 - PARTS) / PARTS + arb(0, (widest / PARTS).upper())
         low_part = run.rounded(Ranged(arb(0, (most * abs(to_arb(rest))).upper()), zero))
@@ -221,32 +222,31 @@ def _exponential_parts(
         if kind == "exp":
             yield (run.add(h, run.sub(c, low_part)).error + own).upper(), ball.exp(), False
         else:
-            yield from _expm1_parts(run, ball, (h, low_part, c), own.upper(), inner)
+            yield from _expm1_parts(run, ball, (h, low_part, c), own.upper())
 
 
 def _expm1_parts(
-    run: Running, ball: arb, given: tuple[Ranged, Ranged, Ranged], own: arb, inner: str
+    run: Running, ball: arb, given: tuple[Ranged, Ranged, Ranged], own: arb
 ) -> Iterator[Part]:
-    # For one n after the other. The sums with 1 and with h lose what is known exactly, since n is -bits at least.
-    (h, low_part, c), log2, bits = given, arb(2).log(), FORMATS[inner][0]
-    low, _ = DOMAINS[inner]["expm1"]
-    for n in range(int(low / LOG2) - 1, 2 * bits + 1):
+    # The sums with 1 and with h lose what is known exactly: n is -bits at least. Few n are looked at alone.
+    (h, low_part, c), log2, zero = given, arb(2).log(), arb(0)
+    for n in (k for k in range(-SINGLE, SINGLE + 1) if k):
         u = n * log2 + ball
-        if n == 0 or abs(u) < to_arb(EXPM1_FROM):
+        if abs(u) < to_arb(EXPM1_FROM):
             continue
-        if u.contains(0) or abs(u).lower() < to_arb(EXPM1_FROM):  # what lies nearer to zero is none of the arguments
-            side = 1 if n > 0 else -1
-            far = abs(u).upper()
-            u = (to_arb(EXPM1_FROM).union(far)) * side
-            ball = u - n * log2
-            h = Ranged(ball + arb(0, h.ball.rad()), h.error)
-        power = arb(2) ** -n if n < 2 * bits else arb(0).union(arb(2) ** -n)
-        lead = 1 - power
-        lost = Ranged(arb(0, (run.half * power_below(abs(lead).upper())).upper()), arb(0))
-        total = (abs(lead) + abs(h.ball)).upper()
-        rest = Ranged(arb(0, (run.half * power_below(total)).upper()), arb(0))
+        reduced = _beyond(u, to_arb(EXPM1_FROM)) - n * log2  # what lies nearer to zero is none of the arguments
+        power = arb(2) ** -n
+        if n == SINGLE:  # and all that are larger
+            power = power.union(zero)
+        lead = abs(1 - power).upper()
+        rest = Ranged(arb(0, (run.half * power_below((lead + abs(h.ball)).upper())).upper()), zero)
+        lost = Ranged(arb(0, (run.half * power_below(lead)).upper()), zero)
         rest = run.add(run.sub(run.add(rest, lost), low_part), c)
-        yield (rest.error + own).upper(), ball.exp() - power, False
+        yield (rest.error + own).upper(), reduced.exp() - power, False
+        if n == -SINGLE:  # and all n below: over 2^-n, what is lost is half a place of 2 at most
+            small = 3 * run.half * ((c.size + low_part.size) * lead**-1 + 4 * run.half)
+            yield ((c.error + low_part.error + own) / lead + small).upper(), 1 - arb(0).union(ball.exp() / lead), False
+
 
 def _logarithm_parts(kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], inner: str) -> Iterator[Part]:
     first, rest = constants

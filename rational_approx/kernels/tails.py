@@ -11,8 +11,9 @@ from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.kernel import Piece
 from rational_approx.kernels.numbers import INNER, KINDS, rounded
+from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.truth import Truth
-from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+from rational_approx.programs.program import INPUT, Constant, Operand
 
 __all__ = ["Tail", "infinite", "tail"]
 
@@ -21,12 +22,12 @@ LIKE_ONE = 0.425
 """A tail takes over only where that is within 1 ulp, however much is allowed: relu(x) is no x below zero."""
 
 
-def tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
+def tail(known: Truth, room: float, side: int, scheme: Scheme) -> tuple[Piece, int] | None:
     """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none."""
     order = slice(None, None, -1) if side > 0 else slice(None)
     x, value = known.x[order], known.value[order]
     best: tuple[int, Piece] | None = None
-    for piece in _lines(x, value, known.format):
+    for piece in _lines(x, value, known.format, scheme):
         y = piece(x.astype(INNER[known.format]))
         inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + min(room, LIKE_ONE)
         if piece.steps and known.format not in KINDS:  # between the numbers that are tried the last rounding adds half
@@ -43,7 +44,7 @@ def tail(known: Truth, room: float, side: int) -> tuple[Piece, int] | None:
     return replace(piece, upper=float(known.x[count - 1])), count
 
 
-def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
+def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme) -> Iterator[Piece]:
     # From the outermost input on: a constant, x, a multiple of x, a line.
     number = np.dtype(INNER[format]).type
     limit = value[0]
@@ -59,7 +60,7 @@ def _lines(x: np.ndarray, value: np.ndarray, format: str) -> Iterator[Piece]:
         near = int(np.argmin(np.abs(np.abs(x) - 64)))
         offset = float(number(value[near] - slope * float(x[near])))
         if offset:
-            yield _line(slope, offset, f"{slope:g} x + {offset:g}")
+            yield _line(slope, offset, f"{slope:g} x + {offset:g}", scheme)
 
 
 def infinite(sign: float, format: str) -> Piece:
@@ -68,12 +69,13 @@ def infinite(sign: float, format: str) -> Piece:
     return _line(0.0, large if sign > 0 else -large, "larger than every number of the format")
 
 
-def _line(slope: float, offset: float, about: str) -> Piece:
+def _line(slope: float, offset: float, about: str, scheme: Scheme = PLAIN) -> Piece:
     """A constant or a line, for inputs without an end."""
     if slope == 0:
         return Piece(inf, (), Constant(Fraction(offset)), about)
-    writer = Writer(fma=False)
-    value: Operand = INPUT if slope == 1 else writer.do("mul", INPUT, Constant(Fraction(slope)))
-    if offset:
-        value = writer.do("add", value, Constant(Fraction(offset)))
+    writer, end = scheme.writer(), Constant(Fraction(offset))
+    if slope == 1:
+        value: Operand = writer.do("add", INPUT, end) if offset else INPUT
+    else:
+        value = writer.multiply_add(INPUT, Constant(Fraction(slope)), end)
     return Piece(inf, tuple(writer.steps), value, about)

@@ -18,6 +18,7 @@ from rational_approx.kernels.followed import FollowedJudge, Proved
 from rational_approx.kernels.formulas import Library, NoFormula, Writing, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, KINDS
+from rational_approx.kernels.scheme import Scheme
 from rational_approx.kernels.truth import Truth
 
 __all__ = ["Transcripts", "transcripts"]
@@ -68,11 +69,12 @@ class Transcripts:
         return tuple(f for f in self.library.made.values() if f.name in called)
 
 
-def transcripts(known: Truth, cuts: tuple[float, ...], room: float) -> Transcripts:
+def transcripts(known: Truth, cuts: tuple[float, ...], room: float, scheme: Scheme) -> Transcripts:
     """The target's formula as code, with functions as coarse as they may be."""
     best: Transcripts | None = None
     for share in FINER:
-        library = Library(known.format, INNER[known.format], room / 4 * share * 2.0 ** -FORMATS[known.format][0])
+        error = room / 4 * share * 2.0 ** -FORMATS[known.format][0]
+        library = Library(known.format, INNER[known.format], error, scheme)
         found = _written(known, cuts, library, room)
         if best is None or found.good.sum() * ENOUGH > best.good.sum():
             best = found

@@ -54,10 +54,10 @@ class Program:
 
 
 class Writer:
-    """Writes down steps, each once."""
+    """Writes down steps, each once; polynomials in powers by a scheme, ``"horner"`` or ``"estrin"``."""
 
-    def __init__(self, fma: bool) -> None:
-        self.fma = fma
+    def __init__(self, fma: bool, scheme: str = "horner") -> None:
+        self.fma, self.scheme = fma, scheme
         self.steps: list[Step] = []
         self.known: dict[Step, Result] = {}
 
@@ -74,6 +74,16 @@ class Writer:
         if _zero(c):
             return self.do("mul", a, b)
         return self.do("fma", a, b, c) if self.fma else self.do("add", self.do("mul", a, b), c)
+
+    def multiply_sub(self, a: Operand, b: Operand, factor: Fraction) -> Operand:
+        """``a - factor b``."""
+        if self.fma:
+            return self.do("fma", b, Constant(-factor), a)
+        return self.do("sub", a, self.do("mul", b, Constant(factor)))
+
+    def polynomial(self, c: tuple[Fraction, ...], x: Operand) -> Operand:
+        """``c_0 + c_1 x + ...`` by the scheme."""
+        return self.estrin(c, x) if self.scheme == "estrin" else self.horner(c, x)
 
     def horner(self, c: tuple[Fraction, ...], x: Operand) -> Operand:
         total: Operand = Constant(c[-1])
@@ -129,7 +139,7 @@ def program(rational: Rational, scheme: str | None = None, fma: bool = False) ->
             f"{scheme} evaluates the {wanted} basis and this rational is in the {rational.basis} basis: take "
             f"scheme={usual!r}, or convert it before rounding"
         )
-    writer = Writer(fma)
+    writer = Writer(fma, scheme)
     # Coefficients may be given as integers.
     sides = [tuple(map(Fraction, side)) for side in (rational.numerator, rational.denominator)]
     if scheme == "clenshaw":
@@ -139,15 +149,14 @@ def program(rational: Rational, scheme: str | None = None, fma: bool = False) ->
         twice = writer.do("add", t, t)
         top, bottom = (writer.clenshaw(side, t, twice) for side in sides)
     else:
-        rule = writer.horner if scheme == "horner" else writer.estrin
         done: list[Operand] = []
         for side in map(_trimmed, sides):
             odd, even = any(side[1::2]), any(side[0::2])
             if len(side) > 2 and not (odd and even):
-                inner = rule(side[1::2] if odd else side[0::2], writer.do("mul", INPUT, INPUT))
+                inner = writer.polynomial(side[1::2] if odd else side[0::2], writer.do("mul", INPUT, INPUT))
                 done.append(writer.do("mul", INPUT, inner) if odd else inner)
             else:
-                done.append(rule(side, INPUT))
+                done.append(writer.polynomial(side, INPUT))
         top, bottom = done
     # A polynomial is not divided by 1. A constant alone is, so that it has the shape of x in languages of arrays.
     if bottom != Constant(Fraction(1)) or not isinstance(top, Result):

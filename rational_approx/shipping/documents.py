@@ -243,10 +243,10 @@ _KINDS: dict[str, tuple[type, Any, Any]] = {
 SCHEMA = "rational-approx/{}/1"
 CERTIFICATE = "rational-approx/certificate/2"
 """Since schema 2 the class of competitors is part of a certificate; files of schema 1 are still read."""
-KERNEL = "rational-approx/kernel/3"
+KERNEL = "rational-approx/kernel/4"
 """Since schema 2 code may call functions, and calculate in float64; since schema 3 it may have roots, logarithms and
-sines, and inputs without a value. Files of schemas 1 and 2 are still read."""
-OLDER = {"rational-approx/kernel/2": "kernel"}
+sines, and inputs without a value; since schema 4 a scheme, with fused operations. Older files are still read."""
+OLDER = {f"rational-approx/kernel/{schema}": "kernel" for schema in (2, 3)}
 NEWEST = {"certificate": CERTIFICATE, "kernel": KERNEL}
 
 

@@ -5,6 +5,7 @@ from math import isfinite, isinf
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import MIDDLE
 from rational_approx.programs.program import Constant
+from rational_approx.shipping.kernel_fused import fused_words
 from rational_approx.shipping.kernel_statements import BITS, FORMS, HELPERS, called, statements, used, with_lowers
 
 __all__ = ["NUMPY", "PYTORCH", "TRITON", "in_arrays"]
@@ -13,8 +14,8 @@ __all__ = ["NUMPY", "PYTORCH", "TRITON", "in_arrays"]
 def in_arrays(value: Implementation, notes: list[str], name: str, language: dict[str, str]) -> str:
     """Every piece is calculated for all inputs, moved into its own range, and the results are chosen among."""
     kernel, words = value.kernel, _typed(language, value.kernel.inner)
-    root = words["sqrt"].replace("{name}", name)
-    forms = called(value, {**FORMS, "div": words["div"], "sqrt": root}, f"_{name}_")
+    own = {op: words[op].replace("{name}", name) for op in ("div", "sqrt", "fma")}
+    forms = called(value, {**FORMS, **own}, f"_{name}_")
 
     def constant(number: float) -> str:
         text = repr(number) if isfinite(number) else f'float("{number}")'
@@ -43,7 +44,8 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
             chosen = True
     lines.append(f"y = {words['where'].format('given == given', 'y', 'given')}")
     lines.append(f"return {words['finish_' + kernel.format].format(name=name)}")
-    helpers = words.get("root", "") if "sqrt" in used(value) and "_root" in root else ""
+    helpers = words.get("root", "") if "sqrt" in used(value) and "_root" in own["sqrt"] else ""
+    helpers += words.get("fused", "") if "fma" in used(value) else ""
     helpers += "".join(words[op] for op in HELPERS if op in used(value)) + words.get("helper_" + kernel.format, "")
     helpers = helpers.format(name=name)
     for function in kernel.functions:
@@ -54,7 +56,8 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
     comment = "\n".join(f"# {line}" for line in notes + ([words["note"]] if "note" in words else []))
     indent = words.get("indent", "    ")
     block = "\n".join(f"{indent}{line}" for line in lines)
-    head = f"{comment}\n{words['imports']}\n{helpers}\n\n{words['decorator']}"
+    fractions = "from fractions import Fraction\n\n" if "Fraction(" in helpers else ""
+    head = f"{comment}\n{fractions}{words['imports']}\n{helpers}\n\n{words['decorator']}"
     return f"{head}def {name}(x):\n{words.get('opened', '')}{block}\n"
 
 
@@ -70,10 +73,11 @@ def _typed(language: dict[str, str], inner: str) -> dict[str, str]:
         return text
 
     words = {key: filled(text) for key, text in language.items()}
-    return words | {op: words.get(f"{op}_{inner}", words[op]) for op in ("div", "sqrt")}
+    return words | {op: words.get(f"{op}_{inner}", words.get(op, "")) for op in ("div", "sqrt", "fused")}
 
 
 NUMPY: dict[str, str] = {
+    **fused_words("np"),
     "imports": "import numpy as np\n",
     "start": "given = np.asarray(x, dtype=np.float32).astype(np.REAL)",
     "opened": '    with np.errstate(all="ignore"):\n',
@@ -118,6 +122,7 @@ def _{name}_rounded(v):
 """,
 }
 PYTORCH: dict[str, str] = {
+    **fused_words("torch"),
     "imports": "import torch\n",
     "start": "given = x.to(torch.float32).to(torch.REAL)",
     "decorator": "",
@@ -176,6 +181,7 @@ TRITON: dict[str, str] = {
     "div": "tl.div_rn({}, {})",
     "div_float64": "{} / {}",
     "sqrt": "tl.sqrt_rn({})",
+    "fma": "tl.math.fma({}, {}, {})",
     "sqrt_float64": "tl.sqrt({})",
     "above": "tl.where({0} < {1}, {1}, {0})",
     "below": "tl.where({0} > {1}, {1}, {0})",

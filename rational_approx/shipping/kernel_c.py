@@ -156,7 +156,13 @@ _REAL = {"float32": "float", "float64": "double"}
 def _cuda_forms(inner: str) -> dict[str, str]:
     letter = "f" if inner == "float32" else "d"
     forms = {op: f"__{letter}{op}_rn({{}}, {{}})" for op in ("add", "sub", "mul", "div")}
-    return {**forms, "sqrt": f"__{letter}sqrt_rn({{}})"}
+    fused = "__fmaf_rn" if inner == "float32" else "__fma_rn"
+    return {**forms, "sqrt": f"__{letter}sqrt_rn({{}})", "fma": f"{fused}({{}}, {{}}, {{}})"}
+
+
+def _c_forms(inner: str) -> dict[str, str]:
+    single = {"sqrt": "sqrtf({})", "fma": "fmaf({}, {}, {})"} if inner == "float32" else {}
+    return FORMS | single
 
 
 class _Dialect:
@@ -165,7 +171,7 @@ class _Dialect:
     def __init__(self, value: Implementation, name: str, cuda: bool) -> None:
         inner = value.kernel.inner
         self.value, self.name, self.inner, self.cuda = value, name, inner, cuda
-        basic = _cuda_forms(inner) if cuda else FORMS | {"sqrt": "sqrt({})" if inner == "float64" else "sqrtf({})"}
+        basic = _cuda_forms(inner) if cuda else _c_forms(inner)
         product = basic["mul"].format("v", "first")
         self.forms = called(value, basic, f"{name}_")
         whole, shift, _ = BITS[inner]

@@ -11,6 +11,7 @@ from rational_approx.kernels.formulas import kind_of
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
 from rational_approx.kernels.numbers import INNER, KINDS
+from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step
 from rational_approx.shipping.texts import number_text, read_number
 
@@ -39,6 +40,7 @@ def implementation_text(value: Implementation) -> dict[str, Any]:
         "target": {"name": value.name, "expression": value.expression},
         "format": kernel.format,
         "inner": kernel.inner,
+        "scheme": {"order": kernel.scheme.order, "fma": kernel.scheme.fma},
         "functions": [{"name": function.name, **_code(function)} for function in kernel.functions],
         "pieces": [{"upper": _float(piece.upper), **_code(piece)} for piece in kernel.pieces],
         "cuts": [number_text(cut) for cut in cuts],
@@ -66,11 +68,19 @@ def read_implementation(content: dict[str, Any]) -> Implementation:
     return Implementation(
         str(content["target"]["expression"]),
         str(content["target"]["name"]),
-        Kernel(format, inner, pieces, functions),
+        Kernel(format, inner, pieces, functions, _read_scheme(content)),
         _read_facts(content["facts"], format),
         read_number(content["wanted"]),
         int(content["segments"]),
     )
+
+
+def _read_scheme(content: dict[str, Any]) -> Scheme:
+    """How operations were chosen; before schema 4 by Horner's rule, each rounded by itself."""
+    entry = content.get("scheme", {"order": PLAIN.order, "fma": PLAIN.fma})
+    if entry["order"] not in ORDERS or not isinstance(entry["fma"], bool):
+        raise ValueError(f"the code has an unknown scheme {str(entry)[:60]}")
+    return Scheme(entry["order"], entry["fma"])
 
 
 def _read_facts(facts: dict[str, Any], format: str) -> Facts:

@@ -105,7 +105,7 @@ _RUST_FORMATS = {"bfloat16": _RUST_BFLOAT16, "float16": _RUST_FLOAT16, "float32"
 def in_rust(value: Implementation, notes: list[str], name: str) -> str:
     kernel, (whole, shift, bias) = value.kernel, BITS[value.kernel.inner]
     real, number = f"f{whole}", "f32" if kernel.format == "float32" else "u16"
-    forms = called(value, FORMS | {"sqrt": "{}.sqrt()"}, f"{name}_")
+    forms = called(value, FORMS | {"sqrt": "{}.sqrt()", "fma": "{}.mul_add({}, {})"}, f"{name}_")
 
     def bits_of(given: float) -> int:
         return int(np.dtype(kernel.inner).type(given).view(f"uint{whole}"))

@@ -12,7 +12,7 @@ from rational_approx.programs.program import Constant, Input, Operand
 
 __all__ = ["BITS", "FORMS", "HELPERS", "Bits", "called", "statements", "used", "with_lowers"]
 
-FORMS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "sqrt": "sqrt({})"}
+FORMS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "sqrt": "sqrt({})", "fma": "fma({}, {}, {})"}
 """Operations of most languages."""
 HELPERS = {"scale": "scaled({}, {})", "round": "whole({})", "exponent": "exponent({})"}
 """Operations that the code brings along, by the ends of their names."""

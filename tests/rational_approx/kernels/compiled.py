@@ -37,6 +37,8 @@ SAME_BITS(__uint_as_float, float, uint32_t) SAME_BITS(__float_as_uint, uint32_t,
 SAME_BITS(__longlong_as_double, double, long long) SAME_BITS(__double_as_longlong, long long, double)
 [[maybe_unused]] static double __dsqrt_rn(double a) { return std::sqrt(a); }
 [[maybe_unused]] static float __fsqrt_rn(float a) { return std::sqrt(a); }
+[[maybe_unused]] static double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }
+[[maybe_unused]] static float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 [[maybe_unused]] static float __double2float_rn(double a) { return (float)a; }
 """
 LOOPS = {
