@@ -128,6 +128,7 @@ class Judge:
 
     def __init__(self, piece: Piece, target: Callable[[Any], Any], kernel: Kernel, calls: Calls) -> None:
         assert piece.result is not None
+        self.format = kernel.format
         self.piece, self.target, self.calls, self.result = piece, target, calls, piece.result
         self.bits, smallest, top = FORMATS[kernel.format]
         self.least, self.top = arb(2) ** smallest, arb(2) ** top
@@ -136,11 +137,14 @@ class Judge:
         inner_bits, inner_smallest, inner_top = FORMATS[kernel.inner]
         self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** (inner_smallest - 1)
         self.own = kernel.inner == kernel.format
+        self.squares = Fraction(2) ** ((inner_smallest + inner_bits) // 2)
         self.largest = arb(2) ** (inner_top - 1)
         # A result that is a number of the format already is not rounded again.
         result = self.result
         constant = isinstance(result, Constant) and in_format(result.value, kernel.format)
         self.last = arb(0) if constant or isinstance(result, Input) else arb(1) / 2
+        # Nor are sums of so small numbers that all of them are multiples of the least one.
+        self.sums = self.own and isinstance(result, Result) and piece.steps[result.step].op in ("add", "sub")
 
     # -- the code --------------------------------------------------------------------------------------------------
 
@@ -180,23 +184,21 @@ class Judge:
                 done = done._replace(ball=_narrower(done.ball, sharp[index + 1]))
             if not (self.own and Result(index) == self.result):
                 if op not in self.calls and not self.is_exact(op, given):
-                    done = self.rounds(op, done, x, sharp is None)
+                    done = self.rounds(op, done, x, sharp is None, _shifts(op, given))
                 if not self.largest_of(done, x) < self.largest:
                     return None
             values.append(done._replace(error=done.error.upper(), besides=done.besides.upper()))
         return operand(self.result)
 
-    def rounds(self, op: str, done: Value, x: arb, scaled: bool) -> Value:
-        """With the rounding of an operation: half a place, or in proportion to powers of x; sums are never rounded
-        where they are subnormal."""
-        size, tiny = (abs(done.ball) + done.error).upper(), self.tiny
+    def rounds(self, op: str, done: Value, x: arb, scaled: bool, shifts: bool) -> Value:
+        """With the rounding of an operation: half a place, or in proportion to powers of x, and nothing if it only
+        ``shifts``; sums are never rounded where they are subnormal."""
+        size, half = (abs(done.ball) + done.error).upper(), arb(0) if shifts else self.half
+        tiny = arb(0) if op in ("add", "sub") else self.tiny.min(self.largest_of(done, x))
         if not scaled:
-            half = self.half * (power_below(size) if size.is_finite() else size)
-            return done._replace(error=done.error + half + (0 if op in ("add", "sub") else tiny))
-        besides = done.besides * (1 + self.half)
-        if op not in ("add", "sub"):
-            besides += tiny.min(self.largest_of(done, x))
-        return done._replace(error=done.error + self.half * size, besides=besides)
+            half *= power_below(size) if size.is_finite() else size
+            return done._replace(error=done.error + half + tiny)
+        return done._replace(error=done.error + half * size, besides=done.besides * (1 + self.half) + tiny)
 
     def largest_of(self, done: Value, x: arb) -> arb:
         """The largest size of a step."""
@@ -304,6 +306,8 @@ class Judge:
         if not share.is_finite() or not (abs(value) < self.top or share < arb(1) / 2):
             return UNKNOWN
         lowest, highest = (value - absolute).lower(), (value + absolute).upper()
+        if self.sums and (abs(value) + absolute).upper() < 2 * self.normal:
+            return Found(_upwards(share), near * 2.0**self.bits, lowest, highest)
         return Found(self.rounded(share), near * 2.0**self.bits + float(self.last), lowest, highest)
 
     def rounded(self, share: arb) -> float:
@@ -330,6 +334,8 @@ class Judge:
         try:
             if not line[0]:
                 return self.constant_beyond(tree, to_arb(line[1]), at, side)
+            if abs(line[0] * start) >= 2 ** FORMATS[self.format][2] and not line[1]:
+                return self.constant_beyond(tree, to_arb(line[0] * start), at, side)
             ratio = beyond(build("/", tree, Node("variable")), at, side)
         except (Undecided, ValueError, ZeroDivisionError):
             return UNKNOWN
@@ -365,6 +371,12 @@ def _series(function: Callable[[Any], Any], start: arb, order: int) -> list[arb]
 
 def _power(x: arb, power: int) -> arb:
     return ENCLOSURES["power"](x, Fraction(power)) if power else arb(1)
+
+
+def _shifts(op: str, given: list[Value]) -> bool:
+    """Whether an operation is a product with a power of two."""
+    exact = [v.ball for v in given if not v.power and v.error.is_zero() and v.ball.is_exact() and not v.ball.is_zero()]
+    return op == "mul" and any(abs(int(ball.man_exp()[0])) == 1 for ball in exact)
 
 
 def _narrower(a: arb, b: arb) -> arb:

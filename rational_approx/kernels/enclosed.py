@@ -27,10 +27,11 @@ from rational_approx.kernels.facts import STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.reductions import REACH, exponential_error
+from rational_approx.kernels.sums import sum_error
 from rational_approx.kernels.truth import infinity_at
 from rational_approx.kernels.undefined import nowhere
 
-__all__ = ["NotProved", "cuts_of", "enclosed_facts"]
+__all__ = ["NotProved", "cuts_of", "enclosed_facts", "judge_of"]
 
 BITS = 192
 NEAR = 1.1
@@ -61,14 +62,11 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     NotProved
         where the error is not proved to be within ``wanted`` units in the last place.
     """
-    calls = {
-        f.name: (REACH[kernel.inner], exponential_error(f, kernel.inner)) for f in kernel.functions if f.name == "exp"
-    }
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
         _without_value(kernel, target)
         # What is stated is rounded upwards, and is within what is wanted as well.
-        found = _searched(_parts(kernel, target, calls), float(wanted - 2 * STATED), smallest)
+        found = _searched(_parts(kernel, target), float(wanted - 2 * STATED), smallest)
         found += [_single(kernel, target, point) for point in _points(kernel, target)]
         lowest, highest = arb.pos_inf(), arb.neg_inf()
         for _, one in found:
@@ -142,10 +140,10 @@ def _between(kernel: Kernel, target: Expression) -> Iterator[tuple[int, Expressi
                 yield number, target.on(lower if a is None else a, upper if b is None else b), lower, upper
 
 
-def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
+def _parts(kernel: Kernel, target: Expression) -> Iterator[Part]:
     for number, formula, lower, upper in _between(kernel, target):
         if kernel.pieces[number].result is not None:
-            yield Part(_judge(kernel.pieces[number], formula, kernel, calls, (lower, upper)), formula, lower, upper)
+            yield Part(judge_of(kernel.pieces[number], formula, kernel, (lower, upper)), formula, lower, upper)
 
 
 def _without_value(kernel: Kernel, target: Expression) -> None:
@@ -161,9 +159,19 @@ def _without_value(kernel: Kernel, target: Expression) -> None:
                 raise NotProved(f"at {float(cut):g} the target may have a value")
 
 
-def _judge(piece: Piece, formula: Expression, kernel: Kernel, calls: Calls, ends: tuple[Fraction, Fraction]) -> Judge:
+def _calls(kernel: Kernel) -> Calls:
+    """The functions that forms call, for arguments for which their results are normal numbers."""
+    own = kernel.inner == kernel.format
+    return {
+        f.name: (REACH[kernel.inner], sum_error(f, kernel.inner).after if own else exponential_error(f, kernel.inner))
+        for f in kernel.functions
+        if f.name == "exp"
+    }
+
+
+def judge_of(piece: Piece, formula: Expression, kernel: Kernel, ends: tuple[Fraction, Fraction]) -> Judge:
     """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
-    side, proved = 1 if ends[1] > 0 else -1, Proved(kernel)
+    side, proved, calls = 1 if ends[1] > 0 else -1, Proved(kernel), _calls(kernel)
     if piece.steps and is_formula(piece, formula, proved, side):
         return FollowedJudge(piece, formula, kernel, proved, side)
     if any(op not in (*SERIES, *calls) for op, _ in piece.steps):
@@ -182,7 +190,7 @@ def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple
 
     def push(judge: Judge, box: Box) -> None:
         nonlocal seen
-        if 0 in box and box.upper - box.lower < least:  # zero itself is looked at alone
+        if 0 in box[:2] and box.upper - box.lower < least:  # zero itself is looked at alone
             return
         found = judge.found(box)
         seen = max(seen, found.near)
@@ -198,15 +206,16 @@ def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple
         watch.check()
         watch.report(f"{len(heap)} boxes of inputs: the error is at most {-heap[0][0]:.4g} ulp", (0, 0))
         ulp, number, judge, box, _ = heap[0]
-        narrow = 0 not in box and box.upper - box.lower < abs(box.lower) / 2**30
+        narrow = 0 not in box[:2] and box.upper - box.lower < abs(box.lower) / 2**30
         if narrow or number > MOST_BOXES:
             if -ulp <= wanted:
                 break
             raise NotProved(f"near x = {float(box.lower):g} the error is not proved to be within {wanted:g} ulp")
         heapq.heappop(heap)
         middle = (box.lower + box.upper) / 2
-        push(judge, Box(box.lower, middle))
-        push(judge, Box(middle, box.upper))
+        inner, outer = (box.lower, box.upper) if box.upper > 0 else (box.upper, box.lower)
+        push(judge, Box(*sorted((inner, middle)), box.near))
+        push(judge, Box(*sorted((middle, outer))))
     return done + [(float(box.upper or box.lower), found) for *_, box, found in heap]
 
 
@@ -222,7 +231,12 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
                 yield float(side * inner), found
                 return
         step = min(outer, 2 * inner or START)
-        yield Box(*sorted((side * inner, side * step)))
+        if part.judge.own and not inner and step > part.judge.squares:
+            # Below squares of x are subnormal.
+            yield Box(*sorted((Fraction(0), side * part.judge.squares)))
+            yield Box(*sorted((side * part.judge.squares, side * step)), near=True)
+        else:
+            yield Box(*sorted((side * inner, side * step)))
         inner = step
     if part.lower == part.upper:
         yield Box(part.lower, part.upper)

@@ -261,15 +261,14 @@ class _Bounds:
             known = self.settled(ball, absolute[1].upper(), near, after, self.share if off.is_zero() else arb(0), True)
             return known._replace(before=(absolute[0].upper(), units * self.share if off.is_zero() else None))
         off = off * (1 if kind == "exp" else 3)  # exp(u) is less than 3 abs(expm1(u)) here
-        if not (ball.lower() > 2 * self.normal or kind == "expm1"):
-            # Scaled to a subnormal number it is rounded once more.
-            absolute = (abs(ball) * ((1 + after) * (1 + off) - 1)).upper()
-            known = self.settled(ball, absolute + self.tiny, None, self.share, arb(0), False)
-            return known._replace(before=(absolute, None))
-        absolute = (abs(ball) * ((1 + after) * (1 + off) - 1)).upper()
-        known = self.settled(ball, absolute, off, after, arb(0), False)
-        relative = ((1 + units * self.share) * (1 + off) - 1).upper()
-        return known._replace(before=((abs(ball) * ((1 + before) * (1 + off) - 1)).upper(), relative))
+        absolute = [(abs(ball) * ((1 + share) * (1 + off) - 1)).upper() for share in (before, after)]
+        if ball.lower() > self.normal or kind == "expm1":
+            known = self.settled(ball, absolute[1], off, after, arb(0), False)
+        else:
+            # Scaled to a subnormal number it is rounded once more, in units that are twice as large at least.
+            known = self.settled(ball, absolute[1] + self.tiny, None, self.share, arb(0), False)
+            units, absolute[0] = units.max((units + arb(1) / 2) / 2), absolute[1]
+        return known._replace(before=(absolute[0], ((1 + units * self.share) * (1 + off) - 1).upper()))
 
 
 def _one_sign(a: arb, b: arb) -> bool:

@@ -139,7 +139,7 @@ def form_piece(
         value = writer.do("div", value, writer.polynomial(bottom, variable))
     if form.decays and e is not None:
         value = _product(writer, value, e)
-    based = bool(form.slope or form.offset)
+    based = bool(form.slope or form.offset) and form.times >= 0
     for _ in range(form.times // 2 if based else 0):
         value = _product(writer, value, writer.do("mul", INPUT, INPUT))
     for _ in range(form.times % 2 if based else abs(form.times)):

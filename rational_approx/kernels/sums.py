@@ -47,7 +47,7 @@ DOMAINS: dict[str, dict[str, tuple[Fraction, Fraction]]] = {
     },
 }
 """Arguments for which each is proved; log for all normal positive ones."""
-EXPM1_FROM, LOG1P_FROM = Fraction(1, 2), Fraction(1, 4)
+EXPM1_FROM, LOG1P_FROM = Fraction(511, 1024), Fraction(255, 1024)
 """``expm1`` and ``log1p`` are proved for arguments of this size at least: near zero there are other forms."""
 PARTS = 128
 SINGLE = 5
@@ -279,8 +279,8 @@ def _logarithm_parts(kind: str, constants: tuple[Fraction, ...], q: tuple[Fracti
             yield ((8 * run.half * size + off * size**2) / (1 - size)).upper(), arb(1), True
         elif kind == "log":
             yield (run.sub(c, square).error + own).upper(), (1 + ball).log(), False
-        elif not size < to_arb(LOG1P_FROM) * (1 - arb(2) ** -10):
-            far = _beyond(ball, to_arb(LOG1P_FROM) * (1 - arb(2) ** -10))
+        elif not size < to_arb(LOG1P_FROM):
+            far = _beyond(ball, to_arb(LOG1P_FROM))
             yield (run.sub(run.add(more, c), square).error + own).upper(), (1 + far).log(), False
         for k in (-2, -1, 1, 2):
             lead = k * log2 if abs(k) < 2 else (k * log2).union(k * most * log2)
