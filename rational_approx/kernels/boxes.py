@@ -306,8 +306,14 @@ class Judge:
         if not share.is_finite() or not (abs(value) < self.top or share < arb(1) / 2):
             return UNKNOWN
         lowest, highest = (value - absolute).lower(), (value + absolute).upper()
-        if self.sums and (abs(value) + absolute).upper() < 2 * self.normal:
-            return Found(_upwards(share), near * 2.0**self.bits, lowest, highest)
+        if 4 * relative < 1 and besides.is_zero():  # a bound that is relative to the value keeps its sign
+            lowest = lowest.max(value.lower() / 2) if value > 0 else lowest
+            highest = highest.min(value.upper() / 2) if value < 0 else highest
+        most = (abs(value) + absolute).upper()
+        if self.sums and share <= 1 and most < 4 * self.normal:
+            # From there on the units are twice as large.
+            beyond = absolute / self.least / 2 + arb(1) / 2 if most >= 2 * self.normal else arb(0)
+            return Found(_upwards(share.max(beyond)), near * 2.0**self.bits, lowest, highest)
         return Found(self.rounded(share), near * 2.0**self.bits + float(self.last), lowest, highest)
 
     def rounded(self, share: arb) -> float:
