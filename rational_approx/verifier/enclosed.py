@@ -1,4 +1,4 @@
-"""The verifier: code for float32, of which the error is bounded over boxes of inputs.
+"""The verifier: code for float32 and float64, of which the error is bounded over boxes of inputs.
 
 The file names the numbers where the target may switch between branches. They, and zero, are looked at one by one.
 Between them inputs are covered by boxes, each twice as wide as the one before, until a half-line beyond has a bound of
@@ -14,7 +14,7 @@ from math import inf, isinf, isnan
 from typing import Any
 
 from . import branches, rays
-from .boxes import Judge, Outcome, judged, unit_at
+from .boxes import Inner, Judge, Outcome, allowed_before, judged, unit_at
 from .formulas import Follower
 from .jets import Arithmetic
 from .kernel import OPERATIONS, Code, To_check, plain, written
@@ -22,6 +22,7 @@ from .logarithms import logarithm_error
 from .reading import ONE, Failure, in_time, must, need, number
 from .reductions import REACH, exponential_error
 from .steps import FORMATS, is_format_number, rounded
+from .sums import sum_errors
 from .undefined import infinite, nowhere
 
 __all__ = ["Enclosed"]
@@ -38,14 +39,17 @@ class Enclosed(Code):
     def __init__(self, content: dict[str, Any], deadline: float) -> None:
         super().__init__(content, deadline)
         self.boxes_math = Arithmetic(self.bits, deadline)
-        self.kind, self.inner_digits = FORMATS[self.format], FORMATS[self.inner][0]
+        self.kind, self.own = FORMATS[self.format], self.format == self.inner
+        self.inside_of = Inner(*FORMATS[self.inner], self.own)
         need(len(content["cuts"]) <= 100, "too many cuts for the verifier")
         self.cuts = sorted({Fraction(0), *map(number, content["cuts"])})
         self.largest = (1 - Fraction(1, 2**self.digits)) * 2**self.top
         self.lowest, self.highest = (written(content["facts"][name]) for name in ("lowest", "highest"))
         self.calls: dict[str, Any] = {}
         self.shares = {
-            name: exponential_error(*code, self.inner) for name, code in self.functions.items() if name == "exp"
+            name: sum_errors("exp", *code, self.inner)[2] if self.own else exponential_error(*code, self.inner)
+            for name, code in self.functions.items()
+            if name == "exp"
         }
         for name, share in self.shares.items():
             self.calls[name] = REACH[self.inner] << self.bits, self.boxes_math.exact(share)[1]
@@ -59,7 +63,7 @@ class Enclosed(Code):
         lines += [
             f"{name} is calculated within a share {float(logarithm_error(*code, self.inner)):.3g} of itself"
             for name, code in self.functions.items()
-            if name.startswith("log")
+            if name.startswith("log") and not self.own
         ]
         return [*super().heading(), *lines]
 
@@ -81,7 +85,7 @@ class Enclosed(Code):
                 self.point(point)
         self.seen, first = 0, -self.largest
         for upper, steps, result in self.pieces:
-            last = self.largest if upper == inf else min(self.largest, Fraction(max(upper, -(2.0**200))))
+            last = self.largest if upper == inf else min(self.largest, Fraction(max(upper, -float(self.largest))))
             if last < first:
                 continue
             for tree, a, b in self.spans(first, last):
@@ -93,7 +97,7 @@ class Enclosed(Code):
                 self.part(self.judge((steps, result), tree, 1 if b > 0 else -1), a, b)
             if last == self.largest:
                 return
-            first = after(last)
+            first = self.after(last)
 
     def point(self, point: Fraction) -> None:
         """The error at one number; there must be no value where the code gives none, or an infinity at its end."""
@@ -113,7 +117,7 @@ class Enclosed(Code):
     def beside(self, point: Fraction) -> int:
         """On which side of a number the target has values, where the code gives none on the other one; else 0."""
         for side in (1, -1):
-            outer = -after(-point) if side > 0 else after(point)
+            outer = -self.after(-point) if side > 0 else self.after(point)
             if isnan(self.run([float(outer)])[0]):
                 return side
         return 0
@@ -121,19 +125,20 @@ class Enclosed(Code):
     def judge(self, code: Any, tree: tuple, side: int) -> Any:
         """Code that is the target's formula is followed node by node; all other is compared with it on small boxes."""
         if code[0]:
-            follower = Follower(self.boxes_math, code, tree, self.functions, self.format, side)
+            formats = self.format, self.inner
+            follower = Follower(self.boxes_math, code, tree, self.functions, formats, side)
             if follower.is_formula():
                 return follower
         known = all(op in (*OPERATIONS, *self.calls) for op, _ in code[0])
         need(known, "operations that are not those of the target's formula")
-        return Judge(self.boxes_math, code, tree, self.calls)
+        return Judge(self.boxes_math, code, tree, self.calls, self.inside_of)
 
     def spans(self, first: Fraction, last: Fraction) -> Iterator[tuple[tuple, Fraction, Fraction]]:
         """The target between cuts, and numbers of the format at both ends, or zero."""
         inside = [cut for cut in self.cuts if first <= cut <= last]
         for a, b in pairwise([None, *inside, None]):
-            low = first if a is None else a if a == 0 else after(a)
-            high = last if b is None else b if b == 0 else -after(-b)
+            low = first if a is None else a if a == 0 else self.after(a)
+            high = last if b is None else b if b == 0 else -self.after(-b)
             if low < high or (low == high and low not in inside):
                 span = low if a is None else a, high if b is None else b
                 tree = branches.resolved(self.tree, span, self.boxes_math) if span[0] < span[1] else self.tree
@@ -147,7 +152,13 @@ class Enclosed(Code):
             if outer == self.largest and inner and self.beyond(judge, side * inner, side):
                 return
             step = min(outer, 2 * inner or START)
-            self.box(judge, *sorted((side * inner, side * step)))
+            squares = Fraction(2) ** (self.inside_of.smallest + self.inside_of.digits >> 1)
+            if self.own and not inner and step > squares:
+                # Nearer to zero squares are subnormal.
+                self.box(judge, *sorted((Fraction(0), side * squares)))
+                self.box(judge, *sorted((side * squares, side * step)), near=True)
+            else:
+                self.box(judge, *sorted((side * inner, side * step)))
             inner = step
         if lower == upper:
             self.box(judge, lower, upper)
@@ -160,26 +171,26 @@ class Enclosed(Code):
         exact = result == "x" or (isinstance(result, float) and is_format_number(Fraction(result), self.format))
         return Fraction(0) if exact else Fraction(1, 2)
 
-    def box(self, judge: Any, lower: Fraction, upper: Fraction) -> None:
-        """A box, halved until the statement holds on every part."""
-        stack, allowed = [(lower, upper)], self.ulp - self.last(judge)
-        need(allowed >= 0, "the last rounding alone may be off by more")
+    def box(self, judge: Any, lower: Fraction, upper: Fraction, near: bool = False) -> None:
+        """A box, perhaps near zero, halved until the statement holds on every part."""
+        stack, last = [(lower, upper, near)], self.last(judge)
+        need(self.ulp >= last, "the last rounding alone may be off by more")
         while stack:
             in_time(self.deadline)
-            (a, b), self.seen = stack.pop(), self.seen + 1
+            (a, b, near), self.seen = stack.pop(), self.seen + 1
             need(self.seen < MOST, "too many boxes")
             if 0 in (a, b) and b - a < Fraction(2) ** self.smallest:
                 continue  # it holds no number but zero
             reason = "the error is not known well enough"
             with suppress(Failure):
-                if self.inside(judge.outcome(a, b, self.kind, FORMATS[self.inner][0], allowed)):
+                if self.inside(judge.outcome((a, b, near), self.kind, self.ulp, last)):
                     continue
             middle = (a + b) / 2
             point = rounded(middle, self.format)
             if a <= point <= b:
                 must(self.single(float(point)) != "above", f"the error at {float(point)!r} is larger than stated")
             need(0 in (a, b) or b - a > abs(a) / 2**30, f"near {float(a)!r} {reason}")
-            stack += [(middle, b), (a, middle)]
+            stack += [(middle, b, near and b < 0), (a, middle, near and a > 0)]
 
     def inside(self, found: Outcome) -> bool:
         """Whether an error is small, and what is calculated is rounded into the range."""
@@ -201,17 +212,14 @@ class Enclosed(Code):
         if isinstance(judge, Follower):
             low, high = sorted((start, side * self.largest))
             with suppress(Failure):
-                return self.inside(judge.outcome(low, high, self.kind, self.inner_digits, self.ulp - self.last(judge)))
+                return self.inside(judge.outcome((low, high, False), self.kind, self.ulp, self.last(judge)))
             return False
         tree = judge.tree if side > 0 else rays.substituted(judge.tree, ("neg", ("x",)))
-        at, allowed = math.exact(abs(start)), self.ulp - self.last(judge)
+        at, allowed = math.exact(abs(start)), allowed_before(self.ulp, self.last(judge))
         with suppress(Failure):
             if isinstance(result, float):
                 if abs(result) >= 2**self.top:
-                    low, high = rays.bounds(math, ("/", ONE, tree), at)
-                    large = max(-low, high) << self.top <= math.one
-                    value = math.evaluate(tree, [at])[0]
-                    return large and (value[0] > 0 if result > 0 else value[1] < 0) and self.holds(result)
+                    return self.too_large(tree, at, result)
                 low, high = rays.bounds(math, tree, at)
                 c = math.exact(Fraction(result))
                 need(max(abs(low), abs(high)) < inf, "the target is not bounded")
@@ -219,10 +227,12 @@ class Enclosed(Code):
                 done = judged((low, high), (error, error), least, allowed, self.kind, self.bits)
                 return done.holds and self.holds(result)
             slope, offset = line(judge)
+            if abs(slope * start) >= 2**self.top and not offset:
+                return self.too_large(tree, at, slope * start)
             low, high = rays.bounds(math, ("/", tree, ("x",)), at)
             low, high = (low, high) if side > 0 else (-high, -low)
             s, off = math.exact(slope), abs(offset / start)
-            share = off + 2 * len(judge.steps) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
+            share = off + 2 * (len(judge.steps) - self.own) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
             error = max(high - s[0], s[1] - low) + math.exact(share)[1]
             least = max(low, -high)
             d, n = allowed.denominator, allowed.numerator
@@ -231,11 +241,24 @@ class Enclosed(Code):
             return small and all(self.holds(end) for end in ends)
         return False
 
+    def too_large(self, tree: tuple, at: Any, y: Any) -> bool:
+        """Whether the target is larger than every number from one on, and has the sign of what the code gives."""
+        math = self.boxes_math
+        low, high = rays.bounds(math, ("/", ONE, tree), at)
+        large = max(-low, high) << self.top <= math.one
+        value = math.evaluate(tree, [at])[0]
+        return large and bool(value[0] > 0 if y > 0 else value[1] < 0) and self.holds(y)
+
     def holds(self, y: Any) -> bool:
         """Whether an output lies in the range."""
         if abs(y) > self.largest:
             return isinf(self.highest if y > 0 else self.lowest)
         return bool(self.lowest <= rounded(Fraction(y), self.format) <= self.highest)
+
+    def after(self, value: Fraction) -> Fraction:
+        """The number of the format next above a real number."""
+        near = Fraction(rounded(value, self.format))
+        return near if near > value else Fraction(neighbour(float(near), self.format))
 
     def single(self, x: float) -> str:
         """Whether the error at one number is ``within`` what is stated, or ``above``; else ``unknown``."""
@@ -268,20 +291,12 @@ def line(judge: Judge) -> tuple[Fraction, Fraction]:
     return slope, offset
 
 
-def after(value: Fraction) -> Fraction:
-    """The number of float32 next above a real number."""
-    near = struct.unpack("<f", struct.pack("<f", float(value)))[0]
-    while Fraction(near) > value:
-        near = step(near, -1)
-    while Fraction(near) <= value:
-        near = step(near, 1)
-    return Fraction(near)
-
-
-def step(value: float, side: int) -> float:
-    """The neighbour of a number of float32."""
-    code = struct.unpack("<i", struct.pack("<f", value))[0]
-    place = code if code >= 0 else -(code & 0x7FFFFFFF)
-    place += side
-    code = place if place >= 0 else -place - 2**31
-    return float(struct.unpack("<f", struct.pack("<i", code))[0])
+def neighbour(value: float, format: str) -> float:
+    """The next number of a format above one of it."""
+    code, whole = ("<f", "<i") if format == "float32" else ("<d", "<q")
+    bits = struct.unpack(whole, struct.pack(code, value))[0]
+    if value == 0:
+        bits = 1
+    else:
+        bits += 1 if value > 0 else -1
+    return float(struct.unpack(code, struct.pack(whole, bits))[0])

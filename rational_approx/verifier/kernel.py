@@ -24,7 +24,8 @@ __all__ = ["SCHEMAS", "Code", "To_check", "normal", "plain", "written"]
 SCHEMAS = ("rational-approx/kernel/3", "rational-approx/kernel/2", "rational-approx/kernel/1")
 KEYS = {"schema", "target", "format", "pieces", "facts", "wanted", "segments", "status", "hash"}
 NEW_KEYS = {"inner", "functions", "cuts"}
-INNER = {"bfloat16": "float32", "float16": "float32", "float32": "float64"}
+INNER = {"bfloat16": ("float32",), "float16": ("float32",), "float32": ("float64", "float32"), "float64": ("float64",)}
+"""In which formats code for a format may calculate."""
 OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -81,7 +82,7 @@ class Code:
         must(set(content["target"]) == {"name", "expression"}, "the target has other keys than it should")
         must(set(content["facts"]) == self.facts, "the facts have other keys than they should")
         self.format, self.inner = content["format"], content["inner"]
-        must(self.inner == INNER[self.format], "code for this format calculates in another one")
+        must(self.inner in INNER[self.format], "code for this format calculates in another one")
         self.digits, self.smallest, self.top = FORMATS[self.format]
         self.tree = read(content["target"]["expression"])
         self.bits = 64 + self.top - self.smallest  # for products with numbers of any size
@@ -106,7 +107,7 @@ class Code:
         """The name, and the steps with the result, of a function that pieces call."""
         must(set(entry) == {"name", "steps", "result", "about"}, "a function has other keys than it should")
         name = entry["name"]
-        must(isinstance(name, str) and re.fullmatch("(exp|log|sin|cos)(_[0-9]{1,2})?", name), "a function is unknown")
+        must(isinstance(name, str) and re.fullmatch("(exp|expm1|log|log1p|sin|cos)(_[0-9]{1,2})?", name), "a function is unknown")
         steps = self.steps(entry["steps"])
         return name, (steps, self.operand(entry["result"], len(steps)))
 
@@ -117,7 +118,7 @@ class Code:
         must(abs(upper) == inf or is_format_number(upper, self.format), "a piece ends at no number of the format")
         steps = self.steps(entry["steps"])
         if entry["result"] == "nan":  # here the target has no value
-            must(not steps and self.format == "float32", "a piece without a result")
+            must(not steps and self.format in ("float32", "float64"), "a piece without a result")
             return float(upper), steps, nan
         return float(upper), steps, self.operand(entry["result"], len(steps))
 
@@ -206,8 +207,8 @@ class Code:
         """To the format, ties to even."""
         if self.format == "float16":
             return [half(v) for v in values]
-        if self.format == "float32":
-            return array("f", values).tolist()
+        if self.format in ("float32", "float64"):
+            return array("f" if self.format == "float32" else "d", values).tolist()
         codes = array("I")
         need(codes.itemsize == 4, "integers of another size than this verifier knows")
         codes.frombytes(array("f", values).tobytes())
