@@ -9,6 +9,7 @@ says.
 
 from contextlib import suppress
 from fractions import Fraction
+from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -34,6 +35,10 @@ COARSE = Fraction(1, 2**12)
 
 ROOM = 1 + 2.0**-6
 """For whoever checks a bound with enclosures of their own: here no box can be halved to gain some."""
+
+
+SIGNS = 16
+"""In so many parts a box is cut for the signs of the outputs."""
 
 
 class Unknown(ArithmeticError):
@@ -92,6 +97,14 @@ class FollowedJudge(Judge):
         """The error on a box."""
         lower, upper = (to_arb(end) if end else self.least * (1 if box.upper > 0 else -1) for end in box[:2])
         whole, middle = self.judged_on(lower.union(upper)), self.judged_on((lower + upper) / 2)
+        if self.own and whole.lowest < 0 < whole.highest and 0 not in box[:2]:
+            # Over many powers of two an enclosure loses the sign.
+            ends = [lower + (upper - lower) * k / SIGNS for k in range(SIGNS + 1)]
+            parts = [self.judged_on(a.union(b)) for a, b in pairwise(ends)]
+            lowest, highest = parts[0].lowest, parts[0].highest
+            for part in parts[1:]:
+                lowest, highest = lowest.min(part.lowest), highest.max(part.highest)
+            whole = whole._replace(lowest=whole.lowest.max(lowest), highest=whole.highest.min(highest))
         return whole._replace(near=middle.ulp if middle.ulp < inf else 0.0)
 
     def judged_on(self, x: arb) -> Found:

@@ -122,7 +122,7 @@ class _Search:
         pieces = [] if left is None else [left[0]]
         pieces += self.between(start if left is None else self.beside(start, 1), stop if right is None else self.beside(stop, -1), cuts)
         pieces += [] if right is None else [right[0]]
-        pieces = self.with_edges(pieces, edges)
+        pieces = self.with_edges(self.closed(pieces, edges), edges)
         called = {op for piece in pieces for op, _ in piece.steps}
         functions = tuple(f for f in self.library.made.values() if f.name in called)
         return Kernel(self.format, self.format, self.joined(pieces), functions, self.scheme)
@@ -140,6 +140,26 @@ class _Search:
             out.append(piece)
         out[-1] = replace(out[-1], upper=inf)
         return tuple(out)
+
+    def closed(self, pieces: list[Piece], edges: tuple[Fraction | None, Fraction | None]) -> list[Piece]:
+        """The pieces, and infinite inputs, where the outermost piece calls a function: it would make integers of them."""
+        out = list(pieces)
+        for at, side in ((0, -1), (-1, 1)):
+            called = {op for op, _ in out[at].steps} & {function.name for function in self.library.made.values()}
+            if edges[at] is not None or not called:
+                continue
+            with np.errstate(all="ignore"):
+                limit = float(self.target(side * inf))
+            if np.isnan(limit):
+                beyond = Piece(inf, (), None, "no limit")
+            elif np.isinf(limit):
+                beyond = self.infinite(limit)
+            else:
+                beyond = Piece(inf, (), Constant(self.near(Fraction(limit))), f"the limit {limit:g}")
+            if side > 0:
+                out[-1] = replace(out[-1], upper=float(self.largest))
+            out.insert(0 if side < 0 else len(out), replace(beyond, upper=side * inf))
+        return out
 
     def extent(self) -> tuple[Fraction, Fraction, tuple[Fraction | None, Fraction | None]]:
         """The first and the last number with a value, and those next to them, where there are others."""

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from rational_approx.kernels.facts import TriedFacts
 from rational_approx.kernels.implement import Implementation
+from rational_approx.kernels.numbers import INNER
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_arrays import NUMPY, PYTORCH, TRITON, in_arrays
 from rational_approx.shipping.kernel_c import in_c, in_cuda
@@ -38,14 +39,16 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
         "--ulp",
         str(value.wanted),
     ]
-    command += ["--segments", str(value.segments)] if value.segments != 4 else []
+    own = value.kernel.inner == value.kernel.format
+    command += ["--accumulate", value.kernel.inner] if value.kernel.inner != INNER[value.kernel.format] else []
+    command += ["--segments", str(value.segments)] if value.segments != (8 if own else 4) else []
     command += ["--language", language, "--name", name]
     exactly = isinstance(found, TriedFacts)
     how = "trying all" if exactly else "intervals that hold all"
     lines = [
         f"f(x) = {target}",
-        f"for every number of {value.kernel.format}: operations in {value.kernel.inner}, each rounded to nearest; the "
-        "result is rounded once",
+        f"for every number of {value.kernel.format}: operations in {value.kernel.inner}, each rounded to nearest"
+        + ("" if own else "; the result is rounded once"),
         f"proved by {how} {found.inputs} finite inputs: abs(y - f(x)) <= {_upwards(found.ulp)} ulp",
     ]
     if isinstance(found, TriedFacts):

@@ -10,7 +10,7 @@ from rational_approx.kernels.facts import Facts, TriedFacts
 from rational_approx.kernels.formulas import kind_of
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
-from rational_approx.kernels.numbers import INNER, KINDS
+from rational_approx.kernels.numbers import ACCUMULATORS, KINDS
 from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step
 from rational_approx.shipping.texts import number_text, read_number
@@ -18,7 +18,7 @@ from rational_approx.shipping.texts import number_text, read_number
 __all__ = ["implementation_text", "read_implementation"]
 
 MOST_PIECES, MOST_STEPS = 40, 200
-KINDS_OF_FUNCTIONS = ("exp", "log", "sin", "cos")
+KINDS_OF_FUNCTIONS = ("exp", "expm1", "log", "log1p", "sin", "cos")
 
 
 def implementation_text(value: Implementation) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def read_implementation(content: dict[str, Any]) -> Implementation:
     """The implementation of a document; ValueError where it makes no sense."""
     format = content["format"]
     inner = content.get("inner", "float32")  # schema 1 has no functions, and calculates in float32
-    if format not in INNER or inner != INNER[format]:
-        raise ValueError(f"the code is for {str(format)[:40]!r}, not for one of {', '.join(INNER)}")
+    if inner not in ACCUMULATORS.get(format, ()):
+        raise ValueError(f"the code is for {str(format)[:40]!r}, not for one of {', '.join(ACCUMULATORS)}")
     if len(content["pieces"]) > MOST_PIECES:
         raise ValueError(f"the code has more than {MOST_PIECES} pieces")
     functions = tuple(Function(str(entry["name"]), *_read_code(entry, ())) for entry in content.get("functions", []))

@@ -249,7 +249,7 @@ class Follower:
 
     def done(self, exact: Known, share: int) -> Known:
         """With one more share of the result; each of the two errors bounds the other."""
-        low, high, absolute, relative, least, zero = exact
+        low, high, absolute, relative, least, zero, _ = exact
         largest = size((low, high))
         if relative is not None:
             relative += self.up(share, self.math.one + relative)
