@@ -137,7 +137,9 @@ class Judge:
         inner_bits, inner_smallest, inner_top = FORMATS[kernel.inner]
         self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** (inner_smallest - 1)
         self.own = kernel.inner == kernel.format
-        self.squares = Fraction(2) ** ((inner_smallest + inner_bits) // 2)
+        self.nearest = self.least
+        """The least size of the numbers of the box that is looked at."""
+        self.squares = Fraction(2) ** (inner_smallest // 2 - 12)
         self.largest = arb(2) ** (inner_top - 1)
         # A result that is a number of the format already is not rounded again.
         result = self.result
@@ -252,19 +254,17 @@ class Judge:
         less = value.power - power
         return Value(power, value.ball * _power(x, less), value.error * self.size(x, less), value.besides)
 
-    def smallest(self, x: arb) -> arb:
-        """The least size of the numbers in a box."""
-        return self.least if x.contains(0) else abs(x).lower()
-
     def size(self, x: arb, power: int) -> arb:
         """The largest ``abs(x)^power`` of the numbers in a box."""
-        return (abs(x).upper() ** power if power >= 0 else self.smallest(x) ** power).upper()
+        return (abs(x).upper() ** power if power >= 0 else self.nearest ** power).upper()
 
     # -- a box -----------------------------------------------------------------------------------------------------
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
         zero = box.near or 0 in box[:2]
+        # A ball that reaches from next to zero far out has no lower end that is known well.
+        self.nearest = self.least if 0 in box[:2] else to_arb(min(abs(box.lower), abs(box.upper)))
         x = to_arb(box.lower).union(to_arb(box.upper))
         centre = arb(0) if zero else x.mid()
         reach = x if zero else abs(x - centre).upper()
@@ -291,7 +291,7 @@ class Judge:
             value = _narrower(value, f[0] + arb(0, others.upper()))
         guess = float(((abs(gaps[first]) + rounding) / abs(f[first])).upper()) if least > 0 else 0.0
         # What subnormal results bring has no part in what is relative.
-        besides = done.besides / self.unit((least * self.smallest(x) ** first).lower()) if least > 0 else arb(0)
+        besides = done.besides / self.unit((least * self.nearest ** first).lower()) if least > 0 else arb(0)
         absolute = (error * self.size(x, first) + done.besides).upper()
         return self.judged(value, relative, absolute, guess, besides)
 

@@ -232,7 +232,7 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
                 return
         step = min(outer, 2 * inner or START)
         if part.judge.own and not inner and step > part.judge.squares:
-            # Below squares of x are subnormal.
+            # There squares of x are far below the least number.
             yield Box(*sorted((Fraction(0), side * part.judge.squares)))
             yield Box(*sorted((side * part.judge.squares, side * step)), near=True)
         else:

@@ -6,6 +6,7 @@ for.
 """
 
 from fractions import Fraction
+from math import log2
 
 from flint import arb, arb_mat
 
@@ -36,6 +37,8 @@ def near_best(
 ) -> tuple[float, list[arb], list[arb]]:
     """The largest weighted error, infinite where the denominator may vanish, and the coefficients of both sides."""
     p, q = type
+    unit = _unit(v)
+    v = [each / unit for each in v]
     scale, lawson = [arb(1)] * len(v), [arb(1)] * len(v)
     best: tuple[float, list[arb], list[arb]] = float("inf"), [arb(0)], [arb(1)]
     powers = [_powers(each, max(p, q)) for each in v]
@@ -67,21 +70,29 @@ def near_best(
             break
         scale = [1 / each for each in below]
         lawson = [(each * (error / largest + arb("0.001"))).mid() for each, error in zip(lawson, errors)]
-    return best
+    error, top, bottom = best
+    return error, [c / unit**k for k, c in enumerate(top)], [c / unit**k for k, c in enumerate(bottom)]
+
+
+def _unit(v: list[arb]) -> arb:
+    """A power of two by which the variable is divided, so that its powers are all of about the same size."""
+    largest = max((abs(each) for each in v), key=float)
+    return arb(2) ** round(log2(float(largest) or 1.0))
 
 
 def rounded_polynomial(
-    v: list[arb], g: list[arb], weight: list[arb], degree: int, format: str, lawson: list[arb] | None = None
+    v: list[arb], g: list[arb], weight: list[arb], degree: int, format: str
 ) -> Coefficients:
     """Coefficients in a format, the lowest power first, each rounded before those of higher powers are chosen."""
     out: list[Fraction] = []
-    powers = [_powers(each, degree) for each in v]
+    unit = _unit(v)
+    powers = [_powers(each / unit, degree) for each in v]
     rest = list(g)
     for first in range(degree + 1):
         rows = [[w * each for each in x[first:]] for x, w in zip(powers, weight)]
         found = _solved(rows, [w * each for w, each in zip(weight, rest)])
-        out.append(round_to(to_fraction(found[0]), format))
-        rest = [each - to_arb(out[-1]) * x[first] for each, x in zip(rest, powers)]
+        out.append(round_to(to_fraction(found[0] / unit**first), format))
+        rest = [each - to_arb(out[-1]) * unit**first * x[first] for each, x in zip(rest, powers)]
     return tuple(out)
 
 

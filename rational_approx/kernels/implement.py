@@ -29,6 +29,8 @@ __all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "implem
 SEGMENTS, OWN, TABLE = 4, 8, 16
 """At most so many pieces between the tails where nothing is asked: of floats, on each side where code calculates in
 its own format, and rows of a table in fixed point."""
+SLACK = (Fraction(0), Fraction(1, 32), Fraction(1, 8))
+"""Shares of the error before the last rounding that are kept in hand, one after the other, in the format itself."""
 FINER = (1.0, 0.25, 0.0625)
 """Shares of the room for approximation that are tried until the code turns nowhere where the target does not."""
 
@@ -252,13 +254,16 @@ def _in_fixed_point(
 def _in_itself(
     expression: Expression, name: str, format: str, wanted: Fraction, segments: int, scheme: Scheme
 ) -> Implementation:
-    kernel = kernel_in_itself(expression, format, wanted, segments, scheme)
-    try:
-        found = enclosed_facts(kernel, expression, wanted)
-    except NotProved as problem:
-        other = ", or, of float32, for accumulate='float64'" if format == "float32" else ""
-        raise NoKernel(f"{problem}: ask for a larger error{other}") from None
-    return Implementation(expression.text, name, kernel, found, wanted, segments)
+    trouble: ArithmeticError | None = None
+    for share in SLACK:
+        # Pieces are looked at in some places: between them the bound may be a little larger.
+        try:
+            kernel = kernel_in_itself(expression, format, wanted - share * (wanted - Fraction(1, 2)), segments, scheme)
+            found = enclosed_facts(kernel, expression, wanted)
+            return Implementation(expression.text, name, kernel, found, wanted, segments)
+        except (NoKernel, NotProved) as problem:
+            trouble = trouble or problem
+    raise NoKernel(str(trouble))
 
 
 def _best(

@@ -40,7 +40,9 @@ REACHES = (
     *(Fraction(2) ** k for k in (5, 6, 7, 8, 9, 10, 12, 14, 18, 24, 32, 48, 64)),
 )
 """Where pieces may end."""
-PLACES = 12
+STARTS = (500, 100, 20, 12, 10, 8)
+"""Powers of two at which a tail is looked for."""
+PLACES = 24
 """At so many places of a piece its error is proved before it is taken."""
 POINTS = 60
 SHARE = 0.08
@@ -208,10 +210,10 @@ class _Search:
 
     # -- tails -------------------------------------------------------------------------------------------------------
 
-    def tail(self, start: Fraction, side: int) -> tuple[Piece, Fraction] | None:
+    def tail(self, cut: Fraction, side: int) -> tuple[Piece, Fraction] | None:
         """The piece that takes over at an end, and its number next to the others."""
         outer = side * self.largest
-        innermost = self.beside(start, side)
+        innermost = self.beside(cut, side)
         best: tuple[Piece, Fraction] | None = None
         for piece in self.lines(outer):
             kernel = Kernel(self.format, self.format, (piece,), ())
@@ -224,9 +226,12 @@ class _Search:
                 except (Undecided, ValueError, ZeroDivisionError, OverflowError):
                     return False
 
-            if not holds(self.beside(outer, -side)):
+            # Of functions that grow fast nothing is known at the outermost numbers themselves.
+            starts = [self.beside(outer, -side), *(side * Fraction(2) ** k for k in STARTS if 2**k < abs(outer))]
+            start = next((each for each in starts if abs(each) >= abs(innermost) and holds(each)), None)
+            if start is None:
                 continue
-            found = self.halved(self.beside(outer, -side), innermost, holds)
+            found = self.halved(start, innermost, holds)
             if best is None or abs(found) < abs(best[1]):
                 best = piece, found
         if best is None or side > 0:
@@ -236,8 +241,10 @@ class _Search:
     def lines(self, outer: Fraction) -> Iterator[Piece]:
         """A constant, x, a multiple of x, and an infinite multiple."""
         value = self.target.on(outer / 2, outer).ball(to_arb(outer)) if outer > 0 else self.target.on(outer, outer / 2).ball(to_arb(outer))
-        sign = 1 if value > 0 else -1
         if not abs(value) <= to_arb(self.largest):
+            # How large it is at the end is perhaps not known; its sign is seen nearer.
+            seen = (self.target.ball(to_arb(Fraction(2) ** k * (1 if outer > 0 else -1))) for k in (12, 10, 8))
+            sign = next((1 if each > 0 else -1 for each in seen if each > 0 or each < 0), 1)
             slope = Fraction(2) ** (self.top - 1) * sign * (1 if outer > 0 else -1)
             yield self.line(slope, "larger than every number of the format")
             return
@@ -447,7 +454,7 @@ class _Search:
             short = round_to(centre, "bfloat16")
             centre = short if far <= 2 * abs(short) and abs(short) <= 2 * near else centre
             value = formula.ball(to_arb(centre))
-            if value.is_finite() and not value.contains(0):
+            if abs(value) < arb(2) ** (self.top - 1) and not value.contains(0):
                 yield Form(0, "x - c", offset=self.near(to_fraction(value.mid())), centre=centre)
         ends = [formula.ball(to_arb(each)) for each in ((low, high) if side > 0 else (high, low))]
         if not all(each.is_finite() for each in ends):
@@ -568,9 +575,14 @@ class _Search:
                 continue
             judge = judge_of(piece, formula, kernel, (a, b))
             far = max(a, b, key=abs)
-            boxes = [(far, far * (1 - Fraction(1, 2**12)))]
-            boxes += [(x, x * (1 + Fraction(1, 2**12))) for x in self.places(a, b)]
-            if not all(judge.found(Box(*sorted(box))).ulp <= self.wanted for box in boxes):
+            near = [Box(*sorted((x, x * (1 + Fraction(1, 2**12))))) for x in self.places(a, b)]
+            boxes = [Box(*sorted((far, far * (1 - Fraction(1, 2**12))))), *near]
+            if 0 in (a, b) and abs(far) > judge.squares:
+                side = 1 if far > 0 else -1
+                outer = min(abs(far), Fraction(1, 64))
+                boxes.append(Box(*sorted((Fraction(0), side * judge.squares))))
+                boxes.append(Box(*sorted((side * judge.squares, side * outer)), near=True))
+            if not all(judge.found(box).ulp <= self.wanted for box in boxes):
                 return False
         return True
 
@@ -578,9 +590,9 @@ class _Search:
         """Places between two numbers of the same sign: even in size, and in its logarithm."""
         side = 1 if b > 0 else -1
         near, far = sorted((abs(a), abs(b)))
-        least = max(near, Fraction(2) ** (self.smallest + 4)) if near == 0 else near
+        least = near or far / PLACES
         even = [near + (far - near) * k / PLACES for k in range(PLACES + 1)]
-        low, high = (np.log2(float(each)) if each > Fraction(2) ** -1000 else -1000.0 for each in (least, far))
-        spread = [Fraction(float(2.0 ** (low + (high - low) * k / 6))) for k in range(6)]
+        low, high = np.log2(float(least)), np.log2(float(far))
+        spread = [Fraction(float(2.0 ** (low + (high - low) * k / 6))) for k in range(1, 6)]
         margin = 1 - Fraction(1, 2**11)
-        return [side * each * (margin if each == far else 1) for each in sorted({*even, *spread}) if near <= each and each >= least]
+        return [side * each * (margin if each == far else 1) for each in sorted({*even, *spread}) if each >= least]

@@ -152,9 +152,9 @@ class Enclosed(Code):
             if outer == self.largest and inner and self.beyond(judge, side * inner, side):
                 return
             step = min(outer, 2 * inner or START)
-            squares = Fraction(2) ** (self.inside_of.smallest + self.inside_of.digits >> 1)
+            squares = Fraction(2) ** ((self.inside_of.smallest >> 1) - 12)
             if self.own and not inner and step > squares:
-                # Nearer to zero squares are subnormal.
+                # Nearer to zero squares are far below the least number.
                 self.box(judge, *sorted((Fraction(0), side * squares)))
                 self.box(judge, *sorted((side * squares, side * step)), near=True)
             else:
