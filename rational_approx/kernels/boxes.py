@@ -31,12 +31,21 @@ from rational_approx.kernels.running import power_below
 from rational_approx.programs.program import Constant, Input, Operand, Result
 from rational_approx.proof.shared_zeros import taylor
 
-__all__ = ["SERIES", "UNKNOWN", "ZERO", "Box", "Calls", "Found", "Judge"]
+__all__ = ["SERIES", "UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge"]
 
 ZERO = arb(0)
 ORDER = 12
 """Taylor coefficients before the last one."""
-Calls = dict[str, tuple[Fraction, Fraction]]
+class Call(NamedTuple):
+    """Of a function, the arguments between which it is proved, and its relative error; where its result is subnormal it
+    may be off by half of the least number besides."""
+
+    low: Fraction
+    high: Fraction
+    error: Fraction
+
+
+Calls = dict[str, Call]
 
 
 class Box(NamedTuple):
@@ -112,6 +121,7 @@ def _applied(op: str, given: list[Model]) -> Model:
 
 SERIES: dict[str, Callable[..., Any]] = {
     "exp": lambda u: u.exp(),
+    "log": lambda u: u.log(),
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
@@ -162,7 +172,7 @@ class Judge:
             return values[which.step + 1 if isinstance(which, Result) else 0]
 
         for op, names in self.piece.steps:
-            values.append(_applied("exp" if op in self.calls else op, [operand(name) for name in names]))
+            values.append(_applied(op.split("_")[0] if op in self.calls else op, [operand(name) for name in names]))
         return [*values, operand(self.result)]
 
     def calculated(self, x: arb, sharp: list[arb] | None) -> Value | None:
@@ -217,12 +227,14 @@ class Judge:
         """The exact result of a step, and the error that its operands bring."""
         a = given[0]
         if op in self.calls:
-            reach, own = self.calls[op]
+            low, high, own = self.calls[op]
             u, off = a.ball * _power(x, a.power), a.error * self.size(x, a.power) + a.besides
-            if not abs(u) + off < to_arb(reach):
+            if not (u - off > to_arb(low) and u + off < to_arb(high)):
                 return None
-            value = u.exp()
-            return Value(0, value, (abs(value) * ((1 + to_arb(own)) * off.exp() - 1)).upper())
+            if op.startswith("log"):
+                return self.logarithm(u, off, to_arb(own))
+            value, tiny = u.exp(), self.tiny if self.own else arb(0)
+            return Value(0, value, (abs(value) * ((1 + to_arb(own)) * off.exp() - 1) + tiny).upper())
         b = given[1]
         if op == "fma":
             return self.sum(self.product(a, b, x), given[2], x)
@@ -236,6 +248,11 @@ class Judge:
             exact, besides = a.ball / b.ball, a.besides / free * self.size(x, -b.power)
             return Value(a.power - b.power, exact, (a.error + abs(exact) * off) / free, besides)
         return self.sum(a, b._replace(ball=-b.ball) if op == "sub" else b, x)
+
+    def logarithm(self, u: arb, off: arb, own: arb) -> Value:
+        """A logarithm of normal positive numbers, which are off by so much."""
+        value, moved = u.log(), (off / (u - off).lower()).upper()
+        return Value(0, value, (moved + own * (abs(value) + moved)).upper())
 
     def product(self, a: Value, b: Value, x: arb) -> Value:
         """The exact product."""

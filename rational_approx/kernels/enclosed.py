@@ -22,12 +22,12 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bi
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import evaluate
-from rational_approx.kernels.boxes import SERIES, Box, Calls, Found, Judge
+from rational_approx.kernels.boxes import SERIES, Box, Call, Calls, Found, Judge
 from rational_approx.kernels.facts import STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.reductions import REACH, exponential_error
-from rational_approx.kernels.sums import sum_error
+from rational_approx.kernels.sums import DOMAINS, sum_error
 from rational_approx.kernels.truth import infinity_at
 from rational_approx.kernels.undefined import nowhere
 
@@ -160,13 +160,16 @@ def _without_value(kernel: Kernel, target: Expression) -> None:
 
 
 def _calls(kernel: Kernel) -> Calls:
-    """The functions that forms call, for arguments for which their results are normal numbers."""
-    own = kernel.inner == kernel.format
-    return {
-        f.name: (REACH[kernel.inner], sum_error(f, kernel.inner).after if own else exponential_error(f, kernel.inner))
-        for f in kernel.functions
-        if f.name == "exp"
-    }
+    """The functions that forms call."""
+    inner, out = kernel.inner, dict[str, Call]()
+    for f in kernel.functions:
+        if inner == kernel.format and f.name in ("exp", "log"):
+            bits, smallest, top = FORMATS[inner]
+            ends = DOMAINS[inner]["exp"] if f.name == "exp" else (Fraction(2) ** (smallest + bits - 1), Fraction(2) ** top)
+            out[f.name] = Call(*ends, sum_error(f, inner).after)
+        elif f.name == "exp":
+            out[f.name] = Call(-REACH[inner], REACH[inner], exponential_error(f, inner))
+    return out
 
 
 def judge_of(piece: Piece, formula: Expression, kernel: Kernel, ends: tuple[Fraction, Fraction]) -> Judge:

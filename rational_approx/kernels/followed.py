@@ -159,6 +159,10 @@ class _Bounds:
 
     def do(self, op: str, *given: Known) -> Known:
         """The operation on exact values, the errors that it takes over, and its own rounding."""
+        if op in ("add", "sub") and _cancels(op, *given):
+            # Both are multiples of a last place of the smaller one, and so is the difference.
+            exact = getattr(self, op)(*given)
+            return exact._replace(least=(self.share * abs(given[0].ball).min(abs(given[1].ball))).lower())
         ball, absolute, relative, least, zero, _ = getattr(self, op)(*given)
         before = absolute.upper(), relative
         if op in ("mul", "div") and not least * (1 - (relative or arb(0))) > self.normal:  # perhaps subnormal
@@ -282,6 +286,14 @@ class _Bounds:
             known = self.settled(ball, absolute[1] + self.tiny, None, self.share, arb(0), False)
             units, absolute[0] = units.max((units + arb(1) / 2) / 2), absolute[1]
         return known._replace(before=(absolute[0], ((1 + units * self.share) * (1 + off) - 1).upper()))
+
+
+def _cancels(op: str, a: Known, b: Known) -> bool:
+    """Whether exact numbers are subtracted of which one is at most twice the other: so is the result (Sterbenz)."""
+    other = b.ball if op == "sub" else -b.ball
+    close = 2 * abs(a.ball) >= abs(other) and 2 * abs(other) >= abs(a.ball)
+    sign = bool((a.ball > 0 and other > 0) or (a.ball < 0 and other < 0))
+    return a.absolute.is_zero() and b.absolute.is_zero() and sign and bool(close)
 
 
 def _one_sign(a: arb, b: arb) -> bool:

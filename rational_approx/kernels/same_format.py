@@ -49,6 +49,8 @@ SHARE = 0.08
 """The share of the error before the last rounding that the approximation may take."""
 RATES = ((-1, 0), (-2, 0), (0, -1), (0, Fraction(-1, 2)))
 """Exponentials that are tried away from zero: ``exp(a abs(x) + b x^2)``."""
+TRIES = 2
+"""So many types that follow the target are written down."""
 MOST_DEGREE, MOST_BELOW = 26, 6
 
 
@@ -79,6 +81,7 @@ class _Search:
         self.bits, self.smallest, self.top = FORMATS[format]
         self.type = np.dtype(format).type
         self.largest = (1 - Fraction(1, 2**self.bits)) * Fraction(2) ** self.top
+        self.normal = Fraction(2) ** (self.smallest + self.bits - 1)
         self.library = Library(format, format, 0.0, scheme)
         self.exp = self.library.function(Called("exp"))
         self.written_as: dict[Piece, tuple[Form, tuple[Fraction, ...], tuple[Fraction, ...]]] = {}
@@ -222,7 +225,9 @@ class _Search:
 
             def holds(x: Fraction) -> bool:
                 try:
-                    return judge.beyond(formula.tree, x, side).ulp <= self.wanted
+                    # A constant is off by all that it may be over many numbers: it is given less.
+                    most = self.wanted if piece.steps else (self.wanted + 0.5) / 2
+                    return judge.beyond(formula.tree, x, side).ulp <= most
                 except (Undecided, ValueError, ZeroDivisionError, OverflowError):
                     return False
 
@@ -363,6 +368,8 @@ class _Search:
     ) -> tuple[Piece, Fraction] | None:
         """The piece that reaches farthest."""
         ends = [outer, *(side * self.near(r) for r in sorted(REACHES, reverse=True) if abs(inner) < r < abs(outer))]
+        if abs(inner) < 4 * self.normal < abs(outer):  # some functions are good for normal numbers alone
+            ends.append(side * self.beside(4 * self.normal, -1))
         found = self.piece(inner, outer, formula, side)
         if found is not None:
             return found, outer
@@ -380,7 +387,7 @@ class _Search:
     def piece(self, inner: Fraction, outer: Fraction, formula: Expression, side: int) -> Piece | None:
         """A piece for the numbers between, if there is a good one."""
         low, high = sorted((inner, outer))
-        own = self.formula(low, high, formula)
+        own = self.formula(low, high, formula) or self.shifted(low, high, formula)
         if own is not None:
             return own
         for form in self.far_forms(low, high, formula, side):
@@ -398,6 +405,21 @@ class _Search:
         except NoFormula:
             return None
         piece = Piece(float(high), tuple(writing.writer.steps), result, "the formula itself")
+        return piece if self.good(piece, low, high, formula) else None
+
+    def shifted(self, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
+        """The logarithm of subnormal numbers: that of a multiple, ``log(2^k x) - k log(2)``, with k log(2) next to a
+        number of the format."""
+        tree = formula.tree
+        if tree.operator != "log" or tree.arguments[0].operator != "variable" or high >= 4 * self.normal or low <= 0:
+            return None
+        log2 = arb(2).log()
+        off = {k: abs(k * log2 - to_arb(self.near(to_fraction((k * log2).mid())))) for k in range(self.top - self.bits - 2, self.top - 3)}
+        k = min(off, key=lambda each: float(off[each]))
+        writer, log = Writer(fma=False), self.library.function(Called("log"))
+        result = writer.do("mul", INPUT, Constant(Fraction(2) ** k))
+        result = writer.do("sub", writer.do(log.name, result), Constant(self.near(to_fraction((k * log2).mid()))))
+        piece = Piece(float(high), tuple(writer.steps), result, f"log(2^{k} x) - {k} log(2)")
         return piece if self.good(piece, low, high, formula) else None
 
     # -- forms -------------------------------------------------------------------------------------------------------
@@ -514,11 +536,14 @@ class _Search:
         if not v:
             return None
         room = SHARE * (self.wanted - 0.5)
-        biggest = [near_best(v, g, weight, each, 2)[0] for each in ((MOST_DEGREE - 1, 0), (MOST_BELOW, MOST_BELOW))]
+        ends = ((2, 0), (MOST_DEGREE - 1, 0), (MOST_BELOW, MOST_BELOW))
+        biggest = [near_best(v, g, weight, each, 2)[0] for each in ends]
         if min(biggest) > room:
             return None
-        tried = 0
+        tried = [0, 0]  # polynomials, and quotients, whose own roundings are more
         for p, q in TYPES:
+            if tried[q > 0] == TRIES:
+                continue
             error, top, bottom = near_best(v, g, weight, (p, q), 1 if q == 0 else 3)
             if error > room:
                 continue
@@ -530,9 +555,7 @@ class _Search:
             piece = self.written(form, sides[0], sides[1], high)
             if self.good(piece, low, high, formula):
                 return piece
-            tried += 1
-            if tried == 2:
-                return None
+            tried[q > 0] += 1
         return None
 
     def written(self, form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], high: Fraction) -> Piece:
@@ -549,7 +572,9 @@ class _Search:
         ends = (to_arb(low), to_arb(high))
         if form.variable == "x^2" and low < 0 < high:
             ends = (arb(0), ends[1].max(-ends[0]))
-        for x in chebyshev_points(ends[0], ends[1], POINTS):
+        turned = form.variable == "1/x"
+        for x in chebyshev_points(*((1 / ends[1], 1 / ends[0]) if turned else ends), POINTS):
+            x = (1 / x).mid() if turned else x
             value = formula.ball(x)
             factor = x**form.times
             e = None
@@ -576,7 +601,7 @@ class _Search:
             judge = judge_of(piece, formula, kernel, (a, b))
             far = max(a, b, key=abs)
             near = [Box(*sorted((x, x * (1 + Fraction(1, 2**12))))) for x in self.places(a, b)]
-            boxes = [Box(*sorted((far, far * (1 - Fraction(1, 2**12))))), *near]
+            boxes = [Box(*sorted((far, far * (1 - Fraction(1, 2**30))))), *near]
             if 0 in (a, b) and abs(far) > judge.squares:
                 side = 1 if far > 0 else -1
                 outer = min(abs(far), Fraction(1, 64))

@@ -38,12 +38,12 @@ DOMAINS: dict[str, dict[str, tuple[Fraction, Fraction]]] = {
     "float32": {
         "exp": (Fraction(-104), Fraction(8873, 100)),
         "expm1": (Fraction(-15), Fraction(8873, 100)),
-        "log1p": (Fraction(-1), Fraction(2) ** 128),
+        "log1p": (Fraction(-1), Fraction(2) ** 129),
     },
     "float64": {
         "exp": (Fraction(-746), Fraction(70979, 100)),
         "expm1": (Fraction(-36), Fraction(70979, 100)),
-        "log1p": (Fraction(-1), Fraction(2) ** 1024),
+        "log1p": (Fraction(-1), Fraction(2) ** 1025),
     },
 }
 """Arguments for which each is proved; log for all normal positive ones."""

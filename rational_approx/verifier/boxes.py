@@ -79,6 +79,11 @@ class Judge:
 
         for op, names in self.steps:
             (a, a_centre), *rest = map(of, names)
+            if op in self.calls and op.startswith("log"):
+                start = math.log(a[0][0])[0], math.log(a[0][1])[1]
+                slope = math.jet_div([(math.one, math.one), *[(0, 0)] * (len(a) - 1)], a)
+                values.append(math.integrate(start, slope, a))
+                continue
             if op in self.calls:
                 values.append(math.integrate((math.exp(a[0][0])[0], math.exp(a[0][1])[1]), None, a))
                 continue
@@ -145,13 +150,17 @@ class Judge:
         """The exact result of a step, and the error that its operands bring."""
         math, a = self.math, given[0]
         if op in self.calls:
-            reach, own = self.calls[op]
+            lowest, highest, own = self.calls[op]
             u = math.mul(a.value, self.power(x, a.power))
             off = self.up(a.error, size(self.power(x, a.power))) + a.besides
-            need(size(u) + off < reach, "an argument beyond the reach of the exponential")
+            need(lowest < u[0] - off and u[1] + off < highest, f"an argument beyond the reach of {op}")
+            if op.startswith("log"):
+                value = math.log(u[0])[0], math.log(u[1])[1]
+                moved = (off << math.bits) // (u[0] - off) + 1 if off else 0
+                return Value(0, value, moved + self.up(own, size(value) + moved))
             value = math.exp(u[0])[0], math.exp(u[1])[1]
             factor = self.up(math.one + own, math.exp(off)[1]) - math.one
-            return Value(0, value, self.up(size(value), factor))
+            return Value(0, value, self.up(size(value), factor) + (self.tiny if self.inner.own else 0))
         b = given[1]
         if op == "mul":
             error = self.up(size(a.value), b.error) + self.up(size(b.value), a.error) + self.up(a.error, b.error)

@@ -22,7 +22,7 @@ from .logarithms import logarithm_error
 from .reading import ONE, Failure, in_time, must, need, number
 from .reductions import REACH, exponential_error
 from .steps import FORMATS, is_format_number, rounded
-from .sums import sum_errors
+from .sums import domain, sum_errors
 from .undefined import infinite, nowhere
 
 __all__ = ["Enclosed"]
@@ -52,7 +52,14 @@ class Enclosed(Code):
             if name == "exp"
         }
         for name, share in self.shares.items():
-            self.calls[name] = REACH[self.inner] << self.bits, self.boxes_math.exact(share)[1]
+            reach = REACH[self.inner]
+            low, high = domain(name, self.inner) if self.own else (Fraction(-reach), Fraction(reach))
+            self.calls[name] = *(self.boxes_math.exact(end)[0] for end in (low, high)), self.boxes_math.exact(share)[1]
+        if self.own and "log" in self.functions:
+            least = Fraction(2) ** (self.smallest + self.digits - 1)
+            share = sum_errors("log", *self.functions["log"], self.inner)[2]
+            ends = self.boxes_math.exact(least)[1] - 1, 1 << self.top + self.bits
+            self.calls["log"] = *ends, self.boxes_math.exact(share)[1]
 
     def heading(self) -> list[str]:
         """What the statements are about."""

@@ -286,6 +286,10 @@ class Follower:
             relative = 0
         elif a.relative is not None and b.relative is not None and (min(a.low, b.low) >= 0 or max(a.high, b.high) <= 0):
             relative = max(a.relative, b.relative)
+        if a.absolute == b.absolute == 0 and cancels((a.low, a.high), (b.low, b.high)):
+            # Both are multiples of a last place of the smaller one, and so is the difference.
+            nearest = min(max(a.low, -a.high), max(b.low, -b.high))
+            return Known(a.low + b.low, a.high + b.high, 0, 0, self.size(nearest >> self.digits), True)
         return self.rounds(Known(a.low + b.low, a.high + b.high, a.absolute + b.absolute, relative, None, True))
 
     def product(self, a: Known, b: Known) -> Known:
@@ -441,6 +445,13 @@ class Follower:
         """A positive size, not much smaller."""
         need(scaled > 0, "a size that may be 0")
         return short(Fraction(scaled, self.math.one))
+
+
+def cancels(a: Interval, b: Interval) -> bool:
+    """Whether numbers of opposite signs are added of which one is at most twice the other in size (Sterbenz)."""
+    if a[1] < 0 < b[0]:
+        a, b = b, a
+    return a[0] > 0 > b[1] and a[1] <= -2 * b[1] and -b[0] <= 2 * a[0]
 
 
 def floor_log2(value: Fraction) -> int:

@@ -31,7 +31,7 @@ def domain(kind: str, inner: str) -> tuple[Fraction, Fraction]:
     """Arguments for which a function is proved; a logarithm for all normal positive ones."""
     digits, smallest, top = FORMATS[inner]
     if kind in ("log", "log1p"):
-        return Fraction(0 if kind == "log" else -1), Fraction(2) ** top
+        return Fraction(0 if kind == "log" else -1), Fraction(2) ** (top + 1)
     high = Fraction(8873, 100) if inner == "float32" else Fraction(70979, 100)
     low = {"exp": {"float32": -104, "float64": -746}, "expm1": {"float32": -15, "float64": -36}}[kind][inner]
     need(digits in (24, 53) and smallest < 0, "no format for sums")
