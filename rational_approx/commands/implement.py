@@ -1,6 +1,7 @@
 """The command `implement`: from a function's name to code for every number of a format, with its certificate."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,6 +9,7 @@ from rational_approx.commands.console import NewFile, hand_over, refusing, shown
 from rational_approx.commands.torch_outputs import torch_outputs
 from rational_approx.kernels.fixed_point import fixed_point
 from rational_approx.kernels.implement import NoKernel, asked, implement
+from rational_approx.kernels.scheme import ORDERS, Scheme
 from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
 from rational_approx.shipping.gate_library import ALL_GATES, Question, Row, gate_library
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES
@@ -33,6 +35,16 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
 @click.option("--ulp", default="1", show_default=True, help="The largest error, in units in the last place.")
 @click.option("--segments", type=int, help="At most so many pieces between the tails; by default 4, of fixed point 16.")
 @click.option(
+    "--scheme",
+    "order",
+    type=click.Choice(ORDERS),
+    default="horner",
+    show_default=True,
+    help="The order of polynomials.",
+)
+@click.option("--fma", is_flag=True, help="A product and a sum are one operation, rounded once.")
+@click.option("--flush", is_flag=True, help="Proved for machines that flush subnormal numbers to zero, too.")
+@click.option(
     "--language",
     "languages",
     type=click.Choice(LANGUAGES),
@@ -57,6 +69,7 @@ def implement_command(
     time_limit: float | None,
     out: Path | None,
     certificate: Path | None,
+    **scheme: Any,
 ) -> None:
     """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
 
@@ -67,6 +80,7 @@ def implement_command(
 
     Exit code 1: no code within that error was found, or for one of the gates none; 2: refused.
     """
+    how = Scheme(**scheme)
     if all_gates == (function is not None):
         raise ValueError("give either a FUNCTION, such as gelu, or --all-gates")
     for format in formats:
@@ -79,7 +93,7 @@ def implement_command(
         if any(map(fixed_point, formats)):
             raise ValueError(f"--all-gates takes bfloat16, float16 and float32, not {' and '.join(formats)}")
         wanted, segments = asked(formats[0], ulp, segments=segments)
-        _all(out, formats, languages, Question(wanted, segments, time_limit))
+        _all(out, formats, languages, Question(wanted, segments, time_limit, how))
         return
     if len(formats) > 1 or len(languages) > 1:
         raise ValueError("one FUNCTION takes one --format and one --language: --all-gates takes several")
@@ -93,6 +107,9 @@ def implement_command(
                 error=ulp,
                 accumulate=accumulate,
                 segments=segments,
+                scheme=how.order,
+                fma=how.fma,
+                flush=how.flush,
                 progress=progress,
                 time_limit=time_limit,
             )

@@ -36,6 +36,8 @@ __all__ = ["SERIES", "UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge"
 ZERO = arb(0)
 ORDER = 12
 """Taylor coefficients before the last one."""
+
+
 class Call(NamedTuple):
     """Of a function, the arguments between which it is proved, and its relative error; where its result is subnormal it
     may be off by half of the least number besides."""
@@ -145,11 +147,13 @@ class Judge:
         self.most = self.top * (1 - arb(2) ** -self.bits)
         self.normal = arb(2) ** (smallest + self.bits - 1)
         inner_bits, inner_smallest, inner_top = FORMATS[kernel.inner]
-        self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** (inner_smallest - 1)
-        self.own = kernel.inner == kernel.format
+        self.own, self.flush = kernel.inner == kernel.format, kernel.scheme.flush
         self.nearest = self.least
         """The least size of the numbers of the box that is looked at."""
         self.squares = Fraction(2) ** (inner_smallest // 2 - 12)
+        # What is lost where a result is subnormal, and may be replaced by zero, at once or as an operand.
+        lost = inner_smallest + inner_bits - 1 if self.flush else inner_smallest - 1
+        self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** lost
         self.largest = arb(2) ** (inner_top - 1)
         # A result that is a number of the format already is not rounded again.
         result = self.result
@@ -206,7 +210,7 @@ class Judge:
         """With the rounding of an operation: half a place, or in proportion to powers of x, and nothing if it only
         ``shifts``; sums are never rounded where they are subnormal."""
         size, half = (abs(done.ball) + done.error).upper(), arb(0) if shifts else self.half
-        tiny = arb(0) if op in ("add", "sub") else self.tiny.min(self.largest_of(done, x))
+        tiny = arb(0) if op in ("add", "sub") and not self.flush else self.tiny.min(self.largest_of(done, x))
         if not scaled:
             half *= power_below(size) if size.is_finite() else size
             return done._replace(error=done.error + half + tiny)
@@ -218,7 +222,7 @@ class Judge:
 
     def is_exact(self, op: str, given: list[Value]) -> bool:
         """Whether a difference of exact numbers is exact: one is at most twice the other (Sterbenz 1974)."""
-        if op != "sub" or any(value.power or not value.error.is_zero() for value in given):
+        if op != "sub" or self.flush or any(value.power or not value.error.is_zero() for value in given):
             return False
         a, b = (value.ball for value in given)
         return bool((a > 0 and b > 0) or (a < 0 and b < 0)) and bool(abs(a) <= 2 * abs(b) and abs(b) <= 2 * abs(a))
@@ -273,7 +277,7 @@ class Judge:
 
     def size(self, x: arb, power: int) -> arb:
         """The largest ``abs(x)^power`` of the numbers in a box."""
-        return (abs(x).upper() ** power if power >= 0 else self.nearest ** power).upper()
+        return (abs(x).upper() ** power if power >= 0 else self.nearest**power).upper()
 
     # -- a box -----------------------------------------------------------------------------------------------------
 
@@ -308,7 +312,7 @@ class Judge:
             value = _narrower(value, f[0] + arb(0, others.upper()))
         guess = float(((abs(gaps[first]) + rounding) / abs(f[first])).upper()) if least > 0 else 0.0
         # What subnormal results bring has no part in what is relative.
-        besides = done.besides / self.unit((least * self.nearest ** first).lower()) if least > 0 else arb(0)
+        besides = done.besides / self.unit((least * self.nearest**first).lower()) if least > 0 else arb(0)
         absolute = (error * self.size(x, first) + done.besides).upper()
         return self.judged(value, relative, absolute, guess, besides)
 

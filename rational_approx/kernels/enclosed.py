@@ -7,11 +7,11 @@ as their centres.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import count, pairwise
 from math import inf, isfinite, nextafter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb
@@ -21,15 +21,17 @@ from rational_approx.arithmetic.floats import FORMATS, in_format
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
-from rational_approx.expressions.nodes import evaluate
-from rational_approx.kernels.boxes import SERIES, Box, Call, Calls, Found, Judge
-from rational_approx.kernels.facts import STATED, Facts, upwards
+from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Call, Calls, Found, Judge
+from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
-from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.kernel import Function, Kernel, Piece
+from rational_approx.kernels.machines import smallest_normal
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.sums import DOMAINS, sum_error
 from rational_approx.kernels.truth import infinity_at
 from rational_approx.kernels.undefined import nowhere
+from rational_approx.programs.program import Constant
 
 __all__ = ["NotProved", "cuts_of", "enclosed_facts", "judge_of"]
 
@@ -48,7 +50,7 @@ class NotProved(ArithmeticError):
 class Part(NamedTuple):
     """Inputs on one side of zero without a switch between them; from zero itself, where ``lower`` or ``upper`` is 0."""
 
-    judge: Judge
+    judge: "Judge | Either"
     formula: Expression
     lower: Fraction
     upper: Fraction
@@ -65,6 +67,7 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
         _without_value(kernel, target)
+        _only_normal(kernel)
         # What is stated is rounded upwards, and is within what is wanted as well.
         found = _searched(_parts(kernel, target), float(wanted - 2 * STATED), smallest)
         found += [_single(kernel, target, point) for point in _points(kernel, target)]
@@ -74,7 +77,13 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     where, worst = max(found, key=lambda each: each[1].ulp)
     if not upwards(worst.ulp) <= wanted:
         raise NotProved(f"at x = {where:g} the error is not proved to be within {float(wanted):g} ulp")
-    at = kernel(np.array([-inf, -0.0, 0.0, inf]))
+    every = [kernel(np.array([-inf, -0.0, 0.0, inf]), each) for each in kernel.scheme.machines]
+    at = every[0]
+    if len({each.tobytes() for each in every}) > 1:
+        raise NotProved("at an infinity or at zero machines that flush subnormal numbers give other outputs")
+    if kernel.scheme.flush:  # 0 may be in the place of any output that is subnormal
+        lowest = lowest.min(arb(0)) if lowest < 2 * FLUSHED else lowest
+        highest = highest.max(arb(0)) if highest > -2 * FLUSHED else highest
     return Facts(
         2 * (top - smallest - bits + 2) * 2 ** (bits - 1),
         upwards(worst.ulp),
@@ -110,6 +119,8 @@ def _next(value: Fraction, side: int, format: str) -> float:
 def cuts_of(kernel: Kernel, target: Expression) -> list[Fraction]:
     """Numbers that are looked at one by one: switches, zero, and the ends of where the target has values."""
     out, spans = {Fraction(0), *target.breakpoints(-inf, inf)}, list(_spans(kernel))
+    if kernel.scheme.flush:
+        out |= {Fraction(FLUSHED), Fraction(-FLUSHED)}
     for number, first, last in spans:
         if kernel.pieces[number].result is None or first == last:
             beside = (_next(first, -1, kernel.format), _next(last, 1, kernel.format))
@@ -143,7 +154,31 @@ def _between(kernel: Kernel, target: Expression) -> Iterator[tuple[int, Expressi
 def _parts(kernel: Kernel, target: Expression) -> Iterator[Part]:
     for number, formula, lower, upper in _between(kernel, target):
         if kernel.pieces[number].result is not None:
-            yield Part(judge_of(kernel.pieces[number], formula, kernel, (lower, upper)), formula, lower, upper)
+            piece, zero = kernel.pieces[number], _at_point(target, Fraction(0)) if kernel.scheme.flush else None
+            judge: Judge | Either = judge_of(piece, formula, kernel, (lower, upper))
+            if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and isinstance(judge, Judge):
+                judge = Either(judge, Judge(piece, _constant(zero), kernel, _calls(kernel)))
+            yield Part(judge, formula, lower, upper)
+
+
+def _constant(value: arb) -> Callable[[Any], Any]:
+    """A function that is a number everywhere."""
+    return lambda u: 0 * u + value
+
+
+class Either:
+    """Two judges, one of whom has to agree: where x is subnormal what is right at zero is right."""
+
+    def __init__(self, *judges: Judge) -> None:
+        self.judges, self.own, self.squares, self.most = judges, False, Fraction(0), judges[0].most
+
+    def found(self, box: Box) -> Found:
+        """The lesser error on a box."""
+        return min((judge.found(box) for judge in self.judges), key=lambda found: found.ulp)
+
+    def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
+        """Nothing: no half-line holds subnormal numbers alone."""
+        return UNKNOWN
 
 
 def _without_value(kernel: Kernel, target: Expression) -> None:
@@ -159,13 +194,24 @@ def _without_value(kernel: Kernel, target: Expression) -> None:
                 raise NotProved(f"at {float(cut):g} the target may have a value")
 
 
+def _only_normal(kernel: Kernel) -> None:
+    """Raise where machines that flush would replace a constant."""
+    least = smallest_normal(kernel.inner)
+    codes: tuple[Piece | Function, ...] = (*kernel.pieces, *kernel.functions)
+    found = [which.value for code in codes for _, names in code.steps for which in names if isinstance(which, Constant)]
+    if kernel.scheme.flush and any(0 < abs(value) < least for value in found):
+        raise NotProved("a constant is a subnormal number")
+
+
 def _calls(kernel: Kernel) -> Calls:
     """The functions that forms call."""
     inner, out = kernel.inner, dict[str, Call]()
     for f in kernel.functions:
         if inner == kernel.format and f.name in ("exp", "log"):
             bits, smallest, top = FORMATS[inner]
-            ends = DOMAINS[inner]["exp"] if f.name == "exp" else (Fraction(2) ** (smallest + bits - 1), Fraction(2) ** top)
+            ends = (
+                DOMAINS[inner]["exp"] if f.name == "exp" else (Fraction(2) ** (smallest + bits - 1), Fraction(2) ** top)
+            )
             out[f.name] = Call(*ends, sum_error(f, inner).after)
         elif f.name == "exp":
             out[f.name] = Call(-REACH[inner], REACH[inner], exponential_error(f, inner))
@@ -189,9 +235,9 @@ def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple
     """Boxes that cover all parts, each with an input and what was found, the worst of them halved."""
     order, seen, least = count(), 0.0, Fraction(2) ** smallest
     done: list[tuple[float, Found]] = []
-    heap: list[tuple[float, int, Judge, Box, Found]] = []
+    heap: list[tuple[float, int, Judge | Either, Box, Found]] = []
 
-    def push(judge: Judge, box: Box) -> None:
+    def push(judge: Judge | Either, box: Box) -> None:
         nonlocal seen
         if 0 in box[:2] and box.upper - box.lower < least:  # zero itself is looked at alone
             return
@@ -248,7 +294,8 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
 def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float, Found]:
     """The error at a single number, of zero with either sign, where the target has the value of the switch itself."""
     x = [float(point)] if point else [-0.0, 0.0]
-    y = [arb(float(each)) for each in kernel(np.array(x))]
+    given = np.array(x)
+    y = [arb(float(each)) for machine in kernel.scheme.machines for each in kernel(given, machine)]
     value = _at_point(target, point)
     if value is None:  # an infinity in the place of a value
         sides = {infinity_at(target, float(point), side) for side in (-1, 1)}

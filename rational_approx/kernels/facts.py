@@ -1,8 +1,9 @@
 """What holds of a kernel at every number of its format, and how that is decided by trying all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,10 +12,12 @@ from rational_approx.kernels.kernel import Kernel
 from rational_approx.kernels.numbers import last_places, neighbours
 from rational_approx.kernels.truth import SLACK, TINY, Truth
 
-__all__ = ["STATED", "Facts", "TriedFacts", "tried_facts", "ulp_errors", "upwards"]
+__all__ = ["FLUSHED", "STATED", "Facts", "TriedFacts", "errors_at", "tried_facts", "ulp_errors", "upwards"]
 
 STATED = Fraction(1, 10**6)
 """A stated error is a multiple of that."""
+FLUSHED = 2.0**-126
+"""Smaller numbers of float32 and bfloat16 are subnormal. Those of float16 are normal in float32."""
 ROOM = 1 + 2.0**-30
 """For the rounding errors of the comparison itself, in float64."""
 
@@ -78,39 +81,105 @@ def ulp_errors(y: np.ndarray, value: np.ndarray, format: str) -> np.ndarray:
     return np.where(np.isnan(error), inf, error) * ROOM
 
 
+def errors_at(kernel: Kernel, known: Truth, part: slice) -> np.ndarray:
+    """The errors of code at some numbers of a truth: the largest of all machines that claims are about."""
+    x = known.x[part]
+    return np.max([_right(kernel, known, part, kernel(x, each)).error for each in kernel.scheme.machines], axis=0)
+
+
 def tried_facts(kernel: Kernel, known: Truth) -> TriedFacts:
-    """Try every number: the code's outputs beside the enclosed values."""
-    y = kernel(known.x)
-    error = ulp_errors(y, known.value, kernel.format)
-    k = int(error.argmax())
-    slack = np.where(np.isfinite(known.value), np.abs(known.value) * SLACK + TINY, 0.0)
-    low, high = known.value - slack, known.value + slack
-    below, above = neighbours(y, kernel.format)
-    wide = y.astype(np.float64)
-    top = 2.0 ** FORMATS[kernel.format][2]
-    right = (np.abs(known.value) - slack >= top) & np.isinf(wide) & (np.sign(wide) == np.sign(known.value))
-    with np.errstate(invalid="ignore"):
-        faithful = ((below < low) & (high < above)) | right
-        nearest = (((below + wide) / 2 < low) & (high < (wide + above) / 2)) | right
-    at = kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32))
-    return TriedFacts(
-        y.size,
-        upwards(float(error[k])),
-        float(known.x[k]),
-        float(y.min()),
-        float(y.max()),
-        (float(at[0]), float(at[1]), float(at[2]), float(at[3])),
-        int(nearest.sum()),
-        int(faithful.sum()),
-        _turns(wide, low, high),
+    """Try every number, on every machine that claims are about: the code's outputs beside the enclosed values."""
+    found, ends = [], np.array([-inf, -0.0, 0.0, inf], dtype=np.float32)
+    for machine in kernel.scheme.machines:
+        y = kernel(known.x, machine)
+        right, at = _right(kernel, known, slice(None), y), kernel(ends, machine)
+        k = int(right.error.argmax())
+        found.append(
+            TriedFacts(
+                y.size,
+                upwards(float(right.error[k])),
+                float(known.x[k]),
+                float(y.min()),
+                float(y.max()),
+                (float(at[0]), float(at[1]), float(at[2]), float(at[3])),
+                int(right.nearest.sum()),
+                int(right.faithful.sum()),
+                _turns(kernel, known, y.astype(np.float64)),
+            )
+        )
+    worst = max(found, key=lambda each: each.ulp)
+    if any(str(each.at) != str(worst.at) for each in found):
+        return replace(worst, ulp=upwards(inf))  # at an infinity or at zero machines differ
+    return replace(
+        worst,
+        lowest=min(each.lowest for each in found),
+        highest=max(each.highest for each in found),
+        correct=min(each.correct for each in found),
+        faithful=min(each.faithful for each in found),
+        turns=max(each.turns for each in found),
     )
 
 
-def _turns(y: np.ndarray, low: np.ndarray, high: np.ndarray) -> int:
-    rises, falls = y[1:] > y[:-1], y[1:] < y[:-1]
+class Right(NamedTuple):
+    """Of outputs: errors in units in the last place, and which are the nearest number, and one of the two next."""
+
+    error: np.ndarray
+    nearest: np.ndarray
+    faithful: np.ndarray
+
+    def or_else(self, other: "Right") -> "Right":
+        """What holds of the better of two."""
+        error = np.minimum(self.error, other.error)
+        return Right(error, self.nearest | other.nearest, self.faithful | other.faithful)
+
+
+def _right(kernel: Kernel, known: Truth, part: slice, y: np.ndarray) -> Right:
+    """How right outputs are. On machines that flush 0 is right where f is too small, and f(0) where x is.
+
+    Too small is f below the second normal number: what is calculated may lie below the first one.
+    """
+    x, value = known.x[part], known.value[part]
+    found = _beside(y, value, kernel.format)
+    if not kernel.scheme.flush or kernel.format == "float16":
+        return found
+    zero, least = known.value[known.x == 0][0], FLUSHED + float(last_places(np.array(FLUSHED), kernel.format))
+    for target, allowed in ((value, np.ones(x.size, dtype=bool)), (np.full(x.size, zero), np.abs(x) < FLUSHED)):
+        gone = allowed & (y == 0) & (np.abs(target) < least)
+        found = found.or_else(Right(np.where(gone, 0.0, inf), gone, gone))
+        other = _beside(y, target, kernel.format)
+        found = found.or_else(
+            Right(np.where(allowed, other.error, inf), allowed & other.nearest, allowed & other.faithful)
+        )
+    return found
+
+
+def _beside(y: np.ndarray, value: np.ndarray, format: str) -> Right:
+    """Outputs beside the enclosed values."""
+    slack = np.where(np.isfinite(value), np.abs(value) * SLACK + TINY, 0.0)
+    low, high = value - slack, value + slack
+    below, above = neighbours(y, format)
+    wide = y.astype(np.float64)
+    top = 2.0 ** FORMATS[format][2]
+    right = (np.abs(value) - slack >= top) & np.isinf(wide) & (np.sign(wide) == np.sign(value))
     with np.errstate(invalid="ignore"):
-        surely_rises, surely_falls = low[1:] > high[:-1], high[1:] < low[:-1]
-    return int((rises & ~surely_rises).sum() + (falls & ~surely_falls).sum())
+        faithful = ((below < low) & (high < above)) | right
+        nearest = (((below + wide) / 2 < low) & (high < (wide + above) / 2)) | right
+    return Right(ulp_errors(y, value, format), nearest, faithful)
+
+
+def _turns(kernel: Kernel, known: Truth, y: np.ndarray) -> int:
+    """From how many numbers to the next y moves although f does not, nor, where subnormal x may be 0, f of that."""
+    moves = (y[1:] > y[:-1]).astype(int) - (y[1:] < y[:-1])
+    right = moves == 0
+    values = [known.value]
+    if kernel.scheme.flush:
+        values.append(np.where(np.abs(known.x) < FLUSHED, known.value[known.x == 0][0], known.value))
+    for value in values:
+        slack = np.where(np.isfinite(value), np.abs(value) * SLACK + TINY, 0.0)
+        low, high = value - slack, value + slack
+        with np.errstate(invalid="ignore"):
+            right |= ((moves > 0) & (low[1:] > high[:-1])) | ((moves < 0) & (high[1:] < low[:-1]))
+    return int((~right).sum())
 
 
 def upwards(value: float) -> Fraction:

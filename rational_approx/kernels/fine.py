@@ -80,9 +80,7 @@ def _unit(v: list[arb]) -> arb:
     return arb(2) ** round(log2(float(largest) or 1.0))
 
 
-def rounded_polynomial(
-    v: list[arb], g: list[arb], weight: list[arb], degree: int, format: str
-) -> Coefficients:
+def rounded_polynomial(v: list[arb], g: list[arb], weight: list[arb], degree: int, format: str) -> Coefficients:
     """Coefficients in a format, the lowest power first, each rounded before those of higher powers are chosen."""
     out: list[Fraction] = []
     unit = _unit(v)

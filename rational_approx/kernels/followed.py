@@ -3,8 +3,8 @@
 The formula is followed node by node, with an enclosure of the exact value, and two bounds of how far the calculated
 one is from it: absolute, and relative. Products, quotients and roots keep relative errors whatever their arguments are,
 and so do sums of numbers of one sign; functions have proofs of their own. So a box may be as wide as all numbers of one
-sign. Where code calculates in its own format the rounding of the last operation is left out, as :mod:`kernels.boxes`
-says.
+sign. A product that a sum takes into itself is bounded as if it were rounded. Where code calculates in its own format
+the rounding of the last operation is left out, as :mod:`kernels.boxes` says.
 """
 
 from contextlib import suppress
@@ -64,7 +64,7 @@ class Proved:
     """The functions of a kernel, with the proofs of their errors."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel, self.format, self.inner = kernel, kernel.format, kernel.inner
+        self.kernel, self.format, self.inner, self.scheme = kernel, kernel.format, kernel.inner, kernel.scheme
 
     def function(self, called: Called) -> Function:
         """The function of a kind, and of so many turns."""
@@ -133,7 +133,7 @@ def is_formula(piece: Piece, formula: Expression, proved: Proved, side: int) -> 
         result = taken(formula.tree, side, writing)
     except NoFormula:
         return False
-    return (tuple(writing.writer.steps), result) == (piece.steps, piece.result)
+    return writing.writer.needed(result) == (piece.steps, piece.result)
 
 
 class _Bounds:
@@ -143,7 +143,8 @@ class _Bounds:
         self.x, self.proved, self.inner = x, proved, proved.inner
         self.functions = functions_of(proved.format, proved.inner)
         bits, smallest, top = FORMATS[self.inner]
-        self.share, self.tiny = arb(2) ** -bits, arb(2) ** (smallest - 1)
+        self.share, self.flush = arb(2) ** -bits, proved.scheme.flush
+        self.tiny = arb(2) ** (smallest + bits - 1 if self.flush else smallest - 1)
         self.normal, self.largest = arb(2) ** (smallest + bits), arb(2) ** (top - 1)
 
     def input(self) -> Known:
@@ -159,13 +160,15 @@ class _Bounds:
 
     def do(self, op: str, *given: Known) -> Known:
         """The operation on exact values, the errors that it takes over, and its own rounding."""
-        if op in ("add", "sub") and _cancels(op, *given):
+        if op in ("add", "sub") and not self.flush and _cancels(op, *given):
             # Both are multiples of a last place of the smaller one, and so is the difference.
             exact = getattr(self, op)(*given)
             return exact._replace(least=(self.share * abs(given[0].ball).min(abs(given[1].ball))).lower())
         ball, absolute, relative, least, zero, _ = getattr(self, op)(*given)
         before = absolute.upper(), relative
-        if op in ("mul", "div") and not least * (1 - (relative or arb(0))) > self.normal:  # perhaps subnormal
+        size = least.max(abs(ball).lower()) if self.flush else least
+        # Perhaps subnormal: sums that are lose nothing where they are kept.
+        if (op in ("mul", "div") or self.flush) and not size * (1 - (relative or arb(0))) > self.normal:
             absolute, relative = absolute + self.tiny, None
         absolute += self.share * (abs(ball) + absolute)
         return self.settled(ball, absolute, relative, self.share, least, zero)._replace(before=before)

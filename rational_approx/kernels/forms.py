@@ -9,7 +9,7 @@ exponents of the format. So factor and variable may hold ``e = exp(a x)`` or ``e
 :mod:`kernels.reductions`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -30,14 +30,19 @@ class Exponential:
     function: Function
     scheme: Scheme = PLAIN
 
+    def halved(self) -> "Exponential":
+        """Its root."""
+        a, b, c = (rate / 2 for rate in self.rates)
+        return replace(self, rates=(a, b, c))
+
     def exponent(self, x: np.ndarray) -> np.ndarray:
         """The exponents in float64."""
         a, b, c = map(float, self.rates)
         return np.asarray(((c * x + b) * x + a) * x)
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Values in float64."""
-        return np.asarray(np.exp(np.clip(self.exponent(x), -700, 700)))
+    def __call__(self, x: np.ndarray, power: int = 1) -> np.ndarray:
+        """Values, or a power of them, in float64."""
+        return np.asarray(np.exp(np.clip(power * self.exponent(x), -700, 700)))
 
     def written(self, writer: Writer) -> Operand:
         """The operations for the exponent."""
@@ -57,12 +62,16 @@ class Exponential:
 @dataclass(frozen=True)
 class Form:
     """``slope x + offset + x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"``, ``"x - c"``
-    with the centre c, or ``"1/x"``, and with the last one ``times`` may be negative. Slope or offset are 0."""
+    with the centre c, or ``"1/x"``.
+
+    With the last one ``times`` may be negative. Slope or offset are 0. Where ``decays`` is 2, e is the root of what f
+    decays like, and e^2 is in the place of the variable e.
+    """
 
     times: int
     variable: str
     exponential: Exponential | None = None
-    decays: bool = False
+    decays: int = 0
     slope: Fraction = Fraction(0)
     offset: Fraction = Fraction(0)
     centre: Fraction = Fraction(0)
@@ -70,13 +79,13 @@ class Form:
     def variable_at(self, x: np.ndarray) -> np.ndarray:
         """The variable in float64."""
         if self.variable == "e" and self.exponential is not None:
-            return self.exponential(x)
+            return self.exponential(x, max(self.decays, 1))
         return x * x if self.variable == "x^2" else 1 / x if self.variable == "1/x" else x
 
     def factor_at(self, x: np.ndarray) -> np.ndarray:
         """The factor in float64."""
         out = x**self.times
-        return out * self.exponential(x) if self.decays and self.exponential is not None else out
+        return out * self.exponential(x, self.decays) if self.exponential is not None else out
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -91,6 +100,7 @@ class Form:
             writer = self.exponential.scheme.writer()
             self.exponential.written(writer)
             own += operations(self.exponential.function) + len(writer.steps)
+            own += self.decays == 2 and self.variable == "e"
         return own
 
     def __str__(self) -> str:
@@ -99,7 +109,8 @@ class Form:
         base = f"{float(self.offset):g} + " if self.offset else ""
         if self.slope:
             base = "x + " if self.slope == 1 else f"{float(self.slope):g} x + "
-        variable = f"x - {float(self.centre):g}" if self.variable == "x - c" else self.variable
+        variable = "e^2" if (self.variable, self.decays) == ("e", 2) else self.variable
+        variable = f"x - {float(self.centre):g}" if variable == "x - c" else variable
         return f"{base}{' '.join([*factors, f'R({variable})'])}{where}"
 
 
@@ -131,7 +142,7 @@ def form_piece(
     elif form.variable == "1/x":
         variable = writer.do("div", Constant(Fraction(1)), INPUT)
     elif form.variable == "e" and e is not None:
-        variable = e
+        variable = writer.do("mul", e, e) if form.decays == 2 else e
     elif form.variable == "x - c":
         variable = writer.do("sub", INPUT, Constant(form.centre))
     value = writer.polynomial(top, variable)
@@ -149,6 +160,8 @@ def form_piece(
         if form.slope:
             base = INPUT if form.slope == 1 else writer.do("mul", INPUT, Constant(form.slope))
         value = writer.do("add", value, base)
+    if form.decays == 2 and e is not None:  # the second half comes last: x times the first one is no subnormal number
+        value = _product(writer, value, e)
     return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
 
 

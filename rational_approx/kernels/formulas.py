@@ -22,9 +22,19 @@ from rational_approx.kernels.scheme import Scheme
 from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
 from rational_approx.kernels.sums import KINDS as SUMS
 from rational_approx.kernels.sums import sum_function
-from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+from rational_approx.programs.program import INPUT, Constant, Operand
 
-__all__ = ["Algebra", "Called", "Library", "NoFormula", "Writing", "functions_of", "kind_of", "rounded_constant", "taken"]
+__all__ = [
+    "Algebra",
+    "Called",
+    "Library",
+    "NoFormula",
+    "Writing",
+    "functions_of",
+    "kind_of",
+    "rounded_constant",
+    "taken",
+]
 
 WHOLE_POWERS = 6
 """Whole powers up to this size are products, and those of a root the root of such a product."""
@@ -272,6 +282,9 @@ class Functions(Protocol):
     @property
     def inner(self) -> str: ...
 
+    @property
+    def scheme(self) -> Scheme: ...
+
     def function(self, called: Called) -> Function: ...
 
 
@@ -309,7 +322,7 @@ class Writing:
     """Writes a formula's operations down; ``called`` are the functions that they need."""
 
     def __init__(self, library: Functions) -> None:
-        self.library, self.writer = library, Writer(fma=False)
+        self.library, self.writer = library, library.scheme.writer()
         self.functions = functions_of(library.format, library.inner)
         self.called: dict[str, Function] = {}
 
@@ -320,7 +333,7 @@ class Writing:
         return Constant(rounded_constant(tree, self.library.inner))
 
     def do(self, op: str, *given: Operand) -> Operand:
-        return self.writer.do(op, *given)
+        return self.writer.contracted(op, *given)
 
     def call(self, called: Called, given: Operand) -> Operand:
         function = self.library.function(called)

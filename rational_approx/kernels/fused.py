@@ -62,7 +62,7 @@ def _in_float64(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     out = np.where(infinite, np.where(np.isfinite(a) & np.isfinite(b), c, product + c), out)
     sizes = np.abs(product), np.maximum(np.abs(a), np.maximum(np.abs(b), np.abs(c)))
     unsafe = ~infinite & ~zero & ((sizes[0] < LEAST) & (c != 0) | (sizes[0] > MOST) | (sizes[1] > MOST))
-    for at in zip(*np.nonzero(unsafe)):
+    for at in map(tuple, np.argwhere(unsafe)):
         out[at] = _exact(float(a[at]), float(b[at]), float(c[at]))
     return out
 

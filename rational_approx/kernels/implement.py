@@ -18,8 +18,8 @@ from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
 from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
 from rational_approx.kernels.kernel import BRANCH, Kernel, operations
 from rational_approx.kernels.numbers import ACCUMULATORS, INNER, KINDS
-from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
 from rational_approx.kernels.same_format import kernel_in_itself
+from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
 from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.targets import gates, torch_activations
@@ -142,6 +142,7 @@ def implement(
     segments: int | None = None,
     scheme: str = "horner",
     fma: bool = False,
+    flush: bool = False,
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
 ) -> Implementation:
@@ -174,6 +175,9 @@ def implement(
         more can be done at the same time.
     fma:
         Whether a product and a sum are one operation, rounded once (fused multiply-add).
+    flush:
+        Whether all that is proved shall also hold on machines that replace subnormal operands, results, or both by
+        zero. There 0 is right where f(x) is below ``2^-126``, and what is right at 0 where x is.
     progress, time_limit:
         See :func:`rational_approx.fit`.
 
@@ -194,12 +198,17 @@ def implement(
     expression, name = _target(target)
     point = fixed_point(format)
     wanted, segments = asked(format, error, accumulate, segments)
-    how = asked_scheme(format, scheme, fma)
+    how = asked_scheme(format, scheme, fma, flush)
     with watch.watched(progress, time_limit):
         try:
             if point is not None:
                 return _in_fixed_point(expression, name, point, wanted, segments)
             if format == (accumulate or INNER[format]):
+                if how != PLAIN:
+                    raise ValueError(
+                        f"code for {format} that calculates in {format} is proved in Horner's order, without fma and "
+                        "flush: leave scheme=, fma= and flush= out"
+                    )
                 return _in_itself(expression, name, format, wanted, segments, how)
             known = truth(expression, format)
             return _best(expression, name, known, wanted, segments, how)
@@ -233,13 +242,13 @@ def asked(
     return _ulps(error), segments
 
 
-def asked_scheme(format: str, scheme: str, fma: bool) -> Scheme:
+def asked_scheme(format: str, scheme: str, fma: bool, flush: bool) -> Scheme:
     """The scheme that is asked of `implement`; ValueError for one that makes no sense."""
     if scheme not in ORDERS:
         raise ValueError(f"scheme must be {' or '.join(map(repr, ORDERS))}, not {scheme!r}")
-    how = Scheme(scheme, fma)
+    how = Scheme(scheme, fma, flush)
     if fixed_point(format) is not None and how != PLAIN:
-        raise ValueError("fixed-point code is one polynomial of integers: leave scheme= and fma= out")
+        raise ValueError("fixed-point code is one polynomial of integers: leave scheme=, fma= and flush= out")
     return how
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from rational_approx.arithmetic.floats import round_to
 from rational_approx.kernels.fused import fused
+from rational_approx.kernels.machines import KEPT, Machine
 from rational_approx.kernels.numbers import carrier, rounded
 from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.programs.program import Constant, Input, Operand, Step
@@ -60,9 +61,9 @@ class Piece:
     result: Operand | None
     about: str
 
-    def __call__(self, x: np.ndarray, functions: tuple[Function, ...] = ()) -> np.ndarray:
+    def __call__(self, x: np.ndarray, functions: tuple[Function, ...] = (), machine: Machine = KEPT) -> np.ndarray:
         """The result before it is rounded to the format, in the wider one, in which x is given."""
-        return _calculated(self, x, {function.name: function for function in functions})
+        return _calculated(self, x, {function.name: function for function in functions}, machine)
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,17 @@ class Kernel:
     functions: tuple[Function, ...] = ()
     scheme: Scheme = PLAIN
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The outputs, numbers of the format as `carrier` says, for inputs that are given in the same way."""
+    def __call__(self, x: np.ndarray, machine: Machine = KEPT) -> np.ndarray:
+        """The outputs, numbers of the format as `carrier` says, for inputs that are given in the same way.
+
+        ``machine`` says what becomes of numbers that are subnormal in the format of the operations.
+        """
         x = np.asarray(x, dtype=carrier(self.format))
         out, left = np.full(x.shape, np.nan, dtype=self.inner), ~np.isnan(x)
+        compared = machine.given(x.astype(self.inner))
         for piece in self.pieces:
-            here = left & (x <= piece.upper)
-            out[here] = piece(x[here].astype(self.inner), self.functions)
+            here = left & (compared <= machine.given(np.array(piece.upper, self.inner)))
+            out[here] = piece(x[here].astype(self.inner), self.functions, machine)
             left &= ~here
         return rounded(out, self.format)
 
@@ -93,7 +98,7 @@ def operations(code: Piece | Function, functions: tuple[Function, ...] = ()) -> 
     return sum(costs.get(op, 1) for op, _ in code.steps)
 
 
-def _calculated(code: Piece | Function, x: np.ndarray, functions: dict[str, Function]) -> np.ndarray:
+def _calculated(code: Piece | Function, x: np.ndarray, functions: dict[str, Function], machine: Machine) -> np.ndarray:
     values: list[Any] = []
     number = x.dtype.type
 
@@ -107,15 +112,29 @@ def _calculated(code: Piece | Function, x: np.ndarray, functions: dict[str, Func
     with np.errstate(all="ignore"):
         for op, names in code.steps:
             given = [operand(name) for name in names]
-            values.append(_calculated(functions[op], given[0], {}) if op in functions else OPERATIONS[op](*given))
+            values.append(
+                _calculated(functions[op], given[0], {}, machine) if op in functions else _done(op, given, machine)
+            )
     return np.broadcast_to(operand(code.result), x.shape)
 
 
-def _scaled(value: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+def _done(op: str, given: list[Any], machine: Machine) -> Any:
+    """The result of an operation on a machine; a scaling is two products."""
+    if op == "scale":
+        value = given[0]
+        for factor in _powers(given[1], value.dtype.type):
+            value = _done("mul", [value, factor], machine)
+        return value
+    if machine == KEPT:
+        return OPERATIONS[op](*given)
+    given = [machine.given(each) for each in given]
+    return machine.done(op, OPERATIONS[op](*given), given)
+
+
+def _powers(exponent: np.ndarray, number: Callable[[int], Any]) -> tuple[np.ndarray, np.ndarray]:
     whole = exponent.astype(np.int32)
     half = np.trunc(whole / 2).astype(np.int32)
-    first, second = (np.ldexp(value.dtype.type(1), k) for k in (half, whole - half))
-    return value * first * second
+    return np.ldexp(number(1), half), np.ldexp(number(1), whole - half)
 
 
 def _whole(value: np.ndarray) -> np.ndarray:
@@ -138,9 +157,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "mul": np.multiply,
     "div": np.divide,
     "fma": fused,
-    "scale": _scaled,
     "sqrt": np.sqrt,
     "round": _whole,
     "exponent": _exponent,
 }
-"""What each operation does."""
+"""What each operation does but ``scale``."""

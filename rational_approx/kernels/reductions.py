@@ -19,7 +19,7 @@ from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.series import polynomial_error, read_scheme
 from rational_approx.programs.program import INPUT, Constant
 
-__all__ = ["FIRST_BITS", "LOG2", "REACH", "REDUCED", "degree_for", "exponential", "exponential_error", "exp_distance"]
+__all__ = ["FIRST_BITS", "LOG2", "REACH", "REDUCED", "degree_for", "exp_distance", "exponential", "exponential_error"]
 
 LOG2 = Fraction("0.6931471805599453094172321214581765680755001343602552541206800094933936")
 REDUCED = Fraction(35, 100)

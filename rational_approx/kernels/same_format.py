@@ -24,7 +24,7 @@ from rational_approx.kernels.enclosed import judge_of
 from rational_approx.kernels.fine import chebyshev_points, near_best, rounded_polynomial
 from rational_approx.kernels.forms import Exponential, Form, form_piece
 from rational_approx.kernels.formulas import Called, Library, NoFormula, Writing, taken
-from rational_approx.kernels.kernel import COSTS, Function, Kernel, Piece
+from rational_approx.kernels.kernel import COSTS, Kernel, Piece
 from rational_approx.kernels.scheme import Scheme
 from rational_approx.kernels.search import NoKernel
 from rational_approx.kernels.truth import infinity_at
@@ -125,7 +125,9 @@ class _Search:
         right = None if edges[1] is not None else self.tail(max([Fraction(0), *cuts[-1:]]), 1)
         start, stop = first if left is None else left[1], last if right is None else right[1]
         pieces = [] if left is None else [left[0]]
-        pieces += self.between(start if left is None else self.beside(start, 1), stop if right is None else self.beside(stop, -1), cuts)
+        pieces += self.between(
+            start if left is None else self.beside(start, 1), stop if right is None else self.beside(stop, -1), cuts
+        )
         pieces += [] if right is None else [right[0]]
         pieces = self.with_edges(self.closed(pieces, edges), edges)
         called = {op for piece in pieces for op, _ in piece.steps}
@@ -245,7 +247,11 @@ class _Search:
 
     def lines(self, outer: Fraction) -> Iterator[Piece]:
         """A constant, x, a multiple of x, and an infinite multiple."""
-        value = self.target.on(outer / 2, outer).ball(to_arb(outer)) if outer > 0 else self.target.on(outer, outer / 2).ball(to_arb(outer))
+        value = (
+            self.target.on(outer / 2, outer).ball(to_arb(outer))
+            if outer > 0
+            else self.target.on(outer, outer / 2).ball(to_arb(outer))
+        )
         if not abs(value) <= to_arb(self.largest):
             # How large it is at the end is perhaps not known; its sign is seen nearer.
             seen = (self.target.ball(to_arb(Fraction(2) ** k * (1 if outer > 0 else -1))) for k in (12, 10, 8))
@@ -296,7 +302,9 @@ class _Search:
             middle = self.around_zero(first, last, formula)
             if middle is None:
                 left = self.outwards(self.beside(Fraction(0), -1), first, formula)
-                return left[::-1] + [self.single(Fraction(0))] + self.outwards(self.beside(Fraction(0), 1), last, formula)
+                return (
+                    left[::-1] + [self.single(Fraction(0))] + self.outwards(self.beside(Fraction(0), 1), last, formula)
+                )
             piece, low, high = middle
             right = self.outwards(self.beside(high, 1), last, formula) if high < last else []
             if (low, first) == (-high, -last) and self.is_odd():
@@ -414,7 +422,10 @@ class _Search:
         if tree.operator != "log" or tree.arguments[0].operator != "variable" or high >= 4 * self.normal or low <= 0:
             return None
         log2 = arb(2).log()
-        off = {k: abs(k * log2 - to_arb(self.near(to_fraction((k * log2).mid())))) for k in range(self.top - self.bits - 2, self.top - 3)}
+        off = {
+            k: abs(k * log2 - to_arb(self.near(to_fraction((k * log2).mid()))))
+            for k in range(self.top - self.bits - 2, self.top - 3)
+        }
         k = min(off, key=lambda each: float(off[each]))
         writer, log = Writer(fma=False), self.library.function(Called("log"))
         result = writer.do("mul", INPUT, Constant(Fraction(2) ** k))

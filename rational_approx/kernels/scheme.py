@@ -1,8 +1,10 @@
 """`Scheme`: in which order code evaluates polynomials, and which operations it may use."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rational_approx.programs.program import Writer
+from rational_approx.kernels.machines import KEPT, MACHINES, Machine
+from rational_approx.programs.program import Constant, Operand, Result, Step, Writer
 
 __all__ = ["ORDERS", "PLAIN", "Scheme"]
 
@@ -20,10 +22,35 @@ class Scheme:
         operations, of which fewer wait for one another.
     fma:
         Whether a product and a sum are one operation, rounded once.
+    flush:
+        Whether what is claimed holds also where subnormal operands, results, or both are replaced by zero.
     """
 
     order: str = "horner"
     fma: bool = False
+    flush: bool = False
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """What claims are about."""
+        return MACHINES if self.flush else (KEPT,)
+
+    def obeyed(self, steps: Sequence[Step]) -> bool:
+        """Whether no step belongs to the other order.
+
+        ``(k z + c) z + c'`` is one of Horner's, and ``u z^2 + (k z + c)`` one of Estrin's, with numbers c and c'.
+        """
+        terms = [_term(steps, k) for k in range(len(steps))]
+        for a, z, c in filter(None, terms):
+            inner = a if self.order == "estrin" else c
+            before = terms[inner.step] if isinstance(inner, Result) else None
+            if before is None or not isinstance(before[2], Constant):
+                continue
+            if self.order == "estrin" and z == before[1] and isinstance(c, Constant):
+                return False
+            if self.order == "horner" and isinstance(z, Result) and steps[z.step] == ("mul", (before[1], before[1])):
+                return False
+        return True
 
     def writer(self) -> Writer:
         """Writes operations down as this scheme says."""
@@ -32,3 +59,13 @@ class Scheme:
 
 PLAIN = Scheme()
 """Horner's rule, every product and every sum rounded by itself."""
+
+
+def _term(steps: Sequence[Step], index: int) -> tuple[Operand, ...] | None:
+    """The operands a, z, c of a step ``a z + c``, fused or not; None of another one."""
+    op, names = steps[index]
+    if op == "fma":
+        return names
+    if op == "add" and isinstance(names[0], Result) and steps[names[0].step].op == "mul":
+        return *steps[names[0].step].operands, names[1]
+    return None

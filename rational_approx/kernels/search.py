@@ -18,7 +18,7 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.kernels.estimate import estimate
-from rational_approx.kernels.facts import ulp_errors
+from rational_approx.kernels.facts import FLUSHED, errors_at
 from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
 from rational_approx.kernels.formulas import Called, kind_of
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
@@ -48,7 +48,7 @@ def _types(inner: str, scheme: Scheme) -> tuple[Type, ...]:
     most, wide = SIZES[inner]
     kinds = ((p, q) for p in range(most) for q in range(7 + wide) if p >= q - 1 and p + q <= most)
     few = [(p, q) for p, q in kinds if (p + q <= 9 and not wide) or q == 0 or (wide and p <= q + 2)]
-    return tuple(sorted(few, key=lambda t: (counted(*t, scheme), t[1], t[0])))
+    return tuple(sorted(few, key=lambda t: (counted(t[0], t[1], scheme), t[1], t[0])))
 
 
 MARGIN = 0.85
@@ -142,6 +142,8 @@ def kernel_for(
     NoKernel
         where at most ``segments`` pieces between the tails did not suffice.
     """
+    if scheme.flush and any(known.edges):
+        raise NoKernel("flush= needs a target with a value at every number: give one, as where(x > 0, log(x), 0)")
     formulas = transcripts(known, cuts, room, scheme)
     # Where the target ends at a number there is no tail.
     left, right = (None if edge else tail(known, room, side, scheme) for edge, side in zip(known.edges, (-1, 1)))
@@ -161,10 +163,10 @@ def kernel_for(
         out += _fitted(whole, ranked, own, formulas, (room, wanted, segments))
     out += [] if right is None else [right[0]]
     functions = formulas.functions(out)
-    return Kernel(known.format, inner, _closed(out, known, functions), functions, scheme)
+    return Kernel(known.format, inner, _closed(out, known, functions, scheme), functions, scheme)
 
 
-def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) -> tuple[Piece, ...]:
+def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...], scheme: Scheme) -> tuple[Piece, ...]:
     """The pieces, and infinite inputs: a reduction by powers of two would make an integer of one.
 
     A sine has no value there, as its operations say by themselves.
@@ -189,7 +191,19 @@ def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...]) 
             out[-1] = replace(out[-1], upper=largest_number(known.format))
         out.insert(0 if side < 0 else len(out), replace(beyond, upper=side * inf))
     out[-1] = replace(out[-1], upper=inf)
-    return _with_edges(out, known)
+    return _with_edges(_with_normal_ends(out) if scheme.flush else out, known)
+
+
+def _with_normal_ends(pieces: list[Piece]) -> list[Piece]:
+    """The pieces, none of which ends at a subnormal number, which a comparison may take for zero."""
+    out: list[Piece] = []
+    for piece in pieces:
+        end = piece.upper
+        if 0 < abs(end) < FLUSHED:
+            end = 0.0 if end > 0 else -FLUSHED
+        if not out or out[-1].upper < end:
+            out.append(replace(piece, upper=end))
+    return out
 
 
 def _with_edges(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
@@ -237,7 +251,9 @@ def _exponentials(
     return tuple(dict.fromkeys(found))
 
 
-def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential, ...]) -> Iterator[Form]:
+def _forms(
+    known: Truth, start: int, stop: int, exponentials: tuple[Exponential, ...], scheme: Scheme
+) -> Iterator[Form]:
     x, value = known.x[start:stop], known.value[start:stop]
     holds_zero = bool(x[0] <= 0 <= x[-1])
     vanishes = holds_zero and bool((value[x == 0] == 0).all())
@@ -259,11 +275,15 @@ def _forms(known: Truth, start: int, stop: int, exponentials: tuple[Exponential,
         if not FLAT < np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
             continue
         for times in (lowest,) if vanishes else (0, 1):
-            for decays in (False, True):
+            for decays in (0, 1):
                 if e.rates[1:] == (0, 0):
                     yield Form(times, "e", e, decays)
                 if decays:
                     yield Form(times, "x", e, decays)
+            if times and scheme.flush:  # e alone may be subnormal where x e is not
+                yield Form(times, "x", e.halved(), 2)
+                if e.rates[1:] == (0, 0):
+                    yield Form(times, "e", e.halved(), 2)
 
 
 def _power(x: np.ndarray, value: np.ndarray) -> int | None:
@@ -287,7 +307,7 @@ CHEAP = 32
 
 
 def _counted(form: Form, type: Type, scheme: Scheme) -> int:
-    return form.operations + counted(*type, scheme) + BRANCH
+    return form.operations + counted(type[0], type[1], scheme) + BRANCH
 
 
 def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
@@ -302,7 +322,7 @@ def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float
     """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts."""
     out: Ranked = {}
     types, scheme = stretch.types, stretch.scheme
-    for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials):
+    for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials, scheme):
         out[form] = FAILS
         first = least.get(form, 0)
         if first == FAILS or _counted(form, types[first], scheme) > most:
@@ -410,8 +430,8 @@ def _planned(
     if not found:
         raise NoKernel(
             f"{segments} pieces between the tails do not follow the target over all exponents of {whole.known.format}, "
-            "with a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a larger "
-            "error; a target that decays like a power of x is not implemented"
+            "with a rational of x, of x^2 or of an exponential each: allow more with segments= (16 at most), or a "
+            "larger error; a target that decays like a power of x is not implemented"
         )
     _, stretches = min(found, key=lambda entry: entry[0])
     return [
@@ -478,5 +498,5 @@ def _itself(stretch: Stretch) -> Piece | None:
 def _largest(piece: Piece, form: Form | None, stretch: Stretch) -> float:
     part = slice(stretch.start, stretch.stop)
     functions = () if form is None else form.functions
-    kernel = Kernel(stretch.known.format, stretch.inner, (piece,), functions)
-    return float(ulp_errors(kernel(stretch.known.x[part]), stretch.known.value[part], stretch.known.format).max())
+    kernel = Kernel(stretch.known.format, stretch.inner, (piece,), functions, stretch.scheme)
+    return float(errors_at(kernel, stretch.known, part).max())

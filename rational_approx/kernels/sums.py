@@ -76,7 +76,9 @@ def _coefficients(kind: str, inner: str) -> tuple[Fraction, ...]:
             points = chebyshev_points(arb(0), arb("0.02945"), 64)
             roots = [z.sqrt() for z in points]
             values, weights = [(2 * s.atanh() / s - 2) / s**2 for s in roots], [s**3 for s in roots]
-        return rounded_polynomial(points, [v.mid() for v in values], [w.mid() for w in weights], DEGREES[kind][inner], inner)
+        return rounded_polynomial(
+            points, [v.mid() for v in values], [w.mid() for w in weights], DEGREES[kind][inner], inner
+        )
 
 
 def sum_function(kind: str, inner: str) -> Function:
@@ -225,9 +227,7 @@ def _exponential_parts(
             yield from _expm1_parts(run, ball, (h, low_part, c), own.upper())
 
 
-def _expm1_parts(
-    run: Running, ball: arb, given: tuple[Ranged, Ranged, Ranged], own: arb
-) -> Iterator[Part]:
+def _expm1_parts(run: Running, ball: arb, given: tuple[Ranged, Ranged, Ranged], own: arb) -> Iterator[Part]:
     # The sums with 1 and with h lose what is known exactly: n is -bits at least. Few n are looked at alone.
     (h, low_part, c), log2, zero = given, arb(2).log(), arb(0)
     for n in (k for k in range(-SINGLE, SINGLE + 1) if k):

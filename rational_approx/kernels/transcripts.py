@@ -13,7 +13,7 @@ from flint import arb
 from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.expression import Expression
-from rational_approx.kernels.facts import ulp_errors
+from rational_approx.kernels.facts import errors_at
 from rational_approx.kernels.followed import FollowedJudge, Proved
 from rational_approx.kernels.formulas import Library, NoFormula, Writing, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
@@ -97,9 +97,11 @@ def _written(known: Truth, cuts: tuple[float, ...], library: Library, room: floa
             result = taken(tree, 1 if x[b - 1] > 0 else -1, writing)
         except NoFormula:
             continue
-        piece = Piece(float(x[b - 1]), tuple(writing.writer.steps), result, "")
-        kernel = Kernel(known.format, INNER[known.format], (piece,), tuple(writing.called.values()))
-        good[a:b] = ulp_errors(kernel(x[a:b]), known.value[a:b], known.format) <= 0.5 + room
+        piece = Piece(float(x[b - 1]), *writing.writer.needed(result), "")
+        if not library.scheme.obeyed(piece.steps):
+            continue
+        kernel = Kernel(known.format, INNER[known.format], (piece,), tuple(writing.called.values()), library.scheme)
+        good[a:b] = errors_at(kernel, known, slice(a, b)) <= 0.5 + room
         if known.format not in KINDS:
             good[a:b] &= _proved(kernel, Expression(tree), x[a:b], room)
         parts.append((a, b, piece))

@@ -69,6 +69,28 @@ class Writer:
             self.steps.append(step)
         return self.known[step]
 
+    def contracted(self, op: str, *operands: Operand) -> Operand:
+        """As `do`, but with FMA a sum takes a product that is one of its operands, the second one first, in itself."""
+        if self.fma and op == "add":
+            for which, other in (operands[::-1], operands):
+                if isinstance(which, Result) and self.steps[which.step].op == "mul":
+                    return self.do("fma", *self.steps[which.step].operands, other)
+        return self.do(op, *operands)
+
+    def needed(self, result: Operand) -> tuple[tuple[Step, ...], Operand]:
+        """The steps that a result needs, and the result among them."""
+        wanted = {result.step} if isinstance(result, Result) else set()
+        for index in reversed(range(len(self.steps))):
+            if index in wanted:
+                wanted |= {which.step for which in self.steps[index].operands if isinstance(which, Result)}
+        place = {index: Result(number) for number, index in enumerate(sorted(wanted))}
+
+        def moved(which: Operand) -> Operand:
+            return place[which.step] if isinstance(which, Result) else which
+
+        steps = (Step(op, tuple(map(moved, names))) for op, names in (self.steps[k] for k in sorted(wanted)))
+        return tuple(steps), moved(result)
+
     def multiply_add(self, a: Operand, b: Operand, c: Operand) -> Operand:
         """``a b + c``; an addition of zero is left out."""
         if _zero(c):

@@ -22,6 +22,7 @@ from rational_approx.files import write
 from rational_approx.kernels.comparison import Compared, compared, compared_numbers
 from rational_approx.kernels.facts import TriedFacts
 from rational_approx.kernels.implement import Implementation, NoKernel, asked, implement
+from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.textbook import textbook_operations, textbook_outputs
 from rational_approx.kernels.truth import enclosed
 from rational_approx.shipping.documents import document
@@ -53,6 +54,7 @@ class Question(NamedTuple):
     error: Fraction
     segments: int = 4
     time_limit: float | None = None
+    scheme: Scheme = PLAIN
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,9 @@ def _row(
                 format=format,
                 error=question.error,
                 segments=question.segments,
+                scheme=question.scheme.order,
+                fma=question.scheme.fma,
+                flush=question.scheme.flush,
                 progress=progress,
                 time_limit=question.time_limit,
             )
@@ -166,8 +171,8 @@ def _kept(file: Path, format: str, formula: str, question: Question) -> Implemen
         return None
     found = load(file)
     same = isinstance(found, Implementation) and (
-        (found.kernel.format, found.expression, found.wanted, found.segments)
-        == (format, formula, question.error, question.segments)
+        (found.kernel.format, found.expression, found.wanted, found.segments, found.kernel.scheme)
+        == (format, formula, question.error, question.segments, question.scheme)
     )
     return found if same else None  # type: ignore[return-value]
 

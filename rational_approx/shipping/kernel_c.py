@@ -143,12 +143,7 @@ _BFLOAT16 = """
 }}
 """
 _FLOAT16 = """
-/* Read as the bits of a float a finite number is 2^112 times too small. */
-{static} float {name}_read(uint16_t code) {{
-    const uint32_t sign = (uint32_t)(code & 0x8000) << 16, size = (uint32_t)(code & 0x7FFF) << 13;
-    const uint32_t infinite = size >= 0xF800000 ? 0x7F800000 : 0;
-    return {name}_of_bits(sign | infinite | {name}_bits_of({large}));
-}}
+{reading}
 
 /* To the nearest float16, ties to even. */
 {static} uint16_t {name}_rounded(float v) {{
@@ -170,6 +165,19 @@ _FLOAT64 = """
 
 {static} double {name}_rounded(double v) {{ return v; }}
 """
+_READ = """/* Read as the bits of a float a finite number is 2^112 times too small. */
+{static} float {name}_read(uint16_t code) {{
+    const uint32_t sign = (uint32_t)(code & 0x8000) << 16, size = (uint32_t)(code & 0x7FFF) << 13;
+    const uint32_t infinite = size >= 0xF800000 ? 0x7F800000 : 0;
+    return {name}_of_bits(sign | infinite | {name}_bits_of({large}));
+}}"""
+_READ_NORMAL = """/* A subnormal number is what its bits add to 2^-14, also where subnormal floats are zero. */
+{static} float {name}_read(uint16_t code) {{
+    const uint32_t sign = (uint32_t)(code & 0x8000) << 16, size = (uint32_t)(code & 0x7FFF) << 13;
+    const uint32_t infinite = size >= 0xF800000 ? 0x7F800000 : 0, small = -(uint32_t)(size < 0x800000);
+    const uint32_t subnormal = {name}_bits_of({less});
+    return {name}_of_bits(sign | infinite | (subnormal & small) | ((size + 0x38000000) & ~small));
+}}"""
 _FORMATS = {"bfloat16": _BFLOAT16, "float16": _FLOAT16, "float32": _FLOAT32, "float64": _FLOAT64}
 _REAL = {"float32": "float", "float64": "double"}
 
@@ -217,11 +225,15 @@ class _Dialect:
             "twice": basic["add"].format("k", "0x1.8p+52"),
             "shifted": basic["add"].format("k", "0x1.80000000003ffp+52" if double else "0x1.8p+23f"),
             "large": basic["mul"].format(f"{name}_of_bits(size)", "0x1p112f"),
+            "less": basic["sub"].format(f"{name}_of_bits(size + 0x38800000)", "0x1p-14f"),
             "sum": basic["add"].format(f"{name}_of_bits(capped)", "0.5f"),
             "narrow": ("__double2float_rn(v)" if cuda else "(float)v") if double else "v",
             "of_bits": "__longlong_as_double" if double else "__uint_as_float",
             "bits_of": "__double_as_longlong" if double else "__float_as_uint",
         }
+
+        reading = _READ_NORMAL if value.kernel.scheme.flush else _READ
+        self.names["reading"] = reading.format(**self.names)
 
     def constant(self, number: float) -> str:
         if not isfinite(number):
@@ -241,7 +253,9 @@ class _Dialect:
         for function in kernel.functions:
             out += self.defined(function.name, function)
         for number, piece in enumerate(kernel.pieces):
-            out += self.defined(f"piece{number}", piece) if constant_of(piece, self.inner) is None and piece.steps else ""
+            out += (
+                self.defined(f"piece{number}", piece) if constant_of(piece, self.inner) is None and piece.steps else ""
+            )
         out += self.function() + ("" if self.cuda else self.selected())
         bits = {"of_bits": (_BITS, _CUDA_BITS), "bits_of": (_BITS_BACK, _CUDA_BITS_BACK)}
         wanted = [texts[self.cuda] for key, texts in bits.items() if f"{self.name}_{key}(" in out]
@@ -292,7 +306,11 @@ class _Dialect:
         carried = self.names["carried"]
 
         def end(number: float) -> str:
-            return f"{'-' if number < 0 else ''}INFINITY" if isinf(number) else _hexadecimal(number, "f" if carried == "float" else "")
+            return (
+                f"{'-' if number < 0 else ''}INFINITY"
+                if isinf(number)
+                else _hexadecimal(number, "f" if carried == "float" else "")
+            )
 
         lines = [f"{carried} y = {form.format(self.called(start))};"]
         others = [(k, f"x <= {end(pieces[k][1].upper)}") for k in reversed(range(start))]
@@ -312,7 +330,8 @@ def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False)
     comment = "\n".join(["/*", *(f" * {line}" for line in notes), " */"])
     guard = f"{name.upper()}_IMPLEMENTED"
     if cuda:
-        start = "#include <stdint.h>\n\n/* Compile without -ftz=true and --use_fast_math. */\n"
+        flags = "--use_fast_math" if value.kernel.scheme.flush else "-ftz=true and --use_fast_math"
+        start = f"#include <stdint.h>\n\n/* Compile without {flags}. */\n"
         return f"{comment}\n#ifndef {guard}\n#define {guard}\n{start}{code}\n#endif\n"
     selected = (
         f"{name}_selected(x[i])"

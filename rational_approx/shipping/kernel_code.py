@@ -12,6 +12,7 @@ from fractions import Fraction
 from rational_approx.kernels.facts import TriedFacts
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.numbers import INNER
+from rational_approx.kernels.scheme import PLAIN
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_arrays import NUMPY, PYTORCH, TRITON, in_arrays
 from rational_approx.shipping.kernel_c import in_c, in_cuda
@@ -42,6 +43,9 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
     own = value.kernel.inner == value.kernel.format
     command += ["--accumulate", value.kernel.inner] if value.kernel.inner != INNER[value.kernel.format] else []
     command += ["--segments", str(value.segments)] if value.segments != (8 if own else 4) else []
+    scheme = value.kernel.scheme
+    command += ["--scheme", scheme.order] if scheme.order != PLAIN.order else []
+    command += ["--fma"] * scheme.fma + ["--flush"] * scheme.flush
     command += ["--language", language, "--name", name]
     exactly = isinstance(found, TriedFacts)
     how = "trying all" if exactly else "intervals that hold all"
@@ -49,6 +53,8 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
         f"f(x) = {target}",
         f"for every number of {value.kernel.format}: operations in {value.kernel.inner}, each rounded to nearest"
         + ("" if own else "; the result is rounded once"),
+        f"polynomials in {scheme.order.title()}'s order; a product and a sum "
+        + ("are one operation, rounded once (FMA)" if scheme.fma else "are two operations"),
         f"proved by {how} {found.inputs} finite inputs: abs(y - f(x)) <= {_upwards(found.ulp)} ulp",
     ]
     if isinstance(found, TriedFacts):
@@ -60,11 +66,20 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
         *lines,
         f"outputs {'from' if exactly else 'within'} {found.lowest!r} to {found.highest!r}; NaN gives NaN",
         f"at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}",
-        "subnormal numbers are kept: on a machine that flushes them to zero, small outputs differ",
+        _subnormal(value),
         f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division is 4, a scaling 2, a piece 1)",
         f"certificate: {document(value)['hash']}",
         f"made by: {shlex.join(command)}",
     ]
+
+
+def _subnormal(value: Implementation) -> str:
+    if not value.kernel.scheme.flush:
+        return "subnormal numbers are kept: on a machine that flushes them to zero, small outputs differ"
+    holds = "all this also holds on machines that flush subnormal operands, results, or both to zero"
+    if value.kernel.format == "float16":
+        return holds
+    return f"{holds}, where 0 is right for f(x) below 2^-126, and f(0) for such x"
 
 
 def _asked(value: Implementation) -> str:

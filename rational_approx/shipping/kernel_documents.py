@@ -1,5 +1,6 @@
 """The JSON document of an implementation: its code, operation by operation, and what is proved of it."""
 
+from dataclasses import asdict
 from fractions import Fraction
 from math import copysign, isinf, isnan, nan
 from typing import Any
@@ -40,7 +41,7 @@ def implementation_text(value: Implementation) -> dict[str, Any]:
         "target": {"name": value.name, "expression": value.expression},
         "format": kernel.format,
         "inner": kernel.inner,
-        "scheme": {"order": kernel.scheme.order, "fma": kernel.scheme.fma},
+        "scheme": asdict(kernel.scheme),
         "functions": [{"name": function.name, **_code(function)} for function in kernel.functions],
         "pieces": [{"upper": _float(piece.upper), **_code(piece)} for piece in kernel.pieces],
         "cuts": [number_text(cut) for cut in cuts],
@@ -77,10 +78,11 @@ def read_implementation(content: dict[str, Any]) -> Implementation:
 
 def _read_scheme(content: dict[str, Any]) -> Scheme:
     """How operations were chosen; before schema 4 by Horner's rule, each rounded by itself."""
-    entry = content.get("scheme", {"order": PLAIN.order, "fma": PLAIN.fma})
-    if entry["order"] not in ORDERS or not isinstance(entry["fma"], bool):
+    entry = content.get("scheme", asdict(PLAIN))
+    flags = [entry[name] for name in ("fma", "flush")]
+    if entry["order"] not in ORDERS or not all(isinstance(flag, bool) for flag in flags):
         raise ValueError(f"the code has an unknown scheme {str(entry)[:60]}")
-    return Scheme(entry["order"], entry["fma"])
+    return Scheme(entry["order"], *flags)
 
 
 def _read_facts(facts: dict[str, Any], format: str) -> Facts:

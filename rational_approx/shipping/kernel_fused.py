@@ -1,11 +1,11 @@
-"""``a b + c`` with one rounding as code of NumPy and PyTorch, which have no such operation: see :mod:`kernels.fused`."""
+"""``a b + c`` with one rounding as code of NumPy and PyTorch, which have no such operation: see `kernels.fused`."""
 
 __all__ = ["fused_words"]
 
 _ODD = """
 
 def _{name}_odd(a, b):
-    \"\"\"a + b in float64; where it is not exact the neighbour whose last bit is odd, so that one more rounding is right.\"\"\"
+    \"\"\"a + b in float64; where that is not exact the neighbour of odd last bit: then another rounding is right.\"\"\"
     total = a + b
     part = total - a
     error = (a - (total - part)) + (b - part)
@@ -23,7 +23,7 @@ def _{name}_fused(a, b, c):
 _DOUBLE = """
 
 def _{name}_fused(a, b, c):
-    \"\"\"a b + c with one rounding (Boldo and Melquiond 2008); where a part is too small or too large, by fractions.\"\"\"
+    \"\"\"a b + c with one rounding (Boldo & Melquiond 2008); by fractions where parts are too small or large.\"\"\"
     GIVEN
     p = a * b
     a1, b1 = (v * 134217729.0 - (v * 134217729.0 - v) for v in (a, b))

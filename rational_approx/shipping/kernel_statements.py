@@ -14,7 +14,14 @@ from rational_approx.programs.program import Constant, Input, Operand
 
 __all__ = ["BITS", "FORMS", "HELPERS", "Bits", "called", "constant_of", "statements", "used", "with_lowers"]
 
-FORMS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "sqrt": "sqrt({})", "fma": "fma({}, {}, {})"}
+FORMS = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "sqrt": "sqrt({})",
+    "fma": "fma({}, {}, {})",
+}
 """Operations of most languages."""
 HELPERS = {"scale": "scaled({}, {})", "round": "whole({})", "exponent": "exponent({})"}
 """Operations that the code brings along, by the ends of their names."""

@@ -14,7 +14,7 @@ from .intervals import Interval, size
 from .jets import Arithmetic, Jet
 from .reading import need
 
-__all__ = ["Inner", "Judge", "Outcome", "allowed_before"]
+__all__ = ["AtZero", "Inner", "Judge", "Outcome", "allowed_before"]
 
 ORDER = 11
 """Taylor coefficients before the last one."""
@@ -40,12 +40,13 @@ class Value(NamedTuple):
 
 class Inner(NamedTuple):
     """The format in which code calculates: digits, the exponent of its least number, the power of two above all; and
-    whether it is that of the results."""
+    whether it is that of the results, and whether subnormal numbers may be replaced by zero."""
 
     digits: int
     smallest: int
     top: int
     own: bool
+    flush: bool = False
 
 
 class Judge:
@@ -56,11 +57,15 @@ class Judge:
     ) -> None:
         self.math, (self.steps, self.result), self.tree, self.calls = math, code, tree, calls
         self.inner = inner
-        self.tiny = 1 << max(inner.smallest - 1 + math.bits, 0)
+        self.tiny = 1 << max(inner.smallest - 1 + (inner.digits if inner.flush else 0) + math.bits, 0)
         last = self.result if isinstance(self.result, int) else None
         self.unrounded = last if inner.own else None
         # Sums of numbers so small that all are multiples of the least one are not rounded.
         self.sums = self.unrounded is not None and self.steps[self.unrounded][0] in ("add", "sub")
+
+    def target(self, u: Jet) -> Jet:
+        """The target's Taylor coefficients."""
+        return self.math.evaluate(self.tree, u)
 
     # -- exact operations --------------------------------------------------------------------------------------------
 
@@ -88,13 +93,14 @@ class Judge:
                 values.append(math.integrate((math.exp(a[0][0])[0], math.exp(a[0][1])[1]), None, a))
                 continue
             b, b_centre = rest[0]
-            if op == "div":
+            if op == "fma":
+                values.append(added(math.jet_mul(a, b), rest[1][0]))
+            elif op == "div":
                 values.append(math.jet_div(self.narrowed(a, a_centre), self.narrowed(b, b_centre)))
             elif op == "mul":
                 values.append(math.jet_mul(a, b))
             else:
-                sign = 1 if op == "add" else -1
-                values.append([(p + r, q + s) if sign > 0 else (p - s, q - r) for (p, q), (r, s) in zip(a, b)])
+                values.append(added(a, b if op == "add" else [(-high, -low) for low, high in b]))
         return [*values, of(self.result)[0]]
 
     def narrowed(self, over: Jet, centre: Jet | None) -> Jet:
@@ -122,7 +128,7 @@ class Judge:
                 known = sharp[index + 1]
                 done = done._replace(value=(max(done.value[0], known[0]), min(done.value[1], known[1])))
             if index != self.unrounded:
-                if op not in self.calls and not exact_difference(op, given):
+                if op not in self.calls and (self.inner.flush or not exact_difference(op, given)):
                     done = self.rounds(op, names, done, x, sharp is None)
                 need(self.largest(done, x) < one << self.inner.top - 1, "a step that may be too large")
             values.append(done)
@@ -135,7 +141,7 @@ class Judge:
         half = (whole >> digits) + 1 if scaled else (1 << max(whole.bit_length() - 1, 0) >> digits) + 1
         if op == "mul" and any(isinstance(name, float) and abs(frexp(name)[0]) == 0.5 for name in names):
             half = 0
-        tiny = 0 if op in ("add", "sub") else min(self.tiny, self.largest(done, x)) + 1
+        tiny = 0 if op in ("add", "sub") and not self.inner.flush else min(self.tiny, self.largest(done, x)) + 1
         if not scaled:
             return done._replace(error=done.error + half + tiny)
         return done._replace(error=done.error + half, besides=done.besides + (done.besides >> digits) + 1 + tiny)
@@ -162,10 +168,10 @@ class Judge:
             factor = self.up(math.one + own, math.exp(off)[1]) - math.one
             return Value(0, value, self.up(size(value), factor) + (self.tiny if self.inner.own else 0))
         b = given[1]
+        if op == "fma":
+            return self.sum(self.product(a, b, x), given[2], x)
         if op == "mul":
-            error = self.up(size(a.value), b.error) + self.up(size(b.value), a.error) + self.up(a.error, b.error)
-            besides = self.up(a.besides, self.largest(b, x)) + self.up(b.besides, self.largest(a, x))
-            return Value(a.power + b.power, math.mul(a.value, b.value), error, besides)
+            return self.product(a, b, x)
         if op == "div":
             need(b.power >= 0, "a negative power of the input near zero")
             off = b.error + grown(b.besides, -(-(1 << 2 * math.bits) // least), b.power, math.bits)
@@ -175,11 +181,20 @@ class Judge:
             error = (a.error + self.up(size(exact), off) << math.bits) // free + 1
             besides = grown((a.besides << math.bits) // free + 1, -(-(1 << 2 * math.bits) // least), b.power, math.bits)
             return Value(a.power - b.power, exact, error, besides if a.besides else 0)
+        return self.sum(a, b if op == "add" else b._replace(value=(-b.value[1], -b.value[0])), x)
+
+    def product(self, a: Value, b: Value, x: Interval) -> Value:
+        """The exact product."""
+        error = self.up(size(a.value), b.error) + self.up(size(b.value), a.error) + self.up(a.error, b.error)
+        besides = self.up(a.besides, self.largest(b, x)) + self.up(b.besides, self.largest(a, x))
+        return Value(a.power + b.power, self.math.mul(a.value, b.value), error, besides)
+
+    def sum(self, a: Value, b: Value, x: Interval) -> Value:
+        """The exact sum, with the lower of both powers of x."""
         power = min(a.power, b.power)
-        (p, q), (r, s) = (math.mul(v.value, self.power(x, v.power - power)) for v in (a, b))
+        (p, q), (r, s) = (self.math.mul(v.value, self.power(x, v.power - power)) for v in (a, b))
         error = sum(self.up(v.error, size(self.power(x, v.power - power))) if v.error else 0 for v in (a, b))
-        besides = a.besides + b.besides
-        return Value(power, (p + r, q + s) if op == "add" else (p - s, q - r), error, besides)
+        return Value(power, (p + r, q + s), error, a.besides + b.besides)
 
     def up(self, a: int, b: int) -> int:
         """The product of two sizes, rounded up."""
@@ -205,7 +220,7 @@ class Judge:
         h = max(x[1] - centre[0], centre[0] - x[0])
         hull = (min(x[0], 0), max(x[1], 0)) if zero else x
         u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, ORDER), (hull, ORDER + 1))]
-        at, over = math.evaluate(self.tree, u[0]), math.evaluate(self.tree, u[1])
+        at, over = self.target(u[0]), self.target(u[1])
         f = [*at, over[ORDER]]
         code = self.jets(u[0], None)
         whole = self.jets(u[1], code)
@@ -266,6 +281,24 @@ def exact_difference(op: str, given: list[Value]) -> bool:
     if b < 0 and d < 0:
         a, b, c, d = -b, -a, -d, -c
     return a > 0 and c > 0 and b <= 2 * c and d <= 2 * a
+
+
+class AtZero(Judge):
+    """The same beside the target's value at zero, in place of the target."""
+
+    def __init__(
+        self, math: Arithmetic, code: tuple[list[Any], Any], value: Interval, calls: dict[str, Any], inner: Inner
+    ) -> None:
+        super().__init__(math, code, ("x",), calls, inner)
+        self.value = value
+
+    def target(self, u: Jet) -> Jet:
+        return [self.value, *[(0, 0)] * (len(u) - 1)]
+
+
+def added(a: Jet, b: Jet) -> Jet:
+    """The sum of two jets."""
+    return [(p + r, q + s) for (p, q), (r, s) in zip(a, b)]
 
 
 def ranged(jet: Jet) -> Interval:

@@ -14,11 +14,12 @@ from math import inf, isinf, isnan
 from typing import Any
 
 from . import branches, rays
-from .boxes import Inner, Judge, Outcome, allowed_before, judged, unit_at
+from .boxes import AtZero, Inner, Judge, Outcome, allowed_before, judged, unit_at
 from .formulas import Follower
 from .jets import Arithmetic
-from .kernel import OPERATIONS, Code, To_check, plain, written
+from .kernel import FLUSHED, OPERATIONS, Code, To_check, plain, written
 from .logarithms import logarithm_error
+from .machines import least_normal
 from .reading import ONE, Failure, in_time, must, need, number
 from .reductions import REACH, exponential_error
 from .steps import FORMATS, is_format_number, rounded
@@ -40,11 +41,17 @@ class Enclosed(Code):
         super().__init__(content, deadline)
         self.boxes_math = Arithmetic(self.bits, deadline)
         self.kind, self.own = FORMATS[self.format], self.format == self.inner
-        self.inside_of = Inner(*FORMATS[self.inner], self.own)
+        self.inside_of = Inner(*FORMATS[self.inner], self.own, self.scheme.flush)
         need(len(content["cuts"]) <= 100, "too many cuts for the verifier")
         self.cuts = sorted({Fraction(0), *map(number, content["cuts"])})
         self.largest = (1 - Fraction(1, 2**self.digits)) * 2**self.top
         self.lowest, self.highest = (written(content["facts"][name]) for name in ("lowest", "highest"))
+        if self.scheme.flush:
+            every = [steps for _, steps, _ in self.pieces] + [steps for steps, _ in self.functions.values()]
+            found = [name for steps in every for _, names in steps for name in names if isinstance(name, float)]
+            must(not any(0 < abs(c) < least_normal(self.inner) for c in found), "a constant is subnormal")
+            zero_in = self.lowest <= 0 <= self.highest or min(abs(self.lowest), abs(self.highest)) >= 2 * FLUSHED
+            must(zero_in, "0, which may be in the place of a subnormal output, is out of the range")
         self.calls: dict[str, Any] = {}
         self.shares = {
             name: sum_errors("exp", *code, self.inner)[2] if self.own else exponential_error(*code, self.inner)
@@ -80,6 +87,7 @@ class Enclosed(Code):
         words = f"abs(y - f(x)) <= {float(self.ulp):.6f} units in the last place of f(x), and {low} <= y <= {high}"
         how = "Taylor models on boxes of inputs, formulas node by node, rounding errors step by step"
         yield f"{words}, at every input", how, self.near
+        yield from self.ordered()
         at = ", ".join(plain(written(value)) for value in self.content["facts"]["at"])
         yield f"y at -inf, -0, 0, inf is {at}; y of no number is no number", "evaluation", self.ends
 
@@ -101,7 +109,12 @@ class Enclosed(Code):
                     missing = nowhere(self.math, tree, a or least, b or least)
                     need(missing, f"between {float(a)!r} and {float(b)!r} the target may have a value")
                     continue
-                self.part(self.judge((steps, result), tree, 1 if b > 0 else -1), a, b)
+                judges = [self.judge((steps, result), tree, 1 if b > 0 else -1)]
+                if self.scheme.flush and max(abs(a), abs(b)) < FLUSHED:  # what is right at zero is right
+                    judges.append(
+                        AtZero(self.boxes_math, (steps, result), self.enclosed(0.0), self.calls, self.inside_of)
+                    )
+                self.part(judges, a, b)
             if last == self.largest:
                 return
             first = self.after(last)
@@ -133,10 +146,10 @@ class Enclosed(Code):
         """Code that is the target's formula is followed node by node; all other is compared with it on small boxes."""
         if code[0]:
             formats = self.format, self.inner
-            follower = Follower(self.boxes_math, code, tree, self.functions, formats, side)
+            follower = Follower(self.boxes_math, code, tree, self.functions, formats, side, self.scheme.flush)
             if follower.is_formula():
                 return follower
-        known = all(op in (*OPERATIONS, *self.calls) for op, _ in code[0])
+        known = all(op in (*OPERATIONS, "fma", *self.calls) for op, _ in code[0])
         need(known, "operations that are not those of the target's formula")
         return Judge(self.boxes_math, code, tree, self.calls, self.inside_of)
 
@@ -151,24 +164,24 @@ class Enclosed(Code):
                 tree = branches.resolved(self.tree, span, self.boxes_math) if span[0] < span[1] else self.tree
                 yield tree, low, high
 
-    def part(self, judge: Any, lower: Fraction, upper: Fraction) -> None:
+    def part(self, judges: list[Any], lower: Fraction, upper: Fraction) -> None:
         """Every number between two on one side of zero."""
         side = 1 if upper > 0 else -1
         inner, outer = sorted((abs(lower), abs(upper)))
         while inner < outer:
-            if outer == self.largest and inner and self.beyond(judge, side * inner, side):
+            if outer == self.largest and inner and self.beyond(judges[0], side * inner, side):
                 return
             step = min(outer, 2 * inner or START)
             squares = Fraction(2) ** ((self.inside_of.smallest >> 1) - 12)
             if self.own and not inner and step > squares:
                 # Nearer to zero squares are far below the least number.
-                self.box(judge, *sorted((Fraction(0), side * squares)))
-                self.box(judge, *sorted((side * squares, side * step)), near=True)
+                self.box(judges, *sorted((Fraction(0), side * squares)))
+                self.box(judges, *sorted((side * squares, side * step)), near=True)
             else:
-                self.box(judge, *sorted((side * inner, side * step)))
+                self.box(judges, *sorted((side * inner, side * step)))
             inner = step
         if lower == upper:
-            self.box(judge, lower, upper)
+            self.box(judges, lower, upper)
 
     # -- boxes -------------------------------------------------------------------------------------------------------
 
@@ -178,9 +191,9 @@ class Enclosed(Code):
         exact = result == "x" or (isinstance(result, float) and is_format_number(Fraction(result), self.format))
         return Fraction(0) if exact else Fraction(1, 2)
 
-    def box(self, judge: Any, lower: Fraction, upper: Fraction, near: bool = False) -> None:
-        """A box, perhaps near zero, halved until the statement holds on every part."""
-        stack, last = [(lower, upper, near)], self.last(judge)
+    def box(self, judges: list[Any], lower: Fraction, upper: Fraction, near: bool = False) -> None:
+        """A box, perhaps near zero, halved until one of the judges finds that the statement holds on every part."""
+        stack, last = [(lower, upper, near)], self.last(judges[0])
         need(self.ulp >= last, "the last rounding alone may be off by more")
         while stack:
             in_time(self.deadline)
@@ -189,15 +202,20 @@ class Enclosed(Code):
             if 0 in (a, b) and b - a < Fraction(2) ** self.smallest:
                 continue  # it holds no number but zero
             reason = "the error is not known well enough"
-            with suppress(Failure):
-                if self.inside(judge.outcome((a, b, near), self.kind, self.ulp, last)):
-                    continue
+            if any(self.judged_inside(judge, (a, b, near), last) for judge in judges):
+                continue
             middle = (a + b) / 2
             point = rounded(middle, self.format)
             if a <= point <= b:
                 must(self.single(float(point)) != "above", f"the error at {float(point)!r} is larger than stated")
             need(0 in (a, b) or b - a > abs(a) / 2**30, f"near {float(a)!r} {reason}")
             stack += [(middle, b, near and b < 0), (a, middle, near and a > 0)]
+
+    def judged_inside(self, judge: Any, box: tuple[Fraction, Fraction, bool], last: Fraction) -> bool:
+        """Whether a judge finds that the statement holds on a box."""
+        with suppress(Failure):
+            return self.inside(judge.outcome(box, self.kind, self.ulp, last))
+        return False
 
     def inside(self, found: Outcome) -> bool:
         """Whether an error is small, and what is calculated is rounded into the range."""
@@ -269,12 +287,25 @@ class Enclosed(Code):
 
     def single(self, x: float) -> str:
         """Whether the error at one number is ``within`` what is stated, or ``above``; else ``unknown``."""
-        y = self.run([x])[0]
-        low, high = self.enclosed(x)
+        every = [self.beside_target(x, self.run([x], machine)[0]) for machine in self.scheme.machines]
+        return next((bad for bad in ("above", "unknown") if bad in every), "within")
+
+    def beside_target(self, x: float, y: float) -> str:
+        """The same for an output of some machine."""
+        found = self.near_to(y, *self.enclosed(x))
+        if found != "within" and self.may_be_zero(x):
+            other = self.near_to(y, *self.enclosed(0.0))
+            return other if found == "above" or other == "within" else found
+        return found
+
+    def near_to(self, y: float, low: Any, high: Any) -> str:
+        """The same beside bounds of the target."""
         if not self.lowest <= y <= self.highest:
             return "above"
         if max(low, -high) >= 1 << self.top + self.bits:
             return "within" if isinf(y) and (y > 0) == (low > 0) else "above"
+        if y == 0 and self.small(max(-low, high)):
+            return "within"
         at = Fraction(y) if not isinf(y) else Fraction(2) ** self.top * (1 if y > 0 else -1)
         fine, coarse = (unit_at(max(size, 0), self.kind, self.bits) for size in (max(low, -high), max(-low, high)))
         scaled = at * 2**self.bits
@@ -288,6 +319,10 @@ def line(judge: Judge) -> tuple[Fraction, Fraction]:
     slope, offset = Fraction(1), Fraction(0)
     last: Any = "x"
     need(len(judge.steps) <= 2, "code beyond a line")
+    if [op for op, _ in judge.steps] == ["fma"]:
+        u, a, b = judge.steps[0][1]
+        need(u == "x" and isinstance(a, float) and isinstance(b, float) and judge.result == 0, "code beyond a line")
+        return Fraction(a), Fraction(b)
     for index, (op, names) in enumerate(judge.steps):
         found = [Fraction(which) for which in names if isinstance(which, float)]
         others = [which for which in names if not isinstance(which, float)]

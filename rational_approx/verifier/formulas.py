@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
 
-from .boxes import Inner, Outcome, allowed_before, judged
+from .boxes import Outcome, allowed_before, judged
 from .functions import Functions
 from .intervals import Interval, size
 from .jets import Arithmetic
@@ -82,10 +82,17 @@ class Follower:
     """A piece that is a formula: its steps, its result, the functions that it calls, and the side of zero."""
 
     def __init__(
-        self, math: Arithmetic, code: Any, tree: tuple, functions: dict[str, Any], formats: tuple[str, str], side: int
-    ):
+        self,
+        math: Arithmetic,
+        code: Any,
+        tree: tuple,
+        functions: dict[str, Any],
+        formats: tuple[str, str],
+        side: int,
+        flush: bool = False,
+    ) -> None:
         self.math, (self.steps, self.result), self.tree = math, code, tree
-        self.functions, (self.format, self.inner), self.side = functions, formats, side
+        self.functions, (self.format, self.inner), self.side, self.flush = functions, formats, side, flush
         self.own = self.format == self.inner
         self.kinds = (*(SUMS if self.own else ("exp", "log")), *WAVES)
         self.digits, self.smallest, self.top = FORMATS[self.inner]
@@ -162,6 +169,9 @@ class Follower:
         if kind == "+":
             other = node[2]
             taken = other[1] if other[0] == "neg" and has_x(other) else other
+            if op == "fma":
+                same(taken is other)
+                return self.fused(node[1], other, names)
             same(op == ("add" if taken is other else "sub"))
             a, b = self.value(node[1], names[0]), self.value(taken, names[1])
             return self.sum(a, b if taken is other else b._replace(low=-b.high, high=-b.low))
@@ -184,6 +194,23 @@ class Follower:
         if other is None:
             raise Other("a function without operations of its own")
         return self.value(other, which)
+
+    def fused(self, left: tuple, right: tuple, names: list[Any]) -> Known:
+        """A sum that takes the product on its right, or on its left, in itself; it is counted as if it were rounded."""
+        try:
+            return self.sum(self.value(left, names[2]), self.multiplied(right, names))
+        except Other:
+            return self.sum(self.multiplied(left, names), self.value(right, names[2]))
+
+    def multiplied(self, node: tuple, names: list[Any]) -> Known:
+        """A node that is one product of two operands."""
+        if node[0] == "*":
+            return self.product(self.value(node[1], names[0]), self.value(node[2], names[1]))
+        if node[0] == "neg":
+            return self.product(self.value(node[1], names[0]), self.constant(MINUS, names[1]))
+        same(node[0] == "^" and node[2][0] == "number" and node[2][1].denominator == 1)
+        same(1 < node[2][1] <= WHOLE_POWERS)
+        return self.product(self.whole(node[1], int(node[2][1]) - 1, names[0]), self.value(node[1], names[1]))
 
     def power(self, base: tuple, exponent: tuple, which: int) -> Known:
         """Whole powers up to a size and their roots; others are the exponential of a logarithm."""
@@ -265,7 +292,16 @@ class Follower:
         return Known(low, high, absolute, relative, least, zero)
 
     def rounds(self, exact: Known) -> Known:
-        """With the rounding of an operation."""
+        """With the rounding of an operation, and what is lost where a subnormal result is flushed."""
+        sure = Fraction(max(exact.low, -exact.high, 0), self.math.one) > Fraction(2) ** (
+            self.smallest + self.digits + 2
+        )
+        if (
+            self.flush
+            and not sure
+            and (exact.least is None or exact.least < Fraction(2) ** (self.smallest + self.digits))
+        ):
+            exact = exact._replace(absolute=exact.absolute + 1, relative=None)
         absolute = exact.absolute + self.up(self.share, size((exact.low, exact.high)) + exact.absolute)
         before = exact.absolute, exact.relative
         return self.done(exact._replace(absolute=absolute), self.share)._replace(before=before)

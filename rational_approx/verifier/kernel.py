@@ -16,14 +16,17 @@ from typing import Any
 
 from . import rays
 from .jets import Arithmetic, Jet
+from .machines import KEPT, Machine
 from .reading import SWITCHED, Failure, chosen, in_time, must, need, number, read, shown, switch, text
+from .schemes import fused_exactly, odd_sum, scheme_of
 from .steps import FORMATS, is_format_number
 
 __all__ = ["SCHEMAS", "Code", "To_check", "normal", "plain", "written"]
 
-SCHEMAS = ("rational-approx/kernel/3", "rational-approx/kernel/2", "rational-approx/kernel/1")
+SCHEMAS = tuple(f"rational-approx/kernel/{schema}" for schema in (4, 3, 2, 1))
 KEYS = {"schema", "target", "format", "pieces", "facts", "wanted", "segments", "status", "hash"}
 NEW_KEYS = {"inner", "functions", "cuts"}
+PLAIN = {"order": "horner", "fma": False, "flush": False}
 INNER = {"bfloat16": ("float32",), "float16": ("float32",), "float32": ("float64", "float32"), "float64": ("float64",)}
 """In which formats code for a format may calculate."""
 OPERATIONS: dict[str, Callable[[float, float], float]] = {
@@ -35,14 +38,17 @@ OPERATIONS: dict[str, Callable[[float, float], float]] = {
 SINGLE = ("sqrt", "round", "exponent")
 MIDDLE = {"float32": 0x3F3504F3, "float64": 0x3FE6A09E667F3BCD}
 """The bits of the number next to the root of 1/2."""
+FLUSHED = Fraction(1, 2**126)
+MACHINES_SAY = "that keep subnormal numbers, or replace operands, results, or both by zero"
 To_check = tuple[str, str, Callable[[], None]]
 
 
 def normal(content: dict[str, Any]) -> dict[str, Any]:
-    """The document in the form of schema 3: the oldest one has no functions and calculates in float32."""
-    old = content["schema"] == SCHEMAS[2]
-    must(set(content) == KEYS | (set() if old else NEW_KEYS), "the file has other keys than it should")
-    return content | ({"inner": "float32", "functions": [], "cuts": []} if old else {})
+    """The document in the form of schema 4: older ones have no scheme, the oldest no functions, and float32 alone."""
+    schema = SCHEMAS.index(content["schema"])
+    keys = KEYS | (NEW_KEYS if schema < 3 else set()) | ({"scheme"} if schema == 0 else set())
+    must(set(content) == keys, "the file has other keys than it should")
+    return {"inner": "float32", "functions": [], "cuts": [], "scheme": PLAIN} | content
 
 
 class Pointwise(Arithmetic):
@@ -84,6 +90,7 @@ class Code:
         self.format, self.inner = content["format"], content["inner"]
         must(self.inner in INNER[self.format], "code for this format calculates in another one")
         self.digits, self.smallest, self.top = FORMATS[self.format]
+        self.scheme = scheme_of(content["scheme"])
         self.tree = read(content["target"]["expression"])
         self.bits = 64 + self.top - self.smallest  # for products with numbers of any size
         self.math = Pointwise(self.bits, deadline)
@@ -94,6 +101,9 @@ class Code:
         uppers = [upper for upper, _, _ in self.pieces]
         must(uppers and uppers[-1] == inf, "the last piece does not reach infinity")
         must(all(a < b for a, b in pairwise(uppers)), "the pieces are not in order")
+        if self.scheme.flush:
+            ends = [abs(upper) for upper in uppers]
+            must(not any(0 < end < FLUSHED for end in ends), "a piece ends at a subnormal number")
         self.ulp = number(content["facts"]["ulp"])
         must(self.ulp >= 0 and self.ulp <= number(content["wanted"]), "the error is larger than what was asked for")
         must(content["facts"]["inputs"] == self.count(), "the number of inputs is not that of the format")
@@ -107,7 +117,10 @@ class Code:
         """The name, and the steps with the result, of a function that pieces call."""
         must(set(entry) == {"name", "steps", "result", "about"}, "a function has other keys than it should")
         name = entry["name"]
-        must(isinstance(name, str) and re.fullmatch("(exp|expm1|log|log1p|sin|cos)(_[0-9]{1,2})?", name), "a function is unknown")
+        must(
+            isinstance(name, str) and re.fullmatch("(exp|expm1|log|log1p|sin|cos)(_[0-9]{1,2})?", name),
+            "a function is unknown",
+        )
         steps = self.steps(entry["steps"])
         return name, (steps, self.operand(entry["result"], len(steps)))
 
@@ -127,9 +140,9 @@ class Code:
         out: list[tuple[str, list[Any]]] = []
         need(len(given) <= 200, "too many steps for the verifier")
         for op, *names in given:
-            must(op in (*OPERATIONS, "scale", *SINGLE, *self.functions), f"a step is unknown: {shown(op)}")
+            must(op in (*OPERATIONS, "scale", "fma", *SINGLE, *self.functions), f"a step is unknown: {shown(op)}")
             single = op in SINGLE or op in self.functions
-            must(len(names) == (1 if single else 2), "a step has too many operands, or too few")
+            must(len(names) == (1 if single else 3 if op == "fma" else 2), "a step has too many operands, or too few")
             out.append((op, [self.operand(name, len(out)) for name in names]))
         return out
 
@@ -147,19 +160,19 @@ class Code:
 
     # -- what the code gives -----------------------------------------------------------------------------------------
 
-    def run(self, inputs: list[float]) -> list[float]:
+    def run(self, inputs: list[float], machine: Machine = KEPT) -> list[float]:
         """The outputs for inputs in ascending order."""
         out: list[float] = []
-        at = 0
+        at, compared = 0, machine.given(inputs, self.inner)
         for upper, steps, result in self.pieces:
-            stop = at
-            while stop < len(inputs) and inputs[stop] <= upper:
+            (end,), stop = machine.given([upper], self.inner), at
+            while stop < len(inputs) and compared[stop] <= end:
                 stop += 1
-            out += self.rounded(self.through(inputs[at:stop], steps, result))
+            out += self.rounded(self.through(inputs[at:stop], steps, result, machine))
             at = stop
         return out
 
-    def through(self, x: list[float], steps: list[Any], result: Any) -> Any:
+    def through(self, x: list[float], steps: list[Any], result: Any, machine: Machine) -> Any:
         """The operations of a piece at its inputs."""
         values: list[Any] = []
         kind, most = ("f", 252) if self.inner == "float32" else ("d", 2000)
@@ -169,19 +182,25 @@ class Code:
 
         for op, names in steps:
             in_time(self.deadline)
-            a, *rest = map(of, names)
             if op in self.functions:
-                values.append(self.through(list(a), *self.functions[op]))
-            elif op in SINGLE:
-                values.append(array(kind, map(getattr(self, "of_" + op), a)))
+                values.append(self.through(list(of(names[0])), *self.functions[op], machine))
+                continue
+            a, *rest = given = [machine.given(of(name), self.inner) for name in names]
+            if op in SINGLE:
+                done = array(kind, map(getattr(self, "of_" + op), a))
             elif op == "scale":
                 need(all(abs(k) < most and k == int(k) for k in rest[0]), "a scaling is no integer, or too large")
                 halves = [int(k / 2) for k in rest[0]]
-                a = array(kind, map(operator.mul, a, (2.0**h for h in halves)))
-                values.append(array(kind, map(operator.mul, a, (2.0 ** (k - h) for k, h in zip(rest[0], halves)))))
+                first = [2.0**h for h in halves]
+                a = machine.done("mul", array(kind, map(operator.mul, a, first)), [a, first], self.inner)
+                given = [machine.given(a, self.inner), [2.0 ** (k - h) for k, h in zip(rest[0], halves)]]
+                op, done = "mul", array(kind, map(operator.mul, *given))
+            elif op == "fma":
+                done = array(kind, map(odd_sum if kind == "f" else fused_exactly, *given))
             else:
                 need(op != "div" or all(rest[0]), "a division by zero")
-                values.append(array(kind, map(OPERATIONS[op], a, rest[0])))
+                done = array(kind, map(OPERATIONS[op], a, rest[0]))
+            values.append(machine.done(op, done, given, self.inner))
         return of(result)
 
     def of_sqrt(self, v: float) -> float:
@@ -236,6 +255,19 @@ class Code:
             self.far[side] = abs(x), *bounds
         return bounds
 
+    # -- machines that flush -------------------------------------------------------------------------------------------
+
+    def small(self, size: Any) -> bool:
+        """Whether 0 is right where abs(f(x)) is so large, times ``2**bits``: then a machine may have made zero of y."""
+        if not self.scheme.flush or self.format == "float16":
+            return False
+        most = FLUSHED * (1 + max(Fraction(1), self.ulp) / 2 ** (self.digits - 1))
+        return bool(size < most * 2**self.bits)
+
+    def may_be_zero(self, x: float) -> bool:
+        """Whether an input may be taken for zero."""
+        return self.scheme.flush and self.format != "float16" and 0 < abs(x) < FLUSHED
+
     # -- what both proofs state --------------------------------------------------------------------------------------
 
     def heading(self) -> list[str]:
@@ -245,17 +277,35 @@ class Code:
             f"target    f(x) = {text(self.tree)}",
             f"code      {len(self.pieces)} pieces, {steps} operations in {self.inner}, each rounded to nearest",
             f"          the result y is rounded to {self.format}",
+            *[f"machines  {MACHINES_SAY}"][: self.scheme.flush],
             f"inputs    all {self.count()} finite numbers of {self.format}",
         ]
 
+    def ordered(self) -> list[To_check]:
+        """The statement about the scheme, which older files do not make."""
+        if self.content["schema"] != SCHEMAS[0]:
+            return []
+        order, how = self.scheme.order.title(), "are one operation" if self.scheme.fma else "are two operations"
+        words = f"polynomials are evaluated in {order}'s order; a product and a sum {how}"
+        return [(words, "the operations themselves", self.in_order)]
+
+    def in_order(self) -> None:
+        """Whether the steps are as the scheme says."""
+        for _, steps, _ in self.pieces:
+            must(self.scheme.obeyed(steps), "the operations of a piece are not those of the scheme")
+        for name, (steps, _) in self.functions.items():
+            sine = name[:3] in ("sin", "cos")
+            must(self.scheme.obeyed(steps, sine), f"the operations of {name} are not those of the scheme")
+
     def ends(self) -> None:
         """The outputs at infinities and zeros."""
-        found = self.run([-inf, -0.0, 0.0, inf])
         stated = [written(value) for value in self.content["facts"]["at"]]
-        same = len(stated) == 4 and all(
-            (isnan(a) and isnan(b)) or (a == b and signed(a) == signed(b)) for a, b in zip(stated, found)
-        )
-        must(same, f"the outputs are {', '.join(map(repr, found))}")
+        for machine in self.scheme.machines:
+            found = self.run([-inf, -0.0, 0.0, inf], machine)
+            same = len(stated) == 4 and all(
+                (isnan(a) and isnan(b)) or (a == b and signed(a) == signed(b)) for a, b in zip(stated, found)
+            )
+            must(same, f"the outputs are {', '.join(map(repr, found))}")
 
 
 def written(value: Any) -> float:

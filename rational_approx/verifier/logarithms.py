@@ -1,7 +1,8 @@
 """The verifier: the relative error of a logarithm that is calculated as ``k log(2) + s q(s^2)``, ``u = 2^k m``.
 
 The steps must be those of the reduction: ``k`` read from the bits, ``m = u 2^-k`` from the number next to ``sqrt(1/2)``
-to twice that, ``m - 1``, which is exact, ``s = (m - 1) / ((m - 1) + 2)``, and Horner's rule for q. Standard library
+to twice that, ``m - 1``, which is exact, ``s = (m - 1) / ((m - 1) + 2)``, and the operations of a
+polynomial q. Of fused operations ``k log(2)`` and the last sum are one. Standard library
 only.
 """
 
@@ -11,35 +12,31 @@ from typing import Any
 
 from .functions import Functions
 from .reading import need
+from .schemes import evaluated
 from .steps import FORMATS, rounded
 
-__all__ = ["distance", "logarithm_error", "rounding"]
+__all__ = ["distance", "logarithm_error"]
 
 PARTS = 16
 
 
-def constants(steps: list[Any], result: Any) -> tuple[Fraction, list[Fraction]]:
-    """The factor of k and the coefficients of q, the highest first, of steps that are those of the reduction."""
+def constants(steps: list[Any], result: Any) -> tuple[Fraction, int]:
+    """The factor of k of steps that are those of the reduction, and the step that is the value of q."""
     need(len(steps) >= 11, "a function that is no logarithm with its reduction")
     wanted: list[Any] = [("exponent", ["x"]), ("sub", [0.0, 0]), ("scale", ["x", 1]), ("sub", [2, 1.0])]
-    wanted += [("add", [3, 2.0]), ("div", [3, 4]), ("mul", [5, 5]), ("mul", [steps[7][1][0], 6])]
-    q = [steps[7][1][0]]
-    while len(wanted) < len(steps) - 3:
-        at = len(wanted)
-        q.append(steps[at][1][1])
-        wanted.append(("add", [at - 1, q[-1]]))
-        if len(wanted) < len(steps) - 3:
-            wanted.append(("mul", [at, 6]))
-    end, factor = len(wanted), steps[-2][1][1]
-    wanted += [("mul", [end - 1, 5]), ("mul", [0, factor]), ("add", [end + 1, end])]
-    known = all(isinstance(value, float) for value in (factor, *q)) and steps == wanted
-    need(known and steps[end - 1][0] == "add" and result == len(steps) - 1, "a function that is no logarithm")
-    return Fraction(factor), [Fraction(value) for value in q]
+    wanted += [("add", [3, 2.0]), ("div", [3, 4]), ("mul", [5, 5])]
+    fused = steps[-1][0] == "fma"
+    end = len(steps) - (2 if fused else 3)  # the product of s and q
+    factor = steps[-1 if fused else -2][1][1]
+    last = [("fma", [0, factor, end])] if fused else [("mul", [0, factor]), ("add", [end + 1, end])]
+    known = steps[:7] == wanted and steps[end:] == [("mul", [end - 1, 5]), *last] and isinstance(factor, float)
+    need(known and end > 7 and result == len(steps) - 1, "a function that is no logarithm")
+    return Fraction(factor), end - 1
 
 
 def logarithm_error(steps: list[Any], result: Any, inner: str) -> Fraction:
     """A bound of ``abs(E(u) / log(u) - 1)`` for all normal positive numbers u of the format."""
-    factor, q = constants(steps, result)
+    factor, end = constants(steps, result)
     share = Fraction(1, 2 ** FORMATS[inner][0])
     middle = rounded(Fraction(70710678118654752440084436210485, 10**32), inner)
     largest = max((1 - middle) / (1 + middle), (2 * middle - 1) / (2 * middle + 1))
@@ -48,7 +45,8 @@ def logarithm_error(steps: list[Any], result: Any, inner: str) -> Fraction:
     beyond = 3 * reach ** len(terms) / (1 - reach)
     # 2 atanh(s) / s is 2 at least; a share of s moves the logarithm by less than 1.05 times itself.
     need(reach < Fraction(1, 25), "an argument that is too large")
-    near = (distance(q[::-1], terms, reach) + beyond + rounding(q, reach, share, share)) / 2
+    q, _, rounding = evaluated(steps, 7, end, 6, (reach, share, share, Fraction(0)))
+    near = (distance(q, terms, reach) + beyond + rounding) / 2
     inside = (1 + near) * (1 + Fraction(21, 20) * share * (2 + share)) * (1 + share) - 1
     scale = 1 << 200
     low, high = Functions(200).log(2 * scale)
@@ -77,15 +75,3 @@ def distance(p: list[Fraction], series: list[Fraction], reach: Fraction) -> Frac
         total = sum(ceil((abs(c) + count**3) * h**j) for j, c in enumerate(moved))
         worst = max(worst, total)
     return Fraction(worst + count, 2**240)
-
-
-def rounding(p: list[Fraction], reach: Fraction, off: Fraction, share: Fraction) -> Fraction:
-    """A bound of the error of Horner's rule, the highest coefficient first, for an argument that is off by a share."""
-    size, error = abs(p[0]), Fraction(0)
-    for c in p[1:]:
-        error = (error * (1 + off) + size * off) * reach
-        size *= reach
-        error += share * (size + error)
-        size += abs(c)
-        error = Fraction(ceil((error + share * (size + error)) * 2**200), 2**200)
-    return error

@@ -1,7 +1,8 @@
 """The verifier: the relative error of an exponential that is calculated as ``2^n p(r)``, ``u = n log(2) + r``.
 
-The steps must be those of the reduction: ``t = u C``, ``n = (t + M) - M``, ``r = (u - n L1) - n L2``, Horner's rule for
-p, and a scaling. M is ``1.5 2^(bits - 1)``: numbers next to it are 1 apart, so that n is the integer nearest to t.
+The steps must be those of the reduction: ``t = u C``, ``n = (t + M) - M``, ``r = (u - n L1) - n L2``, the operations of
+a polynomial p, and a scaling. Of fused operations ``u C + M``, ``-n L1 + u`` and ``-n L2 + r`` are one each. M is ``1.5
+2^(bits - 1)``: numbers next to it are 1 apart, so that n is the integer nearest to t.
 Standard library only.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from .functions import Functions
 from .reading import need
+from .schemes import evaluated
 from .steps import FORMATS
 
 __all__ = ["REACH", "exponential_error"]
@@ -20,31 +22,30 @@ REACH = {"float32": 85, "float64": 700}
 PARTS, MORE = 20, 24
 
 
-def constants(steps: list[Any], result: Any, bits: int) -> tuple[Fraction, Fraction, Fraction, list[Fraction]]:
-    """C, L1, L2 and the coefficients of p, the highest first, of steps that are exactly those of the reduction."""
-    need(len(steps) >= 11, "a function that is no exponential with its reduction")
-    magic = 3.0 * 2 ** (bits - 2)
-    c, first, rest, lead = steps[0][1][1], steps[3][1][1], steps[5][1][1], steps[7][1][0]
-    wanted = [("mul", ["x", c]), ("add", [0, magic]), ("sub", [1, magic]), ("mul", [2, first]), ("sub", ["x", 3])]
-    wanted += [("mul", [2, rest]), ("sub", [4, 5]), ("mul", [lead, 6])]
-    p = [lead]
-    while len(wanted) < len(steps) - 1:
-        at = len(wanted)
-        p.append(steps[at][1][1])
-        wanted.append(("add", [at - 1, p[-1]]))
-        if len(wanted) < len(steps) - 1:
-            wanted.append(("mul", [at, 6]))
-    wanted.append(("scale", [len(steps) - 2, 2]))
-    known = all(isinstance(value, float) for value in (c, first, rest, *p)) and steps == wanted
-    need(known and steps[-2][0] == "add" and result == len(steps) - 1, "a function that is no exponential")
-    return Fraction(c), Fraction(first), Fraction(rest), [Fraction(value) for value in p]
+def constants(steps: list[Any], result: Any, bits: int) -> tuple[list[Fraction], int]:
+    """C, L1 and L2 of steps that are exactly those of the reduction, and the step that is r."""
+    need(len(steps) >= 6, "a function that is no exponential with its reduction")
+    magic, fused = 3.0 * 2 ** (bits - 2), steps[0][0] == "fma"
+    if fused:
+        c, first, rest = (steps[k][1][1] for k in (0, 2, 3))
+        wanted = [("fma", ["x", c, magic]), ("sub", [0, magic]), ("fma", [1, first, "x"]), ("fma", [1, rest, 2])]
+    else:
+        c, first, rest = (steps[k][1][1] for k in (0, 3, 5))
+        wanted = [("mul", ["x", c]), ("add", [0, magic]), ("sub", [1, magic]), ("mul", [2, first]), ("sub", ["x", 3])]
+        wanted += [("mul", [2, rest]), ("sub", [4, 5])]
+    r, n = len(wanted) - 1, 1 if fused else 2
+    known = all(isinstance(value, float) for value in (c, first, rest)) and steps[: r + 1] == wanted
+    end = steps[-1] == ("scale", [len(steps) - 2, n]) and result == len(steps) - 1
+    need(known and end and len(steps) > r + 2, "a function that is no exponential")
+    sign = -1 if fused else 1
+    return [Fraction(c), sign * Fraction(first), sign * Fraction(rest)], r
 
 
 def exponential_error(steps: list[Any], result: Any, inner: str) -> Fraction:
     """A bound of ``abs(E(u) / exp(u) - 1)`` for all numbers u of the format up to `REACH` in size."""
     bits = FORMATS[inner][0]
     share, reach = Fraction(1, 2**bits), Fraction(REACH[inner])
-    inverse, first, rest, p = constants(steps, result, bits)
+    (inverse, first, rest), at = constants(steps, result, bits)
     scale = 1 << 200
     low, high = Functions(200).log(2 * scale)
     log2, wide = Fraction(low, scale), Fraction(high - low, scale)
@@ -58,18 +59,12 @@ def exponential_error(steps: list[Any], result: Any, inner: str) -> Fraction:
     parts = most * (abs(log2 - first - rest) + wide)
     before = largest + most * abs(rest) + parts
     slip = parts + share * (before + most * abs(rest))
-    slip += share * (largest + slip)
+    slip += share * (largest + slip) + share * share  # the last one for subnormal numbers
     r = largest + slip
-    # Horner's rule: the sizes of what is rounded
-    size, rounding = abs(p[0]), Fraction(0)
-    for c in p[1:]:
-        product = size * r
-        rounding = rounding * r + share * (product + rounding * r + share)
-        size = product + abs(c)
-        rounding += share * (size + rounding)
+    p, _, rounding = evaluated(steps, at + 1, len(steps) - 2, at, (r, Fraction(0), share, share * share))
     grown = 1 + r + r * r  # at least exp(r), since r < 1
     need(r < 1, "a reduced argument that is too large")
-    approximate = max(relative(p[::-1], r * (2 * k + 1 - PARTS) / PARTS, r / PARTS) for k in range(PARTS))
+    approximate = max(relative(p, r * (2 * k + 1 - PARTS) / PARTS, r / PARTS) for k in range(PARTS))
     total = (1 + approximate + rounding * grown) * (1 + slip + slip * slip) - 1
     return Fraction(ceil(total * 2**100), 2**100)
 

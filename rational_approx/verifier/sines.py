@@ -12,8 +12,9 @@ from typing import Any
 
 from .functions import Functions
 from .intervals import Interval
-from .logarithms import distance, rounding
+from .logarithms import distance
 from .reading import need
+from .schemes import evaluated
 from .steps import FORMATS
 
 __all__ = ["TURN_BITS", "nearest_zero", "sine_error"]
@@ -24,7 +25,7 @@ END = Fraction(2501, 10000)
 
 
 class Code:
-    """Parts and coefficients of steps that are exactly those of the reduction."""
+    """Parts of steps that are exactly those of the reduction, and where the value of p is."""
 
     def __init__(self, steps: list[Any], result: Any, ahead: bool, top: int) -> None:
         self.steps, self.top = steps, top
@@ -45,15 +46,14 @@ class Code:
         for each in kept[1:]:
             f = self.put("add", f, each)
         odd = self.put("sub", turn, self.put("round", turn))
-        sign = self.put("sub", 1.0, self.put("mul", self.put("mul", odd, odd), 8.0))
-        square = self.put("mul", f, f)
-        self.p: list[Fraction] = []
-        value = self.coefficient(len(self.wanted), 0)
-        while len(self.wanted) < len(steps) - 2:
-            value = self.put("mul", value, square)
-            value = self.put("add", value, self.coefficient(len(self.wanted), 1))
-        end = self.put("mul", self.put("mul", value, f), sign)
-        need(len(self.p) > 1 and steps == self.wanted and result == end, "a function that is no sine")
+        odds = self.put("mul", odd, odd)
+        fused = any(op == "fma" for op, _ in steps)
+        sign = self.put("fma", odds, -8.0, 1.0) if fused else self.put("sub", 1.0, self.put("mul", odds, 8.0))
+        self.square = self.put("mul", f, f)
+        need(steps[: self.square + 1] == self.wanted and len(steps) > self.square + 3, "a function that is no sine")
+        self.value = len(steps) - 3
+        end = [("mul", [self.value, f]), ("mul", [self.value + 1, sign])]
+        need(steps[-2:] == end and result == len(steps) - 1, "a function that is no sine")
 
     def put(self, op: str, *names: Any) -> int:
         """A step that should come next."""
@@ -72,14 +72,6 @@ class Code:
         self.large.append(abs(self.parts[-1]) * 2**self.top >= Fraction(1, 4))
         t = self.put("mul", "x", value)
         return self.put("sub", t, self.put("round", t)) if self.large[-1] else t
-
-    def coefficient(self, at: int, place: int) -> float:
-        """The constant of a step."""
-        need(at < len(self.steps) and len(self.steps[at][1]) == 2, "a function that is no sine")
-        value = self.steps[at][1][place]
-        need(isinstance(value, float), "a function that is no sine")
-        self.p.append(Fraction(value))
-        return float(value)
 
 
 def sine_error(steps: list[Any], result: Any, ahead: bool, turns: Interval, formats: tuple[str, str]) -> Fraction:
@@ -100,7 +92,8 @@ def sine_error(steps: list[Any], result: Any, ahead: bool, turns: Interval, form
         Fraction(ceil((-1) ** k * (2 * pi) ** (2 * k + 1) * 2**300), factorial(2 * k + 1) << 300) for k in range(24)
     ]
     slack = abs(terms[-1]) * reach ** (len(terms) - 1) + Fraction(1, 2**250)
-    near = (distance(code.p[::-1], terms, reach) + slack + rounding(code.p, reach, share, share)) / Fraction(399, 100)
+    p, _, rounding = evaluated(steps, code.square + 1, code.value, code.square, (reach, share, share, Fraction(0)))
+    near = (distance(p, terms, reach) + slack + rounding) / Fraction(399, 100)
     total = (1 + near) * (1 + off * (1 + Fraction(1, 2**20))) * (1 + share) ** 2 - 1
     return Fraction(ceil(total * 2**100), 2**100)
 

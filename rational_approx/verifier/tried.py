@@ -5,12 +5,13 @@ Standard library only.
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from math import inf, isfinite, isnan
 from typing import Any
 
 from .kernel import Code, To_check, plain, written
-from .reading import must, need
+from .reading import Failure, Refuted, must, need
 
 __all__ = ["Tried"]
 
@@ -27,21 +28,30 @@ class Tried(Code):
         for name in ("inputs", "correct", "faithful", "turns"):
             must(type(content["facts"][name]) is int, f"{name} is no integer")
         self.numbers = finite(self.format)
-        self.outputs: list[float] = []
+        self.outputs: list[list[float]] = []
         self.values: list[tuple[Any, Any]] = []
 
     def prepare(self) -> None:
-        """Run the code and enclose the target, once."""
+        """Run the code on every machine and enclose the target, once."""
         if self.values:
             return
-        outputs = self.run(self.numbers)
-        must(not any(map(isnan, outputs)), "an output is no number")
+        for machine in self.scheme.machines:
+            outputs = self.run(self.numbers, machine)
+            must(not any(map(isnan, outputs)), "an output is no number")
+            if outputs not in self.outputs:
+                self.outputs.append(outputs)
         unit = 1 << self.bits
         self.scaled: dict[float, Any] = {}
-        for y in set(outputs):
+        for y in set().union(*self.outputs):
             n, d = Fraction(y).as_integer_ratio() if isfinite(y) else ((1 << self.top) * (1 if y > 0 else -1), 1)
             self.scaled[y] = n * unit // d
-        self.outputs, self.values = outputs, [self.enclosed(x) for x in self.numbers]
+        self.values = [self.enclosed(x) for x in self.numbers]
+        self.zero = self.values[self.numbers.index(0.0)]
+
+    def changed(self, outputs: list[float]) -> list[int]:
+        """Where outputs are other ones than on the first machine, or all places of that."""
+        first = self.outputs[0]
+        return [k for k, y in enumerate(outputs) if outputs is first or y != first[k]]
 
     def statements(self) -> Iterator[To_check]:
         """Every statement of the file."""
@@ -54,49 +64,72 @@ class Tried(Code):
         yield words, every, self.turned
         low, high = (plain(written(facts[name])) for name in ("lowest", "highest"))
         yield f"{low} <= y <= {high}, both reached", "every input", self.ranged
+        yield from self.ordered()
         at = ", ".join(plain(written(value)) for value in facts["at"])
         yield f"y at -inf, -0, 0, inf is {at}; y of no number is no number", "evaluation", self.ends
 
     def near(self) -> None:
         """The error in units in the last place."""
         self.prepare()
-        top = 1 << self.top + self.bits
-        for x, y, (low, high) in zip(self.numbers, self.outputs, self.values):
-            least = max(low, -high, 0)
-            if least >= top:
-                must(abs(y) == inf and (y > 0) == (low > 0), f"the output at {x!r} is not infinite")
-                continue
-            need(abs(low) < inf and abs(high) < inf, f"the target at {x!r} is not known well enough")
-            need(max(-low, high) < top or abs(y) == inf, f"the target at {x!r} is not known well enough")
-            # The unit at the end nearer to 0 is the smaller one: for confirming that, for refuting the other.
-            fine, coarse = (
-                1 << max(size.bit_length() - self.digits, self.smallest + self.bits)
-                for size in (least, max(-low, high))
-            )
-            at, n, d = self.scaled[y], self.ulp.numerator, self.ulp.denominator
-            must(max(low - at, at - high, 0) * d <= n * coarse, f"the error at {x!r} is larger than stated")
-            need(max(high - at, at - low) * d <= n * fine, f"the error at {x!r} is not known well enough")
+        for outputs in self.outputs:
+            for k in self.changed(outputs):
+                x, y = self.numbers[k], outputs[k]
+                if self.may_be_zero(x):
+                    with suppress(Failure, Refuted):
+                        self.close(x, y, self.zero)
+                        continue
+                self.close(x, y, self.values[k])
+
+    def close(self, x: float, y: float, value: tuple[Any, Any]) -> None:
+        """Whether an output is near to a value of the target."""
+        (low, high), top = value, 1 << self.top + self.bits
+        least = max(low, -high, 0)
+        if least >= top:
+            must(abs(y) == inf and (y > 0) == (low > 0), f"the output at {x!r} is not infinite")
+            return
+        if y == 0 and self.small(max(-low, high)):
+            return
+        need(abs(low) < inf and abs(high) < inf, f"the target at {x!r} is not known well enough")
+        need(max(-low, high) < top or abs(y) == inf, f"the target at {x!r} is not known well enough")
+        # The unit at the end nearer to 0 is the smaller one: for confirming that, for refuting the other.
+        fine, coarse = (
+            1 << max(size.bit_length() - self.digits, self.smallest + self.bits) for size in (least, max(-low, high))
+        )
+        at, n, d = self.scaled[y], self.ulp.numerator, self.ulp.denominator
+        must(max(low - at, at - high, 0) * d <= n * coarse, f"the error at {x!r} is larger than stated")
+        need(max(high - at, at - low) * d <= n * fine, f"the error at {x!r} is not known well enough")
 
     def counted(self) -> None:
         """How many outputs are the nearest number, or one of the two next."""
         self.prepare()
-        top = 1 << self.top + self.bits
-        correct = faithful = unsure = 0
-        for y, (low, high) in zip(self.outputs, self.values):
-            at = self.scaled[y]
-            if max(low, -high) >= top:
-                correct, faithful = correct + (abs(y) == inf), faithful + (abs(y) == inf)
-                continue
-            below, above = self.next_to(y, at)
-            faithful += below < low and high < above
-            surely = below + at < 2 * low and 2 * high < at + above
-            correct += surely
-            unsure += not surely and below + at <= 2 * high and 2 * low <= at + above
-        facts = self.content["facts"]
+        facts, first = self.content["facts"], self.outputs[0]
         must(facts["correct"] <= len(self.numbers) and facts["faithful"] <= len(self.numbers), "too many inputs")
-        must(facts["correct"] <= correct + unsure, f"only {correct} outputs are the nearest number")
-        need(facts["correct"] <= correct, f"only {correct} outputs are seen to be the nearest number")
-        need(facts["faithful"] <= faithful, f"only {faithful} outputs are seen to be one of the two next")
+        known = [self.kinds(k, y) for k, y in enumerate(first)]
+        totals = [sum(kind) for kind in zip(*known)]
+        for outputs in self.outputs:
+            places = self.changed(outputs) if outputs is not first else []
+            more = [[a - b for a, b in zip(self.kinds(k, outputs[k]), known[k])] for k in places]
+            correct, perhaps, faithful = (total + sum(row[i] for row in more) for i, total in enumerate(totals))
+            must(facts["correct"] <= perhaps, f"only {correct} outputs are the nearest number")
+            need(facts["correct"] <= correct, f"only {correct} outputs are seen to be the nearest number")
+            need(facts["faithful"] <= faithful, f"only {faithful} outputs are seen to be one of the two next")
+
+    def kinds(self, k: int, y: float) -> list[bool]:
+        """Whether an output surely, and perhaps, is the number nearest to the target, and one of the two next."""
+        values = [self.values[k], *[self.zero][: self.may_be_zero(self.numbers[k])]]
+        return [any(each) for each in zip(*(self.kind(y, *value) for value in values))]
+
+    def kind(self, y: float, low: Any, high: Any) -> tuple[bool, bool, bool]:
+        """The same for one value."""
+        if max(low, -high) >= 1 << self.top + self.bits:
+            return (abs(y) == inf,) * 3
+        if y == 0 and self.small(max(-low, high)):
+            return (True,) * 3
+        at = self.scaled[y]
+        below, above = self.next_to(y, at)
+        surely = below + at < 2 * low and 2 * high < at + above
+        perhaps = surely or (below + at <= 2 * high and 2 * low <= at + above)
+        return surely, perhaps, below < low and high < above
 
     def next_to(self, y: float, at: int) -> tuple[int, int]:
         """The numbers of the format next below and above one of them, or ``2**top`` in the place of the infinite."""
@@ -112,19 +145,24 @@ class Tried(Code):
     def turned(self) -> None:
         """From how many inputs to the next y moves although f does not surely move in the same direction."""
         self.prepare()
-        count = 0
-        for k in range(1, len(self.numbers)):
-            a, b = self.outputs[k - 1], self.outputs[k]
-            if a != b:
-                before, after = self.values[k - 1], self.values[k]
-                count += not (after[0] > before[1] if b > a else after[1] < before[0])
-        need(count <= self.content["facts"]["turns"], f"{count} turns are not excluded")
+        moves = [self.values]
+        if any(map(self.may_be_zero, self.numbers)):
+            moves.append([self.zero if self.may_be_zero(x) else v for x, v in zip(self.numbers, self.values)])
+        for outputs in self.outputs:
+            count = 0
+            for k in range(1, len(self.numbers)):
+                a, b = outputs[k - 1], outputs[k]
+                if a != b:
+                    pairs = ((values[k - 1], values[k]) for values in moves)
+                    count += not any(v[0] > u[1] if b > a else v[1] < u[0] for u, v in pairs)
+            need(count <= self.content["facts"]["turns"], f"{count} turns are not excluded")
 
     def ranged(self) -> None:
         """The least and the largest output."""
         self.prepare()
         facts = self.content["facts"]
-        for name, found in (("lowest", min(self.outputs)), ("highest", max(self.outputs))):
+        for name, bound in (("lowest", min), ("highest", max)):
+            found = bound(map(bound, self.outputs))
             must(written(facts[name]) == found, f"the {name} output is {found!r}")
 
 

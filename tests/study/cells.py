@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import statistics
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple
+
+from scipy.stats import t as student
 
 from rsae.data.reading import Reading
 from rsae.data.sources import hidden_states
@@ -23,7 +26,7 @@ from rsae.training.l0 import mean_l0
 from rsae.upgrading.arms import curve_where_crowded
 from rsae.upgrading.calibration import usual_inputs
 
-__all__ = ["COLUMNS", "STUDIES", "Cell", "Row", "Study", "finished_cells", "rows"]
+__all__ = ["COLUMNS", "STUDIES", "Cell", "Points", "Probe", "Row", "Study", "finished_cells", "rows"]
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,45 @@ def finished_cells(out: str | Path) -> list[Cell]:
     return found
 
 
+class Points(NamedTuple):
+    """A paired difference of accuracies with its 95% interval, as shares of 1."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Accuracy by k latents on one group of tasks, mean over seeds, and upgraded minus teacher and minus control."""
+
+    group: str
+    k: int
+    tasks: int
+    accuracy: Mapping[str, float]
+    difference: Mapping[str, Points]
+
+    @staticmethod
+    def over(seeds: Sequence[Mapping[str, Any]]) -> Probe:
+        """One group of tasks and k, of each seed.
+
+        All seeds answer the same texts, so that more of them do not make the interval over texts narrower: its half is
+        the mean of theirs. With it goes, where there are several, the half of Student's t interval over seeds.
+        """
+        one, n = seeds[0], len(seeds)
+        means = {c: statistics.fmean(seed["accuracy"][c]["value"] for seed in seeds) for c in one["accuracy"]}
+        apart = {}
+        for column in one["difference"]:
+            found = [seed["difference"][column] for seed in seeds]
+            value = statistics.fmean(each["value"] for each in found)
+            half = statistics.fmean((each["high"] - each["low"]) / 2 for each in found)
+            if n > 1:
+                spread = statistics.stdev(each["value"] for each in found) / math.sqrt(n)
+                half = math.hypot(half, float(student.ppf(0.975, n - 1)) * spread)
+            apart[column] = Points(value, value - half, value + half)
+        return Probe(one["group"], one["k"], one["tasks"], means, apart)
+
+
 @dataclass(frozen=True)
 class Row:
     """One teacher: its cells, one a seed."""
@@ -246,9 +288,10 @@ class Row:
         """The columns of its reports that the tables show, the upgraded one last."""
         return [column for column in COLUMNS if self.has(column)]
 
-    def probed(self) -> Sequence[Mapping[str, Any]]:
-        """The probing rows (`evaluation.probing.sparse_probing`) of its first cell; empty where none was probed."""
-        return cast(Sequence[Mapping[str, Any]], self.cells[0].report.probing.get("rows", ()))
+    def probed(self) -> list[Probe]:
+        """Sparse probing (`evaluation.probing.sparse_probing`) of its cells, over seeds; none if not asked."""
+        each = [cell.report.probing["rows"] for cell in self.cells if "rows" in cell.report.probing]
+        return [Probe.over(same) for same in zip(*each, strict=True)]
 
     def mean(self, column: str, metric: str) -> float:
         """Mean over seeds of one number."""

@@ -109,10 +109,10 @@ def claims(found: Sequence[Row]) -> str:
 
 def _probing_claim(found: Sequence[Row]) -> str:
     """No accuracy surely below the teacher's, of all kinds of tasks and k on all probed teachers."""
-    differences = [probe["difference"]["teacher"] for row in found for probe in row.probed()]
+    differences = [probe.difference["teacher"] for row in found for probe in row.probed()]
     if not differences:
         return "| sparse probing not worse | `rsae upgrade --probe` measures it | not run in these cells |"
-    worse, better = sum(d["high"] < 0 for d in differences), sum(d["low"] > 0 for d in differences)
+    worse, better = sum(d.high < 0 for d in differences), sum(d.low > 0 for d in differences)
     return (
         f"| sparse probing not worse | of {len(differences)} accuracies {worse} surely below the teacher's, "
         f"{better} surely above | {_verdict(worse == 0)} |"

@@ -126,7 +126,7 @@ def _run(
             objective="mse+kl" if study.kl_share else "mse",
             kl_share=study.kl_share,
             ablations=study.ablations(sae, states),
-            probe=[] if seed else study.tasks(data),
+            probe=study.tasks(data),
         ),
     )
     if not resumed:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rsae.evaluation.comparison import Comparison
 from rsae.storage.writing import write_text
-from tests.study.cells import COLUMNS, STUDIES, Cell, Row, rows
+from tests.study.cells import COLUMNS, STUDIES, Cell, Points, Row, rows
 from tests.study.claims import claims, counts
 
 __all__ = ["fill", "page"]
@@ -103,23 +103,23 @@ def _probing(found: Sequence[Row]) -> str:
     lines = [
         "### Sparse probing",
         "",
-        "Accuracy by k latents on labelled texts ([protocol](../upgrading/probing.md)), first seed. Differences are",
-        "paired, in points, with their 95% intervals.",
+        "Accuracy by k latents on labelled texts ([protocol](../upgrading/probing.md)), mean over the seeds above.",
+        "Differences are paired, in points, with 95% intervals: over texts, and over seeds where there are several.",
         "",
         "| teacher | tasks, k | teacher | control | upgraded | upgraded - teacher | upgraded - control |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in found:
         for probe in row.probed():
-            accuracy = [f"{100 * probe['accuracy'][c]['value']:.1f}%" for c in ("teacher", "control", "upgraded")]
-            apart = [_points(probe["difference"][c]) for c in ("teacher", "control")]
-            name = f"{probe['group']} ({probe['tasks']}), {probe['k']}"
+            accuracy = [f"{100 * probe.accuracy[c]:.1f}%" for c in ("teacher", "control", "upgraded")]
+            apart = [_points(probe.difference[c]) for c in ("teacher", "control")]
+            name = f"{probe.group} ({probe.tasks}), {probe.k}"
             lines.append(f"| {row.name} | {name} | {' | '.join([*accuracy, *apart])} |")
     return "\n".join(lines)
 
 
-def _points(found: Mapping[str, float]) -> str:
-    value, low, high = (100 * found[name] for name in ("value", "low", "high"))
+def _points(found: Points) -> str:
+    value, low, high = (100 * part for part in found)
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 

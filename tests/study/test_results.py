@@ -111,6 +111,32 @@ def test_probed_cells_get_a_table_and_a_verdict(tmp_path: Path) -> None:
     assert "1 surely below the teacher's, 0 surely above | not reproduced |" in page(finished_cells(tmp_path))
 
 
+def test_probing_of_several_seeds_is_less_sure_where_they_disagree(tmp_path: Path) -> None:
+    for seed, value in enumerate((-0.06, 0.00, 0.03)):
+        cell(tmp_path, *NAMES[0], seed, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
+        path = tmp_path / NAMES[0][0] / NAMES[0][1] / f"seed_{seed}" / "report.json"
+        report = json.loads(path.read_text())
+        apart = {"value": value, "low": value - 0.03, "high": value + 0.03}
+        accuracy = {name: apart | {"value": 0.75 + value} for name in ("teacher", "control", "upgraded")}
+        row: dict[str, Any] = {
+            "group": "pairs",
+            "k": 1,
+            "tasks": 3,
+            "accuracy": accuracy,
+            "difference": dict.fromkeys(accuracy, apart),
+        }
+        report["probing"] = {"rows": [row]}
+        path.write_text(json.dumps(report))
+        if not seed:
+            assert "1 surely below the teacher's" in page(finished_cells(tmp_path))
+    (found,) = rows(finished_cells(tmp_path))[0].probed()
+    difference = found.difference["teacher"]
+    assert difference.value == pytest.approx(-0.01)
+    # Over seeds: 4.303 (t, two degrees of freedom) times 0.04583 / sqrt(3); over texts 0.03 still.
+    assert difference.high - difference.value == pytest.approx((0.03**2 + (4.30265 * 0.0458258 / 3**0.5) ** 2) ** 0.5)
+    assert "0 surely below the teacher's" in page(finished_cells(tmp_path))
+
+
 def test_the_page_is_written_between_its_marks_only(tmp_path: Path) -> None:
     cell(tmp_path / "cells", *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
     cells, target = finished_cells(tmp_path / "cells"), tmp_path / "results.md"

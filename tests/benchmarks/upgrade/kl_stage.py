@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python -m tests.benchmarks.upgrade.kl_stage --data ../shared/data --out RUNS \\
         [--only topk_16,jumprelu_0.06,relu_0.5] [--seeds 0] [--write docs/measured/kl-stage.md]
 
-A finished teacher is not run again. ``--tune RATE,WEIGHT;...`` trains controls alone, with these kl_rate and kl_weight,
-and measures them on the contexts of the judges, which no table reads (``--contexts``: on so many of them); 0,0 is no
-stage. ``--study`` takes the hidden states of a study of `tests.study.cells`, ``--steps`` and ``--share`` what is not
-the default. ``--cost`` says what a step of either kind costs, and what memory a divergence takes with a vocabulary of
-49,152 and of 131,072.
+A finished teacher is not run again. ``--tune RATE,WEIGHT;...`` trains controls alone, with these kl_rate and kl_weight
+(``RATE,WEIGHT,N``: on N contexts a step), and measures them on the contexts of the judges, which no table reads
+(``--contexts``: on so many of them); 0,0 is no stage. ``--study`` takes the hidden states of a study of
+`tests.study.cells`, ``--steps`` and ``--share`` what is not the default. ``--cost`` says what a step of either kind
+costs, and what memory a divergence takes with a vocabulary of 49,152 and of 131,072.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def unseen_of(whole: HiddenStates, contexts: int | None) -> tuple[HiddenStates, 
 def tune(
     whole: HiddenStates,
     teacher: SparseAutoencoder,
-    settings: list[tuple[float, float]],
+    settings: list[tuple[float, ...]],
     seed: int,
     share: float,
     steps: int | None,
@@ -77,16 +77,20 @@ def tune(
     """Controls at several rates and weights of the stage; (0, 0) is the control without it."""
     states, judges, host = unseen_of(whole, contexts)
     print(f"{len(host.contexts)} contexts, {len(judges)} vectors, which no table reads")
-    for rate, weight in settings:
+    for rate, weight, *each in settings:
         recipe = recipe_for(teacher)
         if rate:
             recipe = replace(recipe, kl_share=share, kl_rate=rate, kl_weight=weight)
+        if each:
+            recipe = replace(recipe, kl_contexts=int(each[0]))
         began = time.monotonic()
         done = finetune(teacher, states, steps=steps, seed=seed, recipe=recipe)
         seconds = time.monotonic() - began
         found = evaluate(done, judges, host)
         values = ", ".join(f"{key} {found[key].value:.4f}" for key in ("mse", "l0", "delta_ce", "kl"))
-        print(f"rate {rate:g}, weight {weight:g}: {values} ({seconds:.0f} s)", flush=True)
+        print(
+            f"rate {rate:g}, weight {weight:g}, contexts {recipe.kl_contexts}: {values} ({seconds:.0f} s)", flush=True
+        )
 
 
 def cost(data: Path, name: str, steps: int = 12) -> None:
@@ -176,7 +180,7 @@ def main() -> None:
     asking.add_argument("--out", type=Path, default=Path("kl-runs"))
     asking.add_argument("--only", default=",".join(TEACHERS))
     asking.add_argument("--seeds", default="0", help="orders of the data, each a row of its own")
-    asking.add_argument("--tune", help="RATE,WEIGHT;RATE,WEIGHT;...")
+    asking.add_argument("--tune", help="RATE,WEIGHT[,CONTEXTS A STEP];...")
     asking.add_argument("--study", help="tune on its hidden states and teachers, e.g. smollm2_layer10")
     asking.add_argument("--steps", type=int, help="of a tuned control, with its stage")
     asking.add_argument("--share", type=float, default=0.2, help="of them that are the stage")
@@ -189,7 +193,7 @@ def main() -> None:
         cost(asked.data, names[0])
         return
     if asked.tune:
-        pairs = [(float(rate), float(weight)) for rate, weight in (pair.split(",") for pair in asked.tune.split(";"))]
+        pairs = [tuple(map(float, each.split(","))) for each in asked.tune.split(";")]
         study = next((study for study in STUDIES if study.name == asked.study), None)
         whole = (
             states_of(asked.data, None)

@@ -131,7 +131,7 @@ def test_zeros_infinities_and_nan_are_as_stated(found):
 def test_the_verifier_confirms_every_statement(found):
     outcome = verify(found, seconds=600)
     assert outcome.outcome == "verified", outcome
-    assert len(outcome.statements) == 2
+    assert len(outcome.statements) == 3
 
 
 CHANGES = {

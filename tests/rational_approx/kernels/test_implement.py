@@ -86,7 +86,7 @@ def test_every_output_is_a_number_of_the_format_and_in_the_range(found):
 def test_the_verifier_confirms_every_statement(found):
     outcome = verify(found, seconds=600)
     assert outcome.outcome == "verified", outcome
-    assert len(outcome.statements) == 5
+    assert len(outcome.statements) == 6
 
 
 @pytest.fixture(scope="module")
