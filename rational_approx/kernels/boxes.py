@@ -31,7 +31,7 @@ from rational_approx.kernels.running import power_below
 from rational_approx.programs.program import Constant, Input, Operand, Result
 from rational_approx.proof.shared_zeros import taylor
 
-__all__ = ["SERIES", "UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge"]
+__all__ = ["SERIES", "UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge", "between"]
 
 ZERO = arb(0)
 ORDER = 12
@@ -57,6 +57,11 @@ class Box(NamedTuple):
     lower: Fraction
     upper: Fraction
     near: bool = False
+
+
+def between(a: Fraction, b: Fraction, near: bool = False) -> Box:
+    """The box between two numbers, in either order."""
+    return Box(min(a, b), max(a, b), near)
 
 
 class Found(NamedTuple):

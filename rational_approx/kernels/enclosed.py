@@ -22,7 +22,7 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bi
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
-from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Call, Calls, Found, Judge
+from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Call, Calls, Found, Judge, between
 from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
 from rational_approx.kernels.kernel import Function, Kernel, Piece
@@ -263,8 +263,8 @@ def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple
         heapq.heappop(heap)
         middle = (box.lower + box.upper) / 2
         inner, outer = (box.lower, box.upper) if box.upper > 0 else (box.upper, box.lower)
-        push(judge, Box(*sorted((inner, middle)), box.near))
-        push(judge, Box(*sorted((middle, outer))))
+        push(judge, between(inner, middle, box.near))
+        push(judge, between(middle, outer))
     return done + [(float(box.upper or box.lower), found) for *_, box, found in heap]
 
 
@@ -282,10 +282,10 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
         step = min(outer, 2 * inner or START)
         if part.judge.own and not inner and step > part.judge.squares:
             # There squares of x are far below the least number.
-            yield Box(*sorted((Fraction(0), side * part.judge.squares)))
-            yield Box(*sorted((side * part.judge.squares, side * step)), near=True)
+            yield between(Fraction(0), side * part.judge.squares)
+            yield between(side * part.judge.squares, side * step, near=True)
         else:
-            yield Box(*sorted((side * inner, side * step)))
+            yield between(side * inner, side * step)
         inner = step
     if part.lower == part.upper:
         yield Box(part.lower, part.upper)

@@ -20,7 +20,7 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
-from rational_approx.kernels.boxes import UNKNOWN, ZERO, Box, Found, Judge
+from rational_approx.kernels.boxes import UNKNOWN, ZERO, Box, Found, Judge, between
 from rational_approx.kernels.formulas import Called, NoFormula, Writing, functions_of, kind_of, rounded_constant, taken
 from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.logarithms import logarithm_error
@@ -123,7 +123,7 @@ class FollowedJudge(Judge):
 
     def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
         """The error at all numbers from one on."""
-        return self.found(Box(*sorted((start, side * to_fraction(self.most)))))
+        return self.found(between(start, side * to_fraction(self.most)))
 
 
 def is_formula(piece: Piece, formula: Expression, proved: Proved, side: int) -> bool:

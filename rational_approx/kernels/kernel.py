@@ -1,8 +1,9 @@
 """`Kernel`: what code computes, operation by operation, for every number of a format.
 
 Inputs are split into pieces, and each piece has its own sequence of operations: in float32 for 16-bit formats, in
-float64 or float32 for float32, in float64 for float64. Every operation is rounded to nearest, ties to even, by itself; subnormal numbers are
-kept. The result is rounded once to the format. Besides the operations of :mod:`programs.program` there is ``scale``:
+float64 or float32 for float32, in float64 for float64. Every operation is rounded to nearest, ties to even, by itself;
+subnormal numbers are kept. The result is rounded once to the format. Besides the operations of
+:mod:`programs.program` there is ``scale``:
 ``v * 2**k`` for an integral number k, as two products with powers of two, ``2**h`` first and ``2**(k - h)`` then, with
 h half of k towards zero; ``sqrt``; ``round``, to an integer, which is ``(v + M) - M`` with ``M = 1.5 2**(p - 1)`` in a
 format of p bits where ``abs(v) < 2**(p - 2)``, and v elsewhere; ``exponent``, for a normal positive number v the

@@ -19,7 +19,7 @@ from rational_approx.arithmetic.floats import FORMATS, round_to
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.expressions.enclosures import Undecided
 from rational_approx.expressions.expression import Expression
-from rational_approx.kernels.boxes import Box, Judge
+from rational_approx.kernels.boxes import Judge, between
 from rational_approx.kernels.enclosed import judge_of
 from rational_approx.kernels.fine import chebyshev_points, near_best, rounded_polynomial
 from rational_approx.kernels.forms import Exponential, Form, form_piece
@@ -47,7 +47,7 @@ PLACES = 24
 POINTS = 60
 SHARE = 0.08
 """The share of the error before the last rounding that the approximation may take."""
-RATES = ((-1, 0), (-2, 0), (0, -1), (0, Fraction(-1, 2)))
+RATES = ((-1, Fraction(0)), (-2, Fraction(0)), (0, Fraction(-1)), (0, Fraction(-1, 2)))
 """Exponentials that are tried away from zero: ``exp(a abs(x) + b x^2)``."""
 TRIES = 2
 """So many types that follow the target are written down."""
@@ -125,7 +125,7 @@ class _Search:
         right = None if edges[1] is not None else self.tail(max([Fraction(0), *cuts[-1:]]), 1)
         start, stop = first if left is None else left[1], last if right is None else right[1]
         pieces = [] if left is None else [left[0]]
-        pieces += self.between(
+        pieces += self.pieces_between(
             start if left is None else self.beside(start, 1), stop if right is None else self.beside(stop, -1), cuts
         )
         pieces += [] if right is None else [right[0]]
@@ -149,7 +149,7 @@ class _Search:
         return tuple(out)
 
     def closed(self, pieces: list[Piece], edges: tuple[Fraction | None, Fraction | None]) -> list[Piece]:
-        """The pieces, and infinite inputs, where the outermost piece calls a function: it would make integers of them."""
+        """The pieces, and infinite inputs: a function that the outermost piece calls would make integers of them."""
         out = list(pieces)
         for at, side in ((0, -1), (-1, 1)):
             called = {op for op, _ in out[at].steps} & {function.name for function in self.library.made.values()}
@@ -225,14 +225,7 @@ class _Search:
             formula = self.target.on(*sorted((innermost, outer)))
             judge = Judge(piece, formula.ball, kernel, {})
 
-            def holds(x: Fraction) -> bool:
-                try:
-                    # A constant is off by all that it may be over many numbers: it is given less.
-                    most = self.wanted if piece.steps else (self.wanted + 0.5) / 2
-                    return judge.beyond(formula.tree, x, side).ulp <= most
-                except (Undecided, ValueError, ZeroDivisionError, OverflowError):
-                    return False
-
+            holds = self.holding(judge, formula, side)
             # Of functions that grow fast nothing is known at the outermost numbers themselves.
             starts = [self.beside(outer, -side), *(side * Fraction(2) ** k for k in STARTS if 2**k < abs(outer))]
             start = next((each for each in starts if abs(each) >= abs(innermost) and holds(each)), None)
@@ -244,6 +237,19 @@ class _Search:
         if best is None or side > 0:
             return best
         return replace(best[0], upper=float(best[1])), best[1]
+
+    def holding(self, judge: Judge, formula: Expression, side: int) -> Callable[[Fraction], bool]:
+        """Whether a tail is good from a number on. A constant is off by all that it may be over many numbers: it is
+        given less."""
+        most = self.wanted if judge.piece.steps else (self.wanted + 0.5) / 2
+
+        def holds(x: Fraction) -> bool:
+            try:
+                return judge.beyond(formula.tree, x, side).ulp <= most
+            except (Undecided, ValueError, ZeroDivisionError, OverflowError):
+                return False
+
+        return holds
 
     def lines(self, outer: Fraction) -> Iterator[Piece]:
         """A constant, x, a multiple of x, and an infinite multiple."""
@@ -276,7 +282,7 @@ class _Search:
 
     # -- between the tails -------------------------------------------------------------------------------------------
 
-    def between(self, start: Fraction, stop: Fraction, cuts: list[Fraction]) -> list[Piece]:
+    def pieces_between(self, start: Fraction, stop: Fraction, cuts: list[Fraction]) -> list[Piece]:
         """Pieces from one number to another."""
         if start > stop:
             return []
@@ -302,9 +308,8 @@ class _Search:
             middle = self.around_zero(first, last, formula)
             if middle is None:
                 left = self.outwards(self.beside(Fraction(0), -1), first, formula)
-                return (
-                    left[::-1] + [self.single(Fraction(0))] + self.outwards(self.beside(Fraction(0), 1), last, formula)
-                )
+                right = self.outwards(self.beside(Fraction(0), 1), last, formula)
+                return [*left[::-1], self.single(Fraction(0)), *right]
             piece, low, high = middle
             right = self.outwards(self.beside(high, 1), last, formula) if high < last else []
             if (low, first) == (-high, -last) and self.is_odd():
@@ -517,13 +522,13 @@ class _Search:
         self,
         base: Form,
         a: int,
-        b: object,
+        b: Fraction,
         reach: tuple[Fraction, Fraction],
         ends: list[arb],
         side: int,
     ) -> Iterator[Form]:
         """Forms with an exponential that the distance from the base may follow."""
-        e = Exponential((Fraction(a * side), Fraction(b), Fraction(0)), self.exp)  # type: ignore[arg-type]
+        e = Exponential((Fraction(a * side), b, Fraction(0)), self.exp)
         for times in (0, 1):
             sizes = []
             for x, value in zip(reach, ends):
@@ -611,13 +616,13 @@ class _Search:
                 continue
             judge = judge_of(piece, formula, kernel, (a, b))
             far = max(a, b, key=abs)
-            near = [Box(*sorted((x, x * (1 + Fraction(1, 2**12))))) for x in self.places(a, b)]
-            boxes = [Box(*sorted((far, far * (1 - Fraction(1, 2**30))))), *near]
+            near = [between(x, x * (1 + Fraction(1, 2**12))) for x in self.places(a, b)]
+            boxes = [between(far, far * (1 - Fraction(1, 2**30))), *near]
             if 0 in (a, b) and abs(far) > judge.squares:
                 side = 1 if far > 0 else -1
                 outer = min(abs(far), Fraction(1, 64))
-                boxes.append(Box(*sorted((Fraction(0), side * judge.squares))))
-                boxes.append(Box(*sorted((side * judge.squares, side * outer)), near=True))
+                boxes.append(between(Fraction(0), side * judge.squares))
+                boxes.append(between(side * judge.squares, side * outer, near=True))
             if not all(judge.found(box).ulp <= self.wanted for box in boxes):
                 return False
         return True

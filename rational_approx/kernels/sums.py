@@ -6,8 +6,8 @@ small ``c = r^2 q(r) - n L2``. So ``exp(u) = 2^n (1 + (h + c))``, and ``expm1(u)
 sum in brackets as a rounded one and what it lost (Dekker 1971), and what ``1 - 2^-n`` lost.
 
 With ``u = 2^k m`` as in :mod:`kernels.logarithms`, ``f = m - 1`` is exact, and with ``s = f / (f + 2)``, ``log(m) = f +
-(s (s^2 q(s^2) + f^2 / 2) - f^2 / 2)``. So ``log(u)`` is the two numbers of ``k L1 + f``, and a correction. ``log1p(x)`` is that of ``u =
-1 + x``, rounded, and what the sum lost over u.
+(s (s^2 q(s^2) + f^2 / 2) - f^2 / 2)``. So ``log(u)`` is the two numbers of ``k L1 + f``, and a correction. ``log1p(x)``
+is that of ``u = 1 + x``, rounded, and what the sum lost over u.
 
 Each has two bounds of its relative error: before the last sum is rounded, and after.
 """
@@ -168,10 +168,10 @@ def sum_error(function: Function, inner: str) -> Errors:
         else:
             start = 4 if kind == "log" else 7
             q = tuple(reversed(found[start:-2]))
-            constants = (found[-1], found[-2]) if len(found) > start + 2 else ()
-            if not q or not _same(function, _logarithm(kind, constants, q)):
+            both = (found[-1], found[-2]) if len(found) > start + 2 else ()
+            if not q or not _same(function, _logarithm(kind, both, q)):
                 raise ArithmeticError(f"the operations of {function.name} are not those of a sum with its reduction")
-            parts = _logarithm_parts(kind, constants, q, inner)
+            parts = _logarithm_parts(kind, both, q, inner)
         units, before, after, half = arb(0), arb(0), arb(0), arb(2) ** -FORMATS[inner][0]
         for error, value, scaled in parts:
             least = abs(value).lower()

@@ -175,13 +175,13 @@ class Enclosed(Code):
             squares = Fraction(2) ** ((self.inside_of.smallest >> 1) - 12)
             if self.own and not inner and step > squares:
                 # Nearer to zero squares are far below the least number.
-                self.box(judges, *sorted((Fraction(0), side * squares)))
-                self.box(judges, *sorted((side * squares, side * step)), near=True)
+                self.box(judges, (Fraction(0), side * squares))
+                self.box(judges, (side * squares, side * step), near=True)
             else:
-                self.box(judges, *sorted((side * inner, side * step)))
+                self.box(judges, (side * inner, side * step))
             inner = step
         if lower == upper:
-            self.box(judges, lower, upper)
+            self.box(judges, (lower, upper))
 
     # -- boxes -------------------------------------------------------------------------------------------------------
 
@@ -191,9 +191,9 @@ class Enclosed(Code):
         exact = result == "x" or (isinstance(result, float) and is_format_number(Fraction(result), self.format))
         return Fraction(0) if exact else Fraction(1, 2)
 
-    def box(self, judges: list[Any], lower: Fraction, upper: Fraction, near: bool = False) -> None:
+    def box(self, judges: list[Any], ends: tuple[Fraction, Fraction], near: bool = False) -> None:
         """A box, perhaps near zero, halved until one of the judges finds that the statement holds on every part."""
-        stack, last = [(lower, upper, near)], self.last(judges[0])
+        stack, last = [(min(ends), max(ends), near)], self.last(judges[0])
         need(self.ulp >= last, "the last rounding alone may be off by more")
         while stack:
             in_time(self.deadline)

@@ -403,7 +403,8 @@ class Follower:
         """A function whose last operation adds a small number: its argument is in its domain."""
         math = self.math
         if name not in self.errors:
-            self.errors[name] = sum_errors(kind, *self.functions[name], self.inner)
+            steps, result = self.functions[name]
+            self.errors[name] = sum_errors(kind, steps, result, self.inner)
         low, high = (math.exact(end)[1 - k] for k, end in enumerate(domain(kind, self.inner)))
         need(low < u.low - u.absolute and u.high + u.absolute < high, "an argument beyond what is proved")
         if kind in FROM:

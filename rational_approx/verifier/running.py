@@ -1,6 +1,7 @@
 """The verifier: running error bounds for a few operations on small ranges of numbers.
 
-An operation is off by half a unit in the last place of the largest number that its result may be. Standard library only.
+An operation is off by half a unit in the last place of the largest number that its result may be. Standard library
+only.
 """
 
 from fractions import Fraction
