@@ -61,6 +61,7 @@ def _types() -> list[tuple[int, int]]:
 
 
 TYPES = _types()
+Data = tuple[list[arb], list[arb], list[arb]]
 
 
 def kernel_in_itself(target: Expression, format: str, wanted: Fraction, segments: int, scheme: Scheme) -> Kernel:
@@ -71,6 +72,11 @@ def kernel_in_itself(target: Expression, format: str, wanted: Fraction, segments
     NoKernel
         where none was found.
     """
+    if {node.operator for node in target.tree.walk()} & {"sin", "cos", "tan"}:
+        raise NoKernel(
+            f"sines over all numbers of {format} are reduced by products that are exact in a wider format alone: a "
+            "larger error does not help; float32 has them with accumulate='float64'"
+        )
     with working_bits(BITS):
         return _Search(target, format, float(wanted) - 3e-6, segments, scheme).kernel()
 
@@ -560,19 +566,24 @@ class _Search:
         for p, q in TYPES:
             if tried[q > 0] == TRIES:
                 continue
-            error, top, bottom = near_best(v, g, weight, (p, q), 1 if q == 0 else 3)
-            if error > room:
+            if near_best(v, g, weight, (p, q), 1 if q == 0 else 3)[0] > room:
                 continue
-            if q:
-                error, top, bottom = near_best(v, g, weight, (p, q), 8)
-                sides = [tuple(round_to(to_fraction(c), self.format) for c in side) for side in (top, bottom)]
-            else:
-                sides = [rounded_polynomial(v, g, weight, p, self.format), (Fraction(1),)]
+            try:
+                sides = self.rounded((v, g, weight), (p, q))
+            except ValueError:  # a coefficient is too large for the format
+                return None
             piece = self.written(form, sides[0], sides[1], high)
             if self.good(piece, low, high, formula):
                 return piece
             tried[q > 0] += 1
         return None
+
+    def rounded(self, data: Data, type: tuple[int, int]) -> list[tuple[Fraction, ...]]:
+        """The coefficients of numerator and denominator in the format."""
+        if not type[1]:
+            return [rounded_polynomial(*data, type[0], self.format), (Fraction(1),)]
+        _, top, bottom = near_best(*data, type, 8)
+        return [tuple(round_to(to_fraction(c), self.format) for c in side) for side in (top, bottom)]
 
     def written(self, form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], high: Fraction) -> Piece:
         """The operations."""
@@ -580,9 +591,7 @@ class _Search:
         self.written_as[piece] = form, top, bottom
         return piece
 
-    def data(
-        self, form: Form, low: Fraction, high: Fraction, formula: Expression
-    ) -> tuple[list[arb], list[arb], list[arb]]:
+    def data(self, form: Form, low: Fraction, high: Fraction, formula: Expression) -> Data:
         """Variable, wanted values of R, and weights in units in the last place."""
         v, g, weight = [], [], []
         ends = (to_arb(low), to_arb(high))

@@ -76,7 +76,9 @@ def outputs(found: Implementation, language: str, x: np.ndarray, folder: Path, *
         if x.dtype.kind != "i":
             bits = f"u{x.dtype.itemsize}"
             single, same = single.view(bits), y.view(bits)
-            number = (single & (np.iinfo(bits).max >> 1)) <= {"2": 0x7C00, "4": 0x7F800000, "8": 0x7FF0000000000000}[bits[1]]
+            number = (single & (np.iinfo(bits).max >> 1)) <= {"2": 0x7C00, "4": 0x7F800000, "8": 0x7FF0000000000000}[
+                bits[1]
+            ]
         assert (single == same)[number].all()
     return y
 

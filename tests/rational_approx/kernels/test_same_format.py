@@ -102,7 +102,7 @@ def test_another_constant_is_not_verified(kind):
             if op not in ("add", "mul") or name == "x" or name.startswith("v") or name in ("1", "2", "1/2"):
                 continue
             changed = json.loads(json.dumps(content))
-            value = Fraction(name) * (1 + Fraction(1, 2**6))
+            value = Fraction(name) * Fraction(3, 2)
             near = Fraction(float(np.float32(float(value))))
             changed["functions"][0]["steps"][index][1 + place] = str(near)
             changed["hash"] = canonical_hash(changed)
@@ -152,7 +152,7 @@ def test_languages_give_the_same_bits(found, tmp_path):
 
 
 def test_what_is_not_found_is_refused_with_what_to_try():
-    with pytest.raises(NoKernel, match=r"larger error.*accumulate='float64'"):
+    with pytest.raises(NoKernel, match=r"accumulate='float64'"):
         implement("sin", format="float32", accumulate="float32")
     with pytest.raises(ValueError, match="float64 or float32, not 'float16'"):
         implement("exp", format="float32", accumulate="float16")
