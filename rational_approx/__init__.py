@@ -9,6 +9,7 @@ from rational_approx.composition.composite import Composite
 from rational_approx.composition.front import composite_relu, composite_sign
 from rational_approx.fitting.front import fit
 from rational_approx.fitting.result import DidNotConverge, Fit
+from rational_approx.kernels.counted import Contradiction, Counted
 from rational_approx.kernels.implement import FixedImplementation, Implementation, NoKernel, implement
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate
@@ -16,6 +17,7 @@ from rational_approx.proof.prover import certify
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.rounding.exhaustive import exhaustive_error
+from rational_approx.shipping.every_input import try_every
 from rational_approx.shipping.source_code import export
 from rational_approx.shipping.storage import load, save, verify
 from rational_approx.targets import gates
@@ -25,6 +27,8 @@ from rational_approx.verifier import Verification
 __all__ = [
     "Certificate",
     "Composite",
+    "Contradiction",
+    "Counted",
     "DidNotConverge",
     "Domain",
     "Fit",
@@ -46,6 +50,7 @@ __all__ = [
     "implement",
     "load",
     "save",
+    "try_every",
     "verify",
 ]
 __version__ = "0.2.0"

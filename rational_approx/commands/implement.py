@@ -7,10 +7,12 @@ import click
 
 from rational_approx.commands.console import NewFile, hand_over, refusing, shown_progress, shown_steps
 from rational_approx.commands.torch_outputs import torch_outputs
+from rational_approx.kernels.counted import Contradiction
 from rational_approx.kernels.fixed_point import fixed_point
 from rational_approx.kernels.implement import NoKernel, asked, implement
 from rational_approx.kernels.scheme import ORDERS, Scheme
 from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
+from rational_approx.shipping.every_input import try_every
 from rational_approx.shipping.gate_library import ALL_GATES, Question, Row, gate_library
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES
 from rational_approx.shipping.source_code import check_name, export
@@ -44,6 +46,7 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
 )
 @click.option("--fma", is_flag=True, help="A product and a sum are one operation, rounded once.")
 @click.option("--flush", is_flag=True, help="Proved for machines that flush subnormal numbers to zero, too.")
+@click.option("--coefficients", default="", help="A shorter format of all coefficients, such as bfloat16.")
 @click.option(
     "--language",
     "languages",
@@ -51,6 +54,9 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
     multiple=True,
     default=("c",),
     show_default="c",
+)
+@click.option(
+    "--every-input", is_flag=True, help="Then run the C code at every number of float32, and count: some minutes."
 )
 @click.option("--name", help="The function's name; by default that of the gate and the format.")
 @click.option("--time-limit", type=float, help="Seconds that the search may take, for each gate.")
@@ -65,6 +71,7 @@ def implement_command(
     ulp: str,
     segments: int | None,
     languages: tuple[str, ...],
+    every_input: bool,
     name: str | None,
     time_limit: float | None,
     out: Path | None,
@@ -88,8 +95,10 @@ def implement_command(
         if not set(languages) <= set(own):
             raise ValueError(f"the languages of {format} are {', '.join(own)}, not {', '.join(languages)}")
     if all_gates:
-        if out is None or accumulate or name or certificate:
-            raise ValueError("--all-gates takes --out FOLDER, and no --name, --accumulate or --certificate")
+        if out is None or accumulate or name or certificate or every_input:
+            raise ValueError(
+                "--all-gates takes --out FOLDER, and no --name, --accumulate, --every-input or --certificate"
+            )
         if any(map(fixed_point, formats)):
             raise ValueError(f"--all-gates takes bfloat16, float16 and float32, not {' and '.join(formats)}")
         wanted, segments = asked(formats[0], ulp, segments=segments)
@@ -97,6 +106,8 @@ def implement_command(
         return
     if len(formats) > 1 or len(languages) > 1:
         raise ValueError("one FUNCTION takes one --format and one --language: --all-gates takes several")
+    if every_input and formats[0] != "float32":
+        raise ValueError(f"--every-input is for float32: of {formats[0]} every number is tried in any case, or none")
     if name is not None:
         check_name(name)
     with shown_progress(time_limit) as progress:
@@ -110,14 +121,16 @@ def implement_command(
                 scheme=how.order,
                 fma=how.fma,
                 flush=how.flush,
+                coefficients=how.coefficients or None,
                 progress=progress,
                 time_limit=time_limit,
             )
-        except NoKernel as problem:
+            handed = try_every(found, progress=progress, time_limit=time_limit) if every_input else found
+        except (NoKernel, Contradiction) as problem:
             raise click.ClickException(str(problem)) from None
     plain = found.name if found.name.isidentifier() and found.name != "x" else "function"
-    code = export(found, languages[0], name=name or f"{plain}_{formats[0]}".replace(".", "_"))
-    hand_over(found, code, out, certificate)
+    code = export(handed, languages[0], name=name or f"{plain}_{formats[0]}".replace(".", "_"))
+    hand_over(handed, code, out, certificate)
 
 
 def _all(folder: Path, formats: tuple[str, ...], languages: tuple[str, ...], question: Question) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import rational_approx
-from rational_approx import Certificate, Composite, Fit, Implementation, Rational
+from rational_approx import Certificate, Composite, Counted, Fit, Implementation, Rational
 from rational_approx.arithmetic.precision import working_precision
 from rational_approx.commands.composite import composite_command
 from rational_approx.commands.console import (
@@ -162,13 +162,14 @@ def certify(file: Path, gap: str | None, claims: tuple[str, ...], out: Path | No
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome and every statement as JSON.")
 @click.option("--seconds", type=click.FloatRange(min=0), default=8.0, show_default=True, help="What it may take.")
+@click.option("--every-input", is_flag=True, help="Run counted code at every number of float32 again: minutes.")
 @refusing()
-def verify(file: Path, as_json: bool, seconds: float) -> None:
+def verify(file: Path, as_json: bool, seconds: float, every_input: bool) -> None:
     """Check the certificate in FILE with the independent verifier, and print every statement that it checked.
 
     Exit code 0: verified; 1: refuted; 3: not decided.
     """
-    found = rational_approx.verify(file, seconds=seconds)
+    found = rational_approx.verify(file, seconds=seconds, every_input=every_input)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else found)
     if not found.ok:
         raise click.exceptions.Exit(1 if found.outcome == "refuted" else 3)
@@ -183,7 +184,7 @@ def show(file: Path, digits: int) -> None:
     value = rational_approx.load(file)
     if not isinstance(value, Rational):
         click.echo(value)
-    if isinstance(value, Implementation | Composite):
+    if isinstance(value, Implementation | Counted | Composite):
         return
     value = value if isinstance(value, Rational) else value.rational
     lower, upper = value.domain.lower, value.domain.upper
@@ -204,7 +205,7 @@ def show(file: Path, digits: int) -> None:
 def plot(file: Path, out: Path) -> None:
     """Draw the error curve of the fit or certificate in FILE."""
     value = rational_approx.load(file)
-    if isinstance(value, Implementation | Composite):
+    if isinstance(value, Implementation | Counted | Composite):
         raise ValueError(f"{file} holds a {type(value).__name__}, and no error curve: fit the function for a picture")
     if isinstance(value, Certificate):
         if value.lower is None:

@@ -10,6 +10,7 @@ from rational_approx.commands.console import NewFile, claim, formats_of, number,
 from rational_approx.composition.composite import Composite
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
+from rational_approx.kernels.counted import Counted
 from rational_approx.kernels.implement import Implementation
 from rational_approx.programs.rounding_errors import evaluation_error
 from rational_approx.proof.certificate import Certificate, target_of
@@ -94,7 +95,7 @@ def export_command(
     certificate = value if isinstance(value, Certificate) else None
     rational = value.rational if isinstance(value, Fit | Certificate) else value
     if exhaustive is not None:
-        if isinstance(value, Implementation):
+        if isinstance(value, Implementation | Counted):
             raise ValueError(f"{file} holds code that is proved at every number already: leave --exhaustive out")
         if isinstance(value, Composite):
             raise ValueError(f"{file} holds coefficients, and no code to run: leave --exhaustive out")

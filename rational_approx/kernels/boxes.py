@@ -163,7 +163,8 @@ class Judge:
         # A result that is a number of the format already is not rounded again.
         result = self.result
         constant = isinstance(result, Constant) and in_format(result.value, kernel.format)
-        self.last = arb(0) if constant or isinstance(result, Input) else arb(1) / 2
+        exact = constant or isinstance(result, Input) or not kernel.rounds
+        self.last = arb(0) if exact else arb(1) / 2
         # Nor are sums of so small numbers that all of them are multiples of the least one.
         self.sums = self.own and isinstance(result, Result) and piece.steps[result.step].op in ("add", "sub")
 

@@ -27,6 +27,7 @@ from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
 from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.machines import smallest_normal
+from rational_approx.kernels.numbers import rounded
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.sums import DOMAINS, sum_error
 from rational_approx.kernels.truth import infinity_at
@@ -299,7 +300,8 @@ def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float,
     value = _at_point(target, point)
     if value is None:  # an infinity in the place of a value
         sides = {infinity_at(target, float(point), side) for side in (-1, 1)}
-        same = len({float(each) for each in y}) == 1 and float(y[0]) in sides
+        seen = {float(each) for each in rounded(np.array([float(each) for each in y]), kernel.format)}
+        same = len(seen) == 1 and seen <= sides
         right = same and nowhere(target.tree, point, point)
         return x[0], Found(0.0 if right else inf, 0.0, y[0].min(y[-1]), y[0].max(y[-1]))
     judge = Judge(next(piece for piece in kernel.pieces if piece.result is not None), target.ball, kernel, {})

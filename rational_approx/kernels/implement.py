@@ -31,6 +31,8 @@ SEGMENTS, OWN, TABLE = 4, 8, 16
 its own format, and rows of a table in fixed point."""
 SLACK = (Fraction(0), Fraction(1, 32), Fraction(1, 8))
 """Shares of the error before the last rounding that are kept in hand, one after the other, in the format itself."""
+SHORTER = {"float32": ("bfloat16", "float16"), "float64": ("bfloat16", "float16", "float32")}
+"""Formats of coefficients, by that of the operations."""
 FINER = (1.0, 0.25, 0.0625)
 """Shares of the room for approximation that are tried until the code turns nowhere where the target does not."""
 
@@ -143,6 +145,7 @@ def implement(
     scheme: str = "horner",
     fma: bool = False,
     flush: bool = False,
+    coefficients: str | None = None,
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
 ) -> Implementation:
@@ -178,6 +181,10 @@ def implement(
     flush:
         Whether all that is proved shall also hold on machines that replace subnormal operands, results, or both by
         zero. There 0 is right where f(x) is below ``2^-126``, and what is right at 0 where x is.
+    coefficients:
+        A format shorter than that of the operations, in which every coefficient is to be: ``"bfloat16"`` or
+        ``"float16"``, for float32 also ``"float32"``. They are found together, not rounded one by one. Those of the
+        exponential and other reductions, and of its argument, stay as they are.
     progress, time_limit:
         See :func:`rational_approx.fit`.
 
@@ -198,7 +205,7 @@ def implement(
     expression, name = _target(target)
     point = fixed_point(format)
     wanted, segments = asked(format, error, accumulate, segments)
-    how = asked_scheme(format, scheme, fma, flush)
+    how = asked_scheme(format, scheme, fma, flush, coefficients)
     with watch.watched(progress, time_limit):
         try:
             if point is not None:
@@ -206,8 +213,8 @@ def implement(
             if format == (accumulate or INNER[format]):
                 if how != PLAIN:
                     raise ValueError(
-                        f"code for {format} that calculates in {format} is proved in Horner's order, without fma and "
-                        "flush: leave scheme=, fma= and flush= out"
+                        f"code for {format} that calculates in {format} is proved in Horner's order, with coefficients "
+                        "of the format: leave scheme=, fma=, flush= and coefficients= out"
                     )
                 return _in_itself(expression, name, format, wanted, segments, how)
             known = truth(expression, format)
@@ -242,11 +249,17 @@ def asked(
     return _ulps(error), segments
 
 
-def asked_scheme(format: str, scheme: str, fma: bool, flush: bool) -> Scheme:
+def asked_scheme(format: str, scheme: str, fma: bool, flush: bool, coefficients: str | None = None) -> Scheme:
     """The scheme that is asked of `implement`; ValueError for one that makes no sense."""
     if scheme not in ORDERS:
         raise ValueError(f"scheme must be {' or '.join(map(repr, ORDERS))}, not {scheme!r}")
-    how = Scheme(scheme, fma, flush)
+    how = Scheme(scheme, fma, flush, coefficients or "")
+    shorter = () if fixed_point(format) is not None else SHORTER[INNER[format]]
+    if coefficients is not None and coefficients not in shorter:
+        raise ValueError(
+            f"coefficients= is a format shorter than that of the operations, {' or '.join(shorter) or 'none here'}, "
+            f"not {coefficients!r}"
+        )
     if fixed_point(format) is not None and how != PLAIN:
         raise ValueError("fixed-point code is one polynomial of integers: leave scheme=, fma= and flush= out")
     return how

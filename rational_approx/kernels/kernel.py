@@ -13,7 +13,7 @@ function, whose own operations are those of `Function`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -77,12 +77,18 @@ class Kernel:
     pieces: tuple[Piece, ...]
     functions: tuple[Function, ...] = ()
     scheme: Scheme = PLAIN
+    rounds: ClassVar[bool] = True
+    """Whether the result is rounded to the format."""
 
     def __call__(self, x: np.ndarray, machine: Machine = KEPT) -> np.ndarray:
         """The outputs, numbers of the format as `carrier` says, for inputs that are given in the same way.
 
         ``machine`` says what becomes of numbers that are subnormal in the format of the operations.
         """
+        return rounded(self.unrounded(x, machine), self.format)
+
+    def unrounded(self, x: np.ndarray, machine: Machine = KEPT) -> np.ndarray:
+        """The same before they are rounded, in the format of the operations."""
         x = np.asarray(x, dtype=carrier(self.format))
         out, left = np.full(x.shape, np.nan, dtype=self.inner), ~np.isnan(x)
         compared = machine.given(x.astype(self.inner))
@@ -90,7 +96,7 @@ class Kernel:
             here = left & (compared <= machine.given(np.array(piece.upper, self.inner)))
             out[here] = piece(x[here].astype(self.inner), self.functions, machine)
             left &= ~here
-        return rounded(out, self.format)
+        return out
 
 
 def operations(code: Piece | Function, functions: tuple[Function, ...] = ()) -> int:

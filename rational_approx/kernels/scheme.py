@@ -24,11 +24,14 @@ class Scheme:
         Whether a product and a sum are one operation, rounded once.
     flush:
         Whether what is claimed holds also where subnormal operands, results, or both are replaced by zero.
+    coefficients:
+        The format of the coefficients of rationals, where it is shorter than that of the operations; else empty.
     """
 
     order: str = "horner"
     fma: bool = False
     flush: bool = False
+    coefficients: str = ""
 
     @property
     def machines(self) -> tuple[Machine, ...]:

@@ -17,7 +17,8 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.expressions.quotients import quotient_of
-from rational_approx.kernels.estimate import estimate
+from rational_approx.kernels.coefficients import Sides, in_short_format, shortened
+from rational_approx.kernels.estimate import Estimate, estimate
 from rational_approx.kernels.facts import FLUSHED, errors_at
 from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
 from rational_approx.kernels.formulas import Called, kind_of
@@ -121,8 +122,8 @@ class Stretch:
         """Variable, wanted values of R and weights, in units in the last place; arrays ``[points]``."""
         at = self.sample(count, form.variable)
         x, value = self.known.x[at].astype(np.float64), self.known.value[at]
-        factor = form.factor_at(x)
         with np.errstate(all="ignore"):
+            factor = form.factor_at(x)
             v, g, weight = form.variable_at(x), value / factor, np.abs(factor) / self.known.units(value)
         good = np.isfinite(g) & np.isfinite(weight) & (np.abs(value) > 2.0**-180) & (weight > 0)
         v, g, weight = v[good], g[good], weight[good]
@@ -133,9 +134,16 @@ class Stretch:
 
 
 def kernel_for(
-    known: Truth, cuts: tuple[float, ...], room: float, wanted: float, segments: int, scheme: Scheme = PLAIN
+    known: Truth,
+    cuts: tuple[float, ...],
+    room: float,
+    wanted: float,
+    segments: int,
+    scheme: Scheme = PLAIN,
+    rounds: bool = True,
 ) -> Kernel:
-    """Code within ``wanted`` units in the last place at every number tried, fitted to ``room`` units.
+    """Code within ``wanted`` units in the last place at every number tried, fitted to ``room`` units. Where the result
+    is not rounded (``rounds``), constants and lines have that room, too.
 
     Raises
     ------
@@ -146,7 +154,9 @@ def kernel_for(
         raise NoKernel("flush= needs a target with a value at every number: give one, as where(x > 0, log(x), 0)")
     formulas = transcripts(known, cuts, room, scheme)
     # Where the target ends at a number there is no tail.
-    left, right = (None if edge else tail(known, room, side, scheme) for edge, side in zip(known.edges, (-1, 1)))
+    left, right = (
+        None if edge else tail(known, room, side, scheme, rounds) for edge, side in zip(known.edges, (-1, 1))
+    )
     if left is not None and formulas.waves(0, left[1]):
         left = None
     if right is not None and formulas.waves(right[1], known.x.size):
@@ -456,6 +466,8 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
     formula = formulas.piece(stretch.start, stretch.stop, stretch.upper)
     if exactly is None or (formula is not None and formulas.operations(formula) < operations(exactly)):
         exactly = formula
+    if exactly is not None and not in_short_format(exactly, stretch.scheme.coefficients):
+        exactly = None
     for form in forms[:4]:
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
@@ -466,19 +478,30 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
             found = estimate(v, g, weight, p, q, CAREFUL, HOPELESS * room)
             if found.error > room:
                 continue
-            top, bottom = (terms(side, stretch.inner) for side in found.powers())
-            piece = form_piece(form, top, bottom, stretch.upper, stretch.scheme)
+            tried += 1
+            sides = _sides(found, form, room, stretch)
+            if sides is None:
+                continue
+            piece = form_piece(form, *sides, stretch.upper, stretch.scheme)
             if _largest(piece, form, stretch) <= wanted:
                 if exactly is None or formulas.operations(exactly) > operations(piece, form.functions):
                     return piece
                 return exactly
-            tried += 1
     if exactly is not None:
         return exactly
+    kind = stretch.scheme.coefficients or stretch.inner
     raise NoKernel(
-        f"no coefficients in {stretch.inner} were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
+        f"no coefficients in {kind} were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
         f"{stretch.upper!r}: ask for a larger error"
     )
+
+
+def _sides(found: Estimate, form: Form, room: float, stretch: Stretch) -> Sides | None:
+    """The coefficients of numerator and denominator in their format; None where there are none in a short one."""
+    if stretch.scheme.coefficients:
+        return shortened(found, stretch.data(form, QUICK), room / MARGIN, stretch.scheme.coefficients)
+    top, bottom = (terms(side, stretch.inner) for side in found.powers())
+    return top, bottom
 
 
 def _itself(stretch: Stretch) -> Piece | None:

@@ -8,6 +8,7 @@ from math import inf
 import numpy as np
 
 from rational_approx.arithmetic.floats import FORMATS
+from rational_approx.kernels.coefficients import in_short_format
 from rational_approx.kernels.facts import ulp_errors
 from rational_approx.kernels.kernel import Piece
 from rational_approx.kernels.numbers import INNER, KINDS, rounded
@@ -22,15 +23,21 @@ LIKE_ONE = 0.425
 """A tail takes over only where that is within 1 ulp, however much is allowed: relu(x) is no x below zero."""
 
 
-def tail(known: Truth, room: float, side: int, scheme: Scheme) -> tuple[Piece, int] | None:
-    """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none."""
+def tail(known: Truth, room: float, side: int, scheme: Scheme, rounds: bool = True) -> tuple[Piece, int] | None:
+    """The piece that takes over at an end, and where it begins (right) or ends (left); None where there is none.
+
+    ``rounds`` says that its result will be rounded to the format, which may take half a unit in the last place.
+    """
     order = slice(None, None, -1) if side > 0 else slice(None)
     x, value = known.x[order], known.value[order]
     best: tuple[int, Piece] | None = None
-    for piece in _lines(x, value, known.format, scheme):
+    for piece in _lines(x, value, known.format, scheme, rounds):
+        if not in_short_format(piece, scheme.coefficients):
+            continue
         y = piece(x.astype(INNER[known.format]))
         inside = ulp_errors(rounded(y, known.format), value, known.format) <= 0.5 + min(room, LIKE_ONE)
-        if piece.steps and known.format not in KINDS:  # between the numbers that are tried the last rounding adds half
+        # Between the numbers that are tried the last rounding adds half.
+        if not rounds or (piece.steps and known.format not in KINDS):
             with np.errstate(invalid="ignore"):
                 inside &= ~(np.abs(y - value) > min(room, LIKE_ONE) * known.units(value))
         count = int(inside.argmin()) if not inside.all() else x.size
@@ -44,7 +51,7 @@ def tail(known: Truth, room: float, side: int, scheme: Scheme) -> tuple[Piece, i
     return replace(piece, upper=float(known.x[count - 1])), count
 
 
-def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme) -> Iterator[Piece]:
+def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme, rounds: bool) -> Iterator[Piece]:
     # From the outermost input on: a constant, x, a multiple of x, a line.
     number = np.dtype(INNER[format]).type
     limit = value[0]
@@ -52,7 +59,8 @@ def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme) -> Ite
         yield infinite(limit, format)
         return
     most = float(np.finfo(np.float32).max)
-    constant = float(np.float32(np.clip(limit, -most, most)))  # a number of float32 is not rounded again to float32
+    kind = np.float32 if rounds else number  # a number of float32 is not rounded again to float32
+    constant = float(kind(np.clip(limit, -most, most)))
     yield _line(0.0, constant, f"the limit {constant:g}")
     slope = float(number(limit / float(x[0])))
     if slope:

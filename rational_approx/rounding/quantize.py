@@ -27,7 +27,7 @@ from rational_approx.rounding.lattice import Lattice
 from rational_approx.rounding.sampling import Sampled, sampled
 from rational_approx.rounding.slopes import Slopes
 
-__all__ = ["Formats", "quantize"]
+__all__ = ["Formats", "near", "quantize"]
 
 Formats = str | Mapping[str, str | Sequence[str]]
 """A format for all coefficients, or formats by side, or by coefficient of a side."""
@@ -48,6 +48,7 @@ _MARGIN = 0.01
 """How far inside its bounds a rational is kept at the sample points, in units of the error: between them it moves."""
 
 _SCALES = 8
+_FEW = 3
 _SPREADS = (0.3, 1.0, 3.0)
 _COUNT = 1000
 _STEPS = 60
@@ -96,6 +97,23 @@ def quantize(fit: Any, format: Formats, basis: str | None = None) -> Rational:
         "near this fit: try a format with more bits, a lower type, or the other basis"
         + (", or bounds a little inside of those needed" if fit.bounds != (-inf, inf) else "")
     )
+
+
+def near(points: Sampled, format: str, enough: float) -> Rational | None:
+    """A rational with every coefficient in a format, whose error at sampled points is ``enough`` times that of the
+    given one at most; None where none without a pole is found at a few scales. A polynomial stays one."""
+    p, q = points.rational.type
+    asked = _Asked((format,) * (p + q + 2), format, {p + 1: Fraction(1)} if q == 0 else {})
+    rng = np.random.default_rng(0)
+    for step in range(1 if q == 0 else _FEW):
+        problem = _Problem.at(points, Fraction(2 ** (step / _FEW)), asked, False, (-inf, inf))
+        for stiffness in (3.0, 100.0):
+            candidate = problem.solved(stiffness, rng)
+            if candidate is not None and candidate.error <= enough:
+                answer = candidate.rational(asked)
+                if answer is not None:
+                    return answer
+    return None
 
 
 class _Asked(NamedTuple):

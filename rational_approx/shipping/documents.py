@@ -18,6 +18,7 @@ from rational_approx.arithmetic.polynomials import exact, fmpq, fractions
 from rational_approx.arithmetic.precision import fraction, working_precision
 from rational_approx.composition.composite import Composite
 from rational_approx.fitting.result import Fit
+from rational_approx.kernels.counted import Counted
 from rational_approx.kernels.implement import FixedImplementation, Implementation
 from rational_approx.problem.competitors import Pattern
 from rational_approx.problem.prescribed import Prescribed
@@ -26,6 +27,7 @@ from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.shipping import texts
 from rational_approx.shipping.composite_documents import composite_text, read_composite
+from rational_approx.shipping.counted_documents import counted_text, read_counted
 from rational_approx.shipping.datapath_documents import datapath_text, read_datapath
 from rational_approx.shipping.kernel_documents import implementation_text, read_implementation
 from rational_approx.shipping.texts import number_text, read_number
@@ -238,6 +240,11 @@ _KINDS: dict[str, tuple[type, Any, Any]] = {
     "certificate": (Certificate, _certificate, _read_certificate),
     "datapath": (FixedImplementation, datapath_text, read_datapath),
     "kernel": (Implementation, implementation_text, read_implementation),
+    "counted": (
+        Counted,
+        lambda value: counted_text(value, document(value.implementation)),
+        lambda content: read_counted(content, from_document(content["implementation"])),
+    ),
     "composite": (Composite, composite_text, read_composite),
 }
 SCHEMA = "rational-approx/{}/1"
@@ -264,7 +271,7 @@ def document(value: Any) -> dict[str, Any]:
             content = {"schema": NEWEST.get(kind, SCHEMA.format(kind)), **write(value)}
             return content | {"hash": canonical_hash(content)}
     raise TypeError(
-        f"a Rational, a Saturated, a Fit, a Certificate, an Implementation or a Composite can be saved, not "
+        f"a Rational, a Saturated, a Fit, a Certificate, an Implementation, a Counted or a Composite can be saved, not "
         f"{type(value).__name__}"
     )
 

@@ -144,6 +144,7 @@ def _row(
                 scheme=question.scheme.order,
                 fma=question.scheme.fma,
                 flush=question.scheme.flush,
+                coefficients=question.scheme.coefficients or None,
                 progress=progress,
                 time_limit=question.time_limit,
             )

@@ -23,14 +23,14 @@ __all__ = ["NUMPY", "PYTORCH", "TRITON", "in_arrays"]
 def in_arrays(value: Implementation, notes: list[str], name: str, language: dict[str, str]) -> str:
     """Every piece is calculated for all inputs, moved into its own range, and the results are chosen among."""
     kernel, words = value.kernel, _typed(language, value.kernel.inner, carrier(value.kernel.format))
-    own = {op: words[op].replace("{name}", name) for op in ("div", "sqrt", "fma")}
+    own = {op: words.get(op, FORMS[op]).replace("{name}", name) for op in ("mul", "div", "sqrt", "fma")}
     forms = called(value, {**FORMS, **own}, f"_{name}_")
 
     def constant(number: float) -> str:
         text = repr(number) if isfinite(number) else f'float("{number}")'
         return words["constant"].format(text)
 
-    lines = [words["start"]]
+    lines = [words["start"].replace("{name}", name)]
     chosen = False
     for lower, piece in reversed(with_lowers(value)):
         body, result = statements(piece, kernel.inner, forms, constant)
@@ -52,7 +52,8 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
             chosen = True
     lines.append(f"y = {words['where'].format('given == given', 'y', 'given')}")
     lines.append(f"return {words['finish_' + kernel.format].format(name=name)}")
-    helpers = words.get("root", "") if "sqrt" in used(value) and "_root" in own["sqrt"] else ""
+    helpers = words.get("kept", "")
+    helpers += words.get("root", "") if "sqrt" in used(value) and "_root" in own["sqrt"] else ""
     helpers += words.get("fused", "") if "fma" in used(value) else ""
     helpers += "".join(words[op] for op in HELPERS if op in used(value)) + words.get("helper_" + kernel.format, "")
     helpers = helpers.format(name=name)
@@ -65,8 +66,8 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
     indent = words.get("indent", "    ")
     block = "\n".join(f"{indent}{line}" for line in lines)
     fractions = "from fractions import Fraction\n\n" if "Fraction(" in helpers else ""
-    head = f"{comment}\n{fractions}{words['imports']}\n{helpers}\n\n{words['decorator']}"
-    return f"{head}def {name}(x):\n{words.get('opened', '')}{block}\n"
+    head = f"{comment}\n{fractions}{words['imports']}\n{helpers}\n\n{words.get('main', words['decorator'])}"
+    return f"{head}def {name}(x):\n{words.get('opened', '')}{block}\n{words.get('end', '').format(name=name)}"
 
 
 def _typed(language: dict[str, str], inner: str, carried: str) -> dict[str, str]:

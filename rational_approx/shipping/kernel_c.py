@@ -47,6 +47,14 @@ _C_START = """#include <float.h>
 #pragma GCC optimize ("fp-contract=off")
 #endif
 """
+# Where a file has many functions, or fma(), which it takes for a call, gcc leaves calls and makes no vector operations.
+_INLINED = """
+#if defined(__GNUC__)
+#define {macro} static inline __attribute__((always_inline))
+#else
+#define {macro} static inline
+#endif
+"""
 _C_END = """
 /* The same for many numbers: without a branch, so that a compiler can use vector operations. */
 static inline void {name}_many(const {number} *x, {number} *y, size_t count) {{
@@ -209,6 +217,7 @@ class _Dialect:
         self.names = {
             "name": name,
             "static": "__device__ __forceinline__" if cuda else "static inline",
+            "inlined": f"{name.upper()}_INLINED",
             "real": _REAL[inner],
             "bits": f"uint{whole}_t",
             "number": {"float32": "float", "float64": "double"}.get(value.kernel.format, "uint16_t"),
@@ -266,7 +275,8 @@ class _Dialect:
         lines, result = statements(code, self.inner, self.forms, self.constant)
         real = self.names["real"]
         body = "\n".join(f"    const {real} {left} = {right};" for left, right in lines)
-        head = f"{self.names['static']} {real} {self.name}_{name}({real} x)"
+        static = self.names["static" if self.cuda else "inlined"]
+        head = f"{static} {real} {self.name}_{name}({real} x)"
         return f"\n/* {code.about} */\n{head} {{\n{body}\n    return {result};\n}}\n"
 
     def called(self, number: int) -> str:
@@ -320,7 +330,7 @@ class _Dialect:
         body = "\n".join(f"    {line}" for line in lines)
         about = f"The result, for a number of {carried}." if form != "{}" else f"As {name}_unrounded."
         helper = _EITHER.format(**self.names) if f"{name}_either(" in body else ""
-        head = f"{helper}\n/* {about} */\nstatic inline {carried} {name}_selected({carried} x)"
+        head = f"{helper}\n/* {about} */\n{self.names['inlined']} {carried} {name}_selected({carried} x)"
         return f"{head} {{\n{body}\n}}\n"
 
 
@@ -339,7 +349,8 @@ def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False)
         else (f"{name}_rounded({name}_selected({name}_read(x[i])))")
     )
     end = _C_END.format(**dialect.names, chosen=selected)
-    return f"{comment}\n#ifndef {guard}\n#define {guard}\n{_C_START}{code}{end}\n#endif\n"
+    start = _C_START + _INLINED.format(macro=dialect.names["inlined"])
+    return f"{comment}\n#ifndef {guard}\n#define {guard}\n{start}{code}{end}\n#endif\n"
 
 
 def in_cuda(value: Implementation, notes: list[str], name: str) -> str:

@@ -1,4 +1,4 @@
-"""Source code of an implementation in C, CUDA, Rust, NumPy, PyTorch and Triton, all from the same operations.
+"""Source code of an implementation in C, CUDA, Rust, NumPy, PyTorch, JAX and Triton, all from the same operations.
 
 The constants are those that are proved, as hexadecimal floats where a language has them, else as bits or as the
 shortest decimal that is read back to the same number. The code has one function from numbers of the format to numbers
@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable
 from fractions import Fraction
 
+from rational_approx.kernels.counted import Counted
 from rational_approx.kernels.facts import TriedFacts
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.numbers import INNER
@@ -16,19 +17,36 @@ from rational_approx.kernels.scheme import PLAIN
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_arrays import NUMPY, PYTORCH, TRITON, in_arrays
 from rational_approx.shipping.kernel_c import in_c, in_cuda
+from rational_approx.shipping.kernel_jax import in_jax
 from rational_approx.shipping.kernel_rust import in_rust
 from rational_approx.targets import gates
 
-__all__ = ["KERNEL_LANGUAGES", "kernel_code"]
+__all__ = ["KERNEL_LANGUAGES", "counted_code", "kernel_code"]
 
 
 def kernel_code(value: Implementation, language: str, name: str) -> str:
     """The code of an implementation, with a function of that name."""
-    notes = [line.replace("*/", "* /") for line in _notes(value, language, name)]
-    return KERNEL_LANGUAGES[language](value, notes, name)
+    return _code(value, _notes(value, document(value)["hash"], [], language, name), language, name)
 
 
-def _notes(value: Implementation, language: str, name: str) -> list[str]:
+def counted_code(value: Counted, language: str, name: str) -> str:
+    """The same, which says what was counted at every number as well."""
+    found = value.counts
+    counts = [
+        f"run at every number by {value.by}: abs(y - f(x)) <= {_upwards(found.ulp)} ulp, outputs from "
+        f"{found.lowest!r} to {found.highest!r}",
+        f"the nearest number at {found.correct} of {found.inputs} inputs, one of the two next to f(x) at "
+        f"{found.faithful}; against the direction of f at {found.turns}",
+    ]
+    made = value.implementation
+    return _code(made, _notes(made, document(value)["hash"], counts, language, name), language, name)
+
+
+def _code(value: Implementation, notes: list[str], language: str, name: str) -> str:
+    return KERNEL_LANGUAGES[language](value, [line.replace("*/", "* /") for line in notes], name)
+
+
+def _notes(value: Implementation, certificate: str, counts: list[str], language: str, name: str) -> list[str]:
     found = value.facts
     target = value.expression if value.name == value.expression else f"{value.name}: {value.expression}"
     command = [
@@ -46,6 +64,8 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
     scheme = value.kernel.scheme
     command += ["--scheme", scheme.order] if scheme.order != PLAIN.order else []
     command += ["--fma"] * scheme.fma + ["--flush"] * scheme.flush
+    command += ["--coefficients", scheme.coefficients] if scheme.coefficients else []
+    command += ["--every-input"] * bool(counts)
     command += ["--language", language, "--name", name]
     exactly = isinstance(found, TriedFacts)
     how = "trying all" if exactly else "intervals that hold all"
@@ -66,9 +86,11 @@ def _notes(value: Implementation, language: str, name: str) -> list[str]:
         *lines,
         f"outputs {'from' if exactly else 'within'} {found.lowest!r} to {found.highest!r}; NaN gives NaN",
         f"at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}",
+        *counts,
+        *[f"coefficients are numbers of {scheme.coefficients}, found together"][: bool(scheme.coefficients)],
         _subnormal(value),
         f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division is 4, a scaling 2, a piece 1)",
-        f"certificate: {document(value)['hash']}",
+        f"certificate: {certificate}",
         f"made by: {shlex.join(command)}",
     ]
 
@@ -102,5 +124,6 @@ KERNEL_LANGUAGES: dict[str, Callable[[Implementation, list[str], str], str]] = {
     "rust": in_rust,
     "numpy": _in(NUMPY),
     "pytorch": _in(PYTORCH),
+    "jax": in_jax,
     "triton": _in(TRITON),
 }

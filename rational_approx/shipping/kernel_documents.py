@@ -41,7 +41,7 @@ def implementation_text(value: Implementation) -> dict[str, Any]:
         "target": {"name": value.name, "expression": value.expression},
         "format": kernel.format,
         "inner": kernel.inner,
-        "scheme": asdict(kernel.scheme),
+        "scheme": {key: value for key, value in asdict(kernel.scheme).items() if value != ""},
         "functions": [{"name": function.name, **_code(function)} for function in kernel.functions],
         "pieces": [{"upper": _float(piece.upper), **_code(piece)} for piece in kernel.pieces],
         "cuts": [number_text(cut) for cut in cuts],
@@ -82,7 +82,7 @@ def _read_scheme(content: dict[str, Any]) -> Scheme:
     flags = [entry[name] for name in ("fma", "flush")]
     if entry["order"] not in ORDERS or not all(isinstance(flag, bool) for flag in flags):
         raise ValueError(f"the code has an unknown scheme {str(entry)[:60]}")
-    return Scheme(entry["order"], *flags)
+    return Scheme(entry["order"], flags[0], flags[1], str(entry.get("coefficients", "")))
 
 
 def _read_facts(facts: dict[str, Any], format: str) -> Facts:

@@ -11,6 +11,7 @@ import numpy as np
 from rational_approx.arithmetic.domain import finite
 from rational_approx.arithmetic.floats import round_to
 from rational_approx.composition.composite import Composite
+from rational_approx.kernels.counted import Counted
 from rational_approx.kernels.implement import FixedImplementation, Implementation
 from rational_approx.programs.program import Constant, Input, Operand, Program, program
 from rational_approx.programs.rounding_errors import EvaluationError, evaluation_error
@@ -19,7 +20,7 @@ from rational_approx.rationals.saturation import Saturated
 from rational_approx.shipping.composite_code import COMPOSITE_LANGUAGES, composite_code
 from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES, datapath_code
 from rational_approx.shipping.documents import document
-from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES, kernel_code
+from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES, counted_code, kernel_code
 
 __all__ = ["LANGUAGES", "check_name", "export"]
 
@@ -32,7 +33,7 @@ _TAKEN = (
 
 
 def export(
-    rational: Rational | Saturated[Rational] | Implementation | Composite,
+    rational: Rational | Saturated[Rational] | Implementation | Counted | Composite,
     language: str,
     *,
     certificate: Any = None,
@@ -104,7 +105,7 @@ def export(
         if certificate is not None or scheme is not None or dtype != "float32" or fma or clamp:
             raise ValueError("an implementation or a composition has its own proof: give a language and a name alone")
         return write(rational, language, name)
-    assert not isinstance(rational, Implementation | Composite)
+    assert not isinstance(rational, Implementation | Counted | Composite)
     slopes: tuple[Fraction, ...] = (Fraction(0), Fraction(0))
     if isinstance(rational, Saturated):
         slopes, clamp = rational.slopes, True
@@ -386,6 +387,7 @@ _LANGUAGES: dict[str, _C | _Python] = {
 LANGUAGES = tuple(_LANGUAGES)
 _WITH_PROOF: dict[type, tuple[Any, Callable[[Any, str, str], str] | None]] = {
     Implementation: (KERNEL_LANGUAGES, kernel_code),
+    Counted: (KERNEL_LANGUAGES, counted_code),
     FixedImplementation: (DATAPATH_LANGUAGES, datapath_code),
     Composite: (COMPOSITE_LANGUAGES, composite_code),
 }

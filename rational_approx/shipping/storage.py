@@ -8,11 +8,13 @@ from typing import Any
 from rational_approx.composition.composite import Composite
 from rational_approx.files import write
 from rational_approx.fitting.result import Fit
+from rational_approx.kernels.counted import Counted
 from rational_approx.kernels.implement import Implementation
 from rational_approx.proof.certificate import Certificate
 from rational_approx.rationals.rational import Rational
 from rational_approx.rationals.saturation import Saturated
 from rational_approx.shipping.documents import document, from_document
+from rational_approx.shipping.every_input import recounted
 from rational_approx.verifier import Verification
 from rational_approx.verifier import verify as verify_document
 
@@ -52,9 +54,9 @@ def _no_constant(name: str) -> Any:
 
 def load(
     path: str | os.PathLike[str],
-) -> Rational | Saturated[Rational] | Fit | Certificate | Implementation | Composite:
+) -> Rational | Saturated[Rational] | Fit | Certificate | Implementation | Counted | Composite:
     """Read what `save` wrote: a `Rational`, a `Saturated`, a `Fit`, a `Certificate`, an
-    `Implementation` or a `Composite`.
+    `Implementation`, a `Counted` or a `Composite`.
 
     Raises
     ------
@@ -76,21 +78,30 @@ def load(
 
 
 def verify(
-    certificate: Certificate | Implementation | Composite | str | os.PathLike[str], *, seconds: float = 8.0
+    certificate: Certificate | Implementation | Counted | Composite | str | os.PathLike[str],
+    *,
+    seconds: float = 8.0,
+    every_input: bool = False,
 ) -> Verification:
     """Check a certificate, an implementation or a composition, or its file, by :mod:`rational_approx.verifier` alone.
 
     The outcome is ``verified``, ``refuted`` or ``not decided``: the last also for what takes more than ``seconds``.
-    Printed, it says what was checked, statement by statement.
+    Printed, it says what was checked, statement by statement. With ``every_input`` the code of a `Counted`, what
+    :func:`try_every` returned, is compiled and run at every number once more, which takes minutes.
 
     Raises
     ------
     FileNotFoundError
         where there is no such file. Whatever is in it is an answer, not an exception.
+    ValueError
+        with ``every_input`` for a file of another kind.
     """
-    source = (
-        document(certificate)
-        if isinstance(certificate, Certificate | Implementation | Composite)
-        else Path(certificate)
-    )
-    return verify_document(source, seconds)
+    known = isinstance(certificate, Certificate | Implementation | Counted | Composite)
+    source = document(certificate) if known else Path(certificate)  # type: ignore[arg-type]
+    found = verify_document(source, seconds)
+    if not every_input or not found.ok:
+        return found
+    value = certificate if known else load(certificate)  # type: ignore[arg-type]
+    if not isinstance(value, Counted):
+        raise ValueError(f"every_input= is for what try_every returned or its file, not for a {type(value).__name__}")
+    return recounted(value, found)

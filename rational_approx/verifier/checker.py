@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import composite, fixed, kernel
+from . import composite, counted, fixed, kernel
 from .enclosed import Enclosed
 from .expressed import Expressed
 from .fixed import Fixed
@@ -98,7 +98,7 @@ def verify(source: Any, seconds: float = SECONDS) -> Verification:
     def judge() -> None:
         content = source if path is None else read_file(path)
         schema = content.get("schema") if isinstance(content, dict) else None
-        of_code = schema in (*kernel.SCHEMAS, fixed.SCHEMA, *composite.SCHEMAS)
+        of_code = schema in (*kernel.SCHEMAS, fixed.SCHEMA, counted.SCHEMA, *composite.SCHEMAS)
         found.append(judged_code(content, deadline) if of_code else judged(normal(content), deadline))
 
     became, reason = outcome(judge)
@@ -132,18 +132,27 @@ def judged(content: dict[str, Any], deadline: float) -> Verification:
 def judged_code(content: dict[str, Any], deadline: float) -> Verification:
     """The same for code at every number of a format."""
     unchanged(content)
-    case: Fixed | Tried | Enclosed | composite.Composite
+    case: Fixed | Tried | Enclosed | composite.Composite | counted.Counted
     if content["schema"] == fixed.SCHEMA:
         case = Fixed(content, deadline)
     elif content["schema"] in composite.SCHEMAS:
         case = composite.Composite(content, deadline)
+    elif content["schema"] == counted.SCHEMA:
+        must(content["implementation"].get("schema") in kernel.SCHEMAS, "what was counted is no code")
+        unchanged(content["implementation"])
+        case = counted.Counted(content, judged_kernel(content["implementation"], deadline), deadline)
     else:
-        full = kernel.normal(content)
-        case = (Tried if full["format"] in ("bfloat16", "float16") else Enclosed)(full, deadline)
+        case = judged_kernel(content, deadline)
     found = tuple(Statement(words, proof, *outcome(check)) for words, proof, check in case.statements())
     worst = min((each.outcome for each in found), key=ORDER.index)
     failures = tuple(f"{each.outcome}: {each.text}: {each.reason}" for each in found if each.outcome != "verified")
     return Verification(worst, failures, (*case.heading(), content["hash"]), found, case.unchecked)
+
+
+def judged_kernel(content: dict[str, Any], deadline: float) -> Tried | Enclosed:
+    """The statements about floating-point code."""
+    full = kernel.normal(content)
+    return (Tried if full["format"] in ("bfloat16", "float16") else Enclosed)(full, deadline)
 
 
 def outcome(check: Callable[[], None]) -> tuple[str, str]:

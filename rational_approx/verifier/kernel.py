@@ -90,7 +90,10 @@ class Code:
         self.format, self.inner = content["format"], content["inner"]
         must(self.inner in INNER[self.format], "code for this format calculates in another one")
         self.digits, self.smallest, self.top = FORMATS[self.format]
-        self.scheme = scheme_of(content["scheme"])
+        must(isinstance(content["scheme"], dict), "the scheme is no object")
+        self.coefficients = content["scheme"].get("coefficients", self.inner)
+        must(self.coefficients in FORMATS, "the format of coefficients is unknown")
+        self.scheme = scheme_of({key: part for key, part in content["scheme"].items() if key != "coefficients"})
         self.tree = read(content["target"]["expression"])
         self.bits = 64 + self.top - self.smallest  # for products with numbers of any size
         self.math = Pointwise(self.bits, deadline)
@@ -287,15 +290,28 @@ class Code:
             return []
         order, how = self.scheme.order.title(), "are one operation" if self.scheme.fma else "are two operations"
         words = f"polynomials are evaluated in {order}'s order; a product and a sum {how}"
+        words += f"; coefficients are numbers of {self.coefficients}" if self.coefficients != self.inner else ""
         return [(words, "the operations themselves", self.in_order)]
 
     def in_order(self) -> None:
         """Whether the steps are as the scheme says."""
         for _, steps, _ in self.pieces:
             must(self.scheme.obeyed(steps), "the operations of a piece are not those of the scheme")
+            must(self.short(steps), f"a coefficient is no number of {self.coefficients}")
         for name, (steps, _) in self.functions.items():
             sine = name[:3] in ("sin", "cos")
             must(self.scheme.obeyed(steps, sine), f"the operations of {name} are not those of the scheme")
+
+    def short(self, steps: list[tuple[str, list[Any]]]) -> bool:
+        """Whether the constants of a piece, but those in arguments of functions, are in the format of coefficients."""
+        arguments: set[int] = set()
+        for index in reversed(range(len(steps))):
+            op, names = steps[index]
+            if op in self.functions or index in arguments:
+                arguments |= {name for name in names if isinstance(name, int)}
+        others = (names for index, (_, names) in enumerate(steps) if index not in arguments)
+        constants = (Fraction(name) for names in others for name in names if isinstance(name, float))
+        return all(is_format_number(value, self.coefficients) for value in constants)
 
     def ends(self) -> None:
         """The outputs at infinities and zeros."""

@@ -247,7 +247,7 @@ def test_questions_without_sense_are_refused():
     done = implement("relu", error=Fraction(3, 4))
     assert done.wanted == Fraction(3, 4)
     with pytest.raises(ValueError, match="language must be one of c, cuda"):
-        export(done, "jax")
+        export(done, "fortran")
     with pytest.raises(ValueError, match="its own proof"):
         export(done, "c", fma=True)
 

@@ -217,12 +217,21 @@ def test_pieces_end_at_no_subnormal_number(format):
 # -- certificates ----------------------------------------------------------------------------------------------------
 
 
-def test_the_verifier_confirms_every_statement(found, request):
-    if found.kernel.format != "float32" and not request.config.getoption("-m").count("slow"):
-        pytest.skip("slow in 16 bits")
+@pytest.mark.slow
+def test_the_verifier_confirms_every_statement(found):
+    confirmed(found)
+
+
+def confirmed(found) -> None:
     outcome = verify(found, seconds=600)
     assert outcome.outcome == "verified", outcome
     assert any(found.kernel.scheme.order.title() in statement.text for statement in outcome.statements)
+
+
+def test_the_verifier_confirms_every_statement_of_float32(found):
+    if found.kernel.format != "float32":
+        pytest.skip("a slow test tries every number")
+    confirmed(found)
 
 
 def test_a_file_gives_the_same_code_again(found, tmp_path):
