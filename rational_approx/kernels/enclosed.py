@@ -320,6 +320,9 @@ def _at_point(target: Expression, point: Fraction) -> arb | None:
 
 def _outward(value: arb, side: int, format: str) -> float:
     """The number of a format to which everything within a bound is rounded at most."""
-    wide = float(value.lower() if side < 0 else value.upper())
+    end = value.lower() if side < 0 else value.upper()
+    wide = float(end)
+    if not (arb(wide) <= end if side < 0 else arb(wide) >= end):
+        wide = nextafter(wide, side * inf)
     with np.errstate(over="ignore"):
-        return float(np.dtype(format).type(nextafter(wide, side * inf))) or 0.0
+        return float(np.dtype(format).type(wide)) or 0.0

@@ -27,8 +27,8 @@ def in_jax(value: Implementation, notes: list[str], name: str) -> str:
         )
     if value.kernel.inner == value.kernel.format:
         raise ValueError(
-            f"XLA takes subnormal numbers for zero on a CPU, and code that calculates in {value.kernel.format} itself keeps "
-            "them: take an implementation of float32 that calculates in float64"
+            f"XLA takes subnormal numbers for zero on a CPU, and code that calculates in {value.kernel.format} itself "
+            "keeps them: take an implementation of float32 that calculates in float64"
         )
     if "fma" in used(value):
         raise ValueError("JAX has no fused multiply-add: take an implementation without fma=")
