@@ -630,8 +630,12 @@ class _Search:
             if 0 in (a, b) and abs(far) > judge.squares:
                 side = 1 if far > 0 else -1
                 outer = min(abs(far), Fraction(1, 64))
-                boxes.append(between(Fraction(0), side * judge.squares))
-                boxes.append(between(side * judge.squares, side * outer, near=True))
+                # Where results are below twice the least normal number sums are exact; further out, in the middle of
+                # a binade, subnormal products count half as much.
+                steep = abs(formula.ball(to_arb(side * Fraction(1, 2**20)))).upper() * 2**20
+                unit = self.normal / to_fraction(steep.max(arb(1) / 8).min(arb(8)).mid())
+                boxes.append(between(Fraction(0), side * unit))
+                boxes.append(between(3 * side * unit, side * outer, near=True))
             if not all(judge.found(box).ulp <= self.wanted for box in boxes):
                 return False
         return True

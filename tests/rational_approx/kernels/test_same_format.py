@@ -23,13 +23,12 @@ DIGITS = {"float32": 24, "float64": 53}
 LEAST = {"float32": -149, "float64": -1074}
 ASKED = [
     ("exp", "float32", "1"),
-    ("log", "float32", "1"),
     ("leaky_relu", "float32", "1"),
     ("exp", "float64", "1"),
     *(
         pytest.param((name, format, error), marks=pytest.mark.slow)
         for name, format, error in (
-            *((name, "float32", "1") for name in ("expm1", "log1p", "tanh", "atan", "erf")),
+            *((name, "float32", "1") for name in ("log", "expm1", "log1p", "tanh", "atan", "erf")),
             ("sigmoid", "float32", "3.6"),
             *((name, "float64", "1") for name in ("expm1", "log", "log1p", "tanh", "atan")),
         )
@@ -77,11 +76,11 @@ def error_in_ulp(name, x, y, format):
 def test_the_error_is_within_the_bound_at_many_numbers(found):
     format = found.kernel.format
     assert found.kernel.inner == format
-    x = inputs(format, 5000 if format == "float32" else 10_000)
+    x = inputs(format, 2500 if format == "float32" else 10_000)
     y = found.kernel(x)
     errors = [error_in_ulp(found.name.removesuffix("(x)"), float(a), float(b), format) for a, b in zip(x, y)]
     seen = [each for each in errors if each is not None]
-    assert len(seen) > 3000
+    assert len(seen) > 1500
     assert max(seen) <= found.facts.ulp <= found.wanted
 
 
@@ -95,7 +94,7 @@ def test_the_verifier_agrees_and_refuses_what_is_false(found):
     assert check(false, seconds=20).outcome != "verified"
 
 
-@pytest.mark.parametrize("kind", ["exp", "log"])
+@pytest.mark.parametrize("kind", ["exp", pytest.param("log", marks=pytest.mark.slow)])
 def test_another_constant_is_not_verified(kind):
     content = document(implement(kind, format="float32", accumulate="float32"))
     steps = content["functions"][0]["steps"]
@@ -118,7 +117,9 @@ def test_the_format_of_the_operations_is_part_of_the_statement():
 
 
 @pytest.mark.parametrize("inner", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["exp", "expm1", "log", "log1p"])
+@pytest.mark.parametrize(
+    "kind", ["exp", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("expm1", "log", "log1p"))]
+)
 def test_functions_keep_their_error_and_the_verifier_finds_the_same(kind, inner):
     function = sum_function(kind, inner)
     proved = sum_error(function, inner)
