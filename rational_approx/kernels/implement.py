@@ -87,7 +87,8 @@ class Implementation(Value):
         lines += [
             f"  outputs {'from' if tried else 'within'} {found.lowest!r} to {found.highest!r}; at -inf, -0, 0, inf: "
             f"{', '.join(map(repr, found.at))}",
-            f"  {self.operations} operations in {len(self.kernel.pieces)} pieces, {self.longest} in the longest",
+            f"  {self.operations} operations in {len(self.kernel.pieces)} pieces, {self.longest} in the longest"
+            f"{self.kernel.scheme}",
         ]
         for piece in self.kernel.pieces:
             lines.append(

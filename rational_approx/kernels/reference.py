@@ -15,6 +15,7 @@ from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.enclosed import NotProved, enclosed_facts
 from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.machines import KEPT, Machine
 from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import truth
 from rational_approx.programs.program import Constant
@@ -33,9 +34,9 @@ class Reference(Kernel):
 
     rounds: ClassVar[bool] = False
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    def __call__(self, x: np.ndarray, machine: Machine = KEPT) -> np.ndarray:
         """The outputs in the wider format, for numbers of the format as float32."""
-        return self.unrounded(x)
+        return self.unrounded(x, machine)
 
 
 class Close(NamedTuple):

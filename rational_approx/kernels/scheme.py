@@ -33,6 +33,10 @@ class Scheme:
     flush: bool = False
     coefficients: str = ""
 
+    def __str__(self) -> str:
+        words = ["Estrin's order"] * (self.order == "estrin") + ["FMA"] * self.fma
+        return "".join(f", {word}" for word in [*words, *["for machines that flush, too"] * self.flush])
+
     @property
     def machines(self) -> tuple[Machine, ...]:
         """What claims are about."""

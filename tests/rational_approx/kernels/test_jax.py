@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rational_approx import NoKernel, export, implement
+from rational_approx.kernels.machines import Machine
 from rational_approx.shipping.gate_library import ALL_GATES
 
 FUNCTIONS = ("log1p(x)", "atan(x)", "sin(x)", "sqrt(x)", "asinh(x)")
@@ -33,7 +34,7 @@ def ways(jax, gate, x):
     yield "eager", gate(x)
     yield "jit", jax.jit(gate)(x)
     # What follows must not see more digits than the format has.
-    yield "converted", jax.jit(lambda x: gate(x).astype(jnp.float64 if x.dtype == jnp.float32 else jnp.float32))(x)
+    yield "converted", jax.jit(lambda x: jnp.stack([gate(x).astype(jnp.float32), gate(-x).astype(jnp.float32)]))(x)[0]
     yield "in a sum", jax.jit(lambda x: jnp.stack([gate(x), gate(-x), gate(x) + gate(x)]))(x)[0]
     yield "mapped", jax.jit(jax.vmap(lambda row: gate(row)))(square).ravel()
     yield "scanned", jax.jit(lambda x: jax.lax.map(gate, x))(square).ravel()
@@ -62,6 +63,20 @@ def test_every_number_of_float16(jax, name):
     x = np.arange(1 << 16, dtype=np.uint32).astype(np.uint16).view(np.float16)
     for way, y in ways(jax, space["gate"], jax.numpy.asarray(x)):
         assert same(found, np.float16, x, y, way), way
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", ["relu", "tanh", "gelu", "exp", "softplus", "sigmoid"])
+def test_every_number_of_bfloat16_with_a_proof_for_machines_that_flush(jax, name):
+    """XLA on a CPU is such a machine: its bits are those of one of them."""
+    found, space = implement(name, format="bfloat16", flush=True), {}
+    exec(export(found, "jax", name="gate"), space)
+    given = (np.arange(1 << 16, dtype=np.uint32) << 16).view(np.float32)
+    for way, y in ways(jax, space["gate"], jax.numpy.asarray(given).astype("bfloat16")):
+        got = np.asarray(y.astype("float32"))
+        x = given[3:4] if way == "one" else given[: got.size]
+        flushed = found.kernel(x, Machine(True, "rounded"))
+        assert ((got.view(np.uint32) == flushed.view(np.uint32)) | (np.isnan(got) & np.isnan(flushed))).all(), way
 
 
 @pytest.mark.peers
