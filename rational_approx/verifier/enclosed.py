@@ -100,7 +100,9 @@ class Enclosed(Code):
                 self.point(point)
         self.seen, first = 0, -self.largest
         for upper, steps, result in self.pieces:
-            last = self.largest if upper == inf else min(self.largest, Fraction(max(upper, -float(self.largest))))
+            if upper == -inf:
+                continue
+            last = self.largest if upper == inf else min(self.largest, Fraction(upper))
             if last < first:
                 continue
             for tree, a, b in self.spans(first, last):
