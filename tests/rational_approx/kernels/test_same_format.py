@@ -30,7 +30,7 @@ ASKED = [
         for name, format, error in (
             *((name, "float32", "1") for name in ("log", "expm1", "log1p", "tanh", "atan", "erf")),
             ("sigmoid", "float32", "3.6"),
-            *((name, "float64", "1") for name in ("expm1", "log", "log1p", "tanh", "atan")),
+            *((name, "float64", "1") for name in ("expm1", "log", "log1p", "tanh")),
         )
     ),
 ]
