@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import count, pairwise
-from math import inf, isfinite, nextafter
+from math import inf, isfinite, isinf, nextafter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +19,13 @@ from flint import arb
 from rational_approx import watch
 from rational_approx.arithmetic.floats import FORMATS, in_format
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
-from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Call, Calls, Found, Judge, between
+from rational_approx.kernels.crossings import read_parts
 from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
-from rational_approx.kernels.followed import FollowedJudge, Proved, is_formula
+from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
 from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.machines import smallest_normal
 from rational_approx.kernels.numbers import rounded
@@ -118,8 +119,12 @@ def _next(value: Fraction, side: int, format: str) -> float:
 
 
 def cuts_of(kernel: Kernel, target: Expression) -> list[Fraction]:
-    """Numbers that are looked at one by one: switches, zero, and the ends of where the target has values."""
+    """Numbers that are looked at one by one, or lie between two of the format: switches, zero, zeros that code
+    subtracts, and the ends of where the target has values."""
     out, spans = {Fraction(0), *target.breakpoints(-inf, inf)}, list(_spans(kernel))
+    for piece in kernel.pieces:
+        zero = read_parts(piece.steps, lambda which: which.value if isinstance(which, Constant) else None)
+        out |= {zero} if zero is not None else set()
     if kernel.scheme.flush:
         out |= {Fraction(FLUSHED), Fraction(-FLUSHED)}
     for number, first, last in spans:
@@ -222,8 +227,9 @@ def _calls(kernel: Kernel) -> Calls:
 def judge_of(piece: Piece, formula: Expression, kernel: Kernel, ends: tuple[Fraction, Fraction]) -> Judge:
     """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
     side, proved, calls = 1 if ends[1] > 0 else -1, Proved(kernel), _calls(kernel)
-    if piece.steps and is_formula(piece, formula, proved, side):
-        return FollowedJudge(piece, formula, kernel, proved, side)
+    style = style_of(piece, formula, proved, side) if piece.steps else None
+    if style is not None:
+        return FollowedJudge(piece, formula, kernel, proved, side, style)
     if any(op not in (*SERIES, *calls) for op, _ in piece.steps):
         raise NotProved(f"the operations from {float(ends[0]):g} to {float(ends[1]):g} are not those of the target")
     return Judge(piece, formula.ball, kernel, calls)
@@ -305,14 +311,18 @@ def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float,
         right = same and nowhere(target.tree, point, point)
         return x[0], Found(0.0 if right else inf, 0.0, y[0].min(y[-1]), y[0].max(y[-1]))
     judge = Judge(next(piece for piece in kernel.pieces if piece.result is not None), target.ball, kernel, {})
-    errors = [abs(value - each) / judge.unit(abs(value).lower()) for each in y]
+    if abs(value) >= judge.top:
+        right = all(isinf(float(each)) and (each > 0) == (value > 0) for each in y)
+        return x[0], Found(0.0 if right else inf, 0.0, y[0].min(y[-1]), y[0].max(y[-1]))
+    near = [each.max(-judge.top).min(judge.top) for each in y]
+    errors = [abs(value - each) / judge.unit(abs(value).lower()) for each in near]
     ulp = max(float(error.upper()) if error.is_finite() else inf for error in errors)
     return x[0], Found(ulp, ulp, y[0].min(y[-1]), y[0].max(y[-1]))
 
 
 def _at_point(target: Expression, point: Fraction) -> arb | None:
     try:
-        value = evaluate(target.tree, to_arb(point), AT_POINT)
+        value = evaluate(target.tree, to_arb(point), WHOLE_AT_POINT)
     except (ValueError, ZeroDivisionError):
         return None
     return value if value.is_finite() else None

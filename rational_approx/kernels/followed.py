@@ -15,24 +15,40 @@ from typing import NamedTuple
 
 from flint import arb
 
-from rational_approx.arithmetic.floats import FORMATS
+from rational_approx.arithmetic.floats import FORMATS, round_to
 from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.expressions.rays import beyond
+from rational_approx.kernels.arctangents import arctangent_error
 from rational_approx.kernels.boxes import UNKNOWN, ZERO, Box, Found, Judge, between
-from rational_approx.kernels.formulas import Called, NoFormula, Writing, functions_of, kind_of, rounded_constant, taken
+from rational_approx.kernels.differences import expm1_error, log1p_error
+from rational_approx.kernels.formulas import (
+    STYLES,
+    USUAL,
+    Called,
+    NoFormula,
+    Style,
+    Writing,
+    functions_of,
+    kind_of,
+    rounded_constant,
+    taken,
+)
 from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.logarithms import logarithm_error
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.sines import least_sine, sine_error
 from rational_approx.kernels.sums import DOMAINS, EXPM1_FROM, LOG1P_FROM, Errors, sum_error
 
-__all__ = ["FollowedJudge", "Proved", "is_formula"]
+__all__ = ["FollowedJudge", "Proved", "style_of"]
 
 COARSE = Fraction(1, 2**12)
 """A function with a larger error than this is not the one that was asked for."""
 
+FADED = 230
+"""Exponentials of less than minus this may be 0 for whoever checks with fixed point."""
 ROOM = 1 + 2.0**-6
 """For whoever checks a bound with enclosures of their own: here no box can be halved to gain some."""
 
@@ -77,8 +93,9 @@ class Proved:
         """A bound of its relative error."""
         if called.kind == "exp":
             return exponential_error(function, self.inner)
-        if called.kind == "log":
-            return logarithm_error(function, self.inner)
+        own = {"log": logarithm_error, "expm1": expm1_error, "log1p": log1p_error, "atan": arctangent_error}
+        if called.kind in own:
+            return own[called.kind](function, self.inner)
         assert called.turns is not None
         try:
             return sine_error(function, called.turns, self.format)
@@ -89,9 +106,11 @@ class Proved:
 class FollowedJudge(Judge):
     """Judges a piece that is the formula of the target, on one side of zero."""
 
-    def __init__(self, piece: Piece, formula: Expression, kernel: Kernel, proved: Proved, side: int) -> None:
+    def __init__(
+        self, piece: Piece, formula: Expression, kernel: Kernel, proved: Proved, side: int, style: Style
+    ) -> None:
         super().__init__(piece, formula.ball, kernel, {})
-        self.tree, self.proved, self.side = formula.tree, proved, side
+        self.tree, self.proved, self.side, self.style = formula.tree, proved, side, style
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
@@ -110,7 +129,7 @@ class FollowedJudge(Judge):
     def judged_on(self, x: arb) -> Found:
         """The error on an interval."""
         try:
-            done = taken(self.tree, self.side, _Bounds(x, self.proved))
+            done = taken(self.tree, self.side, _Bounds(x, self.proved, self.side), self.style)
         except Unknown:
             return UNKNOWN
         value = done.ball
@@ -126,21 +145,22 @@ class FollowedJudge(Judge):
         return self.found(between(start, side * to_fraction(self.most)))
 
 
-def is_formula(piece: Piece, formula: Expression, proved: Proved, side: int) -> bool:
-    """Whether a piece's operations are those of the formula, on one side of zero."""
-    writing = Writing(proved)
-    try:
-        result = taken(formula.tree, side, writing)
-    except NoFormula:
-        return False
-    return writing.writer.needed(result) == (piece.steps, piece.result)
+def style_of(piece: Piece, formula: Expression, proved: Proved, side: int) -> Style | None:
+    """The style in which a piece's operations are those of the formula, on one side of zero, or None."""
+    for style in (USUAL,) if proved.format == proved.inner else STYLES:
+        writing = Writing(proved)
+        with suppress(NoFormula):
+            result = taken(formula.tree, side, writing, style)
+            if writing.writer.needed(result) == (piece.steps, piece.result):
+                return style
+    return None
 
 
 class _Bounds:
     """What operations do with `Known` values, for inputs in an interval without zero."""
 
-    def __init__(self, x: arb, proved: Proved) -> None:
-        self.x, self.proved, self.inner = x, proved, proved.inner
+    def __init__(self, x: arb, proved: Proved, side: int) -> None:
+        self.x, self.proved, self.inner, self.side = x, proved, proved.inner, side
         self.functions = functions_of(proved.format, proved.inner)
         bits, smallest, top = FORMATS[self.inner]
         self.share, self.flush = arb(2) ** -bits, proved.scheme.flush
@@ -158,8 +178,19 @@ class _Bounds:
         zero = bool(exact.contains(0))
         return Known(exact, off, arb(0) if zero else (off / abs(exact)).upper(), abs(exact).lower(), zero)
 
+    def still(self, tree: Node, value: Fraction) -> Known:
+        """A constant in the place of a tree: as far off as the tree is from it anywhere beyond the inner end."""
+        try:
+            ball = beyond(tree, self.x.lower() if self.side > 0 else self.x.upper(), self.side)
+        except (Undecided, ValueError, ZeroDivisionError):
+            raise Unknown("a part has no bounds far out") from None
+        off, zero = abs(ball - to_arb(round_to(value, self.inner))).upper(), bool(ball.contains(0))
+        return Known(ball, off, None if zero else (off / abs(ball)).upper(), abs(ball).lower(), zero)
+
     def do(self, op: str, *given: Known) -> Known:
         """The operation on exact values, the errors that it takes over, and its own rounding."""
+        if op == "mul" and given[1].absolute.is_zero() and given[1].ball == -1 and not self.flush:  # exact
+            return given[0]._replace(ball=-given[0].ball)
         if op in ("add", "sub") and not self.flush and _cancels(op, *given):
             # Both are multiples of a last place of the smaller one, and so is the difference.
             exact = getattr(self, op)(*given)
@@ -238,9 +269,52 @@ class _Bounds:
             if not abs(given.ball) + given.absolute < to_arb(REACH[self.inner]):
                 raise Unknown("an argument beyond the reach of the exponential")
             ball, off = given.ball.exp(), given.absolute.exp() - 1
+            if not given.ball > -FADED:
+                ball = ball.union(arb(0))
             absolute = abs(ball) * ((1 + share) * (1 + off) - 1)
             return self.settled(ball, absolute.upper(), off, share, arb(0), False)
-        return self.logarithm(given, share)
+        if called.kind == "log":
+            return self.logarithm(given, share)
+        return self.careful(called.kind, given, share)
+
+    def careful(self, kind: str, given: Known, share: arb) -> Known:
+        """``expm1``, ``log1p`` or ``atan``, which vanish with their argument and keep its relative error."""
+        absolute, relative = getattr(self, kind)(given)
+        ball = getattr(given.ball, kind)()
+        # 16 times smaller and something on the way may be subnormal.
+        if not given.least * (1 - (given.relative or arb(0))) > 16 * self.normal:
+            absolute, relative = absolute + 16 * self.tiny, None
+        least = (given.least / 2).min(arb(1) / 2)
+        if relative is not None:
+            absolute = absolute.min(relative * abs(ball))
+        return self.settled(
+            ball, (absolute + share * (abs(ball) + absolute)).upper(), relative, share, least, given.zero
+        )
+
+    def expm1(self, given: Known) -> tuple[arb, arb | None]:
+        """The slope between u and a neighbour is at most ``exp(u + absolute)``, and ``u exp(u) / expm1(u)`` at most
+        ``1 + max(u, 0)``."""
+        if not abs(given.ball) + given.absolute < to_arb(REACH[self.inner]):
+            raise Unknown("an argument beyond the reach of expm1")
+        grown = given.absolute.exp()
+        steep = (1 + given.ball.upper().max(arb(0))) * grown
+        return given.ball.exp() * (grown - 1), None if given.relative is None else given.relative * steep
+
+    def log1p(self, given: Known) -> tuple[arb, arb | None]:
+        """The slope is ``1 / (1 + u)`` at most, and ``log1p(u)`` at least ``u / (1 + u)``; below 0 at least u."""
+        free = (1 + given.ball.lower() - given.absolute).lower()
+        if not free > 0 or not (abs(given.ball) + given.absolute).upper() < self.largest / 4:
+            raise Unknown("the argument of log1p is not known well enough")
+        if given.relative is None or not given.relative < arb(1) / 2:
+            return given.absolute / free, None
+        steep = 1 / (1 - given.relative)
+        return given.absolute / free, given.relative * (steep if given.ball >= 0 else steep.max(1 / free))
+
+    def atan(self, given: Known) -> tuple[arb, arb | None]:
+        """The slope is at most 1, and ``atan(u) / u`` falls."""
+        if not (abs(given.ball) + given.absolute).upper() < self.largest.sqrt() / 4:
+            raise Unknown("the argument of atan is too large")
+        return given.absolute, given.relative
 
     def logarithm(self, given: Known, share: arb) -> Known:
         if given.relative is None or not given.relative < arb(1) / 2 or not given.ball > self.normal:

@@ -65,7 +65,8 @@ class Form:
     with the centre c, or ``"1/x"``.
 
     With the last one ``times`` may be negative. Slope or offset are 0. Where ``decays`` is 2, e is the root of what f
-    decays like, and e^2 is in the place of the variable e.
+    decays like, and e^2 is in the place of the variable e. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part
+    or two.
     """
 
     times: int
@@ -75,15 +76,26 @@ class Form:
     slope: Fraction = Fraction(0)
     offset: Fraction = Fraction(0)
     centre: Fraction = Fraction(0)
+    zero: tuple[Fraction, ...] = ()
+
+    def from_zero(self, x: np.ndarray) -> np.ndarray:
+        """``x - z`` in float64."""
+        for part in self.zero:
+            x = x - float(part)
+        return x
 
     def variable_at(self, x: np.ndarray) -> np.ndarray:
         """The variable in float64."""
         if self.variable == "e" and self.exponential is not None:
             return self.exponential(x, max(self.decays, 1))
+        if self.zero:
+            return self.from_zero(x)
         return x * x if self.variable == "x^2" else 1 / x if self.variable == "1/x" else x
 
     def factor_at(self, x: np.ndarray) -> np.ndarray:
         """The factor in float64."""
+        if self.zero:
+            return self.from_zero(x)
         out = x**self.times
         return out * self.exponential(x, self.decays) if self.exponential is not None else out
 
@@ -95,7 +107,13 @@ class Form:
     @property
     def operations(self) -> int:
         """What the form counts beside its rational: see `kernels.kernel`."""
-        own = abs(self.times) + self.decays + (self.variable == "x^2") + COSTS["div"] * (self.variable == "1/x")
+        own = (
+            len(self.zero)
+            + abs(self.times)
+            + self.decays
+            + (self.variable == "x^2")
+            + COSTS["div"] * (self.variable == "1/x")
+        )
         if self.exponential is not None:
             writer = self.exponential.scheme.writer()
             self.exponential.written(writer)
@@ -104,6 +122,8 @@ class Form:
         return own
 
     def __str__(self) -> str:
+        if self.zero:
+            return f"t R(t), t = x - {float(sum(self.zero)):g}"
         factors = ["x" if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
         where = f", e = {self.exponential}" if self.exponential is not None else ""
         base = f"{float(self.offset):g} + " if self.offset else ""
@@ -137,6 +157,8 @@ def form_piece(
     writer = scheme.writer()
     e = writer.do("exp", form.exponential.written(writer)) if form.exponential is not None else None
     variable: Operand = INPUT
+    for part in form.zero:
+        variable = writer.do("sub", variable, Constant(part))
     if form.variable == "x^2":
         variable = writer.do("mul", INPUT, INPUT)
     elif form.variable == "1/x":
@@ -154,7 +176,7 @@ def form_piece(
     for _ in range(form.times // 2 if based else 0):
         value = _product(writer, value, writer.do("mul", INPUT, INPUT))
     for _ in range(form.times % 2 if based else abs(form.times)):
-        value = _product(writer, value, INPUT if form.times > 0 else variable)
+        value = _product(writer, value, INPUT if form.times > 0 and not form.zero else variable)
     if based:
         base: Operand = Constant(form.offset)
         if form.slope:

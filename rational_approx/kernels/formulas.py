@@ -6,7 +6,9 @@ what the operations do with its values.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from flint import arb
@@ -15,6 +17,9 @@ from rational_approx.arithmetic.floats import FORMATS, round_to
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
 from rational_approx.expressions.nodes import Node, build, evaluate, number
+from rational_approx.expressions.rays import beyond
+from rational_approx.kernels.arctangents import arctangent, arctangent_degree
+from rational_approx.kernels.differences import expm1, expm1_degree, log1p
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import logarithm, logarithm_degree
 from rational_approx.kernels.reductions import degree_for, exponential
@@ -25,10 +30,13 @@ from rational_approx.kernels.sums import sum_function
 from rational_approx.programs.program import INPUT, Constant, Operand
 
 __all__ = [
+    "STYLES",
+    "USUAL",
     "Algebra",
     "Called",
     "Library",
     "NoFormula",
+    "Style",
     "Writing",
     "functions_of",
     "kind_of",
@@ -51,6 +59,21 @@ class Called(NamedTuple):
     turns: Turns | None = None
 
 
+class Style(NamedTuple):
+    """How nodes are written: with the functions that keep small results, or without; and the size of x from which on a
+    node that hardly moves is a constant, or None."""
+
+    careful: bool = False
+    beyond: int | None = None
+
+
+USUAL = Style()
+STYLES = (USUAL, Style(True), *(Style(True, c) for c in (16, 128, 2**16)))
+"""The styles that are tried."""
+STILL = arb(2) ** -50
+"""A node that moves by no more, relative to itself, hardly moves; nor does one that is smaller than this."""
+
+
 class Algebra(Protocol):
     """What operations do with values of some kind; ``functions`` are those of one number that it has itself."""
 
@@ -62,6 +85,9 @@ class Algebra(Protocol):
     def constant(self, tree: Node) -> Any:
         """A tree without x."""
 
+    def still(self, tree: Node, value: Fraction) -> Any:
+        """A number in the place of a tree with x that is near it on all of the inputs."""
+
     def do(self, op: str, *given: Any) -> Any:
         """An operation."""
 
@@ -69,20 +95,20 @@ class Algebra(Protocol):
         """A function; one of sine and cosine takes x itself."""
 
 
-def taken(tree: Node, side: int, algebra: Algebra) -> Any:
-    """The value of a tree for positive inputs (side 1), or negative ones (-1).
+def taken(tree: Node, side: int, algebra: Algebra, style: Style = USUAL) -> Any:
+    """The value of a tree for positive inputs (side 1), or negative ones (-1), written in a style.
 
     Raises
     ------
     NoFormula
         where a node has no operation.
     """
-    return _Walk(side, algebra).value(tree)
+    return _Walk(side, algebra, style).value(tree)
 
 
 class _Walk:
-    def __init__(self, side: int, algebra: Algebra) -> None:
-        self.algebra = algebra
+    def __init__(self, side: int, algebra: Algebra, style: Style) -> None:
+        self.algebra, self.side, self.style = algebra, side, style
         self.far = side * arb(2) ** 20
 
     def value(self, tree: Node) -> Any:
@@ -92,6 +118,9 @@ class _Walk:
             return self.algebra.constant(tree)
         if kind == "variable":
             return self.algebra.input()
+        limit = self.limit(tree)
+        if limit is not None:
+            return self.algebra.still(tree, limit)
         if kind in ("+", "*"):
             return self.chain(kind, parts)
         if kind == "neg":
@@ -102,13 +131,41 @@ class _Walk:
             return self.algebra.call(Called(kind, _turns(parts[0])), self.algebra.input())
         if kind == "sqrt":
             return self.algebra.do("sqrt", self.value(parts[0]))
-        if kind in self.algebra.functions:
+        if self.style.beyond is not None and (large := self.large(tree)) is not None:
+            return self.value(large)
+        if self.style.careful and kind == "log" and parts[0].operator == "cosh":
+            half = _node("sinh", _node("/", parts[0].arguments[0], TWO))
+            return self.value(_node("log1p", _node("*", TWO, _node("^", half, TWO))))
+        if kind in self.algebra.functions or (self.style.careful and kind in CAREFULLY_CALLED):
             return self.algebra.call(Called(kind), self.value(parts[0]))
         if kind == "^":
             return self.power(*parts)
-        if kind not in REWRITTEN:
+        table = {**REWRITTEN, **CAREFULLY} if self.style.careful else REWRITTEN
+        if kind not in table:
             raise NoFormula(f"{kind} has no operation of its own")
-        return self.value(REWRITTEN[kind](parts[0], self.negative(parts[0])))
+        return self.value(table[kind](parts[0], self.negative(parts[0])))
+
+    def large(self, tree: Node) -> Node | None:
+        """The logarithm of a sum with an exponential that is large far out, without it."""
+        u, rest = None, ONE
+        if tree.operator == "softplus":
+            u = tree.arguments[0]
+        if tree.operator == "log" and tree.arguments[0].operator == "cosh":
+            v = tree.arguments[0].arguments[0]
+            v = _node("neg", v) if self.sign(v) < 0 else v
+            small = _node("log1p", _node("exp", _node("*", number(-2), v)))
+            return _node("+", _node("+", v, small), _node("neg", _node("log", TWO)))
+        if tree.operator == "log" and tree.arguments[0].operator == "+" and len(tree.arguments[0].arguments) == 2:
+            for one, other in (tree.arguments[0].arguments, tree.arguments[0].arguments[::-1]):
+                if one.operator == "exp" and u is None:
+                    u, rest = one.arguments[0], other
+        if u is None or self.sign(u) <= 0:
+            return None
+        return _node("+", u, _node("log1p", _node("*", rest, _node("exp", _node("neg", u)))))
+
+    def limit(self, tree: Node) -> Fraction | None:
+        """The number that a tree hardly leaves far out, in a style that has those."""
+        return None if self.style.beyond is None else _limit(tree, self.side * self.style.beyond)
 
     def chain(self, kind: str, parts: tuple[Node, ...]) -> Any:
         """Sums and products from left to right; what begins without x is one constant."""
@@ -135,11 +192,28 @@ class _Walk:
         return self.value(_node("exp", _node("*", exponent, _node("log", base))))
 
     def negative(self, tree: Node) -> bool:
-        """Whether an argument is negative far out on this side: near zero there are other forms."""
-        try:
-            return bool(evaluate(tree, self.far, ENCLOSURES) < 0)
-        except (Undecided, ValueError, ZeroDivisionError):
-            return False
+        """Whether an argument is negative far out on this side, or at a half where it has no value there: near zero
+        there are other forms."""
+        return self.sign(tree) < 0
+
+    def sign(self, tree: Node) -> int:
+        for x in (self.far, self.side * arb(0.5)):
+            with suppress(Undecided, ValueError, ZeroDivisionError):
+                value = evaluate(tree, x, ENCLOSURES)
+                if value.is_finite():
+                    return int(bool(value > 0)) - int(bool(value < 0))
+        return 0
+
+
+@lru_cache(maxsize=1024)
+def _limit(tree: Node, start: int) -> Fraction | None:
+    with working_bits(BITS), suppress(Undecided, ValueError, ZeroDivisionError):
+        ball = beyond(tree, arb(start), 1 if start > 0 else -1)
+        if abs(ball) < STILL:
+            return Fraction(0)
+        if arb(ball.rad()) < STILL * abs(ball):
+            return to_fraction(ball.mid())
+    return None
 
 
 ONE, TWO, MINUS = number(1), number(2), number(-1)
@@ -175,6 +249,61 @@ def _cosh(u: Node, _: bool) -> Node:
     return _node("/", _node("+", e, _node("/", ONE, e)), TWO)
 
 
+def _tanh(u: Node, _: bool) -> Node:
+    difference = _node("expm1", _node("*", TWO, u))
+    return _node("/", difference, _node("+", difference, TWO))
+
+
+def _careful_sinh(u: Node, _: bool) -> Node:
+    difference = _node("expm1", u)
+    return _node("/", _node("+", difference, _node("/", difference, _node("+", difference, ONE))), TWO)
+
+
+def _careful_asinh(u: Node, negative: bool) -> Node:
+    if negative:
+        return _node("neg", _careful_asinh(_node("neg", u), False))
+    square = _node("^", u, TWO)
+    root = _node("sqrt", _node("+", square, ONE))
+    return _node("log1p", _node("+", u, _node("/", square, _node("+", root, ONE))))
+
+
+def _careful_acosh(u: Node, _: bool) -> Node:
+    over = _node("+", u, MINUS)
+    return _node("log1p", _node("+", over, _node("sqrt", _node("*", over, _node("+", u, ONE)))))
+
+
+def _careful_atanh(u: Node, _: bool) -> Node:
+    ratio = _node("/", _node("*", TWO, u), _node("+", ONE, _node("neg", u)))
+    return _node("/", _node("log1p", ratio), TWO)
+
+
+def _asin(u: Node, _: bool) -> Node:
+    root = _node("sqrt", _node("*", _node("+", ONE, _node("neg", u)), _node("+", ONE, u)))
+    return _node("*", TWO, _node("atan", _node("/", u, _node("+", root, ONE))))
+
+
+def _acos(u: Node, negative: bool) -> Node:
+    below, above = _node("+", ONE, _node("neg", u)), _node("+", ONE, u)
+    if negative:
+        half = _node("atan", _node("sqrt", _node("/", above, below)))
+        return _node("+", Node("pi"), _node("neg", _node("*", TWO, half)))
+    return _node("*", TWO, _node("atan", _node("sqrt", _node("/", below, above))))
+
+
+CAREFULLY_CALLED = ("expm1", "log1p", "atan")
+"""Functions of their own in a careful style."""
+CAREFULLY: dict[str, Callable[[Node, bool], Node]] = {
+    "tanh": _tanh,
+    "sigmoid": lambda u, _: _node("/", ONE, _node("+", ONE, _node("exp", _node("neg", u)))),
+    "softplus": lambda u, _: _node("log1p", _node("exp", u)),
+    "sinh": _careful_sinh,
+    "asinh": _careful_asinh,
+    "acosh": _careful_acosh,
+    "atanh": _careful_atanh,
+    "asin": _asin,
+    "acos": _acos,
+}
+"""Functions written with others in a careful style, where they keep the digits of small results."""
 REWRITTEN: dict[str, Callable[[Node, bool], Node]] = {
     "log1p": lambda u, _: _node("log", _node("+", ONE, u)),
     "expm1": lambda u, _: _node("+", _node("exp", u), MINUS),
@@ -220,7 +349,10 @@ def _factor(argument: Node) -> Node:
         with_x = [part for part in parts if _varies(part)]
         if len(with_x) == 1:
             return build("*", *(part for part in parts if part is not with_x[0]), _factor(with_x[0]))
-    raise NoFormula("a sine of something other than a multiple of x")
+    raise NoFormula(
+        "a sine is reduced where it is one of a multiple of x, sin(3 * x); nobody bounds how near the zeros of another "
+        "one are to numbers, so give it on an interval, where(abs(x) < 3, sin(x + 1), 0), perhaps with more segments"
+    )
 
 
 def _over_pi(factor: Node) -> Fraction | None:
@@ -312,6 +444,12 @@ class Library:
             return exponential(degree_for(self.error, inner), inner, self.scheme)
         if called.kind == "log":
             return logarithm("log", logarithm_degree(self.error, inner), inner, self.scheme)
+        if called.kind == "expm1":
+            return expm1("expm1", expm1_degree(self.error, inner), inner)
+        if called.kind == "log1p":
+            return log1p("log1p", logarithm_degree(self.error, inner), inner)
+        if called.kind == "atan":
+            return arctangent("atan", arctangent_degree(self.error, inner), inner)
         assert called.turns is not None
         count = sum(other.kind == called.kind for other in self.made)
         name = f"{called.kind}_{count + 1}" if count else called.kind
@@ -331,6 +469,9 @@ class Writing:
 
     def constant(self, tree: Node) -> Operand:
         return Constant(rounded_constant(tree, self.library.inner))
+
+    def still(self, tree: Node, value: Fraction) -> Operand:
+        return Constant(round_to(value, self.library.inner))
 
     def do(self, op: str, *given: Operand) -> Operand:
         return self.writer.contracted(op, *given)

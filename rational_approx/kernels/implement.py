@@ -1,7 +1,7 @@
 """`implement`: from a function to code for every number of a format, with a proof over all of them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
 
@@ -16,6 +16,7 @@ from rational_approx.kernels.datapath_search import datapath_for
 from rational_approx.kernels.enclosed import NotProved, enclosed_facts
 from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
 from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
+from rational_approx.kernels.identities import settled
 from rational_approx.kernels.kernel import BRANCH, Kernel, operations
 from rational_approx.kernels.numbers import ACCUMULATORS, INNER, KINDS
 from rational_approx.kernels.same_format import kernel_in_itself
@@ -330,7 +331,7 @@ def _target(target: object) -> tuple[Expression, str]:
     if gate is not None:
         return parse(gate.expression), gate.name
     if isinstance(target, Expression):
-        return target.stable, target.text
+        return _settled(target), target.text
     if not isinstance(target, str):
         raise TypeError(
             f"code is proved for an expression or a gate, not for a {type(target).__name__}: give its formula as text"
@@ -342,7 +343,11 @@ def _target(target: object) -> tuple[Expression, str]:
             f"there is no gate named {target!r}: write a function as a formula, {target}(x); "
             f"gates are {', '.join(gates.NAMES)}"
         )
-    return parse(target).stable, target
+    return _settled(parse(target)), target
+
+
+def _settled(target: Expression) -> Expression:
+    return replace(target, tree=settled(target.stable.tree))
 
 
 def _ulps(error: object) -> Fraction:

@@ -18,17 +18,18 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.kernels.coefficients import Sides, in_short_format, shortened
+from rational_approx.kernels.crossings import parts
 from rational_approx.kernels.estimate import Estimate, estimate
 from rational_approx.kernels.facts import FLUSHED, errors_at
 from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
-from rational_approx.kernels.formulas import Called, kind_of
+from rational_approx.kernels.formulas import Called, NoFormula, Style, Writing, kind_of, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, largest_number, neighbours
 from rational_approx.kernels.reductions import exponential_error
 from rational_approx.kernels.scheme import PLAIN, Scheme
-from rational_approx.kernels.tails import Tail, infinite, tail
+from rational_approx.kernels.tails import Tail, infinite, proved, tail
 from rational_approx.kernels.transcripts import Transcripts, transcripts
-from rational_approx.kernels.truth import Truth
+from rational_approx.kernels.truth import Gap, Truth
 from rational_approx.programs.program import Constant
 
 __all__ = ["NoKernel", "kernel_for"]
@@ -59,6 +60,8 @@ MOST = 5
 """So many exponentials are looked at for each end."""
 STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
+DISTANT = 64
+"""Beyond, a rational has to be proved on very many boxes, and where the formula is good it is taken."""
 FLAT = 1e-6
 """An exponential with smaller exponents is constant, as far as floats tell."""
 FAR = 64
@@ -100,6 +103,8 @@ class Stretch:
         """With the next number tried at each end, where others lie between: whatever lies there is for this one."""
         x, ends = self.known.x, [self.start, self.stop]
         for side, at in enumerate(ends):
+            if at in self.known.gap_places:
+                continue
             if 0 < at < x.size and neighbours(x[at - 1 : at], self.known.format)[1][0] < x[at]:
                 ends[side] += 1 if side else -1
         return Stretch(self.known, self.scheme, *ends)
@@ -153,13 +158,37 @@ def kernel_for(
     if scheme.flush and any(known.edges):
         raise NoKernel("flush= needs a target with a value at every number: give one, as where(x > 0, log(x), 0)")
     formulas = transcripts(known, cuts, room, scheme)
+    try:
+        return _kernel(known, cuts, formulas, (room, wanted, segments), scheme, rounds)
+    except NoKernel as trouble:
+        raise NoKernel(f"{trouble}{_reason(known, formulas)}") from None
+
+
+def _reason(known: Truth, formulas: Transcripts) -> str:
+    """Why the formula itself is no way out."""
+    try:
+        taken(known.target.tree, 1, Writing(formulas.library), Style(True))
+    except NoFormula as problem:
+        return f"; the formula is not taken as it stands: {problem}"
+    return ""
+
+
+def _kernel(
+    known: Truth,
+    cuts: tuple[float, ...],
+    formulas: Transcripts,
+    asked: tuple[float, float, int],
+    scheme: Scheme,
+    rounds: bool,
+) -> Kernel:
+    room, wanted, segments = asked
     # Where the target ends at a number there is no tail.
     left, right = (
         None if edge else tail(known, room, side, scheme, rounds) for edge, side in zip(known.edges, (-1, 1))
     )
-    if left is not None and formulas.waves(0, left[1]):
+    if left is not None and (formulas.waves(0, left[1]) or not proved(left[0], known, -1)):
         left = None
-    if right is not None and formulas.waves(right[1], known.x.size):
+    if right is not None and (formulas.waves(right[1], known.x.size) or not proved(right[0], known, 1)):
         right = None
     start = 0 if left is None else left[1]
     stop = known.x.size if right is None else right[1]
@@ -169,9 +198,13 @@ def kernel_for(
     if start < stop:
         exponentials = _exponentials(known, start, stop, left, right, function, scheme)
         whole = Stretch(known, scheme, start, stop)
-        ranked, own = _all_ranked(whole, cuts, exponentials, formulas, room)
+        ranked, own = _all_ranked(whole, cuts, exponentials, formulas, (room, segments))
         out += _fitted(whole, ranked, own, formulas, (room, wanted, segments))
     out += [] if right is None else [right[0]]
+    for gap in known.gaps:
+        last = float(known.x[np.searchsorted(known.x, gap.number) - 1])
+        place = next(k for k, piece in enumerate(out) if piece.upper >= last)
+        out[place + 1 : place + 1] = _in_gap(gap, known.format)
     functions = formulas.functions(out)
     return Kernel(known.format, inner, _closed(out, known, functions, scheme), functions, scheme)
 
@@ -216,6 +249,20 @@ def _with_normal_ends(pieces: list[Piece]) -> list[Piece]:
     return out
 
 
+def _in_gap(gap: Gap, format: str) -> list[Piece]:
+    """No number between numbers at which the target has a value, or infinities beside them."""
+    nothing, (left, right) = Piece(inf, (), None, "no real value"), gap[1:]
+    if left.number == right.number:
+        same = isinf(left.value) and left.value == right.value
+        return [replace(infinite(left.value, format) if same else nothing, upper=left.number)]
+    out = [replace(infinite(left.value, format), upper=left.number)] if isinf(left.value) else []
+    if not isinf(right.value):
+        return [*out, replace(nothing, upper=right.number)]
+    last = float(np.nextafter(np.float32(right.number), np.float32(-inf)))
+    out += [replace(nothing, upper=last)] if last > left.number or not out else []
+    return [*out, replace(infinite(right.value, format), upper=right.number)]
+
+
 def _with_edges(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
     """The pieces, and no number beside those at which the target has a value, or an infinity at the first one."""
     left, right = known.edges
@@ -242,9 +289,9 @@ def _exponentials(
     """The exponentials that the distance of the target from its tails may follow."""
     found: list[Exponential] = []
     x = known.x.astype(np.float64)
-    for taken, side in ((left, -1), (right, 1)):
+    for fixed, side in ((left, -1), (right, 1)):
         own: list[Rates] = []
-        line = np.zeros(x.size) if taken is None else taken[0](x)
+        line = np.zeros(x.size) if fixed is None else fixed[0](x)
         with np.errstate(all="ignore"):
             gap = np.abs(known.value - line)
             share = gap / np.maximum(np.abs(known.value), np.abs(line))
@@ -265,6 +312,11 @@ def _forms(
     known: Truth, start: int, stop: int, exponentials: tuple[Exponential, ...], scheme: Scheme
 ) -> Iterator[Form]:
     x, value = known.x[start:stop], known.value[start:stop]
+    inside = [zero for zero in known.zeros if x[0] <= zero <= x[-1]]
+    if inside:
+        if not inside[1:]:
+            yield Form(1, "x - z", zero=parts(inside[0], INNER[known.format]))
+        return
     holds_zero = bool(x[0] <= 0 <= x[-1])
     vanishes = holds_zero and bool((value[x == 0] == 0).all())
     mirrored = known.value[::-1]
@@ -313,7 +365,9 @@ Ranked = dict[Form, int]
 FAILS = 10**6
 HOPELESS = 30
 """An estimate that is so many times too large after two steps is given up."""
-CHEAP = 32
+CHEAP, ENOUGH = 32, 50
+"""One piece for all is looked at first if it counts no more than the first; where formulas, or one piece, count no more
+than the second, nothing else is looked at."""
 
 
 def _counted(form: Form, type: Type, scheme: Scheme) -> int:
@@ -328,25 +382,32 @@ def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
     return max(1, min(3, round(fall))) if np.isfinite(fall) else 1
 
 
-def _ranked(stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float) -> Ranked:
-    """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts."""
+def _ranked(
+    stretch: Stretch, exponentials: tuple[Exponential, ...], room: float, least: Ranked, most: float
+) -> tuple[Ranked, Ranked]:
+    """The types that the forms need for a stretch, if that counts at most ``most``; ``least`` has its parts. And the
+    types that they need at least, for longer stretches."""
     out: Ranked = {}
+    needed: Ranked = {}
     types, scheme = stretch.types, stretch.scheme
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials, scheme):
-        out[form] = FAILS
-        first = least.get(form, 0)
+        first = needed[form] = least.get(form, 0)
         if first == FAILS or _counted(form, types[first], scheme) > most:
             continue
         v, g, weight = stretch.data(form, QUICK)
         if form.variable == "e" and _magnified(form, stretch.inner, v, g, weight) > room:
+            needed[form] = FAILS
             continue
         for index in range(first, len(types)):
+            needed[form] = index
             if sum(types[index]) + 1 > v.size or _counted(form, types[index], scheme) > most:
                 break
             if estimate(v, g, weight, *types[index], STEPS, HOPELESS * room).error <= 1.1 * room:
                 out[form] = index
                 break
-    return out
+        else:
+            needed[form] = FAILS
+    return out, needed
 
 
 def _magnified(form: Form, inner: str, v: np.ndarray, g: np.ndarray, weight: np.ndarray) -> float:
@@ -372,31 +433,54 @@ def _all_ranked(
     cuts: tuple[float, ...],
     exponentials: tuple[Exponential, ...],
     formulas: Transcripts,
-    room: float,
+    asked: tuple[float, int],
 ) -> tuple[dict[Span, Ranked], dict[Span, float]]:
     """Of every stretch that a piece may have: the types that forms need, and what the formula counts."""
-    known, start, stop = whole.known, whole.start, whole.stop
+    known, start, stop, (room, segments) = whole.known, whole.start, whole.stop, asked
     x = known.x
     # A breakpoint that is an input may belong to either side, or stand alone.
     must = [(int(np.searchsorted(x, cut, "left")), int(np.searchsorted(x, cut, "right"))) for cut in cuts]
+    must += [(place, place) for place in known.gap_places]
     near = (SMALL,) if formulas.good.any() else ()
     may = [int(np.searchsorted(x, sign * r, "right")) for r in (0.0, *near, *ROUND) for sign in (-1, 1)]
     may += [int(np.searchsorted(x, x[0], "right")), int(np.searchsorted(x, x[-1], "left"))] if any(known.edges) else []
+    may += [int(np.searchsorted(x, 0.0, "left")), *formulas.ends()]
+    for zero in map(float, known.zeros):
+        may += [int(np.searchsorted(x, zero * factor, "right")) for factor in (0.5, 0.75, 1.25, 2.0)]
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
     spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
     step = {place: number for number, place in enumerate(places)}
     ranked: dict[Span, Ranked] = {}
+    needed: dict[Span, Ranked] = {}
     own = {(a, b): formulas.counted(a, b) for a, b in spans}
-    most = own.get((start, stop), inf)
+    most = _by_formulas(whole, own, segments)
     if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
-        most = min(most, _cheapest(_ranked(whole, exponentials, room, {}, CHEAP), whole))
+        cheap, _ = _ranked(whole, exponentials, room, {}, min(most, CHEAP))
+        most = min(most, _cheapest(cheap, whole))
+        ranked[start, stop] = cheap
+    if most <= ENOUGH:
+        return ranked, own
     # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
     for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
-        parts = [ranked.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
+        if any(abs(float(x[at])) > DISTANT and formulas.good[at] for at in (a, b - 1)):
+            needed[a, b] = {}
+            continue
+        parts = [needed.get(part, {}) for part in ((a, places[step[b] - 1]), (places[step[a] + 1], b))]
         least = {form: max(part.get(form, 0) for part in parts) for form in {*parts[0], *parts[1]}}
-        ranked[a, b] = _ranked(replace(whole, start=a, stop=b), exponentials, room, least, most)
+        ranked[a, b], needed[a, b] = _ranked(
+            replace(whole, start=a, stop=b), exponentials, room, least, min(most, own[a, b])
+        )
     return ranked, own
+
+
+def _by_formulas(whole: Stretch, own: dict[Span, float], segments: int) -> float:
+    """What the cheapest sequence of pieces counts that are all the formula; infinite where there is none."""
+    try:
+        plan = _planned(whole, {}, own, segments)
+    except NoKernel:
+        return inf
+    return sum(own[span] for span, _ in plan)
 
 
 def _fitted(
@@ -428,7 +512,9 @@ def _planned(
     whole: Stretch, ranked: dict[Span, Ranked], own: dict[Span, float], segments: int
 ) -> list[tuple[Span, list[Form]]]:
     """The cheapest sequence of stretches by estimates, each with its forms, cheapest first."""
-    costs = {span: cost for span, found in ranked.items() if (cost := min(own[span], _cheapest(found, whole))) < inf}
+    costs = {
+        span: cost for span, one in own.items() if (cost := min(one, _cheapest(ranked.get(span, {}), whole))) < inf
+    }
     best: dict[Span, tuple[float, list[Span]]] = {(whole.start, 0): (0.0, [])}
     for count in range(segments):
         for (a, b), one in costs.items():
@@ -445,7 +531,7 @@ def _planned(
         )
     _, stretches = min(found, key=lambda entry: entry[0])
     return [
-        (span, [form for _, form in sorted(_sums(ranked[span], whole), key=lambda entry: entry[0])])
+        (span, [form for _, form in sorted(_sums(ranked.get(span, {}), whole), key=lambda entry: entry[0])])
         for span in stretches
     ]
 
@@ -468,7 +554,10 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
         exactly = formula
     if exactly is not None and not in_short_format(exactly, stretch.scheme.coefficients):
         exactly = None
+    enough = inf if exactly is None else formulas.operations(exactly)
     for form in forms[:4]:
+        if _counted(form, (0, 0), stretch.scheme) - BRANCH > enough:
+            continue
         v, g, weight = stretch.data(form, POINTS)
         tried = 0
         for p, q in stretch.types:
@@ -507,6 +596,8 @@ def _sides(found: Estimate, form: Form, room: float, stretch: Stretch) -> Sides 
 def _itself(stretch: Stretch) -> Piece | None:
     """The target itself, where it is a rational of a type that is tried."""
     x = stretch.known.x
+    if any(x[stretch.start] <= zero <= stretch.upper for zero in stretch.known.zeros):
+        return None
     found = quotient_of(stretch.known.target.on(Fraction(float(x[stretch.start])), Fraction(stretch.upper)).tree)
     if found is None or not found[1].coeffs():
         return None

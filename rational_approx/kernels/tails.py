@@ -8,17 +8,20 @@ from math import inf
 import numpy as np
 
 from rational_approx.arithmetic.floats import FORMATS
+from rational_approx.arithmetic.precision import working_bits
+from rational_approx.kernels.boxes import Judge
 from rational_approx.kernels.coefficients import in_short_format
 from rational_approx.kernels.facts import ulp_errors
-from rational_approx.kernels.kernel import Piece
-from rational_approx.kernels.numbers import INNER, KINDS, rounded
+from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.numbers import INNER, KINDS, largest_number, rounded
 from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.truth import Truth
 from rational_approx.programs.program import INPUT, Constant, Operand
 
-__all__ = ["Tail", "infinite", "tail"]
+__all__ = ["Tail", "infinite", "proved", "tail"]
 
 Tail = tuple[Piece, int] | None
+BITS = 192
 LIKE_ONE = 0.425
 """A tail takes over only where that is within 1 ulp, however much is allowed: relu(x) is no x below zero."""
 
@@ -40,6 +43,8 @@ def tail(known: Truth, room: float, side: int, scheme: Scheme, rounds: bool = Tr
         if not rounds or (piece.steps and known.format not in KINDS):
             with np.errstate(invalid="ignore"):
                 inside &= ~(np.abs(y - value) > min(room, LIKE_ONE) * known.units(value))
+        if known.format not in KINDS and abs(limit := float(y[0])) >= 2.0 ** FORMATS[known.format][2]:
+            inside &= np.sign(limit) * value > abs(limit)  # nearer ones are proved otherwise
         count = int(inside.argmin()) if not inside.all() else x.size
         if count > 1 and (best is None or count > best[0]):
             best = count, piece
@@ -49,6 +54,18 @@ def tail(known: Truth, room: float, side: int, scheme: Scheme, rounds: bool = Tr
     if side > 0:
         return piece, known.x.size - count
     return replace(piece, upper=float(known.x[count - 1])), count
+
+
+def proved(piece: Piece, known: Truth, side: int) -> bool:
+    """Whether there are bounds that show a tail to be near the target somewhere far out, where every number is not
+    tried."""
+    if known.format in KINDS:
+        return True
+    start = Fraction(largest_number(known.format)) / 2 * side
+    tree = known.target.on(start, inf).tree if side > 0 else known.target.on(-inf, start).tree
+    kernel = Kernel(known.format, INNER[known.format], (piece,))
+    with working_bits(BITS):
+        return Judge(piece, known.target.ball, kernel, {}).beyond(tree, start, side).ulp < inf
 
 
 def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme, rounds: bool) -> Iterator[Piece]:

@@ -1,6 +1,8 @@
 """The target, enclosed, at every number of a 16-bit format, or at some of float32."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -11,7 +13,9 @@ from rational_approx import watch
 from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
+from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.kernels.crossings import crossings
 from rational_approx.kernels.numbers import KINDS, finite_numbers, last_places, least_places, tried_numbers
 
 __all__ = ["SLACK", "Edge", "Truth", "enclosed", "infinity_at", "truth"]
@@ -22,6 +26,8 @@ TINY = 2.0**-200
 """And how far besides."""
 HUGE = 2.0**1000
 """Values beyond are infinite here."""
+MOST_RUNS = 4
+"""On so many intervals at most a target may have values."""
 BITS = (100, 400, 1600, 6400)
 """The precisions that are tried, one after the other, at the inputs that are still open."""
 
@@ -33,12 +39,22 @@ class Edge(NamedTuple):
     value: float
 
 
+class Gap(NamedTuple):
+    """The first number tried behind numbers without a value, and the next of those on both sides."""
+
+    number: float
+    left: Edge
+    right: Edge
+
+
 @dataclass(frozen=True)
 class Truth:
     """The numbers ``x`` of a format that are tried, in float32, ascending, and the target there in float64: off by at
     most ``SLACK`` relative to it, or by ``TINY``; infinite where it is certainly beyond every number of the format.
 
-    Where the target has values only from, or up to, some number, ``edges`` has the next ones on both sides.
+    Where the target has values only from, or up to, some number, ``edges`` has the next ones on both sides. ``zeros``
+    are those where it changes its sign, apart from 0; numbers beside them are tried, too. ``gaps`` are between numbers
+    without a value inside.
     """
 
     target: Expression
@@ -46,6 +62,13 @@ class Truth:
     x: np.ndarray
     value: np.ndarray
     edges: tuple[Edge | None, Edge | None] = (None, None)
+    zeros: tuple[Fraction, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def gap_places(self) -> tuple[int, ...]:
+        """The indices of the first numbers behind gaps."""
+        return tuple(int(np.searchsorted(self.x, gap.number)) for gap in self.gaps)
 
     def units(self, value: np.ndarray) -> np.ndarray:
         """The units in which the proof will judge errors: those in the last place where every number is tried, else
@@ -61,13 +84,41 @@ def truth(target: Expression, format: str) -> Truth:
     ValueError
         where it has no real value at one of them, or none is seen.
     """
-    x = tried_numbers(format, target.breakpoints(-inf, inf))
+    x = tried_numbers(format, (Fraction(0), *target.breakpoints(-inf, inf)))
     value = _values(target, x)
     lost = np.isnan(value)
     inside = np.flatnonzero(~lost)
-    if format not in KINDS and lost.any() and inside.size and np.ptp(inside) + 1 == inside.size:
-        return _between(target, format, x[inside], value[inside], (bool(lost[0]), bool(lost[-1])))
-    return _everywhere(target, format, x, value)
+    runs = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)
+    if format in KINDS or not lost.any() or not inside.size or len(runs) > MOST_RUNS:
+        return _beside_zeros(_everywhere(target, format, x, value))
+    ends = [(bool(run[0] > 0), bool(run[-1] < x.size - 1)) for run in runs]
+    found = [_between(target, format, x[run], value[run], sides) for run, sides in zip(runs, ends)]
+    gaps = []
+    for before, after in pairwise(found):
+        left, right = before.edges[1], after.edges[0]
+        assert left is not None
+        assert right is not None
+        gaps.append(Gap(float(after.x[0]), left, right))
+    x, value = (np.concatenate(parts) for parts in ([each.x for each in found], [each.value for each in found]))
+    edges = found[0].edges[0], found[-1].edges[1]
+    return _beside_zeros(Truth(target, format, x, value, edges, (), tuple(gaps)))
+
+
+def _beside_zeros(known: Truth) -> Truth:
+    """With the zeros of the target, and in float32 with the numbers beside each, ever further away."""
+    target, x, value = known.target, known.x, known.value
+    zeros = crossings(x, value, lambda lower, upper: target.on(lower, upper).tree)
+    if not zeros or known.format in KINDS:
+        return replace(known, zeros=tuple(zeros))
+    steps = 2 ** np.arange(20, dtype=np.int32)
+    codes = np.array([float(zero) for zero in zeros], dtype=np.float32).view(np.int32)
+    beside = np.concatenate([codes, *(codes + side * step for step in steps for side in (-1, 1))]).view(np.float32)
+    more = np.setdiff1d(beside[(x[0] <= beside) & (beside <= x[-1])], x)
+    added = _values(target, more)
+    more, added = more[~np.isnan(added)], added[~np.isnan(added)]
+    order = np.argsort(np.concatenate([x, more]), kind="stable")
+    x, value = np.concatenate([x, more])[order], np.concatenate([value, added])[order]
+    return replace(known, x=x, value=value, zeros=tuple(zeros))
 
 
 def enclosed(target: Expression, format: str, x: np.ndarray) -> Truth:
@@ -81,7 +132,7 @@ def _everywhere(target: Expression, format: str, x: np.ndarray, value: np.ndarra
         raise ValueError(
             f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and code "
             "must say something at every number: give an expression that has one everywhere, as where(x > 0, log(x), 0)"
-            + ("" if format in KINDS else "; in float32 it may also have values on one interval alone")
+            + ("" if format in KINDS else f"; in float32 it may also have values on {MOST_RUNS} intervals at most")
         )
     return Truth(target, format, x, value)
 
@@ -152,7 +203,7 @@ def _middle(a: np.float32, b: np.float32) -> np.float32:
 
 def _at(tree: Node, x: float) -> tuple[float, bool]:
     # The value, and whether it is known well enough.
-    ball = evaluate(tree, flint.arb(x), AT_POINT)
+    ball = evaluate(tree, flint.arb(x), WHOLE_AT_POINT)
     if not ball.is_finite():
         return float("nan"), False
     if ball.rel_accuracy_bits() < 60 and not abs(ball) < TINY / 2:

@@ -77,7 +77,7 @@ class Enclosed(Code):
         lines += [
             f"{name} is calculated within a share {float(logarithm_error(*code, self.inner)):.3g} of itself"
             for name, code in self.functions.items()
-            if name.startswith("log") and not self.own
+            if name.split("_")[0] == "log" and not self.own
         ]
         return [*super().heading(), *lines]
 
@@ -125,24 +125,21 @@ class Enclosed(Code):
         """The error at one number; there must be no value where the code gives none, or an infinity at its end."""
         for x in (float(point),) if point else (-0.0, 0.0):
             y = self.run([x])[0]
-            if isnan(y) or (isinf(y) and self.beside(point)):
+            if isnan(y) or (isinf(y) and nowhere(self.math, self.tree, point, point)):
                 need(nowhere(self.math, self.tree, point, point), f"the target may have a value at {x!r}")
-                side = self.beside(point)
-                sign = 0 if isnan(y) else infinite(self.math, self.tree, point, side)
                 must(isnan(y) or self.lowest <= y <= self.highest, f"the output at {x!r} is out of range")
-                need(isnan(y) or (sign > 0) - (sign < 0) == (1 if y > 0 else -1), f"no infinity is seen at {x!r}")
+                signs = {infinite(self.math, self.tree, point, side) for side in self.beside(point)}
+                good = isnan(y) or signs == {1 if y > 0 else -1}
+                need(good, f"no infinity is seen at {x!r}")
                 continue
             found = self.single(x)
             must(found != "above", f"the error at {x!r} is larger than stated")
             need(found == "within", f"the error at {x!r} is not known well enough")
 
-    def beside(self, point: Fraction) -> int:
-        """On which side of a number the target has values, where the code gives none on the other one; else 0."""
-        for side in (1, -1):
-            outer = -self.after(-point) if side > 0 else self.after(point)
-            if isnan(self.run([float(outer)])[0]):
-                return side
-        return 0
+    def beside(self, point: Fraction) -> list[int]:
+        """On which sides of a number the code gives numbers."""
+        outer = {1: self.after(point), -1: -self.after(-point)}
+        return [side for side, x in outer.items() if not isnan(self.run([float(x)])[0])]
 
     def judge(self, code: Any, tree: tuple, side: int) -> Any:
         """Code that is the target's formula is followed node by node; all other is compared with it on small boxes."""

@@ -7,10 +7,14 @@ format the rounding of the last operation is left out. Standard library only.
 
 from contextlib import suppress
 from fractions import Fraction
+from functools import cache
 from math import inf
 from typing import Any, NamedTuple
 
+from . import rays
+from .arctangents import arctangent_error
 from .boxes import Outcome, allowed_before, judged
+from .differences import expm1_error, log1p_error
 from .functions import Functions
 from .intervals import Interval, size
 from .jets import Arithmetic
@@ -20,11 +24,19 @@ from .reductions import REACH, exponential_error
 from .sines import TURN_BITS, nearest_zero, sine_error
 from .steps import FORMATS, rounded
 from .sums import FROM, SUMS, domain, sum_errors
+from .zeros import exact
 
 __all__ = ["Follower", "Other", "has_x"]
 
 TWO, MINUS = ("number", Fraction(2)), ("number", Fraction(-1))
 WHOLE_POWERS = 6
+ERRORS: dict[str, Any] = {
+    "exp": exponential_error,
+    "log": logarithm_error,
+    "expm1": expm1_error,
+    "log1p": log1p_error,
+    "atan": arctangent_error,
+}
 WAVES = ("sin", "cos")
 
 
@@ -59,23 +71,72 @@ def has_x(node: tuple) -> bool:
     return node[0] == "x" or any(has_x(part) for part in node[1:] if isinstance(part, tuple))
 
 
-def rewritten(node: tuple, negative: bool) -> tuple | None:
-    """A function that has no operation of its own, with others that have."""
+def rewritten(node: tuple, negative: bool) -> list[tuple]:
+    """The ways to write a function that has no operation of its own with others that have."""
     kind, u = node[0], node[1]
-    e, square = ("exp", u), ("^", u, TWO)
+    e, square, below, above = ("exp", u), ("^", u, TWO), ("+", ONE, ("neg", u)), ("+", ONE, u)
+    over, root = ("+", u, MINUS), ("sqrt", ("+", ("^", u, TWO), ONE))
     if kind == "asinh" and negative:
-        return ("neg", ("asinh", ("neg", u)))
-    table: dict[str, tuple] = {
-        "log1p": ("log", ("+", ONE, u)),
-        "expm1": ("+", e, MINUS),
-        "tan": ("/", ("sin", u), ("cos", u)),
-        "sinh": ("/", ("+", e, ("neg", ("/", ONE, e))), TWO),
-        "cosh": ("/", ("+", e, ("/", ONE, e)), TWO),
-        "asinh": ("log", ("+", u, ("sqrt", ("+", square, ONE)))),
-        "acosh": ("log", ("+", u, ("sqrt", ("+", square, MINUS)))),
-        "atanh": ("/", ("log", ("/", ("+", ONE, u), ("+", ONE, ("neg", u)))), TWO),
+        return [("neg", ("asinh", ("neg", u)))]
+    if kind == "acos" and negative:
+        return [("+", ("pi",), ("neg", ("*", TWO, ("atan", ("sqrt", ("/", above, below))))))]
+    if kind == "log":
+        return logarithms(u, negative)
+    one, two = ("expm1", u), ("expm1", ("*", TWO, u))
+    table: dict[str, list[tuple]] = {
+        "log1p": [("log", ("+", ONE, u))],
+        "expm1": [("+", e, MINUS)],
+        "tan": [("/", ("sin", u), ("cos", u))],
+        "sinh": [
+            ("/", ("+", e, ("neg", ("/", ONE, e))), TWO),
+            ("/", ("+", one, ("/", one, ("+", one, ONE))), TWO),
+        ],
+        "cosh": [("/", ("+", e, ("/", ONE, e)), TWO)],
+        "asinh": [("log", ("+", u, root)), ("log1p", ("+", u, ("/", square, ("+", root, ONE))))],
+        "acosh": [
+            ("log", ("+", u, ("sqrt", ("+", square, MINUS)))),
+            ("log1p", ("+", over, ("sqrt", ("*", over, above_of(u))))),
+        ],
+        "atanh": [("/", ("log", ("/", above, below)), TWO), ("/", ("log1p", ("/", ("*", TWO, u), below)), TWO)],
+        "tanh": [("/", two, ("+", two, TWO))],
+        "sigmoid": [("/", ONE, ("+", ONE, ("exp", ("neg", u))))],
+        "softplus": [("log1p", e), large(u, ONE)],
+        "asin": [("*", TWO, ("atan", ("/", u, ("+", ("sqrt", ("*", below, above)), ONE))))],
+        "acos": [("*", TWO, ("atan", ("sqrt", ("/", below, above))))],
     }
-    return table.get(kind)
+    return table.get(kind, [])
+
+
+def without_holes(node: tuple, side: int) -> tuple:
+    """A tree with both sides of a quotient over x where both vanish at 0."""
+    if node[0] == "/" and exact(node[1], Fraction(0)) == 0 and exact(node[2], Fraction(0)) == 0:
+        top, bottom = (("divided", part, Fraction(0), side) for part in node[1:])
+        return ("/", top, bottom)
+    if node[0] in ("number", "x", "pi", "e", "clipped", "divided"):
+        return node
+    return (node[0], *(without_holes(part, side) for part in node[1:]))
+
+
+def logarithms(inner: tuple, negative: bool) -> list[tuple]:
+    """The logarithm of a sum with an exponential that may be too large, without it."""
+    if inner[0] == "cosh":
+        v = ("neg", inner[1]) if negative else inner[1]
+        small = ("log1p", ("exp", ("*", ("number", Fraction(-2)), v)))
+        half = ("sinh", ("/", inner[1], TWO))
+        return [("+", ("+", v, small), ("neg", ("log", TWO))), ("log1p", ("*", TWO, ("^", half, TWO)))]
+    if inner[0] != "+":
+        return []
+    return [large(a[1], b) for a, b in (inner[1:], inner[:0:-1]) if a[0] == "exp"][:1]
+
+
+def large(u: tuple, rest: tuple) -> tuple:
+    """``log(rest + exp(u))``."""
+    return ("+", u, ("log1p", ("*", rest, ("exp", ("neg", u)))))
+
+
+def above_of(u: tuple) -> tuple:
+    """``u + 1``, in this order."""
+    return ("+", u, ONE)
 
 
 class Follower:
@@ -94,10 +155,11 @@ class Follower:
         self.math, (self.steps, self.result), self.tree = math, code, tree
         self.functions, (self.format, self.inner), self.side, self.flush = functions, formats, side, flush
         self.own = self.format == self.inner
-        self.kinds = (*(SUMS if self.own else ("exp", "log")), *WAVES)
+        self.kinds = (*(SUMS if self.own else ERRORS), *WAVES)
         self.digits, self.smallest, self.top = FORMATS[self.inner]
         self.share = -(-math.one >> self.digits)
         self.x: Interval = (side * math.one, side * math.one)
+        self.divided = without_holes(tree, side)
         self.known: dict[Any, Known] = {}
         self.errors: dict[Any, tuple[Fraction, ...]] = {}
 
@@ -140,9 +202,12 @@ class Follower:
         """Bounds of the target on the box, by a Taylor polynomial of first degree where there is one."""
         math, (a, b) = self.math, self.x
         centre, h = (a + b) // 2, (b - a) // 2 + 1
+        tree, box = self.tree, self.x
+        if self.divided != tree and size(box) < math.one:  # with zero in the box quotients are those of derivatives
+            tree, box = self.divided, (min(a, 0), max(b, 0))
         with suppress(Failure):
-            at = math.evaluate(self.tree, [(centre, centre), (h, h)])
-            beyond = math.evaluate(self.tree, [self.x, (h, h), (0, 0)])[2]
+            at = math.evaluate(tree, [(centre, centre), (h, h)])
+            beyond = math.evaluate(tree, [box, (h, h), (0, 0)])[2]
             return at[0][0] - size(at[1]) - size(beyond), at[0][1] + size(at[1]) + size(beyond)
         return -inf, inf
 
@@ -164,6 +229,8 @@ class Follower:
         if kind == "x":
             same(which == "x")
             return Known(*self.x, 0, 0, self.size(min(map(abs, self.x))), False)
+        if isinstance(which, float):
+            return self.still(node, which)
         same(isinstance(which, int))
         op, names = self.steps[which]
         if kind == "+":
@@ -181,19 +248,38 @@ class Follower:
             return self.product(a, b) if kind == "*" else self.quotient(a, b)
         if kind == "neg":
             same(op == "mul" and names[1] == -1.0)
-            return self.product(self.value(node[1], names[0]), self.constant(MINUS, names[1]))
+            u = self.value(node[1], names[0])
+            if not self.flush:  # exact
+                return u._replace(low=-u.high, high=-u.low)
+            return self.product(u, self.constant(MINUS, names[1]))
         if kind == "sqrt":
             same(op == "sqrt")
             return self.root(self.value(node[1], names[0]))
-        if kind in self.kinds:
-            same(op in self.functions and op.split("_")[0] == kind)
+        if kind in self.kinds and op in self.functions and op.split("_")[0] == kind:
             return self.called(node, op, names[0])
         if kind == "^":
             return self.power(node[1], node[2], which)
-        other = rewritten(node, kind == "asinh" and self.negative(node[1]))
-        if other is None:
-            raise Other("a function without operations of its own")
-        return self.value(other, which)
+        trouble: Failure = Other("a function without operations of its own")
+        negative = kind in ("asinh", "acos", "log") and self.negative(node[1][1] if node[1][0] == "cosh" else node[1])
+        for other in rewritten(node, negative):
+            try:
+                return self.value(other, which)
+            except Failure as problem:  # one that is not known on this box says more than one that is another code
+                trouble = trouble if isinstance(problem, Other) else problem
+        raise trouble
+
+    def still(self, node: tuple, which: float) -> Known:
+        """A constant in the place of a node: as far off as the node is from it beyond the inner end of the box."""
+        need(not self.own, "a constant in the place of a node, which is not proved in its own format")
+        math, start = self.math, min(map(abs, self.x))
+        tree = node if self.side > 0 else rays.substituted(node, ("neg", ("x",)))
+        low, high = rays.bounds(math, tree, (start, start))
+        need(max(-low, high) < inf, "a part without bounds far out")
+        at = math.exact(Fraction(which))
+        off, smallest = max(high - at[0], at[1] - low, 0), max(low, -high)
+        if smallest <= 0:
+            return Known(low, high, off, None, None, True)
+        return Known(low, high, off, self.over(off, smallest), self.size(smallest), False)
 
     def fused(self, left: tuple, right: tuple, names: list[Any]) -> Known:
         """A sum that takes the product on its right, or on its left, in itself; it is counted as if it were rounded."""
@@ -238,12 +324,11 @@ class Follower:
         return self.product(self.whole(base, n - 1, names[0]), self.value(base, names[1]))
 
     def negative(self, node: tuple) -> bool:
-        """Whether an argument is negative far out on this side."""
-        try:
-            far = self.math.exact(Fraction(self.side << 20))
-            return bool(self.math.evaluate(node, [far])[0][1] < 0)
-        except Failure:
-            return False
+        """Whether an argument is negative far out on this side, or at a half where it has no value there."""
+        for x in (Fraction(self.side << 20), Fraction(self.side, 2)):
+            with suppress(Failure):
+                return bool(self.math.evaluate(node, [self.math.exact(x)])[0][1] < 0)
+        return False
 
     def constant(self, node: tuple, which: Any) -> Known:
         """A constant: the number of the format that is next to it."""
@@ -379,8 +464,7 @@ class Follower:
             return self.summed(node[0], name, u)
         if name not in self.errors:
             code, result = self.functions[name]
-            known = exponential_error if node[0] == "exp" else logarithm_error
-            self.errors[name] = known(code, result, self.inner), Fraction(0)
+            self.errors[name] = ERRORS[node[0]](code, result, self.inner), Fraction(0)
         share = math.exact(self.errors[name][0])[1]
         if node[0] == "exp":
             need(size((u.low, u.high)) + u.absolute < REACH[self.inner] << math.bits, "an argument beyond the reach")
@@ -388,6 +472,8 @@ class Follower:
             off = math.exp(u.absolute)[1] - math.one
             absolute = self.up(high, off + share + self.up(off, share))
             return self.done(Known(low, high, absolute, off, None, False), share)
+        if node[0] != "log":
+            return self.careful(node[0], u, share)
         need(u.relative is not None and 2 * u.relative < math.one and u.low > 0, "a logarithm that is not known")
         need(self.size(u.low) > Fraction(2) ** (self.smallest + self.digits), "a logarithm of a subnormal number")
         low, high = math.log(u.low)[0], math.log(u.high)[1]
@@ -446,6 +532,48 @@ class Follower:
             in_units = math.exact(max(units, (units + Fraction(1, 2)) / 2) / 2**self.digits)[1]
         return known._replace(before=(absolute[0], off + in_units + self.up(off, in_units)))
 
+    def careful(self, kind: str, u: Known, share: int) -> Known:
+        """``expm1``, ``log1p`` or ``atan``, which vanish with their argument and keep its relative error."""
+        need(not self.own, "a function that is not proved in its own format")
+        math, one = self.math, self.math.one
+        node = (kind, ("x",))
+        ends = (math.evaluate(node, [(end, end)])[0] for end in (u.low, u.high))
+        (low, _), (_, high) = ends
+        steep, growth = getattr(self, "slope_" + kind)(u)
+        absolute = self.up(u.absolute, steep)
+        relative = None if u.relative is None else self.up(u.relative, growth)
+        smallest = Fraction(2) ** (self.smallest + self.digits + 4)
+        if u.relative is None or 2 * u.relative > one or u.least is None or u.least / 2 < smallest:
+            absolute, relative = absolute + 1, None  # something may be subnormal
+        if relative is not None:
+            absolute = min(absolute, self.up(relative, size((low, high))))
+        absolute += self.up(share, size((low, high)) + absolute)
+        least = None if u.least is None else short(min(u.least, Fraction(1)) / 2)
+        return self.done(Known(low, high, absolute, relative, least, u.zero), share)
+
+    def slope_expm1(self, u: Known) -> tuple[int, int]:
+        """The slope between u and what is calculated, and that over ``expm1(u) / u``."""
+        math = self.math
+        need(size((u.low, u.high)) + u.absolute < REACH[self.inner] << math.bits, "an argument beyond the reach")
+        grown = math.exp(u.absolute)[1]
+        return math.exp(u.high + u.absolute)[1], self.up(math.one + max(u.high, 0), grown)
+
+    def slope_log1p(self, u: Known) -> tuple[int, int]:
+        """The same: ``1 / (1 + u)`` is the slope; ``u / (1 + u) <= log1p(u)``, and below 0 ``abs(u) <= -log1p(u)``."""
+        one = self.math.one
+        free = one + u.low - u.absolute
+        need(free > 0, "a log1p of a number that may be below -1")
+        need(size((u.low, u.high)) + u.absolute < one << self.top - 8, "an argument of log1p that is too large")
+        steep, moved = self.over(one, free), min(u.relative or 0, one >> 1)
+        exact = self.over(one, one - moved)
+        return steep, exact if u.low >= 0 else max(exact, steep)
+
+    def slope_atan(self, u: Known) -> tuple[int, int]:
+        """The slope is at most 1, and ``atan(u) / u`` falls."""
+        one = self.math.one
+        need(size((u.low, u.high)) + u.absolute < one << self.top // 2 - 8, "an argument of atan that is too large")
+        return one, one
+
     def wave(self, node: tuple, name: str) -> Known:
         """A sine or a cosine of a multiple of x."""
         key = (name, node)
@@ -502,6 +630,7 @@ def short(value: Fraction) -> Fraction:
     return int(value / unit) * unit
 
 
+@cache
 def turns_of(argument: tuple) -> Interval:
     """Bounds of ``a / (2 pi)`` of an argument ``a x``, times ``2**TURN_BITS``; they are equal where it is exact."""
     factor = factor_of(argument)

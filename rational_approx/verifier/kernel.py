@@ -8,7 +8,7 @@ import operator
 import re
 import struct
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 from math import inf, isnan, nan, sqrt
@@ -20,6 +20,7 @@ from .machines import KEPT, Machine
 from .reading import SWITCHED, Failure, chosen, in_time, must, need, number, read, shown, switch, text
 from .schemes import fused_exactly, odd_sum, scheme_of
 from .steps import FORMATS, is_format_number
+from .zeros import exact
 
 __all__ = ["SCHEMAS", "Code", "To_check", "normal", "plain", "written"]
 
@@ -57,7 +58,11 @@ class Pointwise(Arithmetic):
     def evaluate(self, node: tuple, u: Jet) -> Jet:
         if node[0] in SWITCHED and self.evaluate(switch(node), u)[0] == (0, 0):
             return self.evaluate(chosen(node, 0), u)  # here the value at a single point counts
-        if node[0] not in ("sigmoid", "tanh", "softplus"):
+        if node[0] in ("/", "*") and len(u) == 1 and u[0][0] == u[0][1]:
+            value = self.at_hole(node, u[0])
+            if value is not None:
+                return [value]
+        if node[0] not in ("sigmoid", "tanh", "softplus") or len(u) > 1:
             return super().evaluate(node, u)
         (low, high) = self.evaluate(node[1], u)[0]
         doubled = 2 if node[0] == "tanh" else 1
@@ -74,6 +79,22 @@ class Pointwise(Arithmetic):
             return [self.div(e if negative else (self.one, self.one), above)]
         value = self.div((self.one - e[1], self.one - e[0]), above)
         return [(-value[1], -value[0]) if negative else value]
+
+    def at_hole(self, node: tuple, point: Any) -> Any:
+        """The limit of a quotient at a simple zero that both sides share, by their slopes; or of a product with log(b)
+        at a simple zero of b where the other side is zero: 0."""
+        x, line = Fraction(point[0], self.one), [point, (self.one, self.one)]
+        if node[0] == "/":
+            if exact(node[2], x) != 0 or exact(node[1], x) != 0:
+                return None
+            return self.div(*(Arithmetic.evaluate(self, side, line)[1] for side in node[1:]))
+        for side, other in (node[1:], node[:0:-1]):
+            if other[0] == "log" and exact(other[1], x) == 0 and exact(side, x) == 0:
+                Arithmetic.evaluate(self, side, line)
+                slope = Arithmetic.evaluate(self, other[1], line)[1]
+                need(slope[0] > 0 or slope[1] < 0, "a logarithm of a number with a zero of a higher order")
+                return 0, 0
+        return None
 
 
 class Code:
@@ -121,7 +142,7 @@ class Code:
         must(set(entry) == {"name", "steps", "result", "about"}, "a function has other keys than it should")
         name = entry["name"]
         must(
-            isinstance(name, str) and re.fullmatch("(exp|expm1|log|log1p|sin|cos)(_[0-9]{1,2})?", name),
+            isinstance(name, str) and re.fullmatch("(exp|log|sin|cos|expm1|log1p|atan)(_[0-9]{1,2})?", name),
             "a function is unknown",
         )
         steps = self.steps(entry["steps"])
@@ -283,6 +304,10 @@ class Code:
             *[f"machines  {MACHINES_SAY}"][: self.scheme.flush],
             f"inputs    all {self.count()} finite numbers of {self.format}",
         ]
+
+    def statements(self) -> Iterator[To_check]:
+        """Every statement of the file."""
+        raise NotImplementedError
 
     def ordered(self) -> list[To_check]:
         """The statement about the scheme, which older files do not make."""

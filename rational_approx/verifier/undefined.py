@@ -80,7 +80,7 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
     0 where it has none.
     """
     kind = node[0]
-    if kind == "log" and exact(node[1], x) == 0:
+    if kind == "log" and exact(node[1][1] if node[1][0] == "abs" else node[1], x) == 0:
         return -1
     if kind == "log1p" and exact(node[1], x) == -1:
         return -1

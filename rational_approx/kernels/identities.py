@@ -1,0 +1,142 @@
+"""The same function in another form, of which no part overflows or cancels where the function does not.
+
+The new formula is the target that code is proved for, and the one in its certificate. Every rule is an identity over
+all real x, at which either side has a value where the other one has.
+"""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from math import isqrt
+
+from rational_approx.expressions.nodes import Node, build, number
+
+__all__ = ["settled"]
+
+ONE, TWO = number(1), number(2)
+
+
+def settled(tree: Node) -> Node:
+    """A tree with the rules applied from its leaves on.
+
+    >>> from rational_approx.expressions.nodes import text
+    >>> from rational_approx.expressions.parser import parse_tree
+    >>> [text(settled(parse_tree(each, "x"))) for each in ("exp(x) / (exp(x) + 1)^2", "1 - cos(x)", "log(x^2)")]
+    ['sigmoid(x) * sigmoid(-x)', '2 * sin(x / 2) ^ 2', '2 * log(abs(x))']
+    """
+    if not tree.arguments:
+        return tree
+    tree = build(tree.operator, *map(settled, tree.arguments))
+    for rule in RULES.get(tree.operator, ()):
+        found = rule(tree)
+        if found is not None:
+            return found
+    return tree
+
+
+def _minus(u: Node) -> Node:
+    return u.arguments[0] if u.operator == "neg" else build("neg", u)
+
+
+def _sigmoid(u: Node) -> Node:
+    return build("sigmoid", u)
+
+
+def _splits(tree: Node) -> Iterator[tuple[Node, Node]]:
+    """A sum of two parts in both orders."""
+    if len(tree.arguments) == 2:
+        yield tree.arguments[0], tree.arguments[1]
+        yield tree.arguments[1], tree.arguments[0]
+
+
+def _exponent_beside_one(tree: Node) -> Node | None:
+    """u of ``1 + exp(u)``."""
+    for one, other in _splits(tree) if tree.operator == "+" else ():
+        if one == ONE and other.operator == "exp":
+            return other.arguments[0]
+    return None
+
+
+def _over_logistic(tree: Node) -> Node | None:
+    """``a / (1 + exp(u))^n`` by sigmoids."""
+    top, bottom = tree.arguments
+    base, power = bottom, Fraction(1)
+    if bottom.operator == "^" and bottom.arguments[1].value is not None:
+        base, power = bottom.arguments[0], bottom.arguments[1].value
+    u = _exponent_beside_one(base)
+    if u is None or power.denominator > 1 or not 1 <= power <= 6:
+        return None
+    factors, falls = [_sigmoid(_minus(u))] * int(power), list(top.arguments) if top.operator == "*" else [top]
+    grown = build("exp", u)
+    if grown in falls:
+        falls.remove(grown)
+        factors = [_sigmoid(u), *factors[1:]]
+    rest = [part for part in falls if part != ONE]
+    return build("*", *rest, *factors) if rest or factors[1:] else factors[0]
+
+
+def _of_square(tree: Node) -> Node | None:
+    """``log(u^n)`` for an even n, ``log(exp(u))`` and ``log(sigmoid(u))``."""
+    inner = tree.arguments[0]
+    if inner.operator == "exp":
+        return inner.arguments[0]
+    if inner.operator == "sigmoid":
+        return build("neg", build("softplus", _minus(inner.arguments[0])))
+    if inner.operator == "^":
+        power = inner.arguments[1].value
+        if power is not None and power.denominator == 1 and power % 2 == 0 and power:
+            return build("*", number(power), build("log", build("abs", inner.arguments[0])))
+    return None
+
+
+def _difference(tree: Node) -> Node | None:
+    """Sums of two parts that cancel."""
+    for one, other in _splits(tree):
+        taken = other.arguments[0] if other.operator == "neg" else None
+        if one == ONE and taken is not None:
+            if taken.operator == "sigmoid":
+                return _sigmoid(_minus(taken.arguments[0]))
+            if taken.operator == "cos":
+                return build("*", TWO, build("^", build("sin", build("/", taken.arguments[0], TWO)), TWO))
+            if taken.operator == "^" and taken.arguments[1] == TWO and taken.arguments[0].operator == "tanh":
+                u = build("*", TWO, taken.arguments[0].arguments[0])
+                return build("*", number(4), _sigmoid(u), _sigmoid(_minus(u)))
+        if one.value == -1 and other.operator == "cosh":
+            return build("*", TWO, build("^", build("sinh", build("/", other.arguments[0], TWO)), TWO))
+        if one.value == -1 and other.operator == "sqrt":
+            for unit, square in _splits(other.arguments[0]) if other.arguments[0].operator == "+" else ():
+                if unit == ONE and square.operator == "^" and square.arguments[1] == TWO:
+                    return build("/", square, build("+", other, ONE))
+        found = _squares(one, other, taken)
+        if found is not None:
+            return found
+    return None
+
+
+def _squares(one: Node, other: Node, taken: Node | None) -> Node | None:
+    """``c^2 - u^2`` and ``u^2 - c^2`` as products, for a rational c."""
+    square = taken if taken is not None and one.value is not None and one.value > 0 else other
+    size = one.value if square is taken else -(one.value or 0)
+    if square is None or size is None or size <= 0 or square.operator != "^" or square.arguments[1] != TWO:
+        return None
+    root = Fraction(isqrt(size.numerator), isqrt(size.denominator))
+    if root**2 != size:
+        return None
+    u, c = square.arguments[0], number(root)
+    if square is taken:
+        return build("*", build("+", c, build("neg", u)), build("+", c, u))
+    return build("*", build("+", u, number(-root)), build("+", u, c))
+
+
+def _power(tree: Node) -> Node | None:
+    """``exp(u)^c``."""
+    base, power = tree.arguments
+    return build("exp", build("*", power, base.arguments[0])) if base.operator == "exp" and power.value else None
+
+
+RULES: dict[str, tuple[Callable[[Node], Node | None], ...]] = {
+    "/": (_over_logistic,),
+    "log": (_of_square,),
+    "+": (_difference,),
+    "^": (_power,),
+}
+"""The rules for a node, by its operator."""

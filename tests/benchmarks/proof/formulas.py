@@ -1,0 +1,334 @@
+"""Which formulas that a user would write does `implement` find? ``docs/measured/formulas.md``.
+
+    python -m tests.benchmarks.proof.formulas FOLDER [--format float32 ...] [--part 0/4] [--only FORMULA ...]
+    python -m tests.benchmarks.proof.formulas FOLDER --write BEFORE
+
+Formulas are those of `LITERATURE`, by kind, and `SEEDED` random compositions of exp, log, sin, sqrt, tanh, erf, powers,
+where and abs with shifts, scales and products, the same each time. Each is asked for within 1 ulp in a process of its
+own, and the independent verifier is asked for what was found. FOLDER keeps a line of JSON a formula, so that a run goes
+on from what it has; ``--write`` makes the page of it and of BEFORE, the folder of another version.
+"""
+
+import argparse
+import json
+import multiprocessing
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests import provenance
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "formulas.md"
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
+SECONDS = 300
+"""A formula that takes longer is not found."""
+LITERATURE = {
+    "activations": (
+        "x * sigmoid(1.702 * x)",
+        "x / (1 + abs(x))",
+        "x / sqrt(1 + x^2)",
+        "x * tanh(log(1 + exp(x)))",
+        "log(1 + exp(x))",
+        "1.7159 * tanh(2 * x / 3)",
+        "tanh(x) + 0.1 * x",
+        "max(x, 0) + min(exp(x) - 1, 0)",
+        "where(x > 0, x, 0.01 * x)",
+        "x * atan(x)",
+        "x * erf(x)",
+        "exp(-x^2)",
+        "1 - exp(-x^2)",
+        "x + sin(x)^2",
+        "x * exp(-x^2 / 2)",
+        "sin(x) / x",
+        "x * sigmoid(x) + 0.5 * tanh(x)",
+        "atan(x) * 2 / pi",
+        "x - tanh(x)",
+        "log(x + sqrt(x^2 + 1))",
+        "max(0, x)^2",
+        "sqrt(max(x, 0))",
+        "0.5 * x * (1 + tanh(0.7978845608 * (x + 0.044715 * x^3)))",
+        "exp(x) / (exp(x) + 1)^2",
+        "sigmoid(x) * (1 - sigmoid(x))",
+        "x^3 / (1 + x^2)",
+        "where(x > 0, 1 - exp(-x), exp(x) - 1)",
+        "max(x, 0) - 0.1 * min(x, 0)",
+        "clip(x, -1, 1)^3",
+        "x * min(max(x + 3, 0), 6) / 6",
+        "x * log(1 + tanh(exp(x)))",
+        "erf(x / sqrt(2))",
+        "exp(-abs(x))",
+        "tanh(x)^2",
+        "x * tanh(exp(x))",
+        "softplus(x) - log(2)",
+    ),
+    "losses": (
+        "log(cosh(x))",
+        "sqrt(1 + x^2) - 1",
+        "log(1 + x^2)",
+        "x^2 / (1 + x^2)",
+        "where(abs(x) < 1, x^2 / 2, abs(x) - 0.5)",
+        "log(1 + exp(-x))",
+        "max(0, 1 - x)",
+        "1 - tanh(x)^2",
+        "abs(x) - log(1 + abs(x))",
+        "x * log(x)",
+        "x^2 * log(x)",
+        "log(2 + exp(x))",
+        "exp(x) - x - 1",
+        "x - log(x)",
+        "1 - cos(x)",
+        "log(abs(x))",
+        "log(x^2)",
+        "-log(sigmoid(x))",
+        "x * log(x) - x",
+        "log(1 + exp(-x)) * sigmoid(x)",
+    ),
+    "sines": (
+        "sin(x + 1)",
+        "cos(x - 0.5)",
+        "sin(2 * x + 3)",
+        "sin(pi * x + pi / 4)",
+        "sin(x) + cos(x)",
+        "3 * sin(x) - 4 * cos(x)",
+        "sin(x)^2",
+        "sin(x) * cos(x)",
+        "sin(x^2)",
+        "cos(3 * x)",
+        "exp(x) * sin(x)",
+        "exp(-abs(x)) * cos(x)",
+        "exp(-x^2) * cos(5 * x)",
+        "2 + sin(x)",
+        "x * sin(x)",
+        "x + sin(x)",
+        "x - sin(x)",
+        "sin(x) * sin(3 * x)",
+        "sin(tanh(x))",
+        "cos(exp(-x^2))",
+        "sin(exp(x))",
+        "sin(30 * x)",
+        "cos(x) / (2 + sin(x))",
+        "sin(x) + sin(2 * x)",
+    ),
+    "elementary": (
+        "acos(x)",
+        "asin(x)",
+        "atan(x + 1)",
+        "atan(1 / x)",
+        "erfc(x)",
+        "exp(x) - 2",
+        "exp(2 * x + 1)",
+        "2^x",
+        "10^x",
+        "log(3 * x)",
+        "log(x + 2)",
+        "log(x) / x",
+        "log(1 - x)",
+        "sqrt(x^2 - 1)",
+        "sqrt(1 - x^2)",
+        "1 / (1 + x)",
+        "1 / x",
+        "1 / x^2",
+        "x^2 - 2",
+        "x^3 - x - 1",
+        "x^0.3",
+        "x^x",
+        "(exp(x) - 1) / x",
+        "log(1 + x) / x",
+        "sinh(x) / x",
+        "tanh(x) / x",
+        "x / (exp(x) - 1)",
+        "1 / cosh(x)",
+        "1 / (1 + exp(x))^2",
+        "log(abs(sin(x)))",
+        "sqrt(abs(x))",
+        "abs(x)^1.5",
+        "exp(1 / x)",
+        "exp(-1 / x^2)",
+        "log(log(x))",
+        "atanh(tanh(x) / 2)",
+        "asinh(x) / x",
+        "exp(sin(x))",
+        "log(2 + cos(x))",
+        "where(x > 0, log(x), 0)",
+        "where(x > 0, x * log(x), 0)",
+        "where(abs(x) < 1, acos(x), 0)",
+        "cosh(x) - 1",
+        "sinh(x)",
+        "exp(x)^2",
+        "exp(exp(x))",
+        "exp(-exp(x))",
+        "log(1 + sqrt(abs(x)))",
+        "sqrt(x^2 + x + 1)",
+        "x * sqrt(1 + x^2)",
+        "sign(x) * log(1 + abs(x))",
+        "loggamma(x)",
+        "gamma(x)",
+    ),
+}
+"""Formulas from papers and from library code, by kind."""
+SEEDED = 60
+
+
+def composed(count: int, seed: int = 0) -> list[str]:
+    """Random formulas, the same for the same seed.
+
+    >>> composed(2) == composed(3)[:2]
+    True
+    """
+    draw = random.Random(seed)
+    functions = ("exp", "log", "sin", "cos", "sqrt", "tanh", "erf", "sigmoid", "softplus", "atan", "abs", "log1p")
+    numbers = ("0.5", "2", "3", "0.1", "1.5", "pi", "0.25")
+
+    def argument() -> str:
+        a, b = draw.choice(numbers), draw.choice(numbers)
+        return draw.choice(["x", "x", "x", f"{a} * x", f"x + {a}", f"x - {a}", f"{a} * x + {b}", "-x", "abs(x)", "x^2"])
+
+    def simple() -> str:
+        return f"{draw.choice(functions)}({argument()})"
+
+    def formula() -> str:
+        a, b, c = simple(), simple(), draw.choice(numbers)
+        return draw.choice(
+            [
+                a,
+                f"x * {a}",
+                f"{a} * {b}",
+                f"{a} + {c}",
+                f"{a} + {b}",
+                f"{draw.choice(functions)}({a})",
+                f"{draw.choice(functions)}({c} + {a})",
+                f"{a} / (1 + {b}^2)",
+                f"where(x > {c}, {a}, {b})",
+                f"({a})^2",
+                f"x * {draw.choice(functions)}({a})",
+                f"exp(-x^2) * {a}",
+                f"{a} - {b}",
+            ]
+        )
+
+    return [formula() for _ in range(count)]
+
+
+def formulas() -> dict[str, str]:
+    """Every formula with its kind."""
+    out = {each: kind for kind, group in LITERATURE.items() for each in group}
+    return out | {each: "composed" for each in composed(SEEDED) if each not in out}
+
+
+def tried(formula: str, format: str) -> dict[str, object]:
+    """What came of one formula."""
+    import rational_approx as ra
+
+    began = time.process_time()
+    try:
+        found = ra.implement(formula, format=format, time_limit=SECONDS)
+    except (ArithmeticError, ValueError) as problem:
+        kind = "refused" if isinstance(problem, ra.NoKernel | ValueError) else "crashed"
+        return {"outcome": kind, "seconds": time.process_time() - began, "reason": str(problem)}
+    except Exception as problem:
+        return {"outcome": "crashed", "seconds": time.process_time() - began, "reason": repr(problem)}
+    made = time.process_time()
+    outcome = ra.verify(found, seconds=120)
+    return {
+        "outcome": "found" if outcome.outcome == "verified" else f"not verified: {outcome}",
+        "ulp": float(found.facts.ulp),
+        "operations": found.operations,
+        "seconds": made - began,
+        "verify": time.process_time() - made,
+    }
+
+
+def _child(formula: str, format: str, out: "multiprocessing.Queue[dict[str, object]]") -> None:
+    out.put(tried(formula, format))
+
+
+def apart(formula: str, format: str) -> dict[str, object]:
+    """The same in a process of its own, which is ended where it hangs."""
+    context = multiprocessing.get_context("fork")
+    out: multiprocessing.Queue[dict[str, object]] = context.Queue()
+    child = context.Process(target=_child, args=(formula, format, out))
+    child.start()
+    try:
+        return out.get(timeout=2 * SECONDS)
+    except Exception:
+        return {"outcome": "crashed", "seconds": 2.0 * SECONDS, "reason": "no answer"}
+    finally:
+        child.kill()
+        child.join()
+
+
+def run(folder: Path, format: str, part: tuple[int, int], names: list[str]) -> None:
+    """Try the formulas that the folder does not have yet."""
+    import rational_approx.commands  # noqa: F401  # before the processes are made
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{format}-{part[0]}.jsonl"
+    have = {entry["formula"] for entry in results(folder, format)}
+    for number, (formula, kind) in enumerate(formulas().items()):
+        if number % part[1] != part[0] or formula in have or (names and formula not in names):
+            continue
+        entry = {"formula": formula, "kind": kind, **apart(formula, format)}
+        with path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+        print(format, json.dumps(entry)[:230], flush=True)
+
+
+def results(folder: Path, format: str) -> list[dict]:
+    """What a folder has of a format."""
+    lines = [line for path in sorted(folder.glob(f"{format}-*.jsonl")) for line in path.read_text().splitlines()]
+    return list({entry["formula"]: entry for entry in map(json.loads, lines)}.values())
+
+
+def counted(entries: list[dict]) -> str:
+    """How many were found, by kind and in all."""
+    kinds = Counter(entry["kind"] for entry in entries)
+    found = Counter(entry["kind"] for entry in entries if entry["outcome"] == "found")
+    parts = [f"{kind} {found[kind]} of {kinds[kind]}" for kind in (*LITERATURE, "composed") if kinds[kind]]
+    return f"{sum(found.values())} of {len(entries)}: {', '.join(parts)}"
+
+
+def page(before: Path, after: Path, formats: list[str]) -> str:
+    """The table: what two versions make of the formulas that both were asked for."""
+    lines = ["| formula | format | before | now | seconds | to verify |", "|---|---|---|---|---|---|"]
+    summary = []
+    for format in formats:
+        old, new = ({entry["formula"]: entry for entry in results(folder, format)} for folder in (before, after))
+        both = [formula for formula in formulas() if formula in old and formula in new]
+        found = [sum(side[formula]["outcome"] == "found" for formula in both) for side in (old, new)]
+        summary.append(f"{format}: {found[0]} of {len(both)} before, {found[1]} of {len(both)} now.")
+        for formula in both:
+            was, now = (
+                f"{entry['ulp']:.3f} ulp" if entry["outcome"] == "found" else entry["outcome"].split(":")[0]
+                for entry in (old[formula], new[formula])
+            )
+            check = new[formula].get("verify")
+            seconds = f"{new[formula]['seconds']:.1f} | {'' if check is None else f'{check:.1f}'}"
+            lines.append(f"| {formula} | {format} | {was} | {now} | {seconds} |")
+    return "\n".join([*summary, "", *lines, ""])
+
+
+def main() -> None:
+    """Run, or write."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--format", action="append")
+    parser.add_argument("--part", default="0/1")
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--write", type=Path, help="the folder of the version before: write the page")
+    given = parser.parse_args()
+    formats = given.format or ["float32", "bfloat16"]
+    first, count = map(int, given.part.split("/"))
+    if given.write:
+        start, rest = PAGE.read_text().split(BEGIN)
+        _, end = rest.split(END)
+        table = page(given.write, given.folder, formats)
+        provenance.write(PAGE, f"{start}{BEGIN}{table}{END}{end}", "tests.benchmarks.proof.formulas")
+        return
+    for format in formats:
+        run(given.folder, format, (first, count), given.only)
+        print(format, counted(results(given.folder, format)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Formulas as users write them, in float32: held to mpmath through NumPy code, verified, false claims refuted."""
+
+import copy
+from fractions import Fraction
+from math import inf
+
+import mpmath
+import numpy as np
+import pytest
+
+from rational_approx import NoKernel, export, implement, verify
+from rational_approx.kernels.arctangents import arctangent, arctangent_degree, arctangent_error
+from rational_approx.kernels.differences import expm1, expm1_degree, expm1_error, log1p, log1p_error
+from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.logarithms import logarithm_degree
+from rational_approx.programs.program import INPUT, Writer
+from rational_approx.shipping.documents import canonical_hash, document
+from rational_approx.verifier import verify as check
+
+LOG2, ROOT3 = float(mpmath.log(2)), 1.324717957244746
+CASES = {
+    "acos(x)": (mpmath.acos, (-1, 1), (-1, 1)),
+    "exp(x) - 2": (lambda x: mpmath.exp(x) - 2, (-120, 88), (LOG2,)),
+    "x^3 - x - 1": (lambda x: x**3 - x - 1, (-1e9, 1e9), (ROOT3,)),
+    "x * log(x)": (lambda x: x * mpmath.log(x) if x else mpmath.mpf(0), (0, 1e30), (0, 1)),
+    "log(abs(x))": (lambda x: mpmath.log(abs(x)), (-1e30, 1e30), (1, -1)),
+    "log(x^2)": (lambda x: 2 * mpmath.log(abs(x)), (-1e30, 1e30), (1, -1)),
+    "log(2 + exp(x))": (lambda x: mpmath.log(2 + mpmath.exp(x)), (-1e3, 1e3), ()),
+    "log(cosh(x))": (lambda x: mpmath.log1p(2 * mpmath.sinh(x / 2) ** 2), (-1e3, 1e3), (0,)),
+    "exp(x) / (exp(x) + 1)^2": (lambda x: 1 / (2 + mpmath.exp(x) + mpmath.exp(-x)), (-110, 110), ()),
+    "(exp(x) - 1) / x": (lambda x: mpmath.expm1(x) / x if x else mpmath.mpf(1), (-1e3, 88), (0,)),
+    "sqrt(x^2 - 1)": (lambda x: mpmath.sqrt((x - 1) * (x + 1)), (1, 1e20), (1,)),
+    "1 / x^2": (lambda x: 1 / x**2, (-1e20, 1e20), (1e-19,)),
+}
+FAST = ("acos(x)", "exp(x) - 2", "x * log(x)", "log(abs(x))", "exp(x) / (exp(x) + 1)^2")
+SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in CASES if each not in FAST]
+
+
+def code(found):
+    """The NumPy code of an implementation."""
+    names = {}
+    exec(export(found, "numpy", name="code"), names)
+    return names["code"]
+
+
+def numbers(inside, near):
+    """Numbers of float32: random ones of all sizes in an interval, and those beside some points."""
+    draw = np.random.default_rng(0)
+    sizes = np.exp2(draw.uniform(-60, 100, 400)) * draw.choice([-1, 1], 400)
+    x = np.concatenate([sizes, draw.uniform(max(inside[0], -50), min(inside[1], 50), 400)]).astype(np.float32)
+    beside = []
+    for point in map(np.float32, near):
+        for side in (-inf, inf):
+            for _ in range(12):
+                beside.append(point)
+                point = np.nextafter(point, np.float32(side))
+    x = np.concatenate([x, np.array(beside, dtype=np.float32)])
+    return x[(x >= inside[0]) & (x <= inside[1])]
+
+
+def ulps(y, true):
+    """The error in units in the last place of float32; of infinite outputs that of 2^128."""
+    if abs(true) >= mpmath.mpf(2) ** 128:
+        return 0.0 if np.isinf(y) and (y > 0) == (true > 0) else inf
+    exponent = mpmath.frexp(true)[1] if true else -200
+    unit = mpmath.ldexp(1, max(int(exponent) - 24, -149))
+    return float(abs(mpmath.mpf(float(np.clip(np.float64(y), -(2.0**128), 2.0**128))) - true) / unit)
+
+
+@pytest.mark.parametrize("formula", [*FAST, *SLOW])
+def test_a_formula_is_found_and_holds_at_random_numbers_and_beside_zeros_and_cuts(formula):
+    true, inside, near = CASES[formula]
+    found = implement(formula, format="float32")
+    x = numbers(inside, near)
+    cuts = np.array([piece.upper for piece in found.kernel.pieces], dtype=np.float32)
+    x = np.concatenate([x, cuts[np.isfinite(cuts) & (cuts >= inside[0]) & (cuts <= inside[1])]])
+    x = x[x != 0] if formula in ("log(abs(x))", "log(x^2)", "1 / x^2") else x
+    with mpmath.workprec(300):
+        worst = max(ulps(y, true(mpmath.mpf(float(point)))) for point, y in zip(x, code(found)(x)))
+    assert worst <= float(found.facts.ulp) <= 1
+    assert verify(found, seconds=60).outcome == "verified"
+
+
+def test_what_has_no_value_at_one_number_has_an_infinity_of_one_sign_there_or_none():
+    assert list(code(implement("log(abs(x))", format="float32"))(np.array([0.0, -0.0], np.float32))) == [-inf, -inf]
+    assert np.isnan(code(implement("1 / x", format="float32"))(np.array([0.0], np.float32))).all()
+
+
+@pytest.mark.parametrize(
+    ("function", "bound", "true", "x"),
+    [
+        (expm1("expm1", expm1_degree(1e-16, "float64"), "float64"), expm1_error, mpmath.expm1, (-600, 600)),
+        (log1p("log1p", logarithm_degree(1e-16, "float64"), "float64"), log1p_error, mpmath.log1p, (-1, 1e6)),
+        (arctangent("atan", arctangent_degree(1e-16, "float64"), "float64"), arctangent_error, mpmath.atan, (-9, 9)),
+    ],
+)
+def test_functions_that_keep_small_results_are_within_their_bounds(function, bound, true, x):
+    draw = np.random.default_rng(1)
+    small = np.exp2(draw.uniform(-200, 0, 300)) * draw.choice([-1, 1], 300)
+    points = np.concatenate([draw.uniform(*x, 300), draw.uniform(-0.99, 1, 300), small])
+    writer = Writer(fma=False)
+    piece = Piece(inf, (), writer.do(function.name, INPUT), "")
+    piece = Piece(inf, tuple(writer.steps), piece.result, "")
+    y = piece(points, (function,))
+    most = float(bound(function, "float64"))
+    assert most < 2.0**-40
+    with mpmath.workprec(300):
+        assert max(abs(mpmath.mpf(float(a)) / true(mpmath.mpf(float(u))) - 1) for a, u in zip(y, points)) <= most
+    assert Kernel("float32", "float64", (piece,), (function,))(np.array([0.5], np.float32)).size
+
+
+def test_a_false_certificate_of_a_formula_is_not_verified():
+    whole = document(implement("log(2 + exp(x))", format="float32"))
+    assert check(copy.deepcopy(whole), seconds=60).outcome == "verified"
+
+    def judged(change):
+        content = copy.deepcopy(whole)
+        change(content)
+        return check(content | {"hash": canonical_hash(content)}, seconds=60).outcome
+
+    def smaller(content):
+        content["facts"]["ulp"] = "1/2"
+
+    def another_constant(content):
+        steps = content["functions"][0]["steps"]
+        place = next(k for k, step in enumerate(steps) if step[0] == "mul" and step[1] != "x")
+        steps[place][2] = "0x1p-1" if steps[place][2] != "0x1p-1" else "0x1p-2"
+
+    def earlier_tail(content):
+        content["pieces"][0]["upper"] = "-1"
+
+    assert "verified" not in {judged(change) for change in (smaller, another_constant, earlier_tail)}
+
+
+@pytest.mark.parametrize("formula", ["sin(x^2)", "sin(x + 1)"])
+def test_what_cannot_be_had_is_refused_with_the_true_reason(formula):
+    with pytest.raises(NoKernel, match="sine is reduced where it is one of a multiple of x"):
+        implement(formula, format="float32")
+
+
+def test_zeros_are_known_beyond_the_format():
+    found = implement("exp(x) - 2", format="float32")
+    near = np.float32(LOG2)
+    with mpmath.workprec(200):
+        for x in (near, np.nextafter(near, np.float32(1)), np.nextafter(near, np.float32(0))):
+            true = mpmath.exp(mpmath.mpf(float(x))) - 2
+            y = float(code(found)(np.array([x], np.float32))[0])
+            assert abs(Fraction(y) / Fraction(str(mpmath.nstr(true, 40))) - 1) < Fraction(1, 2**23)
