@@ -95,6 +95,7 @@ pages: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.proof.kernels
 	$(BIN)/python -m tests.benchmarks.proof.fixed_point
 	$(BIN)/python -m tests.benchmarks.proof.functions
+	$(BIN)/python -m tests.benchmarks.proof.same_format
 	$(BIN)/python -m tests.benchmarks.proof.counts
 	$(BIN)/python -m tests.benchmarks.proof.speed --write docs/measured/gates.md
 	$(BIN)/python -m tests.benchmarks.proof.languages --write docs/measured/gates.md

@@ -31,9 +31,9 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
     multiple=True,
     default=("bfloat16",),
     show_default="bfloat16",
-    help="bfloat16, float16, float32, or fixed4.12; with --all-gates it may be repeated, and so may --language.",
+    help="bfloat16, float16, float32, float64 or fixed4.12; with --all-gates it may be repeated, so may --language.",
 )
-@click.option("--accumulate", help="The format of the operations; by default that of the proof.")
+@click.option("--accumulate", help="The format of the operations: of float32 float64, or float32.")
 @click.option("--ulp", default="1", show_default=True, help="The largest error, in units in the last place.")
 @click.option("--segments", type=int, help="At most so many pieces between the tails; by default 4, of fixed point 16.")
 @click.option(
@@ -80,7 +80,7 @@ def implement_command(
 ) -> None:
     """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
 
-    Its error is proved: for bfloat16, float16 and fixed point by trying every input, for float32 by intervals.
+    Its error is proved: for 16 bits and fixed point by trying every input, for float32 and float64 by intervals.
     fixed4.12 has 4 integer bits, the sign among them, and 12 fraction bits; its code is SystemVerilog, C or NumPy.
     With --all-gates the folder holds the code and the certificate of each gate, and tables of their errors beside those
     of the textbook's formula and, where torch is installed, of PyTorch. What the folder has already is kept.

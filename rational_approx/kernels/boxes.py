@@ -6,6 +6,9 @@ centre of the box, the coefficients of a Taylor series at the centre and, for th
 *rounding*: running error bounds (Higham 2002, section 3.3) for results that are written as ``x^k v``, so that they are
 relative ones on a box that reaches to zero.
 
+Where code calculates in its own format the last operation rounds to it, and nothing is rounded afterwards. So the
+rounding of the last operation is left out of both parts, and counts half a unit in the last place in either case.
+
 There the series is that at 0. Where f begins with x^k, every term is divided by ``x^k``, and terms below, which are
 zero up to the enclosures' own rounding, by that of the smallest number.
 """
@@ -24,21 +27,41 @@ from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, quotie
 from rational_approx.expressions.nodes import Node, build, number
 from rational_approx.expressions.rays import beyond
 from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.running import power_below
 from rational_approx.programs.program import Constant, Input, Operand, Result
 from rational_approx.proof.shared_zeros import taylor
 
-__all__ = ["SERIES", "UNKNOWN", "Box", "Calls", "Found", "Judge"]
+__all__ = ["SERIES", "UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge", "between"]
 
+ZERO = arb(0)
 ORDER = 12
 """Taylor coefficients before the last one."""
-Calls = dict[str, tuple[Fraction, Fraction]]
+
+
+class Call(NamedTuple):
+    """Of a function, the arguments between which it is proved, and its relative error; where its result is subnormal it
+    may be off by half of the least number besides."""
+
+    low: Fraction
+    high: Fraction
+    error: Fraction
+
+
+Calls = dict[str, Call]
 
 
 class Box(NamedTuple):
-    """Inputs from ``lower`` to ``upper``; one that reaches to zero does so at an end."""
+    """Inputs from ``lower`` to ``upper``; one that reaches to zero does so at an end. On one ``near`` zero errors are
+    followed in powers of x, as on one that reaches to it."""
 
     lower: Fraction
     upper: Fraction
+    near: bool = False
+
+
+def between(a: Fraction, b: Fraction, near: bool = False) -> Box:
+    """The box between two numbers, in either order."""
+    return Box(min(a, b), max(a, b), near)
 
 
 class Found(NamedTuple):
@@ -54,11 +77,13 @@ UNKNOWN = Found(inf, 0.0, arb.neg_inf(), arb.pos_inf())
 
 
 class Value(NamedTuple):
-    """``x^power ball`` is the exact value of a step, and what is calculated is within ``abs(x)^power error``."""
+    """``x^power ball`` is the exact value of a step, and what is calculated is within ``abs(x)^power error + besides``:
+    the second part comes of subnormal results."""
 
     power: int
     ball: arb
     error: arb
+    besides: arb = ZERO
 
 
 class Model(NamedTuple):
@@ -103,6 +128,7 @@ def _applied(op: str, given: list[Model]) -> Model:
 
 SERIES: dict[str, Callable[..., Any]] = {
     "exp": lambda u: u.exp(),
+    "log": lambda u: u.log(),
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
@@ -119,14 +145,19 @@ class Judge:
 
     def __init__(self, piece: Piece, target: Callable[[Any], Any], kernel: Kernel, calls: Calls) -> None:
         assert piece.result is not None
+        self.format = kernel.format
         self.piece, self.target, self.calls, self.result = piece, target, calls, piece.result
         self.bits, smallest, top = FORMATS[kernel.format]
         self.least, self.top = arb(2) ** smallest, arb(2) ** top
         self.most = self.top * (1 - arb(2) ** -self.bits)
         self.normal = arb(2) ** (smallest + self.bits - 1)
         inner_bits, inner_smallest, inner_top = FORMATS[kernel.inner]
+        self.own, self.flush = kernel.inner == kernel.format, kernel.scheme.flush
+        self.nearest = self.least
+        """The least size of the numbers of the box that is looked at."""
+        self.squares = Fraction(2) ** (inner_smallest // 2 - 12)
         # What is lost where a result is subnormal, and may be replaced by zero, at once or as an operand.
-        lost = inner_smallest + inner_bits - 1 if kernel.scheme.flush else inner_smallest - 1
+        lost = inner_smallest + inner_bits - 1 if self.flush else inner_smallest - 1
         self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** lost
         self.largest = arb(2) ** (inner_top - 1)
         # A result that is a number of the format already is not rounded again.
@@ -134,6 +165,8 @@ class Judge:
         constant = isinstance(result, Constant) and in_format(result.value, kernel.format)
         exact = constant or isinstance(result, Input) or not kernel.rounds
         self.last = arb(0) if exact else arb(1) / 2
+        # Nor are sums of so small numbers that all of them are multiples of the least one.
+        self.sums = self.own and isinstance(result, Result) and piece.steps[result.step].op in ("add", "sub")
 
     # -- the code --------------------------------------------------------------------------------------------------
 
@@ -149,7 +182,7 @@ class Judge:
             return values[which.step + 1 if isinstance(which, Result) else 0]
 
         for op, names in self.piece.steps:
-            values.append(_applied("exp" if op in self.calls else op, [operand(name) for name in names]))
+            values.append(_applied(op.split("_")[0] if op in self.calls else op, [operand(name) for name in names]))
         return [*values, operand(self.result)]
 
     def calculated(self, x: arb, sharp: list[arb] | None) -> Value | None:
@@ -165,86 +198,107 @@ class Judge:
             return values[which.step + 1 if isinstance(which, Result) else 0]
 
         for index, (op, names) in enumerate(self.piece.steps):
-            done = self.step(op, [operand(name) for name in names], x)
+            given = [operand(name) for name in names]
+            done = self.step(op, given, x)
             if done is None:
                 return None
-            power, ball, error = done
             if sharp is not None:
-                ball = _narrower(ball, sharp[index + 1])
-            if sharp is None:
-                power, ball, error = self.settled(Value(power, ball, error), x)
-            if op not in self.calls:
-                error += self.half * (abs(ball) + error) + self.tiny / self.size(self.smallest(x), power)
-            if not (abs(ball) + error).upper() * self.size(x, power) < self.largest:
-                return None
-            values.append(Value(power, ball, error.upper()))
+                done = done._replace(ball=_narrower(done.ball, sharp[index + 1]))
+            if not (self.own and Result(index) == self.result):
+                if op not in self.calls and not self.is_exact(op, given):
+                    done = self.rounds(op, done, x, sharp is None, _shifts(op, given))
+                if not self.largest_of(done, x) < self.largest:
+                    return None
+            values.append(done._replace(error=done.error.upper(), besides=done.besides.upper()))
         return operand(self.result)
+
+    def rounds(self, op: str, done: Value, x: arb, scaled: bool, shifts: bool) -> Value:
+        """With the rounding of an operation: half a place, or in proportion to powers of x, and nothing if it only
+        ``shifts``; sums are never rounded where they are subnormal."""
+        size, half = (abs(done.ball) + done.error).upper(), arb(0) if shifts else self.half
+        tiny = arb(0) if op in ("add", "sub") and not self.flush else self.tiny.min(self.largest_of(done, x))
+        if not scaled:
+            half *= power_below(size) if size.is_finite() else size
+            return done._replace(error=done.error + half + tiny)
+        return done._replace(error=done.error + half * size, besides=done.besides * (1 + self.half) + tiny)
+
+    def largest_of(self, done: Value, x: arb) -> arb:
+        """The largest size of a step."""
+        return ((abs(done.ball) + done.error).upper() * self.size(x, done.power) + done.besides).upper()
+
+    def is_exact(self, op: str, given: list[Value]) -> bool:
+        """Whether a difference of exact numbers is exact: one is at most twice the other (Sterbenz 1974)."""
+        if op != "sub" or self.flush or any(value.power or not value.error.is_zero() for value in given):
+            return False
+        a, b = (value.ball for value in given)
+        return bool((a > 0 and b > 0) or (a < 0 and b < 0)) and bool(abs(a) <= 2 * abs(b) and abs(b) <= 2 * abs(a))
 
     def step(self, op: str, given: list[Value], x: arb) -> Value | None:
         """The exact result of a step, and the error that its operands bring."""
         a = given[0]
         if op in self.calls:
-            reach, own = self.calls[op]
-            u, off = a.ball * _power(x, a.power), a.error * self.size(x, a.power)
-            if not abs(u) + off < to_arb(reach):
+            low, high, own = self.calls[op]
+            u, off = a.ball * _power(x, a.power), a.error * self.size(x, a.power) + a.besides
+            if not (u - off > to_arb(low) and u + off < to_arb(high)):
                 return None
-            value = u.exp()
-            return Value(0, value, (abs(value) * ((1 + to_arb(own)) * off.exp() - 1)).upper())
+            if op.startswith("log"):
+                return self.logarithm(u, off, to_arb(own))
+            value, tiny = u.exp(), self.tiny if self.own else arb(0)
+            return Value(0, value, (abs(value) * ((1 + to_arb(own)) * off.exp() - 1) + tiny).upper())
         b = given[1]
         if op == "fma":
-            return self.sum(self.product(a, b), given[2], x)
+            return self.sum(self.product(a, b, x), given[2], x)
         if op == "mul":
-            return self.product(a, b)
+            return self.product(a, b, x)
         if op == "div":
-            free = abs(b.ball).lower() - b.error
+            off = b.error + b.besides * self.size(x, -b.power)
+            free = (abs(b.ball).lower() - off).lower()
             if not free > 0:
                 return None
-            exact = a.ball / b.ball
-            return Value(a.power - b.power, exact, (a.error + abs(exact) * b.error) / free)
+            exact, besides = a.ball / b.ball, a.besides / free * self.size(x, -b.power)
+            return Value(a.power - b.power, exact, (a.error + abs(exact) * off) / free, besides)
         return self.sum(a, b._replace(ball=-b.ball) if op == "sub" else b, x)
 
-    def product(self, a: Value, b: Value) -> Value:
+    def logarithm(self, u: arb, off: arb, own: arb) -> Value:
+        """A logarithm of normal positive numbers, which are off by so much."""
+        value, moved = u.log(), (off / (u - off).lower()).upper()
+        return Value(0, value, (moved + own * (abs(value) + moved)).upper())
+
+    def product(self, a: Value, b: Value, x: arb) -> Value:
         """The exact product."""
         error = abs(a.ball) * b.error + abs(b.ball) * a.error + a.error * b.error
-        return Value(a.power + b.power, a.ball * b.ball, error)
+        besides = a.besides * self.largest_of(b, x) + b.besides * self.largest_of(a, x)
+        return Value(a.power + b.power, a.ball * b.ball, error, besides)
 
     def sum(self, a: Value, b: Value, x: arb) -> Value:
         """The exact sum, with the lower of both powers of x."""
         power = min(a.power, b.power)
         a, b = (self.lowered(value, power, x) for value in (a, b))
-        return Value(power, a.ball + b.ball, a.error + b.error)
-
-    def settled(self, value: Value, x: arb) -> Value:
-        """With so low a power of x that what subnormal numbers lose is less than a rounding."""
-        power, smallest = value.power, self.smallest(x)
-        while power > 0 and self.tiny > self.half * smallest**power:
-            power -= 1
-        return self.lowered(value, power, x)
+        return Value(power, a.ball + b.ball, a.error + b.error, a.besides + b.besides)
 
     def lowered(self, value: Value, power: int, x: arb) -> Value:
         """The same with a lower power of x."""
         less = value.power - power
-        return Value(power, value.ball * _power(x, less), value.error * self.size(x, less))
-
-    def smallest(self, x: arb) -> arb:
-        """The least size of the numbers in a box."""
-        return self.least if x.contains(0) else abs(x).lower()
+        return Value(power, value.ball * _power(x, less), value.error * self.size(x, less), value.besides)
 
     def size(self, x: arb, power: int) -> arb:
         """The largest ``abs(x)^power`` of the numbers in a box."""
-        return (abs(x).upper() ** power if power >= 0 else self.smallest(x) ** power).upper()
+        return (abs(x).upper() ** power if power >= 0 else self.nearest**power).upper()
 
     # -- a box -----------------------------------------------------------------------------------------------------
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
-        zero = 0 in box
+        zero = box.near or 0 in box[:2]
+        # A ball that reaches from next to zero far out has no lower end that is known well.
+        self.nearest = self.least if 0 in box[:2] else to_arb(min(abs(box.lower), abs(box.upper)))
         x = to_arb(box.lower).union(to_arb(box.upper))
         centre = arb(0) if zero else x.mid()
         reach = x if zero else abs(x - centre).upper()
+        over = x.union(centre)
         try:
-            f = [*_series(self.target, centre, ORDER), _series(self.target, x, ORDER + 1)[ORDER]]
-            models = self.ideal(centre, x)
+            f = [*_series(self.target, centre, ORDER), _series(self.target, over, ORDER + 1)[ORDER]]
+            models = self.ideal(centre, over)
             value = self.target(x)
         except (Undecided, ValueError, ZeroDivisionError):
             return UNKNOWN
@@ -263,26 +317,45 @@ class Judge:
         if not first and least > 0:
             value = _narrower(value, f[0] + arb(0, others.upper()))
         guess = float(((abs(gaps[first]) + rounding) / abs(f[first])).upper()) if least > 0 else 0.0
-        return self.judged(value, relative, (error * self.size(x, first)).upper(), guess)
+        # What subnormal results bring has no part in what is relative.
+        besides = done.besides / self.unit((least * self.nearest**first).lower()) if least > 0 else arb(0)
+        absolute = (error * self.size(x, first) + done.besides).upper()
+        return self.judged(value, relative, absolute, guess, besides)
 
-    def judged(self, value: arb, relative: arb, absolute: arb, near: float) -> Found:
-        """The error in units in the last place from a bound relative to the value, and from an absolute one."""
+    def judged(self, value: arb, relative: arb, absolute: arb, near: float, besides: arb = ZERO) -> Found:
+        """The error in units in the last place from a bound relative to the value, and others ``besides``, or from an
+        absolute one."""
         # abs(f) < 2^bits u(f), whatever f is.
         share = (absolute / self.unit(abs(value).lower())).upper()
         if relative.is_finite():
-            share = share.min((relative * arb(2) ** self.bits).upper())
+            share = share.min((relative * arb(2) ** self.bits + besides).upper())
         # Where f is too large, y is infinite if what is calculated is off by less than a half place.
         if not share.is_finite() or not (abs(value) < self.top or share < arb(1) / 2):
             return UNKNOWN
         lowest, highest = (value - absolute).lower(), (value + absolute).upper()
-        return Found(_upwards(share + self.last), near * 2.0**self.bits + float(self.last), lowest, highest)
+        if 4 * relative < 1 and besides.is_zero():  # a bound that is relative to the value keeps its sign
+            lowest = lowest.max(value.lower() / 2) if value > 0 else lowest
+            highest = highest.min(value.upper() / 2) if value < 0 else highest
+        most = (abs(value) + absolute).upper()
+        if self.sums and share <= 1 and most < 4 * self.normal:
+            # From there on the units are twice as large.
+            beyond = absolute / self.least / 2 + arb(1) / 2 if most >= 2 * self.normal else arb(0)
+            return Found(_upwards(share.max(beyond)), near * 2.0**self.bits, lowest, highest)
+        return Found(self.rounded(share), near * 2.0**self.bits + float(self.last), lowest, highest)
+
+    def rounded(self, share: arb) -> float:
+        """An error of so many units in the last place, and the last rounding: half a unit of the number that it rounds.
+
+        That is a number beyond a power of two, with units twice as large, only where a power of two lies between: then
+        the result is that power of two, which is nearer than the number itself, unless it is off by more than a unit.
+        """
+        return _upwards(share + (self.last if share <= 1 else 2 * self.last))
 
     def unit(self, size: arb) -> arb:
         """The unit in the last place at a value of so large a size at least."""
         if not size > self.normal:
             return self.least
-        mantissa, exponent = size.man_exp()
-        return arb(2) ** (int(exponent) + int(mantissa).bit_length() - self.bits)
+        return power_below(size.lower()) * arb(2) ** (1 - self.bits)
 
     # -- a half-line -----------------------------------------------------------------------------------------------
 
@@ -294,6 +367,8 @@ class Judge:
         try:
             if not line[0]:
                 return self.constant_beyond(tree, to_arb(line[1]), at, side)
+            if abs(line[0] * start) >= 2 ** FORMATS[self.format][2] and not line[1]:
+                return self.constant_beyond(tree, to_arb(line[0] * start), at, side)
             ratio = beyond(build("/", tree, Node("variable")), at, side)
         except (Undecided, ValueError, ZeroDivisionError):
             return UNKNOWN
@@ -301,12 +376,13 @@ class Judge:
             return UNKNOWN
         slope, offset = map(to_arb, line)
         off = abs(offset / at)
-        error = abs(slope - ratio) + off + 2 * len(self.piece.steps) * self.half * (abs(slope) + off)
+        rounded = len(self.piece.steps) - (self.own and bool(self.piece.steps))
+        error = abs(slope - ratio) + off + 2 * rounded * self.half * (abs(slope) + off)
         share = (error / abs(ratio) * arb(2) ** self.bits).upper()
         if not share < arb(1) / 2:
             return UNKNOWN
         ends = (at * slope + offset, self.most * side * slope + offset)
-        return Found(_upwards(share + self.last), 0.0, ends[0].min(ends[1]), ends[0].max(ends[1]))
+        return Found(self.rounded(share), 0.0, ends[0].min(ends[1]), ends[0].max(ends[1]))
 
     def constant_beyond(self, tree: Node, constant: arb, start: arb, side: int) -> Found:
         """The same for a constant: near to f, or of its sign where f is too large."""
@@ -328,6 +404,12 @@ def _series(function: Callable[[Any], Any], start: arb, order: int) -> list[arb]
 
 def _power(x: arb, power: int) -> arb:
     return ENCLOSURES["power"](x, Fraction(power)) if power else arb(1)
+
+
+def _shifts(op: str, given: list[Value]) -> bool:
+    """Whether an operation is a product with a power of two."""
+    exact = [v.ball for v in given if not v.power and v.error.is_zero() and v.ball.is_exact() and not v.ball.is_zero()]
+    return op == "mul" and any(abs(int(ball.man_exp()[0])) == 1 for ball in exact)
 
 
 def _narrower(a: arb, b: arb) -> arb:

@@ -18,11 +18,11 @@ from flint import arb
 
 from rational_approx import watch
 from rational_approx.arithmetic.floats import FORMATS, in_format
-from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import Node, evaluate
-from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Calls, Found, Judge
+from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Call, Calls, Found, Judge, between
 from rational_approx.kernels.crossings import read_parts
 from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
@@ -30,11 +30,12 @@ from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.machines import smallest_normal
 from rational_approx.kernels.numbers import rounded
 from rational_approx.kernels.reductions import REACH, exponential_error
+from rational_approx.kernels.sums import DOMAINS, sum_error
 from rational_approx.kernels.truth import infinity_at
 from rational_approx.kernels.undefined import nowhere
 from rational_approx.programs.program import Constant
 
-__all__ = ["NotProved", "cuts_of", "enclosed_facts"]
+__all__ = ["NotProved", "cuts_of", "enclosed_facts", "judge_of"]
 
 BITS = 192
 NEAR = 1.1
@@ -65,15 +66,12 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     NotProved
         where the error is not proved to be within ``wanted`` units in the last place.
     """
-    calls = {
-        f.name: (REACH[kernel.inner], exponential_error(f, kernel.inner)) for f in kernel.functions if f.name == "exp"
-    }
     bits, smallest, top = FORMATS[kernel.format]
     with working_bits(BITS):
         _without_value(kernel, target)
         _only_normal(kernel)
         # What is stated is rounded upwards, and is within what is wanted as well.
-        found = _searched(_parts(kernel, target, calls), float(wanted - 2 * STATED), smallest)
+        found = _searched(_parts(kernel, target), float(wanted - 2 * STATED), smallest)
         found += [_single(kernel, target, point) for point in _points(kernel, target)]
         lowest, highest = arb.pos_inf(), arb.neg_inf()
         for _, one in found:
@@ -81,7 +79,7 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     where, worst = max(found, key=lambda each: each[1].ulp)
     if not upwards(worst.ulp) <= wanted:
         raise NotProved(f"at x = {where:g} the error is not proved to be within {float(wanted):g} ulp")
-    every = [kernel(np.array([-inf, -0.0, 0.0, inf], dtype=np.float32), each) for each in kernel.scheme.machines]
+    every = [kernel(np.array([-inf, -0.0, 0.0, inf]), each) for each in kernel.scheme.machines]
     at = every[0]
     if len({each.tobytes() for each in every}) > 1:
         raise NotProved("at an infinity or at zero machines that flush subnormal numbers give other outputs")
@@ -92,8 +90,8 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
         2 * (top - smallest - bits + 2) * 2 ** (bits - 1),
         upwards(worst.ulp),
         where,
-        _outward(lowest, -1),
-        _outward(highest, 1),
+        _outward(lowest, -1, kernel.format),
+        _outward(highest, 1, kernel.format),
         (float(at[0]), float(at[1]), float(at[2]), float(at[3])),
     )
 
@@ -159,13 +157,13 @@ def _between(kernel: Kernel, target: Expression) -> Iterator[tuple[int, Expressi
                 yield number, target.on(lower if a is None else a, upper if b is None else b), lower, upper
 
 
-def _parts(kernel: Kernel, target: Expression, calls: Calls) -> Iterator[Part]:
+def _parts(kernel: Kernel, target: Expression) -> Iterator[Part]:
     for number, formula, lower, upper in _between(kernel, target):
         if kernel.pieces[number].result is not None:
             piece, zero = kernel.pieces[number], _at_point(target, Fraction(0)) if kernel.scheme.flush else None
-            judge: Judge | Either = _judge(piece, formula, kernel, calls, (lower, upper))
+            judge: Judge | Either = judge_of(piece, formula, kernel, (lower, upper))
             if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and isinstance(judge, Judge):
-                judge = Either(judge, Judge(piece, _constant(zero), kernel, calls))
+                judge = Either(judge, Judge(piece, _constant(zero), kernel, _calls(kernel)))
             yield Part(judge, formula, lower, upper)
 
 
@@ -178,7 +176,7 @@ class Either:
     """Two judges, one of whom has to agree: where x is subnormal what is right at zero is right."""
 
     def __init__(self, *judges: Judge) -> None:
-        self.judges = judges
+        self.judges, self.own, self.squares, self.most = judges, False, Fraction(0), judges[0].most
 
     def found(self, box: Box) -> Found:
         """The lesser error on a box."""
@@ -211,9 +209,24 @@ def _only_normal(kernel: Kernel) -> None:
         raise NotProved("a constant is a subnormal number")
 
 
-def _judge(piece: Piece, formula: Expression, kernel: Kernel, calls: Calls, ends: tuple[Fraction, Fraction]) -> Judge:
+def _calls(kernel: Kernel) -> Calls:
+    """The functions that forms call."""
+    inner, out = kernel.inner, dict[str, Call]()
+    for f in kernel.functions:
+        if inner == kernel.format and f.name in ("exp", "log"):
+            bits, smallest, top = FORMATS[inner]
+            ends = (
+                DOMAINS[inner]["exp"] if f.name == "exp" else (Fraction(2) ** (smallest + bits - 1), Fraction(2) ** top)
+            )
+            out[f.name] = Call(*ends, sum_error(f, inner).after)
+        elif f.name == "exp":
+            out[f.name] = Call(-REACH[inner], REACH[inner], exponential_error(f, inner))
+    return out
+
+
+def judge_of(piece: Piece, formula: Expression, kernel: Kernel, ends: tuple[Fraction, Fraction]) -> Judge:
     """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
-    side, proved = 1 if ends[1] > 0 else -1, Proved(kernel)
+    side, proved, calls = 1 if ends[1] > 0 else -1, Proved(kernel), _calls(kernel)
     style = style_of(piece, formula, proved, side) if piece.steps else None
     if style is not None:
         return FollowedJudge(piece, formula, kernel, proved, side, style)
@@ -233,7 +246,7 @@ def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple
 
     def push(judge: Judge | Either, box: Box) -> None:
         nonlocal seen
-        if 0 in box and box.upper - box.lower < least:  # zero itself is looked at alone
+        if 0 in box[:2] and box.upper - box.lower < least:  # zero itself is looked at alone
             return
         found = judge.found(box)
         seen = max(seen, found.near)
@@ -249,15 +262,16 @@ def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple
         watch.check()
         watch.report(f"{len(heap)} boxes of inputs: the error is at most {-heap[0][0]:.4g} ulp", (0, 0))
         ulp, number, judge, box, _ = heap[0]
-        narrow = 0 not in box and box.upper - box.lower < abs(box.lower) / 2**30
+        narrow = 0 not in box[:2] and box.upper - box.lower < abs(box.lower) / 2**30
         if narrow or number > MOST_BOXES:
             if -ulp <= wanted:
                 break
             raise NotProved(f"near x = {float(box.lower):g} the error is not proved to be within {wanted:g} ulp")
         heapq.heappop(heap)
         middle = (box.lower + box.upper) / 2
-        push(judge, Box(box.lower, middle))
-        push(judge, Box(middle, box.upper))
+        inner, outer = (box.lower, box.upper) if box.upper > 0 else (box.upper, box.lower)
+        push(judge, between(inner, middle, box.near))
+        push(judge, between(middle, outer))
     return done + [(float(box.upper or box.lower), found) for *_, box, found in heap]
 
 
@@ -265,7 +279,7 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
     """Boxes to begin with, from zero outwards, and the half-line if there is one."""
     side = 1 if part.upper > 0 else -1
     inner, outer = sorted((abs(part.lower), abs(part.upper)))
-    whole = outer == Fraction(float(np.finfo(np.float32).max))
+    whole = outer == to_fraction(part.judge.most)
     while inner < outer:
         if whole and inner:
             found = part.judge.beyond(part.formula.tree, side * inner, side)
@@ -273,7 +287,12 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
                 yield float(side * inner), found
                 return
         step = min(outer, 2 * inner or START)
-        yield Box(*sorted((side * inner, side * step)))
+        if part.judge.own and not inner and step > part.judge.squares:
+            # There squares of x are far below the least number.
+            yield between(Fraction(0), side * part.judge.squares)
+            yield between(side * part.judge.squares, side * step, near=True)
+        else:
+            yield between(side * inner, side * step)
         inner = step
     if part.lower == part.upper:
         yield Box(part.lower, part.upper)
@@ -282,7 +301,7 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
 def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float, Found]:
     """The error at a single number, of zero with either sign, where the target has the value of the switch itself."""
     x = [float(point)] if point else [-0.0, 0.0]
-    given = np.array(x, dtype=np.float32)
+    given = np.array(x)
     y = [arb(float(each)) for machine in kernel.scheme.machines for each in kernel(given, machine)]
     value = _at_point(target, point)
     if value is None:  # an infinity in the place of a value
@@ -309,8 +328,11 @@ def _at_point(target: Expression, point: Fraction) -> arb | None:
     return value if value.is_finite() else None
 
 
-def _outward(value: arb, side: int) -> float:
-    """The number of float32 to which everything within a bound is rounded at most."""
-    wide = float(value.lower() if side < 0 else value.upper())
+def _outward(value: arb, side: int, format: str) -> float:
+    """The number of a format to which everything within a bound is rounded at most."""
+    end = value.lower() if side < 0 else value.upper()
+    wide = float(end)
+    if not (arb(wide) <= end if side < 0 else arb(wide) >= end):
+        wide = nextafter(wide, side * inf)
     with np.errstate(over="ignore"):
-        return float(np.float32(nextafter(wide, side * inf))) or 0.0
+        return float(np.dtype(format).type(wide)) or 0.0

@@ -3,11 +3,13 @@
 The formula is followed node by node, with an enclosure of the exact value, and two bounds of how far the calculated
 one is from it: absolute, and relative. Products, quotients and roots keep relative errors whatever their arguments are,
 and so do sums of numbers of one sign; functions have proofs of their own. So a box may be as wide as all numbers of one
-sign. A product that a sum takes into itself is bounded as if it were rounded.
+sign. A product that a sum takes into itself is bounded as if it were rounded. Where code calculates in its own format
+the rounding of the last operation is left out, as :mod:`kernels.boxes` says.
 """
 
 from contextlib import suppress
 from fractions import Fraction
+from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -20,23 +22,25 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.expressions.rays import beyond
 from rational_approx.kernels.arctangents import arctangent_error
-from rational_approx.kernels.boxes import UNKNOWN, Box, Found, Judge
+from rational_approx.kernels.boxes import UNKNOWN, ZERO, Box, Found, Judge, between
 from rational_approx.kernels.differences import expm1_error, log1p_error
 from rational_approx.kernels.formulas import (
     STYLES,
+    USUAL,
     Called,
     NoFormula,
     Style,
     Writing,
+    functions_of,
     kind_of,
     rounded_constant,
     taken,
 )
 from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.logarithms import logarithm_error
-from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.sines import least_sine, sine_error
+from rational_approx.kernels.sums import DOMAINS, EXPM1_FROM, LOG1P_FROM, Errors, sum_error
 
 __all__ = ["FollowedJudge", "Proved", "style_of"]
 
@@ -49,6 +53,10 @@ ROOM = 1 + 2.0**-6
 """For whoever checks a bound with enclosures of their own: here no box can be halved to gain some."""
 
 
+SIGNS = 16
+"""In so many parts a box is cut for the signs of the outputs."""
+
+
 class Unknown(ArithmeticError):
     """A step has no bound on this box."""
 
@@ -56,7 +64,8 @@ class Unknown(ArithmeticError):
 class Known(NamedTuple):
     """The exact value is in ``ball``; what is calculated is off by ``absolute``, and by ``relative`` times it at most.
 
-    Where the exact value is not 0, its size is ``least`` or more; ``zero`` says that it may be 0.
+    Where the exact value is not 0, its size is ``least`` or more; ``zero`` says that it may be 0. ``before`` has both
+    errors without the rounding of the last operation.
     """
 
     ball: arb
@@ -64,13 +73,14 @@ class Known(NamedTuple):
     relative: arb | None
     least: arb
     zero: bool
+    before: tuple[arb, arb | None] = (ZERO, ZERO)
 
 
 class Proved:
     """The functions of a kernel, with the proofs of their errors."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel, self.format, self.scheme = kernel, kernel.format, kernel.scheme
+        self.kernel, self.format, self.inner, self.scheme = kernel, kernel.format, kernel.inner, kernel.scheme
 
     def function(self, called: Called) -> Function:
         """The function of a kind, and of so many turns."""
@@ -82,10 +92,10 @@ class Proved:
     def share(self, function: Function, called: Called) -> Fraction:
         """A bound of its relative error."""
         if called.kind == "exp":
-            return exponential_error(function, INNER[self.format])
+            return exponential_error(function, self.inner)
         own = {"log": logarithm_error, "expm1": expm1_error, "log1p": log1p_error, "atan": arctangent_error}
         if called.kind in own:
-            return own[called.kind](function, INNER[self.format])
+            return own[called.kind](function, self.inner)
         assert called.turns is not None
         try:
             return sine_error(function, called.turns, self.format)
@@ -104,8 +114,16 @@ class FollowedJudge(Judge):
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
-        lower, upper = (to_arb(end) if end else self.least * (1 if box.upper > 0 else -1) for end in box)
+        lower, upper = (to_arb(end) if end else self.least * (1 if box.upper > 0 else -1) for end in box[:2])
         whole, middle = self.judged_on(lower.union(upper)), self.judged_on((lower + upper) / 2)
+        if self.own and whole.lowest < 0 < whole.highest and 0 not in box[:2]:
+            # Over many powers of two an enclosure loses the sign.
+            ends = [lower + (upper - lower) * k / SIGNS for k in range(SIGNS + 1)]
+            parts = [self.judged_on(a.union(b)) for a, b in pairwise(ends)]
+            lowest, highest = parts[0].lowest, parts[0].highest
+            for part in parts[1:]:
+                lowest, highest = lowest.min(part.lowest), highest.max(part.highest)
+            whole = whole._replace(lowest=whole.lowest.max(lowest), highest=whole.highest.min(highest))
         return whole._replace(near=middle.ulp if middle.ulp < inf else 0.0)
 
     def judged_on(self, x: arb) -> Found:
@@ -118,17 +136,18 @@ class FollowedJudge(Judge):
         with suppress(Undecided, ValueError, ZeroDivisionError):
             known = self.target(x)
             value = known.intersection(value) if known.is_finite() and known.overlaps(value) else value
-        relative = arb.pos_inf() if done.relative is None else done.relative * ROOM
-        return self.judged(value * (1 + arb(0, 2.0**-30)), relative, done.absolute * ROOM, 0.0)
+        absolute, relative = done.before if self.own else (done.absolute, done.relative)
+        relative = arb.pos_inf() if relative is None else relative * ROOM
+        return self.judged(value * (1 + arb(0, 2.0**-30)), relative, absolute * ROOM, 0.0)
 
     def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
         """The error at all numbers from one on."""
-        return self.found(Box(*sorted((start, side * to_fraction(self.most)))))
+        return self.found(between(start, side * to_fraction(self.most)))
 
 
 def style_of(piece: Piece, formula: Expression, proved: Proved, side: int) -> Style | None:
     """The style in which a piece's operations are those of the formula, on one side of zero, or None."""
-    for style in STYLES:
+    for style in (USUAL,) if proved.format == proved.inner else STYLES:
         writing = Writing(proved)
         with suppress(NoFormula):
             result = taken(formula.tree, side, writing, style)
@@ -141,7 +160,8 @@ class _Bounds:
     """What operations do with `Known` values, for inputs in an interval without zero."""
 
     def __init__(self, x: arb, proved: Proved, side: int) -> None:
-        self.x, self.proved, self.inner, self.side = x, proved, INNER[proved.format], side
+        self.x, self.proved, self.inner, self.side = x, proved, proved.inner, side
+        self.functions = functions_of(proved.format, proved.inner)
         bits, smallest, top = FORMATS[self.inner]
         self.share, self.flush = arb(2) ** -bits, proved.scheme.flush
         self.tiny = arb(2) ** (smallest + bits - 1 if self.flush else smallest - 1)
@@ -171,12 +191,18 @@ class _Bounds:
         """The operation on exact values, the errors that it takes over, and its own rounding."""
         if op == "mul" and given[1].absolute.is_zero() and given[1].ball == -1 and not self.flush:  # exact
             return given[0]._replace(ball=-given[0].ball)
-        ball, absolute, relative, least, zero = getattr(self, op)(*given)
+        if op in ("add", "sub") and not self.flush and _cancels(op, *given):
+            # Both are multiples of a last place of the smaller one, and so is the difference.
+            exact = getattr(self, op)(*given)
+            return exact._replace(least=(self.share * abs(given[0].ball).min(abs(given[1].ball))).lower())
+        ball, absolute, relative, least, zero, _ = getattr(self, op)(*given)
+        before = absolute.upper(), relative
         size = least.max(abs(ball).lower()) if self.flush else least
         # Perhaps subnormal: sums that are lose nothing where they are kept.
         if (op in ("mul", "div") or self.flush) and not size * (1 - (relative or arb(0))) > self.normal:
             absolute, relative = absolute + self.tiny, None
-        return self.settled(ball, absolute + self.share * (abs(ball) + absolute), relative, self.share, least, zero)
+        absolute += self.share * (abs(ball) + absolute)
+        return self.settled(ball, absolute, relative, self.share, least, zero)._replace(before=before)
 
     def settled(self, ball: arb, absolute: arb, relative: arb | None, share: arb, least: arb, zero: bool) -> Known:
         """With a share of the result added to its relative error; each bound helps the other one."""
@@ -187,8 +213,8 @@ class _Bounds:
             own = (absolute / abs(ball)).upper()
             relative = own if relative is None else relative.min(own)
             least, zero = least.max(abs(ball).lower()), False
-        if not (abs(ball) + absolute).upper() < self.largest:
-            raise Unknown("a result may be too large")
+        if not (abs(ball) + absolute).upper() < self.largest:  # then it is good for nothing but the result
+            return Known(ball, arb.pos_inf(), None, least, zero)
         return Known(ball, absolute.upper(), relative, least, zero)
 
     def sub(self, a: Known, b: Known) -> Known:
@@ -230,6 +256,8 @@ class _Bounds:
     def call(self, called: Called, given: Known) -> Known:
         """A function: its own error, and what it makes of its argument's."""
         function = self.proved.function(called)
+        if self.inner == self.proved.format:
+            return self.summed(called.kind, function, given)
         share = to_arb(self.proved.share(function, called))
         if called.turns is not None:
             ends = (to_arb(called.turns.low), to_arb(called.turns.high))
@@ -297,6 +325,52 @@ class _Bounds:
         # Of an exact argument the error is relative, also where it is 1.
         relative, least = (arb(0), self.share) if off.is_zero() else (None, arb(0))
         return self.settled(ball, absolute.upper(), relative, share, least, True)
+
+    def summed(self, kind: str, function: Function, given: Known) -> Known:
+        """A function whose last operation adds a correction."""
+        errors, u, off = sum_error(function, self.inner), given.ball, given.absolute
+        if kind != "log":
+            ends = DOMAINS[self.inner][kind]
+            if not (u - off > to_arb(ends[0]) and u + off < to_arb(ends[1])):
+                raise Unknown(f"an argument for which {kind} is not proved")
+        if kind in ("expm1", "log1p") and not abs(u) - off >= to_arb(EXPM1_FROM if kind == "expm1" else LOG1P_FROM):
+            raise Unknown(f"an argument for which {kind} is not proved")
+        if kind == "log":
+            if given.relative is None or not given.relative < arb(1) / 2 or not u > self.normal:
+                raise Unknown("the argument of a logarithm is not known well enough")
+            ball, off = u.log(), (given.relative / (1 - given.relative)).upper()
+        elif kind == "log1p":
+            ball, off = u.log1p(), (off / (1 + u - off).lower()).upper()
+        else:
+            ball, off = (u.exp() if kind == "exp" else u.expm1()), off.expm1().upper()
+        return self.corrected(kind, errors, ball, off)
+
+    def corrected(self, kind: str, errors: Errors, ball: arb, off: arb) -> Known:
+        """The result of such a function, whose argument moves it by so much: of a logarithm absolute, else relative to
+        ``exp``."""
+        units, before, after = map(to_arb, errors)
+        if kind in ("log", "log1p"):
+            absolute = [off + share * (abs(ball) + off) for share in (before, after)]
+            near = arb(0) if off.is_zero() else None
+            known = self.settled(ball, absolute[1].upper(), near, after, self.share if off.is_zero() else arb(0), True)
+            return known._replace(before=(absolute[0].upper(), units * self.share if off.is_zero() else None))
+        off = off * (1 if kind == "exp" else 3)  # exp(u) is less than 3 abs(expm1(u)) here
+        absolute = [(abs(ball) * ((1 + share) * (1 + off) - 1)).upper() for share in (before, after)]
+        if ball.lower() > self.normal or kind == "expm1":
+            known = self.settled(ball, absolute[1], off, after, arb(0), False)
+        else:
+            # Scaled to a subnormal number it is rounded once more, in units that are twice as large at least.
+            known = self.settled(ball, absolute[1] + self.tiny, None, self.share, arb(0), False)
+            units, absolute[0] = units.max((units + arb(1) / 2) / 2), absolute[1]
+        return known._replace(before=(absolute[0], ((1 + units * self.share) * (1 + off) - 1).upper()))
+
+
+def _cancels(op: str, a: Known, b: Known) -> bool:
+    """Whether exact numbers are subtracted of which one is at most twice the other: so is the result (Sterbenz)."""
+    other = b.ball if op == "sub" else -b.ball
+    close = 2 * abs(a.ball) >= abs(other) and 2 * abs(other) >= abs(a.ball)
+    sign = bool((a.ball > 0 and other > 0) or (a.ball < 0 and other < 0))
+    return a.absolute.is_zero() and b.absolute.is_zero() and sign and bool(close)
 
 
 def _one_sign(a: arb, b: arb) -> bool:

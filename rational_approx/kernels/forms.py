@@ -1,5 +1,8 @@
 """The forms that a piece may have: ``f(x) = factor(x) R(variable(x))``, with a rational R, and their operations.
 
+Code that calculates in its own format adds that as a small correction to a *base*, which is exact: a number of the
+format, or x times a power of two.
+
 Far out a function that grows or decays like a power of x is one power times a rational of ``1/x``. Where f decays, or
 comes near to a limit, as an exponential does, a rational in x would have to follow it over all
 exponents of the format. So factor and variable may hold ``e = exp(a x)`` or ``exp(a x^2)``: see
@@ -58,16 +61,21 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Form:
-    """``x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"`` or ``"1/x"``.
+    """``slope x + offset + x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"``, ``"x - c"``
+    with the centre c, or ``"1/x"``.
 
-    With the last one ``times`` may be negative. Where ``decays`` is 2, e is the root of what f decays like, and e^2 is
-    in the place of the variable e. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part or two.
+    With the last one ``times`` may be negative. Slope or offset are 0. Where ``decays`` is 2, e is the root of what f
+    decays like, and e^2 is in the place of the variable e. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part
+    or two.
     """
 
     times: int
     variable: str
     exponential: Exponential | None = None
     decays: int = 0
+    slope: Fraction = Fraction(0)
+    offset: Fraction = Fraction(0)
+    centre: Fraction = Fraction(0)
     zero: tuple[Fraction, ...] = ()
 
     def from_zero(self, x: np.ndarray) -> np.ndarray:
@@ -118,8 +126,12 @@ class Form:
             return f"t R(t), t = x - {float(sum(self.zero)):g}"
         factors = ["x" if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
         where = f", e = {self.exponential}" if self.exponential is not None else ""
+        base = f"{float(self.offset):g} + " if self.offset else ""
+        if self.slope:
+            base = "x + " if self.slope == 1 else f"{float(self.slope):g} x + "
         variable = "e^2" if (self.variable, self.decays) == ("e", 2) else self.variable
-        return f"{' '.join([*factors, f'R({variable})'])}{where}"
+        variable = f"x - {float(self.centre):g}" if variable == "x - c" else variable
+        return f"{base}{' '.join([*factors, f'R({variable})'])}{where}"
 
 
 def terms(coefficients: tuple[Fraction, ...], inner: str) -> tuple[Fraction, ...]:
@@ -153,13 +165,23 @@ def form_piece(
         variable = writer.do("div", Constant(Fraction(1)), INPUT)
     elif form.variable == "e" and e is not None:
         variable = writer.do("mul", e, e) if form.decays == 2 else e
+    elif form.variable == "x - c":
+        variable = writer.do("sub", INPUT, Constant(form.centre))
     value = writer.polynomial(top, variable)
     if len(bottom) > 1:
         value = writer.do("div", value, writer.polynomial(bottom, variable))
     if form.decays and e is not None:
         value = _product(writer, value, e)
-    for _ in range(abs(form.times)):
+    based = bool(form.slope or form.offset) and form.times >= 0
+    for _ in range(form.times // 2 if based else 0):
+        value = _product(writer, value, writer.do("mul", INPUT, INPUT))
+    for _ in range(form.times % 2 if based else abs(form.times)):
         value = _product(writer, value, INPUT if form.times > 0 and not form.zero else variable)
+    if based:
+        base: Operand = Constant(form.offset)
+        if form.slope:
+            base = INPUT if form.slope == 1 else writer.do("mul", INPUT, Constant(form.slope))
+        value = writer.do("add", value, base)
     if form.decays == 2 and e is not None:  # the second half comes last: x times the first one is no subnormal number
         value = _product(writer, value, e)
     return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")

@@ -22,10 +22,11 @@ from rational_approx.kernels.arctangents import arctangent, arctangent_degree
 from rational_approx.kernels.differences import expm1, expm1_degree, log1p
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import logarithm, logarithm_degree
-from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.reductions import degree_for, exponential
 from rational_approx.kernels.scheme import Scheme
 from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
+from rational_approx.kernels.sums import KINDS as SUMS
+from rational_approx.kernels.sums import sum_function
 from rational_approx.programs.program import INPUT, Constant, Operand
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "NoFormula",
     "Style",
     "Writing",
+    "functions_of",
     "kind_of",
     "rounded_constant",
     "taken",
@@ -73,7 +75,9 @@ STILL = arb(2) ** -50
 
 
 class Algebra(Protocol):
-    """What operations do with values of some kind."""
+    """What operations do with values of some kind; ``functions`` are those of one number that it has itself."""
+
+    functions: tuple[str, ...]
 
     def input(self) -> Any:
         """The number x."""
@@ -132,7 +136,7 @@ class _Walk:
         if self.style.careful and kind == "log" and parts[0].operator == "cosh":
             half = _node("sinh", _node("/", parts[0].arguments[0], TWO))
             return self.value(_node("log1p", _node("*", TWO, _node("^", half, TWO))))
-        if kind in ("exp", "log") or (self.style.careful and kind in CAREFULLY_CALLED):
+        if kind in self.algebra.functions or (self.style.careful and kind in CAREFULLY_CALLED):
             return self.algebra.call(Called(kind), self.value(parts[0]))
         if kind == "^":
             return self.power(*parts)
@@ -376,6 +380,11 @@ def _over_pi(factor: Node) -> Fraction | None:
 # -- the operations --------------------------------------------------------------------------------------------------
 
 
+def functions_of(format: str, inner: str) -> tuple[str, ...]:
+    """The kinds of functions of any number that code may call; that of a sine takes x itself."""
+    return SUMS if format == inner else ("exp", "log")
+
+
 def kind_of(function: Function) -> str:
     """The kind of a function: its name without a number."""
     return function.name.split("_")[0]
@@ -403,6 +412,9 @@ class Functions(Protocol):
     def format(self) -> str: ...
 
     @property
+    def inner(self) -> str: ...
+
+    @property
     def scheme(self) -> Scheme: ...
 
     def function(self, called: Called) -> Function: ...
@@ -411,8 +423,8 @@ class Functions(Protocol):
 class Library:
     """Functions for code of a format, whose own errors are below a bound; each is made once."""
 
-    def __init__(self, format: str, error: float, scheme: Scheme) -> None:
-        self.format, self.error, self.scheme = format, error, scheme
+    def __init__(self, format: str, inner: str, error: float, scheme: Scheme) -> None:
+        self.format, self.inner, self.error, self.scheme = format, inner, error, scheme
         self.made: dict[Called, Function] = {}
 
     def function(self, called: Called) -> Function:
@@ -423,7 +435,11 @@ class Library:
 
     def written(self, called: Called) -> Function:
         """The operations, under a name that no other function has."""
-        inner = INNER[self.format]
+        inner = self.inner
+        if self.format == inner:
+            if called.turns is not None:
+                raise NoFormula(f"in {inner} itself no {called.kind} is reduced: products of x and pi are not exact")
+            return sum_function(called.kind, inner)
         if called.kind == "exp":
             return exponential(degree_for(self.error, inner), inner, self.scheme)
         if called.kind == "log":
@@ -445,16 +461,17 @@ class Writing:
 
     def __init__(self, library: Functions) -> None:
         self.library, self.writer = library, library.scheme.writer()
+        self.functions = functions_of(library.format, library.inner)
         self.called: dict[str, Function] = {}
 
     def input(self) -> Operand:
         return INPUT
 
     def constant(self, tree: Node) -> Operand:
-        return Constant(rounded_constant(tree, INNER[self.library.format]))
+        return Constant(rounded_constant(tree, self.library.inner))
 
     def still(self, tree: Node, value: Fraction) -> Operand:
-        return Constant(round_to(value, INNER[self.library.format]))
+        return Constant(round_to(value, self.library.inner))
 
     def do(self, op: str, *given: Operand) -> Operand:
         return self.writer.contracted(op, *given)

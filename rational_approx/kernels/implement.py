@@ -18,7 +18,8 @@ from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
 from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
 from rational_approx.kernels.identities import settled
 from rational_approx.kernels.kernel import BRANCH, Kernel, operations
-from rational_approx.kernels.numbers import INNER, KINDS
+from rational_approx.kernels.numbers import ACCUMULATORS, INNER, KINDS
+from rational_approx.kernels.same_format import kernel_in_itself
 from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
 from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
@@ -26,8 +27,11 @@ from rational_approx.targets import gates, torch_activations
 
 __all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "implement"]
 
-SEGMENTS, TABLE = 4, 16
-"""At most so many pieces between the tails where nothing is asked: of floats, and rows of a table in fixed point."""
+SEGMENTS, OWN, TABLE = 4, 8, 16
+"""At most so many pieces between the tails where nothing is asked: of floats, on each side where code calculates in
+its own format, and rows of a table in fixed point."""
+SLACK = (Fraction(0), Fraction(1, 32), Fraction(1, 8))
+"""Shares of the error before the last rounding that are kept in hand, one after the other, in the format itself."""
 SHORTER = {"float32": ("bfloat16", "float16"), "float64": ("bfloat16", "float16", "float32")}
 """Formats of coefficients, by that of the operations."""
 FINER = (1.0, 0.25, 0.0625)
@@ -149,7 +153,8 @@ def implement(
 ) -> Implementation:
     """Code for a function at **all** numbers of a format, with a proof over every one of them.
 
-    Inputs and outputs are in the format, operations in a wider one, and the result is rounded once. In fixed point the
+    Inputs and outputs are in the format, operations in a wider one, and the result is rounded once; of float64, and
+    where it is asked of float32, operations are in the format itself, and the last one rounds to it. In fixed point the
     operations are those of integers, and the result is a `FixedImplementation`.
 
     Parameters
@@ -158,16 +163,18 @@ def implement(
         An expression in x, the name of a gate, a gate, or a ``torch.nn`` activation. It must have a real value at every
         number of the format.
     format:
-        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"``, proved by intervals. Or
+        ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"`` or ``"float64"``, proved by
+        intervals. Or
         fixed point: ``"fixed4.12"`` has 4 integer bits, the sign among them, and 12 fraction bits in two's complement;
         up to 20 bits in all, since every input is tried.
     error:
         The largest error, in units in the last place of the format: ``"1 ulp"``, or a number above 0.5.
     accumulate:
-        The format of the operations: ``"float32"`` for the formats of 16 bits, and ``"float64"`` for float32.
+        The format of the operations: ``"float32"`` for the formats of 16 bits, ``"float64"`` for float64 and, where
+        nothing is given, for float32, which may have ``"float32"`` as well.
     segments:
-        At most so many pieces between the two tails, which are constants or lines: 4 where nothing is given, and 16 in
-        fixed point, where they are rows of a table.
+        At most so many pieces between the two tails, which are constants or lines: 4 where nothing is given, 8 on each
+        side where operations are in the format itself, and 16 in fixed point, where they are rows of a table.
     scheme:
         In which order polynomials are evaluated: ``"horner"``, with the fewest operations, or ``"estrin"``, of which
         more can be done at the same time.
@@ -205,6 +212,13 @@ def implement(
         try:
             if point is not None:
                 return _in_fixed_point(expression, name, point, wanted, segments)
+            if format == (accumulate or INNER[format]):
+                if how != PLAIN:
+                    raise ValueError(
+                        f"code for {format} that calculates in {format} is proved in Horner's order, with coefficients "
+                        "of the format: leave scheme=, fma=, flush= and coefficients= out"
+                    )
+                return _in_itself(expression, name, format, wanted, segments, how)
             known = truth(expression, format)
             return _best(expression, name, known, wanted, segments, how)
         except watch.OutOfTime:
@@ -223,11 +237,14 @@ def asked(
         raise ValueError(
             "fixed-point code calculates with integers of the widths that they need: leave accumulate= out"
         )
-    if point is None and accumulate not in (None, INNER[format]):
+    if point is None and accumulate not in (None, *ACCUMULATORS[format]):
         raise ValueError(
-            f"code for {format} calculates in {INNER[format]}, not in {accumulate!r}: leave accumulate= out"
+            f"code for {format} calculates in {' or '.join(ACCUMULATORS[format])}, not in {accumulate!r}: leave "
+            "accumulate= out"
         )
     usual, most = (SEGMENTS, 16) if point is None else (TABLE, 64)
+    if point is None and format == (accumulate or INNER[format]):
+        usual = OWN
     segments = usual if segments is None else segments
     if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= most:
         raise ValueError(f"segments must be an integer from 1 to {most}, not {segments!r}")
@@ -256,6 +273,21 @@ def _in_fixed_point(
     known = code_values(expression, point)
     path = datapath_for(known, float(wanted), segments)
     return FixedImplementation(expression.text, name, path, code_facts(path, known), wanted, segments)
+
+
+def _in_itself(
+    expression: Expression, name: str, format: str, wanted: Fraction, segments: int, scheme: Scheme
+) -> Implementation:
+    trouble: ArithmeticError | None = None
+    for share in SLACK:
+        # Pieces are looked at in some places: between them the bound may be a little larger.
+        try:
+            kernel = kernel_in_itself(expression, format, wanted - share * (wanted - Fraction(1, 2)), segments, scheme)
+            found = enclosed_facts(kernel, expression, wanted)
+            return Implementation(expression.text, name, kernel, found, wanted, segments)
+        except (NoKernel, NotProved) as problem:
+            trouble = trouble or problem
+    raise NoKernel(str(trouble))
 
 
 def _best(

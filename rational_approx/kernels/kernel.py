@@ -1,8 +1,9 @@
 """`Kernel`: what code computes, operation by operation, for every number of a format.
 
-Inputs are split into pieces, and each piece has its own sequence of operations in a wider format: in float32 for 16-bit
-formats, in float64 for float32. Every operation is rounded to nearest, ties to even, by itself; subnormal numbers are
-kept. The result is rounded once to the format. Besides the operations of :mod:`programs.program` there is ``scale``:
+Inputs are split into pieces, and each piece has its own sequence of operations: in float32 for 16-bit formats, in
+float64 or float32 for float32, in float64 for float64. Every operation is rounded to nearest, ties to even, by itself;
+subnormal numbers are kept. The result is rounded once to the format. Besides the operations of
+:mod:`programs.program` there is ``scale``:
 ``v * 2**k`` for an integral number k, as two products with powers of two, ``2**h`` first and ``2**(k - h)`` then, with
 h half of k towards zero; ``sqrt``; ``round``, to an integer, which is ``(v + M) - M`` with ``M = 1.5 2**(p - 1)`` in a
 format of p bits where ``abs(v) < 2**(p - 2)``, and v elsewhere; ``exponent``, for a normal positive number v the
@@ -19,7 +20,7 @@ import numpy as np
 from rational_approx.arithmetic.floats import round_to
 from rational_approx.kernels.fused import fused
 from rational_approx.kernels.machines import KEPT, Machine
-from rational_approx.kernels.numbers import rounded
+from rational_approx.kernels.numbers import carrier, rounded
 from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.programs.program import Constant, Input, Operand, Step
 
@@ -80,15 +81,15 @@ class Kernel:
     """Whether the result is rounded to the format."""
 
     def __call__(self, x: np.ndarray, machine: Machine = KEPT) -> np.ndarray:
-        """The outputs, numbers of the format as float32, for inputs that are numbers of the format as float32.
+        """The outputs, numbers of the format as `carrier` says, for inputs that are given in the same way.
 
         ``machine`` says what becomes of numbers that are subnormal in the format of the operations.
         """
         return rounded(self.unrounded(x, machine), self.format)
 
     def unrounded(self, x: np.ndarray, machine: Machine = KEPT) -> np.ndarray:
-        """The same before they are rounded, in the wider format."""
-        x = np.asarray(x, dtype=np.float32)
+        """The same before they are rounded, in the format of the operations."""
+        x = np.asarray(x, dtype=carrier(self.format))
         out, left = np.full(x.shape, np.nan, dtype=self.inner), ~np.isnan(x)
         compared = machine.given(x.astype(self.inner))
         for piece in self.pieces:

@@ -8,8 +8,10 @@ import numpy as np
 from rational_approx.arithmetic.floats import FORMATS
 
 __all__ = [
+    "ACCUMULATORS",
     "INNER",
     "KINDS",
+    "carrier",
     "finite_numbers",
     "largest_number",
     "last_places",
@@ -21,8 +23,20 @@ __all__ = [
 
 KINDS = ("bfloat16", "float16")
 """Formats of which every number is tried."""
-INNER = {"bfloat16": "float32", "float16": "float32", "float32": "float64"}
-"""The wider format in which code for a format calculates."""
+ACCUMULATORS = {
+    "bfloat16": ("float32",),
+    "float16": ("float32",),
+    "float32": ("float64", "float32"),
+    "float64": ("float64",),
+}
+"""The formats in which code for a format may calculate, the usual one first."""
+INNER = {format: formats[0] for format, formats in ACCUMULATORS.items()}
+"""The format in which code for a format usually calculates."""
+
+
+def carrier(format: str) -> str:
+    """The format of arrays that hold its numbers."""
+    return "float64" if format == "float64" else "float32"
 
 
 def finite_numbers(format: str) -> np.ndarray:
@@ -59,14 +73,14 @@ def tried_numbers(format: str, cuts: Iterable[Fraction]) -> np.ndarray:
 
 
 def rounded(values: np.ndarray, format: str) -> np.ndarray:
-    """The nearest numbers of a format, ties to even, as float32; too large ones are infinite.
+    """The nearest numbers of a format, ties to even, as `carrier` says; too large ones are infinite.
 
     >>> rounded(np.array([1.00390625, 3.4e38], dtype=np.float32), "bfloat16").tolist()
     [1.0, inf]
     """
     with np.errstate(over="ignore"):
-        if format == "float32":
-            return np.asarray(values).astype(np.float32)
+        if format in ("float32", "float64"):
+            return np.asarray(values).astype(format)
         values = np.asarray(values, dtype=np.float32)
         if format == "float16":
             return values.astype(np.float16).astype(np.float32)

@@ -19,7 +19,7 @@ from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.series import polynomial_error, read_scheme
 from rational_approx.programs.program import INPUT, Constant
 
-__all__ = ["REACH", "degree_for", "exponential", "exponential_error"]
+__all__ = ["FIRST_BITS", "LOG2", "REACH", "REDUCED", "degree_for", "exp_distance", "exponential", "exponential_error"]
 
 LOG2 = Fraction("0.6931471805599453094172321214581765680755001343602552541206800094933936")
 REDUCED = Fraction(35, 100)
@@ -87,7 +87,7 @@ def exponential_error(function: Function, inner: str) -> Fraction:
         inner_sum = largest + most * abs(to_arb(rest)) + slip
         slip += share * (inner_sum + most * abs(to_arb(rest)) + 2 * (largest + inner_sum * share))
         r = (largest + slip).upper()
-        approximate = _distance(p, r)
+        approximate = exp_distance(p, r)
         rounding = polynomial_error(p, r, arb(0), share, scheme, share * share)  # the last one for subnormal numbers
         # E / exp(u) = (p(r) + rounding) / exp(r) exp(slip), and 1 / exp(r) <= exp(abs(r)).
         total = (1 + approximate + rounding * r.exp()) * slip.exp() - 1
@@ -105,7 +105,7 @@ def _read(function: Function, inner: str) -> tuple[tuple[Fraction, Fraction, Fra
     raise ArithmeticError(f"the operations of {function.name} are not those of an exponential with its reduction")
 
 
-def _distance(p: tuple[Fraction, ...], r: arb) -> arb:
+def exp_distance(p: tuple[Fraction, ...], r: arb) -> arb:
     """A bound of ``abs(p / exp - 1)`` for arguments up to r in size."""
     worst, parts = arb(0), 16
     for k in range(parts):

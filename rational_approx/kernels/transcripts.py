@@ -110,7 +110,8 @@ def transcripts(known: Truth, cuts: tuple[float, ...], room: float, scheme: Sche
     """The target's formula as code, with functions as coarse as they may be."""
     best: Transcripts | None = None
     for share in FINER:
-        library = Library(known.format, room / 4 * share * 2.0 ** -FORMATS[known.format][0], scheme)
+        error = room / 4 * share * 2.0 ** -FORMATS[known.format][0]
+        library = Library(known.format, INNER[known.format], error, scheme)
         found = _written(known, cuts, library, room)
         finer = best is None or found.good.sum() * ENOUGH > best.good.sum()
         best = found if finer or best is None else best

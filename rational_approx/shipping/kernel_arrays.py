@@ -4,16 +4,25 @@ from math import isfinite, isinf
 
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import MIDDLE
-from rational_approx.programs.program import Constant
+from rational_approx.kernels.numbers import carrier
 from rational_approx.shipping.kernel_fused import fused_words
-from rational_approx.shipping.kernel_statements import BITS, FORMS, HELPERS, called, statements, used, with_lowers
+from rational_approx.shipping.kernel_statements import (
+    BITS,
+    FORMS,
+    HELPERS,
+    called,
+    constant_of,
+    statements,
+    used,
+    with_lowers,
+)
 
 __all__ = ["NUMPY", "PYTORCH", "TRITON", "in_arrays"]
 
 
 def in_arrays(value: Implementation, notes: list[str], name: str, language: dict[str, str]) -> str:
     """Every piece is calculated for all inputs, moved into its own range, and the results are chosen among."""
-    kernel, words = value.kernel, _typed(language, value.kernel.inner)
+    kernel, words = value.kernel, _typed(language, value.kernel.inner, carrier(value.kernel.format))
     own = {op: words.get(op, FORMS[op]).replace("{name}", name) for op in ("mul", "div", "sqrt", "fma")}
     forms = called(value, {**FORMS, **own}, f"_{name}_")
 
@@ -25,16 +34,15 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
     chosen = False
     for lower, piece in reversed(with_lowers(value)):
         body, result = statements(piece, kernel.inner, forms, constant)
-        if body:
+        if body and constant_of(piece, kernel.inner) is None:
             low, high = constant(lower), constant(piece.upper)
             inside = "given"
             inside = inside if isinf(lower) else words["above"].format(inside, low)
             inside = inside if isinf(piece.upper) else words["below"].format(inside, high)
             lines.append(f"x = {inside}  # {piece.about}")
             lines += [f"{a} = {b}" for a, b in body]
-        piece_result = (
-            words["full"].format(result) if piece.result is None or isinstance(piece.result, Constant) else result
-        )
+        fixed = constant_of(piece, kernel.inner)
+        piece_result = result if fixed is None else words["full"].format(constant(fixed))
         if not body and result == "x":
             piece_result = "given"
         if chosen:
@@ -62,10 +70,10 @@ def in_arrays(value: Implementation, notes: list[str], name: str, language: dict
     return f"{head}def {name}(x):\n{words.get('opened', '')}{block}\n{words.get('end', '').format(name=name)}"
 
 
-def _typed(language: dict[str, str], inner: str) -> dict[str, str]:
-    """The words of a language for code that calculates in a format."""
+def _typed(language: dict[str, str], inner: str, carried: str) -> dict[str, str]:
+    """The words of a language for code that calculates in a format, and takes numbers of another one."""
     whole, shift, bias = BITS[inner]
-    tokens = {"REAL": inner, "INTEGER": f"int{whole}", "BIAS": str(bias), "SHIFT": str(shift)}
+    tokens = {"CARRIED": carried, "REAL": inner, "INTEGER": f"int{whole}", "BIAS": str(bias), "SHIFT": str(shift)}
     tokens |= {"MIDDLE": str(MIDDLE[inner][0]), "MAGIC": repr(1.5 * 2.0**shift), "BOUND": repr(2.0 ** (shift - 1))}
 
     def filled(text: str) -> str:
@@ -80,7 +88,7 @@ def _typed(language: dict[str, str], inner: str) -> dict[str, str]:
 NUMPY: dict[str, str] = {
     **fused_words("np"),
     "imports": "import numpy as np\n",
-    "start": "given = np.asarray(x, dtype=np.float32).astype(np.REAL)",
+    "start": "given = np.asarray(x, dtype=np.CARRIED).astype(np.REAL)",
     "opened": '    with np.errstate(all="ignore"):\n',
     "indent": "        ",
     "decorator": "",
@@ -94,6 +102,7 @@ NUMPY: dict[str, str] = {
     "finish_bfloat16": "_{name}_rounded(y)",
     "finish_float16": "y.astype(np.float16)",
     "finish_float32": "y.astype(np.float32)",
+    "finish_float64": "y",
     "scale": """
 
 def _{name}_scaled(v, k):
@@ -125,7 +134,7 @@ def _{name}_rounded(v):
 PYTORCH: dict[str, str] = {
     **fused_words("torch"),
     "imports": "import torch\n",
-    "start": "given = x.to(torch.float32).to(torch.REAL)",
+    "start": "given = x.to(torch.CARRIED).to(torch.REAL)",
     "decorator": "",
     "constant": "{}",
     "div": "{} / {}",
@@ -138,6 +147,7 @@ PYTORCH: dict[str, str] = {
     "finish_bfloat16": "y.to(torch.bfloat16)",
     "finish_float16": "y.to(torch.float16)",
     "finish_float32": "y.to(torch.float32)",
+    "finish_float64": "y",
     "scale": """
 
 def _{name}_scaled(v, k):
@@ -191,6 +201,7 @@ TRITON: dict[str, str] = {
     "finish_bfloat16": "y.to(tl.bfloat16)",
     "finish_float16": "y.to(tl.float16)",
     "finish_float32": "y.to(tl.float32)",
+    "finish_float64": "y",
     "scale": """
 
 @triton.jit

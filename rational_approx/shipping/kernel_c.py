@@ -4,8 +4,15 @@ from math import inf, isfinite, isinf, isnan
 
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import MIDDLE, Function, Piece
-from rational_approx.programs.program import Constant
-from rational_approx.shipping.kernel_statements import BITS, FORMS, called, statements, used, with_lowers
+from rational_approx.shipping.kernel_statements import (
+    BITS,
+    FORMS,
+    called,
+    constant_of,
+    statements,
+    used,
+    with_lowers,
+)
 
 __all__ = ["in_c", "in_cuda"]
 
@@ -83,9 +90,9 @@ _CUDA_BITS_BACK = """
 # A conditional expression may become a branch again, around operations that no compiler then makes vectors of.
 _EITHER = """
 /* The first number where that is chosen, else the second. */
-static inline float {name}_either(int first, float a, float b) {{
-    const uint32_t mask = -(uint32_t)first;
-    uint32_t one, other;
+static inline {carried} {name}_either(int first, {carried} a, {carried} b) {{
+    const {mask} mask = -({mask})first;
+    {mask} one, other;
     memcpy(&one, &a, sizeof one);
     memcpy(&other, &b, sizeof other);
     one = (one & mask) | (other & ~mask);
@@ -109,6 +116,15 @@ _SCALED64 = """
 {static} double {name}_scaled(double v, double k) {{
     const double first = {name}_of_bits({name}_bits_of({shifted}) << 52);
     return {product};
+}}
+"""
+_SCALED64_TWICE = """
+/* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of double. */
+{static} double {name}_scaled(double v, double k) {{
+    const int64_t whole = (int64_t)({name}_bits_of({twice}) - 0x4338000000000000), half = whole / 2;
+    const double first = {name}_of_bits((uint64_t)(half + 1023) << 52);
+    const double second = {name}_of_bits((uint64_t)(whole - half + 1023) << 52);
+    return {products};
 }}
 """
 _SCALED = {"float32": _SCALED32, "float64": _SCALED64}
@@ -152,6 +168,11 @@ _FLOAT32 = """
 /* To the nearest float, ties to even. */
 {static} float {name}_rounded({real} v) {{ return {narrow}; }}
 """
+_FLOAT64 = """
+{static} double {name}_read(double x) {{ return x; }}
+
+{static} double {name}_rounded(double v) {{ return v; }}
+"""
 _READ = """/* Read as the bits of a float a finite number is 2^112 times too small. */
 {static} float {name}_read(uint16_t code) {{
     const uint32_t sign = (uint32_t)(code & 0x8000) << 16, size = (uint32_t)(code & 0x7FFF) << 13;
@@ -165,7 +186,7 @@ _READ_NORMAL = """/* A subnormal number is what its bits add to 2^-14, also wher
     const uint32_t subnormal = {name}_bits_of({less});
     return {name}_of_bits(sign | infinite | (subnormal & small) | ((size + 0x38000000) & ~small));
 }}"""
-_FORMATS = {"bfloat16": _BFLOAT16, "float16": _FLOAT16, "float32": _FLOAT32}
+_FORMATS = {"bfloat16": _BFLOAT16, "float16": _FLOAT16, "float32": _FLOAT32, "float64": _FLOAT64}
 _REAL = {"float32": "float", "float64": "double"}
 
 
@@ -199,7 +220,9 @@ class _Dialect:
             "inlined": f"{name.upper()}_INLINED",
             "real": _REAL[inner],
             "bits": f"uint{whole}_t",
-            "number": "float" if value.kernel.format == "float32" else "uint16_t",
+            "number": {"float32": "float", "float64": "double"}.get(value.kernel.format, "uint16_t"),
+            "carried": "double" if value.kernel.format == "float64" else "float",
+            "mask": "uint64_t" if value.kernel.format == "float64" else "uint32_t",
             "whole": str(whole),
             "shift": str(shift),
             "low": str(shift - 1),
@@ -207,11 +230,13 @@ class _Dialect:
             "rounding": basic["sub"].format(basic["add"].format("v", magic) if cuda else f"(v + {magic})", magic),
             "middle": f"0x{MIDDLE[inner][0]:X}",
             "product": product if double else basic["mul"].format(product, "second"),
+            "products": basic["mul"].format(product, "second"),
+            "twice": basic["add"].format("k", "0x1.8p+52"),
             "shifted": basic["add"].format("k", "0x1.80000000003ffp+52" if double else "0x1.8p+23f"),
             "large": basic["mul"].format(f"{name}_of_bits(size)", "0x1p112f"),
             "less": basic["sub"].format(f"{name}_of_bits(size + 0x38800000)", "0x1p-14f"),
             "sum": basic["add"].format(f"{name}_of_bits(capped)", "0.5f"),
-            "narrow": "__double2float_rn(v)" if cuda else "(float)v",
+            "narrow": ("__double2float_rn(v)" if cuda else "(float)v") if double else "v",
             "of_bits": "__longlong_as_double" if double else "__uint_as_float",
             "bits_of": "__double_as_longlong" if double else "__float_as_uint",
         }
@@ -229,13 +254,17 @@ class _Dialect:
     def code(self) -> str:
         """Everything: bits of numbers where they are asked for, scaling, reading and rounding, functions, pieces."""
         kernel = self.value.kernel
-        helpers = {"scale": _SCALED[kernel.inner], "round": _WHOLE, "exponent": _EXPONENT}
+        # Only where results are in double they may be subnormal.
+        scaled = _SCALED64_TWICE if kernel.format == "float64" else _SCALED[kernel.inner]
+        helpers = {"scale": scaled, "round": _WHOLE, "exponent": _EXPONENT}
         parts = [text for op, text in helpers.items() if op in used(self.value)]
         out = "".join(part.format(**self.names) for part in [*parts, _FORMATS[kernel.format]])
         for function in kernel.functions:
             out += self.defined(function.name, function)
         for number, piece in enumerate(kernel.pieces):
-            out += self.defined(f"piece{number}", piece) if piece.steps else ""
+            out += (
+                self.defined(f"piece{number}", piece) if constant_of(piece, self.inner) is None and piece.steps else ""
+            )
         out += self.function() + ("" if self.cuda else self.selected())
         bits = {"of_bits": (_BITS, _CUDA_BITS), "bits_of": (_BITS_BACK, _CUDA_BITS_BACK)}
         wanted = [texts[self.cuda] for key, texts in bits.items() if f"{self.name}_{key}(" in out]
@@ -253,6 +282,9 @@ class _Dialect:
     def called(self, number: int) -> str:
         """The value of a piece."""
         piece = self.value.kernel.pieces[number]
+        fixed = constant_of(piece, self.inner)
+        if fixed is not None:
+            return self.constant(fixed)
         if piece.steps:
             return f"{self.name}_piece{number}(x)"
         return statements(piece, self.inner, self.forms, self.constant)[1]
@@ -272,27 +304,33 @@ class _Dialect:
         )
 
     def selected(self) -> str:
-        """The same in float: every piece is calculated, for float32 rounded as well, and one chosen.
+        """The same in float or double: every piece is calculated, rounded to that type as well, and one chosen.
 
         The choice begins with a piece that gives NaN for NaN, of which every comparison is false.
         """
         pieces, name = with_lowers(self.value), self.name
-        first = next((k for k, (_, piece) in enumerate(pieces) if not isinstance(piece.result, Constant)), None)
+        fixed = [constant_of(piece, self.inner) for _, piece in pieces]
+        first = next((k for k, value in enumerate(fixed) if value is None or isnan(value)), None)
         start = len(pieces) - 1 if first is None else first
-        form = f"{name}_rounded({{}})" if self.value.kernel.format == "float32" else "{}"
+        form = f"{name}_rounded({{}})" if self.value.kernel.format in _REAL else "{}"
+        carried = self.names["carried"]
 
         def end(number: float) -> str:
-            return f"{'-' if number < 0 else ''}INFINITY" if isinf(number) else _hexadecimal(number, "f")
+            return (
+                f"{'-' if number < 0 else ''}INFINITY"
+                if isinf(number)
+                else _hexadecimal(number, "f" if carried == "float" else "")
+            )
 
-        lines = [f"float y = {form.format(self.called(start))};"]
+        lines = [f"{carried} y = {form.format(self.called(start))};"]
         others = [(k, f"x <= {end(pieces[k][1].upper)}") for k in reversed(range(start))]
         others += [(k, f"x > {end(pieces[k][0])}") for k in range(start + 1, len(pieces))]
         lines += [f"y = {name}_either({test}, {form.format(self.called(k))}, y);" for k, test in others]
         lines.append("return y;" if first is not None else f"return {name}_either(x == x, y, x);")
         body = "\n".join(f"    {line}" for line in lines)
-        about = "The result, for a number of float." if form != "{}" else f"As {name}_unrounded."
+        about = f"The result, for a number of {carried}." if form != "{}" else f"As {name}_unrounded."
         helper = _EITHER.format(**self.names) if f"{name}_either(" in body else ""
-        head = f"{helper}\n/* {about} */\n{self.names['inlined']} float {name}_selected(float x)"
+        head = f"{helper}\n/* {about} */\n{self.names['inlined']} {carried} {name}_selected({carried} x)"
         return f"{head} {{\n{body}\n}}\n"
 
 
@@ -307,7 +345,7 @@ def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False)
         return f"{comment}\n#ifndef {guard}\n#define {guard}\n{start}{code}\n#endif\n"
     selected = (
         f"{name}_selected(x[i])"
-        if value.kernel.format == "float32"
+        if value.kernel.format in _REAL
         else (f"{name}_rounded({name}_selected({name}_read(x[i])))")
     )
     end = _C_END.format(**dialect.names, chosen=selected)

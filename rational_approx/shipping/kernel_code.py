@@ -12,6 +12,7 @@ from fractions import Fraction
 from rational_approx.kernels.counted import Counted
 from rational_approx.kernels.facts import TriedFacts
 from rational_approx.kernels.implement import Implementation
+from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.scheme import PLAIN
 from rational_approx.shipping.documents import document
 from rational_approx.shipping.kernel_arrays import NUMPY, PYTORCH, TRITON, in_arrays
@@ -57,7 +58,9 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
         "--ulp",
         str(value.wanted),
     ]
-    command += ["--segments", str(value.segments)] if value.segments != 4 else []
+    own = value.kernel.inner == value.kernel.format
+    command += ["--accumulate", value.kernel.inner] if value.kernel.inner != INNER[value.kernel.format] else []
+    command += ["--segments", str(value.segments)] if value.segments != (8 if own else 4) else []
     scheme = value.kernel.scheme
     command += ["--scheme", scheme.order] if scheme.order != PLAIN.order else []
     command += ["--fma"] * scheme.fma + ["--flush"] * scheme.flush
@@ -68,8 +71,8 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
     how = "trying all" if exactly else "intervals that hold all"
     lines = [
         f"f(x) = {target}",
-        f"for every number of {value.kernel.format}: operations in {value.kernel.inner}, each rounded to nearest; the "
-        "result is rounded once",
+        f"for every number of {value.kernel.format}: operations in {value.kernel.inner}, each rounded to nearest"
+        + ("" if own else "; the result is rounded once"),
         f"polynomials in {scheme.order.title()}'s order; a product and a sum "
         + ("are one operation, rounded once (FMA)" if scheme.fma else "are two operations"),
         f"proved by {how} {found.inputs} finite inputs: abs(y - f(x)) <= {_upwards(found.ulp)} ulp",

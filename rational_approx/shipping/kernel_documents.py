@@ -11,7 +11,7 @@ from rational_approx.kernels.facts import Facts, TriedFacts
 from rational_approx.kernels.formulas import kind_of
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
-from rational_approx.kernels.numbers import INNER, KINDS
+from rational_approx.kernels.numbers import ACCUMULATORS, KINDS
 from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step
 from rational_approx.shipping.texts import number_text, read_number
@@ -56,8 +56,8 @@ def read_implementation(content: dict[str, Any]) -> Implementation:
     """The implementation of a document; ValueError where it makes no sense."""
     format = content["format"]
     inner = content.get("inner", "float32")  # schema 1 has no functions, and calculates in float32
-    if format not in INNER or inner != INNER[format]:
-        raise ValueError(f"the code is for {str(format)[:40]!r}, not for one of {', '.join(INNER)}")
+    if inner not in ACCUMULATORS.get(format, ()):
+        raise ValueError(f"the code is for {str(format)[:40]!r}, not for one of {', '.join(ACCUMULATORS)}")
     if len(content["pieces"]) > MOST_PIECES:
         raise ValueError(f"the code has more than {MOST_PIECES} pieces")
     functions = tuple(Function(str(entry["name"]), *_read_code(entry, ())) for entry in content.get("functions", []))

@@ -25,6 +25,11 @@ def in_jax(value: Implementation, notes: list[str], name: str) -> str:
             "XLA takes subnormal numbers of float32 for zero on a CPU, and code for bfloat16 calculates with them: "
             "take an implementation with flush=True, or float16 or float32"
         )
+    if value.kernel.inner == value.kernel.format:
+        raise ValueError(
+            f"XLA takes subnormal numbers for zero on a CPU, and code that calculates in {value.kernel.format} itself "
+            "keeps them: take an implementation of float32 that calculates in float64"
+        )
     if "fma" in used(value):
         raise ValueError("JAX has no fused multiply-add: take an implementation without fma=")
     return in_arrays(value, notes, name, JAX)

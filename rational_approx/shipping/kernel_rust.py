@@ -99,12 +99,28 @@ fn {name}_rounded(v: {real}) -> f32 {{
     v as f32
 }}
 """
-_RUST_FORMATS = {"bfloat16": _RUST_BFLOAT16, "float16": _RUST_FLOAT16, "float32": _RUST_FLOAT32}
+_RUST_FLOAT64 = """
+#[inline]
+fn {name}_read(x: f64) -> f64 {{
+    x
+}}
+
+#[inline]
+fn {name}_rounded(v: f64) -> f64 {{
+    v
+}}
+"""
+_RUST_FORMATS = {
+    "bfloat16": _RUST_BFLOAT16,
+    "float16": _RUST_FLOAT16,
+    "float32": _RUST_FLOAT32,
+    "float64": _RUST_FLOAT64,
+}
 
 
 def in_rust(value: Implementation, notes: list[str], name: str) -> str:
     kernel, (whole, shift, bias) = value.kernel, BITS[value.kernel.inner]
-    real, number = f"f{whole}", "f32" if kernel.format == "float32" else "u16"
+    real, number = f"f{whole}", {"float32": "f32", "float64": "f64"}.get(kernel.format, "u16")
     forms = called(value, FORMS | {"sqrt": "{}.sqrt()", "fma": "{}.mul_add({}, {})"}, f"{name}_")
 
     def bits_of(given: float) -> int:

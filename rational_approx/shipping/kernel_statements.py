@@ -5,12 +5,14 @@ from fractions import Fraction
 from math import inf, nan
 from typing import NamedTuple
 
+import numpy as np
+
 from rational_approx.arithmetic.floats import round_to
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import Function, Piece
 from rational_approx.programs.program import Constant, Input, Operand
 
-__all__ = ["BITS", "FORMS", "HELPERS", "Bits", "called", "statements", "used", "with_lowers"]
+__all__ = ["BITS", "FORMS", "HELPERS", "Bits", "called", "constant_of", "statements", "used", "with_lowers"]
 
 FORMS = {
     "add": "{} + {}",
@@ -52,6 +54,13 @@ def with_lowers(value: Implementation) -> list[tuple[float, Piece]]:
     """The pieces with their lower ends, from left to right."""
     lowers = [-inf, *(piece.upper for piece in value.kernel.pieces)]
     return list(zip(lowers, value.kernel.pieces))
+
+
+def constant_of(piece: Piece, inner: str) -> float | None:
+    """The value of a piece that does not depend on x; None of another one."""
+    if any(isinstance(which, Input) for _, names in piece.steps for which in names) or isinstance(piece.result, Input):
+        return None
+    return float(piece(np.zeros((), dtype=inner)))
 
 
 def statements(

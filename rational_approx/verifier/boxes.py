@@ -2,17 +2,19 @@
 
 Taylor coefficients of target and code are in powers of ``s = (x - centre) / h``, at the centre and, for the last one,
 over the box: their differences bound the approximation. Rounding errors are added step by step. On a box that ends at
-zero the centre is 0, and what has powers of x is divided by them. Standard library only.
+zero, or lies near it, the centre is 0, and what has powers of x is divided by them. Where code calculates in its own
+format the last operation rounds to it: its rounding is left out here, as that of other code is. Standard library only.
 """
 
 from fractions import Fraction
+from math import frexp
 from typing import Any, NamedTuple
 
 from .intervals import Interval, size
 from .jets import Arithmetic, Jet
 from .reading import need
 
-__all__ = ["AtZero", "Judge", "Outcome"]
+__all__ = ["AtZero", "Inner", "Judge", "Outcome", "allowed_before"]
 
 ORDER = 11
 """Taylor coefficients before the last one."""
@@ -27,18 +29,39 @@ class Outcome(NamedTuple):
 
 
 class Value(NamedTuple):
-    """A step's exact value is ``x^power`` times the enclosed one, and calculated within ``abs(x)^power error``."""
+    """A step's exact value is ``x^power`` times the enclosed one, and calculated within ``abs(x)^power error``, and
+    ``besides``, which comes of subnormal results."""
 
     power: int
     value: Interval
     error: int
+    besides: int = 0
+
+
+class Inner(NamedTuple):
+    """The format in which code calculates: digits, the exponent of its least number, the power of two above all; and
+    whether it is that of the results, and whether subnormal numbers may be replaced by zero."""
+
+    digits: int
+    smallest: int
+    top: int
+    own: bool
+    flush: bool = False
 
 
 class Judge:
     """A piece: its steps, its result, and the target as it is there."""
 
-    def __init__(self, math: Arithmetic, code: tuple[list[Any], Any], tree: tuple, calls: dict[str, Any]) -> None:
+    def __init__(
+        self, math: Arithmetic, code: tuple[list[Any], Any], tree: tuple, calls: dict[str, Any], inner: Inner
+    ) -> None:
         self.math, (self.steps, self.result), self.tree, self.calls = math, code, tree, calls
+        self.inner = inner
+        self.tiny = 1 << max(inner.smallest - 1 + (inner.digits if inner.flush else 0) + math.bits, 0)
+        last = self.result if isinstance(self.result, int) else None
+        self.unrounded = last if inner.own else None
+        # Sums of numbers so small that all are multiples of the least one are not rounded.
+        self.sums = self.unrounded is not None and self.steps[self.unrounded][0] in ("add", "sub")
 
     def target(self, u: Jet) -> Jet:
         """The target's Taylor coefficients."""
@@ -61,6 +84,11 @@ class Judge:
 
         for op, names in self.steps:
             (a, a_centre), *rest = map(of, names)
+            if op in self.calls and op.startswith("log"):
+                start = math.log(a[0][0])[0], math.log(a[0][1])[1]
+                slope = math.jet_div([(math.one, math.one), *[(0, 0)] * (len(a) - 1)], a)
+                values.append(math.integrate(start, slope, a))
+                continue
             if op in self.calls:
                 values.append(math.integrate((math.exp(a[0][0])[0], math.exp(a[0][1])[1]), None, a))
                 continue
@@ -83,7 +111,7 @@ class Judge:
 
     # -- rounding ----------------------------------------------------------------------------------------------------
 
-    def calculated(self, x: Interval, least: int, sharp: list[Interval] | None, bits: int) -> Value:
+    def calculated(self, x: Interval, least: int, sharp: list[Interval] | None) -> Value:
         """The result with its rounding errors; with enclosures of the exact steps, or with powers of x."""
         math, one = self.math, self.math.one
         values = [Value(1, (one, one), 0) if sharp is None else Value(0, x, 0)]
@@ -94,51 +122,79 @@ class Judge:
             return values[0 if which == "x" else which + 1]
 
         for index, (op, names) in enumerate(self.steps):
-            power, value, error = self.step(op, [of(name) for name in names], x)
+            given = [of(name) for name in names]
+            done = self.step(op, given, x, least)
             if sharp is not None:
-                value = max(value[0], sharp[index + 1][0]), min(value[1], sharp[index + 1][1])
-            if op not in self.calls:  # a rounding, and a subnormal result: below 2^-1000 whatever the power
-                while sharp is None and power * (math.bits + 1 - least.bit_length()) >= 1000 - math.bits:
-                    value, error = math.mul(value, x), self.up(error, size(x))
-                    power -= 1
-                error += (size(value) + error >> bits) + 2
-            need(size(value) + error < one << 900, "a step that may be too large")
-            values.append(Value(power, value, error))
+                known = sharp[index + 1]
+                done = done._replace(value=(max(done.value[0], known[0]), min(done.value[1], known[1])))
+            if index != self.unrounded:
+                if op not in self.calls and (self.inner.flush or not exact_difference(op, given)):
+                    done = self.rounds(op, names, done, x, sharp is None)
+                need(self.largest(done, x) < one << self.inner.top - 1, "a step that may be too large")
+            values.append(done)
         return of(self.result)
 
-    def step(self, op: str, given: list[Value], x: Interval) -> Value:
+    def rounds(self, op: str, names: list[Any], done: Value, x: Interval, scaled: bool) -> Value:
+        """With the rounding of an operation: half a place, or in proportion to powers of x; a product with a power of
+        two is rounded where it is subnormal alone, and a sum is not there."""
+        whole, digits = size(done.value) + done.error, self.inner.digits
+        half = (whole >> digits) + 1 if scaled else (1 << max(whole.bit_length() - 1, 0) >> digits) + 1
+        if op == "mul" and any(isinstance(name, float) and abs(frexp(name)[0]) == 0.5 for name in names):
+            half = 0
+        tiny = 0 if op in ("add", "sub") and not self.inner.flush else min(self.tiny, self.largest(done, x)) + 1
+        if not scaled:
+            return done._replace(error=done.error + half + tiny)
+        return done._replace(error=done.error + half, besides=done.besides + (done.besides >> digits) + 1 + tiny)
+
+    def largest(self, done: Value, x: Interval) -> int:
+        """The largest size of a step."""
+        if not done.power:
+            return size(done.value) + done.error + done.besides
+        return self.up(size(done.value) + done.error, size(self.power(x, done.power))) + done.besides
+
+    def step(self, op: str, given: list[Value], x: Interval, least: int) -> Value:
         """The exact result of a step, and the error that its operands bring."""
         math, a = self.math, given[0]
         if op in self.calls:
-            reach, own = self.calls[op]
-            u, off = math.mul(a.value, self.power(x, a.power)), self.up(a.error, size(self.power(x, a.power)))
-            need(size(u) + off < reach, "an argument beyond the reach of the exponential")
+            lowest, highest, own = self.calls[op]
+            u = math.mul(a.value, self.power(x, a.power))
+            off = self.up(a.error, size(self.power(x, a.power))) + a.besides
+            need(lowest < u[0] - off and u[1] + off < highest, f"an argument beyond the reach of {op}")
+            if op.startswith("log"):
+                value = math.log(u[0])[0], math.log(u[1])[1]
+                moved = (off << math.bits) // (u[0] - off) + 1 if off else 0
+                return Value(0, value, moved + self.up(own, size(value) + moved))
             value = math.exp(u[0])[0], math.exp(u[1])[1]
             factor = self.up(math.one + own, math.exp(off)[1]) - math.one
-            return Value(0, value, self.up(size(value), factor))
+            return Value(0, value, self.up(size(value), factor) + (self.tiny if self.inner.own else 0))
         b = given[1]
         if op == "fma":
-            return self.sum(self.product(a, b), given[2], x)
+            return self.sum(self.product(a, b, x), given[2], x)
         if op == "mul":
-            return self.product(a, b)
+            return self.product(a, b, x)
         if op == "div":
-            free = max(b.value[0], -b.value[1]) - b.error
+            need(b.power >= 0, "a negative power of the input near zero")
+            off = b.error + grown(b.besides, -(-(1 << 2 * math.bits) // least), b.power, math.bits)
+            free = max(b.value[0], -b.value[1]) - off
             need(free > 0, "a denominator may vanish")
             exact = math.div(a.value, b.value)
-            return Value(a.power - b.power, exact, (a.error + self.up(size(exact), b.error) << math.bits) // free + 1)
+            error = (a.error + self.up(size(exact), off) << math.bits) // free + 1
+            besides = grown((a.besides << math.bits) // free + 1, -(-(1 << 2 * math.bits) // least), b.power, math.bits)
+            return Value(a.power - b.power, exact, error, besides if a.besides else 0)
         return self.sum(a, b if op == "add" else b._replace(value=(-b.value[1], -b.value[0])), x)
 
-    def product(self, a: Value, b: Value) -> Value:
+    def product(self, a: Value, b: Value, x: Interval) -> Value:
         """The exact product."""
         error = self.up(size(a.value), b.error) + self.up(size(b.value), a.error) + self.up(a.error, b.error)
-        return Value(a.power + b.power, self.math.mul(a.value, b.value), error)
+        besides = self.up(a.besides, self.largest(b, x)) + self.up(b.besides, self.largest(a, x))
+        return Value(a.power + b.power, self.math.mul(a.value, b.value), error, besides)
 
     def sum(self, a: Value, b: Value, x: Interval) -> Value:
         """The exact sum, with the lower of both powers of x."""
         power = min(a.power, b.power)
         (p, q), (r, s) = (self.math.mul(v.value, self.power(x, v.power - power)) for v in (a, b))
-        error = sum(self.up(v.error, size(self.power(x, v.power - power))) for v in (a, b))
-        return Value(power, (p + r, q + s), error)
+        error = sum(self.up(v.error, size(self.power(x, v.power - power))) if v.error else 0 for v in (a, b))
+        return Value(power, (p + r, q + s), error, a.besides + b.besides)
 
     def up(self, a: int, b: int) -> int:
         """The product of two sizes, rounded up."""
@@ -154,21 +210,24 @@ class Judge:
 
     # -- a box -------------------------------------------------------------------------------------------------------
 
-    def outcome(self, lower: Fraction, upper: Fraction, format: Any, inner_bits: int, allowed: Fraction) -> Outcome:
-        """Whether on a box the error before the last rounding is at most so many units in the last place."""
-        math, zero = self.math, 0 in (lower, upper)
+    def outcome(self, box: tuple[Fraction, Fraction, bool], format: Any, ulp: Fraction, last: Fraction) -> Outcome:
+        """Whether on a box, perhaps one near zero, the error is at most so many units in the last place, with the last
+        rounding."""
+        lower, upper, near = box
+        math, zero = self.math, near or 0 in (lower, upper)
         x = math.exact(lower)[0], math.exact(upper)[1]
         centre = (0, 0) if zero else ((x[0] + x[1]) // 2,) * 2
         h = max(x[1] - centre[0], centre[0] - x[0])
-        u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, ORDER), (x, ORDER + 1))]
+        hull = (min(x[0], 0), max(x[1], 0)) if zero else x
+        u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, ORDER), (hull, ORDER + 1))]
         at, over = self.target(u[0]), self.target(u[1])
         f = [*at, over[ORDER]]
         code = self.jets(u[0], None)
         whole = self.jets(u[1], code)
         gaps = [(a - d, b - c) for (a, b), (c, d) in zip([*code[-1], whole[-1][ORDER]], f)]
         sharp = [ranged([*a, b[ORDER]]) for a, b in zip(code, whole)]
-        least = 1 << format[1] + math.bits if zero else min(map(abs, x))
-        done = self.calculated(x, least, None if zero else sharp, inner_bits)
+        least = 1 << format[1] + math.bits if 0 in (lower, upper) else min(map(abs, x))
+        done = self.calculated(x, least, None if zero else sharp)
         first = next((k for k, (a, b) in enumerate(f) if a > 0 or b < 0), 0) if zero else 0
         # Terms below the first power that the target has are divided by s, at the smallest number.
         steep = -(-(h << math.bits) // least)
@@ -181,8 +240,21 @@ class Judge:
         if not first:
             off = sum(others)
             value = max(value[0], f[0][0] - off), min(value[1], f[0][1] + off)
-        absolute = sum(map(size, gaps)) + self.rounding(done, x, h, 0)
-        return judged(value, (error, absolute), nearest, allowed, format, math.bits)
+        absolute = sum(map(size, gaps)) + self.rounding(done, x, h, 0) + done.besides
+        floor = nearest
+        for _ in range(first):
+            floor = floor * least // h
+        besides = done.besides, unit_at(max(floor, 0), format, math.bits)
+        small = size(value) + absolute
+        normal = 1 << format[0] + format[1] - 1 + math.bits
+        if self.sums and small < 4 * normal:
+            # From 2 normal on the units are twice as large.
+            found = judged(value, (error, absolute), nearest, min(ulp, Fraction(1)), format, math.bits, besides)
+            unit = 2 << format[1] + math.bits
+            fine = small < 2 * normal or 2 * absolute + unit <= 2 * ulp * unit
+            return found._replace(holds=found.holds and fine)
+        allowed = allowed_before(ulp, last)
+        return judged(value, (error, absolute), nearest, allowed, format, math.bits, besides)
 
     def rounding(self, done: Value, x: Interval, h: int, first: int) -> int:
         """The rounding error over the power of s that is taken out."""
@@ -195,11 +267,29 @@ class Judge:
         return out
 
 
+def allowed_before(ulp: Fraction, last: Fraction) -> Fraction:
+    """What the error before the last rounding may be: that adds half a unit, or a whole one where the number that it
+    rounds may lie beyond a power of two by more than a unit."""
+    return ulp - last if ulp - last <= 1 or not last else max(ulp - 2 * last, Fraction(1))
+
+
+def exact_difference(op: str, given: list[Value]) -> bool:
+    """Whether exact numbers are subtracted of which one is at most twice the other (Sterbenz)."""
+    if op != "sub" or any(v.power or v.error or v.besides for v in given):
+        return False
+    (a, b), (c, d) = (v.value for v in given)
+    if b < 0 and d < 0:
+        a, b, c, d = -b, -a, -d, -c
+    return a > 0 and c > 0 and b <= 2 * c and d <= 2 * a
+
+
 class AtZero(Judge):
     """The same beside the target's value at zero, in place of the target."""
 
-    def __init__(self, math: Arithmetic, code: tuple[list[Any], Any], value: Interval, calls: dict[str, Any]) -> None:
-        super().__init__(math, code, ("x",), calls)
+    def __init__(
+        self, math: Arithmetic, code: tuple[list[Any], Any], value: Interval, calls: dict[str, Any], inner: Inner
+    ) -> None:
+        super().__init__(math, code, ("x",), calls, inner)
         self.value = value
 
     def target(self, u: Jet) -> Jet:
@@ -225,17 +315,30 @@ def grown(value: int, steep: int, power: int, bits: int) -> int:
 
 
 def judged(
-    value: Interval, errors: tuple[int, int], nearest: int, allowed: Fraction, format: Any, bits: int
+    value: Interval,
+    errors: tuple[int, int],
+    nearest: int,
+    allowed: Fraction,
+    format: Any,
+    bits: int,
+    besides: tuple[int, int] = (0, 1),
 ) -> Outcome:
-    """Whether an error is small: the first relative to the value's least size, or the second as it is."""
+    """Whether an error is small: the first relative to the value's least size, with another one in a unit besides, or
+    the second as it is."""
     error, absolute = errors
     digits, _, top = format
     n, d = allowed.numerator, allowed.denominator
     unit = unit_at(max(value[0], -value[1], 0), format, bits)
     if size(value) >= 1 << top + bits and 2 * n >= d:
         n, d = 499, 1000  # where f is too large, y is infinite if what is calculated is off by less than a half
-    small = absolute * d <= n * unit or (nearest > 0 and (error << digits) * d <= n * nearest)
-    return Outcome(small, value[0] - absolute, value[1] + absolute)
+    more, place = besides
+    share = (error << digits) * place + more * nearest
+    small = absolute * d <= n * unit or (nearest > 0 and share * d <= n * nearest * place)
+    low, high = value[0] - absolute, value[1] + absolute
+    if 4 * error < nearest and not more:  # such a bound keeps the sign
+        low = max(low, value[0] // 2) if value[0] > 0 else low
+        high = min(high, -(-value[1] // 2)) if value[1] < 0 else high
+    return Outcome(small, low, high)
 
 
 def unit_at(size: int, format: Any, bits: int) -> int:

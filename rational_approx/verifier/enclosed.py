@@ -1,4 +1,4 @@
-"""The verifier: code for float32, of which the error is bounded over boxes of inputs.
+"""The verifier: code for float32 and float64, of which the error is bounded over boxes of inputs.
 
 The file names the numbers where the target may switch between branches. They, and zero, are looked at one by one.
 Between them inputs are covered by boxes, each twice as wide as the one before, until a half-line beyond has a bound of
@@ -14,7 +14,7 @@ from math import inf, isinf, isnan
 from typing import Any
 
 from . import branches, rays
-from .boxes import AtZero, Judge, Outcome, judged, unit_at
+from .boxes import AtZero, Inner, Judge, Outcome, allowed_before, judged, unit_at
 from .formulas import Follower
 from .jets import Arithmetic
 from .kernel import FLUSHED, OPERATIONS, Code, To_check, plain, written
@@ -23,6 +23,7 @@ from .machines import least_normal
 from .reading import ONE, Failure, in_time, must, need, number
 from .reductions import REACH, exponential_error
 from .steps import FORMATS, is_format_number, rounded
+from .sums import domain, sum_errors
 from .undefined import infinite, nowhere
 
 __all__ = ["Enclosed"]
@@ -39,7 +40,8 @@ class Enclosed(Code):
     def __init__(self, content: dict[str, Any], deadline: float) -> None:
         super().__init__(content, deadline)
         self.boxes_math = Arithmetic(self.bits, deadline)
-        self.kind, self.inner_digits = FORMATS[self.format], FORMATS[self.inner][0]
+        self.kind, self.own = FORMATS[self.format], self.format == self.inner
+        self.inside_of = Inner(*FORMATS[self.inner], self.own, self.scheme.flush)
         need(len(content["cuts"]) <= 100, "too many cuts for the verifier")
         self.cuts = sorted({Fraction(0), *map(number, content["cuts"])})
         self.largest = (1 - Fraction(1, 2**self.digits)) * 2**self.top
@@ -52,10 +54,19 @@ class Enclosed(Code):
             must(zero_in, "0, which may be in the place of a subnormal output, is out of the range")
         self.calls: dict[str, Any] = {}
         self.shares = {
-            name: exponential_error(*code, self.inner) for name, code in self.functions.items() if name == "exp"
+            name: sum_errors("exp", *code, self.inner)[2] if self.own else exponential_error(*code, self.inner)
+            for name, code in self.functions.items()
+            if name == "exp"
         }
         for name, share in self.shares.items():
-            self.calls[name] = REACH[self.inner] << self.bits, self.boxes_math.exact(share)[1]
+            reach = REACH[self.inner]
+            low, high = domain(name, self.inner) if self.own else (Fraction(-reach), Fraction(reach))
+            self.calls[name] = *(self.boxes_math.exact(end)[0] for end in (low, high)), self.boxes_math.exact(share)[1]
+        if self.own and "log" in self.functions:
+            least = Fraction(2) ** (self.smallest + self.digits - 1)
+            share = sum_errors("log", *self.functions["log"], self.inner)[2]
+            ends = self.boxes_math.exact(least)[1] - 1, 1 << self.top + self.bits
+            self.calls["log"] = *ends, self.boxes_math.exact(share)[1]
 
     def heading(self) -> list[str]:
         """What the statements are about."""
@@ -66,7 +77,7 @@ class Enclosed(Code):
         lines += [
             f"{name} is calculated within a share {float(logarithm_error(*code, self.inner)):.3g} of itself"
             for name, code in self.functions.items()
-            if name.split("_")[0] == "log"
+            if name.split("_")[0] == "log" and not self.own
         ]
         return [*super().heading(), *lines]
 
@@ -89,7 +100,9 @@ class Enclosed(Code):
                 self.point(point)
         self.seen, first = 0, -self.largest
         for upper, steps, result in self.pieces:
-            last = self.largest if upper == inf else min(self.largest, Fraction(max(upper, -(2.0**200))))
+            if upper == -inf:
+                continue
+            last = self.largest if upper == inf else min(self.largest, Fraction(upper))
             if last < first:
                 continue
             for tree, a, b in self.spans(first, last):
@@ -100,11 +113,13 @@ class Enclosed(Code):
                     continue
                 judges = [self.judge((steps, result), tree, 1 if b > 0 else -1)]
                 if self.scheme.flush and max(abs(a), abs(b)) < FLUSHED:  # what is right at zero is right
-                    judges.append(AtZero(self.boxes_math, (steps, result), self.enclosed(0.0), self.calls))
+                    judges.append(
+                        AtZero(self.boxes_math, (steps, result), self.enclosed(0.0), self.calls, self.inside_of)
+                    )
                 self.part(judges, a, b)
             if last == self.largest:
                 return
-            first = after(last)
+            first = self.after(last)
 
     def point(self, point: Fraction) -> None:
         """The error at one number; there must be no value where the code gives none, or an infinity at its end."""
@@ -123,25 +138,26 @@ class Enclosed(Code):
 
     def beside(self, point: Fraction) -> list[int]:
         """On which sides of a number the code gives numbers."""
-        outer = {1: after(point), -1: -after(-point)}
+        outer = {1: self.after(point), -1: -self.after(-point)}
         return [side for side, x in outer.items() if not isnan(self.run([float(x)])[0])]
 
     def judge(self, code: Any, tree: tuple, side: int) -> Any:
         """Code that is the target's formula is followed node by node; all other is compared with it on small boxes."""
         if code[0]:
-            follower = Follower(self.boxes_math, code, tree, self.functions, self.format, side, self.scheme.flush)
+            formats = self.format, self.inner
+            follower = Follower(self.boxes_math, code, tree, self.functions, formats, side, self.scheme.flush)
             if follower.is_formula():
                 return follower
         known = all(op in (*OPERATIONS, "fma", *self.calls) for op, _ in code[0])
         need(known, "operations that are not those of the target's formula")
-        return Judge(self.boxes_math, code, tree, self.calls)
+        return Judge(self.boxes_math, code, tree, self.calls, self.inside_of)
 
     def spans(self, first: Fraction, last: Fraction) -> Iterator[tuple[tuple, Fraction, Fraction]]:
         """The target between cuts, and numbers of the format at both ends, or zero."""
         inside = [cut for cut in self.cuts if first <= cut <= last]
         for a, b in pairwise([None, *inside, None]):
-            low = first if a is None else a if a == 0 else after(a)
-            high = last if b is None else b if b == 0 else -after(-b)
+            low = first if a is None else a if a == 0 else self.after(a)
+            high = last if b is None else b if b == 0 else -self.after(-b)
             if low < high or (low == high and low not in inside):
                 span = low if a is None else a, high if b is None else b
                 tree = branches.resolved(self.tree, span, self.boxes_math) if span[0] < span[1] else self.tree
@@ -155,10 +171,16 @@ class Enclosed(Code):
             if outer == self.largest and inner and self.beyond(judges[0], side * inner, side):
                 return
             step = min(outer, 2 * inner or START)
-            self.box(judges, *sorted((side * inner, side * step)))
+            squares = Fraction(2) ** ((self.inside_of.smallest >> 1) - 12)
+            if self.own and not inner and step > squares:
+                # Nearer to zero squares are far below the least number.
+                self.box(judges, (Fraction(0), side * squares))
+                self.box(judges, (side * squares, side * step), near=True)
+            else:
+                self.box(judges, (side * inner, side * step))
             inner = step
         if lower == upper:
-            self.box(judges, lower, upper)
+            self.box(judges, (lower, upper))
 
     # -- boxes -------------------------------------------------------------------------------------------------------
 
@@ -168,30 +190,30 @@ class Enclosed(Code):
         exact = result == "x" or (isinstance(result, float) and is_format_number(Fraction(result), self.format))
         return Fraction(0) if exact else Fraction(1, 2)
 
-    def box(self, judges: list[Any], lower: Fraction, upper: Fraction) -> None:
-        """A box, halved until one of the judges finds that the statement holds on every part."""
-        stack, allowed = [(lower, upper)], self.ulp - self.last(judges[0])
-        need(allowed >= 0, "the last rounding alone may be off by more")
+    def box(self, judges: list[Any], ends: tuple[Fraction, Fraction], near: bool = False) -> None:
+        """A box, perhaps near zero, halved until one of the judges finds that the statement holds on every part."""
+        stack, last = [(min(ends), max(ends), near)], self.last(judges[0])
+        need(self.ulp >= last, "the last rounding alone may be off by more")
         while stack:
             in_time(self.deadline)
-            (a, b), self.seen = stack.pop(), self.seen + 1
+            (a, b, near), self.seen = stack.pop(), self.seen + 1
             need(self.seen < MOST, "too many boxes")
             if 0 in (a, b) and b - a < Fraction(2) ** self.smallest:
                 continue  # it holds no number but zero
             reason = "the error is not known well enough"
-            if any(self.judged_inside(judge, a, b, allowed) for judge in judges):
+            if any(self.judged_inside(judge, (a, b, near), last) for judge in judges):
                 continue
             middle = (a + b) / 2
             point = rounded(middle, self.format)
             if a <= point <= b:
                 must(self.single(float(point)) != "above", f"the error at {float(point)!r} is larger than stated")
             need(0 in (a, b) or b - a > abs(a) / 2**30, f"near {float(a)!r} {reason}")
-            stack += [(middle, b), (a, middle)]
+            stack += [(middle, b, near and b < 0), (a, middle, near and a > 0)]
 
-    def judged_inside(self, judge: Any, a: Fraction, b: Fraction, allowed: Fraction) -> bool:
+    def judged_inside(self, judge: Any, box: tuple[Fraction, Fraction, bool], last: Fraction) -> bool:
         """Whether a judge finds that the statement holds on a box."""
         with suppress(Failure):
-            return self.inside(judge.outcome(a, b, self.kind, FORMATS[self.inner][0], allowed))
+            return self.inside(judge.outcome(box, self.kind, self.ulp, last))
         return False
 
     def inside(self, found: Outcome) -> bool:
@@ -214,17 +236,14 @@ class Enclosed(Code):
         if isinstance(judge, Follower):
             low, high = sorted((start, side * self.largest))
             with suppress(Failure):
-                return self.inside(judge.outcome(low, high, self.kind, self.inner_digits, self.ulp - self.last(judge)))
+                return self.inside(judge.outcome((low, high, False), self.kind, self.ulp, self.last(judge)))
             return False
         tree = judge.tree if side > 0 else rays.substituted(judge.tree, ("neg", ("x",)))
-        at, allowed = math.exact(abs(start)), self.ulp - self.last(judge)
+        at, allowed = math.exact(abs(start)), allowed_before(self.ulp, self.last(judge))
         with suppress(Failure):
             if isinstance(result, float):
                 if abs(result) >= 2**self.top:
-                    low, high = rays.bounds(math, ("/", ONE, tree), at)
-                    large = max(-low, high) << self.top <= math.one
-                    value = math.evaluate(tree, [at])[0]
-                    return large and (value[0] > 0 if result > 0 else value[1] < 0) and self.holds(result)
+                    return self.too_large(tree, at, result)
                 low, high = rays.bounds(math, tree, at)
                 c = math.exact(Fraction(result))
                 need(max(abs(low), abs(high)) < inf, "the target is not bounded")
@@ -232,10 +251,12 @@ class Enclosed(Code):
                 done = judged((low, high), (error, error), least, allowed, self.kind, self.bits)
                 return done.holds and self.holds(result)
             slope, offset = line(judge)
+            if abs(slope * start) >= 2**self.top and not offset:
+                return self.too_large(tree, at, slope * start)
             low, high = rays.bounds(math, ("/", tree, ("x",)), at)
             low, high = (low, high) if side > 0 else (-high, -low)
             s, off = math.exact(slope), abs(offset / start)
-            share = off + 2 * len(judge.steps) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
+            share = off + 2 * (len(judge.steps) - self.own) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
             error = max(high - s[0], s[1] - low) + math.exact(share)[1]
             least = max(low, -high)
             d, n = allowed.denominator, allowed.numerator
@@ -244,11 +265,24 @@ class Enclosed(Code):
             return small and all(self.holds(end) for end in ends)
         return False
 
+    def too_large(self, tree: tuple, at: Any, y: Any) -> bool:
+        """Whether the target is larger than every number from one on, and has the sign of what the code gives."""
+        math = self.boxes_math
+        low, high = rays.bounds(math, ("/", ONE, tree), at)
+        large = max(-low, high) << self.top <= math.one
+        value = math.evaluate(tree, [at])[0]
+        return large and bool(value[0] > 0 if y > 0 else value[1] < 0) and self.holds(y)
+
     def holds(self, y: Any) -> bool:
         """Whether an output lies in the range."""
         if abs(y) > self.largest:
             return isinf(self.highest if y > 0 else self.lowest)
         return bool(self.lowest <= rounded(Fraction(y), self.format) <= self.highest)
+
+    def after(self, value: Fraction) -> Fraction:
+        """The number of the format next above a real number."""
+        near = Fraction(rounded(value, self.format))
+        return near if near > value else Fraction(neighbour(float(near), self.format))
 
     def single(self, x: float) -> str:
         """Whether the error at one number is ``within`` what is stated, or ``above``; else ``unknown``."""
@@ -298,20 +332,12 @@ def line(judge: Judge) -> tuple[Fraction, Fraction]:
     return slope, offset
 
 
-def after(value: Fraction) -> Fraction:
-    """The number of float32 next above a real number."""
-    near = struct.unpack("<f", struct.pack("<f", float(value)))[0]
-    while Fraction(near) > value:
-        near = step(near, -1)
-    while Fraction(near) <= value:
-        near = step(near, 1)
-    return Fraction(near)
-
-
-def step(value: float, side: int) -> float:
-    """The neighbour of a number of float32."""
-    code = struct.unpack("<i", struct.pack("<f", value))[0]
-    place = code if code >= 0 else -(code & 0x7FFFFFFF)
-    place += side
-    code = place if place >= 0 else -place - 2**31
-    return float(struct.unpack("<f", struct.pack("<i", code))[0])
+def neighbour(value: float, format: str) -> float:
+    """The next number of a format above one of it."""
+    code, whole = ("<f", "<i") if format == "float32" else ("<d", "<q")
+    bits = struct.unpack(whole, struct.pack(code, value))[0]
+    if value == 0:
+        bits = 1
+    else:
+        bits += 1 if value > 0 else -1
+    return float(struct.unpack(code, struct.pack(whole, bits))[0])

@@ -1,7 +1,8 @@
 """The verifier: code that is the target's own formula, followed node by node.
 
 Each node must be the operation that `docs/approximation/semantics-of-code.md` says. With it go bounds of the exact
-value, and of how far the calculated one is from it: absolute, and relative to it. Standard library only.
+value, and of how far the calculated one is from it: absolute, and relative to it. Where code calculates in its own
+format the rounding of the last operation is left out. Standard library only.
 """
 
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from . import rays
 from .arctangents import arctangent_error
-from .boxes import Outcome, judged
+from .boxes import Outcome, allowed_before, judged
 from .differences import expm1_error, log1p_error
 from .functions import Functions
 from .intervals import Interval, size
@@ -22,6 +23,7 @@ from .reading import ONE, Failure, fold, need
 from .reductions import REACH, exponential_error
 from .sines import TURN_BITS, nearest_zero, sine_error
 from .steps import FORMATS, rounded
+from .sums import FROM, SUMS, domain, sum_errors
 from .zeros import exact
 
 __all__ = ["Follower", "Other", "has_x"]
@@ -35,7 +37,7 @@ ERRORS: dict[str, Any] = {
     "log1p": log1p_error,
     "atan": arctangent_error,
 }
-KINDS = (*ERRORS, "sin", "cos")
+WAVES = ("sin", "cos")
 
 
 class Other(Failure):
@@ -46,7 +48,7 @@ class Known(NamedTuple):
     """An exact value and its errors, times ``2**bits``.
 
     Where the exact value is not 0 its size is ``least`` at least; None says that nothing is known. ``zero`` says that
-    it may be 0.
+    it may be 0. ``before`` has both errors without the last rounding.
     """
 
     low: int
@@ -55,6 +57,7 @@ class Known(NamedTuple):
     relative: int | None
     least: Fraction | None
     zero: bool
+    before: tuple[int, int | None] = (0, 0)
 
 
 def same(condition: Any) -> None:
@@ -145,19 +148,20 @@ class Follower:
         code: Any,
         tree: tuple,
         functions: dict[str, Any],
-        format: str,
+        formats: tuple[str, str],
         side: int,
         flush: bool = False,
     ) -> None:
         self.math, (self.steps, self.result), self.tree = math, code, tree
-        self.functions, self.format, self.side, self.flush = functions, format, side, flush
-        self.inner = "float64" if format == "float32" else "float32"
+        self.functions, (self.format, self.inner), self.side, self.flush = functions, formats, side, flush
+        self.own = self.format == self.inner
+        self.kinds = (*(SUMS if self.own else ERRORS), *WAVES)
         self.digits, self.smallest, self.top = FORMATS[self.inner]
         self.share = -(-math.one >> self.digits)
         self.x: Interval = (side * math.one, side * math.one)
         self.divided = without_holes(tree, side)
         self.known: dict[Any, Known] = {}
-        self.errors: dict[Any, tuple[Fraction, Fraction]] = {}
+        self.errors: dict[Any, tuple[Fraction, ...]] = {}
 
     def is_formula(self) -> bool:
         """Whether the steps are those of the tree: what is not known on a box is another question."""
@@ -170,22 +174,28 @@ class Follower:
             return True
         return True
 
-    def outcome(self, lower: Fraction, upper: Fraction, format: Any, _: int, allowed: Fraction) -> Outcome:
-        """Whether on a box the error before the last rounding is at most so many units in the last place."""
-        math = self.math
+    def outcome(self, ends: tuple[Fraction, Fraction, bool], format: Any, ulp: Fraction, last: Fraction) -> Outcome:
+        """Whether on a box the error is at most so many units in the last place, with the last rounding."""
+        math, allowed, (lower, upper, _) = self.math, allowed_before(ulp, last), ends
         least = Fraction(2) ** format[1] * self.side
         a, b = lower or least, upper or least
         self.x, self.known = (math.exact(a)[0], math.exact(b)[1]), {}
         done = self.value(self.tree, self.result)
         low, high = self.known_range()
         done = done._replace(low=max(done.low, low), high=min(done.high, high))
+        if self.own:
+            done = done._replace(absolute=done.before[0], relative=done.before[1])
         box, nearest = (done.low, done.high), max(done.low, -done.high, 0)
         if done.relative is None:
             return judged(box, (done.absolute, done.absolute), nearest, allowed, format, math.bits)
         # As if the value were 1: the first of the two errors is relative to the least size of the value.
         if (done.relative << format[0]) * allowed.denominator <= allowed.numerator * math.one:
             need(size(box) < 1 << format[2] + math.bits or 2 * (done.relative << format[0]) < math.one, "too large")
-            return Outcome(True, done.low - done.absolute, done.high + done.absolute)
+            ends_of = done.low - done.absolute, done.high + done.absolute
+            if 8 * done.relative < math.one:  # such a bound keeps the sign
+                low = max(ends_of[0], done.low // 2) if done.low > 0 else ends_of[0]
+                return Outcome(True, low, min(ends_of[1], -(-done.high // 2)) if done.high < 0 else ends_of[1])
+            return Outcome(True, *ends_of)
         return judged(box, (done.absolute, done.absolute), nearest, allowed, format, math.bits)
 
     def known_range(self) -> tuple[Any, Any]:
@@ -245,7 +255,7 @@ class Follower:
         if kind == "sqrt":
             same(op == "sqrt")
             return self.root(self.value(node[1], names[0]))
-        if kind in KINDS and op in self.functions and op.split("_")[0] == kind:
+        if kind in self.kinds and op in self.functions and op.split("_")[0] == kind:
             return self.called(node, op, names[0])
         if kind == "^":
             return self.power(node[1], node[2], which)
@@ -260,6 +270,7 @@ class Follower:
 
     def still(self, node: tuple, which: float) -> Known:
         """A constant in the place of a node: as far off as the node is from it beyond the inner end of the box."""
+        need(not self.own, "a constant in the place of a node, which is not proved in its own format")
         math, start = self.math, min(map(abs, self.x))
         tree = node if self.side > 0 else rays.substituted(node, ("neg", ("x",)))
         low, high = rays.bounds(math, tree, (start, start))
@@ -350,7 +361,7 @@ class Follower:
 
     def done(self, exact: Known, share: int) -> Known:
         """With one more share of the result; each of the two errors bounds the other."""
-        low, high, absolute, relative, least, zero = exact
+        low, high, absolute, relative, least, zero, _ = exact
         largest = size((low, high))
         if relative is not None:
             relative += self.up(share, self.math.one + relative)
@@ -360,7 +371,9 @@ class Follower:
             relative = own if relative is None else min(relative, own)
             found = self.size(max(low, -high))
             least, zero = found if least is None else max(least, found), False
-        need(largest + absolute < self.math.one << self.top - 2, "a step that may be too large")
+        if not largest + absolute < self.math.one << self.top - 2:  # then it is good for nothing but the result
+            need(self.own, "a step that may be too large")
+            return Known(low, high, self.math.one << 4 * self.top, None, least, zero)
         return Known(low, high, absolute, relative, least, zero)
 
     def rounds(self, exact: Known) -> Known:
@@ -375,7 +388,8 @@ class Follower:
         ):
             exact = exact._replace(absolute=exact.absolute + 1, relative=None)
         absolute = exact.absolute + self.up(self.share, size((exact.low, exact.high)) + exact.absolute)
-        return self.done(exact._replace(absolute=absolute), self.share)
+        before = exact.absolute, exact.relative
+        return self.done(exact._replace(absolute=absolute), self.share)._replace(before=before)
 
     def normal(self, exact: Known) -> Known:
         """A product or a quotient, which keeps its relative error where it cannot be subnormal."""
@@ -383,7 +397,9 @@ class Follower:
         known = exact.relative is not None and 2 * exact.relative < self.math.one
         if known and exact.least is not None and exact.least > smallest:
             return self.rounds(exact)
-        return self.rounds(exact._replace(absolute=exact.absolute + 1, relative=None))
+        tiny = max(1, self.math.one >> 1 - self.smallest)
+        before = exact.absolute, exact.relative
+        return self.rounds(exact._replace(absolute=exact.absolute + tiny, relative=None))._replace(before=before)
 
     def sum(self, a: Known, b: Known) -> Known:
         relative = None
@@ -391,6 +407,10 @@ class Follower:
             relative = 0
         elif a.relative is not None and b.relative is not None and (min(a.low, b.low) >= 0 or max(a.high, b.high) <= 0):
             relative = max(a.relative, b.relative)
+        if a.absolute == b.absolute == 0 and cancels((a.low, a.high), (b.low, b.high)):
+            # Both are multiples of a last place of the smaller one, and so is the difference.
+            nearest = min(max(a.low, -a.high), max(b.low, -b.high))
+            return Known(a.low + b.low, a.high + b.high, 0, 0, self.size(nearest >> self.digits), True)
         return self.rounds(Known(a.low + b.low, a.high + b.high, a.absolute + b.absolute, relative, None, True))
 
     def product(self, a: Known, b: Known) -> Known:
@@ -440,6 +460,8 @@ class Follower:
             same(which == "x")
             return self.wave(node, name)
         u, math = self.value(node[1], which), self.math
+        if self.own:
+            return self.summed(node[0], name, u)
         if name not in self.errors:
             code, result = self.functions[name]
             self.errors[name] = ERRORS[node[0]](code, result, self.inner), Fraction(0)
@@ -463,8 +485,56 @@ class Follower:
             return self.done(Known(low, high, absolute, None, None, True), share)
         return self.done(Known(low, high, absolute, 0, Fraction(1, 2 << self.digits), True), share)
 
+    def summed(self, kind: str, name: str, u: Known) -> Known:
+        """A function whose last operation adds a small number: its argument is in its domain."""
+        math = self.math
+        if name not in self.errors:
+            steps, result = self.functions[name]
+            self.errors[name] = sum_errors(kind, steps, result, self.inner)
+        low, high = (math.exact(end)[1 - k] for k, end in enumerate(domain(kind, self.inner)))
+        need(low < u.low - u.absolute and u.high + u.absolute < high, "an argument beyond what is proved")
+        if kind in FROM:
+            need(max(u.low, -u.high) - u.absolute >= math.exact(FROM[kind])[1], "an argument too near to zero")
+        ends, off = (u.low, u.high), u.absolute
+        if kind == "log":
+            need(u.relative is not None and 2 * u.relative < math.one, "a logarithm that is not known")
+            need(self.size(u.low) >= Fraction(2) ** (self.smallest + self.digits - 1), "a subnormal argument")
+            off = self.over(u.relative, math.one - u.relative) if u.relative else 0
+        elif kind == "log1p":
+            ends = math.one + u.low, math.one + u.high
+            off = self.over(off, ends[0] - off) if off else 0
+        return self.corrected(kind, name, ends, off)
+
+    def corrected(self, kind: str, name: str, ends: Interval, off: int) -> Known:
+        """Its result, for the argument of a logarithm, or of an exponential, that is off by so much."""
+        math = self.math
+        units, before, after = self.errors[name]
+        in_units = math.exact(units / 2**self.digits)[1]
+        shares = [math.exact(share)[1] for share in (before, after)]
+        if kind in ("log", "log1p"):
+            low, high = math.log(ends[0])[0], math.log(ends[1])[1]
+            absolute = [off + self.up(share, size((low, high)) + off) for share in shares]
+            least = None if off else Fraction(1, 2 << self.digits)
+            known = self.done(Known(low, high, absolute[1], None if off else 0, least, True), shares[1])
+            return known._replace(before=(absolute[0], None if off else in_units))
+        low, high = math.exp(ends[0])[0], math.exp(ends[1])[1]
+        off = (math.exp(off)[1] - math.one) * (1 if kind == "exp" else 3)  # exp(u) is below 3 abs(expm1(u)) here
+        if kind == "expm1":
+            low, high = low - math.one, high - math.one
+        absolute = [self.up(size((low, high)), off + share + self.up(off, share)) for share in shares]
+        if kind == "expm1" or low > math.exact(Fraction(2) ** (self.smallest + self.digits))[1]:
+            known = self.done(Known(low, high, absolute[1], off, None, False), shares[1])
+        else:
+            # Scaled to a subnormal number it is rounded once more, in units twice as large at least.
+            tiny = max(1, math.one >> 1 - self.smallest)
+            known = self.done(Known(low, high, absolute[1] + tiny, None, None, False), self.share)
+            absolute[0] = absolute[1]
+            in_units = math.exact(max(units, (units + Fraction(1, 2)) / 2) / 2**self.digits)[1]
+        return known._replace(before=(absolute[0], off + in_units + self.up(off, in_units)))
+
     def careful(self, kind: str, u: Known, share: int) -> Known:
         """``expm1``, ``log1p`` or ``atan``, which vanish with their argument and keep its relative error."""
+        need(not self.own, "a function that is not proved in its own format")
         math, one = self.math, self.math.one
         node = (kind, ("x",))
         ends = (math.evaluate(node, [(end, end)])[0] for end in (u.low, u.high))
@@ -511,6 +581,7 @@ class Follower:
             turns = turns_of(node[1])
             ahead = node[0] == "cos"
             code, result = self.functions[name]
+            need(not self.own, "a sine is not reduced in its own format")
             found = sine_error(code, result, ahead, turns, (self.format, self.inner))
             self.errors[key] = found, self.least(turns, ahead)
         error, least = self.errors[key]
@@ -539,6 +610,13 @@ class Follower:
         """A positive size, not much smaller."""
         need(scaled > 0, "a size that may be 0")
         return short(Fraction(scaled, self.math.one))
+
+
+def cancels(a: Interval, b: Interval) -> bool:
+    """Whether numbers of opposite signs are added of which one is at most twice the other in size (Sterbenz)."""
+    if a[1] < 0 < b[0]:
+        a, b = b, a
+    return a[0] > 0 > b[1] and a[1] <= -2 * b[1] and -b[0] <= 2 * a[0]
 
 
 def floor_log2(value: Fraction) -> int:

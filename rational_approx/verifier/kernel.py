@@ -28,7 +28,8 @@ SCHEMAS = tuple(f"rational-approx/kernel/{schema}" for schema in (4, 3, 2, 1))
 KEYS = {"schema", "target", "format", "pieces", "facts", "wanted", "segments", "status", "hash"}
 NEW_KEYS = {"inner", "functions", "cuts"}
 PLAIN = {"order": "horner", "fma": False, "flush": False}
-INNER = {"bfloat16": "float32", "float16": "float32", "float32": "float64"}
+INNER = {"bfloat16": ("float32",), "float16": ("float32",), "float32": ("float64", "float32"), "float64": ("float64",)}
+"""In which formats code for a format may calculate."""
 OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -108,7 +109,7 @@ class Code:
         must(set(content["target"]) == {"name", "expression"}, "the target has other keys than it should")
         must(set(content["facts"]) == self.facts, "the facts have other keys than they should")
         self.format, self.inner = content["format"], content["inner"]
-        must(self.inner == INNER[self.format], "code for this format calculates in another one")
+        must(self.inner in INNER[self.format], "code for this format calculates in another one")
         self.digits, self.smallest, self.top = FORMATS[self.format]
         must(isinstance(content["scheme"], dict), "the scheme is no object")
         self.coefficients = content["scheme"].get("coefficients", self.inner)
@@ -154,7 +155,7 @@ class Code:
         must(abs(upper) == inf or is_format_number(upper, self.format), "a piece ends at no number of the format")
         steps = self.steps(entry["steps"])
         if entry["result"] == "nan":  # here the target has no value
-            must(not steps and self.format == "float32", "a piece without a result")
+            must(not steps and self.format in ("float32", "float64"), "a piece without a result")
             return float(upper), steps, nan
         return float(upper), steps, self.operand(entry["result"], len(steps))
 
@@ -249,8 +250,8 @@ class Code:
         """To the format, ties to even."""
         if self.format == "float16":
             return [half(v) for v in values]
-        if self.format == "float32":
-            return array("f", values).tolist()
+        if self.format in ("float32", "float64"):
+            return array("f" if self.format == "float32" else "d", values).tolist()
         codes = array("I")
         need(codes.itemsize == 4, "integers of another size than this verifier knows")
         codes.frombytes(array("f", values).tobytes())

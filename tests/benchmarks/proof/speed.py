@@ -32,6 +32,8 @@ SETS = {
     "AVX-512": (("-march=native", "-mprefer-vector-width=512"), 16, "__m512", "_mm512", "e", "avx512f"),
 }
 """Of each: flags, numbers at a time, their type, prefix of intrinsics, letter of glibc's ABI, suffix of SLEEF."""
+WITHIN = "float32_within"
+"""float32 whose operations are in float32, too."""
 MARK = "speed"
 ABOUT = f"""{COUNT:,} points, uniform on [-10, 10], in one run; each function runs over them in turn, and of each the
 fastest of many rounds counts, in processor time. Ours is `NAME_many` of the header, compiled by `gcc -O3`: it
@@ -93,7 +95,8 @@ def implementation(name: str, format: str, work: Path) -> Implementation:
     """Ours, within 1 ulp, kept in the folder."""
     file = work / f"{name}_{format}.json"
     if not file.exists():
-        rational_approx.save(implement(name, format=format), file)
+        asked = {"format": "float32", "accumulate": "float32"} if format == WITHIN else {"format": format}
+        rational_approx.save(implement(name, **asked), file)
     found = rational_approx.load(file)
     assert isinstance(found, Implementation)
     return found
@@ -101,7 +104,7 @@ def implementation(name: str, format: str, work: Path) -> Implementation:
 
 def contenders(name: str, format: str, sleef: bool) -> list[tuple[str, str]]:
     """Labels, and the functions of the library that is compiled."""
-    end = "" if format == "float32" else "_bfloat16"
+    end = "_bfloat16" if format == "bfloat16" else ""
     out = [("ours", f"{name}_{format}_many"), ("glibc", f"glibc_{name}{end}")]
     if sleef:
         out.append(("SLEEF u10", f"sleef_{name}{end}"))
@@ -177,7 +180,7 @@ def rows(work: Path, rounds: int, set_: str, formats: tuple[str, ...], sleef: bo
     points = np.sort(np.random.default_rng(1).uniform(-10, 10, COUNT)).astype(np.float32)
     points = np.random.default_rng(2).permutation(points)
     codes = (points.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
-    inputs = {"float32": points, "bfloat16": codes}
+    inputs = {"float32": points, WITHIN: points, "bfloat16": codes}
     times = np.full(len(calls), np.inf)
     outputs = {}
     for _ in range(rounds):
@@ -190,7 +193,12 @@ def rows(work: Path, rounds: int, set_: str, formats: tuple[str, ...], sleef: bo
         for format in formats:
             own = {label: number for number, (n, f, label) in enumerate(calls) if (n, f) == (name, format)}
             found = implementation(name, format, work)
-            cells = [name, format, set_, f"{1e9 * times[own['ours']] / COUNT:.2f}"]
+            cells = [
+                name,
+                "float32 in float32" if format == WITHIN else format,
+                set_,
+                f"{1e9 * times[own['ours']] / COUNT:.2f}",
+            ]
             for label in ("ours", "glibc", "SLEEF u10"):
                 if label not in own:
                     cells += [""] * (2 if label != "ours" else 1)
@@ -226,7 +234,7 @@ def main() -> None:
         work = given.work or Path(temporary)
         lines = []
         for set_ in SETS if wide else ("AVX2",):
-            lines += rows(work, given.rounds, set_, ("float32", "bfloat16"), sleef)
+            lines += rows(work, given.rounds, set_, ("float32", WITHIN, "bfloat16"), sleef)
     text = "\n\n".join([ABOUT if sleef else f"{ABOUT} {WITHOUT}", "\n".join([HEAD, *lines]), machine() + "."])
     print(text)
     if given.write:

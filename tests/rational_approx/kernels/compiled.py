@@ -55,6 +55,7 @@ pub extern "C" fn all(x: *const {rust}, y: *mut {rust}, n: usize) {{
 """,
 }
 TYPES = {"uint16": {"c": "uint16_t", "rust": "u16"}, "float32": {"c": "float", "rust": "f32"}}
+TYPES |= {"float64": {"c": "double", "rust": "f64"}}
 TYPES |= {f"int{size}": {"c": f"int{size}_t", "rust": f"i{size}"} for size in (8, 16, 32)}
 
 
@@ -75,7 +76,9 @@ def outputs(found: Implementation, language: str, x: np.ndarray, folder: Path, *
         if x.dtype.kind != "i":
             bits = f"u{x.dtype.itemsize}"
             single, same = single.view(bits), y.view(bits)
-            number = (single & (np.iinfo(bits).max >> 1)) <= {"2": 0x7C00, "4": 0x7F800000}[bits[1]]
+            number = (single & (np.iinfo(bits).max >> 1)) <= {"2": 0x7C00, "4": 0x7F800000, "8": 0x7FF0000000000000}[
+                bits[1]
+            ]
         assert (single == same)[number].all()
     return y
 
