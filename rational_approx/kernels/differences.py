@@ -58,8 +58,8 @@ def _written(name: str, constants: Three, p: tuple[Fraction, ...], inner: str) -
     r = writer.do("sub", INPUT, writer.do("mul", n, first))
     r = writer.do("sub", r, writer.do("mul", n, rest))
     value = writer.do("scale", writer.do("mul", writer.horner(p, r), r), n)
-    value = writer.do("add", value, writer.do("sub", writer.do("scale", ONE, n), ONE))
-    about = f"2^n r p(r) + (2^n - 1), x = n log(2) + r, p of degree {len(p) - 1}"
+    value = writer.do("sub", value, writer.do("sub", ONE, writer.do("scale", ONE, n)))  # -0 - 0 is -0, -0 + 0 is 0
+    about = f"2^n r p(r) - (1 - 2^n), x = n log(2) + r, p of degree {len(p) - 1}"
     return Function(name, tuple(writer.steps), value, about)
 
 
@@ -133,10 +133,13 @@ def _written_log1p(name: str, log2: Fraction, q: tuple[Fraction, ...]) -> Functi
     writer = Writer(fma=False)
     k = writer.do("exponent", writer.do("add", INPUT, ONE))
     over = writer.do("sub", INPUT, writer.do("sub", writer.do("scale", ONE, k), ONE))
-    d = writer.do("scale", over, writer.do("sub", Constant(Fraction(0)), k))
+    back = writer.do("sub", Constant(Fraction(0)), k)
+    d = writer.do("scale", over, back)
     s = writer.do("div", d, writer.do("add", d, Constant(Fraction(2))))
     inner = writer.do("mul", writer.horner(q, writer.do("mul", s, s)), s)
-    value = writer.do("add", writer.do("mul", k, Constant(log2)), inner)
+    value = writer.do(
+        "add", writer.do("mul", back, Constant(-log2)), inner
+    )
     about = f"k log(2) + s q(s^2), 1 + x = 2^k m, s = (m - 1) / (m + 1), q of degree {len(q) - 1}"
     return Function(name, tuple(writer.steps), value, about)
 
@@ -152,7 +155,7 @@ def log1p_error(function: Function, inner: str) -> Fraction:
         where the operations are not those of :func:`log1p`.
     """
     found = [which.value for _, names in function.steps[8:] for which in names if isinstance(which, Constant)]
-    log2, q = (found[-1], tuple(reversed(found[:-1]))) if len(found) > 2 else (Fraction(0), (Fraction(0),))
+    log2, q = (-found[-1], tuple(reversed(found[:-1]))) if len(found) > 2 else (Fraction(0), (Fraction(0),))
     again = _written_log1p(function.name, log2, q)
     if (again.steps, again.result) != (function.steps, function.result) or len(q) < 2:
         raise ArithmeticError(f"the operations of {function.name} are not those of log1p with its reduction")

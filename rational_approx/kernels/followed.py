@@ -193,8 +193,8 @@ class _Bounds:
             return given[0]._replace(ball=-given[0].ball)
         if op in ("add", "sub") and not self.flush and _cancels(op, *given):
             # Both are multiples of a last place of the smaller one, and so is the difference.
-            exact = getattr(self, op)(*given)
-            return exact._replace(least=(self.share * abs(given[0].ball).min(abs(given[1].ball))).lower())
+            ball, least = getattr(self, op)(*given).ball, self.share * abs(given[0].ball).min(abs(given[1].ball))
+            return self.settled(ball, arb(0), arb(0), arb(0), least.lower(), True)
         ball, absolute, relative, least, zero, _ = getattr(self, op)(*given)
         before = absolute.upper(), relative
         size = least.max(abs(ball).lower()) if self.flush else least

@@ -22,7 +22,7 @@ from .logarithms import logarithm_error
 from .machines import least_normal
 from .reading import ONE, Failure, in_time, must, need, number
 from .reductions import REACH, exponential_error
-from .steps import FORMATS, is_format_number, rounded
+from .steps import FORMATS, alike, is_format_number, rounded
 from .sums import domain, sum_errors
 from .undefined import infinite, nowhere
 
@@ -320,7 +320,9 @@ def line(judge: Judge) -> tuple[Fraction, Fraction]:
     need(len(judge.steps) <= 2, "code beyond a line")
     if [op for op, _ in judge.steps] == ["fma"]:
         u, a, b = judge.steps[0][1]
-        need(u == "x" and isinstance(a, float) and isinstance(b, float) and judge.result == 0, "code beyond a line")
+        need(
+            u == "x" and isinstance(a, float) and isinstance(b, float) and alike(judge.result, 0), "code beyond a line"
+        )
         return Fraction(a), Fraction(b)
     for index, (op, names) in enumerate(judge.steps):
         found = [Fraction(which) for which in names if isinstance(which, float)]
@@ -328,7 +330,7 @@ def line(judge: Judge) -> tuple[Fraction, Fraction]:
         need(len(found) == 1 and others == [last] and op in ("mul", "add"), "code beyond a line")
         slope, offset = (slope * found[0], offset * found[0]) if op == "mul" else (slope, offset + found[0])
         last = index
-    need(judge.result == last, "code beyond a line")
+    need(alike(judge.result, last), "code beyond a line")
     return slope, offset
 
 

@@ -410,7 +410,7 @@ class Follower:
         if a.absolute == b.absolute == 0 and cancels((a.low, a.high), (b.low, b.high)):
             # Both are multiples of a last place of the smaller one, and so is the difference.
             nearest = min(max(a.low, -a.high), max(b.low, -b.high))
-            return Known(a.low + b.low, a.high + b.high, 0, 0, self.size(nearest >> self.digits), True)
+            return self.done(Known(a.low + b.low, a.high + b.high, 0, 0, self.size(nearest >> self.digits), True), 0)
         return self.rounds(Known(a.low + b.low, a.high + b.high, a.absolute + b.absolute, relative, None, True))
 
     def product(self, a: Known, b: Known) -> Known:

@@ -13,7 +13,7 @@ from typing import Any
 from .functions import Functions
 from .reading import need
 from .schemes import evaluated
-from .steps import FORMATS, rounded
+from .steps import FORMATS, alike, rounded
 
 __all__ = ["distance", "logarithm_error"]
 
@@ -29,8 +29,9 @@ def constants(steps: list[Any], result: Any) -> tuple[Fraction, int]:
     end = len(steps) - (2 if fused else 3)  # the product of s and q
     factor = steps[-1 if fused else -2][1][1]
     last = [("fma", [0, factor, end])] if fused else [("mul", [0, factor]), ("add", [end + 1, end])]
-    known = steps[:7] == wanted and steps[end:] == [("mul", [end - 1, 5]), *last] and isinstance(factor, float)
-    need(known and end > 7 and result == len(steps) - 1, "a function that is no logarithm")
+    wanted += [("mul", [end - 1, 5]), *last]
+    known = alike([*steps[:7], *steps[end:]], wanted) and isinstance(factor, float)
+    need(known and end > 7 and alike(result, len(steps) - 1), "a function that is no logarithm")
     return Fraction(factor), end - 1
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from .functions import Functions
 from .reading import need
 from .schemes import evaluated
-from .steps import FORMATS
+from .steps import FORMATS, alike
 
 __all__ = ["REACH", "exponential_error"]
 
@@ -34,8 +34,8 @@ def constants(steps: list[Any], result: Any, bits: int) -> tuple[list[Fraction],
         wanted = [("mul", ["x", c]), ("add", [0, magic]), ("sub", [1, magic]), ("mul", [2, first]), ("sub", ["x", 3])]
         wanted += [("mul", [2, rest]), ("sub", [4, 5])]
     r, n = len(wanted) - 1, 1 if fused else 2
-    known = all(isinstance(value, float) for value in (c, first, rest)) and steps[: r + 1] == wanted
-    end = steps[-1] == ("scale", [len(steps) - 2, n]) and result == len(steps) - 1
+    known = all(isinstance(value, float) for value in (c, first, rest)) and alike(steps[: r + 1], wanted)
+    end = alike([steps[-1], result], [("scale", [len(steps) - 2, n]), len(steps) - 1])
     need(known and end and len(steps) > r + 2, "a function that is no exponential")
     sign = -1 if fused else 1
     return [Fraction(c), sign * Fraction(first), sign * Fraction(rest)], r

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from .functions import Functions
 from .intervals import Interval, size
+from .steps import alike
 
-__all__ = ["Ranged", "Running", "Written", "alike"]
+__all__ = ["Ranged", "Running", "Written"]
 
 
 class Ranged(NamedTuple):
@@ -75,12 +76,6 @@ class Running:
 
     def log(self, x: Interval) -> Interval:
         return self.math.log(x[0])[0], self.math.log(x[1])[1]
-
-
-def alike(steps: list[Any], others: list[Any]) -> bool:
-    """Whether steps are the same; the constant 1 is not the result of step 1, though Python finds them equal."""
-    kinds = [[[isinstance(name, float) for name in names] for _, names in each] for each in (steps, others)]
-    return steps == others and kinds[0] == kinds[1]
 
 
 class Written:

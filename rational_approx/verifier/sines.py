@@ -15,7 +15,7 @@ from .intervals import Interval
 from .logarithms import distance
 from .reading import need
 from .schemes import evaluated
-from .steps import FORMATS
+from .steps import FORMATS, alike
 
 __all__ = ["TURN_BITS", "nearest_zero", "sine_error"]
 
@@ -50,10 +50,12 @@ class Code:
         fused = any(op == "fma" for op, _ in steps)
         sign = self.put("fma", odds, -8.0, 1.0) if fused else self.put("sub", 1.0, self.put("mul", odds, 8.0))
         self.square = self.put("mul", f, f)
-        need(steps[: self.square + 1] == self.wanted and len(steps) > self.square + 3, "a function that is no sine")
+        need(
+            alike(steps[: self.square + 1], self.wanted) and len(steps) > self.square + 3, "a function that is no sine"
+        )
         self.value = len(steps) - 3
         end = [("mul", [self.value, f]), ("mul", [self.value + 1, sign])]
-        need(steps[-2:] == end and result == len(steps) - 1, "a function that is no sine")
+        need(alike([*steps[-2:], result], [*end, len(steps) - 1]), "a function that is no sine")
 
     def put(self, op: str, *names: Any) -> int:
         """A step that should come next."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from .reading import need
 
-__all__ = ["FORMATS", "Operand", "Step", "X", "exact", "is_format_number", "rounded", "splits", "written"]
+__all__ = ["FORMATS", "Operand", "Step", "X", "alike", "exact", "is_format_number", "rounded", "splits", "written"]
 
 FORMATS = {
     "float64": (53, -1074, 1024),
@@ -22,6 +22,14 @@ Operand = tuple[str, Any]
 Step = tuple[str, tuple[Operand, ...]]
 
 X: Operand = ("x", None)
+
+
+def alike(given: Any, wanted: Any) -> bool:
+    """Whether steps or operands are the same, where an int is the number of a step and a float a constant: Python finds
+    1 and 1.0 equal, and a constant in the place of a step is other code."""
+    if isinstance(given, list | tuple) and isinstance(wanted, list | tuple):
+        return len(given) == len(wanted) and all(map(alike, given, wanted))
+    return bool(given == wanted) and isinstance(given, float) == isinstance(wanted, float)
 
 
 def is_format_number(value: Fraction, name: str) -> bool:

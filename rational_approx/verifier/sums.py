@@ -13,8 +13,8 @@ from .intervals import Interval, size
 from .logarithms import distance
 from .reading import need
 from .reductions import relative
-from .running import Ranged, Running, Written, alike
-from .steps import FORMATS, rounded
+from .running import Ranged, Running, Written
+from .steps import FORMATS, alike, rounded
 
 __all__ = ["FROM", "SUMS", "domain", "sum_errors"]
 
@@ -54,9 +54,7 @@ def sum_errors(kind: str, steps: list[Any], result: Any, inner: str) -> tuple[Fr
         numbers, q = [found[-1], found[-2]], found[start:-2][::-1]
         written, end = logarithm_steps(kind, numbers, q)
         parts = logarithm_parts(kind, list(map(Fraction, numbers)), list(map(Fraction, q)), inner)
-    need(
-        alike(steps, written) and type(result) is int and result == end, "a function that is no sum with its reduction"
-    )
+    need(alike(steps, written) and alike(result, end), "a function that is no sum with its reduction")
     return worst(parts, FORMATS[inner][0])
 
 

@@ -1,5 +1,6 @@
 """Functions over all exponents of float32: sines, logarithms, roots and what is made of them, at hard inputs."""
 
+import copy
 import ctypes
 import json
 import shutil
@@ -21,7 +22,9 @@ from rational_approx.kernels.kernel import Piece
 from rational_approx.kernels.logarithms import logarithm, logarithm_error
 from rational_approx.kernels.sines import Turns, least_distance
 from rational_approx.shipping.documents import canonical_hash, document
+from rational_approx.shipping.texts import number_text
 from rational_approx.verifier import verify as check
+from rational_approx.verifier.reading import number
 from rational_approx.verifier.sines import TURN_BITS, nearest_zero
 from tests.rational_approx.kernels.compiled import COMPILERS, outputs
 from tests.rational_approx.kernels.test_float32 import LOOP, same
@@ -279,6 +282,33 @@ def test_a_file_that_says_something_false_is_not_verified(change):
     assert content != json.loads(before)
     content["hash"] = canonical_hash(content)
     assert check(content, 20).outcome in ("refuted", "not decided")
+
+
+def exchanged(content):
+    """Every file in which a function has the constant 4 in the place of step 4, or the other way round."""
+    for f, function in enumerate(content["functions"]):
+        places = [(k, n) for k, step in enumerate(function["steps"]) for n in range(1, len(step))]
+        for place in [*places, None]:
+            edited = copy.deepcopy(content)
+            mine = edited["functions"][f]
+            holder, key = (mine, "result") if place is None else (mine["steps"][place[0]], place[1])
+            here = len(mine["steps"]) if place is None else place[0]
+            if holder[key].startswith("v"):
+                holder[key] = number_text(Fraction(int(holder[key][1:])))
+            elif holder[key] != "x" and (value := number(holder[key])).denominator == 1 and 0 <= value < here:
+                holder[key] = f"v{value}"
+            else:
+                continue
+            edited["hash"] = canonical_hash(edited)
+            yield f, place, edited
+
+
+@pytest.mark.parametrize("name", ["sin(x)", "asinh(x)", "expm1(x)", "atan(x)"])
+def test_a_constant_is_not_the_step_of_its_number(name):
+    content = json.loads(json.dumps(document(made(name))))
+    tried = [(check(edited, 20).outcome, f, place) for f, place, edited in exchanged(content)]
+    assert len(tried) > 10
+    assert [entry for entry in tried if entry[0] == "verified"] == []
 
 
 # -- the proofs' parts -----------------------------------------------------------------------------------------------
