@@ -34,8 +34,9 @@ from rational_approx.watch import Listener
 __all__ = ["ALL_GATES", "GATE_FORMATS", "NOTES", "SUFFIXES", "Outputs", "Question", "Row", "gate_library", "table"]
 
 ALL_GATES = (*gates.NAMES, "exp")
-GATE_FORMATS = ("bfloat16", "float16", "float32")
 """Every gate that has a name, and exp."""
+GATE_FORMATS = ("bfloat16", "float16", "float32")
+"""Formats in which gates are compared with other code."""
 SUFFIXES = {
     "c": ".h",
     "cuda": ".cuh",
