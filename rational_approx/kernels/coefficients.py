@@ -45,7 +45,10 @@ def shortened(found: Estimate, data: tuple[np.ndarray, ...], room: float, format
         return None
     sampled = Sampled(exact, best, *(each[good] for each in (v, error, value, weight, below)))
     rounded = near(sampled, format, room / best)
-    return None if rounded is None else (_trimmed(rounded.numerator), _trimmed(rounded.denominator))
+    if rounded is None:
+        return None
+    sides = _trimmed(rounded.numerator), _trimmed(rounded.denominator)
+    return sides if len(sides[1]) > 1 or sides[1] == (1,) else None  # code does not divide by a constant
 
 
 def _trimmed(side: tuple[Fraction, ...]) -> tuple[Fraction, ...]:

@@ -17,7 +17,7 @@ from rational_approx import watch
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions.expression import Expression, parse
 from rational_approx.kernels.decided import FAITHFUL, FORMAT, NEAREST, NOTHING, TOP, TURN, Open, decided
-from rational_approx.kernels.facts import upwards
+from rational_approx.kernels.facts import STATED, upwards
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.numbers import last_places, neighbours
 from rational_approx.kernels.reference import Close
@@ -138,7 +138,8 @@ def counted(implementation: Implementation, reference: Close, outputs: Outputs, 
         x = numbers(first, min(start + BLOCK, total))
         sums.add(x, *outputs(x), slack, start - first)
     found = sums.done(parse(implementation.expression))
-    if not found.ulp <= implementation.facts.ulp + 2 * Fraction(slack) + Fraction(1, 10**6):
+    # What was found is too large by twice the share at most, and stated in steps of STATED, as the proof is.
+    if not found.ulp <= implementation.facts.ulp + 2 * Fraction(slack) + 4 * STATED:
         raise Contradiction(
             f"at x = {found.worst!r} the code is off by {float(found.ulp):.6g} ulp, and at most "
             f"{float(implementation.facts.ulp):.6f} are proved: do not use this compiler"

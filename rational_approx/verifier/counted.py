@@ -11,8 +11,9 @@ from math import copysign, inf
 from typing import Any
 
 from .enclosed import Enclosed
-from .kernel import PLAIN, SCHEMAS, Code, To_check, normal
+from .kernel import PLAIN, SCHEMAS, To_check, normal
 from .reading import must, number, shown
+from .tried import Tried
 
 __all__ = ["SCHEMA", "Counted"]
 
@@ -46,7 +47,7 @@ class Reference(Enclosed):
 class Counted:
     """The statements of the code, of the second one, and what must hold of counts."""
 
-    def __init__(self, content: dict[str, Any], case: Code, deadline: float) -> None:
+    def __init__(self, content: dict[str, Any], case: Tried | Enclosed, deadline: float) -> None:
         must(set(content) == KEYS, "the file has other keys than it should")
         given, counts = content["reference"], content["counts"]
         must(set(given) == PARTS | {"within"}, "the second code has other keys than it should")

@@ -8,7 +8,7 @@ import operator
 import re
 import struct
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 from math import inf, isnan, nan, sqrt
@@ -303,6 +303,10 @@ class Code:
             *[f"machines  {MACHINES_SAY}"][: self.scheme.flush],
             f"inputs    all {self.count()} finite numbers of {self.format}",
         ]
+
+    def statements(self) -> Iterator[To_check]:
+        """Every statement of the file."""
+        raise NotImplementedError
 
     def ordered(self) -> list[To_check]:
         """The statement about the scheme, which older files do not make."""

@@ -29,7 +29,7 @@ from rsae.training.recipe import Recipe
 __all__ = ["make_teacher", "relu_teacher"]
 
 _D_SAE = 1152  # twice d_in; two float16 matrices of this size stay under 3 MB
-_L0 = 40.0
+_L0 = 100.0
 _TOKENS = 240_000
 _STEPS = 3_000
 
