@@ -146,3 +146,13 @@ def test_zeros_are_known_beyond_the_format():
             true = mpmath.exp(mpmath.mpf(float(x))) - 2
             y = float(code(found)(np.array([x], np.float32))[0])
             assert abs(Fraction(y) / Fraction(str(mpmath.nstr(true, 40))) - 1) < Fraction(1, 2**23)
+
+
+def test_whole_powers_of_zero_are_zero_for_the_verifier():
+    found = implement("max(0, x)^2", format="float32")
+    assert verify(found, seconds=60).outcome == "verified"
+    content = document(found)
+    assert content["pieces"][0]["result"] == "0"
+    content["pieces"][0]["result"] = "1"  # as if 0^2 were 1
+    content["facts"]["at"][:3] = ["1", "1", "1"]
+    assert check(content | {"hash": canonical_hash(content)}, seconds=60).outcome != "verified"
