@@ -62,6 +62,8 @@ STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
 DISTANT = 64
 """Beyond, a rational has to be proved on very many boxes, and where the formula is good it is taken."""
+LARGE = 87.0
+"""Exponentials with larger exponents may be too large for float32."""
 FLAT = 1e-6
 """An exponential with smaller exponents is constant, as far as floats tell."""
 FAR = 64
@@ -339,15 +341,18 @@ def _forms(
         if power is not None:
             yield Form(power, "1/x")
     for e in exponentials:
-        if not FLAT < np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
+        exponents = e.exponent(x[[0, -1]].astype(np.float64))
+        if not FLAT < np.abs(exponents).max() < 5000:
             continue
+        large = exponents.max() > LARGE
         for times in (lowest,) if vanishes else (0, 1):
             for decays in (0, 1):
                 if e.rates[1:] == (0, 0):
                     yield Form(times, "e", e, decays)
                 if decays:
                     yield Form(times, "x", e, decays)
-            if times and scheme.flush:  # e alone may be subnormal where x e is not
+            # e alone may be too large where f is not, or subnormal where x e is not.
+            if large or (times and scheme.flush):
                 yield Form(times, "x", e.halved(), 2)
                 if e.rates[1:] == (0, 0):
                     yield Form(times, "e", e.halved(), 2)

@@ -85,7 +85,7 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
     """
     kind = node[0]
     if kind in ("where", "where="):  # the branch beside the number
-        near = sign(at(math, node[1], x + side * Fraction(1, 2**120)))
+        near = sign(at(math, node[1], beside(math, x, side)))
         return infinite(math, chosen(node, near), x, side) if near else 0
     if kind == "log" and exact(node[1][1] if node[1][0] == "abs" else node[1], x) == 0:
         return -1
@@ -102,7 +102,7 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return 0
     signs = [infinite(math, part, x, side) for part in node[1:]]
     if kind == "/" and not any(signs) and exact(node[2], x) == 0:
-        top, near = at(math, node[1], x), at(math, node[2], x + side * Fraction(1, 2**120))
+        top, near = at(math, node[1], x), at(math, node[2], beside(math, x, side))
         return sign(top) * sign(near)
     if kind == "/" and signs[1]:
         return 0
@@ -112,6 +112,11 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return 0
     other = at(math, node[2] if signs[0] else node[1], x)
     return sum(signs) * (1 if kind == "+" else sign(other))
+
+
+def beside(math: Arithmetic, x: Fraction, side: int) -> Fraction:
+    """A number so near to another that no number of a format is nearer, and that its square is not lost."""
+    return x + side * Fraction(1, 2 ** (3 * math.bits // 8))
 
 
 def at(math: Arithmetic, node: tuple, x: Fraction) -> Any:
