@@ -299,6 +299,8 @@ def _exponentials(
     for fixed, side in ((left, -1), (right, 1)):
         own: list[Rates] = []
         line = np.zeros(x.size) if fixed is None else fixed[0](x)
+        if known.format in KINDS and abs(line[0]) > largest_number(known.format):
+            line = np.zeros(x.size)  # it grows beyond all numbers, itself as an exponential perhaps
         with np.errstate(all="ignore"):
             gap = np.abs(known.value - line)
             share = gap / np.maximum(np.abs(known.value), np.abs(line))
