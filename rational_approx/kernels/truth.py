@@ -99,7 +99,9 @@ def truth(target: Expression, format: str) -> Truth:
     lost = np.isnan(value)
     inside = np.flatnonzero(~lost)
     runs = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)
-    if format in KINDS and not all(nowhere(target.tree, Fraction(point), Fraction(point)) for point in x[lost].tolist()):
+    if format in KINDS and not all(
+        nowhere(target.tree, Fraction(point), Fraction(point)) for point in x[lost].tolist()
+    ):
         return _everywhere(target, format, x, value)
     if not lost.any() or not inside.size or len(runs) > MOST_RUNS:
         return _beside_zeros(_everywhere(target, format, x, value))
@@ -167,7 +169,7 @@ def _values(target: Expression, x: np.ndarray) -> np.ndarray:
 
 
 def _between(target: Expression, format: str, x: np.ndarray, value: np.ndarray, sides: tuple[bool, bool]) -> Truth:
-    """The truth on the interval of numbers that have one, found by halving to the last place where not all are tried."""
+    """The truth on the interval of numbers that have one, found by halving where not all are tried."""
     edges: list[Edge | None] = []
     for left, asked in zip((True, False), sides):
         if not asked:

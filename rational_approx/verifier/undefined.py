@@ -98,6 +98,11 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return 1
     if kind == "neg":
         return -infinite(math, node[1], x, side)
+    if kind in ("abs", "sqrt", "^"):
+        base, power = infinite(math, node[1], x, side), node[2][1] if kind == "^" and node[2][0] == "number" else 0
+        if kind == "abs" or base == 1:
+            return abs(base) if kind != "^" or power > 0 else 0
+        return base ** int(power) if power > 0 and power.denominator == 1 else 0
     if kind not in ("+", "*", "/"):
         return 0
     signs = [infinite(math, part, x, side) for part in node[1:]]

@@ -187,8 +187,20 @@ def test_16_bits_have_no_number_where_there_is_no_value():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("formula", ["log(x)", "where(x > 0, log(x), 0)", "1 / x", "sqrt(x^2 - 1)", "log(abs(x - 1))"])
-def test_what_has_no_value_at_some_numbers_is_found_in_bfloat16(formula):
+@pytest.mark.parametrize(
+    "formula", ["log(x)", "where(x > 0, log(x), 0)", "1 / x", "sqrt(x^2 - 1)", "log(abs(x - 1))", "sinh(x)", "cosh(x)"]
+)
+def test_what_has_no_value_or_too_large_ones_is_found_in_bfloat16(formula):
     found = implement(formula, format="bfloat16")
     assert found.facts.ulp <= 1
     assert verify(found, seconds=120).outcome == "verified"
+
+
+def test_an_infinity_belongs_to_the_branch_that_is_taken_on_both_sides():
+    found = implement("where(x > 1 / 4, exp(x), log(x))", format="float32")
+    assert list(code(found)(np.array([0.0, -0.0], np.float32))) == [-inf, -inf]
+    assert verify(found, seconds=60).outcome == "verified"
+    assert verify(implement("log1p(x)^2", format="float32"), seconds=60).outcome == "verified"
+    found = implement("where(x >= 0, log(x), -1)", format="float32")
+    assert np.isnan(code(found)(np.array([0.0], np.float32))).all()
+    assert verify(found, seconds=60).outcome == "verified"
