@@ -144,8 +144,8 @@ def _everywhere(target: Expression, format: str, x: np.ndarray, value: np.ndarra
     lost = np.isnan(value)
     if lost.any():
         raise ValueError(
-            f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and has "
-            f"not its values on at most {MOST_RUNS} intervals: give an expression that has one everywhere, as "
+            f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and its "
+            f"values are not on {MOST_RUNS} intervals at most: give an expression that has one everywhere, as "
             "where(x > 0, log(x), 0)"
         )
     return Truth(target, format, x, value)
