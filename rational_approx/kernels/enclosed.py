@@ -266,7 +266,10 @@ def _searched(parts: Iterator[Part], wanted: float, smallest: int) -> list[tuple
         if narrow or number > MOST_BOXES:
             if -ulp <= wanted:
                 break
-            raise NotProved(f"near x = {float(box.lower):g} the error is not proved to be within {wanted:g} ulp")
+            raise NotProved(
+                f"near x = {float(box.lower):g} the error is not proved to be within {wanted:g} ulp: allow a larger "
+                "error, or give the target on an interval, as where(abs(x) < 3, f(x), 0)"
+            )
         heapq.heappop(heap)
         middle = (box.lower + box.upper) / 2
         inner, outer = (box.lower, box.upper) if box.upper > 0 else (box.upper, box.lower)

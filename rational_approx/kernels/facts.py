@@ -9,7 +9,7 @@ import numpy as np
 
 from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.kernel import Kernel
-from rational_approx.kernels.numbers import last_places, neighbours
+from rational_approx.kernels.numbers import finite_numbers, last_places, neighbours
 from rational_approx.kernels.truth import SLACK, TINY, Truth
 
 __all__ = ["FLUSHED", "STATED", "Facts", "TriedFacts", "errors_at", "tried_facts", "ulp_errors", "upwards"]
@@ -55,7 +55,8 @@ class TriedFacts(Facts):
     Attributes
     ----------
     correct, faithful:
-        At how many inputs, at least, y is the number of the format nearest to f(x); one of the two next to it.
+        At how many inputs at which f has a value, at least, y is the number of the format nearest to f(x); one of the
+        two next to it.
     turns:
         At how many inputs at most y moves, from the number before, in the direction in which f does not.
     """
@@ -89,18 +90,23 @@ def errors_at(kernel: Kernel, known: Truth, part: slice) -> np.ndarray:
 
 def tried_facts(kernel: Kernel, known: Truth) -> TriedFacts:
     """Try every number, on every machine that claims are about: the code's outputs beside the enclosed values."""
+    every = finite_numbers(kernel.format)
+    lost = np.isin(every, known.x, invert=True)
+    allowed = np.array([known.beside(float(x)) for x in every[lost]])
     found, ends = [], np.array([-inf, -0.0, 0.0, inf], dtype=np.float32)
     for machine in kernel.scheme.machines:
         y = kernel(known.x, machine)
         right, at = _right(kernel, known, slice(None), y), kernel(ends, machine)
-        k = int(right.error.argmax())
+        k, others = int(right.error.argmax()), kernel(every[lost], machine)
+        told = np.array_equal(others, allowed, equal_nan=True)
+        outputs = np.concatenate([y, others[~np.isnan(others)]])
         found.append(
             TriedFacts(
-                y.size,
-                upwards(float(right.error[k])),
+                every.size,
+                upwards(float(right.error[k]) if told else inf),
                 float(known.x[k]),
-                float(y.min()),
-                float(y.max()),
+                float(outputs.min()),
+                float(outputs.max()),
                 (float(at[0]), float(at[1]), float(at[2]), float(at[3])),
                 int(right.nearest.sum()),
                 int(right.faithful.sum()),
@@ -177,6 +183,7 @@ def _turns(kernel: Kernel, known: Truth, y: np.ndarray) -> int:
     for value in values:
         slack = np.where(np.isfinite(value), np.abs(value) * SLACK + TINY, 0.0)
         low, high = value - slack, value + slack
+        right[[place - 1 for place in known.gap_places]] = True
         with np.errstate(invalid="ignore"):
             right |= ((moves > 0) & (low[1:] > high[:-1])) | ((moves < 0) & (high[1:] < low[:-1]))
     return int((~right).sum())

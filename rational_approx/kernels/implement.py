@@ -160,8 +160,8 @@ def implement(
     Parameters
     ----------
     target:
-        An expression in x, the name of a gate, a gate, or a ``torch.nn`` activation. It must have a real value at every
-        number of the format.
+        An expression in x, the name of a gate, a gate, or a ``torch.nn`` activation. Of floats it may have
+        no real value at some numbers, where the code gives NaN.
     format:
         ``"bfloat16"`` or ``"float16"``, of which every number is tried, or ``"float32"`` or ``"float64"``, proved by
         intervals. Or
@@ -193,7 +193,8 @@ def implement(
     Raises
     ------
     ValueError
-        for a format, an error or a target that makes no sense, or a target without a value at some number.
+        for a format, an error or a target that makes no sense, or a target that has values on more than four intervals,
+        or in fixed point none at some number.
     NoKernel
         where nothing within that error was found; the message says what to try.
 

@@ -24,7 +24,7 @@ from rational_approx.kernels.facts import FLUSHED, errors_at
 from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
 from rational_approx.kernels.formulas import Called, NoFormula, Style, Writing, kind_of, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
-from rational_approx.kernels.numbers import INNER, largest_number, neighbours
+from rational_approx.kernels.numbers import INNER, KINDS, largest_number, neighbours
 from rational_approx.kernels.reductions import exponential_error
 from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.tails import Tail, infinite, proved, tail
@@ -62,6 +62,8 @@ STEPS, CAREFUL = 4, 25
 """Steps of an estimate, and of a fit."""
 DISTANT = 64
 """Beyond, a rational has to be proved on very many boxes, and where the formula is good it is taken."""
+LARGE = 87.0
+"""Exponentials with larger exponents may be too large for float32."""
 FLAT = 1e-6
 """An exponential with smaller exponents is constant, as far as floats tell."""
 FAR = 64
@@ -155,7 +157,7 @@ def kernel_for(
     NoKernel
         where at most ``segments`` pieces between the tails did not suffice.
     """
-    if scheme.flush and any(known.edges):
+    if scheme.flush and (any(known.edges) or (known.gaps and known.format in KINDS)):
         raise NoKernel("flush= needs a target with a value at every number: give one, as where(x > 0, log(x), 0)")
     formulas = transcripts(known, cuts, room, scheme)
     try:
@@ -258,9 +260,14 @@ def _in_gap(gap: Gap, format: str) -> list[Piece]:
     out = [replace(infinite(left.value, format), upper=left.number)] if isinf(left.value) else []
     if not isinf(right.value):
         return [*out, replace(nothing, upper=right.number)]
-    last = float(np.nextafter(np.float32(right.number), np.float32(-inf)))
+    last = _before(right.number, format)
     out += [replace(nothing, upper=last)] if last > left.number or not out else []
     return [*out, replace(infinite(right.value, format), upper=right.number)]
+
+
+def _before(number: float, format: str) -> float:
+    """The number of a format next below another."""
+    return float(neighbours(np.array([number]), format)[0][0])
 
 
 def _with_edges(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
@@ -270,7 +277,7 @@ def _with_edges(pieces: list[Piece], known: Truth) -> tuple[Piece, ...]:
     if left is not None:
         before = [replace(nothing, upper=left.number)]
         if isinf(left.value):
-            last = float(np.nextafter(np.float32(left.number), np.float32(-inf)))
+            last = _before(left.number, known.format)
             before = [replace(nothing, upper=last), replace(infinite(left.value, known.format), upper=left.number)]
         out = before + out
     if right is not None:
@@ -292,6 +299,8 @@ def _exponentials(
     for fixed, side in ((left, -1), (right, 1)):
         own: list[Rates] = []
         line = np.zeros(x.size) if fixed is None else fixed[0](x)
+        if known.format in KINDS and abs(line[0]) > largest_number(known.format):
+            line = np.zeros(x.size)  # it grows beyond all numbers, itself as an exponential perhaps
         with np.errstate(all="ignore"):
             gap = np.abs(known.value - line)
             share = gap / np.maximum(np.abs(known.value), np.abs(line))
@@ -334,15 +343,18 @@ def _forms(
         if power is not None:
             yield Form(power, "1/x")
     for e in exponentials:
-        if not FLAT < np.abs(e.exponent(x[[0, -1]].astype(np.float64))).max() < 5000:
+        exponents = e.exponent(x[[0, -1]].astype(np.float64))
+        if not FLAT < np.abs(exponents).max() < 5000:
             continue
+        large = exponents.max() > LARGE
         for times in (lowest,) if vanishes else (0, 1):
             for decays in (0, 1):
                 if e.rates[1:] == (0, 0):
                     yield Form(times, "e", e, decays)
                 if decays:
                     yield Form(times, "x", e, decays)
-            if times and scheme.flush:  # e alone may be subnormal where x e is not
+            # e alone may be too large where f is not, or subnormal where x e is not.
+            if large or (times and scheme.flush):
                 yield Form(times, "x", e.halved(), 2)
                 if e.rates[1:] == (0, 0):
                     yield Form(times, "e", e.halved(), 2)
@@ -589,8 +601,14 @@ def _sides(found: Estimate, form: Form, room: float, stretch: Stretch) -> Sides 
     """The coefficients of numerator and denominator in their format; None where there are none in a short one."""
     if stretch.scheme.coefficients:
         return shortened(found, stretch.data(form, QUICK), room / MARGIN, stretch.scheme.coefficients)
-    top, bottom = (terms(side, stretch.inner) for side in found.powers())
-    return top, bottom
+    return _rounded(found.powers(), stretch.inner)
+
+
+def _rounded(sides: Sides, inner: str) -> Sides | None:
+    """Coefficients in a format; None where one is too large."""
+    if max(map(abs, sum(sides, ()))) > Fraction(float(np.finfo(inner).max)):
+        return None
+    return terms(sides[0], inner), terms(sides[1], inner)
 
 
 def _itself(stretch: Stretch) -> Piece | None:
@@ -605,8 +623,8 @@ def _itself(stretch: Stretch) -> Piece | None:
     times = next((k for k, c in enumerate(top) if c), 0)
     if (len(top) - times - 1, len(bottom) - 1) not in stretch.types or not bottom[0]:
         return None
-    sides = [terms(tuple(c / bottom[0] for c in side), stretch.inner) for side in (top[times:], bottom)]
-    return form_piece(Form(times, "x"), sides[0], sides[1], stretch.upper, stretch.scheme)
+    sides = _rounded((tuple(c / bottom[0] for c in top[times:]), tuple(c / bottom[0] for c in bottom)), stretch.inner)
+    return None if sides is None else form_piece(Form(times, "x"), *sides, stretch.upper, stretch.scheme)
 
 
 def _largest(piece: Piece, form: Form | None, stretch: Stretch) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
-from math import inf
+from math import inf, isinf, nan
 from typing import NamedTuple
 
 import flint
@@ -17,6 +17,7 @@ from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.kernels.crossings import crossings
 from rational_approx.kernels.numbers import KINDS, finite_numbers, last_places, least_places, tried_numbers
+from rational_approx.kernels.undefined import nowhere
 
 __all__ = ["SLACK", "Edge", "Truth", "enclosed", "infinity_at", "truth"]
 
@@ -26,6 +27,8 @@ TINY = 2.0**-200
 """And how far besides."""
 HUGE = 2.0**1000
 """Values beyond are infinite here."""
+GROWS = 0.1
+"""By so much at least what is infinite at a number grows beside it, from 2^-150 away to 2^-200."""
 MOST_RUNS = 4
 """On so many intervals at most a target may have values."""
 BITS = (100, 400, 1600, 6400)
@@ -70,6 +73,13 @@ class Truth:
         """The indices of the first numbers behind gaps."""
         return tuple(int(np.searchsorted(self.x, gap.number)) for gap in self.gaps)
 
+    def beside(self, x: float) -> float:
+        """What stands for the target at a number at which it has no value: NaN, or the infinity at an end of values."""
+        edges = [edge for edge in self.edges if edge] + [edge for gap in self.gaps for edge in gap[1:]]
+        found = {edge.value for edge in edges if edge.number == x and isinf(edge.value)}
+        both = [edge.value for edge in edges if edge.number == x]
+        return found.pop() if len(found) == 1 and all(map(isinf, both)) else nan
+
     def units(self, value: np.ndarray) -> np.ndarray:
         """The units in which the proof will judge errors: those in the last place where every number is tried, else
         multiples of the value, since a box of inputs runs over many of its powers of two."""
@@ -89,7 +99,11 @@ def truth(target: Expression, format: str) -> Truth:
     lost = np.isnan(value)
     inside = np.flatnonzero(~lost)
     runs = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)
-    if format in KINDS or not lost.any() or not inside.size or len(runs) > MOST_RUNS:
+    if format in KINDS and not all(
+        nowhere(target.tree, Fraction(point), Fraction(point)) for point in x[lost].tolist()
+    ):
+        return _everywhere(target, format, x, value)
+    if not lost.any() or not inside.size or len(runs) > MOST_RUNS:
         return _beside_zeros(_everywhere(target, format, x, value))
     ends = [(bool(run[0] > 0), bool(run[-1] < x.size - 1)) for run in runs]
     found = [_between(target, format, x[run], value[run], sides) for run, sides in zip(runs, ends)]
@@ -130,9 +144,9 @@ def _everywhere(target: Expression, format: str, x: np.ndarray, value: np.ndarra
     lost = np.isnan(value)
     if lost.any():
         raise ValueError(
-            f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and code "
-            "must say something at every number: give an expression that has one everywhere, as where(x > 0, log(x), 0)"
-            + ("" if format in KINDS else f"; in float32 it may also have values on {MOST_RUNS} intervals at most")
+            f"the target {target.text} has no real value at x = {float(x[lost][0])!r}, or none that is seen, and its "
+            f"values are not on {MOST_RUNS} intervals at most: give an expression that has one everywhere, as "
+            "where(x > 0, log(x), 0)"
         )
     return Truth(target, format, x, value)
 
@@ -155,21 +169,23 @@ def _values(target: Expression, x: np.ndarray) -> np.ndarray:
 
 
 def _between(target: Expression, format: str, x: np.ndarray, value: np.ndarray, sides: tuple[bool, bool]) -> Truth:
-    """The truth on the interval of numbers that have one, found by halving to the last place."""
+    """The truth on the interval of numbers that have one, found by halving where not all are tried."""
     edges: list[Edge | None] = []
     for left, asked in zip((True, False), sides):
         if not asked:
             edges.append(None)
             continue
-        every = finite_numbers(KINDS[0])
+        every = finite_numbers(format if format in KINDS else KINDS[0])
         at = int(np.searchsorted(every, x[0], "left")) - 1 if left else int(np.searchsorted(every, x[-1], "right"))
         outer, inner = np.float32(every[at]), np.float32(x[0] if left else x[-1])
-        while np.nextafter(outer, inner) != inner:
+        while format not in KINDS and np.nextafter(outer, inner) != inner:
             middle = _middle(outer, inner)
             with working_bits(BITS[1]):
                 known = _at(target.tree, float(middle))
             outer, inner = (outer, middle) if np.isfinite(known[0]) else (middle, inner)
         edges.append(Edge(float(outer) or 0.0, infinity_at(target, float(outer), 1 if left else -1)))
+        if format in KINDS:
+            continue
         # The first number with a value, which may be a zero of the target, and others beside it, where it may be steep.
         steps = np.concatenate([[0], 2 ** np.arange(22)]) * (1 if left == (inner >= 0) else -1)
         beside = (np.array([np.abs(inner)]).view(np.int32) + steps.astype(np.int32)).view(np.float32)
@@ -184,13 +200,15 @@ def _between(target: Expression, format: str, x: np.ndarray, value: np.ndarray, 
 
 
 def infinity_at(target: Expression, x: float, side: int) -> float:
-    """Where floats say that a target is infinite: the infinity of the sign that it has on a side; else NaN."""
+    """Where floats say that a target is infinite: the infinity to which it grows on a side; else NaN."""
     with np.errstate(all="ignore"):
         value = float(target(x))
     if not np.isinf(value):
         return float("nan")
     with working_bits(BITS[1]):
-        near = evaluate(target.tree, flint.arb(x) + side * flint.arb(2) ** -150, AT_POINT)
+        far, near = (evaluate(target.tree, flint.arb(x) + side * flint.arb(2) ** -k, AT_POINT) for k in (150, 200))
+    if not abs(near) > abs(far) + GROWS:
+        return nan
     return inf if near > 0 else -inf if near < 0 else float("nan")
 
 

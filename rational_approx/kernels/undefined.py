@@ -48,7 +48,8 @@ def _nowhere(tree: Node, x: arb) -> bool:
     """The same for an interval as it is."""
     kind, parts = tree.operator, tree.arguments
     if kind == "where":
-        return False
+        taken = _branch(parts, x)
+        return taken is not None and _nowhere(taken, x)
     if kind == "*":  # a product with log(b) has a limit where b is zero: see semantics.md
         return any(_below(part, x) if part.operator == "log" else _nowhere(part, x) for part in parts)
     if any(_nowhere(part, x) for part in parts):
@@ -63,6 +64,17 @@ def _nowhere(tree: Node, x: arb) -> bool:
         return bool(base < 0 if c is not None and c > 0 else base <= 0)
     u = _value(parts[0], x) if kind in OUTSIDE else None
     return u is not None and OUTSIDE[kind](u)
+
+
+def _branch(parts: tuple[Node, ...], x: arb) -> Node | None:
+    """The branch that is taken on all of an interval, where that is known."""
+    mark, (left, right) = parts[0].operator, (_value(side, x) for side in parts[0].arguments)
+    if left is None or right is None:
+        return None
+    small, large = (left, right) if mark[0] == "<" else (right, left)
+    if small < large or (mark[1:] and small <= large):
+        return parts[1]
+    return parts[2] if small > large or (not mark[1:] and small >= large) else None
 
 
 def _below(logarithm: Node, x: arb) -> bool:

@@ -155,7 +155,7 @@ class Code:
         must(abs(upper) == inf or is_format_number(upper, self.format), "a piece ends at no number of the format")
         steps = self.steps(entry["steps"])
         if entry["result"] == "nan":  # here the target has no value
-            must(not steps and self.format in ("float32", "float64"), "a piece without a result")
+            must(not steps, "a piece without a result")
             return float(upper), steps, nan
         return float(upper), steps, self.operand(entry["result"], len(steps))
 

@@ -195,7 +195,8 @@ def fold(node: tuple) -> tuple:
             return node
         size = max(abs(a.numerator), a.denominator).bit_length()
         need(size == 1 or abs(b) * size < 20_000, "a power of numbers is too large for the verifier")
-        return ("number", a ** int(b if size > 1 else b % 2 if b else 0))
+        # Of -1, 0 and 1 the power may be any: it is that with the exponent 0, 1 or 2.
+        return ("number", a ** int(b if size > 1 else b and (b % 2 or 2)))
     value = a + b if kind == "+" else a * b if kind == "*" else -a if kind == "neg" else a / b
     need(value.numerator.bit_length() + value.denominator.bit_length() < 40_000, "a number is too large")
     return ("number", value)

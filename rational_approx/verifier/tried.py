@@ -12,6 +12,7 @@ from typing import Any
 
 from .kernel import Code, To_check, plain, written
 from .reading import Failure, Refuted, must, need
+from .undefined import infinite, nowhere
 
 __all__ = ["Tried"]
 
@@ -29,7 +30,7 @@ class Tried(Code):
             must(type(content["facts"][name]) is int, f"{name} is no integer")
         self.numbers = finite(self.format)
         self.outputs: list[list[float]] = []
-        self.values: list[tuple[Any, Any]] = []
+        self.values: list[Any] = []
 
     def prepare(self) -> None:
         """Run the code on every machine and enclose the target, once."""
@@ -37,21 +38,44 @@ class Tried(Code):
             return
         for machine in self.scheme.machines:
             outputs = self.run(self.numbers, machine)
-            must(not any(map(isnan, outputs)), "an output is no number")
             if outputs not in self.outputs:
                 self.outputs.append(outputs)
+        self.lost = {k for k in range(len(self.numbers)) if self.without_value(k)}
+        need(not (self.lost and self.scheme.flush), "machines that flush, where the target has no value")
         unit = 1 << self.bits
         self.scaled: dict[float, Any] = {}
         for y in set().union(*self.outputs):
+            if isnan(y):
+                continue
             n, d = Fraction(y).as_integer_ratio() if isfinite(y) else ((1 << self.top) * (1 if y > 0 else -1), 1)
             self.scaled[y] = n * unit // d
-        self.values = [self.enclosed(x) for x in self.numbers]
+        self.values = [None if k in self.lost else self.enclosed(x) for k, x in enumerate(self.numbers)]
         self.zero = self.values[self.numbers.index(0.0)]
 
+    def without_value(self, k: int) -> bool:
+        """Whether the target has no value at a number, where the code gives none, or an infinity at the end of its
+        values."""
+        y, point = self.outputs[0][k], Fraction(self.numbers[k])
+        if isfinite(y):
+            return False
+        nothing = nowhere(self.math, self.tree, point, point)
+        need(nothing or not isnan(y), f"the target may have a value at {self.numbers[k]!r}")
+        if nothing and not isnan(y):
+            signs = {infinite(self.math, self.tree, point, side) for side in (-1, 1) if self.goes_on(k, side)}
+            need(signs == {1 if y > 0 else -1}, f"no infinity is seen at {self.numbers[k]!r}")
+        return nothing
+
+    def goes_on(self, k: int, side: int) -> bool:
+        """Whether the code gives a number at the next one on a side."""
+        beside = k + side
+        while 0 <= beside < len(self.numbers) and self.numbers[beside] == self.numbers[k]:
+            beside += side
+        return 0 <= beside < len(self.numbers) and not isnan(self.outputs[0][beside])
+
     def changed(self, outputs: list[float]) -> list[int]:
-        """Where outputs are other ones than on the first machine, or all places of that."""
+        """Where outputs are other ones than on the first machine, or all places of that at which f has a value."""
         first = self.outputs[0]
-        return [k for k, y in enumerate(outputs) if outputs is first or y != first[k]]
+        return [k for k, y in enumerate(outputs) if (outputs is first or y != first[k]) and k not in self.lost]
 
     def statements(self) -> Iterator[To_check]:
         """Every statement of the file."""
@@ -104,7 +128,7 @@ class Tried(Code):
         self.prepare()
         facts, first = self.content["facts"], self.outputs[0]
         must(facts["correct"] <= len(self.numbers) and facts["faithful"] <= len(self.numbers), "too many inputs")
-        known = [self.kinds(k, y) for k, y in enumerate(first)]
+        known = [self.kinds(k, y) if k not in self.lost else [False] * 3 for k, y in enumerate(first)]
         totals = [sum(kind) for kind in zip(*known)]
         for outputs in self.outputs:
             places = self.changed(outputs) if outputs is not first else []
@@ -152,7 +176,7 @@ class Tried(Code):
             count = 0
             for k in range(1, len(self.numbers)):
                 a, b = outputs[k - 1], outputs[k]
-                if a != b:
+                if a != b and not {k - 1, k} & self.lost:
                     pairs = ((values[k - 1], values[k]) for values in moves)
                     count += not any(v[0] > u[1] if b > a else v[1] < u[0] for u, v in pairs)
             need(count <= self.content["facts"]["turns"], f"{count} turns are not excluded")
@@ -162,7 +186,7 @@ class Tried(Code):
         self.prepare()
         facts = self.content["facts"]
         for name, bound in (("lowest", min), ("highest", max)):
-            found = bound(map(bound, self.outputs))
+            found = bound(y for outputs in self.outputs for y in outputs if not isnan(y))
             must(written(facts[name]) == found, f"the {name} output is {found!r}")
 
 

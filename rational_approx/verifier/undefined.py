@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from .jets import Arithmetic
-from .reading import Failure, need
+from .reading import Failure, chosen, need
 from .zeros import exact
 
 __all__ = ["infinite", "nowhere"]
@@ -35,7 +35,11 @@ def nowhere(math: Arithmetic, tree: tuple, lower: Fraction, upper: Fraction) -> 
 def missing(math: Arithmetic, node: tuple, x: Any, point: Fraction | None) -> bool:
     """Whether a tree has no value at any number of an interval, or at a point."""
     kind, parts = node[0], [part for part in node[1:] if isinstance(part, tuple)]
-    if kind in ("where", "where=", "clipped"):
+    if kind in ("where", "where="):
+        found = values(math, node[1], x)
+        known = found is not None and (sign(found) or (point is not None and exact(node[1], point) == 0))
+        return bool(known) and missing(math, chosen(node, sign(found)), x, point)
+    if kind == "clipped":
         return False
     if kind == "*":  # a product with log(b) has a limit where b is zero
         return any(
@@ -80,6 +84,9 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
     0 where it has none.
     """
     kind = node[0]
+    if kind in ("where", "where="):  # the branch beside the number
+        near = sign(at(math, node[1], beside(math, x, side)))
+        return infinite(math, chosen(node, near), x, side) if near else 0
     if kind == "log" and exact(node[1][1] if node[1][0] == "abs" else node[1], x) == 0:
         return -1
     if kind == "log1p" and exact(node[1], x) == -1:
@@ -91,11 +98,16 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return 1
     if kind == "neg":
         return -infinite(math, node[1], x, side)
+    if kind in ("abs", "sqrt", "^"):
+        base, power = infinite(math, node[1], x, side), node[2][1] if kind == "^" and node[2][0] == "number" else 0
+        if kind == "abs" or base == 1:
+            return abs(base) if kind != "^" or power > 0 else 0
+        return base ** int(power) if power > 0 and power.denominator == 1 else 0
     if kind not in ("+", "*", "/"):
         return 0
     signs = [infinite(math, part, x, side) for part in node[1:]]
     if kind == "/" and not any(signs) and exact(node[2], x) == 0:
-        top, near = at(math, node[1], x), at(math, node[2], x + side * Fraction(1, 2**120))
+        top, near = at(math, node[1], x), at(math, node[2], beside(math, x, side))
         return sign(top) * sign(near)
     if kind == "/" and signs[1]:
         return 0
@@ -105,6 +117,11 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return 0
     other = at(math, node[2] if signs[0] else node[1], x)
     return sum(signs) * (1 if kind == "+" else sign(other))
+
+
+def beside(math: Arithmetic, x: Fraction, side: int) -> Fraction:
+    """A number so near to another that no number of a format is nearer, and that its square is not lost."""
+    return x + side * Fraction(1, 2 ** (3 * math.bits // 8))
 
 
 def at(math: Arithmetic, node: tuple, x: Fraction) -> Any:

@@ -158,3 +158,61 @@ def test_zeros_are_known_beyond_the_format():
             true = mpmath.exp(mpmath.mpf(float(x))) - 2
             y = float(code(found)(np.array([x], np.float32))[0])
             assert abs(Fraction(y) / Fraction(str(mpmath.nstr(true, 40))) - 1) < Fraction(1, 2**23)
+
+
+def test_whole_powers_of_zero_are_zero_for_the_verifier():
+    found = implement("max(0, x)^2", format="float32")
+    assert verify(found, seconds=60).outcome == "verified"
+    content = document(found)
+    assert content["pieces"][0]["result"] == "0"
+    content["pieces"][0]["result"] = "1"  # as if 0^2 were 1
+    content["facts"]["at"][:3] = ["1", "1", "1"]
+    assert check(content | {"hash": canonical_hash(content)}, seconds=60).outcome != "verified"
+
+
+def test_16_bits_have_no_number_where_there_is_no_value():
+    found = implement("1 / sqrt(x)", format="float16")
+    y = code(found)(np.array([-1.0, -0.0, 0.0, 4.0, inf], np.float32))
+    assert np.array_equal(y, [np.nan, inf, inf, 0.5, found.facts.at[3]], equal_nan=True)
+    assert found.facts.inputs == 63488
+    assert found.facts.faithful <= 31743  # the positive numbers
+    whole = document(found)
+    assert check(copy.deepcopy(whole), seconds=60).outcome == "verified"
+    names = [piece["result"] for piece in whole["pieces"]]
+
+    def a_value(content):
+        content["pieces"][names.index("nan")]["result"] = "1"
+        content["facts"]["at"][0] = "1"
+
+    def the_other_infinity(content):
+        content["pieces"][1]["result"] = "-" + content["pieces"][1]["result"]
+        content["facts"]["at"][1:3], content["facts"]["lowest"] = ["-inf", "-inf"], "-inf"
+
+    def no_number(content):
+        content["pieces"] = [{"upper": "1/1024", "steps": [], "result": "nan", "about": ""}, *content["pieces"][2:]]
+        content["facts"]["at"][1:3] = ["nan", "nan"]
+
+    for change in (a_value, the_other_infinity, no_number):
+        content = copy.deepcopy(whole)
+        change(content)
+        assert check(content | {"hash": canonical_hash(content)}, seconds=60).outcome != "verified"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "formula", ["log(x)", "where(x > 0, log(x), 0)", "1 / x", "sqrt(x^2 - 1)", "log(abs(x - 1))", "sinh(x)", "cosh(x)"]
+)
+def test_what_has_no_value_or_too_large_ones_is_found_in_bfloat16(formula):
+    found = implement(formula, format="bfloat16")
+    assert found.facts.ulp <= 1
+    assert verify(found, seconds=120).outcome == "verified"
+
+
+def test_an_infinity_belongs_to_the_branch_that_is_taken_on_both_sides():
+    found = implement("where(x > 1 / 4, exp(x), log(x))", format="float32")
+    assert list(code(found)(np.array([0.0, -0.0], np.float32))) == [-inf, -inf]
+    assert verify(found, seconds=60).outcome == "verified"
+    assert verify(implement("log1p(x)^2", format="float32"), seconds=60).outcome == "verified"
+    found = implement("where(x >= 0, log(x), -1)", format="float32")
+    assert np.isnan(code(found)(np.array([0.0], np.float32))).all()
+    assert verify(found, seconds=60).outcome == "verified"
