@@ -137,9 +137,7 @@ def _written_log1p(name: str, log2: Fraction, q: tuple[Fraction, ...]) -> Functi
     d = writer.do("scale", over, back)
     s = writer.do("div", d, writer.do("add", d, Constant(Fraction(2))))
     inner = writer.do("mul", writer.horner(q, writer.do("mul", s, s)), s)
-    value = writer.do(
-        "add", writer.do("mul", back, Constant(-log2)), inner
-    )
+    value = writer.do("add", writer.do("mul", back, Constant(-log2)), inner)
     about = f"k log(2) + s q(s^2), 1 + x = 2^k m, s = (m - 1) / (m + 1), q of degree {len(q) - 1}"
     return Function(name, tuple(writer.steps), value, about)
 

@@ -112,7 +112,8 @@ class Enclosed(Code):
                     need(missing, f"between {float(a)!r} and {float(b)!r} the target may have a value")
                     continue
                 judges = [self.judge((steps, result), tree, 1 if b > 0 else -1)]
-                if self.scheme.flush and max(abs(a), abs(b)) < FLUSHED:  # what is right at zero is right
+                small = self.scheme.flush and max(abs(a), abs(b)) < FLUSHED
+                if small and self.has_series(steps):  # what is right at zero is right
                     judges.append(
                         AtZero(self.boxes_math, (steps, result), self.enclosed(0.0), self.calls, self.inside_of)
                     )
@@ -148,9 +149,12 @@ class Enclosed(Code):
             follower = Follower(self.boxes_math, code, tree, self.functions, formats, side, self.scheme.flush)
             if follower.is_formula():
                 return follower
-        known = all(op in (*OPERATIONS, "fma", *self.calls) for op, _ in code[0])
-        need(known, "operations that are not those of the target's formula")
+        need(self.has_series(code[0]), "operations that are not those of the target's formula")
         return Judge(self.boxes_math, code, tree, self.calls, self.inside_of)
+
+    def has_series(self, steps: list[Any]) -> bool:
+        """Whether every operation is one that `Judge` knows."""
+        return all(op in (*OPERATIONS, "fma", *self.calls) for op, _ in steps)
 
     def spans(self, first: Fraction, last: Fraction) -> Iterator[tuple[tuple, Fraction, Fraction]]:
         """The target between cuts, and numbers of the format at both ends, or zero."""

@@ -167,3 +167,10 @@ def test_the_command_names_the_format_of_the_operations():
     assert done.exit_code == 0
     assert "--accumulate float32" in done.output
     assert "operations in float32" in done.output
+
+
+def test_a_target_keeps_its_value_where_its_formula_has_none():
+    found = implement("where(x > 0, log(x), 0)", format="float32", accumulate="float32", error=1.5)
+    y = found.kernel(np.array([-1.0, -0.0, 0.0, 1.0, 4.0], "float32"))
+    assert y.tolist() == [0, 0, 0, 0, float(np.float32(np.log(4.0)))]
+    assert check(document(found), seconds=300).outcome == "verified"
