@@ -46,6 +46,8 @@ class Enclosed(Code):
         self.cuts = sorted({Fraction(0), *map(number, content["cuts"])})
         self.largest = (1 - Fraction(1, 2**self.digits)) * 2**self.top
         self.lowest, self.highest = (written(content["facts"][name]) for name in ("lowest", "highest"))
+        # The functions of such code are proved with subnormal numbers kept.
+        need(not (self.own and self.scheme.flush), "code in its own format is not proved for machines that flush")
         if self.scheme.flush:
             every = [steps for _, steps, _ in self.pieces] + [steps for steps, _ in self.functions.values()]
             found = [name for steps in every for _, names in steps for name in names if isinstance(name, float)]
@@ -259,6 +261,7 @@ class Enclosed(Code):
                 return self.too_large(tree, at, slope * start)
             low, high = rays.bounds(math, ("/", tree, ("x",)), at)
             low, high = (low, high) if side > 0 else (-high, -low)
+            need(max(abs(low), abs(high)) < inf, "the target over x is not bounded")
             s, off = math.exact(slope), abs(offset / start)
             share = off + 2 * (len(judge.steps) - self.own) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
             error = max(high - s[0], s[1] - low) + math.exact(share)[1]

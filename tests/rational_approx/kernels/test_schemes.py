@@ -354,6 +354,8 @@ def test_questions_without_sense_are_refused():
     assert "fixed-point" in sentence(run("implement", "tanh", "--format", "fixed2.6", "--fma"))
     with pytest.raises(NoKernel, match="a value at every number"):
         implement("log(x)", format="float32", flush=True)
+    with pytest.raises(NoKernel, match="a value at every number"):
+        implement("1 / x", format="float32", flush=True)
     for how in ({"fma": "no"}, {"flush": 1}):
         with pytest.raises(ValueError, match="True or False"):
             implement("tanh", format="float32", **how)
