@@ -13,7 +13,7 @@ from rational_approx.kernels.implement import NoKernel, asked, implement
 from rational_approx.kernels.scheme import ORDERS, Scheme
 from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
 from rational_approx.shipping.every_input import try_every
-from rational_approx.shipping.gate_library import ALL_GATES, Question, Row, gate_library
+from rational_approx.shipping.gate_library import ALL_GATES, GATE_FORMATS, Question, Row, gate_library
 from rational_approx.shipping.kernel_code import KERNEL_LANGUAGES
 from rational_approx.shipping.source_code import check_name, export
 
@@ -99,8 +99,8 @@ def implement_command(
             raise ValueError(
                 "--all-gates takes --out FOLDER, and no --name, --accumulate, --every-input or --certificate"
             )
-        if any(map(fixed_point, formats)):
-            raise ValueError(f"--all-gates takes bfloat16, float16 and float32, not {' and '.join(formats)}")
+        if not set(formats) <= set(GATE_FORMATS):
+            raise ValueError(f"--all-gates takes {', '.join(GATE_FORMATS)}, not {' and '.join(formats)}")
         wanted, segments = asked(formats[0], ulp, segments=segments)
         _all(out, formats, languages, Question(wanted, segments, time_limit, how))
         return

@@ -30,7 +30,9 @@ def crossings(x: np.ndarray, value: np.ndarray, decided: Decided) -> list[Fracti
     ``decided`` gives the tree as it is between two numbers.
     """
     signs = np.sign(np.nan_to_num(value, posinf=1.0, neginf=-1.0))
-    exactly = [Fraction(float(point)) for point in x[(signs == 0) & (x != 0)]]
+    none = np.concatenate([[False], signs == 0, [False]])
+    alone = none[1:-1] & ~none[:-2] & ~none[2:]  # others are of a branch that is 0
+    exactly = [Fraction(float(point)) for point in x[alone & (x != 0)]]
     turns = np.flatnonzero(signs[1:] * signs[:-1] < 0)
     if not len(exactly) + len(turns) <= MOST:
         return []

@@ -17,7 +17,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node
 from rational_approx.kernels.facts import errors_at
 from rational_approx.kernels.followed import FollowedJudge, Proved
-from rational_approx.kernels.formulas import STYLES, Library, NoFormula, Style, Writing, taken
+from rational_approx.kernels.formulas import STYLES, Library, NoFormula, Style, Writing, kind_of, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, KINDS
 from rational_approx.kernels.scheme import PLAIN, Scheme
@@ -137,7 +137,7 @@ def _written(known: Truth, cuts: tuple[float, ...], library: Library, room: floa
 def _parts(known: Truth, cuts: tuple[float, ...], library: Library, style: Style) -> tuple[Transcript, ...]:
     """The formula between cuts; in a style for inputs far out only there, and only where it differs from the others."""
     x, parts = known.x, list[Transcript]()
-    places = {0, x.size, int(np.searchsorted(x, 0.0, "right"))}
+    places = {0, x.size} | ({int(np.searchsorted(x, 0.0, "right"))} if x[0] < 0 else set())
     far = style.beyond
     if far is not None:
         places |= {int(np.searchsorted(x, -float(far), "right")), int(np.searchsorted(x, float(far), "left"))}
@@ -173,6 +173,8 @@ def _variant(known: Truth, parts: tuple[Transcript, ...], library: Library, styl
         good[a:b] = errors_at(kernel, known, slice(a, b)) <= 0.5 + room
         if known.format not in KINDS and good[a:b].any():
             good[a:b] &= _proved(kernel, Expression(_tree(known, a, b)), x[a:b], style, room, known.zeros)
+        if x[a] == 0 and any(kind_of(function) == "log" for function in own):  # of zero it is no logarithm
+            good[a:b] &= x[a:b] != 0
     return Variant(parts, good)
 
 

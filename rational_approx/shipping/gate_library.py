@@ -31,10 +31,12 @@ from rational_approx.shipping.storage import load, save
 from rational_approx.targets import gates
 from rational_approx.watch import Listener
 
-__all__ = ["ALL_GATES", "NOTES", "SUFFIXES", "Outputs", "Question", "Row", "gate_library", "table"]
+__all__ = ["ALL_GATES", "GATE_FORMATS", "NOTES", "SUFFIXES", "Outputs", "Question", "Row", "gate_library", "table"]
 
 ALL_GATES = (*gates.NAMES, "exp")
 """Every gate that has a name, and exp."""
+GATE_FORMATS = ("bfloat16", "float16", "float32")
+"""Formats in which gates are compared with other code."""
 SUFFIXES = {
     "c": ".h",
     "cuda": ".cuh",
@@ -110,6 +112,8 @@ def gate_library(
     """
     names, formats, languages = tuple(names), tuple(formats), tuple(languages)
     for format in formats:
+        if format not in GATE_FORMATS:
+            raise ValueError(f"the gates are compared in {', '.join(GATE_FORMATS)}, not in {format}")
         asked(format, question.error, segments=question.segments)
     folder.mkdir(exist_ok=True)
     rows = {(row.gate, row.format): row for row in _rows(folder / "gates.json")}

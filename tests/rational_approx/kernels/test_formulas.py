@@ -31,8 +31,20 @@ CASES = {
     "(exp(x) - 1) / x": (lambda x: mpmath.expm1(x) / x if x else mpmath.mpf(1), (-1e3, 88), (0,)),
     "sqrt(x^2 - 1)": (lambda x: mpmath.sqrt((x - 1) * (x + 1)), (1, 1e20), (1,)),
     "1 / x^2": (lambda x: 1 / x**2, (-1e20, 1e20), (1e-19,)),
+    "where(abs(x) < 3, sin(x + 1), 0)": (
+        lambda x: mpmath.sin(x + 1) if abs(x) < 3 else mpmath.mpf(0),
+        (-1e30, 1e30),
+        (-1, float(mpmath.pi - 1), 3, -3),
+    ),
 }
-FAST = ("acos(x)", "exp(x) - 2", "x * log(x)", "log(abs(x))", "exp(x) / (exp(x) + 1)^2")
+FAST = (
+    "acos(x)",
+    "exp(x) - 2",
+    "where(abs(x) < 3, sin(x + 1), 0)",
+    "x * log(x)",
+    "log(abs(x))",
+    "exp(x) / (exp(x) + 1)^2",
+)
 SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in CASES if each not in FAST]
 
 
