@@ -161,9 +161,10 @@ def _parts(kernel: Kernel, target: Expression) -> Iterator[Part]:
     for number, formula, lower, upper in _between(kernel, target):
         if kernel.pieces[number].result is not None:
             piece, zero = kernel.pieces[number], at_point(target, Fraction(0)) if kernel.scheme.flush else None
-            judge: Judge | Either = judge_of(piece, formula, kernel, (lower, upper))
+            own = judge_of(piece, formula, kernel, (lower, upper))
+            judge: Judge | Either = own
             if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and _has_series(piece, kernel):
-                judge = Either(judge, Judge(piece, _constant(zero), kernel, _calls(kernel)))
+                judge = Either(own, Judge(piece, _constant(zero), kernel, _calls(kernel)))
             yield Part(judge, formula, lower, upper)
 
 
