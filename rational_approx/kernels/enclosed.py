@@ -26,7 +26,7 @@ from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Call, Calls, Fou
 from rational_approx.kernels.crossings import read_parts
 from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
-from rational_approx.kernels.kernel import Function, Kernel, Piece
+from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
 from rational_approx.kernels.machines import smallest_normal
 from rational_approx.kernels.numbers import rounded
 from rational_approx.kernels.reductions import REACH, exponential_error
@@ -35,7 +35,7 @@ from rational_approx.kernels.truth import infinity_at
 from rational_approx.kernels.undefined import nowhere
 from rational_approx.programs.program import Constant
 
-__all__ = ["NotProved", "cuts_of", "enclosed_facts", "judge_of"]
+__all__ = ["NotProved", "at_point", "cuts_of", "enclosed_facts", "judge_of"]
 
 BITS = 192
 NEAR = 1.1
@@ -160,10 +160,11 @@ def _between(kernel: Kernel, target: Expression) -> Iterator[tuple[int, Expressi
 def _parts(kernel: Kernel, target: Expression) -> Iterator[Part]:
     for number, formula, lower, upper in _between(kernel, target):
         if kernel.pieces[number].result is not None:
-            piece, zero = kernel.pieces[number], _at_point(target, Fraction(0)) if kernel.scheme.flush else None
-            judge: Judge | Either = judge_of(piece, formula, kernel, (lower, upper))
-            if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and isinstance(judge, Judge):
-                judge = Either(judge, Judge(piece, _constant(zero), kernel, _calls(kernel)))
+            piece, zero = kernel.pieces[number], at_point(target, Fraction(0)) if kernel.scheme.flush else None
+            own = judge_of(piece, formula, kernel, (lower, upper))
+            judge: Judge | Either = own
+            if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and _has_series(piece, kernel):
+                judge = Either(own, Judge(piece, _constant(zero), kernel, _calls(kernel)))
             yield Part(judge, formula, lower, upper)
 
 
@@ -224,13 +225,19 @@ def _calls(kernel: Kernel) -> Calls:
     return out
 
 
+def _has_series(piece: Piece, kernel: Kernel) -> bool:
+    """Whether every operation is one that `Judge` knows: those of formulas, as a logarithm's, may not be."""
+    calls = _calls(kernel)
+    return all(op in calls or (op in SERIES and op in ARITY) for op, _ in piece.steps)
+
+
 def judge_of(piece: Piece, formula: Expression, kernel: Kernel, ends: tuple[Fraction, Fraction]) -> Judge:
     """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
     side, proved, calls = 1 if ends[1] > 0 else -1, Proved(kernel), _calls(kernel)
     style = style_of(piece, formula, proved, side) if piece.steps else None
     if style is not None:
         return FollowedJudge(piece, formula, kernel, proved, side, style)
-    if any(op not in (*SERIES, *calls) for op, _ in piece.steps):
+    if not _has_series(piece, kernel):
         raise NotProved(f"the operations from {float(ends[0]):g} to {float(ends[1]):g} are not those of the target")
     return Judge(piece, formula.ball, kernel, calls)
 
@@ -306,7 +313,7 @@ def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float,
     x = [float(point)] if point else [-0.0, 0.0]
     given = np.array(x)
     y = [arb(float(each)) for machine in kernel.scheme.machines for each in kernel(given, machine)]
-    value = _at_point(target, point)
+    value = at_point(target, point)
     if value is None:  # an infinity in the place of a value
         sides = {infinity_at(target, float(point), side) for side in (-1, 1)}
         seen = {float(each) for each in rounded(np.array([float(each) for each in y]), kernel.format)}
@@ -323,7 +330,8 @@ def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float,
     return x[0], Found(ulp, ulp, y[0].min(y[-1]), y[0].max(y[-1]))
 
 
-def _at_point(target: Expression, point: Fraction) -> arb | None:
+def at_point(target: Expression, point: Fraction) -> arb | None:
+    """The target's value at a number, where it has one."""
     try:
         value = evaluate(target.tree, to_arb(point), WHOLE_AT_POINT)
     except (ValueError, ZeroDivisionError):

@@ -256,6 +256,8 @@ def asked_scheme(format: str, scheme: str, fma: bool, flush: bool, coefficients:
     """The scheme that is asked of `implement`; ValueError for one that makes no sense."""
     if scheme not in ORDERS:
         raise ValueError(f"scheme must be {' or '.join(map(repr, ORDERS))}, not {scheme!r}")
+    if not (isinstance(fma, bool) and isinstance(flush, bool)):
+        raise ValueError(f"fma= and flush= are True or False, not {fma!r} and {flush!r}")
     how = Scheme(scheme, fma, flush, coefficients or "")
     shorter = () if fixed_point(format) is not None else SHORTER[INNER[format]]
     if coefficients is not None and coefficients not in shorter:

@@ -20,7 +20,7 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bi
 from rational_approx.expressions.enclosures import Undecided
 from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.boxes import Judge, between
-from rational_approx.kernels.enclosed import judge_of
+from rational_approx.kernels.enclosed import at_point, judge_of
 from rational_approx.kernels.fine import chebyshev_points, near_best, rounded_polynomial
 from rational_approx.kernels.forms import Exponential, Form, form_piece
 from rational_approx.kernels.formulas import Called, Library, NoFormula, Writing, taken
@@ -358,7 +358,9 @@ class _Search:
 
     def single(self, x: Fraction) -> Piece:
         """The value at one number, where it is one of the format."""
-        value = self.target.ball(to_arb(x))
+        value = at_point(self.target, x)
+        if value is None:
+            raise NoKernel(f"at x = {float(x):g} the target has no value that is known: give one, with where(...)")
         return Piece(float(x), (), Constant(self.near(to_fraction(value.mid()))), f"the value at {float(x):g}")
 
     def outwards(self, inner: Fraction, outer: Fraction, formula: Expression) -> list[Piece]:

@@ -157,7 +157,7 @@ def kernel_for(
     NoKernel
         where at most ``segments`` pieces between the tails did not suffice.
     """
-    if scheme.flush and (any(known.edges) or (known.gaps and known.format in KINDS)):
+    if scheme.flush and (any(known.edges) or known.gaps):
         raise NoKernel("flush= needs a target with a value at every number: give one, as where(x > 0, log(x), 0)")
     formulas = transcripts(known, cuts, room, scheme)
     try:

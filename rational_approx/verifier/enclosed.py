@@ -46,6 +46,8 @@ class Enclosed(Code):
         self.cuts = sorted({Fraction(0), *map(number, content["cuts"])})
         self.largest = (1 - Fraction(1, 2**self.digits)) * 2**self.top
         self.lowest, self.highest = (written(content["facts"][name]) for name in ("lowest", "highest"))
+        # The functions of such code are proved with subnormal numbers kept.
+        need(not (self.own and self.scheme.flush), "code in its own format is not proved for machines that flush")
         if self.scheme.flush:
             every = [steps for _, steps, _ in self.pieces] + [steps for steps, _ in self.functions.values()]
             found = [name for steps in every for _, names in steps for name in names if isinstance(name, float)]
@@ -112,7 +114,8 @@ class Enclosed(Code):
                     need(missing, f"between {float(a)!r} and {float(b)!r} the target may have a value")
                     continue
                 judges = [self.judge((steps, result), tree, 1 if b > 0 else -1)]
-                if self.scheme.flush and max(abs(a), abs(b)) < FLUSHED:  # what is right at zero is right
+                small = self.scheme.flush and max(abs(a), abs(b)) < FLUSHED
+                if small and self.has_series(steps):  # what is right at zero is right
                     judges.append(
                         AtZero(self.boxes_math, (steps, result), self.enclosed(0.0), self.calls, self.inside_of)
                     )
@@ -148,9 +151,12 @@ class Enclosed(Code):
             follower = Follower(self.boxes_math, code, tree, self.functions, formats, side, self.scheme.flush)
             if follower.is_formula():
                 return follower
-        known = all(op in (*OPERATIONS, "fma", *self.calls) for op, _ in code[0])
-        need(known, "operations that are not those of the target's formula")
+        need(self.has_series(code[0]), "operations that are not those of the target's formula")
         return Judge(self.boxes_math, code, tree, self.calls, self.inside_of)
+
+    def has_series(self, steps: list[Any]) -> bool:
+        """Whether every operation is one that `Judge` knows."""
+        return all(op in (*OPERATIONS, "fma", *self.calls) for op, _ in steps)
 
     def spans(self, first: Fraction, last: Fraction) -> Iterator[tuple[tuple, Fraction, Fraction]]:
         """The target between cuts, and numbers of the format at both ends, or zero."""
@@ -255,6 +261,7 @@ class Enclosed(Code):
                 return self.too_large(tree, at, slope * start)
             low, high = rays.bounds(math, ("/", tree, ("x",)), at)
             low, high = (low, high) if side > 0 else (-high, -low)
+            need(max(abs(low), abs(high)) < inf, "the target over x is not bounded")
             s, off = math.exact(slope), abs(offset / start)
             share = off + 2 * (len(judge.steps) - self.own) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
             error = max(high - s[0], s[1] - low) + math.exact(share)[1]

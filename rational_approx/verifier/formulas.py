@@ -215,7 +215,7 @@ class Follower:
 
     def value(self, node: tuple, which: Any) -> Known:
         """The value of a node, which an operand is to be."""
-        key = (node, which)
+        key = (node, type(which), which)  # a constant is not the step of its number
         if key not in self.known:
             self.known[key] = self.fresh(node, which)
         return self.known[key]

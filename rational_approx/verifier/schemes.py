@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from .machines import KEPT, MACHINES, Machine
 from .reading import must, need, shown
+from .steps import alike
 
 __all__ = ["Evaluated", "Scheme", "evaluated", "fused_exactly", "odd_sum", "scheme_of"]
 
@@ -43,11 +44,13 @@ class Scheme(NamedTuple):
         inner, z, end = found
         if self.order == "estrin":  # (k z + c) z + c'
             before = term(steps, inner)
-            return isinstance(end, float) and before is not None and before[1] == z and isinstance(before[2], float)
+            return (
+                isinstance(end, float) and before is not None and alike(before[1], z) and isinstance(before[2], float)
+            )
         before = term(steps, end)  # u z^2 + (k z + c)
         if before is None or not isinstance(before[2], float) or not isinstance(z, int):
             return False
-        return bool(steps[z] == ("mul", [before[1], before[1]]))
+        return alike(steps[z], ("mul", [before[1], before[1]]))
 
 
 def scheme_of(entry: Any) -> Scheme:

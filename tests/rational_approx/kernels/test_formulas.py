@@ -216,3 +216,16 @@ def test_an_infinity_belongs_to_the_branch_that_is_taken_on_both_sides():
     found = implement("where(x >= 0, log(x), -1)", format="float32")
     assert np.isnan(code(found)(np.array([0.0], np.float32))).all()
     assert verify(found, seconds=60).outcome == "verified"
+
+
+def test_a_constant_in_the_place_of_a_step_is_refused_where_the_same_node_was_seen_before():
+    # v2 would be exp(-x)^2 with v1 in the place of the constant 1, which is equal to the number of that step.
+    content = document(implement("exp(-x) * exp(-x)", format="float32", error=3))
+    piece = content["pieces"][1]
+    piece["steps"], piece["result"] = [["mul", "x", "-1"], ["exp", "v0"], ["mul", "v1", "v1"]], "v2"
+    content["facts"]["ulp"] = "3"
+    content["hash"] = canonical_hash(content)
+    assert check(content, 600).outcome == "verified"
+    piece["steps"][2] = ["mul", "v1", "1"]
+    content["hash"] = canonical_hash(content)
+    assert check(content, 600).outcome == "refuted"

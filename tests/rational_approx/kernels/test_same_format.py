@@ -167,3 +167,26 @@ def test_the_command_names_the_format_of_the_operations():
     assert done.exit_code == 0
     assert "--accumulate float32" in done.output
     assert "operations in float32" in done.output
+
+
+def test_a_target_keeps_its_value_where_its_formula_has_none():
+    found = implement("where(x > 0, log(x), 0)", format="float32", accumulate="float32", error=1.5)
+    y = found.kernel(np.array([-1.0, -0.0, 0.0, 1.0, 4.0], "float32"))
+    assert y.tolist() == [0, 0, 0, 0, float(np.float32(np.log(4.0)))]
+    assert check(document(found), seconds=300).outcome == "verified"
+
+
+def test_machines_that_flush_are_no_part_of_what_is_proved():
+    content = document(implement("exp", format="float32", accumulate="float32"))
+    content["scheme"]["flush"] = True
+    content["hash"] = canonical_hash(content)
+    assert check(content, seconds=300).outcome == "not decided"
+
+
+def test_a_line_beside_what_grows_faster_is_no_malformed_file():
+    content = document(implement("exp", format="float32", accumulate="float32"))
+    content["pieces"][-1]["steps"][0][0] = "add"  # x + 2^128 in the place of a product
+    content["hash"] = canonical_hash(content)
+    found = check(content, seconds=300)
+    assert found.outcome != "verified"
+    assert "malformed" not in " ".join(found.failures)

@@ -354,3 +354,17 @@ def test_questions_without_sense_are_refused():
     assert "fixed-point" in sentence(run("implement", "tanh", "--format", "fixed2.6", "--fma"))
     with pytest.raises(NoKernel, match="a value at every number"):
         implement("log(x)", format="float32", flush=True)
+    with pytest.raises(NoKernel, match="a value at every number"):
+        implement("1 / x", format="float32", flush=True)
+    for how in ({"fma": "no"}, {"flush": 1}):
+        with pytest.raises(ValueError, match="True or False"):
+            implement("tanh", format="float32", **how)
+
+
+@pytest.mark.parametrize(
+    "target", ["where(x > 0, log(x), 0)", pytest.param("sin(x)", marks=pytest.mark.slow)], ids=["log", "sin"]
+)
+def test_formulas_with_functions_are_proved_for_machines_that_flush(target):
+    # Subnormal inputs are compared with f(0) as well, by a judge that knows no logarithm and no sine.
+    found = implement(target, format="float32", flush=True)
+    assert check(document(found), 600).outcome == "verified"
