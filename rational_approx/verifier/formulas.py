@@ -321,7 +321,8 @@ class Follower:
         same(isinstance(which, int))
         op, names = self.steps[which]
         same(op == "mul")
-        return self.product(self.whole(base, n - 1, names[0]), self.value(base, names[1]))
+        done = self.product(self.whole(base, n - 1, names[0]), self.value(base, names[1]))
+        return done if n % 2 else done._replace(low=max(done.low, 0))
 
     def negative(self, node: tuple) -> bool:
         """Whether an argument is negative far out on this side, or at a half where it has no value there."""
