@@ -289,23 +289,30 @@ def counted(entries: list[dict]) -> str:
 
 
 def page(before: Path, after: Path, formats: list[str]) -> str:
-    """The table: what two versions make of the formulas that both were asked for."""
+    """The table: what this version makes of formulas, and what another one made of those that it was asked for."""
     lines = ["| formula | format | before | now | seconds | to verify |", "|---|---|---|---|---|---|"]
     summary = []
     for format in formats:
         old, new = ({entry["formula"]: entry for entry in results(folder, format)} for folder in (before, after))
-        both = [formula for formula in formulas() if formula in old and formula in new]
-        found = [sum(side[formula]["outcome"] == "found" for formula in both) for side in (old, new)]
-        summary.append(f"{format}: {found[0]} of {len(both)} before, {found[1]} of {len(both)} now.")
-        for formula in both:
-            was, now = (
-                f"{entry['ulp']:.3f} ulp" if entry["outcome"] == "found" else entry["outcome"].split(":")[0]
-                for entry in (old[formula], new[formula])
-            )
-            check = new[formula].get("verify")
-            seconds = f"{new[formula]['seconds']:.1f} | {'' if check is None else f'{check:.1f}'}"
-            lines.append(f"| {formula} | {format} | {was} | {now} | {seconds} |")
+        asked = [formula for formula in formulas() if formula in new]
+        if not asked:
+            continue
+        both = [formula for formula in asked if formula in old]
+        was, now = (sum(side[formula]["outcome"] == "found" for formula in both) for side in (old, new))
+        whole = counted([new[formula] for formula in asked])
+        summary.append(f"{format}: {whole}. Of the {len(both)} asked before, {was} were found then, and {now} are now.")
+        for formula in asked:
+            entry, check = new[formula], new[formula].get("verify")
+            seconds = f"{entry['seconds']:.1f} | {'' if check is None else f'{check:.1f}'}"
+            lines.append(f"| {formula} | {format} | {outcome(old.get(formula))} | {outcome(entry)} | {seconds} |")
     return "\n".join([*summary, "", *lines, ""])
+
+
+def outcome(entry: dict | None) -> str:
+    """What came of a formula, in a cell of the table; nothing where it was not asked for."""
+    if entry is None:
+        return ""
+    return f"{entry['ulp']:.3f} ulp" if entry["outcome"] == "found" else str(entry["outcome"]).split(":")[0]
 
 
 def main() -> None:
