@@ -61,7 +61,8 @@ def test_the_counts_are_those_of_mpmath(made):
             turns += y[k] > y[k - 1] and not true[k] > true[k - 1]
             turns += y[k] < y[k - 1] and not true[k] < true[k - 1]
     assert (got.inputs, got.correct, got.faithful, got.turns) == (x.size, correct, faithful, turns)
-    assert 0 < got.turns < x.size
+    assert got.turns < x.size
+    assert got.turns or found.name == "gelu"  # which moves there by more than what was added
     assert 0 < got.correct < got.faithful
     assert (got.lowest, got.highest, got.open) == (y.min(), y.max(), 0)
 
@@ -145,7 +146,8 @@ CHANGES = {
 @pytest.fixture(scope="module")
 def text(made):
     found, reference = made
-    counts = counted.Counts(4278190080, found.facts.ulp, 1.0, 4 * 10**9, 4278190080, 0, 0.0, float("inf"), 100, 0)
+    ends = found.facts.lowest, found.facts.highest
+    counts = counted.Counts(4278190080, found.facts.ulp, 1.0, 4 * 10**9, 4278190080, 0, *ends, 100, 0)
     content = document(counted.Counted(found, reference, counts, "a test"))
     assert check(content, 100).outcome == "verified"
     return json.dumps(content)
