@@ -50,8 +50,8 @@ def _nowhere(tree: Node, x: arb) -> bool:
     if kind == "where":
         taken = _branch(parts, x)
         return taken is not None and _nowhere(taken, x)
-    if kind == "*":  # a product with log(b) has a limit where b is zero: see semantics.md
-        return any(_below(part, x) if part.operator == "log" else _nowhere(part, x) for part in parts)
+    if kind == "*":
+        return any(_no_factor(part, other, x) for part, other in (parts, parts[::-1]))
     if any(_nowhere(part, x) for part in parts):
         return True
     if kind == "/":
@@ -75,6 +75,14 @@ def _branch(parts: tuple[Node, ...], x: arb) -> Node | None:
     if small < large or (mark[1:] and small <= large):
         return parts[1]
     return parts[2] if small > large or (not mark[1:] and small >= large) else None
+
+
+def _no_factor(part: Node, other: Node, x: arb) -> bool:
+    """Whether a factor has no value: a product with log(b) has a limit where b and the other one are 0."""
+    beside = _value(other, x) if part.operator == "log" else None
+    if part.operator != "log" or (beside is not None and bool(beside != 0)):
+        return _nowhere(part, x)
+    return _below(part, x)
 
 
 def _below(logarithm: Node, x: arb) -> bool:

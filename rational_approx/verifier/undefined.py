@@ -41,13 +41,8 @@ def missing(math: Arithmetic, node: tuple, x: Any, point: Fraction | None) -> bo
         return bool(known) and missing(math, chosen(node, sign(found)), x, point)
     if kind == "clipped":
         return False
-    if kind == "*":  # a product with log(b) has a limit where b is zero
-        return any(
-            missing(math, p[1], x, point) or below(math, p[1], x, 0, True)
-            if p[0] == "log"
-            else missing(math, p, x, point)
-            for p in parts
-        )
+    if kind == "*":
+        return any(no_factor(math, each, x, point) for each in (parts, parts[::-1]))
     if any(missing(math, part, x, point) for part in parts):
         return True
     if kind == "/":
@@ -64,6 +59,15 @@ def missing(math: Arithmetic, node: tuple, x: Any, point: Fraction | None) -> bo
         strict = kind != "atanh"
         return below(math, node[1], x, -1, strict) or below(math, ("neg", node[1]), x, -1, strict)
     return False
+
+
+def no_factor(math: Arithmetic, pair: list, x: Any, point: Fraction | None) -> bool:
+    """Whether the first factor has no value: a product with log(b) has a limit where b and the other one are 0."""
+    part, other = pair
+    beside = values(math, other, x) if part[0] == "log" else None
+    if part[0] != "log" or (beside is not None and sign(beside)):
+        return missing(math, part, x, point)
+    return missing(math, part[1], x, point) or below(math, part[1], x, 0, True)
 
 
 def values(math: Arithmetic, node: tuple, x: Any) -> Any:

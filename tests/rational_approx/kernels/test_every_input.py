@@ -49,6 +49,7 @@ def test_the_counts_are_those_of_mpmath(made):
     x = counted.numbers(*PLACES[found.name])
     y = found.kernel(x)
     y[::3] = np.nextafter(y[::3], np.float32(np.inf))  # not all are right
+    y[100::200], y[101::200] = y[101::200].copy(), y[100::200].copy()  # nor in order
     got = summed(x, y, reference).done(parse(found.expression))
     correct = faithful = turns = 0
     with mpmath.workprec(200):
@@ -61,8 +62,7 @@ def test_the_counts_are_those_of_mpmath(made):
             turns += y[k] > y[k - 1] and not true[k] > true[k - 1]
             turns += y[k] < y[k - 1] and not true[k] < true[k - 1]
     assert (got.inputs, got.correct, got.faithful, got.turns) == (x.size, correct, faithful, turns)
-    assert got.turns < x.size
-    assert got.turns or found.name == "gelu"  # which moves there by more than what was added
+    assert 0 < got.turns < x.size
     assert 0 < got.correct < got.faithful
     assert (got.lowest, got.highest, got.open) == (y.min(), y.max(), 0)
 

@@ -24,6 +24,7 @@ CASES = {
     "x^3 - x - 1": (lambda x: x**3 - x - 1, (-1e9, 1e9), (ROOT3,)),
     "x * log(x)": (lambda x: x * mpmath.log(x) if x else mpmath.mpf(0), (0, 1e30), (0, 1)),
     "log(abs(x))": (lambda x: mpmath.log(abs(x)), (-1e30, 1e30), (1, -1)),
+    "log(x^2)": (lambda x: 2 * mpmath.log(abs(x)), (-1e30, 1e30), (1, -1)),
     "log(2 + exp(x))": (lambda x: mpmath.log(2 + mpmath.exp(x)), (-1e3, 1e3), ()),
     "log(cosh(x))": (lambda x: mpmath.log1p(2 * mpmath.sinh(x / 2) ** 2), (-1e3, 1e3), (0,)),
     "exp(x) / (exp(x) + 1)^2": (lambda x: 1 / (2 + mpmath.exp(x) + mpmath.exp(-x)), (-110, 110), ()),
