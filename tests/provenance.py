@@ -14,7 +14,7 @@ import re
 import subprocess
 from pathlib import Path
 
-__all__ = ["FIRST", "Row", "head", "rows", "write"]
+__all__ = ["FIRST", "Row", "fill", "head", "part", "rows", "write"]
 
 FIRST = "> **Measured** by\n>\n"
 _ROW = re.compile(r"^> - `([^`]+)`(?: \([^\n]*\))?: (?:not yet|commit `([0-9a-f]{7,}(?:-dirty)?)`, (\d{4}-\d\d-\d\d))$")
@@ -43,6 +43,26 @@ def rows(text: str) -> list[Row]:
             raise ValueError(f"{line!r} is not of the form > - `command`: commit `1234567`, 2026-01-31")
         found.append((match[1], match[2] or "", match[3] or ""))
     return found
+
+
+def part(page: Path, mark: str) -> str:
+    """What stands between ``<!-- MARK: begin -->`` and ``<!-- MARK: end -->``; ValueError where they are not there."""
+    return _split(page, mark)[1]
+
+
+def fill(page: Path, mark: str, text: str, command: str) -> None:
+    """Put a text between two marks of a measured page, and `write` it.  Raises ValueError where a mark is missing."""
+    before, _, after = _split(page, mark)
+    write(page, f"{before}<!-- {mark}: begin -->\n{text.strip()}\n<!-- {mark}: end -->{after}", command)
+
+
+def _split(page: Path, mark: str) -> tuple[str, str, str]:
+    text, (begin, end) = page.read_text(encoding="utf-8"), (f"<!-- {mark}: {word} -->" for word in ("begin", "end"))
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"{page} has not the marks {begin} and {end} once each, between which the figures go")
+    before, rest = text.split(begin)
+    inside, after = rest.split(end)
+    return before, inside.strip(), after
 
 
 def write(page: Path, text: str, command: str) -> None:

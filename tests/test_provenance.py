@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rsae.commands.main import main
-from tests.provenance import FIRST, rows, write
+from tests.provenance import FIRST, fill, part, rows, write
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = sorted((ROOT / "docs" / "measured").glob("*.md"))
@@ -66,3 +66,19 @@ def test_a_command_writes_its_commit(tmp_path: Path) -> None:
         rows("# A page\n")
     with pytest.raises(ValueError, match="is not of the form"):
         rows(f"# A page\n\n{FIRST}> - `python -m a`: yesterday\n\n")
+
+
+def test_a_part_of_a_page_is_filled_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    row = "> - `python -m tests.adversaries.fuzz`: not yet\n"
+    page.write_text(
+        f"# Page\n\n{FIRST}{row}\nbefore\n<!-- a: begin -->\nold\n<!-- a: end -->\nafter\n", encoding="utf-8"
+    )
+    assert part(page, "a") == "old"
+    fill(page, "a", "new\n", "tests.adversaries.fuzz")
+    assert part(page, "a") == "new"
+    text = page.read_text(encoding="utf-8")
+    assert text.endswith("before\n<!-- a: begin -->\nnew\n<!-- a: end -->\nafter\n")
+    assert rows(text)[0][1]
+    with pytest.raises(ValueError, match="has not the marks"):
+        fill(page, "b", "new", "tests.adversaries.fuzz")

@@ -19,7 +19,6 @@ FUNCTIONS = ("exp", "tanh", "sin", "gelu")
 COLUMNS = ("function", "inputs", "ulp, proved", "ulp, found", "nearest number at", "one of the two next at", "turns")
 MORE = ("outputs", "second code within, ulp", "decided singly", "open", "seconds")
 HEAD = f"| {' | '.join((*COLUMNS, *MORE))} |\n{'|---' * (len(COLUMNS) + len(MORE))}|"
-BEGIN, END = "<!-- counted: begin -->\n", "<!-- counted: end -->"
 
 
 def row(name: str) -> tuple[str, str]:
@@ -45,13 +44,11 @@ def main() -> None:
     for name in sys.argv[1:] or FUNCTIONS:
         line, by = row(name)
         print(line, flush=True)
-        before, rest = PAGE.read_text().split(BEGIN)
-        table, after = rest.split(END)
+        table = provenance.part(PAGE, "counted")
         rows = {each.split("|")[1].strip(): each for each in table.splitlines()[2:] if each.startswith("|")}
         rows[name] = line
         lines = "\n".join([HEAD, *(rows[each] for each in FUNCTIONS if each in rows)])
-        text = f"{before}{BEGIN}{lines}\n\nRun by {by}. {machine()}.\n{END}{after}"
-        provenance.write(PAGE, text, "tests.benchmarks.proof.counts")
+        provenance.fill(PAGE, "counted", f"{lines}\n\nRun by {by}. {machine()}.", "tests.benchmarks.proof.counts")
 
 
 if __name__ == "__main__":

@@ -71,8 +71,7 @@ def main() -> None:
     parser.add_argument("--error", default="1")
     given = parser.parse_args()
     formats = given.format or ["fixed4.12", "fixed8.8", "fixed3.5"]
-    before, rest = PAGE.read_text().split("<!-- measured: begin -->\n")
-    table, after = rest.split("<!-- measured: end -->")
+    table = provenance.part(PAGE, "measured")
     asked = {(format, given.error) for format in formats}
     kept = [
         line for line in table.splitlines()[2:] if tuple(cell.strip() for cell in line.split("|")[2:4]) not in asked
@@ -82,9 +81,7 @@ def main() -> None:
         for name in GATES:
             lines.append(row(name, format, given.error))
             print(lines[-1], flush=True)
-            rows = "\n".join(lines)
-            text = f"{before}<!-- measured: begin -->\n{rows}\n<!-- measured: end -->{after}"
-            provenance.write(PAGE, text, "tests.benchmarks.proof.fixed_point")
+            provenance.fill(PAGE, "measured", "\n".join(lines), "tests.benchmarks.proof.fixed_point")
 
 
 if __name__ == "__main__":

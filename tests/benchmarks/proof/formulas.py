@@ -20,7 +20,6 @@ from pathlib import Path
 from tests import provenance
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "formulas.md"
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 SECONDS = 300
 """A formula that takes longer is not found."""
 LITERATURE = {
@@ -327,10 +326,8 @@ def main() -> None:
     formats = given.format or ["float32", "bfloat16"]
     first, count = map(int, given.part.split("/"))
     if given.write:
-        start, rest = PAGE.read_text().split(BEGIN)
-        _, end = rest.split(END)
         table = page(given.write, given.folder, formats)
-        provenance.write(PAGE, f"{start}{BEGIN}{table}{END}{end}", "tests.benchmarks.proof.formulas")
+        provenance.fill(PAGE, "measured", table, "tests.benchmarks.proof.formulas")
         return
     for format in formats:
         run(given.folder, format, (first, count), given.only)

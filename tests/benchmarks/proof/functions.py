@@ -33,7 +33,6 @@ FUNCTIONS = {
 """Targets, and what PyTorch calls them."""
 COLUMNS = ("function", "ulp, proved", "at -inf, -0, 0, inf", "operations (longest)", "pieces", "seconds", "to verify")
 HEAD = f"| {' | '.join(COLUMNS)} | PyTorch, ulp |\n{'|---' * 8}|"
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 
 
 def peer(expression: str, name: str) -> str:
@@ -69,14 +68,13 @@ def row(expression: str, name: str) -> str:
 
 def main() -> None:
     """Print the rows, and write them into the page."""
-    before, rest = PAGE.read_text().split(BEGIN)
-    table, after = rest.split(END)
+    table = provenance.part(PAGE, "measured")
     rows = {line.split("|")[1].strip(): line for line in table.splitlines()[2:]}
     for expression in sys.argv[1:] or FUNCTIONS:
         rows[expression] = row(expression, FUNCTIONS.get(expression, ""))
         print(rows[expression], flush=True)
         lines = "\n".join([HEAD, *(rows[name] for name in FUNCTIONS if name in rows)])
-        provenance.write(PAGE, f"{before}{BEGIN}{lines}\n{END}{after}", "tests.benchmarks.proof.functions")
+        provenance.fill(PAGE, "measured", lines, "tests.benchmarks.proof.functions")
 
 
 if __name__ == "__main__":

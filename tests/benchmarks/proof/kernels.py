@@ -99,11 +99,8 @@ def main() -> None:
     parts = [summary(rows), NOTES]
     for format in dict.fromkeys(row.format for row in rows):
         parts += [f"### {format}", table(row for row in rows if row.format == format)]
-    before, rest = given.page.read_text().split("<!-- measured: begin -->\n")
-    after = rest.split("<!-- measured: end -->")[1]
     text = "\n\n".join(part.strip() for part in [*parts, machine() + "."])
-    text = f"{before}<!-- measured: begin -->\n{text}\n<!-- measured: end -->{after}"
-    provenance.write(given.page, text, "tests.benchmarks.proof.kernels")
+    provenance.fill(given.page, "measured", text, "tests.benchmarks.proof.kernels")
 
 
 if __name__ == "__main__":

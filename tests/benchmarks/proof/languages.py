@@ -203,10 +203,7 @@ def written(page: Path | None, mark: str, text: str) -> None:
     text = f"{text}\n\n{machine()}."
     print(text, flush=True)
     if page is not None:
-        before, rest = page.read_text().split(f"<!-- {mark}: begin -->\n")
-        after = rest.split(f"<!-- {mark}: end -->")[1]
-        text = f"{before}<!-- {mark}: begin -->\n{text}\n<!-- {mark}: end -->{after}"
-        provenance.write(page, text, "tests.benchmarks.proof.languages")
+        provenance.fill(page, mark, text, "tests.benchmarks.proof.languages")
 
 
 def main() -> None:

@@ -33,7 +33,6 @@ ASKED = {
 """Functions with their formats, and the error that is asked for."""
 COLUMNS = ("function", "ulp, proved", "operations (longest)", "pieces", "seconds", "to verify", "random", "ulp, seen")
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 TYPES = {"float32": "float", "float64": "double"}
 
 
@@ -99,14 +98,13 @@ def main() -> None:
     parser.add_argument("asked", nargs="*")
     parser.add_argument("--count", type=int, default=10_000_000)
     given = parser.parse_args()
-    before, rest = PAGE.read_text().split(BEGIN)
-    table, after = rest.split(END)
+    table = provenance.part(PAGE, "measured")
     rows = {line.split("|")[1].strip(): line for line in table.splitlines()[2:]}
     for asked in given.asked or ASKED:
         rows[asked] = row(asked, given.count)
         print(rows[asked], flush=True)
         lines = "\n".join([HEAD, *(rows[name] for name in ASKED if name in rows)])
-        provenance.write(PAGE, f"{before}{BEGIN}{lines}\n{END}{after}", "tests.benchmarks.proof.same_format")
+        provenance.fill(PAGE, "measured", lines, "tests.benchmarks.proof.same_format")
 
 
 if __name__ == "__main__":

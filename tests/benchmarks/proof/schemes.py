@@ -97,10 +97,7 @@ def main() -> None:
     text = "\n\n".join([ABOUT, "\n".join([HEAD, *lines]), machine() + "."])
     print(text)
     if given.write:
-        before, rest = given.write.read_text().split(f"<!-- {MARK}: begin -->\n")
-        _, after = rest.split(f"<!-- {MARK}: end -->")
-        text = f"{before}<!-- {MARK}: begin -->\n{text}\n<!-- {MARK}: end -->{after}"
-        provenance.write(given.write, text, "tests.benchmarks.proof.schemes")
+        provenance.fill(given.write, MARK, text, "tests.benchmarks.proof.schemes")
 
 
 if __name__ == "__main__":

@@ -238,10 +238,7 @@ def main() -> None:
     text = "\n\n".join([ABOUT if sleef else f"{ABOUT} {WITHOUT}", "\n".join([HEAD, *lines]), machine() + "."])
     print(text)
     if given.write:
-        before, rest = given.write.read_text().split(f"<!-- {MARK}: begin -->\n")
-        _, after = rest.split(f"<!-- {MARK}: end -->")
-        text = f"{before}<!-- {MARK}: begin -->\n{text}\n<!-- {MARK}: end -->{after}"
-        provenance.write(given.write, text, "tests.benchmarks.proof.speed")
+        provenance.fill(given.write, MARK, text, "tests.benchmarks.proof.speed")
 
 
 if __name__ == "__main__":
