@@ -247,6 +247,7 @@ def frontier(
 @click.option("--synthetic", is_flag=True, help="Use synthetic hidden states with known features; needs no model.")
 @click.option("--teacher", help="Folder of another SAE, as --make-teacher writes it.  [default: the package's]")
 @click.option("--make-teacher", is_flag=True, help="Only train the package's SAE again, into --out.")
+@click.option("--l0", type=click.FloatRange(min=0, min_open=True), help="Codes a token of the SAE of --make-teacher.")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps of each SAE.  [default: the demo's]")
 @options.SEED
 @options.THREADS
@@ -257,6 +258,7 @@ def demo(
     synthetic: bool,
     teacher: str | None,
     make_teacher: bool,
+    l0: float | None,
     steps: int | None,
     seed: int,
     threads: int | None,
@@ -268,6 +270,8 @@ def demo(
     """
     if synthetic + make_teacher + (teacher is not None) > 1:
         raise ValueError("--synthetic, --teacher and --make-teacher exclude each other; give one of them")
+    if l0 is not None and not make_teacher:
+        raise ValueError("--l0 says how many codes a token the SAE of --make-teacher has: give both, or neither")
     began = time.monotonic()
     console = Console(markup=False)
     asked: dict[str, Any] = {"steps": steps, "seed": seed, "threads": threads, "say": console.print}
@@ -275,7 +279,7 @@ def demo(
     with Bars(console) as bars:
         asked |= {"out": out, "overwrite": overwrite, "progress": bars.training}
         if make_teacher:
-            new_teacher(**asked, harvest=bars.harvest)
+            new_teacher(**asked, l0=l0, harvest=bars.harvest)
         elif synthetic:
             done, note = run.on_synthetic(**asked)
         else:

