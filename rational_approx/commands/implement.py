@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from rational_approx.commands.console import NewFile, hand_over, refusing, shown_progress, shown_steps
+from rational_approx.commands.console import NewFile, formats_of, hand_over, refusing, shown_progress, shown_steps
 from rational_approx.commands.torch_outputs import torch_outputs
+from rational_approx.kernels.coefficient_formats import coefficient_formats
 from rational_approx.kernels.counted import Contradiction
 from rational_approx.kernels.fixed_point import fixed_point
 from rational_approx.kernels.implement import NoKernel, asked, implement
@@ -46,7 +47,11 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
 )
 @click.option("--fma", is_flag=True, help="A product and a sum are one operation, rounded once.")
 @click.option("--flush", is_flag=True, help="Proved for machines that flush subnormal numbers to zero, too.")
-@click.option("--coefficients", default="", help="A shorter format of all coefficients, such as bfloat16.")
+@click.option(
+    "--coefficients",
+    help="A shorter format of all coefficients, such as bfloat16; float32,bfloat16: that of the first, and of all "
+    "others; P=float32,bfloat16,Q=bfloat16: above and below the line.",
+)
 @click.option(
     "--language",
     "languages",
@@ -76,6 +81,7 @@ def implement_command(
     time_limit: float | None,
     out: Path | None,
     certificate: Path | None,
+    coefficients: str | None,
     **scheme: Any,
 ) -> None:
     """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
@@ -87,7 +93,7 @@ def implement_command(
 
     Exit code 1: no code within that error was found, or for one of the gates none; 2: refused.
     """
-    how = Scheme(**scheme)
+    how = Scheme(**scheme, coefficients=coefficient_formats(formats_of(coefficients)) if coefficients else None)
     if all_gates == (function is not None):
         raise ValueError("give either a FUNCTION, such as gelu, or --all-gates")
     for format in formats:
@@ -121,7 +127,7 @@ def implement_command(
                 scheme=how.order,
                 fma=how.fma,
                 flush=how.flush,
-                coefficients=how.coefficients or None,
+                coefficients=how.coefficients,
                 progress=progress,
                 time_limit=time_limit,
             )

@@ -11,6 +11,7 @@ from rational_approx.expressions.expression import Expression, parse
 from rational_approx.expressions.nodes import FUNCTIONS
 from rational_approx.kernels.code_facts import CodeFacts, code_facts
 from rational_approx.kernels.code_values import code_values
+from rational_approx.kernels.coefficient_formats import CoefficientFormats, coefficient_formats
 from rational_approx.kernels.datapath import Datapath
 from rational_approx.kernels.datapath_search import datapath_for
 from rational_approx.kernels.enclosed import NotProved, enclosed_facts
@@ -23,6 +24,7 @@ from rational_approx.kernels.same_format import kernel_in_itself
 from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
 from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
+from rational_approx.rounding.quantize import Formats
 from rational_approx.targets import gates, torch_activations
 
 __all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "implement"]
@@ -32,7 +34,10 @@ SEGMENTS, OWN, TABLE = 4, 8, 16
 its own format, and rows of a table in fixed point."""
 SLACK = (Fraction(0), Fraction(1, 32), Fraction(1, 8))
 """Shares of the error before the last rounding that are kept in hand, one after the other, in the format itself."""
-SHORTER = {"float32": ("bfloat16", "float16"), "float64": ("bfloat16", "float16", "float32")}
+SHORTER: dict[str, tuple[str, ...]] = {
+    "float32": ("bfloat16", "float16"),
+    "float64": ("bfloat16", "float16", "float32"),
+}
 """Formats of coefficients, by that of the operations."""
 FINER = (1.0, 0.25, 0.0625)
 """Shares of the room for approximation that are tried until the code turns nowhere where the target does not."""
@@ -147,7 +152,7 @@ def implement(
     scheme: str = "horner",
     fma: bool = False,
     flush: bool = False,
-    coefficients: str | None = None,
+    coefficients: Formats | CoefficientFormats | None = None,
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
 ) -> Implementation:
@@ -185,8 +190,10 @@ def implement(
         zero. There 0 is right where f(x) is below ``2^-126``, and what is right at 0 where x is.
     coefficients:
         A format shorter than that of the operations, in which every coefficient is to be: ``"bfloat16"`` or
-        ``"float16"``, for float32 also ``"float32"``. They are found together, not rounded one by one. Those of the
-        exponential and other reductions, and of its argument, stay as they are.
+        ``"float16"``, for float32 also ``"float32"``. Or formats by coefficient, that of the lowest power first, the
+        last one for all further ones: ``("float32", "bfloat16")``; and by side, ``{"P": ("float32", "bfloat16"), "Q":
+        "bfloat16"}``. They are found together, not rounded one by one. Those of the exponential and other reductions,
+        and of its argument, stay as they are.
     progress, time_limit:
         See :func:`rational_approx.fit`.
 
@@ -252,19 +259,25 @@ def asked(
     return _ulps(error), segments
 
 
-def asked_scheme(format: str, scheme: str, fma: bool, flush: bool, coefficients: str | None = None) -> Scheme:
+def asked_scheme(
+    format: str, scheme: str, fma: bool, flush: bool, coefficients: Formats | CoefficientFormats | None = None
+) -> Scheme:
     """The scheme that is asked of `implement`; ValueError for one that makes no sense."""
     if scheme not in ORDERS:
         raise ValueError(f"scheme must be {' or '.join(map(repr, ORDERS))}, not {scheme!r}")
     if not (isinstance(fma, bool) and isinstance(flush, bool)):
         raise ValueError(f"fma= and flush= are True or False, not {fma!r} and {flush!r}")
-    how = Scheme(scheme, fma, flush, coefficients or "")
-    shorter = () if fixed_point(format) is not None else SHORTER[INNER[format]]
-    if coefficients is not None and coefficients not in shorter:
-        raise ValueError(
-            f"coefficients= is a format shorter than that of the operations, {' or '.join(shorter) or 'none here'}, "
-            f"not {coefficients!r}"
-        )
+    short = None if coefficients is None else coefficient_formats(coefficients)
+    how = Scheme(scheme, fma, flush, short)
+    inner = INNER.get(format, "")  # none in fixed point
+    shorter: tuple[str, ...] = SHORTER.get(inner, ())
+    if short is not None:
+        given = {*short.top, *short.bottom}
+        if not given <= {*shorter, inner} or not given & {*shorter}:
+            raise ValueError(
+                "coefficients= is a format shorter than that of the operations, "
+                f"{' or '.join(shorter) or 'none here'}, or several of which one is, not {str(short)!r}"
+            )
     if fixed_point(format) is not None and how != PLAIN:
         raise ValueError("fixed-point code is one polynomial of integers: leave scheme=, fma= and flush= out")
     return how

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rational_approx.kernels.coefficient_formats import CoefficientFormats
 from rational_approx.kernels.machines import KEPT, MACHINES, Machine
 from rational_approx.programs.program import Constant, Operand, Result, Step, Writer
 
@@ -25,13 +26,13 @@ class Scheme:
     flush:
         Whether what is claimed holds also where subnormal operands, results, or both are replaced by zero.
     coefficients:
-        The format of the coefficients of rationals, where it is shorter than that of the operations; else empty.
+        The formats of the coefficients of rationals, where some are shorter than that of the operations.
     """
 
     order: str = "horner"
     fma: bool = False
     flush: bool = False
-    coefficients: str = ""
+    coefficients: CoefficientFormats | None = None
 
     def __str__(self) -> str:
         words = ["Estrin's order"] * (self.order == "estrin") + ["FMA"] * self.fma

@@ -584,13 +584,14 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
             if sides is None:
                 continue
             piece = form_piece(form, *sides, stretch.upper, stretch.scheme)
-            if _largest(piece, form, stretch) <= wanted:
+            if in_short_format(piece, stretch.scheme.coefficients) and _largest(piece, form, stretch) <= wanted:
                 if exactly is None or formulas.operations(exactly) > operations(piece, form.functions):
                     return piece
                 return exactly
     if exactly is not None:
         return exactly
-    kind = stretch.scheme.coefficients or stretch.inner
+    short = stretch.scheme.coefficients
+    kind = stretch.inner if short is None else short.words
     raise NoKernel(
         f"no coefficients in {kind} were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
         f"{stretch.upper!r}: ask for a larger error"
@@ -599,7 +600,7 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
 
 def _sides(found: Estimate, form: Form, room: float, stretch: Stretch) -> Sides | None:
     """The coefficients of numerator and denominator in their format; None where there are none in a short one."""
-    if stretch.scheme.coefficients:
+    if stretch.scheme.coefficients is not None:
         return shortened(found, stretch.data(form, QUICK), room / MARGIN, stretch.scheme.coefficients)
     return _rounded(found.powers(), stretch.inner)
 

@@ -64,7 +64,7 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
     scheme = value.kernel.scheme
     command += ["--scheme", scheme.order] if scheme.order != PLAIN.order else []
     command += ["--fma"] * scheme.fma + ["--flush"] * scheme.flush
-    command += ["--coefficients", scheme.coefficients] if scheme.coefficients else []
+    command += ["--coefficients", str(scheme.coefficients)] if scheme.coefficients is not None else []
     command += ["--every-input"] * bool(counts)
     command += ["--language", language, "--name", name]
     exactly = isinstance(found, TriedFacts)
@@ -87,12 +87,21 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
         f"outputs {'from' if exactly else 'within'} {found.lowest!r} to {found.highest!r}; NaN gives NaN",
         f"at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}",
         *counts,
-        *[f"coefficients are numbers of {scheme.coefficients}, found together"][: bool(scheme.coefficients)],
+        *(
+            []
+            if scheme.coefficients is None
+            else [f"coefficients are numbers of {scheme.coefficients.words}, found together"]
+        ),
         _subnormal(value),
         f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division is 4, a scaling 2, a piece 1)",
         f"certificate: {certificate}",
         f"made by: {shlex.join(command)}",
     ]
+
+
+def _short(value: Implementation) -> list[str]:
+    formats = value.kernel.scheme.coefficients
+    return [] if formats is None else [f"coefficients are numbers of {formats.words}, found together"]
 
 
 def _subnormal(value: Implementation) -> str:

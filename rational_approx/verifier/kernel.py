@@ -15,6 +15,7 @@ from math import inf, isnan, nan, sqrt
 from typing import Any
 
 from . import rays
+from .coefficients import stated_formats
 from .jets import Arithmetic, Jet
 from .machines import KEPT, Machine
 from .reading import SWITCHED, Failure, chosen, in_time, must, need, number, read, shown, switch, text
@@ -112,8 +113,7 @@ class Code:
         must(self.inner in INNER[self.format], "code for this format calculates in another one")
         self.digits, self.smallest, self.top = FORMATS[self.format]
         must(isinstance(content["scheme"], dict), "the scheme is no object")
-        self.coefficients = content["scheme"].get("coefficients", self.inner)
-        must(self.coefficients in FORMATS, "the format of coefficients is unknown")
+        self.coefficients = stated_formats(content["scheme"].get("coefficients", self.inner))
         self.scheme = scheme_of({key: part for key, part in content["scheme"].items() if key != "coefficients"})
         self.tree = read(content["target"]["expression"])
         self.bits = 64 + self.top - self.smallest  # for products with numbers of any size
@@ -315,30 +315,21 @@ class Code:
             return []
         order, how = self.scheme.order.title(), "are one operation" if self.scheme.fma else "are two operations"
         words = f"polynomials are evaluated in {order}'s order; a product and a sum {how}"
-        words += f"; coefficients are numbers of {self.coefficients}" if self.coefficients != self.inner else ""
+        stated = "coefficients" in self.content["scheme"]
+        words += f"; coefficients are numbers of {self.coefficients.words}" if stated else ""
         return [(words, "the operations themselves", self.in_order)]
 
     def in_order(self) -> None:
         """Whether the steps are as the scheme says."""
-        for _, steps, _ in self.pieces:
+        for _, steps, result in self.pieces:
             must(self.scheme.obeyed(steps), "the operations of a piece are not those of the scheme")
-            must(self.short(steps), f"a coefficient is no number of {self.coefficients}")
+            wrong = self.coefficients.misfit(steps, result, self.functions)
+            must(wrong is None, f"a coefficient is no number of its format: {wrong!r}")
         for name, (steps, _) in self.functions.items():
             if name.split("_")[0] in ("expm1", "log1p", "atan"):  # these are the same in every scheme
                 continue
             sine = name[:3] in ("sin", "cos")
             must(self.scheme.obeyed(steps, sine), f"the operations of {name} are not those of the scheme")
-
-    def short(self, steps: list[tuple[str, list[Any]]]) -> bool:
-        """Whether the constants of a piece, but those in arguments of functions, are in the format of coefficients."""
-        arguments: set[int] = set()
-        for index in reversed(range(len(steps))):
-            op, names = steps[index]
-            if op in self.functions or index in arguments:
-                arguments |= {name for name in names if isinstance(name, int)}
-        others = (names for index, (_, names) in enumerate(steps) if index not in arguments)
-        constants = (Fraction(name) for names in others for name in names if isinstance(name, float))
-        return all(is_format_number(value, self.coefficients) for value in constants)
 
     def ends(self) -> None:
         """The outputs at infinities and zeros."""
