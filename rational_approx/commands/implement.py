@@ -5,12 +5,20 @@ from typing import Any
 
 import click
 
-from rational_approx.commands.console import NewFile, formats_of, hand_over, refusing, shown_progress, shown_steps
+from rational_approx.commands.console import (
+    NewFile,
+    formats_of,
+    hand_over,
+    refusing,
+    shown_progress,
+    shown_steps,
+    side_of,
+)
 from rational_approx.commands.torch_outputs import torch_outputs
 from rational_approx.kernels.coefficient_formats import coefficient_formats
 from rational_approx.kernels.counted import Contradiction
 from rational_approx.kernels.fixed_point import fixed_point
-from rational_approx.kernels.implement import NoKernel, asked, implement
+from rational_approx.kernels.implement import NoKernel, asked, asked_form, implement
 from rational_approx.kernels.scheme import ORDERS, Scheme
 from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
 from rational_approx.shipping.every_input import try_every
@@ -53,6 +61,12 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
     "others; P=float32,bfloat16,Q=bfloat16: above and below the line.",
 )
 @click.option(
+    "--constraints",
+    nargs=2,
+    metavar="P Q",
+    help="The piece about zero: coefficients of powers of x, * for a free one, or a degree: '0,1,0,*,0,*' 0.",
+)
+@click.option(
     "--language",
     "languages",
     type=click.Choice(LANGUAGES),
@@ -82,6 +96,7 @@ def implement_command(
     out: Path | None,
     certificate: Path | None,
     coefficients: str | None,
+    constraints: tuple[str, str] | None,
     **scheme: Any,
 ) -> None:
     """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
@@ -93,7 +108,9 @@ def implement_command(
 
     Exit code 1: no code within that error was found, or for one of the gates none; 2: refused.
     """
-    how = Scheme(**scheme, coefficients=coefficient_formats(formats_of(coefficients)) if coefficients else None)
+    short = coefficient_formats(formats_of(coefficients)) if coefficients else None
+    form = asked_form([side_of(words) for words in constraints]) if constraints else None
+    how = Scheme(**scheme, coefficients=short, form=form)
     if all_gates == (function is not None):
         raise ValueError("give either a FUNCTION, such as gelu, or --all-gates")
     for format in formats:
@@ -128,6 +145,7 @@ def implement_command(
                 fma=how.fma,
                 flush=how.flush,
                 coefficients=how.coefficients,
+                constraints=how.form,
                 progress=progress,
                 time_limit=time_limit,
             )

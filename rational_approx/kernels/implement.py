@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
+from typing import Any
 
 from rational_approx import watch
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions.expression import Expression, parse
 from rational_approx.expressions.nodes import FUNCTIONS
+from rational_approx.kernels.about_zero import no_number
 from rational_approx.kernels.code_facts import CodeFacts, code_facts
 from rational_approx.kernels.code_values import code_values
 from rational_approx.kernels.coefficient_formats import CoefficientFormats, coefficient_formats
@@ -24,10 +26,11 @@ from rational_approx.kernels.same_format import kernel_in_itself
 from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
 from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
+from rational_approx.problem.prescribed import Prescribed, read_form
 from rational_approx.rounding.quantize import Formats
 from rational_approx.targets import gates, torch_activations
 
-__all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "implement"]
+__all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "asked_form", "implement"]
 
 SEGMENTS, OWN, TABLE = 4, 8, 16
 """At most so many pieces between the tails where nothing is asked: of floats, on each side where code calculates in
@@ -153,6 +156,7 @@ def implement(
     fma: bool = False,
     flush: bool = False,
     coefficients: Formats | CoefficientFormats | None = None,
+    constraints: Any = None,
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
 ) -> Implementation:
@@ -194,6 +198,11 @@ def implement(
         last one for all further ones: ``("float32", "bfloat16")``; and by side, ``{"P": ("float32", "bfloat16"), "Q":
         "bfloat16"}``. They are found together, not rounded one by one. Those of the exponential and other reductions,
         and of its argument, stay as they are.
+    constraints:
+        What the piece about zero has to be, as :func:`rational_approx.fit` takes it in place of a degree: lists of
+        coefficients of P and Q in powers of x, lowest first, a number for one that is fixed and None for one to find;
+        or a degree for one of them. ``([0, 1, 0, None, 0, None], 0)`` is ``x + c3 x^3 + c5 x^5``. With
+        exact operations the code has that form; fixed coefficients are numbers of the format of the operations.
     progress, time_limit:
         See :func:`rational_approx.fit`.
 
@@ -215,7 +224,7 @@ def implement(
     expression, name = _target(target)
     point = fixed_point(format)
     wanted, segments = asked(format, error, accumulate, segments)
-    how = asked_scheme(format, scheme, fma, flush, coefficients)
+    how = asked_scheme(format, scheme, fma, flush, coefficients, constraints)
     with watch.watched(progress, time_limit):
         try:
             if point is not None:
@@ -224,7 +233,7 @@ def implement(
                 if how != PLAIN:
                     raise ValueError(
                         f"code for {format} that calculates in {format} is proved in Horner's order, with coefficients "
-                        "of the format: leave scheme=, fma=, flush= and coefficients= out"
+                        "of the format: leave scheme=, fma=, flush=, coefficients= and constraints= out"
                     )
                 return _in_itself(expression, name, format, wanted, segments, how)
             known = truth(expression, format)
@@ -260,7 +269,12 @@ def asked(
 
 
 def asked_scheme(
-    format: str, scheme: str, fma: bool, flush: bool, coefficients: Formats | CoefficientFormats | None = None
+    format: str,
+    scheme: str,
+    fma: bool,
+    flush: bool,
+    coefficients: Formats | CoefficientFormats | None = None,
+    constraints: Any = None,
 ) -> Scheme:
     """The scheme that is asked of `implement`; ValueError for one that makes no sense."""
     if scheme not in ORDERS:
@@ -268,7 +282,8 @@ def asked_scheme(
     if not (isinstance(fma, bool) and isinstance(flush, bool)):
         raise ValueError(f"fma= and flush= are True or False, not {fma!r} and {flush!r}")
     short = None if coefficients is None else coefficient_formats(coefficients)
-    how = Scheme(scheme, fma, flush, short)
+    form = None if constraints is None else asked_form(constraints)
+    how = Scheme(scheme, fma, flush, short, form)
     inner = INNER.get(format, "")  # none in fixed point
     shorter: tuple[str, ...] = SHORTER.get(inner, ())
     if short is not None:
@@ -279,8 +294,24 @@ def asked_scheme(
                 f"{' or '.join(shorter) or 'none here'}, or several of which one is, not {str(short)!r}"
             )
     if fixed_point(format) is not None and how != PLAIN:
-        raise ValueError("fixed-point code is one polynomial of integers: leave scheme=, fma= and flush= out")
+        raise ValueError(
+            "fixed-point code is one polynomial of integers: leave scheme=, fma=, flush= and constraints= out"
+        )
+    wrong = None if form is None else no_number(form, inner)
+    if wrong is not None:
+        raise ValueError(f"the fixed coefficient {wrong} is no number of {inner}, in which the code calculates")
     return how
+
+
+def asked_form(constraints: Any) -> Prescribed:
+    """The form of the piece about zero that is asked of `implement`; ValueError for one without sense."""
+    form = read_form(constraints)
+    if form is None:
+        raise ValueError(
+            "constraints= are those that fit takes in place of a degree, lists of coefficients of P and Q such as "
+            f"([0, 1, 0, None], 0), not {constraints!r}"
+        )
+    return form
 
 
 def _in_fixed_point(

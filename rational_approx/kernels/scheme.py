@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rational_approx.kernels.coefficient_formats import CoefficientFormats
 from rational_approx.kernels.machines import KEPT, MACHINES, Machine
+from rational_approx.problem.prescribed import Prescribed
 from rational_approx.programs.program import Constant, Operand, Result, Step, Writer
 
 __all__ = ["ORDERS", "PLAIN", "Scheme"]
@@ -27,16 +28,21 @@ class Scheme:
         Whether what is claimed holds also where subnormal operands, results, or both are replaced by zero.
     coefficients:
         The formats of the coefficients of rationals, where some are shorter than that of the operations.
+    form:
+        What the piece about zero is, with exact operations, where that is prescribed.
     """
 
     order: str = "horner"
     fma: bool = False
     flush: bool = False
     coefficients: CoefficientFormats | None = None
+    form: Prescribed | None = None
 
     def __str__(self) -> str:
         words = ["Estrin's order"] * (self.order == "estrin") + ["FMA"] * self.fma
-        return "".join(f", {word}" for word in [*words, *["for machines that flush, too"] * self.flush])
+        words += ["for machines that flush, too"] * self.flush
+        words += [] if self.form is None else [f"about zero {self.form}"]
+        return "".join(f", {word}" for word in words)
 
     @property
     def machines(self) -> tuple[Machine, ...]:

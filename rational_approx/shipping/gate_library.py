@@ -149,6 +149,7 @@ def _row(
                 fma=question.scheme.fma,
                 flush=question.scheme.flush,
                 coefficients=question.scheme.coefficients,
+                constraints=question.scheme.form,
                 progress=progress,
                 time_limit=question.time_limit,
             )

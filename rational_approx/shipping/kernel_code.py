@@ -65,6 +65,8 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
     command += ["--scheme", scheme.order] if scheme.order != PLAIN.order else []
     command += ["--fma"] * scheme.fma + ["--flush"] * scheme.flush
     command += ["--coefficients", str(scheme.coefficients)] if scheme.coefficients is not None else []
+    if scheme.form is not None:
+        command += ["--constraints", *map(_written, scheme.form)]
     command += ["--every-input"] * bool(counts)
     command += ["--language", language, "--name", name]
     exactly = isinstance(found, TriedFacts)
@@ -99,9 +101,16 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
     ]
 
 
-def _short(value: Implementation) -> list[str]:
-    formats = value.kernel.scheme.coefficients
-    return [] if formats is None else [f"coefficients are numbers of {formats.words}, found together"]
+def _written(side: tuple[Fraction | None, ...]) -> str:
+    """Coefficients as the command line takes them; one alone would be a degree."""
+    return ",".join("*" if c is None else str(c) for c in side) + "," * (len(side) == 1)
+
+
+def _asked_of(value: Implementation) -> list[str]:
+    """What was asked of the coefficients."""
+    formats, form = value.kernel.scheme.coefficients, value.kernel.scheme.form
+    lines = [] if formats is None else [f"coefficients are numbers of {formats.words}, found together"]
+    return lines if form is None else [*lines, f"the piece about zero is P / Q with {form}, with exact operations"]
 
 
 def _subnormal(value: Implementation) -> str:

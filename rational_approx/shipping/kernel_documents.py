@@ -13,6 +13,7 @@ from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
 from rational_approx.kernels.numbers import ACCUMULATORS, KINDS
 from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
+from rational_approx.problem.prescribed import Prescribed, read_form
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step
 from rational_approx.shipping.texts import number_text, read_number
 
@@ -78,8 +79,14 @@ def read_implementation(content: dict[str, Any]) -> Implementation:
 
 def _scheme(scheme: Scheme) -> dict[str, Any]:
     """What is not there was not asked for."""
-    found = {"order": scheme.order, "fma": scheme.fma, "flush": scheme.flush}
-    return found if scheme.coefficients is None else found | {"coefficients": scheme.coefficients.text}
+    found: dict[str, Any] = {"order": scheme.order, "fma": scheme.fma, "flush": scheme.flush}
+    if scheme.coefficients is not None:
+        found["coefficients"] = scheme.coefficients.text
+    if scheme.form is not None:
+        found["constraints"] = {
+            name: [None if c is None else number_text(c) for c in side] for name, side in zip("PQ", scheme.form)
+        }
+    return found
 
 
 def _read_scheme(content: dict[str, Any]) -> Scheme:
@@ -89,7 +96,16 @@ def _read_scheme(content: dict[str, Any]) -> Scheme:
     if entry["order"] not in ORDERS or not all(isinstance(flag, bool) for flag in flags):
         raise ValueError(f"the code has an unknown scheme {str(entry)[:60]}")
     short = coefficient_formats(entry["coefficients"]) if "coefficients" in entry else None
-    return Scheme(entry["order"], flags[0], flags[1], short)
+    form = _read_form(entry["constraints"]) if "constraints" in entry else None
+    return Scheme(entry["order"], flags[0], flags[1], short, form)
+
+
+def _read_form(entry: Any) -> Prescribed:
+    sides = ([None if c is None else read_number(c) for c in entry[name]] for name in "PQ")
+    form = read_form(tuple(sides))
+    if form is None:
+        raise ValueError(f"the code has unknown constraints {str(entry)[:60]}")
+    return form
 
 
 def _read_facts(facts: dict[str, Any], format: str) -> Facts:

@@ -15,6 +15,7 @@ from math import inf, isnan, nan, sqrt
 from typing import Any
 
 from . import rays
+from .about_zero import stated_constraints
 from .coefficients import stated_formats
 from .jets import Arithmetic, Jet
 from .machines import KEPT, Machine
@@ -114,7 +115,11 @@ class Code:
         self.digits, self.smallest, self.top = FORMATS[self.format]
         must(isinstance(content["scheme"], dict), "the scheme is no object")
         self.coefficients = stated_formats(content["scheme"].get("coefficients", self.inner))
-        self.scheme = scheme_of({key: part for key, part in content["scheme"].items() if key != "coefficients"})
+        form = content["scheme"].get("constraints")
+        must(form is not None or "constraints" not in content["scheme"], "the constraints are none")
+        self.constraints = None if form is None else stated_constraints(form)
+        others = ("coefficients", "constraints")
+        self.scheme = scheme_of({key: part for key, part in content["scheme"].items() if key not in others})
         self.tree = read(content["target"]["expression"])
         self.bits = 64 + self.top - self.smallest  # for products with numbers of any size
         self.math = Pointwise(self.bits, deadline)
@@ -317,7 +322,23 @@ class Code:
         words = f"polynomials are evaluated in {order}'s order; a product and a sum {how}"
         stated = "coefficients" in self.content["scheme"]
         words += f"; coefficients are numbers of {self.coefficients.words}" if stated else ""
-        return [(words, "the operations themselves", self.in_order)]
+        made: list[To_check] = [(words, "the operations themselves", self.in_order)]
+        if self.constraints is not None:
+            words = f"about zero y is P / Q but for rounding, {self.constraints.words}"
+            made.append((words, "the operations, multiplied out", self.about_zero))
+        return made
+
+    def about_zero(self) -> None:
+        """Whether one piece, of the form that is stated, has zero and numbers on both sides."""
+        least, before = Fraction(2) ** self.smallest, -inf
+        for upper, steps, result in self.pieces:
+            if upper >= 0:
+                must(before < -least and upper >= least, "no piece has numbers on both sides of zero")
+                must(not (isinstance(result, float) and isnan(result)), "the piece about zero gives no number")
+                assert self.constraints is not None
+                must(self.constraints.held(steps, result), "the piece about zero is not of the form that is stated")
+                return
+            before = upper
 
     def in_order(self) -> None:
         """Whether the steps are as the scheme says."""
