@@ -19,7 +19,7 @@ from rational_approx.kernels.coefficient_formats import coefficient_formats
 from rational_approx.kernels.counted import Contradiction
 from rational_approx.kernels.fixed_point import fixed_point
 from rational_approx.kernels.implement import NoKernel, asked, asked_form, implement
-from rational_approx.kernels.scheme import ORDERS, Scheme
+from rational_approx.kernels.scheme import SCHEMES, Scheme
 from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
 from rational_approx.shipping.every_input import try_every
 from rational_approx.shipping.gate_library import ALL_GATES, GATE_FORMATS, Question, Row, gate_library
@@ -48,10 +48,10 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
 @click.option(
     "--scheme",
     "order",
-    type=click.Choice(ORDERS),
+    type=click.Choice(SCHEMES),
     default="horner",
     show_default=True,
-    help="The order of polynomials.",
+    help="The order of polynomials, or rationals in barycentric form.",
 )
 @click.option("--fma", is_flag=True, help="A product and a sum are one operation, rounded once.")
 @click.option("--flush", is_flag=True, help="Proved for machines that flush subnormal numbers to zero, too.")

@@ -67,9 +67,7 @@ def rounded_sides(
         return terms(sides[0], inner), terms(sides[1], inner)
     names, fixed = list[str](), dict[int, Fraction]()
     for bottom, side in enumerate(form):
-        # What is added as it is has no place among the coefficients of the code.
-        bare = _bare(sides) if not bottom else len(form.q) == 1
-        there = [k for k, c in enumerate(side) if c != 0][bare:]
+        there = [k for k, c in enumerate(side) if c != 0]
         given = dict(zip(there, formats.of(bool(bottom), len(there))))
         fixed |= {len(names) + k: c for k, c in enumerate(side) if c is not None}
         names += [given.get(k, inner) for k in range(len(side))]
@@ -81,25 +79,16 @@ def rounded_sides(
 
 
 def piece_of_form(sides: Sides, upper: float, scheme: Scheme) -> Piece:
-    """The operations for P and Q: of powers of ``x * x`` where they suffice, and where P begins with x and nothing
-    divides it, x is added last, as it is."""
+    """The operations for P and Q, in powers of ``x * x`` where they suffice. An odd P ends in a product with x, so that
+    -0 stays -0."""
     writer = scheme.writer()
     top, bottom = sides
-    if _bare(sides):
-        rest = _side(writer, (Fraction(0), Fraction(0), *top[2:]))
-        value = INPUT if rest is None else writer.contracted("add", rest, INPUT)
-    else:
-        value = _side(writer, top) or Constant(Fraction(0))
+    value = _side(writer, top) or Constant(Fraction(0))
     if len(bottom) > 1:
         value = writer.do("div", value, _side(writer, bottom) or Constant(Fraction(1)))
     names = [f"{name} of degree {len(side) - 1}" for name, side in zip("PQ", sides)]
     about = f"P / Q about zero, {names[0]}, {names[1]}" if len(bottom) > 1 else f"P about zero, {names[0]}"
-    return Piece(upper, *writer.needed(value), about)
-
-
-def _bare(sides: Sides) -> bool:
-    """Whether P is x and higher powers, without a denominator."""
-    return len(sides[1]) == 1 and sides[0][:2] == (0, 1)
+    return Piece(upper, tuple(writer.steps), value, about)
 
 
 def _side(writer: Writer, c: tuple[Fraction, ...]) -> Operand | None:

@@ -23,7 +23,7 @@ from rational_approx.kernels.identities import settled
 from rational_approx.kernels.kernel import BRANCH, Kernel, operations
 from rational_approx.kernels.numbers import ACCUMULATORS, INNER, KINDS
 from rational_approx.kernels.same_format import kernel_in_itself
-from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
+from rational_approx.kernels.scheme import PLAIN, SCHEMES, Scheme
 from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.problem.prescribed import Prescribed, read_form
@@ -186,7 +186,8 @@ def implement(
         side where operations are in the format itself, and 16 in fixed point, where they are rows of a table.
     scheme:
         In which order polynomials are evaluated: ``"horner"``, with the fewest operations, or ``"estrin"``, of which
-        more can be done at the same time.
+        more can be done at the same time; or ``"barycentric"``, rationals by their values at nodes, which takes about
+        twice the operations.
     fma:
         Whether a product and a sum are one operation, rounded once (fused multiply-add).
     flush:
@@ -277,8 +278,8 @@ def asked_scheme(
     constraints: Any = None,
 ) -> Scheme:
     """The scheme that is asked of `implement`; ValueError for one that makes no sense."""
-    if scheme not in ORDERS:
-        raise ValueError(f"scheme must be {' or '.join(map(repr, ORDERS))}, not {scheme!r}")
+    if scheme not in SCHEMES:
+        raise ValueError(f"scheme must be {' or '.join(map(repr, SCHEMES))}, not {scheme!r}")
     if not (isinstance(fma, bool) and isinstance(flush, bool)):
         raise ValueError(f"fma= and flush= are True or False, not {fma!r} and {flush!r}")
     short = None if coefficients is None else coefficient_formats(coefficients)
@@ -297,10 +298,26 @@ def asked_scheme(
         raise ValueError(
             "fixed-point code is one polynomial of integers: leave scheme=, fma=, flush= and constraints= out"
         )
+    if scheme == "barycentric":
+        _check_barycentric(how, format)
     wrong = None if form is None else no_number(form, inner)
     if wrong is not None:
         raise ValueError(f"the fixed coefficient {wrong} is no number of {inner}, in which the code calculates")
     return how
+
+
+def _check_barycentric(how: Scheme, format: str) -> None:
+    """ValueError for what the barycentric form cannot be had with."""
+    if how.coefficients is not None or how.form is not None:
+        raise ValueError(
+            "the barycentric form has values, nodes and weights, and no coefficients of powers: leave coefficients= "
+            "and constraints= out, or take scheme='horner'"
+        )
+    if how.flush and format not in KINDS:
+        raise ValueError(
+            f"the barycentric form in {format} is not proved for machines that flush, since differences from nodes may "
+            "be subnormal: leave flush= out, or take scheme='horner'"
+        )
 
 
 def asked_form(constraints: Any) -> Prescribed:

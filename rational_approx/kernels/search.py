@@ -18,11 +18,12 @@ import numpy as np
 from rational_approx import watch
 from rational_approx.expressions.quotients import quotient_of
 from rational_approx.kernels.about_zero import estimated, piece_of_form, rounded_sides
+from rational_approx.kernels.barycentric import barycentric
 from rational_approx.kernels.coefficients import Sides, in_short_format, shortened
 from rational_approx.kernels.crossings import parts
 from rational_approx.kernels.estimate import Estimate, estimate
 from rational_approx.kernels.facts import FLUSHED, errors_at
-from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
+from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, in_powers, rates, terms
 from rational_approx.kernels.formulas import Called, NoFormula, Style, Writing, kind_of, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, KINDS, largest_number, neighbours
@@ -52,6 +53,8 @@ def _types(inner: str, scheme: Scheme) -> tuple[Type, ...]:
     most, wide = SIZES[inner]
     kinds = ((p, q) for p in range(most) for q in range(7 + wide) if p >= q - 1 and p + q <= most)
     few = [(p, q) for p, q in kinds if (p + q <= 9 and not wide) or q == 0 or (wide and p <= q + 2)]
+    if scheme.order == "barycentric":
+        few = [type for type in few if type[0] == type[1] or in_powers(type)]
     return tuple(sorted(few, key=lambda t: (counted(t[0], t[1], scheme), t[1], t[0])))
 
 
@@ -132,6 +135,12 @@ class Stretch:
             spread = 1 / (1 / low + (1 / high - 1 / low) * reach) if variable == "1/x" else low + (high - low) * reach
         places = np.searchsorted(x, spread.astype(np.float32)).clip(0, size - 1)
         return np.unique(np.concatenate([even.astype(int), places, [0, size - 1]])) + self.start
+
+    def seen(self, form: Form) -> np.ndarray:
+        """All values of a form's variable, ascending."""
+        with np.errstate(all="ignore"):
+            v = form.variable_at(self.known.x[self.start : self.stop].astype(np.float64))
+        return np.unique(v[np.isfinite(v)])
 
     def data(self, form: Form, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variable, wanted values of R and weights, in units in the last place; arrays ``[points]``."""
@@ -430,6 +439,8 @@ def _ranked(
     needed: Ranked = {}
     types, scheme = stretch.types, stretch.scheme
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials, scheme):
+        if not _has_nodes(form, stretch):
+            continue
         first = needed[form] = least.get(form, 0)
         if first == FAILS or _counted(form, types[first], scheme) > most:
             continue
@@ -447,6 +458,15 @@ def _ranked(
         else:
             needed[form] = FAILS
     return out, needed
+
+
+def _has_nodes(form: Form, stretch: Stretch) -> bool:
+    """Whether numbers of the variable are known well enough to put nodes between them; they may be anything in powers.
+
+    Where every input is tried they are.
+    """
+    known = stretch.known.format in KINDS or (form.variable in ("x", "x^2") and not form.zero)
+    return known or stretch.scheme.order != "barycentric"
 
 
 def _magnified(form: Form, inner: str, v: np.ndarray, g: np.ndarray, weight: np.ndarray) -> float:
@@ -657,7 +677,14 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
             sides = _sides(found, form, room, stretch)
             if sides is None:
                 continue
-            piece = form_piece(form, *sides, stretch.upper, stretch.scheme)
+            parts = None
+            if stretch.scheme.order == "barycentric" and not in_powers((p, q)):
+                parts = barycentric(
+                    found.powers(), stretch.seen(form), form.variable, stretch.known.format, stretch.inner
+                )
+                if parts is None:
+                    continue
+            piece = form_piece(form, *sides, stretch.upper, stretch.scheme, parts)
             if in_short_format(piece, stretch.scheme.coefficients) and _largest(piece, form, stretch) <= wanted:
                 if exactly is None or formulas.operations(exactly) > operations(piece, form.functions):
                     return piece
@@ -703,7 +730,7 @@ def _rounded(sides: Sides, inner: str) -> Sides | None:
 
 
 def _itself(stretch: Stretch) -> Piece | None:
-    """The target itself, where it is a rational of a type that is tried."""
+    """The target itself, where it is a rational of a type that is tried, and is written in powers."""
     x = stretch.known.x
     if any(x[stretch.start] <= zero <= stretch.upper for zero in stretch.known.zeros):
         return None
@@ -712,7 +739,10 @@ def _itself(stretch: Stretch) -> Piece | None:
         return None
     top, bottom = ([Fraction(int(c.p), int(c.q)) for c in side.coeffs()] or [Fraction(0)] for side in found)
     times = next((k for k, c in enumerate(top) if c), 0)
-    if (len(top) - times - 1, len(bottom) - 1) not in stretch.types or not bottom[0]:
+    type = len(top) - times - 1, len(bottom) - 1
+    if type not in stretch.types or not bottom[0]:
+        return None
+    if stretch.scheme.order == "barycentric" and not in_powers(type):
         return None
     sides = _rounded((tuple(c / bottom[0] for c in top[times:]), tuple(c / bottom[0] for c in bottom)), stretch.inner)
     return None if sides is None else form_piece(Form(times, "x"), *sides, stretch.upper, stretch.scheme)

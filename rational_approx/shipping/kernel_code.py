@@ -21,6 +21,11 @@ from rational_approx.shipping.kernel_jax import in_jax
 from rational_approx.shipping.kernel_rust import in_rust
 from rational_approx.targets import gates
 
+ORDERED = {
+    "horner": "polynomials in Horner's order",
+    "estrin": "polynomials in Estrin's order",
+    "barycentric": "rationals in barycentric form",
+}
 __all__ = ["KERNEL_LANGUAGES", "counted_code", "kernel_code"]
 
 
@@ -75,7 +80,7 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
         f"f(x) = {target}",
         f"for every number of {value.kernel.format}: operations in {value.kernel.inner}, each rounded to nearest"
         + ("" if own else "; the result is rounded once"),
-        f"polynomials in {scheme.order.title()}'s order; a product and a sum "
+        f"{ORDERED[scheme.order]}; a product and a sum "
         + ("are one operation, rounded once (FMA)" if scheme.fma else "are two operations"),
         f"proved by {how} {found.inputs} finite inputs: abs(y - f(x)) <= {_upwards(found.ulp)} ulp",
     ]

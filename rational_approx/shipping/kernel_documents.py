@@ -12,7 +12,7 @@ from rational_approx.kernels.formulas import kind_of
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
 from rational_approx.kernels.numbers import ACCUMULATORS, KINDS
-from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
+from rational_approx.kernels.scheme import PLAIN, SCHEMES, Scheme
 from rational_approx.problem.prescribed import Prescribed, read_form
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step
 from rational_approx.shipping.texts import number_text, read_number
@@ -93,7 +93,7 @@ def _read_scheme(content: dict[str, Any]) -> Scheme:
     """How operations were chosen; before schema 4 by Horner's rule, each rounded by itself."""
     entry = content.get("scheme", _scheme(PLAIN))
     flags = [entry[name] for name in ("fma", "flush")]
-    if entry["order"] not in ORDERS or not all(isinstance(flag, bool) for flag in flags):
+    if entry["order"] not in SCHEMES or not all(isinstance(flag, bool) for flag in flags):
         raise ValueError(f"the code has an unknown scheme {str(entry)[:60]}")
     short = coefficient_formats(entry["coefficients"]) if "coefficients" in entry else None
     form = _read_form(entry["constraints"]) if "constraints" in entry else None
