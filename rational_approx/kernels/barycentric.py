@@ -136,13 +136,14 @@ def _is_square(node: Fraction, format: str) -> bool:
     return n * n == node.numerator and d * d == node.denominator and in_format(Fraction(n, d), format)
 
 
-def block_of(steps: tuple[Step, ...]) -> Block | None:
-    """The barycentric form among steps; None where there is none."""
+def block_of(steps: tuple[Step, ...], result: Operand | None) -> Block | None:
+    """The barycentric form among steps, of which nothing but its quotient is used elsewhere; None where there is
+    none."""
     for last, (op, names) in enumerate(steps):
         if op != "div" or not all(isinstance(name, Result) for name in names):
             continue
         found = _read(steps, last)
-        if found is not None:
+        if found is not None and not (isinstance(result, Result) and result.step in found.inside):
             return found
     return None
 

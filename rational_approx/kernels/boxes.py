@@ -184,7 +184,7 @@ class Judge:
 
     def barycentric(self, kernel: Kernel) -> Block | None:
         """The barycentric form in the piece, where its z is exact, and no node, and nothing is too large or small."""
-        block = block_of(self.piece.steps)
+        block = block_of(self.piece.steps, self.result)
         if block is None or self.flush or (kernel.format, kernel.inner) != ("float32", "float64"):
             return None
         good = block.no_node(self.piece.steps, kernel.format) and block.parts.moderate()

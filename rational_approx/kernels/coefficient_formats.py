@@ -74,7 +74,8 @@ def coefficient_formats(given: Any) -> CoefficientFormats:
         return given
     sides = given if isinstance(given, Mapping) else {"P": given, "Q": given}
     if set(sides) != {"P", "Q"}:
-        raise ValueError(f"formats by side have the keys 'P' and 'Q', not {', '.join(map(repr, sides)) or 'none'}")
+        given = ", ".join(map(repr, sides)) or "none"
+        raise ValueError(f"formats of coefficients by side have the keys 'P' and 'Q', not {given}")
     return CoefficientFormats(_side(sides["P"]), _side(sides["Q"]))
 
 

@@ -94,11 +94,7 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
         f"outputs {'from' if exactly else 'within'} {found.lowest!r} to {found.highest!r}; NaN gives NaN",
         f"at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}",
         *counts,
-        *(
-            []
-            if scheme.coefficients is None
-            else [f"coefficients are numbers of {scheme.coefficients.words}, found together"]
-        ),
+        *_asked_of(value),
         _subnormal(value),
         f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division is 4, a scaling 2, a piece 1)",
         f"certificate: {certificate}",

@@ -10,6 +10,7 @@ from fractions import Fraction
 from math import frexp
 from typing import Any, NamedTuple
 
+from .barycentric import barycentric_form
 from .intervals import Interval, size
 from .jets import Arithmetic, Jet
 from .reading import need
@@ -62,6 +63,10 @@ class Judge:
         self.unrounded = last if inner.own else None
         # Sums of numbers so small that all are multiples of the least one are not rounded.
         self.sums = self.unrounded is not None and self.steps[self.unrounded][0] in ("add", "sub")
+        form = barycentric_form(self.steps, self.result)
+        known = form is not None and inner.digits == 53 and not (inner.own or inner.flush) and form.provable(self.steps)
+        self.form = form if known else None
+        self.sides = form.sides() if form is not None and known else None
 
     def target(self, u: Jet) -> Jet:
         """The target's Taylor coefficients."""
@@ -82,7 +87,16 @@ class Judge:
             at = 0 if which == "x" else which + 1
             return values[at], centre[at] if centre else None
 
-        for op, names in self.steps:
+        for index, (op, names) in enumerate(self.steps):
+            if self.form is not None and self.sides is not None and index in (*self.form.inside, self.form.last):
+                if index != self.form.last:
+                    values.append(u)  # it has poles, and nothing else asks for it
+                    continue
+                z, z_centre = of(self.form.z)
+                over = [self.polynomial(side, z) for side in self.sides]
+                at = [None if z_centre is None else self.polynomial(side, z_centre) for side in self.sides]
+                values.append(math.jet_div(*(self.narrowed(each, middle) for each, middle in zip(over, at))))
+                continue
             (a, a_centre), *rest = map(of, names)
             if op in self.calls and op.startswith("log"):
                 start = math.log(a[0][0])[0], math.log(a[0][1])[1]
@@ -103,6 +117,14 @@ class Judge:
                 values.append(added(a, b if op == "add" else [(-high, -low) for low, high in b]))
         return [*values, of(self.result)[0]]
 
+    def polynomial(self, side: list[Fraction], z: Jet) -> Jet:
+        """A polynomial of a jet."""
+        nothing = [(0, 0)] * (len(z) - 1)
+        out = [self.math.exact(side[-1]), *nothing]
+        for c in side[-2::-1]:
+            out = added(self.math.jet_mul(out, z), [self.math.exact(c), *nothing])
+        return out
+
     def narrowed(self, over: Jet, centre: Jet | None) -> Jet:
         """Coefficients over a box: of a polynomial from those at the centre, so that its terms cancel."""
         if centre is None or over[-1] != (0, 0):
@@ -122,8 +144,14 @@ class Judge:
             return values[0 if which == "x" else which + 1]
 
         for index, (op, names) in enumerate(self.steps):
+            if self.form is not None and index in self.form.inside:
+                values.append(values[0])
+                continue
             given = [of(name) for name in names]
-            done = self.step(op, given, x, least)
+            if self.form is not None and index == self.form.last:
+                done = self.weighed(of(self.form.z), x, None if sharp is None else sharp[index + 1])
+            else:
+                done = self.step(op, given, x, least)
             if sharp is not None:
                 known = sharp[index + 1]
                 done = done._replace(value=(max(done.value[0], known[0]), min(done.value[1], known[1])))
@@ -182,6 +210,34 @@ class Judge:
             besides = grown((a.besides << math.bits) // free + 1, -(-(1 << 2 * math.bits) // least), b.power, math.bits)
             return Value(a.power - b.power, exact, error, besides if a.besides else 0)
         return self.sum(a, b if op == "add" else b._replace(value=(-b.value[1], -b.value[0])), x)
+
+    def weighed(self, z: Value, x: Interval, known: Interval | None) -> Value:
+        """A barycentric form with the roundings of its terms and sums, but that of its quotient.
+
+        With n terms those of the lower sum are off by n + 1 roundings at most, and those of the upper one by n + 2; the
+        exact ones have ``sum(t_j (f_j - r)) = 0``. All is multiplied by the product of ``z - z_j``.
+        """
+        assert self.form is not None
+        assert self.sides is not None
+        math, terms, bits = self.math, self.form.terms, self.math.bits
+        at = math.mul(z.value, self.power(x, z.power))
+        top, bottom = (self.polynomial(side, [at])[0] for side in self.sides)
+        need(bottom[0] > 0 or bottom[1] < 0, "a denominator may vanish")
+        value = math.div(top, bottom)
+        if known is not None:
+            value = max(value[0], known[0]), min(value[1], known[1])
+        below, above = (-(-(k << bits) // (2**self.inner.digits - k)) for k in (len(terms) + 1, len(terms) + 2))
+        lost = moved = 0
+        for number, term in enumerate(terms):
+            share = size(math.exact(term.weight))
+            for other in (*terms[:number], *terms[number + 1 :]):
+                node = math.exact(other.node)
+                share = self.up(share, size((at[0] - node[1], at[1] - node[0])))
+            off = self.up(size(math.exact(term.value)), above) + self.up(size(value), below)
+            lost, moved = lost + self.up(share, off), moved + self.up(share, below)
+        free = max(bottom[0], -bottom[1]) - moved
+        need(free > 0, "a denominator may vanish")
+        return Value(0, value, (lost << bits) // free + 1)
 
     def product(self, a: Value, b: Value, x: Interval) -> Value:
         """The exact product."""
