@@ -185,6 +185,7 @@ def test_the_verifier_confirms_it(found):
     assert check(document(found), 100).outcome == "verified"
 
 
+@pytest.mark.slow
 def test_another_order_is_refuted():
     content = json.loads(json.dumps(document(implement("tanh", format="float32"))))
     content["scheme"]["order"] = "barycentric"

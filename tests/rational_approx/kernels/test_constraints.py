@@ -111,6 +111,7 @@ def test_false_constraints_are_refuted(found, change):
         Enclosed(normal(content), inf).about_zero()
 
 
+@pytest.mark.slow
 def test_a_file_with_false_constraints_is_refuted(found):
     content = json.loads(json.dumps(document(found)))
     stated(content, p=["0", "1", "0", "0", *[None] * 6])
