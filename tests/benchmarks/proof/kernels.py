@@ -119,10 +119,10 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--nearest", action="store_true")
     given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
     if given.nearest:
         provenance.fill(given.page, "nearest", nearest(given.work), "tests.benchmarks.proof.kernels --nearest")
         return
-    given.work.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     for row in gate_library(
         given.work, ALL_GATES, given.format or INNER, ["c"], Question(Fraction(1)), torch_outputs()
