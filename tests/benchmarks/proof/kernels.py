@@ -96,16 +96,16 @@ def nearest(work: Path) -> str:
             f"**{format}**: {len(had)} of {len(close)} within 0.515625 ulp; slowest search "
             f"{max(row.seconds or 0 for row in had)} s of processor time.",
             "",
-            "| gate | ulp, proved | nearest number at | operations | at 1 ulp |",
+            "| gate | ulp, proved | not nearest | operations | at 1 ulp |",
             "|---|---|---|---|---|",
         ]
         for gate, row in close.items():
             if row.ulp is None:
                 lines.append(f"| {gate} | {row.reason} |  |  | {usual[gate].operations} |")
             else:
-                share = 100 * (row.correct or 0) / (row.inputs or 1)
+                missed = (row.inputs or 0) - (row.correct or 0)
                 lines.append(
-                    f"| {gate} | {row.ulp:.6f} | {share:.2f} % | {row.operations} | {usual[gate].operations} |"
+                    f"| {gate} | {row.ulp:.6f} | {missed} | {row.operations} | {usual[gate].operations} |"
                 )
         tables.append("\n".join(lines))
     return "\n\n".join(tables)
