@@ -104,9 +104,7 @@ def nearest(work: Path) -> str:
                 lines.append(f"| {gate} | {row.reason} |  |  | {usual[gate].operations} |")
             else:
                 missed = (row.inputs or 0) - (row.correct or 0)
-                lines.append(
-                    f"| {gate} | {row.ulp:.6f} | {missed} | {row.operations} | {usual[gate].operations} |"
-                )
+                lines.append(f"| {gate} | {row.ulp:.6f} | {missed} | {row.operations} | {usual[gate].operations} |")
         tables.append("\n".join(lines))
     return "\n\n".join(tables)
 
