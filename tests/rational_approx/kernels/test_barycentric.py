@@ -10,7 +10,7 @@ import flint
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rational_approx import implement, load, save
@@ -64,6 +64,7 @@ def beside(nodes, format):
 NUMBERS = st.integers(-(2**20), 2**20).filter(bool).map(lambda n: Fraction(n, 2**8))
 
 
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), min_size=2, max_size=6, unique_by=lambda t: t[0]),
     st.booleans(),

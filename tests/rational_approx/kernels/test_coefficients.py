@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rational_approx import export, implement, load, save, verify
@@ -160,6 +160,7 @@ COEFFICIENTS = st.lists(st.integers(-(2**30), 2**30).filter(lambda n: n & (n - 1
 FORMATS = st.lists(st.sampled_from(["bfloat16", "float16", "float32", "float64"]), min_size=1, max_size=4)
 
 
+@settings(max_examples=30)
 @given(COEFFICIENTS, COEFFICIENTS, FORMATS, FORMATS, st.sampled_from(["x", "x^2", "1/x", "x - c"]), st.data())
 def test_both_readings_find_the_coefficients_in_their_order(top, bottom, above, below, variable, data):
     scheme = Scheme(data.draw(st.sampled_from(["horner", "estrin"])), data.draw(st.booleans()))
@@ -182,6 +183,7 @@ def test_both_readings_find_the_coefficients_in_their_order(top, bottom, above, 
     assert (stated.misfit(*as_read(piece), {}) is None) == right
 
 
+@settings(max_examples=30)
 @given(COEFFICIENTS, st.sampled_from(["horner", "estrin"]), st.booleans(), st.data())
 def test_a_constant_with_more_digits_is_found_wherever_it_stands(top, order, fma, data):
     p = tuple(round_to(Fraction(n, 2**12), "bfloat16") or Fraction(1) for n in top)

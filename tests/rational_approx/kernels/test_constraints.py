@@ -7,7 +7,7 @@ from math import inf
 import flint
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rational_approx import NoKernel, export, implement, load, save, verify
@@ -122,6 +122,7 @@ def test_a_file_with_false_constraints_is_refuted(found):
 NUMBERS = st.one_of(st.just(Fraction(0)), st.integers(-(2**20), 2**20).map(lambda n: Fraction(n, 2**10)))
 
 
+@settings(max_examples=30)
 @given(st.lists(NUMBERS, min_size=1, max_size=9), st.lists(NUMBERS, max_size=6), st.data())
 def test_code_is_the_quotient_of_its_coefficients(top, below, data):
     scheme = Scheme(data.draw(st.sampled_from(["horner", "estrin"])), data.draw(st.booleans()))

@@ -255,7 +255,7 @@ def test_the_verifier_confirms_every_statement_of_float32(found):
 
 def test_a_file_gives_the_same_code_again(found, tmp_path):
     again = rational_approx.load(rational_approx.save(found, tmp_path / "gate.json"))
-    assert again == found
+    assert document(again) == document(found)  # as a value no number is not itself
     assert export(again, "rust", name="gate") == export(found, "rust", name="gate")
 
 
