@@ -19,14 +19,14 @@ from .functions import Functions
 from .intervals import Interval, size
 from .jets import Arithmetic
 from .logarithms import logarithm_error
-from .reading import ONE, Failure, fold, need
+from .reading import ONE, Failure, fold, has_x, need
 from .reductions import REACH, exponential_error
 from .sines import TURN_BITS, nearest_zero, sine_error
 from .steps import FORMATS, rounded
 from .sums import FROM, SUMS, domain, sum_errors
 from .zeros import exact
 
-__all__ = ["Follower", "Other", "has_x"]
+__all__ = ["Follower", "Other"]
 
 TWO, MINUS = ("number", Fraction(2)), ("number", Fraction(-1))
 WHOLE_POWERS = 6
@@ -64,11 +64,6 @@ def same(condition: Any) -> None:
     """Raise unless the code is as the formula says."""
     if not condition:
         raise Other("the code is not the formula of the target")
-
-
-def has_x(node: tuple) -> bool:
-    """Whether a tree depends on x."""
-    return node[0] == "x" or any(has_x(part) for part in node[1:] if isinstance(part, tuple))
 
 
 def rewritten(node: tuple, negative: bool) -> list[tuple]:

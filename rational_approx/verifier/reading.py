@@ -15,6 +15,7 @@ __all__ = [
     "Refuted",
     "chosen",
     "fold",
+    "has_x",
     "in_time",
     "must",
     "need",
@@ -181,6 +182,11 @@ class Reader:
         right = self.sum(depth)
         large, small = (left, right) if mark[0] == ">" else (right, left)
         return ("where=" if mark[1:] else "where", fold(("+", large, fold(("neg", small)))))
+
+
+def has_x(node: tuple) -> bool:
+    """Whether a tree depends on x."""
+    return node[0] == "x" or any(has_x(part) for part in node[1:] if isinstance(part, tuple))
 
 
 def fold(node: tuple) -> tuple:
