@@ -6,17 +6,20 @@ that what is left is known relative to itself, however near x is to z; the neare
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
 from rational_approx.arithmetic.floats import round_to
+from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node
 from rational_approx.expressions.roots import sign_at
 
-__all__ = ["MOST", "crossings", "parts", "read_parts"]
+__all__ = ["MOST", "crossings", "parts", "read_parts", "zeros_between"]
 
 MOST = 8
 """A target with more zeros, as a sine, has to be followed by its formula."""
+SAMPLE = 2000
 BITS = 160
 """Zeros are known to so many bits behind their first one."""
 
@@ -53,7 +56,23 @@ def _halved(tree: Node, lower: Fraction, upper: Fraction, rising: int) -> Fracti
         if sign == 0:
             return middle
         lower, upper = (lower, middle) if sign == rising else (middle, upper)
-    return (lower + upper) / 2
+    near = ((lower + upper) / 2).limit_denominator(2 ** (BITS // 2 - 10))
+    return near if sign_at(tree, near) == 0 else (lower + upper) / 2
+
+
+@lru_cache(maxsize=256)
+def zeros_between(target: Expression, first: Fraction, last: Fraction) -> tuple[Fraction, ...]:
+    """The zeros of a target between two numbers, as far as floats see its sign change between some numbers of all sizes.
+
+    Nothing rests on their being all.
+    """
+    ends = np.array([float(first), float(last)], dtype=np.float32).view(np.int32).astype(np.int64)
+    places = np.where(ends >= 0, ends, -(ends & 0x7FFFFFFF))  # as they are ordered
+    codes = np.unique(np.linspace(places[0], places[1], SAMPLE).astype(np.int64))
+    x = np.where(codes >= 0, codes, -codes | 0x80000000).astype(np.uint32).view(np.float32).astype(np.float64)
+    with np.errstate(all="ignore"):
+        value = np.asarray(target(x), dtype=np.float64)
+    return tuple(crossings(x, value, lambda lower, upper: target.on(lower, upper).tree))
 
 
 def parts(zero: Fraction, inner: str) -> tuple[Fraction, ...]:

@@ -146,8 +146,11 @@ class _Walk:
         return self.value(table[kind](parts[0], self.negative(parts[0])))
 
     def large(self, tree: Node) -> Node | None:
-        """The logarithm of a sum with an exponential that is large far out, without it."""
+        """The logarithm of a sum with an exponential that is large far out, without it; and inverse hyperbolic
+        functions without a square that is."""
         u, rest = None, ONE
+        if tree.operator in ("asinh", "acosh"):
+            return _inverse_far(tree.operator, tree.arguments[0], self.sign(tree.arguments[0]) < 0)
         if tree.operator == "softplus":
             u = tree.arguments[0]
         if tree.operator == "log" and tree.arguments[0].operator == "cosh":
@@ -247,6 +250,14 @@ def _sinh(u: Node, _: bool) -> Node:
 def _cosh(u: Node, _: bool) -> Node:
     e = _node("exp", u)
     return _node("/", _node("+", e, _node("/", ONE, e)), TWO)
+
+
+def _inverse_far(kind: str, u: Node, negative: bool) -> Node:
+    if negative and kind == "asinh":
+        return _node("neg", _inverse_far(kind, _node("neg", u), False))
+    square = _node("^", _node("/", ONE, u), TWO)
+    root = _node("sqrt", _node("+", ONE, square if kind == "asinh" else _node("neg", square)))
+    return _node("+", _node("log", u), _node("log", _node("+", ONE, root)))
 
 
 def _tanh(u: Node, _: bool) -> Node:

@@ -78,6 +78,7 @@ def rewritten(node: tuple, negative: bool) -> list[tuple]:
     if kind == "log":
         return logarithms(u, negative)
     one, two = ("expm1", u), ("expm1", ("*", TWO, u))
+    over_u = ("^", ("/", ONE, u), TWO)
     table: dict[str, list[tuple]] = {
         "log1p": [("log", ("+", ONE, u))],
         "expm1": [("+", e, MINUS)],
@@ -87,10 +88,15 @@ def rewritten(node: tuple, negative: bool) -> list[tuple]:
             ("/", ("+", one, ("/", one, ("+", one, ONE))), TWO),
         ],
         "cosh": [("/", ("+", e, ("/", ONE, e)), TWO)],
-        "asinh": [("log", ("+", u, root)), ("log1p", ("+", u, ("/", square, ("+", root, ONE))))],
+        "asinh": [
+            ("log", ("+", u, root)),
+            ("log1p", ("+", u, ("/", square, ("+", root, ONE)))),
+            ("+", ("log", u), ("log", ("+", ONE, ("sqrt", ("+", ONE, over_u))))),
+        ],
         "acosh": [
             ("log", ("+", u, ("sqrt", ("+", square, MINUS)))),
             ("log1p", ("+", over, ("sqrt", ("*", over, above_of(u))))),
+            ("+", ("log", u), ("log", ("+", ONE, ("sqrt", ("+", ONE, ("neg", over_u)))))),
         ],
         "atanh": [("/", ("log", ("/", above, below)), TWO), ("/", ("log1p", ("/", ("*", TWO, u), below)), TWO)],
         "tanh": [("/", two, ("+", two, TWO))],

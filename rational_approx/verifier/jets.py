@@ -143,7 +143,9 @@ class Arithmetic(Functions):
         inside = (low == -inf or first[0][0] >= low * self.one) and (high == inf or first[0][1] <= high * self.one)
         need(inside, f"{kind} of a number that may lie outside its domain")
         function = getattr(self, kind)
-        start = function(first[0][0])[0], function(first[0][1])[1]
+        start = function(first[0][0])
+        if first[0][0] != first[0][1]:
+            start = start[0], function(first[0][1])[1]
         if kind == "exp" or n == 1:
             return self.integrate(start, None, first)
         return self.integrate(start, self.evaluate(SLOPES[kind], first), first)
