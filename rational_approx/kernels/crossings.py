@@ -28,7 +28,8 @@ Decided = Callable[[Fraction, Fraction], Node]
 
 
 def crossings(x: np.ndarray, value: np.ndarray, decided: Decided) -> list[Fraction]:
-    """Zeros apart from 0, of a target that has these values at ascending numbers; none where there are too many.
+    """Zeros apart from 0, of a target that has these values at ascending numbers; where there are too many those among
+    the numbers, and none where there are too many of these.
 
     ``decided`` gives the tree as it is between two numbers.
     """
@@ -38,7 +39,7 @@ def crossings(x: np.ndarray, value: np.ndarray, decided: Decided) -> list[Fracti
     exactly = [Fraction(float(point)) for point in x[alone & (x != 0)]]
     turns = np.flatnonzero(signs[1:] * signs[:-1] < 0)
     if not len(exactly) + len(turns) <= MOST:
-        return []
+        return sorted(exactly) if len(exactly) <= MOST else []
     found = list(exactly)
     for k in turns:
         lower, upper = Fraction(float(x[k])), Fraction(float(x[k + 1]))

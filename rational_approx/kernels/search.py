@@ -459,6 +459,7 @@ def _all_ranked(
     may += [int(np.searchsorted(x, 0.0, "left")), *formulas.ends()]
     for zero in map(float, known.zeros):
         may += [int(np.searchsorted(x, zero * factor, "right")) for factor in (0.5, 0.75, 1.25, 2.0)]
+        may += [int(np.searchsorted(x, zero, side)) for side in ("left", "right")]  # it may stand alone
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
     spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
     step = {place: number for number, place in enumerate(places)}

@@ -7,7 +7,6 @@ format the rounding of the last operation is left out. Standard library only.
 
 from contextlib import suppress
 from fractions import Fraction
-from functools import cache
 from math import inf
 from typing import Any, NamedTuple
 
@@ -15,18 +14,18 @@ from . import rays
 from .arctangents import arctangent_error
 from .boxes import Outcome, allowed_before, judged
 from .differences import expm1_error, log1p_error
-from .functions import Functions
 from .intervals import Interval, size
 from .jets import Arithmetic
+from .lines import wave_of
 from .logarithms import logarithm_error
-from .reading import ONE, Failure, fold, has_x, need
+from .reading import ONE, Failure, Other, has_x, need
 from .reductions import REACH, exponential_error
-from .sines import TURN_BITS, nearest_zero, sine_error
+from .sines import least_wave, sine_error
 from .steps import FORMATS, rounded
 from .sums import FROM, SUMS, domain, sum_errors
 from .zeros import exact
 
-__all__ = ["Follower", "Other"]
+__all__ = ["Follower"]
 
 TWO, MINUS = ("number", Fraction(2)), ("number", Fraction(-1))
 WHOLE_POWERS = 6
@@ -38,10 +37,6 @@ ERRORS: dict[str, Any] = {
     "atan": arctangent_error,
 }
 WAVES = ("sin", "cos")
-
-
-class Other(Failure):
-    """Code that is not this formula."""
 
 
 class Known(NamedTuple):
@@ -577,36 +572,24 @@ class Follower:
         return one, one
 
     def wave(self, node: tuple, name: str) -> Known:
-        """A sine or a cosine of a multiple of x."""
-        key = (name, node)
+        """A sine or a cosine of a line."""
+        key, ahead = (name, node), node[0] == "cos"
+        wave = wave_of(node[1], ahead)
         if key not in self.errors:
-            turns = turns_of(node[1])
-            ahead = node[0] == "cos"
             code, result = self.functions[name]
             need(not self.own, "a sine is not reduced in its own format")
-            found = sine_error(code, result, ahead, turns, (self.format, self.inner))
-            self.errors[key] = found, self.least(turns, ahead)
+            found = sine_error(code, result, ahead, wave, (self.format, self.inner))
+            self.errors[key] = found, short(least_wave(wave, ahead, self.format))
+        if wave.zero is not None:
+            at = self.math.exact(wave.zero)
+            need(at[1] < self.x[0] or at[0] > self.x[1], "a zero that is known exactly is looked at alone")
         error, least = self.errors[key]
         share, low, high = self.math.exact(error)[1], -self.math.one, self.math.one
-        turns = turns_of(node[1])
         if size(self.x) < 64 << self.math.bits:
             with suppress(Failure):
                 (a, b) = self.math.evaluate(node, [self.x])[0]
                 low, high = max(a, low), min(b, high)
-        return self.done(Known(low, high, share, 0, least, turns[0] == turns[1]), share)
-
-    def least(self, turns: Interval, ahead: bool) -> Fraction:
-        """How small a sine or cosine that is not 0 can be: ``sin(2 pi f)`` is 4 f at least."""
-        digits, smallest, top = FORMATS[self.format]
-        low, high = (Fraction(end, 1 << TURN_BITS) for end in turns)
-        if low == high:
-            return Fraction(low.numerator & -low.numerator, low.denominator) * Fraction(2) ** smallest
-        most, found = max(abs(low), abs(high)) * 2**digits, []
-        for e in range(smallest, top - digits + 1):
-            small = ahead and most * Fraction(2) ** e < Fraction(1, 8)
-            found.append(Fraction(1, 8) if small else nearest_zero((low, high), digits, e))
-        need(min(found) > 0, "a sine may be 0")
-        return short(4 * min(found))
+        return self.done(Known(low, high, share, 0, least, wave.is_exact()), share)
 
     def size(self, scaled: int) -> Fraction:
         """A positive size, not much smaller."""
@@ -630,53 +613,3 @@ def short(value: Fraction) -> Fraction:
     """A number not above a positive one, with at most 66 digits."""
     unit = Fraction(2) ** (floor_log2(value) - 64)
     return int(value / unit) * unit
-
-
-@cache
-def turns_of(argument: tuple) -> Interval:
-    """Bounds of ``a / (2 pi)`` of an argument ``a x``, times ``2**TURN_BITS``; they are equal where it is exact."""
-    factor = factor_of(argument)
-    share = over_pi(factor)
-    one = 1 << TURN_BITS
-    if share is not None:
-        need(
-            share.denominator & (share.denominator - 1) == 0, "a sine with zeros at numbers that are not of the format"
-        )
-        return (share * one / 2).numerator, (share * one / 2).numerator
-    fine = Arithmetic(TURN_BITS, float("inf"))
-    a, pi = fine.evaluate(factor, [(0, 0)])[0], Functions(TURN_BITS).pi
-    need(a[0] > 0 or a[1] < 0, "a sine of a multiple of x that is not known")
-    return fine.div(a, (2 * pi[0], 2 * pi[1]))
-
-
-def factor_of(argument: tuple) -> tuple:
-    """The constant a of an argument ``a x``."""
-    kind = argument[0]
-    if kind == "x":
-        return ONE
-    if kind == "neg":
-        return fold(("neg", factor_of(argument[1])))
-    if kind == "/" and not has_x(argument[2]):
-        return fold(("/", factor_of(argument[1]), argument[2]))
-    if kind == "*":
-        a, b = argument[1:]
-        if has_x(a) != has_x(b):
-            return fold(("*", factor_of(a), b) if has_x(a) else ("*", a, factor_of(b)))
-    raise Other("a sine of something other than a multiple of x")
-
-
-def over_pi(node: tuple) -> Fraction | None:
-    """What a constant is over pi, where it shows that it is a rational multiple."""
-    kind = node[0]
-    if kind == "pi":
-        return Fraction(1)
-    if kind == "neg":
-        inner = over_pi(node[1])
-        return None if inner is None else -inner
-    if kind in ("*", "/") and node[2][0] == "number" and node[2][1]:
-        inner = over_pi(node[1])
-        return None if inner is None else inner * node[2][1] if kind == "*" else inner / node[2][1]
-    if kind == "*" and node[1][0] == "number":
-        inner = over_pi(node[2])
-        return None if inner is None else inner * node[1][1]
-    return None

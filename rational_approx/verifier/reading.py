@@ -12,6 +12,7 @@ __all__ = [
     "SWITCHED",
     "Failure",
     "Late",
+    "Other",
     "Refuted",
     "chosen",
     "fold",
@@ -40,6 +41,10 @@ ONE = ("number", Fraction(1))
 
 class Failure(Exception):
     """Something could be neither confirmed nor refuted."""
+
+
+class Other(Failure):
+    """Code that is not the formula that it is compared with."""
 
 
 class Refuted(Exception):
