@@ -130,7 +130,7 @@ class FollowedJudge(Judge):
         """The error on an interval."""
         try:
             done = taken(self.tree, self.side, _Bounds(x, self.proved, self.side), self.style)
-        except Unknown:
+        except (Unknown, NoFormula):  # of a function whose error is not bounded there is none
             return UNKNOWN
         value = done.ball
         with suppress(Undecided, ValueError, ZeroDivisionError):

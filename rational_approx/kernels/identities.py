@@ -23,7 +23,7 @@ def settled(tree: Node) -> Node:
     >>> [text(settled(parse_tree(each, "x"))) for each in ("exp(x) / (exp(x) + 1)^2", "1 - cos(x)", "log(x^2)")]
     ['sigmoid(x) * sigmoid(-x)', '2 * sin(x / 2) ^ 2', '2 * log(abs(x))']
     >>> text(settled(parse_tree("3 * sin(x) - 4 * cos(x)", "x")))
-    '5 * sin(x - atan(4 / 3))'
+    '5 * sin(x - atan(4/3))'
     """
     if not tree.arguments:
         return tree

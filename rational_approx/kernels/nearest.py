@@ -53,9 +53,9 @@ def least_shifted(
     digits: int,
     but: Fraction | None = None,
 ) -> Fraction:
-    """A bound from below of the distance of ``m 2**exponent a + b`` from quarters, for m from 1 to ``2**digits - 1`` of
+    """A bound from below of the distance of ``m 2**exponent a + b`` from halves, for m from 1 to ``2**digits - 1`` of
     either sign, a and b between two numbers each; 0 where it may be none. The number ``but`` does not count."""
-    count, scale = 2**digits, Fraction(4 << BITS)
+    count, scale = 2**digits, Fraction(2 << BITS)
     ends = [end * Fraction(2) ** exponent * scale for end in turns]
     b = [end * scale for end in shift]
     near, start = round(sum(ends) / 2), round(sum(b) / 2)
@@ -67,5 +67,5 @@ def least_shifted(
     for k in range(FIRST, LAST):
         reach = (1 << BITS - k) + int(off) + 1
         if not any(_comes_near(side * near % (1 << BITS), start, *run, reach) for side, *run in runs):
-            return Fraction(1, 4 << k)
+            return Fraction(1, 2 << k)
     return Fraction(0)

@@ -148,11 +148,13 @@ def _written(
 # -- the proof -------------------------------------------------------------------------------------------------------
 
 
-def least_distance(turns: Turns, exponent: int, digits: int) -> Fraction:
+def least_distance(turns: Turns, exponent: int, digits: int, ahead: bool) -> Fraction:
     """A bound from below of the distance of ``m 2**exponent a / (2 pi)`` from quarters of turns, for m from 1 to
-    ``2**digits - 1``; 0 where it may be one."""
+    ``2**digits - 1``; 0 where it may be one. With a shift that from the zeros of the sine, or of the cosine if
+    ``ahead``."""
     if any(turns.shift):
-        return least_shifted((turns.low, turns.high), turns.shift, exponent, digits, turns.zero)
+        low, high = (end + Fraction(ahead, 4) for end in turns.shift)
+        return least_shifted((turns.low, turns.high), (low, high), exponent, digits, turns.zero)
     low, high = (4 * side * Fraction(2) ** exponent for side in (turns.low, turns.high))
     least, most = min(abs(low), abs(high)), max(abs(low), abs(high))
     if most * 2**digits <= Fraction(1, 2):
@@ -186,7 +188,7 @@ def least_sine(kind: str, turns: Turns, format: str) -> Fraction:
     for k in range(smallest, top - digits + 1):
         # Where the argument is small the cosine is far from its zeros.
         small = kind == "cos" and most * Fraction(2) ** k < Fraction(1, 8) and not any(turns.shift)
-        every.append(Fraction(1, 8) if small else least_distance(turns, k, digits))
+        every.append(Fraction(1, 8) if small else least_distance(turns, k, digits, kind == "cos"))
     return 4 * min(every)  # the sine of 2 pi f is 4 f at least
 
 
@@ -283,7 +285,7 @@ def _reduced(parts: Parts, shift: Parts, turns: Turns, format: str, exponent: in
     if small and not ahead:  # nothing is taken off, and all of this is in proportion to x
         least = most * min(abs(turns.low), abs(turns.high))
     else:
-        least = Fraction(1, 8) if small else least_distance(turns, exponent, digits)
+        least = Fraction(1, 8) if small else least_distance(turns, exponent, digits, ahead)
     if not least:
         raise ArithmeticError("numbers of the format may be too near to a zero")
     return own + slip / least

@@ -13,7 +13,7 @@ from .intervals import Interval
 __all__ = ["below_line", "nearest_shifted"]
 
 MODULUS = 1 << 192
-"""A quarter of a turn, in the units that are counted in."""
+"""Half a turn, in the units that are counted in."""
 NEAREST = 100
 
 
@@ -43,9 +43,9 @@ def how_many(start: int, stop: int, a: int, b: int, reach: int) -> int:
 def nearest_shifted(
     turns: Interval, shift: Interval, bits: int, digits: int, e: int, but: Fraction | None
 ) -> Fraction:
-    """A bound from below of the distance of ``m 2**e a + b`` from quarters of a turn, 0 < abs(m) < 2**digits, but for
+    """A bound from below of the distance of ``m 2**e a + b`` from half-turns, 0 < abs(m) < 2**digits, but for
     one number; 0 without a bound. ``turns`` and ``shift`` are bounds of a and b, times ``2**bits``."""
-    count, unit = 1 << digits, Fraction(4 * MODULUS, 1 << bits)
+    count, unit = 1 << digits, Fraction(2 * MODULUS, 1 << bits)
     (low, high), (left, right) = ([end * unit for end in ends] for ends in (turns, shift))
     low, high = low * Fraction(2) ** e, high * Fraction(2) ** e
     a, b = low.numerator // low.denominator, left.numerator // left.denominator
@@ -58,5 +58,5 @@ def nearest_shifted(
             m = side * out if 0 < side * out < count else 1
             found += how_many(1, m, side * a, b, reach) + how_many(m + (m == side * out), count, side * a, b, reach)
         if not found:
-            return Fraction(1, 4 << k)
+            return Fraction(1, 2 << k)
     return Fraction(0)

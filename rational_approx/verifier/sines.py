@@ -151,7 +151,7 @@ def reduced(code: Code, wave: Wave, number: tuple[int, int], inner: int, ahead: 
     small = most * max(map(abs, turns)) < Fraction(1, 8) and wave.shift is None
     if small:  # nothing is taken off: the sine's errors are in proportion to x, and the cosine is far from its zeros
         return own + lost / (Fraction(1, 8) if ahead else most * min(map(abs, turns)))
-    zero = nearest(wave, digits, e)
+    zero = nearest(wave, digits, e, ahead)
     need(zero > 0, "a number of the format may be too near to a zero")
     return own + lost / zero
 
@@ -176,16 +176,17 @@ def least_wave(wave: Wave, ahead: bool, format: str) -> Fraction:
     most, found = max(abs(low), abs(high)) * 2**digits, []
     for e in range(smallest, top - digits + 1):
         small = ahead and most * Fraction(2) ** e < Fraction(1, 8) and wave.shift is None
-        found.append(Fraction(1, 8) if small else nearest(wave, digits, e))
+        found.append(Fraction(1, 8) if small else nearest(wave, digits, e, ahead))
     need(min(found) > 0, "a sine may be 0")
     return 4 * min(found)
 
 
-def nearest(wave: Wave, digits: int, e: int) -> Fraction:
-    """A bound from below of the distance of ``m 2**e a + b``, in turns, from quarters, 0 < abs(m) < 2**digits."""
+def nearest(wave: Wave, digits: int, e: int, ahead: bool) -> Fraction:
+    """A bound from below of the distance of ``m 2**e a + b``, in turns, from zeros, 0 < abs(m) < 2**digits."""
     if wave.shift is None:
         return nearest_zero(exactly(wave.turns), digits, e)
-    return nearest_shifted(wave.turns, wave.shift, TURN_BITS, digits, e, wave.zero)
+    low, high = (end + (ahead << TURN_BITS - 2) for end in wave.shift)  # a cosine is a quarter ahead
+    return nearest_shifted(wave.turns, (low, high), TURN_BITS, digits, e, wave.zero)
 
 
 def nearest_zero(turns: tuple[Fraction, Fraction], digits: int, e: int) -> Fraction:
