@@ -216,6 +216,8 @@ class Judge:
         lower, upper, near = box
         math, zero = self.math, near or 0 in (lower, upper)
         x = math.exact(lower)[0], math.exact(upper)[1]
+        if isinstance(self.result, float) and abs(self.result) >= 2 ** format[2]:
+            return self.too_large(self.result, x, 1 << format[2] + math.bits)
         centre = (0, 0) if zero else ((x[0] + x[1]) // 2,) * 2
         h = max(x[1] - centre[0], centre[0] - x[0])
         hull = (min(x[0], 0), max(x[1], 0)) if zero else x
@@ -255,6 +257,12 @@ class Judge:
             return found._replace(holds=found.holds and fine)
         allowed = allowed_before(ulp, last)
         return judged(value, (error, absolute), nearest, allowed, format, math.bits, besides)
+
+    def too_large(self, y: float, x: Interval, top: int) -> Outcome:
+        """An infinite output: the target is beyond all numbers of the format on the box, and has its sign."""
+        low, high = self.math.evaluate(self.tree, [x])[0]
+        at = int(y) << self.math.bits
+        return Outcome(low >= top if y > 0 else high <= -top, at, at)
 
     def rounding(self, done: Value, x: Interval, h: int, first: int) -> int:
         """The rounding error over the power of s that is taken out."""

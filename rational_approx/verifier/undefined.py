@@ -115,6 +115,8 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return sign(top) * sign(near)
     if kind == "/" and signs[1]:
         return 0
+    if kind == "/" and signs[0] and exact(node[2], x) == 0:
+        return signs[0] * sign(at(math, node[2], beside(math, x, side)))
     if signs[0] and signs[1]:
         return signs[0] * signs[1] if kind == "*" else signs[0] if signs[0] == signs[1] else 0
     if not any(signs):
