@@ -7,8 +7,8 @@ quotient of the two is that of the series so moved. That the first coefficients 
 J: it is known from the Taylor series at z itself, where arithmetic on rational numbers is exact and zeros of radius
 zero count.
 
-A product a log(b) has one where b vanishes and a / b^c is finite for some c > 0, because ``v log(v)`` tends to 0; with b
-of the form ``abs(u)`` where a / u is, which has the size of a / b.
+A product a log(b) has one where b vanishes and a / b^c is finite for some c > 0, because ``v log(v)`` tends to 0; with
+``abs(u)`` for b where a / u is, which has the size of a / b.
 """
 
 from collections.abc import Callable, Iterator

@@ -63,10 +63,8 @@ def _halved(tree: Node, lower: Fraction, upper: Fraction, rising: int) -> Fracti
 
 @lru_cache(maxsize=256)
 def zeros_between(target: Expression, first: Fraction, last: Fraction) -> tuple[Fraction, ...]:
-    """The zeros of a target between two numbers, as far as floats see its sign change between some numbers of all sizes.
-
-    Nothing rests on their being all.
-    """
+    """The zeros of a target between two numbers, as far as floats see its sign change between some numbers of all
+    sizes: nothing rests on their being all."""
     ends = np.array([float(first), float(last)], dtype=np.float32).view(np.int32).astype(np.int64)
     places = np.where(ends >= 0, ends, -(ends & 0x7FFFFFFF))  # as they are ordered
     codes = np.unique(np.linspace(places[0], places[1], SAMPLE).astype(np.int64))

@@ -1,5 +1,5 @@
-"""How near ``m a + b`` comes to integers, for integers m up to a bound: the same question with a shift has no convergent
-for an answer, and is answered as Lefevre does (New results on the distance between a segment and Z^2, 2005).
+"""How near ``m a + b`` comes to integers, for integers m up to a bound: with a shift no convergent is the answer, and it
+is found as Lefevre does (New results on the distance between a segment and Z^2, 2005).
 
 In integers: the first m for which ``m a mod M`` lies between two numbers is found by Euclid's algorithm, as the first
 multiple of a that is not below the lower one, if that is good, or else by the same question for the number of turns.
@@ -36,9 +36,9 @@ def first_between(a: int, modulus: int, low: int, high: int) -> int | None:
     return None if turns is None else -(-(low + modulus * turns) // a)
 
 
-def _comes_near(a: int, b: int, start: int, stop: int, reach: int) -> bool:
-    """Whether ``m a + b`` is within so much of a multiple of ``2**BITS`` for some m from ``start`` to ``stop - 1``."""
-    modulus = 1 << BITS
+def _comes_near(a: int, b: int, run: tuple[int, int], reach: int) -> bool:
+    """Whether ``m a + b`` is within so much of a multiple of ``2**BITS`` for some m of a run."""
+    modulus, (start, stop) = 1 << BITS, run
     low, high = ((-b - start * a + side * reach) % modulus for side in (-1, 1))
     parts = [(low, high)] if low <= high else [(low, modulus - 1), (0, high)]
     found = (first_between(a, modulus, *part) for part in parts)
@@ -60,12 +60,12 @@ def least_shifted(
     b = [end * scale for end in shift]
     near, start = round(sum(ends) / 2), round(sum(b) / 2)
     off = count * max(abs(end - near) for end in ends) + max(abs(end - start) for end in b)
-    runs = [(side, 1, count) for side in (1, -1)]
+    runs = [(side, (1, count)) for side in (1, -1)]
     if but is not None and (m := but / Fraction(2) ** exponent).denominator == 1 and 0 < abs(m) < count:
         side = 1 if m > 0 else -1
-        runs = [(-side, 1, count), (side, 1, abs(int(m))), (side, abs(int(m)) + 1, count)]
+        runs = [(-side, (1, count)), (side, (1, abs(int(m)))), (side, (abs(int(m)) + 1, count))]
     for k in range(FIRST, LAST):
         reach = (1 << BITS - k) + int(off) + 1
-        if not any(_comes_near(side * near % (1 << BITS), start, *run, reach) for side, *run in runs):
+        if not any(_comes_near(side * near % (1 << BITS), start, run, reach) for side, run in runs):
             return Fraction(1, 2 << k)
     return Fraction(0)

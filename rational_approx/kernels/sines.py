@@ -7,8 +7,8 @@ known relative to itself, however large x is, and from it the nearest half-turn 
 f)`` with f in turns, ``abs(f) <= 1/4``, and ``f p(f^2)`` in the place of the sine. The cosine is a quarter of a turn
 ahead.
 
-A shift b is added in two parts of ``b / (2 pi)``, without its whole turns: one of few bits, first, from which half-turns
-are taken off exactly, and what is left, last.
+A shift b is added in two parts of ``b / (2 pi)``, without its whole turns: one of few bits, first, from which
+half-turns are taken off exactly, and what is left, last.
 
 How small f can be, for numbers of a format, say continued fractions: of all ``abs(m r - n)`` with an integer m up to a
 bound the least belongs to a convergent of r. With a shift :mod:`kernels.nearest` says it.
@@ -42,7 +42,7 @@ DEGREES = {"float32": 5, "float64": 8}
 @dataclass(frozen=True)
 class Turns:
     """``a / (2 pi)`` for the sine of ``a x + b``: between two numbers, which are equal where it is known exactly; and
-    ``shift``, the same of ``b / (2 pi)``. At ``zero`` the sine of a rational line is 0: it is the one number that is not
+    ``shift``, the same of ``b / (2 pi)``. At ``zero`` the sine of a rational line is 0: the one number that is not
     proved."""
 
     low: Fraction
@@ -93,7 +93,7 @@ def _shift(turns: Turns, format: str) -> tuple[Fraction, ...]:
     """``b / (2 pi)`` without whole turns, in two parts; none without a shift."""
     if not any(turns.shift):
         return ()
-    middle = sum(turns.shift) / 2
+    middle = (turns.shift[0] + turns.shift[1]) / 2
     middle -= round(middle)
     first = Fraction(round(middle * 2 ** _bits(format)), 2 ** _bits(format))
     rest = round_to(middle - first, INNER[format])

@@ -286,8 +286,8 @@ class Enclosed(Code):
         return bool(self.lowest <= rounded(Fraction(y), self.format) <= self.highest)
 
     def ends_in_range(self, *ends: Fraction) -> bool:
-        """Whether what a line gives at two numbers of the format lies in the range: between them it rises, or falls, with
-        every rounding."""
+        """Whether what a line gives at two numbers of the format lies in the range: between them it rises, or falls,
+        with every rounding."""
         x = sorted(float(rounded(end, self.format)) for end in ends)
         every = (self.run(x, machine) for machine in self.scheme.machines)
         return all(self.lowest <= y <= self.highest for found in every for y in found)

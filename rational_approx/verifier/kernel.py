@@ -92,12 +92,22 @@ class Pointwise(Arithmetic):
             if other[0] != "log":
                 continue
             inner = other[1][1] if other[1][0] == "abs" else other[1]
+            if exact(inner, x) == 0 and power_of(side, other[1]):  # v^c log(v)
+                Arithmetic.evaluate(self, inner, [point])
+                return 0, 0
             if exact(inner, x) == 0 and exact(side, x) == 0:
                 Arithmetic.evaluate(self, side, line)
                 slope = Arithmetic.evaluate(self, inner, line)[1]
                 need(slope[0] > 0 or slope[1] < 0, "a logarithm of a number with a zero of a higher order")
                 return 0, 0
         return None
+
+
+def power_of(node: tuple, base: tuple) -> bool:
+    """Whether a tree is a tree itself, its root, or a positive power of it, as it stands."""
+    if node[0] in ("sqrt", "^") and node[1] == base:
+        return bool(node[0] == "sqrt" or (node[2][0] == "number" and node[2][1] > 0))
+    return node == base
 
 
 class Code:

@@ -40,9 +40,7 @@ def how_many(start: int, stop: int, a: int, b: int, reach: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def nearest_shifted(
-    turns: Interval, shift: Interval, bits: int, digits: int, e: int, but: Fraction | None
-) -> Fraction:
+def nearest_shifted(turns: Interval, shift: Interval, bits: int, digits: int, e: int, but: Fraction | None) -> Fraction:
     """A bound from below of the distance of ``m 2**e a + b`` from half-turns, 0 < abs(m) < 2**digits, but for
     one number; 0 without a bound. ``turns`` and ``shift`` are bounds of a and b, times ``2**bits``."""
     count, unit = 1 << digits, Fraction(2 * MODULUS, 1 << bits)

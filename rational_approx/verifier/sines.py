@@ -2,7 +2,7 @@
 
 The steps must be those of the reduction: products of x with parts of ``a / (2 pi)``, of which integers are taken off
 where they may be large; the nearest half-turn to their sum; ``f``, what is left, part by part; and ``f p(f^2)``, with
-the sign of the half-turn. Of ``sin(a x + b)`` parts of ``b / (2 pi)`` stand before and behind the products in these sums.
+the sign of the half-turn. Of ``sin(a x + b)`` parts of ``b / (2 pi)`` stand before and behind the products in the sums.
 How near zeros are to numbers of the format is found by continued fractions, or by counting. Standard library only.
 """
 
@@ -90,8 +90,8 @@ class Code:
 
 
 def sine_error(steps: list[Any], result: Any, ahead: bool, wave: Wave, formats: tuple[str, str]) -> Fraction:
-    """A bound of ``abs(E(x) / sin(a x + b) - 1)``, of the cosine if ``ahead``, for all numbers x of the first format but
-    the one that is known to be a zero."""
+    """A bound of ``abs(E(x) / sin(a x + b) - 1)``, of the cosine if ``ahead``, for all numbers x of the first format
+    but the one that is known to be a zero."""
     (digits, smallest, top), (inner, inner_smallest, _) = (FORMATS[name] for name in formats)
     code = Code(steps, result, ahead, top)
     least = min(map(abs, code.parts)) * Fraction(2) ** smallest

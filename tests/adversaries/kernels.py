@@ -80,7 +80,9 @@ def unit_of_a_constant(content: dict[str, Any], draw: random.Random) -> None:
 
 def another_constant(content: dict[str, Any], draw: random.Random) -> None:
     step, k = draw.choice(_constants(content))
-    step[k] = draw.choice(["0", "1", "2", "-1", number_text(-read_number(step[k])), number_text(read_number(step[k]) / 2)])
+    step[k] = draw.choice(
+        ["0", "1", "2", "-1", number_text(-read_number(step[k])), number_text(read_number(step[k]) / 2)]
+    )
 
 
 def another_operation(content: dict[str, Any], draw: random.Random) -> None:

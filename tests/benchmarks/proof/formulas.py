@@ -226,8 +226,12 @@ def families(kind: str, count: int, seed: int = 0) -> list[str]:
     activations += ("sigmoid(x)", "x * tanh(x)", "x / (1 + abs(x))", "x * exp(-x^2)", "max(x, 0)^2", "log1p(abs(x))")
 
     def guarded() -> str:
-        positive = one("max(x, 0)", "abs(x)", f"max(x, {c()})", f"max(x - {c()}, 0)", "max(-x, 0)", f"clip(x, 0, {c()})")
-        inside = one("clip(x, -1, 1)", "min(max(x, -1), 1)", "min(abs(x), 1)", "max(min(x, 1), 0)", "x / max(abs(x), 1)")
+        positive = one(
+            "max(x, 0)", "abs(x)", f"max(x, {c()})", f"max(x - {c()}, 0)", "max(-x, 0)", f"clip(x, 0, {c()})"
+        )
+        inside = one(
+            "clip(x, -1, 1)", "min(max(x, -1), 1)", "min(abs(x), 1)", "max(min(x, 1), 0)", "x / max(abs(x), 1)"
+        )
         outside = one("max(x, 1)", "max(abs(x), 1)", "1 + max(x, 0)", "1 + abs(x)")
         return one(
             f"sqrt({positive})",
@@ -269,7 +273,9 @@ def families(kind: str, count: int, seed: int = 0) -> list[str]:
     def waves() -> str:
         a, b = one("2", "3", "0.5", "pi", "0.7"), c()
         wave = f"{one('sin', 'cos')}({one('x', f'{a} * x', f'x + {b}', f'x - {b}', f'{a} * x + {b}')})"
-        return one(wave, wave, f"{one('exp(x)', 'exp(-x)', 'exp(-x^2)', 'x', 'tanh(x)', 'sqrt(x)')} * {wave}", f"{wave}^2")
+        return one(
+            wave, wave, f"{one('exp(x)', 'exp(-x)', 'exp(-x^2)', 'x', 'tanh(x)', 'sqrt(x)')} * {wave}", f"{wave}^2"
+        )
 
     def inverse() -> str:
         a, b = c(), c()
