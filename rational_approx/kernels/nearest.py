@@ -1,5 +1,5 @@
-"""How near ``m a + b`` comes to integers, for integers m up to a bound: with a shift no convergent is the answer, and it
-is found as Lefevre does (New results on the distance between a segment and Z^2, 2005).
+"""How near ``m a + b`` comes to integers, for integers m up to a bound: with a shift no convergent is the answer, and
+it is found as Lefevre does (New results on the distance between a segment and Z^2, 2005).
 
 In integers: the first m for which ``m a mod M`` lies between two numbers is found by Euclid's algorithm, as the first
 multiple of a that is not below the lower one, if that is good, or else by the same question for the number of turns.

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from .intervals import Interval, size
 from .jets import Arithmetic, Jet
 from .reading import need
+from .zeros import without_holes
 
 __all__ = ["AtZero", "Inner", "Judge", "Outcome", "allowed_before"]
 
@@ -56,7 +57,7 @@ class Judge:
         self, math: Arithmetic, code: tuple[list[Any], Any], tree: tuple, calls: dict[str, Any], inner: Inner
     ) -> None:
         self.math, (self.steps, self.result), self.tree, self.calls = math, code, tree, calls
-        self.inner = inner
+        self.inner, self.divided = inner, without_holes(tree, 1)
         self.tiny = 1 << max(inner.smallest - 1 + (inner.digits if inner.flush else 0) + math.bits, 0)
         last = self.result if isinstance(self.result, int) else None
         self.unrounded = last if inner.own else None
@@ -64,8 +65,9 @@ class Judge:
         self.sums = self.unrounded is not None and self.steps[self.unrounded][0] in ("add", "sub")
 
     def target(self, u: Jet) -> Jet:
-        """The target's Taylor coefficients."""
-        return self.math.evaluate(self.tree, u)
+        """The target's Taylor coefficients; where zero is on the box quotients that have a limit there have it."""
+        low, high = u[0]
+        return self.math.evaluate(self.divided if low <= 0 <= high else self.tree, u)
 
     # -- exact operations --------------------------------------------------------------------------------------------
 
@@ -218,6 +220,12 @@ class Judge:
         x = math.exact(lower)[0], math.exact(upper)[1]
         if isinstance(self.result, float) and abs(self.result) >= 2 ** format[2]:
             return self.too_large(self.result, x, 1 << format[2] + math.bits)
+        if not self.steps and isinstance(self.result, float) and 0 not in x:
+            (low, high), c = self.target([x])[0], math.exact(Fraction(self.result))
+            off = max(high - c[0], c[1] - low)
+            found = judged((low, high), (off, off), max(low, -high, 0), allowed_before(ulp, last), format, math.bits)
+            if found.holds:
+                return found._replace(low=c[0], high=c[1])
         centre = (0, 0) if zero else ((x[0] + x[1]) // 2,) * 2
         h = max(x[1] - centre[0], centre[0] - x[0])
         hull = (min(x[0], 0), max(x[1], 0)) if zero else x

@@ -18,7 +18,7 @@ from .known import Known
 from .reading import ONE, Failure, Other, has_x, need
 from .rewritten import MINUS, rewritten
 from .steps import rounded
-from .zeros import exact
+from .zeros import without_holes
 
 __all__ = ["Follower"]
 
@@ -29,16 +29,6 @@ def same(condition: Any) -> None:
     """Raise unless the code is as the formula says."""
     if not condition:
         raise Other("the code is not the formula of the target")
-
-
-def without_holes(node: tuple, side: int) -> tuple:
-    """A tree with both sides of a quotient over x where both vanish at 0."""
-    if node[0] == "/" and exact(node[1], Fraction(0)) == 0 and exact(node[2], Fraction(0)) == 0:
-        top, bottom = (("divided", part, Fraction(0), side) for part in node[1:])
-        return ("/", top, bottom)
-    if node[0] in ("number", "x", "pi", "e", "clipped", "divided"):
-        return node
-    return (node[0], *(without_holes(part, side) for part in node[1:]))
 
 
 class Follower(Calls):

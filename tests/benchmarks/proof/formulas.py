@@ -212,9 +212,9 @@ def composed(count: int, seed: int = 0) -> list[str]:
 
 def families(kind: str, count: int, seed: int = 0) -> list[str]:
     """Random formulas of a kind that once went wrong, the same for the same seed: functions of what a maximum, minimum
-    or clip keeps inside their domain (``guarded``), sums of two activations (``sums``), polynomials and others with zeros
-    between numbers (``crossing``), logarithms times powers that vanish with them (``logarithms``), sines with scales,
-    shifts and factors (``waves``), and inverse functions of a line (``inverse``).
+    or clip keeps inside their domain (``guarded``), sums of two activations (``sums``), polynomials and others that
+    have zeros between numbers (``crossing``), logarithms times powers that vanish with them (``logarithms``), sines
+    with scales, shifts and factors (``waves``), and inverse functions of a line (``inverse``).
 
     >>> families("guarded", 2) == families("guarded", 3)[:2]
     True
