@@ -19,6 +19,7 @@ __all__ = ["AtZero", "Inner", "Judge", "Outcome", "allowed_before"]
 
 ORDER = 11
 """Taylor coefficients before the last one."""
+FEW = 2
 
 
 class Outcome(NamedTuple):
@@ -226,17 +227,29 @@ class Judge:
             found = judged((low, high), (off, off), max(low, -high, 0), allowed_before(ulp, last), format, math.bits)
             if found.holds:
                 return found._replace(low=c[0], high=c[1])
+        # Far out the terms of a high order say less: what is below the last digit is multiplied by powers of h.
+        for order in (ORDER, FEW):
+            found = self.expanded((x, zero, 0 in (lower, upper)), format, ulp, last, order)
+            if found.holds or zero:
+                break
+        return found
+
+    def expanded(
+        self, box: tuple[Interval, bool, bool], format: Any, ulp: Fraction, last: Fraction, order: int
+    ) -> Outcome:
+        """The same by so many Taylor coefficients, at the centre of the box, or at zero, which may be its end."""
+        (x, zero, whole_way), math = box, self.math
         centre = (0, 0) if zero else ((x[0] + x[1]) // 2,) * 2
         h = max(x[1] - centre[0], centre[0] - x[0])
         hull = (min(x[0], 0), max(x[1], 0)) if zero else x
-        u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, ORDER), (hull, ORDER + 1))]
+        u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, order), (hull, order + 1))]
         at, over = self.target(u[0]), self.target(u[1])
-        f = [*at, over[ORDER]]
+        f = [*at, over[order]]
         code = self.jets(u[0], None)
         whole = self.jets(u[1], code)
-        gaps = [(a - d, b - c) for (a, b), (c, d) in zip([*code[-1], whole[-1][ORDER]], f)]
-        sharp = [ranged([*a, b[ORDER]]) for a, b in zip(code, whole)]
-        least = 1 << format[1] + math.bits if 0 in (lower, upper) else min(map(abs, x))
+        gaps = [(a - d, b - c) for (a, b), (c, d) in zip([*code[-1], whole[-1][order]], f)]
+        sharp = [ranged([*a, b[order]]) for a, b in zip(code, whole)]
+        least = 1 << format[1] + math.bits if whole_way else min(map(abs, x))
         done = self.calculated(x, least, None if zero else sharp)
         first = next((k for k, (a, b) in enumerate(f) if a > 0 or b < 0), 0) if zero else 0
         # Terms below the first power that the target has are divided by s, at the smallest number.
