@@ -350,6 +350,8 @@ class Judge:
         # A ball that reaches from next to zero far out has no lower end that is known well.
         self.nearest = self.least if 0 in box[:2] else to_arb(min(abs(box.lower), abs(box.upper)))
         x = to_arb(box.lower).union(to_arb(box.upper))
+        if isinstance(self.result, Constant) and abs(y := to_arb(self.result.value)) >= self.top:
+            return self.too_large(y, x)
         centre = arb(0) if zero else x.mid()
         reach = x if zero else abs(x - centre).upper()
         over = x.union(centre)
@@ -413,6 +415,14 @@ class Judge:
         if not size > self.normal:
             return self.least
         return power_below(size.lower()) * arb(2) ** (1 - self.bits)
+
+    def too_large(self, y: arb, x: arb) -> Found:
+        """An infinite output: the target is beyond all numbers of the format on the box, and has its sign."""
+        try:
+            value = self.target(x)
+        except (Undecided, ValueError, ZeroDivisionError):
+            return UNKNOWN
+        return Found(0.0, 0.0, y, y) if bool(value >= self.top if y > 0 else value <= -self.top) else UNKNOWN
 
     # -- a half-line -----------------------------------------------------------------------------------------------
 

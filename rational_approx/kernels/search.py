@@ -506,6 +506,7 @@ def _all_ranked(
     may += [int(np.searchsorted(x, 0.0, "left")), *formulas.ends()]
     for zero in map(float, known.zeros):
         may += [int(np.searchsorted(x, zero * factor, "right")) for factor in (0.5, 0.75, 1.25, 2.0)]
+        may += [int(np.searchsorted(x, zero, side)) for side in ("left", "right")]  # it may stand alone
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
     if whole.scheme.form is not None:  # the piece about zero has numbers on both sides
         places = [place for place in places if place in (start, stop) or not x[place - 1] <= 0 <= x[place]]

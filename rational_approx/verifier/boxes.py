@@ -14,11 +14,13 @@ from .barycentric import barycentric_form
 from .intervals import Interval, size
 from .jets import Arithmetic, Jet
 from .reading import need
+from .zeros import without_holes
 
 __all__ = ["AtZero", "Inner", "Judge", "Outcome", "allowed_before"]
 
 ORDER = 11
 """Taylor coefficients before the last one."""
+FEW = 2
 
 
 class Outcome(NamedTuple):
@@ -57,7 +59,7 @@ class Judge:
         self, math: Arithmetic, code: tuple[list[Any], Any], tree: tuple, calls: dict[str, Any], inner: Inner
     ) -> None:
         self.math, (self.steps, self.result), self.tree, self.calls = math, code, tree, calls
-        self.inner = inner
+        self.inner, self.divided = inner, without_holes(tree, 1)
         self.tiny = 1 << max(inner.smallest - 1 + (inner.digits if inner.flush else 0) + math.bits, 0)
         last = self.result if isinstance(self.result, int) else None
         self.unrounded = last if inner.own else None
@@ -69,8 +71,9 @@ class Judge:
         self.sides = form.sides() if form is not None and known else None
 
     def target(self, u: Jet) -> Jet:
-        """The target's Taylor coefficients."""
-        return self.math.evaluate(self.tree, u)
+        """The target's Taylor coefficients; where zero is on the box quotients that have a limit there have it."""
+        low, high = u[0]
+        return self.math.evaluate(self.divided if low <= 0 <= high else self.tree, u)
 
     # -- exact operations --------------------------------------------------------------------------------------------
 
@@ -272,17 +275,37 @@ class Judge:
         lower, upper, near = box
         math, zero = self.math, near or 0 in (lower, upper)
         x = math.exact(lower)[0], math.exact(upper)[1]
+        if isinstance(self.result, float) and abs(self.result) >= 2 ** format[2]:
+            return self.too_large(self.result, x, 1 << format[2] + math.bits)
+        if not self.steps and isinstance(self.result, float) and 0 not in x:
+            (low, high), c = self.target([x])[0], math.exact(Fraction(self.result))
+            off = max(high - c[0], c[1] - low)
+            found = judged((low, high), (off, off), max(low, -high, 0), allowed_before(ulp, last), format, math.bits)
+            if found.holds:
+                return found._replace(low=c[0], high=c[1])
+        # Far out the terms of a high order say less: what is below the last digit is multiplied by powers of h.
+        for order in (ORDER, FEW):
+            found = self.expanded((x, zero, 0 in (lower, upper)), format, ulp, last, order)
+            if found.holds or zero:
+                break
+        return found
+
+    def expanded(
+        self, box: tuple[Interval, bool, bool], format: Any, ulp: Fraction, last: Fraction, order: int
+    ) -> Outcome:
+        """The same by so many Taylor coefficients, at the centre of the box, or at zero, which may be its end."""
+        (x, zero, whole_way), math = box, self.math
         centre = (0, 0) if zero else ((x[0] + x[1]) // 2,) * 2
         h = max(x[1] - centre[0], centre[0] - x[0])
         hull = (min(x[0], 0), max(x[1], 0)) if zero else x
-        u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, ORDER), (hull, ORDER + 1))]
+        u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, order), (hull, order + 1))]
         at, over = self.target(u[0]), self.target(u[1])
-        f = [*at, over[ORDER]]
+        f = [*at, over[order]]
         code = self.jets(u[0], None)
         whole = self.jets(u[1], code)
-        gaps = [(a - d, b - c) for (a, b), (c, d) in zip([*code[-1], whole[-1][ORDER]], f)]
-        sharp = [ranged([*a, b[ORDER]]) for a, b in zip(code, whole)]
-        least = 1 << format[1] + math.bits if 0 in (lower, upper) else min(map(abs, x))
+        gaps = [(a - d, b - c) for (a, b), (c, d) in zip([*code[-1], whole[-1][order]], f)]
+        sharp = [ranged([*a, b[order]]) for a, b in zip(code, whole)]
+        least = 1 << format[1] + math.bits if whole_way else min(map(abs, x))
         done = self.calculated(x, least, None if zero else sharp)
         first = next((k for k, (a, b) in enumerate(f) if a > 0 or b < 0), 0) if zero else 0
         # Terms below the first power that the target has are divided by s, at the smallest number.
@@ -311,6 +334,12 @@ class Judge:
             return found._replace(holds=found.holds and fine)
         allowed = allowed_before(ulp, last)
         return judged(value, (error, absolute), nearest, allowed, format, math.bits, besides)
+
+    def too_large(self, y: float, x: Interval, top: int) -> Outcome:
+        """An infinite output: the target is beyond all numbers of the format on the box, and has its sign."""
+        low, high = self.math.evaluate(self.tree, [x])[0]
+        at = int(y) << self.math.bits
+        return Outcome(low >= top if y > 0 else high <= -top, at, at)
 
     def rounding(self, done: Value, x: Interval, h: int, first: int) -> int:
         """The rounding error over the power of s that is taken out."""

@@ -83,20 +83,33 @@ class Pointwise(Arithmetic):
         return [(-value[1], -value[0]) if negative else value]
 
     def at_hole(self, node: tuple, point: Any) -> Any:
-        """The limit of a quotient at a simple zero that both sides share, by their slopes; or of a product with log(b)
-        at a simple zero of b where the other side is zero: 0."""
+        """The limit of a quotient at a simple zero that both sides share, by their slopes; or of a product with log(b),
+        or log(abs(b)), at a simple zero of b where the other side is zero: 0."""
         x, line = Fraction(point[0], self.one), [point, (self.one, self.one)]
         if node[0] == "/":
             if exact(node[2], x) != 0 or exact(node[1], x) != 0:
                 return None
             return self.div(*(Arithmetic.evaluate(self, side, line)[1] for side in node[1:]))
         for side, other in (node[1:], node[:0:-1]):
-            if other[0] == "log" and exact(other[1], x) == 0 and exact(side, x) == 0:
+            if other[0] != "log":
+                continue
+            inner = other[1][1] if other[1][0] == "abs" else other[1]
+            if exact(inner, x) == 0 and power_of(side, other[1]):  # v^c log(v)
+                Arithmetic.evaluate(self, inner, [point])
+                return 0, 0
+            if exact(inner, x) == 0 and exact(side, x) == 0:
                 Arithmetic.evaluate(self, side, line)
-                slope = Arithmetic.evaluate(self, other[1], line)[1]
+                slope = Arithmetic.evaluate(self, inner, line)[1]
                 need(slope[0] > 0 or slope[1] < 0, "a logarithm of a number with a zero of a higher order")
                 return 0, 0
         return None
+
+
+def power_of(node: tuple, base: tuple) -> bool:
+    """Whether a tree is a tree itself, its root, or a positive power of it, as it stands."""
+    if node[0] in ("sqrt", "^") and node[1] == base:
+        return bool(node[0] == "sqrt" or (node[2][0] == "number" and node[2][1] > 0))
+    return node == base
 
 
 class Code:
