@@ -14,7 +14,7 @@ import re
 import subprocess
 from pathlib import Path
 
-__all__ = ["FIRST", "Row", "fill", "head", "part", "rows", "write"]
+__all__ = ["FIRST", "Row", "fill", "head", "part", "put", "rows", "write"]
 
 FIRST = "> **Measured** by\n>\n"
 _ROW = re.compile(r"^> - `([^`]+)`(?: \([^\n]*\))?: (?:not yet|commit `([0-9a-f]{7,}(?:-dirty)?)`, (\d{4}-\d\d-\d\d))$")
@@ -47,19 +47,24 @@ def rows(text: str) -> list[Row]:
 
 def part(page: Path, mark: str) -> str:
     """What stands between ``<!-- MARK: begin -->`` and ``<!-- MARK: end -->``; ValueError where they are not there."""
-    return _split(page, mark)[1]
+    return _split(page.read_text(encoding="utf-8"), mark)[1]
+
+
+def put(text: str, mark: str, inside: str) -> str:
+    """A text with other figures between two marks.  Raises ValueError where a mark is missing."""
+    before, _, after = _split(text, mark)
+    return f"{before}<!-- {mark}: begin -->\n{inside.strip()}\n<!-- {mark}: end -->{after}"
 
 
 def fill(page: Path, mark: str, text: str, command: str) -> None:
     """Put a text between two marks of a measured page, and `write` it.  Raises ValueError where a mark is missing."""
-    before, _, after = _split(page, mark)
-    write(page, f"{before}<!-- {mark}: begin -->\n{text.strip()}\n<!-- {mark}: end -->{after}", command)
+    write(page, put(page.read_text(encoding="utf-8"), mark, text), command)
 
 
-def _split(page: Path, mark: str) -> tuple[str, str, str]:
-    text, (begin, end) = page.read_text(encoding="utf-8"), (f"<!-- {mark}: {word} -->" for word in ("begin", "end"))
+def _split(text: str, mark: str) -> tuple[str, str, str]:
+    begin, end = (f"<!-- {mark}: {word} -->" for word in ("begin", "end"))
     if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"{page} has not the marks {begin} and {end} once each, between which the figures go")
+        raise ValueError(f"the marks {begin} and {end}, between which the figures go, are not there once each")
     before, rest = text.split(begin)
     inside, after = rest.split(end)
     return before, inside.strip(), after

@@ -80,5 +80,5 @@ def test_a_part_of_a_page_is_filled_between_its_marks(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.endswith("before\n<!-- a: begin -->\nnew\n<!-- a: end -->\nafter\n")
     assert rows(text)[0][1]
-    with pytest.raises(ValueError, match="has not the marks"):
+    with pytest.raises(ValueError, match="the marks <!-- b: begin -->"):
         fill(page, "b", "new", "tests.adversaries.fuzz")

@@ -73,7 +73,7 @@ def reproduce(
         if not (at := study.teacher(data, out, teacher)).is_dir():
             hint = "python -m tests.study.teachers makes it" if study.teachers_share else "is that the data's folder?"
             raise FileNotFoundError(f"there is no teacher at {at}: {hint}")
-    states: dict[tuple[str, float], HiddenStates] = {}
+    states: dict[tuple[str, float, int | None], HiddenStates] = {}
     ran = 0
     for study, teacher, seed in chosen:
         place = out / study.name / teacher / f"seed_{seed}"
@@ -88,7 +88,7 @@ def reproduce(
             break
         if say is not None:
             say(f"{study.name}/{teacher}, seed {seed}")
-        part = (study.source, study.teachers_share)
+        part = (study.source, study.teachers_share, study.loss_tokens)
         if part not in states:
             states[part] = study.states(data, out)
         sae = load_sae(study.teacher(data, out, teacher))
@@ -125,6 +125,7 @@ def _run(
             refine=study.refine,
             objective="mse+kl" if study.kl_share else "mse",
             kl_share=study.kl_share,
+            kl_weight=study.kl_weight,
             ablations=study.ablations(sae, states),
             probe=study.tasks(data),
         ),

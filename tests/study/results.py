@@ -1,66 +1,64 @@
-"""The page of results: every cell of `reproduce`, the counts over them, and the published claims beside them."""
+"""The page of results: of every study a part that can be written alone, with how it was run, its tables and counts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rsae.evaluation.comparison import Comparison
 from rsae.storage.writing import write_text
+from tests import provenance
 from tests.study.cells import COLUMNS, STUDIES, Cell, Points, Row, rows
-from tests.study.claims import claims, counts
+from tests.study.counts import counts
 
 __all__ = ["fill", "page"]
 
-BEGIN, END = "<!-- begin: tests.study -->", "<!-- end: tests.study -->"
-
 
 def page(cells: Sequence[Cell]) -> str:
-    """The generated part of the page: tables of cells, counts, and claims; Markdown.
+    """The parts of all studies that have cells, each between marks of its own; Markdown.
 
     Raises ValueError where there are no cells.
     """
-    if not cells:
-        raise ValueError("there are no finished cells to write a page of")
-    found = rows(cells)
-    parts = [
-        _settings(found),
-        *(
-            _table(study.name, [r for r in found if r.cells[0].study == study.name])
-            for study in STUDIES
-            if any(r.cells[0].study == study.name for r in found)
-        ),
-    ]
-    parts += [_probing(probed)] if (probed := [row for row in found if row.probed()]) else []
-    plain = {study.name for study in STUDIES if (study.refine, study.kl_share) == ("none", 0)}
-    default = [row for row in found if row.cells[0].study in plain]
-    return "\n\n".join([*parts, *((counts(default), claims(default)) if default else ())]) + "\n"
+    return _filled("\n\n".join(f"<!-- {name}: begin -->\n<!-- {name}: end -->" for name in _parts(cells)), cells) + "\n"
 
 
 def fill(path: str | Path, cells: Sequence[Cell]) -> None:
-    """Replace what stands between the two marks of a Markdown file by `page`; the file is made where there is none.
+    """Put the parts of the studies that have cells between their marks; the file is made where there is none.
 
-    Raises ValueError for a file without the marks.
+    The other parts stay, so that one study can be run again alone.  Raises ValueError, and changes nothing, for a file
+    that lacks the marks of a study, and where there are no cells.
     """
     path = Path(path)
-    before, after = "# Results\n\n", ""
-    if path.exists():
-        text = path.read_text(encoding="utf-8")
-        if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-            raise ValueError(f"{path} has not the marks {BEGIN} and {END}, between which the tables go")
-        before, after = text[: text.index(BEGIN)], text[text.index(END) + len(END) :]
-    write_text(path, f"{before}{BEGIN}\n\n{page(cells)}\n{END}{after or chr(10)}")
+    write_text(
+        path, _filled(path.read_text(encoding="utf-8"), cells) if path.exists() else "# Results\n\n" + page(cells)
+    )
+
+
+def _filled(text: str, cells: Sequence[Cell]) -> str:
+    for name, part in _parts(cells).items():
+        text = provenance.put(text, name, part)
+    return text
+
+
+def _parts(cells: Sequence[Cell]) -> Mapping[str, str]:
+    """What stands on the page, by the name of the study."""
+    if not cells:
+        raise ValueError("there are no finished cells to write a page of")
+    parts = {}
+    for study in STUDIES:
+        if found := [row for row in rows(cells) if row.cells[0].study == study.name]:
+            said = [f"### {study.name}", _settings(found), _table(found), _probing(found)]
+            plain = (study.refine, study.kl_share) == ("none", 0)
+            parts[study.name] = "\n\n".join(filter(None, [*said, counts(found) if plain else ""]))
+    return parts
 
 
 def _settings(found: Sequence[Row]) -> str:
     lines = [
-        "### How these were run",
-        "",
-        "| study | family | steps | batch | rate: weights, curve | denominator | inputs | seeds |",
+        "| family | steps | batch | rate: weights, curve | denominator | inputs | seeds |",
+        "|---|---|---|---|---|---|---|",
     ]
-    lines.append("|---|---|---|---|---|---|---|---|")
-    seen = set()
     for row in found:
         asked = row.cells[0].report.asked
         recipe, control = asked.recipes["upgraded"], asked.recipes["control"]
@@ -68,19 +66,15 @@ def _settings(found: Sequence[Row]) -> str:
         if control.learning_rate != recipe.learning_rate:
             rate += f" (control {control.learning_rate:.2g})"
         line = (
-            f"| {row.cells[0].study} | {row.family} | {recipe.steps} | {recipe.batch_size} | {rate}, "
+            f"| {row.family} | {recipe.steps} | {recipe.batch_size} | {rate}, "
             f"{recipe.coefficient_rate:.2g} | {asked.denominator} | {', '.join(asked.inputs)} | {len(row.cells)} |"
         )
-        if line not in seen:
-            seen.add(line)
-            lines.append(line)
+        lines += [line] if line not in lines else []
     return "\n".join(lines)
 
 
-def _table(name: str, found: Sequence[Row]) -> str:
+def _table(found: Sequence[Row]) -> str:
     lines = [
-        f"### {name}",
-        "",
         "| teacher | column | L0 | MSE | upgraded against it | delta-CE | upgraded against it | alive |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -100,11 +94,9 @@ def _table(name: str, found: Sequence[Row]) -> str:
 
 
 def _probing(found: Sequence[Row]) -> str:
+    """Empty where nothing was probed."""
     lines = [
-        "### Sparse probing",
-        "",
-        "Accuracy by k latents on labelled texts ([protocol](../upgrading/probing.md)), mean over the seeds above.",
-        "Differences are paired, in points, with 95% intervals: over texts, and over seeds where there are several.",
+        "Sparse probing, accuracy:",
         "",
         "| teacher | tasks, k | teacher | control | upgraded | upgraded - teacher | upgraded - control |",
         "|---|---|---|---|---|---|---|",
@@ -114,8 +106,8 @@ def _probing(found: Sequence[Row]) -> str:
             accuracy = [f"{100 * probe.accuracy[c]:.1f}%" for c in ("teacher", "control", "upgraded")]
             apart = [_points(probe.difference[c]) for c in ("teacher", "control")]
             name = f"{probe.group} ({probe.tasks}), {probe.k}"
-            lines.append(f"| {row.name} | {name} | {' | '.join([*accuracy, *apart])} |")
-    return "\n".join(lines)
+            lines.append(f"| {row.cells[0].teacher} | {name} | {' | '.join([*accuracy, *apart])} |")
+    return "\n".join(lines) if len(lines) > 4 else ""
 
 
 def _points(found: Points) -> str:

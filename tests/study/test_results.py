@@ -25,7 +25,7 @@ from tests.study import teachers
 from tests.study.__main__ import main
 from tests.study.cells import STUDIES, Study, finished_cells, rows
 from tests.study.reproduce import reproduce
-from tests.study.results import BEGIN, END, fill, page
+from tests.study.results import fill, page
 from tests.study.teachers import ENOUGH, finished_teacher
 
 NAMES = [
@@ -64,11 +64,11 @@ def test_cells_become_rows_with_intervals_over_seeds(tmp_path: Path) -> None:
     assert better.over == "seeds"
     assert better.high < 0
     text = page(finished_cells(tmp_path))
-    assert "| MSE below the teacher's | 2 of 2 | - |" in text
-    assert f"| MSE better than the control, interval excludes zero | 1 of 2 | {study}/topk_8 |" in text
-    assert f"| delta-CE below the control's | 0 of 2 | {study}/topk_8, {study}/topk_16 |" in text
+    assert "| MSE below the teacher's | 2 of 2 | - | 22 of 24: reproduced |" in text
+    assert "| MSE better than the control, interval excludes zero | 1 of 2 | topk_8 |  |" in text
+    assert "| delta-CE below the control's | 0 of 2 | topk_8, topk_16 |" in text
     assert "TopK: MSE below the control's by 2.5%, interval excludes zero | 1 of 2" in text
-    assert "2 of 2; the equally trained control's in 1 of 2 | reproduced against the teacher |" in text
+    assert "ReLU: MSE" not in text
 
 
 def test_one_seed_takes_its_interval_from_the_tokens(tmp_path: Path) -> None:
@@ -89,12 +89,12 @@ def test_latents_that_fell_silent_are_counted(tmp_path: Path) -> None:
 
 def test_probed_cells_get_a_table_and_a_verdict(tmp_path: Path) -> None:
     cell(tmp_path, *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
-    assert "not run in these cells" in page(finished_cells(tmp_path))
+    assert "probing" not in page(finished_cells(tmp_path))
     (path,) = tmp_path.rglob("report.json")
     report = json.loads(path.read_text())
     apart = {"value": 0.02, "low": 0.01, "high": 0.03}
     accuracy = {name: apart | {"value": 0.75} for name in ("teacher", "control", "upgraded")}
-    row = {
+    row: dict[str, Any] = {
         "group": "pairs",
         "k": 5,
         "tasks": 3,
@@ -105,10 +105,11 @@ def test_probed_cells_get_a_table_and_a_verdict(tmp_path: Path) -> None:
     path.write_text(json.dumps(report))
     text = page(finished_cells(tmp_path))
     assert "| pairs (3), 5 | 75.0% | 75.0% | 75.0% | +2.0 [+1.0, +3.0] | +2.0 [+1.0, +3.0] |" in text
-    assert "of 1 accuracies 0 surely below the teacher's, 1 surely above | reproduced |" in text
+    asked = "probing accuracies surely below the teacher's"
+    assert f"| {asked} | 0 of 1 | surely above: 1 of 1 | not worse: reproduced |" in text
     row["difference"]["teacher"] = {"value": -0.02, "low": -0.03, "high": -0.01}
     path.write_text(json.dumps(report))
-    assert "1 surely below the teacher's, 0 surely above | not reproduced |" in page(finished_cells(tmp_path))
+    assert f"| {asked} | 1 of 1 | surely above: 0 of 1 | not worse: not reproduced |" in page(finished_cells(tmp_path))
 
 
 def test_probing_of_several_seeds_is_less_sure_where_they_disagree(tmp_path: Path) -> None:
@@ -128,29 +129,30 @@ def test_probing_of_several_seeds_is_less_sure_where_they_disagree(tmp_path: Pat
         report["probing"] = {"rows": [row]}
         path.write_text(json.dumps(report))
         if not seed:
-            assert "1 surely below the teacher's" in page(finished_cells(tmp_path))
+            assert "surely below the teacher's | 1 of 1" in page(finished_cells(tmp_path))
     (found,) = rows(finished_cells(tmp_path))[0].probed()
     difference = found.difference["teacher"]
     assert difference.value == pytest.approx(-0.01)
     # Over seeds: 4.303 (t, two degrees of freedom) times 0.04583 / sqrt(3); over texts 0.03 still.
     assert difference.high - difference.value == pytest.approx((0.03**2 + (4.30265 * 0.0458258 / 3**0.5) ** 2) ** 0.5)
-    assert "0 surely below the teacher's" in page(finished_cells(tmp_path))
+    assert "surely below the teacher's | 0 of 1" in page(finished_cells(tmp_path))
 
 
-def test_the_page_is_written_between_its_marks_only(tmp_path: Path) -> None:
+def test_a_study_replaces_its_own_part_of_the_page_alone(tmp_path: Path) -> None:
     cell(tmp_path / "cells", *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
-    cells, target = finished_cells(tmp_path / "cells"), tmp_path / "results.md"
+    cells, target, name = finished_cells(tmp_path / "cells"), tmp_path / "results.md", NAMES[0][0]
     fill(target, cells)
     first = target.read_text()
     fill(target, cells)
     assert target.read_text() == first
-    target.write_text(f"above\n{BEGIN}\nlast year\n{END}\nbelow\n")
+    other = "<!-- another: begin -->\nlast year\n<!-- another: end -->"
+    target.write_text(f"above\n<!-- {name}: begin -->\nlast year\n<!-- {name}: end -->\n{other}\nbelow\n")
     fill(target, cells)
-    assert target.read_text().startswith(f"above\n{BEGIN}\n")
-    assert target.read_text().endswith(f"{END}\nbelow\n")
-    assert "last year" not in target.read_text()
+    assert target.read_text().startswith(f"above\n<!-- {name}: begin -->\n### {name}\n")
+    assert target.read_text().endswith(f"<!-- {name}: end -->\n{other}\nbelow\n")
+    assert target.read_text().count("last year") == 1
     target.write_text("no marks")
-    with pytest.raises(ValueError, match="has not the marks"):
+    with pytest.raises(ValueError, match=f"the marks <!-- {name}: begin -->"):
         fill(target, cells)
     assert target.read_text() == "no marks"
     with pytest.raises(ValueError, match="no finished cells"):
@@ -228,10 +230,10 @@ def test_the_command_writes_the_page_of_what_is_there(tmp_path: Path) -> None:
     arguments = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--limit", "0"]
     shown = CliRunner().invoke(main, arguments)
     assert shown.exit_code == 0, shown.output
-    assert "### Counts" in shown.output
+    assert "of the teachers" in shown.output
     written = CliRunner().invoke(main, [*arguments, "--page", str(tmp_path / "results.md")])
     assert written.exit_code == 0
-    assert "### Counts" in (tmp_path / "results.md").read_text()
+    assert "of the teachers" in (tmp_path / "results.md").read_text()
     (path,) = tmp_path.rglob("report.json")
     path.write_text(path.read_text().replace('"denominator": "fixed"', '"denominator": "trainable"'))
     older = CliRunner().invoke(main, arguments)

@@ -1,0 +1,114 @@
+"""Which forms a piece of code in its own format may have: with a base, so that what is added is small."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from flint import arb
+
+from rational_approx.arithmetic.floats import round_to
+from rational_approx.arithmetic.precision import to_arb, to_fraction
+from rational_approx.expressions.enclosures import Undecided
+from rational_approx.expressions.expression import Expression
+from rational_approx.kernels.forms import Exponential, Form
+from rational_approx.kernels.kernel import Function
+from rational_approx.kernels.own_numbers import Numbers
+from rational_approx.proof.shared_zeros import taylor
+
+__all__ = ["far_forms", "zero_forms"]
+
+RATES = ((-1, Fraction(0)), (-2, Fraction(0)), (0, Fraction(-1)), (0, Fraction(-1, 2)))
+"""Exponentials that are tried away from zero: ``exp(a abs(x) + b x^2)``."""
+
+
+def zero_forms(numbers: Numbers, formula: Expression) -> Iterator[Form]:
+    """Forms for numbers about zero."""
+    series = taylor(formula.ball, arb(0), 9)
+    c = [series[k] for k in range(9)]
+    if not all(each.is_finite() for each in c):
+        return
+    first = next((k for k, each in enumerate(c) if not each.contains(0)), None)
+    if first is None:
+        return
+    odd, even = (all(each.contains(0) for each in c[k::2]) for k in (0, 1))
+    variable = "x^2" if odd or even else "x"
+    step = 2 if odd or even else 1
+    if first == 0:
+        offset = numbers.near(to_fraction(c[0].mid()))
+        exactly = bool((c[0] - to_arb(offset)).is_zero())
+        yield Form(step if exactly and even else 1 if exactly else 0, variable if even else "x", offset=offset)
+        if odd or (exactly and all(each.contains(0) for each in c[2::2])):  # c + an odd function
+            yield Form(1, "x^2", offset=offset)
+    elif first == 1:
+        exponent = round(np.log2(abs(float(c[1]))))
+        slope = Fraction(2) ** exponent * (1 if c[1] > 0 else -1)
+        exactly = bool((c[1] - to_arb(slope)).is_zero())
+        yield Form((3 if odd else 2) if exactly else 1, variable, slope=slope)
+    yield Form(first, variable)
+
+
+def far_forms(
+    numbers: Numbers, exp: Function, low: Fraction, high: Fraction, formula: Expression, side: int
+) -> Iterator[Form]:
+    """Forms for numbers on one side of zero."""
+    near, far = sorted((abs(low), abs(high)))
+    if far <= 4 * near:
+        centre = numbers.near((max(near, far / 2) + min(2 * near, far)) / 2 * side)
+        short = round_to(centre, "bfloat16")
+        centre = short if far <= 2 * abs(short) and abs(short) <= 2 * near else centre
+        value = formula.ball(to_arb(centre))
+        if abs(value) < arb(2) ** (numbers.top - 1) and not value.contains(0):
+            yield Form(0, "x - c", offset=numbers.near(to_fraction(value.mid())), centre=centre)
+    ends = [formula.ball(to_arb(each)) for each in ((low, high) if side > 0 else (high, low))]
+    if not all(each.is_finite() for each in ends):
+        return
+    for base in _bases(numbers, formula, side):
+        if base.offset and near >= Fraction(1, 2):
+            yield replace(base, variable="1/x")
+    for base in _bases(numbers, formula, side):
+        for a, b in RATES:
+            yield from _decaying(numbers, exp, base, a, b, (near, far), ends, side)
+
+
+def _bases(numbers: Numbers, formula: Expression, side: int) -> Iterator[Form]:
+    """What the target comes near to far out: a constant, x, or nothing but 0."""
+    far = to_arb(Fraction(side * 2**40))
+    try:
+        value = formula.ball(far)
+    except (Undecided, ValueError, ZeroDivisionError):
+        return
+    if abs(value) < arb(2) ** -60:
+        yield Form(0, "x")
+    elif abs(value) < 2**20:
+        yield Form(0, "x", offset=numbers.near(to_fraction(value.mid())))
+    elif abs(value / far - 1) < arb(2) ** -30:
+        yield Form(0, "x", slope=Fraction(1))
+
+
+def _decaying(
+    numbers: Numbers,
+    exp: Function,
+    base: Form,
+    a: int,
+    b: Fraction,
+    reach: tuple[Fraction, Fraction],
+    ends: list[arb],
+    side: int,
+) -> Iterator[Form]:
+    """Forms with an exponential that the distance from the base may follow."""
+    e = Exponential((Fraction(a * side), b, Fraction(0)), exp)
+    for times in (0, 1):
+        sizes = []
+        for x, value in zip(reach, ends):
+            x = side * x
+            gap = value - to_arb(base.slope * x + base.offset)
+            size = to_arb(e.rates[0] * x + e.rates[1] * x * x).exp() * to_arb(x) ** times
+            sizes.append(float(abs(gap / size)) if not gap.contains(0) else 0.0)
+        if not all(1e-30 < each < 1e30 for each in sizes):
+            continue
+        change = abs(np.log2(sizes[0] / sizes[1]))
+        if b == 0 and change < 6:
+            yield replace(base, times=times, variable="e", exponential=e, decays=True)
+        if b != 0 and change < 12:
+            yield replace(base, times=times, variable="x", exponential=e, decays=True)
