@@ -159,6 +159,7 @@ class Judge:
         # What is lost where a result is subnormal, and may be replaced by zero, at once or as an operand.
         lost = inner_smallest + inner_bits - 1 if self.flush else inner_smallest - 1
         self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** lost
+        self.inner_normal = arb(2) ** (inner_smallest + inner_bits - 1)
         self.largest = arb(2) ** (inner_top - 1)
         # A result that is a number of the format already is not rounded again.
         result = self.result
@@ -216,7 +217,8 @@ class Judge:
         """With the rounding of an operation: half a place, or in proportion to powers of x, and nothing if it only
         ``shifts``; sums are never rounded where they are subnormal."""
         size, half = (abs(done.ball) + done.error).upper(), arb(0) if shifts else self.half
-        tiny = arb(0) if op in ("add", "sub") and not self.flush else self.tiny.min(self.largest_of(done, x))
+        normal = not self.flush and (op in ("add", "sub") or self.least_of(done) >= self.inner_normal)
+        tiny = arb(0) if normal else self.tiny.min(self.largest_of(done, x))
         if not scaled:
             half *= power_below(size) if size.is_finite() else size
             return done._replace(error=done.error + half + tiny)
@@ -225,6 +227,12 @@ class Judge:
     def largest_of(self, done: Value, x: arb) -> arb:
         """The largest size of a step."""
         return ((abs(done.ball) + done.error).upper() * self.size(x, done.power) + done.besides).upper()
+
+    def least_of(self, done: Value) -> arb:
+        """The least size of a step; negative where nothing is known."""
+        if done.power < 0:
+            return arb(-1)
+        return ((abs(done.ball).lower() - done.error) * self.nearest**done.power - done.besides).lower()
 
     def is_exact(self, op: str, given: list[Value]) -> bool:
         """Whether a difference of exact numbers is exact: one is at most twice the other (Sterbenz 1974)."""

@@ -68,7 +68,7 @@ def _lines(target: Expression, numbers: Numbers, outer: Fraction) -> Iterator[Pi
         if outer > 0
         else target.on(outer, outer / 2).ball(to_arb(outer))
     )
-    if not abs(value) <= to_arb(numbers.largest):
+    if not abs(value).lower() <= to_arb(numbers.largest):
         # How large it is at the end is perhaps not known; its sign is seen nearer.
         seen = (target.ball(to_arb(Fraction(2) ** k * (1 if outer > 0 else -1))) for k in (12, 10, 8))
         sign = next((1 if each > 0 else -1 for each in seen if each > 0 or each < 0), 1)

@@ -129,22 +129,32 @@ class Judge:
                 done = done._replace(value=(max(done.value[0], known[0]), min(done.value[1], known[1])))
             if index != self.unrounded:
                 if op not in self.calls and (self.inner.flush or not exact_difference(op, given)):
-                    done = self.rounds(op, names, done, x, sharp is None)
+                    done = self.rounds(op, names, done, x, None if sharp else least)
                 need(self.largest(done, x) < one << self.inner.top - 1, "a step that may be too large")
             values.append(done)
         return of(self.result)
 
-    def rounds(self, op: str, names: list[Any], done: Value, x: Interval, scaled: bool) -> Value:
-        """With the rounding of an operation: half a place, or in proportion to powers of x; a product with a power of
-        two is rounded where it is subnormal alone, and a sum is not there."""
-        whole, digits = size(done.value) + done.error, self.inner.digits
+    def rounds(self, op: str, names: list[Any], done: Value, x: Interval, least: int | None) -> Value:
+        """With the rounding of an operation: half a place, or in proportion to powers of x, whose least size is given; a
+        product with a power of two is rounded where it is subnormal alone, and a sum is not there."""
+        whole, digits, scaled = size(done.value) + done.error, self.inner.digits, least is not None
         half = (whole >> digits) + 1 if scaled else (1 << max(whole.bit_length() - 1, 0) >> digits) + 1
         if op == "mul" and any(isinstance(name, float) and abs(frexp(name)[0]) == 0.5 for name in names):
             half = 0
-        tiny = 0 if op in ("add", "sub") and not self.inner.flush else min(self.tiny, self.largest(done, x)) + 1
+        normal = op in ("add", "sub") or self.is_normal(done, least)
+        tiny = 0 if normal and not self.inner.flush else min(self.tiny, self.largest(done, x)) + 1
         if not scaled:
             return done._replace(error=done.error + half + tiny)
         return done._replace(error=done.error + half, besides=done.besides + (done.besides >> digits) + 1 + tiny)
+
+    def is_normal(self, done: Value, least: int | None) -> bool:
+        """Whether a step is larger than every subnormal number, at all inputs of at least some size."""
+        if done.power < 0 or (done.power and least is None):
+            return False
+        size = max(done.value[0], -done.value[1]) - done.error
+        for _ in range(done.power):
+            size = size * (least or 0) >> self.math.bits
+        return size - done.besides > 1 << self.inner.smallest + self.inner.digits - 1 + self.math.bits
 
     def largest(self, done: Value, x: Interval) -> int:
         """The largest size of a step."""
