@@ -19,6 +19,7 @@ from .functions import Functions
 from .intervals import Interval, size
 from .jets import Arithmetic
 from .logarithms import logarithm_error
+from .quotients import QUOTIENTS, quotient_domain, quotient_errors
 from .reading import ONE, Failure, fold, need
 from .reductions import REACH, exponential_error
 from .sines import TURN_BITS, nearest_zero, sine_error
@@ -155,7 +156,7 @@ class Follower:
         self.math, (self.steps, self.result), self.tree = math, code, tree
         self.functions, (self.format, self.inner), self.side, self.flush = functions, formats, side, flush
         self.own = self.format == self.inner
-        self.kinds = (*(SUMS if self.own else ERRORS), *WAVES)
+        self.kinds = (*((*SUMS, *QUOTIENTS) if self.own else ERRORS), *WAVES)
         self.digits, self.smallest, self.top = FORMATS[self.inner]
         self.share = -(-math.one >> self.digits)
         self.x: Interval = (side * math.one, side * math.one)
@@ -242,6 +243,10 @@ class Follower:
             same(op == ("add" if taken is other else "sub"))
             a, b = self.value(node[1], names[0]), self.value(taken, names[1])
             return self.sum(a, b if taken is other else b._replace(low=-b.high, high=-b.low))
+        if kind == "*" and self.own and op in self.functions and op.split("_")[0] == "silu":
+            x = ("x",)
+            same(node[1:] in ((x, ("sigmoid", x)), (("sigmoid", x), x)))
+            return self.called(("silu", x), op, names[0])
         if kind in ("*", "/"):
             same(op == ("mul" if kind == "*" else "div"))
             a, b = self.value(node[1], names[0]), self.value(node[2], names[1])
@@ -489,6 +494,8 @@ class Follower:
     def summed(self, kind: str, name: str, u: Known) -> Known:
         """A function whose last operation adds a small number: its argument is in its domain."""
         math = self.math
+        if kind in QUOTIENTS:
+            return self.divided_by(kind, name, u)
         if name not in self.errors:
             steps, result = self.functions[name]
             self.errors[name] = sum_errors(kind, steps, result, self.inner)
@@ -522,8 +529,34 @@ class Follower:
         off = (math.exp(off)[1] - math.one) * (1 if kind == "exp" else 3)  # exp(u) is below 3 abs(expm1(u)) here
         if kind == "expm1":
             low, high = low - math.one, high - math.one
+        return self.scaled((low, high), off, name, kind == "expm1")
+
+    def divided_by(self, kind: str, name: str, u: Known) -> Known:
+        """A function of an exact argument that is a quotient or its like."""
+        math = self.math
+        if name not in self.errors:
+            steps, result = self.functions[name]
+            self.errors[name] = quotient_errors(kind, steps, result, self.inner)
+        low, high = (math.exact(end)[1 - k] for k, end in enumerate(quotient_domain(kind, self.inner)))
+        need(u.absolute == 0 and low < u.low and u.high < high, "an argument beyond what is proved")
+        # Both rise.
+        ends = math.exp(u.low)[0], math.exp(u.high)[1]
+        if kind == "softplus":
+            value = math.log(math.one + ends[0])[0], math.log(math.one + ends[1])[1]
+        else:
+            value = (ends[0] << math.bits) // (math.one + ends[0]), (ends[1] << math.bits) // (math.one + ends[1]) + 1
+        if kind == "silu":
+            value = math.mul((u.low, u.high), value)
+        return self.scaled(value, 0, name, False)
+
+    def scaled(self, value: Interval, off: int, name: str, normal: bool) -> Known:
+        """A result that is scaled by a power of two at the end, with a share ``off`` that comes of the argument."""
+        math, (low, high) = self.math, value
+        units, before, after = self.errors[name]
+        in_units = math.exact(units / 2**self.digits)[1]
+        shares = [math.exact(share)[1] for share in (before, after)]
         absolute = [self.up(size((low, high)), off + share + self.up(off, share)) for share in shares]
-        if kind == "expm1" or low > math.exact(Fraction(2) ** (self.smallest + self.digits))[1]:
+        if normal or max(low, -high) > math.exact(Fraction(2) ** (self.smallest + self.digits))[1]:
             known = self.done(Known(low, high, absolute[1], off, None, False), shares[1])
         else:
             # Scaled to a subnormal number it is rounded once more, in units twice as large at least.

@@ -37,6 +37,8 @@ OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "div": operator.truediv,
 }
 SINGLE = ("sqrt", "round", "exponent")
+KINDS = ("exp", "log", "sin", "cos", "expm1", "log1p", "atan", "sigmoid", "silu", "softplus")
+"""Kinds of functions."""
 MIDDLE = {"float32": 0x3F3504F3, "float64": 0x3FE6A09E667F3BCD}
 """The bits of the number next to the root of 1/2."""
 FLUSHED = Fraction(1, 2**126)
@@ -142,7 +144,7 @@ class Code:
         must(set(entry) == {"name", "steps", "result", "about"}, "a function has other keys than it should")
         name = entry["name"]
         must(
-            isinstance(name, str) and re.fullmatch("(exp|log|sin|cos|expm1|log1p|atan)(_[0-9]{1,2})?", name),
+            isinstance(name, str) and re.fullmatch(f"({'|'.join(KINDS)})(_[0-9]{{1,2}})?", name),
             "a function is unknown",
         )
         steps = self.steps(entry["steps"])
