@@ -1,14 +1,14 @@
 """``sigmoid``, ``silu`` and ``softplus`` for negative arguments, for code that calculates in the format of its results.
 
-With ``x = n log(2) + r``, ``exp(x)`` is ``2^n V``, and as in :mod:`kernels.sums` ``V = 1 + (h + c)`` with an exact h and a
-small c. The sigmoid is ``2^n Q`` with ``Q = V / D`` and ``D = 1 + 2^n V``. Let ``p`` and ``q`` be the numbers with half
-of the digits that are next to V and Q. Then ``Q = q + (V - q D) / D``, and
+With ``x = n log(2) + r``, ``exp(x)`` is ``2^n V``, and as in :mod:`kernels.sums` ``V = 1 + (h + c)`` with an exact h
+and a small c. The sigmoid is ``2^n Q`` with ``Q = V / D`` and ``D = 1 + 2^n V``. Let ``p`` and ``q`` be the numbers with
+half of the digits that are next to V and Q. Then ``Q = q + (V - q D) / D``, and
 
     V - q D = ((p - q) - p g) + (V - p) (1 - g),    g = q 2^n:
 
-of the products of short numbers none is rounded, and all that is left is small. ``silu``, ``x Q``, is a product of short
-numbers and a small rest. ``softplus``, ``log(1 + 2^n V)``, is ``2^n (V + 2^n V^2 R(2^n V))``; far enough from zero its
-second part is small.
+of the products of short numbers none is rounded, and all that is left is small. ``silu``, ``x Q``, is a product of
+short numbers and a small rest. ``softplus``, ``log(1 + 2^n V)``, is ``2^n (V + 2^n V^2 R(2^n V))``; far enough from
+zero its second part is small.
 """
 
 from collections.abc import Iterator
@@ -202,7 +202,7 @@ def _parts(
             if kind == "softplus":
                 yield _softplus(run, (h, c, more, beyond), ball, power, tiny)
             else:
-                yield _quotient(run, (h, c), ball, (power, x), (kind, inner, n))
+                yield _quotient(run, c, ball, (power, x), (kind, inner, n))
 
 
 def _softplus(
@@ -220,16 +220,14 @@ def _softplus(
     return last.error, value + small.ball + arb(0, small.error.upper()), False
 
 
-def _quotient(
-    run: Running, given: tuple[Ranged, Ranged], ball: arb, place: tuple[arb, arb], which: tuple[str, str, int]
-) -> Part:
-    (h, c), (power, x), (kind, inner, n) = given, place, which
+def _quotient(run: Running, c: Ranged, ball: arb, place: tuple[arb, arb], which: tuple[str, str, int]) -> Part:
+    (power, x), (kind, inner, n) = place, which
     bits, smallest, _ = FORMATS[inner]
     tiny, unit, zero = arb(2) ** (smallest + 8), arb(2) ** (1 - bits // 2), arb(0)
     value = ball.exp()
     s = run.rounded(Ranged(value - 1, c.error))
     v = run.rounded(Ranged(value, s.error))
-    # The short number next to V, and what is left: the first difference is exact where h is a multiple of 2^(-1 - bits).
+    # The short number next to V, and what is left: the difference is exact where h is a multiple of 2^(-1 - bits).
     left = arb(0, (unit / 2 + s.error).upper())
     lost = zero if n else run.half * power_below((abs(left) + abs(c.ball) + c.error).upper())
     rest = run.rounded(Ranged(left, c.error + lost))

@@ -135,8 +135,9 @@ class Judge:
         return of(self.result)
 
     def rounds(self, op: str, names: list[Any], done: Value, x: Interval, least: int | None) -> Value:
-        """With the rounding of an operation: half a place, or in proportion to powers of x, whose least size is given; a
-        product with a power of two is rounded where it is subnormal alone, and a sum is not there."""
+        """With the rounding of an operation: half a place, or in proportion to powers of x, whose least size is given.
+
+        A product with a power of two is rounded where it is subnormal alone, and a sum is not there."""
         whole, digits, scaled = size(done.value) + done.error, self.inner.digits, least is not None
         half = (whole >> digits) + 1 if scaled else (1 << max(whole.bit_length() - 1, 0) >> digits) + 1
         if op == "mul" and any(isinstance(name, float) and abs(frexp(name)[0]) == 0.5 for name in names):

@@ -2,8 +2,8 @@
 
 With ``x = n log(2) + r`` and ``V = exp(r)`` they are ``2^n`` times ``Q = V / D``, ``D = 1 + 2^n V``; times ``x Q``; and
 times ``V + 2^n V^2 R(2^n V)``. Numbers p and q next to V and Q have half of the digits, so that products of two of them
-are exact, and ``V - q D = ((p - q) - p g) + (V - p)(1 - g)`` with ``g = q 2^n``. The steps must be those of the law; r is
-cut into parts, and few n are looked at alone. Standard library only.
+are exact, and ``V - q D = ((p - q) - p g) + (V - p)(1 - g)`` with ``g = q 2^n``. The steps must be those of the law; r
+is cut into parts, and few n are looked at alone. Standard library only.
 """
 
 from collections.abc import Iterator
