@@ -1,7 +1,7 @@
 """``sigmoid``, ``silu`` and ``softplus`` for negative arguments, for code that calculates in the format of its results.
 
 With ``x = n log(2) + r``, ``exp(x)`` is ``2^n V``, and as in :mod:`kernels.sums` ``V = 1 + (h + c)`` with an exact h
-and a small c. The sigmoid is ``2^n Q`` with ``Q = V / D`` and ``D = 1 + 2^n V``. Let ``p`` and ``q`` be the numbers with
+and a small c. The sigmoid is ``2^n Q`` with ``Q = V / D`` and ``D = 1 + 2^n V``. Let p and q be the numbers with
 half of the digits that are next to V and Q. Then ``Q = q + (V - q D) / D``, and
 
     V - q D = ((p - q) - p g) + (V - p) (1 - g),    g = q 2^n:
