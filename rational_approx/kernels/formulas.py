@@ -439,7 +439,7 @@ class Library:
         if self.format == inner:
             if called.turns is not None:
                 raise NoFormula(f"in {inner} itself no {called.kind} is reduced: products of x and pi are not exact")
-            return sum_function(called.kind, inner)
+            return sum_function(called.kind, inner, self.scheme)
         if called.kind == "exp":
             return exponential(degree_for(self.error, inner), inner, self.scheme)
         if called.kind == "log":

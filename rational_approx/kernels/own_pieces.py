@@ -153,6 +153,8 @@ class Pieces:
 
     def good(self, piece: Piece, low: Fraction, high: Fraction, formula: Expression) -> bool:
         """Whether its error is proved to be small at some places between two numbers, both ends with them."""
+        if not self.scheme.obeyed(piece.steps):  # such as one more term after one of Estrin's order
+            return False
         kernel = Kernel(
             self.numbers.format, self.numbers.format, (piece,), tuple(self.library.made.values()), self.scheme
         )
