@@ -115,13 +115,14 @@ def _exponential(
         value = writer.do("add", writer.do("add", h, c), one)
         about = f"2^n (1 + (h + c)), x = n log(2) + h - n L2, c = r^2 q(r) - n L2, q of degree {len(q) - 1}"
     else:
-        more = None if scheme.fma else writer.do("mul", square, small)
+        if not scheme.fma:
+            writer.do("mul", square, small)
         power = writer.do("scale", one, writer.do("sub", Constant(Fraction(0)), n))
         lead = writer.do("sub", one, power)
         lost = writer.do("sub", writer.do("sub", one, lead), power)
         total, over = _two_sums(writer, lead, h)
         over = writer.multiply_sub(writer.do("add", over, lost), n, rest)
-        over = writer.do("fma", square, small, over) if more is None else writer.do("add", over, more)
+        over = _joined(writer, over, square, small)
         value = writer.do("add", total, over)
         about = f"2^n ((1 - 2^-n + h) + (r^2 q(r) - n L2)), x = n log(2) + h - n L2, q of degree {len(q) - 1}"
     result = writer.do("scale", value, n)
@@ -132,6 +133,11 @@ def _two_sums(writer: Writer, a: Operand, b: Operand, total: Operand | None = No
     """``a + b`` with a larger than b, perhaps written down already, and what that sum loses."""
     total = writer.do("add", a, b) if total is None else total
     return total, writer.do("add", writer.do("sub", a, total), b)
+
+
+def _joined(writer: Writer, total: Operand, a: Operand, b: Operand) -> Operand:
+    """``total + a b``."""
+    return writer.do("fma", a, b, total) if writer.fma else writer.do("add", total, writer.do("mul", a, b))
 
 
 def _logarithm(kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], scheme: Scheme) -> Function:
@@ -149,15 +155,16 @@ def _logarithm(kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ..
     square = writer.do("mul", writer.do("mul", f, f), Constant(Fraction(1, 2)))
     small = writer.polynomial(q, z)
     inside = writer.do("fma", z, small, square) if scheme.fma else writer.do("add", writer.do("mul", z, small), square)
-    # Small numbers join what the sum loses, the smallest ones first.
-    joined = [(k, rest), (s, inside)] if scheme.fma else [writer.do("mul", s, inside), writer.do("mul", k, rest)][::-1]
-    if kind == "log1p":
-        joined.insert(1, writer.do("div", lost, u))
+    if not scheme.fma:
+        writer.do("mul", s, inside)
+        writer.do("mul", k, rest)
+    beside = writer.do("div", lost, u) if kind == "log1p" else None
     lead = writer.do("mul", k, first)
-    # Fused, the sum is the same: the product is exact.
-    total, over = _two_sums(writer, lead, f, writer.do("fma", k, first, f) if scheme.fma else None)
-    for each in joined:
-        over = writer.do("fma", *each, over) if isinstance(each, tuple) else writer.do("add", over, each)
+    total, over = _two_sums(writer, lead, f, writer.multiply_add(k, first, f))  # fused the same: the product is exact
+    # Small numbers join what the sum loses, the smallest ones first.
+    over = _joined(writer, over, k, rest)
+    over = over if beside is None else writer.do("add", over, beside)
+    over = _joined(writer, over, s, inside)
     value = writer.do("add", total, writer.do("sub", over, square))
     head = "x = 2^k (1 + f)" if kind == "log" else "1 + x = 2^k (1 + f)"
     about = f"(k log(2) + f) + (s (s^2 q(s^2) + f^2/2) - f^2/2), {head}, s = f / (f + 2), q of degree {len(q) - 1}"
