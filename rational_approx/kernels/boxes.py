@@ -167,7 +167,8 @@ class Judge:
         exact = constant or isinstance(result, Input) or not kernel.rounds
         self.last = arb(0) if exact else arb(1) / 2
         # Nor are sums of so small numbers that all of them are multiples of the least one.
-        self.sums = self.own and isinstance(result, Result) and piece.steps[result.step].op in ("add", "sub")
+        sums = isinstance(result, Result) and piece.steps[result.step].op in ("add", "sub")
+        self.sums = self.own and sums and not self.flush
 
     # -- the code --------------------------------------------------------------------------------------------------
 
@@ -235,10 +236,13 @@ class Judge:
         return ((abs(done.ball).lower() - done.error) * self.nearest**done.power - done.besides).lower()
 
     def is_exact(self, op: str, given: list[Value]) -> bool:
-        """Whether a difference of exact numbers is exact: one is at most twice the other (Sterbenz 1974)."""
-        if op != "sub" or self.flush or any(value.power or not value.error.is_zero() for value in given):
+        """Whether a difference of exact numbers is exact: one is at most twice the other (Sterbenz 1974). It is a
+        multiple of a last place of the smaller one, and so no subnormal number where these are large."""
+        if op != "sub" or any(value.power or not value.error.is_zero() for value in given):
             return False
         a, b = (value.ball for value in given)
+        if self.flush and not abs(a).min(abs(b)).lower() * self.half > self.tiny:
+            return False
         return bool((a > 0 and b > 0) or (a < 0 and b < 0)) and bool(abs(a) <= 2 * abs(b) and abs(b) <= 2 * abs(a))
 
     def step(self, op: str, given: list[Value], x: arb) -> Value | None:

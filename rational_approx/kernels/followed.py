@@ -190,8 +190,8 @@ class _Bounds:
 
     def do(self, op: str, *given: Known) -> Known:
         """The operation on exact values, the errors that it takes over, and its own rounding."""
-        if op == "mul" and given[1].absolute.is_zero() and given[1].ball == -1 and not self.flush:  # exact
-            return given[0]._replace(ball=-given[0].ball)
+        if op == "mul" and given[1].absolute.is_zero() and given[1].ball == -1:  # exact
+            return self.flushed(given[0]._replace(ball=-given[0].ball))
         if op in ("add", "sub") and not self.flush and _cancels(op, *given):
             # Both are multiples of a last place of the smaller one, and so is the difference.
             ball, least = getattr(self, op)(*given).ball, self.share * abs(given[0].ball).min(abs(given[1].ball))
@@ -199,11 +199,18 @@ class _Bounds:
         ball, absolute, relative, least, zero, _ = getattr(self, op)(*given)
         before = absolute.upper(), relative
         size = least.max(abs(ball).lower()) if self.flush else least
+        least_size = size - absolute if self.flush and relative is None else size * (1 - (relative or arb(0)))
         # Perhaps subnormal: sums that are lose nothing where they are kept.
-        if (op in ("mul", "div") or self.flush) and not size * (1 - (relative or arb(0))) > self.normal:
+        if (op in ("mul", "div") or self.flush) and not least_size > self.normal:
             absolute, relative = absolute + self.tiny, None
         absolute += self.share * (abs(ball) + absolute)
         return self.settled(ball, absolute, relative, self.share, least, zero)._replace(before=before)
+
+    def flushed(self, known: Known) -> Known:
+        """A result that is not rounded, but may be flushed."""
+        if not self.flush or (known.relative is not None and known.least * (1 - known.relative) > self.normal):
+            return known
+        return known._replace(absolute=(known.absolute + self.tiny).upper(), relative=None)
 
     def settled(self, ball: arb, absolute: arb, relative: arb | None, share: arb, least: arb, zero: bool) -> Known:
         """With a share of the result added to its relative error; each bound helps the other one."""
@@ -331,7 +338,7 @@ class _Bounds:
         """A function whose last operation adds a correction."""
         if kind in QUOTIENTS:
             return self.quotient(kind, function, given)
-        errors, u, off = sum_error(function, self.inner), given.ball, given.absolute
+        errors, u, off = sum_error(function, self.inner, self.flush), given.ball, given.absolute
         if kind != "log":
             ends = DOMAINS[self.inner][kind]
             if not (u - off > to_arb(ends[0]) and u + off < to_arb(ends[1])):
@@ -351,7 +358,7 @@ class _Bounds:
     def quotient(self, kind: str, function: Function, given: Known) -> Known:
         """Such a function of an exact argument."""
         low, high = map(to_arb, quotient_domain(kind, self.inner))
-        if not given.absolute.is_zero() or not (given.ball > low and given.ball < high):
+        if self.flush or not given.absolute.is_zero() or not (given.ball > low and given.ball < high):
             raise Unknown(f"an argument for which {kind} is not proved")
         share = ENCLOSURES["softplus" if kind == "softplus" else "sigmoid"](given.ball)
         ball = given.ball * share if kind == "silu" else share

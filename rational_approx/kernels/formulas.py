@@ -452,7 +452,7 @@ class Library:
                 if self.scheme != PLAIN:
                     raise NoFormula(f"{called.kind} in {inner} itself is written in Horner's order alone")
                 return quotient_function(called.kind, inner)
-            return sum_function(called.kind, inner)
+            return sum_function(called.kind, inner, self.scheme)
         if called.kind == "exp":
             return exponential(degree_for(self.error, inner), inner, self.scheme)
         if called.kind == "log":

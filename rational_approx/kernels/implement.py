@@ -214,10 +214,10 @@ def implement(
             if point is not None:
                 return _in_fixed_point(expression, name, point, wanted, segments)
             if format == (accumulate or INNER[format]):
-                if how != PLAIN:
+                if how.coefficients:
                     raise ValueError(
-                        f"code for {format} that calculates in {format} is proved in Horner's order, with coefficients "
-                        "of the format: leave scheme=, fma=, flush= and coefficients= out"
+                        f"code for {format} that calculates in {format} is proved with coefficients of the format: "
+                        "leave coefficients= out"
                     )
                 return _in_itself(expression, name, format, wanted, segments, how)
             known = truth(expression, format)

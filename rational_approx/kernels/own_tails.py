@@ -13,6 +13,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.boxes import Judge
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.own_numbers import Numbers
+from rational_approx.kernels.scheme import Scheme
 from rational_approx.programs.program import INPUT, Constant, Writer
 
 __all__ = ["tail"]
@@ -22,14 +23,14 @@ STARTS = (500, 100, 20, 12, 10, 8)
 
 
 def tail(
-    target: Expression, numbers: Numbers, wanted: float, cut: Fraction, side: int
+    target: Expression, numbers: Numbers, wanted: float, scheme: Scheme, cut: Fraction, side: int
 ) -> tuple[Piece, Fraction] | None:
     """The piece that takes over at an end, and its number next to the others."""
     outer = side * numbers.largest
     innermost = numbers.beside(cut, side)
     best: tuple[Piece, Fraction] | None = None
     for piece in _lines(target, numbers, outer):
-        kernel = Kernel(numbers.format, numbers.format, (piece,), ())
+        kernel = Kernel(numbers.format, numbers.format, (piece,), (), scheme)
         formula = target.on(*sorted((innermost, outer)))
         judge = Judge(piece, formula.ball, kernel, {})
 

@@ -23,6 +23,7 @@ from rational_approx.kernels.fine import chebyshev_points, rounded_polynomial
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.reductions import FIRST_BITS, LOG2, REDUCED, exp_distance
 from rational_approx.kernels.running import Ranged, Running, power_below
+from rational_approx.kernels.scheme import PLAIN
 from rational_approx.kernels.series import gap
 from rational_approx.kernels.sums import BITS, Errors
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
@@ -168,7 +169,7 @@ def _parts(
 ) -> Iterator[Part]:
     inverse, first, rest = constants
     (bits, smallest, _), zero = FORMATS[inner], arb(0)
-    run, log2, tiny = Running(bits), arb(2).log(), arb(2) ** (smallest + 8)
+    run, log2, tiny = Running(bits, zero), arb(2).log(), arb(2) ** (smallest + 8)
     reach = -quotient_domain(kind, inner)[0]
     most = int(reach / LOG2) + 2
     if (first * 2 ** FIRST_BITS[inner]).denominator > 1 or most * first * 2 ** FIRST_BITS[inner] >= 2**bits:
@@ -191,7 +192,7 @@ def _parts(
         low = run.rounded(Ranged(arb(0, (most * abs(to_arb(rest))).upper()), zero))
         h = Ranged(ball + arb(0, (most * abs(log2 - to_arb(first))).upper()), zero)
         r = Ranged(ball, run.sub(h, low).error + slip)
-        c = run.sub(run.mul(run.mul(r, r), run.horner(q, r)), low)
+        c = run.sub(run.mul(run.mul(r, r), run.polynomial(q, r, PLAIN)), low)
         # h + c is off by this from V - 1; a square may be subnormal.
         c = Ranged(c.ball, (c.error + slip + approximate * ball.exp() + tiny).upper())
         for n in range(-SINGLE, 1):
@@ -213,7 +214,7 @@ def _softplus(
     v = run.rounded(Ranged(value, run.add(h, c).error))
     # Larger arguments than those of the domain are none.
     e = Ranged((power * value).min(to_arb(HIGHEST["softplus"]).exp()), (power * v.error + tiny).upper())
-    small = run.mul(run.mul(e, v), run.horner(more, e))
+    small = run.mul(run.mul(e, v), run.polynomial(more, e, PLAIN))
     small = Ranged(small.ball, small.error + abs(e.ball * value) * beyond + tiny)
     lost = Ranged(arb(0, (run.half * power_below(abs(1 + h.ball).upper())).upper()), arb(0))
     last = run.add(run.add(c, small), lost)

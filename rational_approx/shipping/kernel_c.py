@@ -2,6 +2,8 @@
 
 from math import inf, isfinite, isinf, isnan
 
+import numpy as np
+
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import MIDDLE, Function, Piece
 from rational_approx.shipping.kernel_statements import (
@@ -13,6 +15,7 @@ from rational_approx.shipping.kernel_statements import (
     used,
     with_lowers,
 )
+from rational_approx.shipping.mirrored import parity
 
 __all__ = ["in_c", "in_cuda"]
 
@@ -44,7 +47,7 @@ _C_START = """#include <float.h>
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC optimize ("fp-contract=off")
+#pragma GCC optimize ("fp-contract=off", "no-trapping-math")
 #endif
 """
 # Where a file has many functions, or fma(), which it takes for a call, gcc leaves calls and makes no vector operations.
@@ -87,10 +90,14 @@ _CUDA_BITS = """
 _CUDA_BITS_BACK = """
 {static} {bits} {name}_bits_of({real} v) {{ return {bits_of}(v); }}
 """
-# A conditional expression may become a branch again, around operations that no compiler then makes vectors of.
+# A conditional expression may become a branch again, around operations that no compiler then makes vectors of: gcc
+# does so unless it is told that operations do not trap.
 _EITHER = """
 /* The first number where that is chosen, else the second. */
-static inline {carried} {name}_either(int first, {carried} a, {carried} b) {{
+{inlined} {carried} {name}_either(int first, {carried} a, {carried} b) {{
+#if defined(__GNUC__) && !defined(__clang__)
+    return first ? a : b;
+#else
     const {mask} mask = -({mask})first;
     {mask} one, other;
     memcpy(&one, &a, sizeof one);
@@ -98,16 +105,18 @@ static inline {carried} {name}_either(int first, {carried} a, {carried} b) {{
     one = (one & mask) | (other & ~mask);
     memcpy(&a, &one, sizeof a);
     return a;
+#endif
 }}
 """
 # The integer k stands in the last bits of k + 1.5 2^23, and k + 1023 in those of k + 1.5 2^52 + 1023: no conversion
-# is undefined, whatever k is, and no compiler needs instructions for one.
+# is undefined, whatever k is, and no compiler needs instructions for one. Shifted into the place of an exponent they
+# lose what stands before them. That h is rounded down here changes no bit, since v 2^h is a normal number.
 _SCALED32 = """
 /* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of float. */
 {static} float {name}_scaled(float v, float k) {{
-    const int32_t whole = (int32_t)({name}_bits_of({shifted}) - 0x4B400000), half = whole / 2;
-    const float first = {name}_of_bits((uint32_t)(half + 127) << 23);
-    const float second = {name}_of_bits((uint32_t)(whole - half + 127) << 23);
+    const uint32_t whole = {name}_bits_of({shifted}), half = whole >> 1 << 23;
+    const float first = {name}_of_bits(half + 0x3F800000);
+    const float second = {name}_of_bits((whole << 23) - half + 0x3F800000);
     return {product};
 }}
 """
@@ -121,9 +130,9 @@ _SCALED64 = """
 _SCALED64_TWICE = """
 /* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of double. */
 {static} double {name}_scaled(double v, double k) {{
-    const int64_t whole = (int64_t)({name}_bits_of({twice}) - 0x4338000000000000), half = whole / 2;
-    const double first = {name}_of_bits((uint64_t)(half + 1023) << 52);
-    const double second = {name}_of_bits((uint64_t)(whole - half + 1023) << 52);
+    const uint64_t whole = {name}_bits_of({twice}), half = whole >> 1 << 52;
+    const double first = {name}_of_bits(half + 0x3FF0000000000000);
+    const double second = {name}_of_bits((whole << 52) - half + 0x3FF0000000000000);
     return {products};
 }}
 """
@@ -308,10 +317,10 @@ class _Dialect:
 
         The choice begins with a piece that gives NaN for NaN, of which every comparison is false.
         """
-        pieces, name = with_lowers(self.value), self.name
+        pieces, name, sign = with_lowers(self.value), self.name, parity(self.value)
         fixed = [constant_of(piece, self.inner) for _, piece in pieces]
         first = next((k for k, value in enumerate(fixed) if value is None or isnan(value)), None)
-        start = len(pieces) - 1 if first is None else first
+        start = len(pieces) // 2 if sign else len(pieces) - 1 if first is None else first
         form = f"{name}_rounded({{}})" if self.value.kernel.format in _REAL else "{}"
         carried = self.names["carried"]
 
@@ -323,15 +332,34 @@ class _Dialect:
             )
 
         lines = [f"{carried} y = {form.format(self.called(start))};"]
-        others = [(k, f"x <= {end(pieces[k][1].upper)}") for k in reversed(range(start))]
-        others += [(k, f"x > {end(pieces[k][0])}") for k in range(start + 1, len(pieces))]
+        below = [] if sign else [(k, f"x <= {end(pieces[k][1].upper)}") for k in reversed(range(start))]
+        others = below + [(k, f"x > {end(pieces[k][0])}") for k in range(start + 1, len(pieces))]
         lines += [f"y = {name}_either({test}, {form.format(self.called(k))}, y);" for k, test in others]
-        lines.append("return y;" if first is not None else f"return {name}_either(x == x, y, x);")
-        body = "\n".join(f"    {line}" for line in lines)
+        whole = fixed[start] is None or isnan(fixed[start] or 0.0)
+        lines.append("return y;" if whole else f"return {name}_either(x == x, y, x);")
         about = f"The result, for a number of {carried}." if form != "{}" else f"As {name}_unrounded."
-        helper = _EITHER.format(**self.names) if f"{name}_either(" in body else ""
-        head = f"{helper}\n/* {about} */\n{self.names['inlined']} {carried} {name}_selected({carried} x)"
-        return f"{head} {{\n{body}\n}}\n"
+        helper = _EITHER.format(**self.names) if any(f"{name}_either(" in line for line in lines) else ""
+
+        def written(words: str, ends_in: str, body: list[str]) -> str:
+            inside = "\n".join(f"    {line}" for line in body)
+            head = f"\n/* {words} */\n{self.names['inlined']} {carried} {name}_{ends_in}({carried} x)"
+            return f"{head} {{\n{inside}\n}}\n"
+
+        if not sign:
+            return helper + written(about, "selected", lines)
+        size = f"{name}_from_zero({'fabs' if carried == 'double' else 'fabsf'}(x))"
+        body = [f"return {size};"] if sign > 0 else [f"const {carried} y = {size};", self.signed()]
+        return (
+            helper
+            + written("The result, for a number that is not negative.", "from_zero", lines)
+            + written(f"{about} It has the same bits on both sides of zero, but the sign.", "selected", body)
+        )
+
+    def signed(self) -> str:
+        """The statement that returns y with the sign of x: at -0 as the operations leave it."""
+        if not np.signbit(self.value.kernel(np.array([-0.0]))[0]):
+            return f"return {self.name}_either(x < 0, -y, y);"
+        return f"return {'copysign' if self.names['carried'] == 'double' else 'copysignf'}(1, x) * y;"
 
 
 def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False) -> str:

@@ -58,10 +58,12 @@ class Judge:
         self.math, (self.steps, self.result), self.tree, self.calls = math, code, tree, calls
         self.inner = inner
         self.tiny = 1 << max(inner.smallest - 1 + (inner.digits if inner.flush else 0) + math.bits, 0)
+        self.flushed = self.tiny if inner.flush else 0
         last = self.result if isinstance(self.result, int) else None
         self.unrounded = last if inner.own else None
         # Sums of numbers so small that all are multiples of the least one are not rounded.
-        self.sums = self.unrounded is not None and self.steps[self.unrounded][0] in ("add", "sub")
+        sums = self.unrounded is not None and self.steps[self.unrounded][0] in ("add", "sub")
+        self.sums = sums and not inner.flush
 
     def target(self, u: Jet) -> Jet:
         """The target's Taylor coefficients."""
@@ -128,7 +130,7 @@ class Judge:
                 known = sharp[index + 1]
                 done = done._replace(value=(max(done.value[0], known[0]), min(done.value[1], known[1])))
             if index != self.unrounded:
-                if op not in self.calls and (self.inner.flush or not exact_difference(op, given)):
+                if op not in self.calls and not exact_difference(op, given, self.flushed << self.inner.digits):
                     done = self.rounds(op, names, done, x, None if sharp else least)
                 need(self.largest(done, x) < one << self.inner.top - 1, "a step that may be too large")
             values.append(done)
@@ -284,14 +286,15 @@ def allowed_before(ulp: Fraction, last: Fraction) -> Fraction:
     return ulp - last if ulp - last <= 1 or not last else max(ulp - 2 * last, Fraction(1))
 
 
-def exact_difference(op: str, given: list[Value]) -> bool:
-    """Whether exact numbers are subtracted of which one is at most twice the other (Sterbenz)."""
+def exact_difference(op: str, given: list[Value], least: int) -> bool:
+    """Whether exact numbers are subtracted of which one is at most twice the other (Sterbenz); both are at least so
+    large that a last place of them is no subnormal number, which might be flushed."""
     if op != "sub" or any(v.power or v.error or v.besides for v in given):
         return False
     (a, b), (c, d) = (v.value for v in given)
     if b < 0 and d < 0:
         a, b, c, d = -b, -a, -d, -c
-    return a > 0 and c > 0 and b <= 2 * c and d <= 2 * a
+    return a > least and c > least and b <= 2 * c and d <= 2 * a
 
 
 class AtZero(Judge):

@@ -159,6 +159,8 @@ class Follower:
         self.kinds = (*((*SUMS, *QUOTIENTS) if self.own else ERRORS), *WAVES)
         self.digits, self.smallest, self.top = FORMATS[self.inner]
         self.share = -(-math.one >> self.digits)
+        # What is lost where a result is subnormal, or besides replaced by zero.
+        self.tiny = max(1, math.one >> (1 - self.digits if flush else 1) - self.smallest)
         self.x: Interval = (side * math.one, side * math.one)
         self.divided = without_holes(tree, side)
         self.known: dict[Any, Known] = {}
@@ -254,9 +256,8 @@ class Follower:
         if kind == "neg":
             same(op == "mul" and names[1] == -1.0)
             u = self.value(node[1], names[0])
-            if not self.flush:  # exact
-                return u._replace(low=-u.high, high=-u.low)
-            return self.product(u, self.constant(MINUS, names[1]))
+            u = u._replace(low=-u.high, high=-u.low)  # exact
+            return self.replaced(u) if self.flush else u
         if kind == "sqrt":
             same(op == "sqrt")
             return self.root(self.value(node[1], names[0]))
@@ -384,18 +385,21 @@ class Follower:
 
     def rounds(self, exact: Known) -> Known:
         """With the rounding of an operation, and what is lost where a subnormal result is flushed."""
-        sure = Fraction(max(exact.low, -exact.high, 0), self.math.one) > Fraction(2) ** (
-            self.smallest + self.digits + 2
-        )
-        if (
-            self.flush
-            and not sure
-            and (exact.least is None or exact.least < Fraction(2) ** (self.smallest + self.digits))
-        ):
-            exact = exact._replace(absolute=exact.absolute + 1, relative=None)
-        absolute = exact.absolute + self.up(self.share, size((exact.low, exact.high)) + exact.absolute)
         before = exact.absolute, exact.relative
+        exact = self.replaced(exact) if self.flush else exact
+        absolute = exact.absolute + self.up(self.share, size((exact.low, exact.high)) + exact.absolute)
         return self.done(exact._replace(absolute=absolute), self.share)._replace(before=before)
+
+    def replaced(self, exact: Known) -> Known:
+        """With what is lost where a result that may be subnormal is replaced by zero."""
+        normal = Fraction(2) ** (self.smallest + self.digits)
+        half_known = exact.relative is not None and 2 * exact.relative < self.math.one
+        if half_known and exact.least is not None and exact.least > 2 * normal:
+            return exact
+        nearest = max(exact.low, -exact.high, 0) - exact.absolute
+        if Fraction(nearest, self.math.one) > normal:
+            return exact
+        return exact._replace(absolute=exact.absolute + self.tiny, relative=None)
 
     def normal(self, exact: Known) -> Known:
         """A product or a quotient, which keeps its relative error where it cannot be subnormal."""
@@ -403,9 +407,8 @@ class Follower:
         known = exact.relative is not None and 2 * exact.relative < self.math.one
         if known and exact.least is not None and exact.least > smallest:
             return self.rounds(exact)
-        tiny = max(1, self.math.one >> 1 - self.smallest)
         before = exact.absolute, exact.relative
-        return self.rounds(exact._replace(absolute=exact.absolute + tiny, relative=None))._replace(before=before)
+        return self.rounds(exact._replace(absolute=exact.absolute + self.tiny, relative=None))._replace(before=before)
 
     def sum(self, a: Known, b: Known) -> Known:
         relative = None
@@ -413,7 +416,7 @@ class Follower:
             relative = 0
         elif a.relative is not None and b.relative is not None and (min(a.low, b.low) >= 0 or max(a.high, b.high) <= 0):
             relative = max(a.relative, b.relative)
-        if a.absolute == b.absolute == 0 and cancels((a.low, a.high), (b.low, b.high)):
+        if not self.flush and a.absolute == b.absolute == 0 and cancels((a.low, a.high), (b.low, b.high)):
             # Both are multiples of a last place of the smaller one, and so is the difference.
             nearest = min(max(a.low, -a.high), max(b.low, -b.high))
             return self.done(Known(a.low + b.low, a.high + b.high, 0, 0, self.size(nearest >> self.digits), True), 0)
@@ -498,7 +501,7 @@ class Follower:
             return self.divided_by(kind, name, u)
         if name not in self.errors:
             steps, result = self.functions[name]
-            self.errors[name] = sum_errors(kind, steps, result, self.inner)
+            self.errors[name] = sum_errors(kind, steps, result, self.inner, self.flush)
         low, high = (math.exact(end)[1 - k] for k, end in enumerate(domain(kind, self.inner)))
         need(low < u.low - u.absolute and u.high + u.absolute < high, "an argument beyond what is proved")
         if kind in FROM:
@@ -533,6 +536,7 @@ class Follower:
 
     def divided_by(self, kind: str, name: str, u: Known) -> Known:
         """A function of an exact argument that is a quotient or its like."""
+        need(not self.flush, "a function that is not proved for machines that flush")
         math = self.math
         if name not in self.errors:
             steps, result = self.functions[name]
@@ -560,8 +564,7 @@ class Follower:
             known = self.done(Known(low, high, absolute[1], off, None, False), shares[1])
         else:
             # Scaled to a subnormal number it is rounded once more, in units twice as large at least.
-            tiny = max(1, math.one >> 1 - self.smallest)
-            known = self.done(Known(low, high, absolute[1] + tiny, None, None, False), self.share)
+            known = self.done(Known(low, high, absolute[1] + self.tiny, None, None, False), self.share)
             absolute[0] = absolute[1]
             in_units = math.exact(max(units, (units + Fraction(1, 2)) / 2) / 2**self.digits)[1]
         return known._replace(before=(absolute[0], off + in_units + self.up(off, in_units)))

@@ -41,7 +41,6 @@ KINDS = ("exp", "log", "sin", "cos", "expm1", "log1p", "atan", "sigmoid", "silu"
 """Kinds of functions."""
 MIDDLE = {"float32": 0x3F3504F3, "float64": 0x3FE6A09E667F3BCD}
 """The bits of the number next to the root of 1/2."""
-FLUSHED = Fraction(1, 2**126)
 MACHINES_SAY = "that keep subnormal numbers, or replace operands, results, or both by zero"
 To_check = tuple[str, str, Callable[[], None]]
 
@@ -127,9 +126,11 @@ class Code:
         uppers = [upper for upper, _, _ in self.pieces]
         must(uppers and uppers[-1] == inf, "the last piece does not reach infinity")
         must(all(a < b for a, b in pairwise(uppers)), "the pieces are not in order")
+        # float16 is calculated in float32, where its subnormal numbers are normal.
+        self.flushed = Fraction(2) ** (-1022 if self.format == "float64" else -126)
         if self.scheme.flush:
             ends = [abs(upper) for upper in uppers]
-            must(not any(0 < end < FLUSHED for end in ends), "a piece ends at a subnormal number")
+            must(not any(0 < end < self.flushed for end in ends), "a piece ends at a subnormal number")
         self.ulp = number(content["facts"]["ulp"])
         must(self.ulp >= 0 and self.ulp <= number(content["wanted"]), "the error is larger than what was asked for")
         must(content["facts"]["inputs"] == self.count(), "the number of inputs is not that of the format")
@@ -287,12 +288,12 @@ class Code:
         """Whether 0 is right where abs(f(x)) is so large, times ``2**bits``: then a machine may have made zero of y."""
         if not self.scheme.flush or self.format == "float16":
             return False
-        most = FLUSHED * (1 + max(Fraction(1), self.ulp) / 2 ** (self.digits - 1))
+        most = self.flushed * (1 + max(Fraction(1), self.ulp) / 2 ** (self.digits - 1))
         return bool(size < most * 2**self.bits)
 
     def may_be_zero(self, x: float) -> bool:
         """Whether an input may be taken for zero."""
-        return self.scheme.flush and self.format != "float16" and 0 < abs(x) < FLUSHED
+        return self.scheme.flush and self.format != "float16" and 0 < abs(x) < self.flushed
 
     # -- what both proofs state --------------------------------------------------------------------------------------
 
@@ -326,7 +327,8 @@ class Code:
             must(self.scheme.obeyed(steps), "the operations of a piece are not those of the scheme")
             must(self.short(steps), f"a coefficient is no number of {self.coefficients}")
         for name, (steps, _) in self.functions.items():
-            if name.split("_")[0] in ("expm1", "log1p", "atan"):  # these are the same in every scheme
+            # Those of a wider format are the same in every scheme.
+            if self.inner != self.format and name.split("_")[0] in ("expm1", "log1p", "atan"):
                 continue
             sine = name[:3] in ("sin", "cos")
             must(self.scheme.obeyed(steps, sine), f"the operations of {name} are not those of the scheme")

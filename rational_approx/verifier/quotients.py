@@ -15,7 +15,7 @@ from .intervals import Interval, size
 from .logarithms import distance
 from .reading import need
 from .reductions import relative
-from .running import Ranged, Running, Written
+from .running import Order, Ranged, Running, Written
 from .steps import FORMATS, alike
 from .sums import Part, short_enough, worst
 
@@ -31,6 +31,7 @@ HIGHEST = {"sigmoid": Fraction(1, 2**10), "silu": Fraction(-1, 4), "softplus": F
 BEHIND = {"float32": 5, "float64": 16}
 """Digits behind the point of the short part of an argument."""
 PARTS, ALONE = 160, 7
+HORNER = Order(estrin=False, fused=False)
 CONSTANTS = {"sigmoid": 10, "silu": 12, "softplus": 3}
 """How many constants follow those of the first polynomial, but for the second."""
 
@@ -70,14 +71,14 @@ def law(kind: str, numbers: list[float], q: list[float], more: list[float], inne
     h = out.do("sub", "x", out.do("mul", n, numbers[1]))
     low = out.do("mul", n, numbers[2])
     r = out.do("sub", h, low)
-    c = out.do("sub", out.do("mul", out.do("mul", r, r), out.horner(q, r)), low)
+    c = out.do("sub", out.do("mul", out.do("mul", r, r), out.polynomial(q, r, HORNER)), low)
     s = out.do("add", h, c)
     v = out.do("add", s, 1.0)
     if kind == "softplus":
         lead = out.do("add", h, 1.0)
         lost = out.do("add", out.do("sub", 1.0, lead), h)
         e = out.do("scale", v, n)
-        small = out.do("mul", out.do("mul", e, v), out.horner(more, e))
+        small = out.do("mul", out.do("mul", e, v), out.polynomial(more, e, HORNER))
         total = out.do("add", lead, out.do("add", out.do("add", c, small), lost))
         return out.steps, out.do("scale", total, n)
     near = nearest(s, digits // 2 - 1)
@@ -143,7 +144,7 @@ def parts(kind: str, constants: list[list[Fraction]], inner: str) -> Iterator[Pa
         ball = run.known(*ends).exact
         h = run.known(ends[0] - apart, ends[1] + apart)
         r = Ranged(ball, run.sub(h, low).error + slip)
-        c = run.sub(run.mul(run.mul(r, r), run.horner(q, r)), low)
+        c = run.sub(run.mul(run.mul(r, r), run.polynomial(q, r, HORNER)), low)
         wrong = c.error + slip + (run.math.exact(gap)[1] * run.exp(ball)[1] >> run.math.bits) + 2
         for n in range(-ALONE, 1):
             place = Place(run, inner, ball, n, n == -ALONE)
@@ -169,7 +170,7 @@ def logarithm(place: Place, h: Ranged, c: Ranged, more: list[Fraction], missed: 
     most = run.exp(run.known(HIGHEST["softplus"], HIGHEST["softplus"]).exact)[1]
     e = min(place.below[0] - run.one, most), min(place.below[1] - run.one, most)
     scaled = Ranged(e, (place.power[1] * v.error >> bits) + 1 + place.tiny)
-    small = run.mul(run.mul(scaled, v), run.horner(more, scaled))
+    small = run.mul(run.mul(scaled, v), run.polynomial(more, scaled, HORNER))
     wrong = small.error + (missed * e[1] * place.value[1] >> 2 * bits) + 1 + place.tiny
     lost = run.half_place(run.one + size(h.exact))
     last = run.add(run.add(c, Ranged(small.exact, wrong)), around(lost))

@@ -32,8 +32,13 @@ SETS = {
     "AVX-512": (("-march=native", "-mprefer-vector-width=512"), 16, "__m512", "_mm512", "e", "avx512f"),
 }
 """Of each: flags, numbers at a time, their type, prefix of intrinsics, letter of glibc's ABI, suffix of SLEEF."""
-WITHIN = "float32_within"
-"""float32 whose operations are in float32, too."""
+WITHIN, FUSED = "float32_within", "float32_fused"
+"""float32 whose operations are in float32, too, and the same with FMA."""
+ASKED = {
+    WITHIN: {"format": "float32", "accumulate": "float32"},
+    FUSED: {"format": "float32", "accumulate": "float32", "fma": True},
+}
+LABELS = {WITHIN: "float32 in float32", FUSED: "float32 in float32, FMA"}
 MARK = "speed"
 ABOUT = f"""{COUNT:,} points, uniform on [-10, 10], in one run; each function runs over them in turn, and of each the
 fastest of many rounds counts, in processor time. Ours is `NAME_many` of the header, compiled by `gcc -O3`: it
@@ -95,8 +100,7 @@ def implementation(name: str, format: str, work: Path) -> Implementation:
     """Ours, within 1 ulp, kept in the folder."""
     file = work / f"{name}_{format}.json"
     if not file.exists():
-        asked = {"format": "float32", "accumulate": "float32"} if format == WITHIN else {"format": format}
-        rational_approx.save(implement(name, **asked), file)
+        rational_approx.save(implement(name, **ASKED.get(format, {"format": format})), file)
     found = rational_approx.load(file)
     assert isinstance(found, Implementation)
     return found
@@ -180,7 +184,7 @@ def rows(work: Path, rounds: int, set_: str, formats: tuple[str, ...], sleef: bo
     points = np.sort(np.random.default_rng(1).uniform(-10, 10, COUNT)).astype(np.float32)
     points = np.random.default_rng(2).permutation(points)
     codes = (points.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
-    inputs = {"float32": points, WITHIN: points, "bfloat16": codes}
+    inputs = {"float32": points, WITHIN: points, FUSED: points, "bfloat16": codes}
     times = np.full(len(calls), np.inf)
     outputs = {}
     for _ in range(rounds):
@@ -195,7 +199,7 @@ def rows(work: Path, rounds: int, set_: str, formats: tuple[str, ...], sleef: bo
             found = implementation(name, format, work)
             cells = [
                 name,
-                "float32 in float32" if format == WITHIN else format,
+                LABELS.get(format, format),
                 set_,
                 f"{1e9 * times[own['ours']] / COUNT:.2f}",
             ]
@@ -234,7 +238,7 @@ def main() -> None:
         work = given.work or Path(temporary)
         lines = []
         for set_ in SETS if wide else ("AVX2",):
-            lines += rows(work, given.rounds, set_, ("float32", WITHIN, "bfloat16"), sleef)
+            lines += rows(work, given.rounds, set_, ("float32", WITHIN, FUSED, "bfloat16"), sleef)
     text = "\n\n".join([ABOUT if sleef else f"{ABOUT} {WITHOUT}", "\n".join([HEAD, *lines]), machine() + "."])
     print(text)
     if given.write:
