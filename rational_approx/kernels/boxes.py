@@ -222,7 +222,8 @@ class Judge:
         tiny = arb(0) if normal else self.tiny.min(self.largest_of(done, x))
         if not scaled:
             half *= power_below(size) if size.is_finite() else size
-            return done._replace(error=done.error + half + tiny)
+            # Half a place of a subnormal number is that of the least one: one of the two, unless it is flushed.
+            return done._replace(error=done.error + (half + tiny if self.flush else half.max(tiny)))
         return done._replace(error=done.error + half * size, besides=done.besides * (1 + self.half) + tiny)
 
     def largest_of(self, done: Value, x: arb) -> arb:

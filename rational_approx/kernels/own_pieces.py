@@ -175,7 +175,8 @@ class Pieces:
                 # Where they are flushed: squares of numbers beyond are too large for that to count.
                 ends = (judge.squares, judge.squares) if self.scheme.flush else (unit, 3 * unit)
                 boxes.append(between(Fraction(0), side * ends[0]))
-                boxes.append(between(side * ends[1], side * outer, near=True))
+                boxes.append(between(side * ends[1], side * ends[1] * Fraction(4, 3)))
+                boxes.append(between(side * judge.squares, side * outer, near=True))
             if not all(judge.found(box).ulp <= self.wanted for box in boxes):
                 return False
         return True

@@ -147,7 +147,8 @@ class Judge:
         normal = op in ("add", "sub") or self.is_normal(done, least)
         tiny = 0 if normal and not self.inner.flush else min(self.tiny, self.largest(done, x)) + 1
         if not scaled:
-            return done._replace(error=done.error + half + tiny)
+            # A rounding is half a place of a normal number, or of the least one; only flushing takes more.
+            return done._replace(error=done.error + (half + tiny if self.inner.flush else max(half, tiny)))
         return done._replace(error=done.error + half, besides=done.besides + (done.besides >> digits) + 1 + tiny)
 
     def is_normal(self, done: Value, least: int | None) -> bool:
