@@ -1,6 +1,6 @@
 """Code that calculates in its own format, proved, verified and run: ``docs/measured/own-format.md``.
 
-    python -m tests.benchmarks.proof.same_format [--count 10000000] [name:format ...]
+    python -m tests.benchmarks.proof.same_format [--count 10000000] [name:format[:fma] ...]
 
 Each row is proved at every number, verified by the independent verifier, and its C code is run at so many random
 numbers, all bits alike, beside enclosures of the target. Rows that are not named stay as they are.
@@ -28,9 +28,11 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "own-format.m
 ASKED = {
     **{f"{name}:float32": "1" for name in ("exp", "expm1", "log", "log1p", "tanh", "atan", "erf")},
     "sigmoid:float32": "3.6",
+    **{f"{name}:float32:fma": "1" for name in ("exp", "expm1", "log", "log1p", "tanh", "atan", "erf")},
     **{f"{name}:float64": "1" for name in ("exp", "expm1", "log", "log1p", "tanh")},
+    **{f"{name}:float64:fma": "1" for name in ("exp", "expm1", "tanh")},
 }
-"""Functions with their formats, and the error that is asked for."""
+"""Functions with their formats, with FMA or without, and the error that is asked for."""
 COLUMNS = ("function", "ulp, proved", "operations (longest)", "pieces", "seconds", "to verify", "random", "ulp, seen")
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 TYPES = {"float32": "float", "float64": "double"}
@@ -77,9 +79,9 @@ def seen(found: Implementation, count: int) -> float:
 
 def row(asked: str, count: int) -> str:
     """One line of the table."""
-    name, format = asked.split(":")
+    name, format, *how = asked.split(":")
     began = time.process_time()
-    found = implement(name, format=format, accumulate=format, error=ASKED[asked])
+    found = implement(name, format=format, accumulate=format, error=ASKED[asked], fma=how == ["fma"])
     made = time.process_time()
     outcome = verify(found, seconds=1200)
     done = time.process_time()
