@@ -254,6 +254,7 @@ def _write_tables(folder: Path, rows: list[Row]) -> None:
 
 
 NOTES = """*Ulp, proved*: the largest error of the code, over every number of the format, in units in the last place.
+*Not nearest*: at how many inputs at most the output is not the number of the format that is nearest to the value.
 *Turns*: at how many inputs at most it moves against the direction of the function. *Operations*: of all pieces
 together, a division counted as four, and of the longest piece alone. *Seconds*: of processor time, for search and
 proof. *Textbook*: the largest error of the formula, each operation and each library function correctly rounded to the
@@ -264,7 +265,7 @@ such function.
 """What the columns of a table mean."""
 _README = f"# Gates\n\n{NOTES}\n`rational-approx verify GATE_FORMAT.json` checks a certificate.\n\n"
 _HEAD = (
-    "| gate | format | ulp, proved | nearest number at | turns | operations (longest) | pieces | seconds "
+    "| gate | format | ulp, proved | not nearest | turns | operations (longest) | pieces | seconds "
     "| textbook: operations | textbook, ulp | PyTorch, ulp |\n|" + "---|" * 11
 )
 
@@ -277,9 +278,9 @@ def table(rows: Iterable[Row]) -> str:
 def _line(row: Row) -> str:
     if row.reason:
         return f"| {row.gate} | {row.format} | none: {row.reason.replace('|', '/')} |" + " |" * 8
-    nearest = "" if row.correct is None or not row.inputs else f"{100 * row.correct / row.inputs:.2f} %"
+    missed = "" if row.correct is None or not row.inputs else str(row.inputs - row.correct)
     cells = [
-        *(row.gate, row.format, f"{row.ulp:.6f}", nearest, "" if row.turns is None else str(row.turns)),
+        *(row.gate, row.format, f"{row.ulp:.6f}", missed, "" if row.turns is None else str(row.turns)),
         *(f"{row.operations} ({row.longest})", str(row.pieces), "" if row.seconds is None else f"{row.seconds:.1f}"),
         row.textbook_operations,
         _error(row.textbook_ulp, row.textbook_at, row.textbook_beyond),

@@ -16,6 +16,7 @@ from rational_approx import NoKernel, export, implement, verify
 from rational_approx.expressions.expression import parse
 from rational_approx.kernels.numbers import finite_numbers, rounded
 from rational_approx.shipping.documents import canonical_hash, document
+from rational_approx.shipping.gate_library import ALL_GATES
 from rational_approx.verifier import verify as check
 from tests.rational_approx.command_line import run, sentence
 from tests.rational_approx.kernels.compiled import COMPILERS, outputs
@@ -87,6 +88,15 @@ def test_the_verifier_confirms_every_statement(found):
     outcome = verify(found, seconds=600)
     assert outcome.outcome == "verified", outcome
     assert len(outcome.statements) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", ALL_GATES)
+def test_every_gate_comes_near_half_an_ulp(name, format):
+    found = implement(name, format=format, error=Fraction(33, 64))
+    assert found.facts.ulp <= Fraction(1, 2) + Fraction(1, 64)
+    assert found.facts.faithful == found.facts.inputs
 
 
 @pytest.fixture(scope="module")

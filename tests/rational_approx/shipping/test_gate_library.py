@@ -58,7 +58,7 @@ def test_the_tables_say_the_same(made):
     assert [entry["operations"] for entry in entries] == [row.operations for row in rows]
     assert [line["ulp"] for line in lines] == [str(row.ulp) for row in rows]
     for row in rows:
-        assert f"| {row.gate} | float16 | {row.ulp:.6f} | 100.00 % | 0 | {row.operations} ({row.longest}) |" in page
+        assert f"| {row.gate} | float16 | {row.ulp:.6f} | 0 | 0 | {row.operations} ({row.longest}) |" in page
 
 
 def test_a_second_call_keeps_what_there_is_and_another_question_does_not(made, monkeypatch):
@@ -144,16 +144,20 @@ def test_the_textbook_is_what_torch_gives_operation_by_operation(format):
     torch = pytest.importorskip("torch", reason="torch is not installed")
     x = finite_numbers("float16" if format == "float16" else "bfloat16")
     t = torch.from_numpy(x).to(getattr(torch, format))
+
+    def rounded(function):  # torch's own in the format depends on the processor, by an ulp and more
+        return function(t.double()).to(t.dtype)
+
+    exp = rounded(torch.exp)
     own = {
-        "x * sigmoid(x)": t * (1 / (1 + torch.exp(-t))),
-        "softplus(x)": torch.log(1 + torch.exp(t)),
-        "where(x > 0, x, expm1(x))": torch.where(t > 0, t, torch.exp(t) - 1),
+        "x * sigmoid(x)": t * (1 / (1 + rounded(lambda t: torch.exp(-t)))),
+        "softplus(x)": torch.log((1 + exp).double()).to(t.dtype),
+        "where(x > 0, x, expm1(x))": torch.where(t > 0, t, exp - 1),
     }
     for formula, theirs in own.items():
         ours, wanted = textbook_outputs(parse(formula), format, x), theirs.float().numpy()
         same = (ours == wanted) | (np.isnan(ours) & np.isnan(wanted))
-        near = np.isclose(ours, wanted, rtol=2.0**-20, atol=2.0**-148)  # torch's exp in float32 is off by an ulp
-        assert (same | (near if format == "float32" else same)).mean() > 0.999, formula
+        assert same.mean() > 0.999, formula  # a float64 that lies on a tie is rounded twice
 
 
 def test_torch_has_the_function_of_every_gate_but_two():
