@@ -1,11 +1,15 @@
 """The code of an implementation in C (a header, for C++ too) and CUDA: a number of a 16-bit format is its 16 bits."""
 
+from dataclasses import replace
+from fractions import Fraction
 from math import inf, isfinite, isinf, isnan
 
 import numpy as np
 
+from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import MIDDLE, Function, Piece
+from rational_approx.programs.program import Constant, Result, Step
 from rational_approx.shipping.kernel_statements import (
     BITS,
     FORMS,
@@ -112,13 +116,14 @@ _EITHER = """
 # is undefined, whatever k is, and no compiler needs instructions for one. Shifted into the place of an exponent they
 # lose what stands before them. That h is rounded down here changes no bit, since v 2^h is a normal number.
 _SCALED32 = """
-/* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of float. */
-{static} float {name}_scaled(float v, float k) {{
-    const uint32_t whole = {name}_bits_of({shifted}), half = whole >> 1 << 23;
+/* v * 2^k for t = k + 1.5 2^23, in two steps: 2^h and 2^(k - h) are numbers of float. */
+{static} float {name}_raised(float v, float t) {{
+    const uint32_t whole = {name}_bits_of(t), half = whole >> 1 << 23;
     const float first = {name}_of_bits(half + 0x3F800000);
     const float second = {name}_of_bits((whole << 23) - half + 0x3F800000);
     return {product};
 }}
+{static} float {name}_scaled(float v, float k) {{ return {name}_raised(v, {shifted}); }}
 """
 _SCALED64 = """
 /* v * 2^k for an integral k between -1022 and 1023, where that is no subnormal number. */
@@ -128,13 +133,14 @@ _SCALED64 = """
 }}
 """
 _SCALED64_TWICE = """
-/* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of double. */
-{static} double {name}_scaled(double v, double k) {{
-    const uint64_t whole = {name}_bits_of({twice}), half = whole >> 1 << 52;
+/* v * 2^k for t = k + 1.5 2^52, in two steps: 2^h and 2^(k - h) are numbers of double. */
+{static} double {name}_raised(double v, double t) {{
+    const uint64_t whole = {name}_bits_of(t), half = whole >> 1 << 52;
     const double first = {name}_of_bits(half + 0x3FF0000000000000);
     const double second = {name}_of_bits((whole << 52) - half + 0x3FF0000000000000);
     return {products};
 }}
+{static} double {name}_scaled(double v, double k) {{ return {name}_raised(v, {twice}); }}
 """
 _SCALED = {"float32": _SCALED32, "float64": _SCALED64}
 _WHOLE = """
@@ -219,7 +225,7 @@ class _Dialect:
         self.value, self.name, self.inner, self.cuda = value, name, inner, cuda
         basic = _cuda_forms(inner) if cuda else _c_forms(inner)
         product = basic["mul"].format("v", "first")
-        self.forms = called(value, basic, f"{name}_")
+        self.forms = called(value, basic, f"{name}_") | {"raise": f"{name}_raised({{}}, {{}})"}
         whole, shift, _ = BITS[inner]
         double = inner == "float64"
         magic, bound = (_hexadecimal(v, "" if double else "f") for v in (1.5 * 2.0**shift, 2.0 ** (shift - 1)))
@@ -281,12 +287,23 @@ class _Dialect:
 
     def defined(self, name: str, code: Piece | Function) -> str:
         """A function with the operations of a piece or a function."""
-        lines, result = statements(code, self.inner, self.forms, self.constant)
+        lines, result = statements(self.direct(code), self.inner, self.forms, self.constant)
         real = self.names["real"]
         body = "\n".join(f"    const {real} {left} = {right};" for left, right in lines)
         static = self.names["static" if self.cuda else "inlined"]
         head = f"{static} {real} {self.name}_{name}({real} x)"
         return f"\n/* {code.about} */\n{head} {{\n{body}\n    return {result};\n}}\n"
+
+    def direct(self, code: Piece | Function) -> Piece | Function:
+        """The same where a power of two is taken from the sum ``t = k + 1.5 2^(p - 1)`` that k was read from."""
+        if self.inner == "float64" and self.value.kernel.format != "float64":
+            return code
+        magic, steps = Constant(Fraction(3 * 2 ** (FORMATS[self.inner][0] - 2))), list(code.steps)
+        for index, (op, (v, *more)) in enumerate(code.steps):
+            k = code.steps[more[0].step] if op == "scale" and isinstance(more[0], Result) else None
+            if k is not None and k.op == "sub" and k.operands[1] == magic:
+                steps[index] = Step("raise", (v, k.operands[0]))
+        return replace(code, steps=tuple(steps))
 
     def called(self, number: int) -> str:
         """The value of a piece."""

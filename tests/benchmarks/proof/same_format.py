@@ -1,6 +1,6 @@
 """Code that calculates in its own format, proved, verified and run: ``docs/measured/own-format.md``.
 
-    python -m tests.benchmarks.proof.same_format [--count 10000000] [name:format ...]
+    python -m tests.benchmarks.proof.same_format [--count 10000000] [name:format[:fma] ...]
 
 Each row is proved at every number, verified by the independent verifier, and its C code is run beside gcc's libquadmath
 at so many random numbers, all bits alike, as many between the ends of its pieces, and a million that are chosen to be
@@ -27,21 +27,14 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "own-format.m
 ASKED = {
     **{f"{name}:float32": "1" for name in ("exp", "expm1", "log", "log1p", "tanh", "atan", "erf")},
     **{f"{name}:float32": "1" for name in ("sigmoid", "silu", "softplus")},
+    **{f"{name}:float32:fma": "1" for name in ("exp", "expm1", "log", "log1p", "tanh", "atan", "erf")},
     **{f"{name}:float64": "1" for name in ("exp", "expm1", "log", "log1p", "tanh", "atan", "erf")},
     **{f"{name}:float64": "1" for name in ("sigmoid", "silu", "softplus")},
+    **{f"{name}:float64:fma": "1" for name in ("exp", "expm1", "tanh")},
 }
-"""Functions with their formats, and the error that is asked for."""
-COLUMNS = (
-    "function",
-    "ulp, proved",
-    "operations (longest)",
-    "pieces",
-    "seconds",
-    "to verify",
-    "numbers",
-    "ulp, seen",
-    "at",
-)
+"""Functions with their formats, with FMA or without, and the error that is asked for."""
+FIRST = ("function", "ulp, proved", "operations (longest)", "pieces", "seconds", "to verify")
+COLUMNS = (*FIRST, "numbers run", "ulp, seen", "at")
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 SAMPLE = 60
 """At so many numbers of each million libquadmath is compared with enclosures."""
@@ -92,9 +85,9 @@ def seen(found: Implementation, name: str, count: int) -> tuple[int, float, floa
 
 def row(asked: str, count: int) -> str:
     """One line of the table."""
-    name, format = asked.split(":")
+    name, format, *how = asked.split(":")
     began = time.process_time()
-    found = implement(name, format=format, accumulate=format, error=ASKED[asked])
+    found = implement(name, format=format, accumulate=format, error=ASKED[asked], fma=how == ["fma"])
     made = time.process_time()
     outcome = verify(found, seconds=1200)
     done = time.process_time()
