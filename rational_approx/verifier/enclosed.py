@@ -30,6 +30,8 @@ __all__ = ["Enclosed"]
 
 START = Fraction(1, 8)
 MOST = 40_000
+FEW = 5
+"""So many powers of two above the least normal number subnormal results are looked at more closely."""
 
 
 class Enclosed(Code):
@@ -179,8 +181,11 @@ class Enclosed(Code):
             step = min(outer, 2 * inner or START)
             squares = Fraction(2) ** ((self.inside_of.smallest >> 1) - 12)
             if self.own and not inner and step > squares:
-                # Nearer to zero squares are far below the least number.
-                self.box(judges, (Fraction(0), side * squares))
+                # Nearer to zero squares are far below the least number; what is lost where results are subnormal
+                # counts next to the normal ones alone, so that halving boxes down to there would be of no use.
+                few = Fraction(2) ** (self.smallest + self.digits + FEW)
+                self.box(judges, (Fraction(0), side * few))
+                self.box(judges, (side * few, side * squares), near=True)
                 self.box(judges, (side * squares, side * step), near=True)
             else:
                 self.box(judges, (side * inner, side * step))
