@@ -30,7 +30,7 @@ class Intervals:
 
     def mul(self, x: Interval, y: Interval) -> Interval:
         (a, b), (c, d) = x, y
-        if not a and not b or not c and not d:
+        if a == b == 0 or c == d == 0:
             return 0, 0
         # By the signs two of the four products are known to be the ends, but where both may be of either sign.
         if a >= 0:
