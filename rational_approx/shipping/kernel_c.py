@@ -112,15 +112,15 @@ _EITHER = """
 #endif
 }}
 """
-# The integer k stands in the last bits of k + 1.5 2^23, and k + 1023 in those of k + 1.5 2^52 + 1023: no conversion
-# is undefined, whatever k is, and no compiler needs instructions for one. Shifted into the place of an exponent they
-# lose what stands before them. That h is rounded down here changes no bit, since v 2^h is a normal number.
+# The integer k + 254 stands in the last bits of k + 254 + 1.5 2^23, and k + 1023 in those of k + 1023 + 1.5 2^52: no
+# conversion is undefined, whatever k is, and no compiler needs instructions for one. Shifted into the place of an
+# exponent they lose what stands before them; half of k + 254 stands for 2^h, with h half of k. That h is rounded down
+# here, and not towards zero, changes no bit, since v 2^h is a normal number.
 _SCALED32 = """
-/* v * 2^k for t = k + 1.5 2^23, in two steps: 2^h and 2^(k - h) are numbers of float. */
+/* v * 2^k for t = k + 254 + 1.5 2^23, in two steps: 2^h and 2^(k - h) are numbers of float. */
 {static} float {name}_raised(float v, float t) {{
     const uint32_t whole = {name}_bits_of(t), half = whole >> 1 << 23;
-    const float first = {name}_of_bits(half + 0x3F800000);
-    const float second = {name}_of_bits((whole << 23) - half + 0x3F800000);
+    const float first = {name}_of_bits(half), second = {name}_of_bits((whole << 23) - half);
     return {product};
 }}
 {static} float {name}_scaled(float v, float k) {{ return {name}_raised(v, {shifted}); }}
@@ -133,11 +133,10 @@ _SCALED64 = """
 }}
 """
 _SCALED64_TWICE = """
-/* v * 2^k for t = k + 1.5 2^52, in two steps: 2^h and 2^(k - h) are numbers of double. */
+/* v * 2^k for t = k + 2046 + 1.5 2^52, in two steps: 2^h and 2^(k - h) are numbers of double. */
 {static} double {name}_raised(double v, double t) {{
     const uint64_t whole = {name}_bits_of(t), half = whole >> 1 << 52;
-    const double first = {name}_of_bits(half + 0x3FF0000000000000);
-    const double second = {name}_of_bits((whole << 52) - half + 0x3FF0000000000000);
+    const double first = {name}_of_bits(half), second = {name}_of_bits((whole << 52) - half);
     return {products};
 }}
 {static} double {name}_scaled(double v, double k) {{ return {name}_raised(v, {twice}); }}
@@ -246,8 +245,8 @@ class _Dialect:
             "middle": f"0x{MIDDLE[inner][0]:X}",
             "product": product if double else basic["mul"].format(product, "second"),
             "products": basic["mul"].format(product, "second"),
-            "twice": basic["add"].format("k", "0x1.8p+52"),
-            "shifted": basic["add"].format("k", "0x1.80000000003ffp+52" if double else "0x1.8p+23f"),
+            "twice": basic["add"].format("k", "0x1.80000000007fep+52"),
+            "shifted": basic["add"].format("k", "0x1.80000000003ffp+52" if double else "0x1.8001fcp+23f"),
             "large": basic["mul"].format(f"{name}_of_bits(size)", "0x1p112f"),
             "less": basic["sub"].format(f"{name}_of_bits(size + 0x38800000)", "0x1p-14f"),
             "sum": basic["add"].format(f"{name}_of_bits(capped)", "0.5f"),
@@ -295,10 +294,11 @@ class _Dialect:
         return f"\n/* {code.about} */\n{head} {{\n{body}\n    return {result};\n}}\n"
 
     def direct(self, code: Piece | Function) -> Piece | Function:
-        """The same where a power of two is taken from the sum ``t = k + 1.5 2^(p - 1)`` that k was read from."""
+        """The same where a power of two is taken from the sum with k in its last bits that k was read from."""
         if self.inner == "float64" and self.value.kernel.format != "float64":
             return code
-        magic, steps = Constant(Fraction(3 * 2 ** (FORMATS[self.inner][0] - 2))), list(code.steps)
+        (bits, _, top), steps = FORMATS[self.inner], list(code.steps)
+        magic = Constant(Fraction(3 * 2 ** (bits - 2) + 2 * (top - 1)))
         for index, (op, (v, *more)) in enumerate(code.steps):
             k = code.steps[more[0].step] if op == "scale" and isinstance(more[0], Result) else None
             if k is not None and k.op == "sub" and k.operands[1] == magic:
