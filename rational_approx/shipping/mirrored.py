@@ -32,7 +32,8 @@ def parity(value: Implementation) -> int:
         return 0
     pieces, number = kernel.pieces, np.dtype(kernel.format).type
     ends = [piece.upper for piece in pieces[:-1]]
-    mirrored = [float(np.nextafter(number(-end), number(-inf))) for end in reversed(ends)]
+    with np.errstate(over="ignore"):
+        mirrored = [float(np.nextafter(number(-end), number(-inf))) for end in reversed(ends)]
     signs = {_sign(one, other, kernel) for one, other in zip(pieces, reversed(pieces))}
     if len(pieces) < 3 or ends != mirrored or len(signs) > 1 or 0 in signs:
         return 0
@@ -88,7 +89,7 @@ def _without_zeros(value: Implementation, sign: int) -> bool:
                 break
         else:
             return True
-    if k > smallest + TRIED:
+    if k > smallest + TRIED:  # too many numbers
         return False
     codes = np.arange(1, 2 ** (k + 1 - smallest), dtype=f"uint{8 * np.dtype(kernel.format).itemsize}")
     x = codes.view(kernel.format)
