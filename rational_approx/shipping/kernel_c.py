@@ -373,8 +373,8 @@ class _Dialect:
         )
 
     def signed(self) -> str:
-        """The statement that returns y with the sign of x: at -0 as the operations leave it."""
-        if not np.signbit(self.value.kernel(np.array([-0.0]))[0]):
+        """The statement that returns y with the sign of x: at -0 as the operations leave it, which may be as at 0."""
+        if len(set(np.signbit(self.value.kernel(np.array([-0.0, 0.0]))))) == 1:
             return f"return {self.name}_either(x < 0, -y, y);"
         return f"return {'copysign' if self.names['carried'] == 'double' else 'copysignf'}(1, x) * y;"
 

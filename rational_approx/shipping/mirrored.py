@@ -22,7 +22,7 @@ BITS = 128
 
 
 def parity(value: Implementation) -> int:
-    """1 where ``y(-x)`` has the bits of ``y(x)`` at every number but zeros, -1 where it has those of ``-y(x)``, else 0.
+    """1 where ``y(-x)`` has the bits of ``y(x)``, -1 where it has those of ``-y(x)`` but perhaps at zeros, else 0.
 
     Rounding to nearest knows no sign: operations on operands of other signs give the same but for the sign. Sums that
     are exactly zero are the exception, which is +0 on both sides. So it has to be seen that no output is zero.
@@ -38,6 +38,8 @@ def parity(value: Implementation) -> int:
     if len(pieces) < 3 or ends != mirrored or len(signs) > 1 or 0 in signs:
         return 0
     sign = signs.pop()
+    if sign > 0 and len(set(np.signbit(kernel(np.array([-0.0, 0.0]))))) > 1:
+        return 0
     return sign if _without_zeros(value, sign) else 0
 
 

@@ -176,11 +176,12 @@ class Enclosed(Code):
         while inner < outer:
             if outer == self.largest and inner and self.beyond(judges[0], side * inner, side):
                 return
-            step = min(outer, 2 * inner or START)
             squares = Fraction(2) ** ((self.inside_of.smallest >> 1) - 12)
-            if self.own and not inner and step > squares:
+            first = self.own and (not inner or (self.scheme.flush and inner < squares))
+            step = min(outer, START if first else 2 * inner or START)
+            if first and step > squares:
                 # Nearer to zero squares are far below the least number.
-                self.box(judges, (Fraction(0), side * squares))
+                self.box(judges, (side * inner, side * squares), near=inner > 0)
                 self.box(judges, (side * squares, side * step), near=True)
             else:
                 self.box(judges, (side * inner, side * step))
