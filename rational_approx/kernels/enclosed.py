@@ -180,7 +180,8 @@ class Either:
     """Two judges, one of whom has to agree: where x is subnormal what is right at zero is right."""
 
     def __init__(self, *judges: Judge) -> None:
-        self.judges, self.own, self.squares, self.most = judges, False, Fraction(0), judges[0].most
+        self.judges, self.own, self.flush, self.squares = judges, False, True, Fraction(0)
+        self.most = judges[0].most
 
     def found(self, box: Box) -> Found:
         """The lesser error on a box."""
@@ -299,10 +300,11 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
             if found.ulp <= wanted:
                 yield float(side * inner), found
                 return
-        step = min(outer, 2 * inner or START)
-        if part.judge.own and not inner and step > part.judge.squares:
-            # There squares of x are far below the least number.
-            yield between(Fraction(0), side * part.judge.squares)
+        near = part.judge.own and (not inner or (part.judge.flush and inner < part.judge.squares))
+        step = min(outer, START if near else 2 * inner or START)
+        if near and step > part.judge.squares:
+            # There squares of x are far below the least number. Where numbers are flushed the first ones are cut off.
+            yield between(side * inner, side * part.judge.squares, near=inner > 0)
             yield between(side * part.judge.squares, side * step, near=True)
         else:
             yield between(side * inner, side * step)

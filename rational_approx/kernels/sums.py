@@ -97,7 +97,9 @@ def sum_function(kind: str, inner: str, scheme: Scheme = PLAIN) -> Function:
 def _exponential(
     kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], inner: str, scheme: Scheme
 ) -> Function:
-    writer, magic, one = scheme.writer(), Constant(Fraction(3 * 2 ** (FORMATS[inner][0] - 2))), Constant(Fraction(1))
+    writer, one, (bits, _, top) = scheme.writer(), Constant(Fraction(1)), FORMATS[inner]
+    # Numbers next to it are 1 apart. Twice the exponent that stands for 0 more, and t has the bits of powers of two.
+    magic = Constant(Fraction(3 * 2 ** (bits - 2) + (2 * (top - 1) if scheme.fma else 0)))
     inverse, first, rest = constants
     n = writer.do("sub", writer.multiply_add(INPUT, Constant(inverse), magic), magic)
     h = writer.multiply_sub(INPUT, n, first)

@@ -22,7 +22,7 @@ BITS = 128
 
 
 def parity(value: Implementation) -> int:
-    """1 where ``y(-x)`` has the bits of ``y(x)`` at every number but zeros, -1 where it has those of ``-y(x)``, else 0.
+    """1 where ``y(-x)`` has the bits of ``y(x)``, -1 where it has those of ``-y(x)`` but perhaps at zeros, else 0.
 
     Rounding to nearest knows no sign: operations on operands of other signs give the same but for the sign. Sums that
     are exactly zero are the exception, which is +0 on both sides. So it has to be seen that no output is zero.
@@ -32,11 +32,14 @@ def parity(value: Implementation) -> int:
         return 0
     pieces, number = kernel.pieces, np.dtype(kernel.format).type
     ends = [piece.upper for piece in pieces[:-1]]
-    mirrored = [float(np.nextafter(number(-end), number(-inf))) for end in reversed(ends)]
+    with np.errstate(over="ignore"):
+        mirrored = [float(np.nextafter(number(-end), number(-inf))) for end in reversed(ends)]
     signs = {_sign(one, other, kernel) for one, other in zip(pieces, reversed(pieces))}
     if len(pieces) < 3 or ends != mirrored or len(signs) > 1 or 0 in signs:
         return 0
     sign = signs.pop()
+    if sign > 0 and len(set(np.signbit(kernel(np.array([-0.0, 0.0]))))) > 1:
+        return 0
     return sign if _without_zeros(value, sign) else 0
 
 
@@ -88,7 +91,7 @@ def _without_zeros(value: Implementation, sign: int) -> bool:
                 break
         else:
             return True
-    if k > smallest + TRIED:
+    if k > smallest + TRIED:  # too many numbers
         return False
     codes = np.arange(1, 2 ** (k + 1 - smallest), dtype=f"uint{8 * np.dtype(kernel.format).itemsize}")
     x = codes.view(kernel.format)

@@ -178,13 +178,15 @@ class Enclosed(Code):
         while inner < outer:
             if outer == self.largest and inner and self.beyond(judges[0], side * inner, side):
                 return
-            step = min(outer, 2 * inner or START)
             squares = Fraction(2) ** ((self.inside_of.smallest >> 1) - 12)
-            if self.own and not inner and step > squares:
+            first = self.own and (not inner or (self.scheme.flush and inner < squares))
+            step = min(outer, START if first else 2 * inner or START)
+            if first and step > squares:
                 # Nearer to zero squares are far below the least number; what is lost where results are subnormal
                 # counts next to the normal ones alone, so that halving boxes down to there would be of no use.
-                few = Fraction(2) ** (self.smallest + self.digits + FEW)
-                self.box(judges, (Fraction(0), side * few))
+                few = max(inner, Fraction(2) ** (self.smallest + self.digits + FEW))
+                if inner < few:
+                    self.box(judges, (side * inner, side * few), near=inner > 0)
                 self.box(judges, (side * few, side * squares), near=True)
                 self.box(judges, (side * squares, side * step), near=True)
             else:

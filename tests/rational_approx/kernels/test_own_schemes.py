@@ -42,7 +42,7 @@ ASKED = [
             ("exp", "float32", {"flush": True}),
             ("exp", "float64", FUSED),
             ("exp", "float64", BOTH | {"flush": True}),
-            ("expm1", "float64", FUSED),
+            ("expm1", "float64", FUSED | {"flush": True}),
         )
     ),
 ]
