@@ -119,12 +119,12 @@ def test_what_is_stated_of_the_functions_holds(kind):
 )
 @pytest.mark.parametrize("by", ["package", "verifier"])
 def test_of_changed_code_nothing_false_is_stated(kind, times, by):
-    rng, function, accepted = random.Random(times), quotient_function(kind, "float32"), 0
-    for change, count in ((constant, 6), (operation, 12), (wire, 12), (end, 4)):
+    rng, function, accepted = random.Random(7), quotient_function(kind, "float32"), 0
+    for change, count in ((constant, 16), (operation, 12), (wire, 12), (end, 4)):
         for _ in range(count * times):
             other = change(function, rng)
             errors = None if other == function else stated(other, "float32", by)
             if errors is not None:
                 accepted += 1
                 assert holds(other, errors, 20_000), (change.__name__, other.steps)
-    assert 0 < accepted <= 10 * times  # coefficients of a polynomial may be other ones
+    assert 0 < accepted <= 16 * times  # coefficients of a polynomial may be other ones
