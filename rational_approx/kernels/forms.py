@@ -184,7 +184,8 @@ def form_piece(
         value = _sum(writer, value, base)
     if form.decays == 2 and e is not None:  # the second half comes last: x times the first one is no subnormal number
         value = _product(writer, value, e)
-    return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
+    steps, value = writer.needed(value)  # a product that a sum took into itself is not
+    return Piece(upper, steps, value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
 
 
 def _sum(writer: Writer, value: Operand, base: Operand) -> Operand:

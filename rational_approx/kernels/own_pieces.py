@@ -58,7 +58,7 @@ class Pieces:
             result = taken(formula.tree, 1 if high > 0 else -1, writing)
         except NoFormula:
             return None
-        piece = Piece(float(high), tuple(writing.writer.steps), result, "the formula itself")
+        piece = Piece(float(high), *writing.writer.needed(result), "the formula itself")
         return piece if self.good(piece, low, high, formula) else None
 
     def shifted(self, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
