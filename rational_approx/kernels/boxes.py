@@ -172,6 +172,7 @@ class Judge:
         # What is lost where a result is subnormal, and may be replaced by zero, at once or as an operand.
         lost = inner_smallest + inner_bits - 1 if self.flush else inner_smallest - 1
         self.half, self.tiny = arb(2) ** -inner_bits, arb(2) ** lost
+        self.inner_normal = arb(2) ** (inner_smallest + inner_bits - 1)
         self.largest = arb(2) ** (inner_top - 1)
         # A result that is a number of the format already is not rounded again.
         result = self.result
@@ -179,7 +180,8 @@ class Judge:
         exact = constant or isinstance(result, Input) or not kernel.rounds
         self.last = arb(0) if exact else arb(1) / 2
         # Nor are sums of so small numbers that all of them are multiples of the least one.
-        self.sums = self.own and isinstance(result, Result) and piece.steps[result.step].op in ("add", "sub")
+        sums = isinstance(result, Result) and piece.steps[result.step].op in ("add", "sub")
+        self.sums = self.own and sums and not self.flush
         self.block = self.barycentric(kernel)
 
     def barycentric(self, kernel: Kernel) -> Block | None:
@@ -250,21 +252,32 @@ class Judge:
         """With the rounding of an operation: half a place, or in proportion to powers of x, and nothing if it only
         ``shifts``; sums are never rounded where they are subnormal."""
         size, half = (abs(done.ball) + done.error).upper(), arb(0) if shifts else self.half
-        tiny = arb(0) if op in ("add", "sub") and not self.flush else self.tiny.min(self.largest_of(done, x))
+        normal = not self.flush and (op in ("add", "sub") or self.least_of(done) >= self.inner_normal)
+        tiny = arb(0) if normal else self.tiny.min(self.largest_of(done, x))
         if not scaled:
             half *= power_below(size) if size.is_finite() else size
-            return done._replace(error=done.error + half + tiny)
+            # Half a place of a subnormal number is that of the least one: one of the two, unless it is flushed.
+            return done._replace(error=done.error + (half + tiny if self.flush else half.max(tiny)))
         return done._replace(error=done.error + half * size, besides=done.besides * (1 + self.half) + tiny)
 
     def largest_of(self, done: Value, x: arb) -> arb:
         """The largest size of a step."""
         return ((abs(done.ball) + done.error).upper() * self.size(x, done.power) + done.besides).upper()
 
+    def least_of(self, done: Value) -> arb:
+        """The least size of a step; negative where nothing is known."""
+        if done.power < 0:
+            return arb(-1)
+        return ((abs(done.ball).lower() - done.error) * self.nearest**done.power - done.besides).lower()
+
     def is_exact(self, op: str, given: list[Value]) -> bool:
-        """Whether a difference of exact numbers is exact: one is at most twice the other (Sterbenz 1974)."""
-        if op != "sub" or self.flush or any(value.power or not value.error.is_zero() for value in given):
+        """Whether a difference of exact numbers is exact: one is at most twice the other (Sterbenz 1974). It is a
+        multiple of a last place of the smaller one, and so no subnormal number where these are large."""
+        if op != "sub" or any(value.power or not value.error.is_zero() for value in given):
             return False
         a, b = (value.ball for value in given)
+        if self.flush and not abs(a).min(abs(b)).lower() * self.half > self.tiny:
+            return False
         return bool((a > 0 and b > 0) or (a < 0 and b < 0)) and bool(abs(a) <= 2 * abs(b) and abs(b) <= 2 * abs(a))
 
     def step(self, op: str, given: list[Value], x: arb) -> Value | None:

@@ -24,7 +24,7 @@ from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Call, Calls, Found, Judge, between
 from rational_approx.kernels.crossings import read_parts, zeros_between
-from rational_approx.kernels.facts import FLUSHED, STATED, Facts, upwards
+from rational_approx.kernels.facts import STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
 from rational_approx.kernels.machines import smallest_normal
@@ -84,8 +84,9 @@ def enclosed_facts(kernel: Kernel, target: Expression, wanted: Fraction) -> Fact
     if len({each.tobytes() for each in every}) > 1:
         raise NotProved("at an infinity or at zero machines that flush subnormal numbers give other outputs")
     if kernel.scheme.flush:  # 0 may be in the place of any output that is subnormal
-        lowest = lowest.min(arb(0)) if lowest < 2 * FLUSHED else lowest
-        highest = highest.max(arb(0)) if highest > -2 * FLUSHED else highest
+        least = 2 * smallest_normal(kernel.format)
+        lowest = lowest.min(arb(0)) if lowest < least else lowest
+        highest = highest.max(arb(0)) if highest > -least else highest
     return Facts(
         2 * (top - smallest - bits + 2) * 2 ** (bits - 1),
         upwards(worst.ulp),
@@ -129,7 +130,8 @@ def cuts_of(kernel: Kernel, target: Expression) -> list[Fraction]:
         if zero is None and len(steps) > 1 and kernel.format != kernel.inner:
             out |= set(zeros_between(target, first, last))
     if kernel.scheme.flush:
-        out |= {Fraction(FLUSHED), Fraction(-FLUSHED)}
+        least = Fraction(smallest_normal(kernel.format))
+        out |= {least, -least}
     for number, first, last in spans:
         if kernel.pieces[number].result is None or first == last:
             beside = (_next(first, -1, kernel.format), _next(last, 1, kernel.format))
@@ -161,12 +163,13 @@ def _between(kernel: Kernel, target: Expression) -> Iterator[tuple[int, Expressi
 
 
 def _parts(kernel: Kernel, target: Expression) -> Iterator[Part]:
+    least = smallest_normal(kernel.format)
     for number, formula, lower, upper in _between(kernel, target):
         if kernel.pieces[number].result is not None:
             piece, zero = kernel.pieces[number], at_point(target, Fraction(0)) if kernel.scheme.flush else None
             own = judge_of(piece, formula, kernel, (lower, upper))
             judge: Judge | Either = own
-            if zero is not None and max(abs(lower), abs(upper)) < FLUSHED and _has_series(piece, kernel):
+            if zero is not None and max(abs(lower), abs(upper)) < least and _has_series(piece, kernel):
                 judge = Either(own, Judge(piece, _constant(zero), kernel, _calls(kernel)))
             yield Part(judge, formula, lower, upper)
 
@@ -180,7 +183,8 @@ class Either:
     """Two judges, one of whom has to agree: where x is subnormal what is right at zero is right."""
 
     def __init__(self, *judges: Judge) -> None:
-        self.judges, self.own, self.squares, self.most = judges, False, Fraction(0), judges[0].most
+        self.judges, self.own, self.flush, self.squares = judges, False, True, Fraction(0)
+        self.most = judges[0].most
 
     def found(self, box: Box) -> Found:
         """The lesser error on a box."""
@@ -222,7 +226,7 @@ def _calls(kernel: Kernel) -> Calls:
             ends = (
                 DOMAINS[inner]["exp"] if f.name == "exp" else (Fraction(2) ** (smallest + bits - 1), Fraction(2) ** top)
             )
-            out[f.name] = Call(*ends, sum_error(f, inner).after)
+            out[f.name] = Call(*ends, sum_error(f, inner, kernel.scheme.flush).after)
         elif f.name == "exp":
             out[f.name] = Call(-REACH[inner], REACH[inner], exponential_error(f, inner))
     return out
@@ -299,10 +303,11 @@ def _started(part: Part, wanted: float) -> Iterator[Box | tuple[float, Found]]:
             if found.ulp <= wanted:
                 yield float(side * inner), found
                 return
-        step = min(outer, 2 * inner or START)
-        if part.judge.own and not inner and step > part.judge.squares:
-            # There squares of x are far below the least number.
-            yield between(Fraction(0), side * part.judge.squares)
+        near = part.judge.own and (not inner or (part.judge.flush and inner < part.judge.squares))
+        step = min(outer, START if near else 2 * inner or START)
+        if near and step > part.judge.squares:
+            # There squares of x are far below the least number. Where numbers are flushed the first ones are cut off.
+            yield between(side * inner, side * part.judge.squares, near=inner > 0)
             yield between(side * part.judge.squares, side * step, near=True)
         else:
             yield between(side * inner, side * step)
@@ -328,6 +333,8 @@ def _single(kernel: Kernel, target: Expression, point: Fraction) -> tuple[float,
         right = all(isinf(float(each)) and (each > 0) == (value > 0) for each in y)
         return x[0], Found(0.0 if right else inf, 0.0, y[0].min(y[-1]), y[0].max(y[-1]))
     near = [each.max(-judge.top).min(judge.top) for each in y]
+    if kernel.scheme.flush and abs(value) < judge.normal + judge.least:  # 0 is right, too
+        near = [value if each.is_zero() else each for each in near]
     errors = [abs(value - each) / judge.unit(abs(value).lower()) for each in near]
     ulp = max(float(error.upper()) if error.is_finite() else inf for error in errors)
     return x[0], Found(ulp, ulp, y[0].min(y[-1]), y[0].max(y[-1]))

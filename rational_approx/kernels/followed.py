@@ -38,6 +38,7 @@ from rational_approx.kernels.formulas import (
 )
 from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.logarithms import logarithm_error
+from rational_approx.kernels.quotients import QUOTIENTS, quotient_domain, quotient_error
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.sines import least_sine, sine_error
 from rational_approx.kernels.sums import DOMAINS, EXPM1_FROM, LOG1P_FROM, Errors, sum_error
@@ -116,8 +117,8 @@ class FollowedJudge(Judge):
         """The error on a box."""
         lower, upper = (to_arb(end) if end else self.least * (1 if box.upper > 0 else -1) for end in box[:2])
         whole, middle = self.judged_on(lower.union(upper)), self.judged_on((lower + upper) / 2)
-        if self.own and whole.lowest < 0 < whole.highest and 0 not in box[:2]:
-            # Over many powers of two an enclosure loses the sign.
+        if self.own and 0 not in box[:2]:
+            # Over many powers of two an enclosure loses the sign, and an extremum is overestimated.
             ends = [lower + (upper - lower) * k / SIGNS for k in range(SIGNS + 1)]
             parts = [self.judged_on(a.union(b)) for a, b in pairwise(ends)]
             lowest, highest = parts[0].lowest, parts[0].highest
@@ -189,8 +190,8 @@ class _Bounds:
 
     def do(self, op: str, *given: Known) -> Known:
         """The operation on exact values, the errors that it takes over, and its own rounding."""
-        if op == "mul" and given[1].absolute.is_zero() and given[1].ball == -1 and not self.flush:  # exact
-            return given[0]._replace(ball=-given[0].ball)
+        if op == "mul" and given[1].absolute.is_zero() and given[1].ball == -1:  # exact
+            return self.flushed(given[0]._replace(ball=-given[0].ball))
         if op in ("add", "sub") and not self.flush and _cancels(op, *given):
             # Both are multiples of a last place of the smaller one, and so is the difference.
             ball, least = getattr(self, op)(*given).ball, self.share * abs(given[0].ball).min(abs(given[1].ball))
@@ -198,11 +199,18 @@ class _Bounds:
         ball, absolute, relative, least, zero, _ = getattr(self, op)(*given)
         before = absolute.upper(), relative
         size = least.max(abs(ball).lower()) if self.flush else least
+        least_size = size - absolute if self.flush and relative is None else size * (1 - (relative or arb(0)))
         # Perhaps subnormal: sums that are lose nothing where they are kept.
-        if (op in ("mul", "div") or self.flush) and not size * (1 - (relative or arb(0))) > self.normal:
+        if (op in ("mul", "div") or self.flush) and not least_size > self.normal:
             absolute, relative = absolute + self.tiny, None
         absolute += self.share * (abs(ball) + absolute)
         return self.settled(ball, absolute, relative, self.share, least, zero)._replace(before=before)
+
+    def flushed(self, known: Known) -> Known:
+        """A result that is not rounded, but may be flushed."""
+        if not self.flush or (known.relative is not None and known.least * (1 - known.relative) > self.normal):
+            return known
+        return known._replace(absolute=(known.absolute + self.tiny).upper(), relative=None)
 
     def settled(self, ball: arb, absolute: arb, relative: arb | None, share: arb, least: arb, zero: bool) -> Known:
         """With a share of the result added to its relative error; each bound helps the other one."""
@@ -332,7 +340,9 @@ class _Bounds:
 
     def summed(self, kind: str, function: Function, given: Known) -> Known:
         """A function whose last operation adds a correction."""
-        errors, u, off = sum_error(function, self.inner), given.ball, given.absolute
+        if kind in QUOTIENTS:
+            return self.quotient(kind, function, given)
+        errors, u, off = sum_error(function, self.inner, self.flush), given.ball, given.absolute
         if kind != "log":
             ends = DOMAINS[self.inner][kind]
             if not (u - off > to_arb(ends[0]) and u + off < to_arb(ends[1])):
@@ -349,6 +359,15 @@ class _Bounds:
             ball, off = (u.exp() if kind == "exp" else u.expm1()), off.expm1().upper()
         return self.corrected(kind, errors, ball, off)
 
+    def quotient(self, kind: str, function: Function, given: Known) -> Known:
+        """Such a function of an exact argument."""
+        low, high = map(to_arb, quotient_domain(kind, self.inner))
+        if self.flush or not given.absolute.is_zero() or not (given.ball > low and given.ball < high):
+            raise Unknown(f"an argument for which {kind} is not proved")
+        share = ENCLOSURES["softplus" if kind == "softplus" else "sigmoid"](given.ball)
+        ball = given.ball * share if kind == "silu" else share
+        return self.corrected(kind, quotient_error(function, self.inner), ball, arb(0))
+
     def corrected(self, kind: str, errors: Errors, ball: arb, off: arb) -> Known:
         """The result of such a function, whose argument moves it by so much: of a logarithm absolute, else relative to
         ``exp``."""
@@ -360,7 +379,7 @@ class _Bounds:
             return known._replace(before=(absolute[0].upper(), units * self.share if off.is_zero() else None))
         off = off * (1 if kind == "exp" else 3)  # exp(u) is less than 3 abs(expm1(u)) here
         absolute = [(abs(ball) * ((1 + share) * (1 + off) - 1)).upper() for share in (before, after)]
-        if ball.lower() > self.normal or kind == "expm1":
+        if abs(ball).lower() > self.normal or kind == "expm1":
             known = self.settled(ball, absolute[1], off, after, arb(0), False)
         else:
             # Scaled to a subnormal number it is rounded once more, in units that are twice as large at least.

@@ -18,7 +18,7 @@ from rational_approx.arithmetic.floats import round_to
 from rational_approx.kernels.barycentric import Barycentric
 from rational_approx.kernels.kernel import COSTS, Function, Piece, operations
 from rational_approx.kernels.scheme import PLAIN, Scheme
-from rational_approx.programs.program import INPUT, Constant, Operand, Writer
+from rational_approx.programs.program import INPUT, Constant, Operand, Result, Writer
 
 __all__ = ["Exponential", "Form", "Rates", "counted", "form_piece", "in_powers", "rates", "terms"]
 
@@ -196,10 +196,18 @@ def form_piece(
         base: Operand = Constant(form.offset)
         if form.slope:
             base = INPUT if form.slope == 1 else writer.do("mul", INPUT, Constant(form.slope))
-        value = writer.do("add", value, base)
+        value = _sum(writer, value, base)
     if form.decays == 2 and e is not None:  # the second half comes last: x times the first one is no subnormal number
         value = _product(writer, value, e)
-    return Piece(upper, tuple(writer.steps), value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
+    steps, value = writer.needed(value)  # a product that a sum took into itself is not
+    return Piece(upper, steps, value, f"{form}, R of type ({len(top) - 1}, {len(bottom) - 1})")
+
+
+def _sum(writer: Writer, value: Operand, base: Operand) -> Operand:
+    for one, other in ((value, base), (base, value)):
+        if writer.fma and isinstance(one, Result) and writer.steps[one.step].op == "mul":
+            return writer.do("fma", *writer.steps[one.step].operands, other)
+    return writer.do("add", value, base)
 
 
 def _product(writer: Writer, a: Operand, b: Operand) -> Operand:

@@ -22,8 +22,9 @@ from rational_approx.kernels.arctangents import arctangent, arctangent_degree
 from rational_approx.kernels.differences import expm1, expm1_degree, log1p
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import logarithm, logarithm_degree
+from rational_approx.kernels.quotients import QUOTIENTS, quotient_function
 from rational_approx.kernels.reductions import degree_for, exponential
-from rational_approx.kernels.scheme import Scheme
+from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.sines import BITS, Turns, sine, sine_degree
 from rational_approx.kernels.sums import KINDS as SUMS
 from rational_approx.kernels.sums import sum_function
@@ -121,6 +122,8 @@ class _Walk:
         limit = self.limit(tree)
         if limit is not None:
             return self.algebra.still(tree, limit)
+        if kind == "*" and _is_silu(parts) and "silu" in self.algebra.functions:
+            return self.algebra.call(Called("silu"), self.algebra.input())
         if kind in ("+", "*"):
             return self.chain(kind, parts)
         if kind == "neg":
@@ -328,6 +331,12 @@ REWRITTEN: dict[str, Callable[[Node, bool], Node]] = {
 """Functions written with others; the second argument says that the first one is negative far out."""
 
 
+def _is_silu(factors: tuple[Node, ...]) -> bool:
+    """Whether factors are x and its sigmoid."""
+    x = Node("variable")
+    return factors in ((x, Node("sigmoid", (x,))), (Node("sigmoid", (x,)), x))
+
+
 def _varies(tree: Node) -> bool:
     return any(node.operator == "variable" for node in tree.walk())
 
@@ -407,7 +416,7 @@ def _over_pi(factor: Node) -> Fraction | None:
 
 def functions_of(format: str, inner: str) -> tuple[str, ...]:
     """The kinds of functions of any number that code may call; that of a sine takes x itself."""
-    return SUMS if format == inner else ("exp", "log")
+    return (*SUMS, *QUOTIENTS) if format == inner else ("exp", "log")
 
 
 def kind_of(function: Function) -> str:
@@ -464,7 +473,11 @@ class Library:
         if self.format == inner:
             if called.turns is not None:
                 raise NoFormula(f"in {inner} itself no {called.kind} is reduced: products of x and pi are not exact")
-            return sum_function(called.kind, inner)
+            if called.kind in QUOTIENTS:
+                if self.scheme != PLAIN:
+                    raise NoFormula(f"{called.kind} in {inner} itself is written in Horner's order alone")
+                return quotient_function(called.kind, inner)
+            return sum_function(called.kind, inner, self.scheme)
         if called.kind == "exp":
             return exponential(degree_for(self.error, inner), inner, self.scheme)
         if called.kind == "log":

@@ -231,10 +231,10 @@ def implement(
             if point is not None:
                 return _in_fixed_point(expression, name, point, wanted, segments)
             if format == (accumulate or INNER[format]):
-                if how != PLAIN:
+                if how.coefficients or how.form or how.order == "barycentric":
                     raise ValueError(
-                        f"code for {format} that calculates in {format} is proved in Horner's order, with coefficients "
-                        "of the format: leave scheme=, fma=, flush=, coefficients= and constraints= out"
+                        f"code for {format} that calculates in {format} is proved in Horner's and Estrin's order, with "
+                        "coefficients of the format: leave coefficients=, constraints= and scheme='barycentric' out"
                     )
                 return _in_itself(expression, name, format, wanted, segments, how)
             known = truth(expression, format)

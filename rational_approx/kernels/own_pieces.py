@@ -58,7 +58,7 @@ class Pieces:
             result = taken(formula.tree, 1 if high > 0 else -1, writing)
         except NoFormula:
             return None
-        piece = Piece(float(high), tuple(writing.writer.steps), result, "the formula itself")
+        piece = Piece(float(high), *writing.writer.needed(result), "the formula itself")
         return piece if self.good(piece, low, high, formula) else None
 
     def shifted(self, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
@@ -153,6 +153,8 @@ class Pieces:
 
     def good(self, piece: Piece, low: Fraction, high: Fraction, formula: Expression) -> bool:
         """Whether its error is proved to be small at some places between two numbers, both ends with them."""
+        if not self.scheme.obeyed(piece.steps):  # such as one more term after one of Estrin's order
+            return False
         kernel = Kernel(
             self.numbers.format, self.numbers.format, (piece,), tuple(self.library.made.values()), self.scheme
         )
@@ -170,8 +172,11 @@ class Pieces:
                 # a binade, subnormal products count half as much.
                 steep = abs(formula.ball(to_arb(side * Fraction(1, 2**20)))).upper() * 2**20
                 unit = self.numbers.normal / to_fraction(steep.max(arb(1) / 8).min(arb(8)).mid())
-                boxes.append(between(Fraction(0), side * unit))
-                boxes.append(between(3 * side * unit, side * outer, near=True))
+                # Where they are flushed: squares of numbers beyond are too large for that to count.
+                ends = (judge.squares, judge.squares) if self.scheme.flush else (unit, 3 * unit)
+                boxes.append(between(Fraction(0), side * ends[0]))
+                boxes.append(between(side * ends[1], side * ends[1] * Fraction(4, 3)))
+                boxes.append(between(side * judge.squares, side * outer, near=True))
             if not all(judge.found(box).ulp <= self.wanted for box in boxes):
                 return False
         return True

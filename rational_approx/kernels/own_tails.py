@@ -13,6 +13,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.boxes import Judge
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.own_numbers import Numbers
+from rational_approx.kernels.scheme import Scheme
 from rational_approx.programs.program import INPUT, Constant, Writer
 
 __all__ = ["tail"]
@@ -22,14 +23,14 @@ STARTS = (500, 100, 20, 12, 10, 8)
 
 
 def tail(
-    target: Expression, numbers: Numbers, wanted: float, cut: Fraction, side: int
+    target: Expression, numbers: Numbers, wanted: float, scheme: Scheme, cut: Fraction, side: int
 ) -> tuple[Piece, Fraction] | None:
     """The piece that takes over at an end, and its number next to the others."""
     outer = side * numbers.largest
     innermost = numbers.beside(cut, side)
     best: tuple[Piece, Fraction] | None = None
     for piece in _lines(target, numbers, outer):
-        kernel = Kernel(numbers.format, numbers.format, (piece,), ())
+        kernel = Kernel(numbers.format, numbers.format, (piece,), (), scheme)
         formula = target.on(*sorted((innermost, outer)))
         judge = Judge(piece, formula.ball, kernel, {})
 
@@ -68,7 +69,7 @@ def _lines(target: Expression, numbers: Numbers, outer: Fraction) -> Iterator[Pi
         if outer > 0
         else target.on(outer, outer / 2).ball(to_arb(outer))
     )
-    if not abs(value) <= to_arb(numbers.largest):
+    if not abs(value).lower() <= to_arb(numbers.largest):
         # How large it is at the end is perhaps not known; its sign is seen nearer.
         seen = (target.ball(to_arb(Fraction(2) ** k * (1 if outer > 0 else -1))) for k in (12, 10, 8))
         sign = next((1 if each > 0 else -1 for each in seen if each > 0 or each < 0), 1)

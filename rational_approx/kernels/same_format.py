@@ -82,7 +82,7 @@ class _Search:
         return Kernel(self.numbers.format, self.numbers.format, self.joined(pieces), functions, self.scheme)
 
     def tail(self, cut: Fraction, side: int) -> tuple[Piece, Fraction] | None:
-        return tail(self.target, self.numbers, self.wanted, cut, side)
+        return tail(self.target, self.numbers, self.wanted, self.scheme, cut, side)
 
     def joined(self, pieces: list[Piece]) -> tuple[Piece, ...]:
         """Equal neighbours as one piece, the last one without an end."""

@@ -25,8 +25,9 @@ from rational_approx.kernels.fine import chebyshev_points, rounded_polynomial
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import middle
 from rational_approx.kernels.reductions import FIRST_BITS, LOG2, REDUCED, exp_distance
-from rational_approx.kernels.running import Ranged, Running, power_below
-from rational_approx.kernels.series import gap
+from rational_approx.kernels.running import Ranged, Running, power_below, product
+from rational_approx.kernels.scheme import PLAIN, Scheme
+from rational_approx.kernels.series import gap, read_scheme
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
 __all__ = ["DOMAINS", "EXPM1_FROM", "KINDS", "LOG1P_FROM", "Errors", "sum_error", "sum_function"]
@@ -81,48 +82,68 @@ def _coefficients(kind: str, inner: str) -> tuple[Fraction, ...]:
         )
 
 
-def sum_function(kind: str, inner: str) -> Function:
+def sum_function(kind: str, inner: str, scheme: Scheme = PLAIN) -> Function:
     """The operations of a function in a format."""
-    first = Fraction(int(LOG2 * 2 ** FIRST_BITS[inner]), 2 ** FIRST_BITS[inner])
+    # n L1 is exact; or fused with x, where all bits of a number may stand.
+    bits = FORMATS[inner][0] if scheme.fma and kind in ("exp", "expm1") else FIRST_BITS[inner]
+    first = round_to(LOG2, inner) if bits == FORMATS[inner][0] else Fraction(int(LOG2 * 2**bits), 2**bits)
     rest = round_to(LOG2 - first, inner)
     if kind in ("exp", "expm1"):
-        return _exponential(kind, (round_to(1 / LOG2, inner), first, rest), _coefficients("exp", inner), inner)
-    return _logarithm(kind, (first, rest), _coefficients("log", inner))
+        constants = (round_to(1 / LOG2, inner), first, rest)
+        return _exponential(kind, constants, _coefficients("exp", inner), inner, scheme)
+    return _logarithm(kind, (first, rest), _coefficients("log", inner), scheme)
 
 
-def _exponential(kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], inner: str) -> Function:
-    writer, magic, one = Writer(fma=False), Constant(Fraction(3 * 2 ** (FORMATS[inner][0] - 2))), Constant(Fraction(1))
-    inverse, first, rest = map(Constant, constants)
-    n = writer.do("sub", writer.do("add", writer.do("mul", INPUT, inverse), magic), magic)
-    h = writer.do("sub", INPUT, writer.do("mul", n, first))
-    low = writer.do("mul", n, rest)
-    r = writer.do("sub", h, low)
-    c = writer.do("mul", writer.do("mul", r, r), writer.horner(q, r))
+def _exponential(
+    kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], inner: str, scheme: Scheme
+) -> Function:
+    writer, one, (bits, _, top) = scheme.writer(), Constant(Fraction(1)), FORMATS[inner]
+    # Numbers next to it are 1 apart. Twice the exponent that stands for 0 more, and t has the bits of powers of two.
+    magic = Constant(Fraction(3 * 2 ** (bits - 2) + (2 * (top - 1) if scheme.fma else 0)))
+    inverse, first, rest = constants
+    n = writer.do("sub", writer.multiply_add(INPUT, Constant(inverse), magic), magic)
+    h = writer.multiply_sub(INPUT, n, first)
+    r = writer.multiply_sub(h, n, rest)
+    if kind == "exp" and scheme.fma and scheme.order == "horner":
+        value = writer.horner((one.value, one.value, *q), r)
+        about = f"2^n (1 + (1 + r q(r)) r), x = n log(2) + r, q of degree {len(q) - 1}"
+        result = writer.do("scale", value, n)
+        return Function(kind, tuple(writer.steps), result, about)
+    square = writer.do("mul", r, r)
+    # The last term alone: its rounding counts most, and Estrin's order would have two.
+    small = writer.multiply_add(writer.polynomial(q[1:], r), r, Constant(q[0]))
     if kind == "exp":
-        c = writer.do("sub", c, low)
+        c = writer.multiply_sub(writer.do("mul", square, small), n, rest)
         value = writer.do("add", writer.do("add", h, c), one)
         about = f"2^n (1 + (h + c)), x = n log(2) + h - n L2, c = r^2 q(r) - n L2, q of degree {len(q) - 1}"
     else:
+        if not scheme.fma:
+            writer.do("mul", square, small)
         power = writer.do("scale", one, writer.do("sub", Constant(Fraction(0)), n))
         lead = writer.do("sub", one, power)
         lost = writer.do("sub", writer.do("sub", one, lead), power)
-        value = _two_sums(writer, lead, h, [("add", lost), ("sub", low), ("add", c)])
+        total, over = _two_sums(writer, lead, h)
+        over = writer.multiply_sub(writer.do("add", over, lost), n, rest)
+        over = _joined(writer, over, square, small)
+        value = writer.do("add", total, over)
         about = f"2^n ((1 - 2^-n + h) + (r^2 q(r) - n L2)), x = n log(2) + h - n L2, q of degree {len(q) - 1}"
     result = writer.do("scale", value, n)
     return Function(kind, tuple(writer.steps), result, about)
 
 
-def _two_sums(writer: Writer, a: Operand, b: Operand, small: list[tuple[str, Operand]]) -> Operand:
-    """``a + b`` with a larger than b, and small numbers, which join what that sum loses, the smallest ones first."""
-    total = writer.do("add", a, b)
-    lost = writer.do("add", writer.do("sub", a, total), b)
-    for op, each in small:
-        lost = writer.do(op, lost, each)
-    return writer.do("add", total, lost)
+def _two_sums(writer: Writer, a: Operand, b: Operand, total: Operand | None = None) -> tuple[Operand, Operand]:
+    """``a + b`` with a larger than b, perhaps written down already, and what that sum loses."""
+    total = writer.do("add", a, b) if total is None else total
+    return total, writer.do("add", writer.do("sub", a, total), b)
 
 
-def _logarithm(kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...]) -> Function:
-    writer, one, zero = Writer(fma=False), Constant(Fraction(1)), Constant(Fraction(0))
+def _joined(writer: Writer, total: Operand, a: Operand, b: Operand) -> Operand:
+    """``total + a b``."""
+    return writer.do("fma", a, b, total) if writer.fma else writer.do("add", total, writer.do("mul", a, b))
+
+
+def _logarithm(kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], scheme: Scheme) -> Function:
+    writer, one, zero = scheme.writer(), Constant(Fraction(1)), Constant(Fraction(0))
     first, rest = map(Constant, constants)
     u: Operand = INPUT
     if kind == "log1p":
@@ -134,11 +155,19 @@ def _logarithm(kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ..
     s = writer.do("div", f, writer.do("add", f, Constant(Fraction(2))))
     z = writer.do("mul", s, s)
     square = writer.do("mul", writer.do("mul", f, f), Constant(Fraction(1, 2)))
-    c = writer.do("mul", s, writer.do("add", writer.do("mul", z, writer.horner(q, z)), square))
-    small = [("add", writer.do("mul", k, rest)), ("add", c), ("sub", square)]
-    if kind == "log1p":
-        small.insert(1, ("add", writer.do("div", lost, u)))
-    value = _two_sums(writer, writer.do("mul", k, first), f, small)
+    small = writer.polynomial(q, z)
+    inside = writer.do("fma", z, small, square) if scheme.fma else writer.do("add", writer.do("mul", z, small), square)
+    if not scheme.fma:
+        writer.do("mul", s, inside)
+        writer.do("mul", k, rest)
+    beside = writer.do("div", lost, u) if kind == "log1p" else None
+    lead = writer.do("mul", k, first)
+    total, over = _two_sums(writer, lead, f, writer.multiply_add(k, first, f))  # fused the same: the product is exact
+    # Small numbers join what the sum loses, the smallest ones first.
+    over = _joined(writer, over, k, rest)
+    over = over if beside is None else writer.do("add", over, beside)
+    over = _joined(writer, over, s, inside)
+    value = writer.do("add", total, writer.do("sub", over, square))
     head = "x = 2^k (1 + f)" if kind == "log" else "1 + x = 2^k (1 + f)"
     about = f"(k log(2) + f) + (s (s^2 q(s^2) + f^2/2) - f^2/2), {head}, s = f / (f + 2), q of degree {len(q) - 1}"
     return Function(kind, tuple(writer.steps), value, about)
@@ -148,31 +177,23 @@ def _logarithm(kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ..
 
 
 @cache
-def sum_error(function: Function, inner: str) -> Errors:
-    """Bounds of ``abs(E(u) / f(u) - 1)`` for the arguments of `DOMAINS`, where the result is a normal number.
+def sum_error(function: Function, inner: str, flush: bool = False) -> Errors:
+    """Bounds of ``abs(E(u) / f(u) - 1)`` for the arguments of `DOMAINS`, where the result is a normal number; with
+    ``flush``, also where subnormal operands or results are replaced by zero.
 
     Raises
     ------
     ArithmeticError
         where the operations are not those of :func:`sum_function`.
     """
-    kind = function.name.split("_")[0]
-    found = [which.value for _, names in function.steps for which in names if isinstance(which, Constant)]
+    kind, (bits, smallest, _) = function.name.split("_")[0], FORMATS[inner]
     with working_bits(BITS):
-        if kind in ("exp", "expm1"):
-            q = tuple(reversed(found[5 : len(found) - (1 if kind == "exp" else 4)]))
-            constants = (found[0], found[3], found[4]) if len(found) > 5 else ()
-            if not q or not _same(function, _exponential(kind, constants, q, inner)):
-                raise ArithmeticError(f"the operations of {function.name} are not those of a sum with its reduction")
-            parts = _exponential_parts(kind, constants, q, inner)
-        else:
-            start = 4 if kind == "log" else 7
-            q = tuple(reversed(found[start:-2]))
-            both = (found[-1], found[-2]) if len(found) > start + 2 else ()
-            if not q or not _same(function, _logarithm(kind, both, q)):
-                raise ArithmeticError(f"the operations of {function.name} are not those of a sum with its reduction")
-            parts = _logarithm_parts(kind, both, q, inner)
-        units, before, after, half = arb(0), arb(0), arb(0), arb(2) ** -FORMATS[inner][0]
+        run = Running(bits, arb(2) ** (smallest + bits - 1) if flush else arb(0))
+        constants, q, scheme = _read(function, kind, inner)
+        parts = (_exponential_parts if kind in ("exp", "expm1") else _logarithm_parts)(
+            kind, constants, q, inner, scheme, run
+        )
+        units, before, after, half = arb(0), arb(0), arb(0), arb(2) ** -bits
         for error, value, scaled in parts:
             least = abs(value).lower()
             before = before.max((error / least).upper())
@@ -185,8 +206,24 @@ def sum_error(function: Function, inner: str) -> Errors:
         return Errors(*(to_fraction(bound) * room for bound in (units, before, after)))
 
 
-def _same(one: Function, other: Function) -> bool:
-    return (one.steps, one.result) == (other.steps, other.result)
+def _read(function: Function, kind: str, inner: str) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...], Scheme]:
+    # The constants of the operations, which written down again must give the same operations.
+    found = [which.value for _, names in function.steps for which in names if isinstance(which, Constant)]
+    first, last = {"exp": (5, 1), "expm1": (5, 4), "log": (4, 2), "log1p": (7, 2)}[kind]
+    last += any(op == "fma" for op, _ in function.steps)  # one that stands there twice
+    found_q = found[first : len(found) - last]
+    lowest = found_q[-1:] if kind in ("exp", "expm1") else []
+    for scheme, others in read_scheme(function, found_q[: len(found_q) - len(lowest)]):
+        q = (*lowest, *others)
+        if kind in ("exp", "expm1"):
+            constants = (found[0], *(-c if scheme.fma else c for c in found[3:5]))
+            again = _exponential(kind, constants, q, inner, scheme)
+        else:
+            constants = tuple(found[-2:] if scheme.fma else found[:-3:-1])
+            again = _logarithm(kind, constants, q, scheme)
+        if (again.steps, again.result) == (function.steps, function.result):
+            return constants, q, scheme
+    raise ArithmeticError(f"the operations of {function.name} are not those of a sum with its reduction")
 
 
 Part = tuple[arb, arb, bool]
@@ -195,16 +232,18 @@ both are in proportion to a value of any size."""
 
 
 def _exponential_parts(
-    kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], inner: str
+    kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], inner: str, scheme: Scheme, run: Running
 ) -> Iterator[Part]:
     inverse, first, rest = constants
-    bits, run = FORMATS[inner][0], Running(FORMATS[inner][0])
+    bits, zero = FORMATS[inner][0], arb(0)
     low, high = DOMAINS[inner][kind]
     reach = max(-low, high)
     most = int(reach / LOG2) + 2
-    if (first * 2 ** FIRST_BITS[inner]).denominator > 1 or most * first * 2 ** FIRST_BITS[inner] >= 2**bits:
+    # n L1 has so few digits, or is fused with u.
+    place = bits if scheme.fma else FIRST_BITS[inner]
+    if (first * 2**place).denominator > 1 or (not scheme.fma and most * first * 2**place >= 2**bits):
         raise ArithmeticError("n L1 is not exact")
-    log2, u, zero = arb(2).log(), to_arb(reach), arb(0)
+    log2, u = arb(2).log(), to_arb(reach)
     # n against u / log(2): the constant, and the rounding of t
     off = u * (abs(to_arb(inverse) - 1 / log2) + to_arb(inverse) * run.half) + run.half
     widest = (log2 * (arb(1) / 2 + off)).upper()
@@ -215,19 +254,30 @@ def _exponential_parts(
     approximate = exp_distance((Fraction(1), Fraction(1), *q), widest)
     for k in range(PARTS):
         ball = widest * arb(2 * k + 1 - PARTS) / PARTS + arb(0, (widest / PARTS).upper())
-        low_part = run.rounded(Ranged(arb(0, (most * abs(to_arb(rest))).upper()), zero))
-        h = Ranged(ball + arb(0, (most * abs(log2 - to_arb(first))).upper()), zero)
+        low_part = Ranged(arb(0, (most * abs(to_arb(rest))).upper()), zero)
+        low_part = low_part if scheme.fma else run.rounded(low_part)
+        h = Ranged(ball + arb(0, (most * abs(log2 - to_arb(first))).upper()), run.tiny)
         r = run.sub(h, low_part)
         r = Ranged(ball, r.error + slip)
-        c = run.mul(run.mul(r, r), run.horner(q, r))
-        own = slip + approximate * ball.exp() + arb(2) ** (FORMATS[inner][1] + 8)  # r r may be subnormal
-        if kind == "exp":
-            yield (run.add(h, run.sub(c, low_part)).error + own).upper(), ball.exp(), False
+        square, tail, lowest = run.mul(r, r), run.polynomial(q[1:], r, scheme), Ranged(to_arb(q[0]), zero)
+        small = run.fma(tail, r, lowest) if scheme.fma else run.add(run.mul(tail, r), lowest)
+        # Subnormal results, of which there are fewer than 2^7.
+        own = slip + approximate * ball.exp() + arb(2) ** (FORMATS[inner][1] + 8)
+        if kind == "exp" and scheme.fma and scheme.order == "horner":
+            one = Ranged(arb(1), zero)
+            yield (product(run.fma(small, r, one), r).error + own).upper(), ball.exp(), False
+        elif kind == "exp":
+            c = run.sub(run.mul(square, small), low_part)
+            yield (run.add(h, c).error + own).upper(), ball.exp(), False
         else:
-            yield from _expm1_parts(run, ball, (h, low_part, c), own.upper())
+            c = product(square, small) if scheme.fma else run.mul(square, small)
+            # 2^-n may be flushed, and what is lost of it.
+            yield from _expm1_parts(run, ball, (h, low_part, c), (own + 2 * run.tiny).upper(), scheme)
 
 
-def _expm1_parts(run: Running, ball: arb, given: tuple[Ranged, Ranged, Ranged], own: arb) -> Iterator[Part]:
+def _expm1_parts(
+    run: Running, ball: arb, given: tuple[Ranged, Ranged, Ranged], own: arb, scheme: Scheme
+) -> Iterator[Part]:
     # The sums with 1 and with h lose what is known exactly: n is -bits at least. Few n are looked at alone.
     (h, low_part, c), log2, zero = given, arb(2).log(), arb(0)
     for n in (k for k in range(-SINGLE, SINGLE + 1) if k):
@@ -241,6 +291,7 @@ def _expm1_parts(run: Running, ball: arb, given: tuple[Ranged, Ranged, Ranged], 
         lead = abs(1 - power).upper()
         rest = Ranged(arb(0, (run.half * power_below((lead + abs(h.ball)).upper())).upper()), zero)
         lost = Ranged(arb(0, (run.half * power_below(lead)).upper()), zero)
+        # Fused products are exact, and so is low_part then; the sums are rounded either way.
         rest = run.add(run.sub(run.add(rest, lost), low_part), c)
         yield (rest.error + own).upper(), reduced.exp() - power, False
         if n == -SINGLE:  # and all n below: over 2^-n, what is lost is half a place of 2 at most
@@ -248,10 +299,12 @@ def _expm1_parts(run: Running, ball: arb, given: tuple[Ranged, Ranged, Ranged], 
             yield ((c.error + low_part.error + own) / lead + small).upper(), 1 - arb(0).union(ball.exp() / lead), False
 
 
-def _logarithm_parts(kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], inner: str) -> Iterator[Part]:
+def _logarithm_parts(
+    kind: str, constants: tuple[Fraction, ...], q: tuple[Fraction, ...], inner: str, scheme: Scheme, run: Running
+) -> Iterator[Part]:
     first, rest = constants
     (bits, smallest, top), zero = FORMATS[inner], arb(0)
-    run, log2, most = Running(bits), arb(2).log(), max(top, bits - smallest) + 1
+    log2, most = arb(2).log(), max(top, bits - smallest) + 1
     if (first * 2 ** FIRST_BITS[inner]).denominator > 1 or most * first * 2 ** FIRST_BITS[inner] >= 2**bits:
         raise ArithmeticError("k L1 is not exact")
     edge = to_arb(middle(inner))
@@ -261,7 +314,7 @@ def _logarithm_parts(kind: str, constants: tuple[Fraction, ...], q: tuple[Fracti
     off = gap(q, series, 2 * reach ** len(series), reach)
     slip = most * abs(log2 - to_arb(first) - to_arb(rest))
     # What 1 + x loses over it: known within a rounding, and the logarithm of 1 and that within half of its square.
-    more = Ranged(arb(0, run.half), (2 * run.half**2).upper())
+    more = Ranged(arb(0, run.half), (2 * run.half**2 + run.tiny).upper())
     for j in range(PARTS):
         ball = (low + (high - low) * j / PARTS).union(low + (high - low) * (j + 1) / PARTS)
         f = Ranged(ball, zero)
@@ -270,24 +323,29 @@ def _logarithm_parts(kind: str, constants: tuple[Fraction, ...], q: tuple[Fracti
         square = run.mul(f, f)
         # The square stands there twice: what it is off by counts 1 - s times.
         missed, square = square.error / 2, Ranged((square.ball + arb(0, square.error)) / 2, zero)
-        c = run.mul(s, run.add(run.mul(z, run.horner(q, z)), square))
+        small = run.polynomial(q, z, scheme)
+        if scheme.fma:
+            c = product(s, run.fma(z, small, square))
+        else:
+            c = run.mul(s, run.add(run.mul(z, small), square))
         own = off * abs(s.ball) ** 3 + missed * abs(1 - s.ball)
         size = abs(ball).upper()
         # Where k is 0 the sum of 0 and f loses nothing.
         if ball.contains(0) and kind == "log":
-            # c is about -f^2/2, and known within 8 roundings: both over f.
+            # c is about -f^2/2, and known within 8 roundings: both over f. No result is subnormal but 0.
             yield ((8 * run.half * size + off * size**2) / (1 - size)).upper(), arb(1), True
         elif kind == "log":
-            yield (run.sub(c, square).error + own).upper(), (1 + ball).log(), False
+            yield (run.sub(run.rounded(c) if scheme.fma else c, square).error + own).upper(), (1 + ball).log(), False
         elif not size < to_arb(LOG1P_FROM):
             far = _beyond(ball, to_arb(LOG1P_FROM))
             yield (run.sub(run.add(more, c), square).error + own).upper(), (1 + far).log(), False
         for k in (-2, -1, 1, 2):
             lead = k * log2 if abs(k) < 2 else (k * log2).union(k * most * log2)
             times = most if abs(k) == 2 else 1
-            small = run.rounded(Ranged(arb(0, (times * abs(to_arb(rest))).upper()), zero))
+            rests = Ranged(arb(0, (times * abs(to_arb(rest))).upper()), zero)
             total = (abs(lead) + size).upper()
-            last = run.add(Ranged(arb(0, (run.half * power_below(total)).upper()), zero), small)
+            last = Ranged(arb(0, (run.half * power_below(total)).upper()), zero)
+            last = run.add(last, rests if scheme.fma else run.rounded(rests))
             last = run.add(run.add(last, more) if kind == "log1p" else last, c)
             last = run.sub(last, square)
             yield (last.error + own + slip * times / most).upper(), lead + (1 + ball).log(), False

@@ -1,9 +1,35 @@
 """The code of an implementation in C (a header, for C++ too) and CUDA: a number of a 16-bit format is its 16 bits."""
 
+from dataclasses import replace
+from fractions import Fraction
 from math import inf, isfinite, isinf, isnan
 
+import numpy as np
+
+from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import MIDDLE, Function, Piece
+from rational_approx.programs.program import Constant, Result, Step
+from rational_approx.shipping.kernel_c_parts import (
+    BFLOAT16,
+    BITS_BACK,
+    C_END,
+    C_START,
+    CUDA_BITS,
+    CUDA_BITS_BACK,
+    EITHER,
+    EXPONENT,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    INLINED,
+    OF_BITS,
+    READ,
+    READ_NORMAL,
+    SCALED,
+    SCALED64_TWICE,
+    WHOLE,
+)
 from rational_approx.shipping.kernel_statements import (
     BITS,
     FORMS,
@@ -13,6 +39,7 @@ from rational_approx.shipping.kernel_statements import (
     used,
     with_lowers,
 )
+from rational_approx.shipping.mirrored import parity
 
 __all__ = ["in_c", "in_cuda"]
 
@@ -25,168 +52,7 @@ def _hexadecimal(value: float, suffix: str) -> str:
     return f"({head}p{exponent}{suffix})"
 
 
-_C_START = """#include <float.h>
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
-#error "compiled with -ffast-math or -funsafe-math-optimizations the proof does not hold"
-#endif
-/* 0, 16 and 32 round float to its own type: 16, which AVX512-FP16 brings, widens _Float16 alone. */
-#if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 && FLT_EVAL_METHOD != 32
-#error "operations must be rounded to their own type (on x86: -msse2 -mfpmath=sse)"
-#endif
-/* No product and sum may become one operation: compile with -ffp-contract=off, which these lines say again. */
-#if defined(__clang__)
-#pragma float_control(precise, on, push)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC optimize ("fp-contract=off")
-#endif
-"""
-# Where a file has many functions, or fma(), which it takes for a call, gcc leaves calls and makes no vector operations.
-_INLINED = """
-#if defined(__GNUC__)
-#define {macro} static inline __attribute__((always_inline))
-#else
-#define {macro} static inline
-#endif
-"""
-_C_END = """
-/* The same for many numbers: without a branch, so that a compiler can use vector operations. */
-static inline void {name}_many(const {number} *x, {number} *y, size_t count) {{
-    for (size_t i = 0; i < count; i++) y[i] = {chosen};
-}}
-
-#if defined(__clang__)
-#pragma float_control(pop)
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
-"""
-_BITS = """
-{static} {real} {name}_of_bits({bits} bits) {{
-    {real} v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}}
-"""
-_BITS_BACK = """
-{static} {bits} {name}_bits_of({real} v) {{
-    {bits} bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits;
-}}
-"""
-_CUDA_BITS = """
-{static} {real} {name}_of_bits({bits} bits) {{ return {of_bits}(bits); }}
-"""
-_CUDA_BITS_BACK = """
-{static} {bits} {name}_bits_of({real} v) {{ return {bits_of}(v); }}
-"""
-# A conditional expression may become a branch again, around operations that no compiler then makes vectors of.
-_EITHER = """
-/* The first number where that is chosen, else the second. */
-static inline {carried} {name}_either(int first, {carried} a, {carried} b) {{
-    const {mask} mask = -({mask})first;
-    {mask} one, other;
-    memcpy(&one, &a, sizeof one);
-    memcpy(&other, &b, sizeof other);
-    one = (one & mask) | (other & ~mask);
-    memcpy(&a, &one, sizeof a);
-    return a;
-}}
-"""
-# The integer k stands in the last bits of k + 1.5 2^23, and k + 1023 in those of k + 1.5 2^52 + 1023: no conversion
-# is undefined, whatever k is, and no compiler needs instructions for one.
-_SCALED32 = """
-/* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of float. */
-{static} float {name}_scaled(float v, float k) {{
-    const int32_t whole = (int32_t)({name}_bits_of({shifted}) - 0x4B400000), half = whole / 2;
-    const float first = {name}_of_bits((uint32_t)(half + 127) << 23);
-    const float second = {name}_of_bits((uint32_t)(whole - half + 127) << 23);
-    return {product};
-}}
-"""
-_SCALED64 = """
-/* v * 2^k for an integral k between -1022 and 1023, where that is no subnormal number. */
-{static} double {name}_scaled(double v, double k) {{
-    const double first = {name}_of_bits({name}_bits_of({shifted}) << 52);
-    return {product};
-}}
-"""
-_SCALED64_TWICE = """
-/* v * 2^k for an integral k, in two steps: 2^h and 2^(k - h) are numbers of double. */
-{static} double {name}_scaled(double v, double k) {{
-    const int64_t whole = (int64_t)({name}_bits_of({twice}) - 0x4338000000000000), half = whole / 2;
-    const double first = {name}_of_bits((uint64_t)(half + 1023) << 52);
-    const double second = {name}_of_bits((uint64_t)(whole - half + 1023) << 52);
-    return {products};
-}}
-"""
-_SCALED = {"float32": _SCALED32, "float64": _SCALED64}
-_WHOLE = """
-/* The nearest integer, ties to even: numbers beyond 2^{low} are taken as they are. */
-{static} {real} {name}_whole({real} v) {{
-    return v < {bound} && v > -{bound} ? {rounding} : v;
-}}
-"""
-_EXPONENT = """
-/* The k with sqrt(1/2) 2^k <= v < sqrt(2) 2^k, for a normal positive v. */
-{static} {real} {name}_exponent({real} v) {{
-    return ({real})((int{whole}_t)((uint{whole}_t){name}_bits_of(v) - {middle}) >> {shift});
-}}
-"""
-_BFLOAT16 = """
-{static} float {name}_read(uint16_t code) {{ return {name}_of_bits((uint32_t)code << 16); }}
-
-/* To the nearest bfloat16, ties to even. */
-{static} uint16_t {name}_rounded(float v) {{
-    const uint32_t bits = {name}_bits_of(v);
-    if (v != v) return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}}
-"""
-_FLOAT16 = """
-{reading}
-
-/* To the nearest float16, ties to even. */
-{static} uint16_t {name}_rounded(float v) {{
-    const uint32_t bits = {name}_bits_of(v), sign = bits >> 16 & 0x8000, size = bits & 0x7FFFFFFF;
-    const uint32_t capped = size < 0x477FF000 ? size : 0x477FF000; /* from here on infinite */
-    const uint32_t normal = (capped - 0x38000000 + 0xFFF + (capped >> 13 & 1)) >> 13;
-    const uint32_t subnormal = {name}_bits_of({sum}) - 0x3F000000, mask = -(uint32_t)(size < 0x38800000);
-    return (uint16_t)(sign | (uint32_t)(size > 0x7F800000) << 9 | (normal & ~mask) | (subnormal & mask));
-}}
-"""
-_FLOAT32 = """
-{static} {real} {name}_read(float x) {{ return x; }}
-
-/* To the nearest float, ties to even. */
-{static} float {name}_rounded({real} v) {{ return {narrow}; }}
-"""
-_FLOAT64 = """
-{static} double {name}_read(double x) {{ return x; }}
-
-{static} double {name}_rounded(double v) {{ return v; }}
-"""
-_READ = """/* Read as the bits of a float a finite number is 2^112 times too small. */
-{static} float {name}_read(uint16_t code) {{
-    const uint32_t sign = (uint32_t)(code & 0x8000) << 16, size = (uint32_t)(code & 0x7FFF) << 13;
-    const uint32_t infinite = size >= 0xF800000 ? 0x7F800000 : 0;
-    return {name}_of_bits(sign | infinite | {name}_bits_of({large}));
-}}"""
-_READ_NORMAL = """/* A subnormal number is what its bits add to 2^-14, also where subnormal floats are zero. */
-{static} float {name}_read(uint16_t code) {{
-    const uint32_t sign = (uint32_t)(code & 0x8000) << 16, size = (uint32_t)(code & 0x7FFF) << 13;
-    const uint32_t infinite = size >= 0xF800000 ? 0x7F800000 : 0, small = -(uint32_t)(size < 0x800000);
-    const uint32_t subnormal = {name}_bits_of({less});
-    return {name}_of_bits(sign | infinite | (subnormal & small) | ((size + 0x38000000) & ~small));
-}}"""
-_FORMATS = {"bfloat16": _BFLOAT16, "float16": _FLOAT16, "float32": _FLOAT32, "float64": _FLOAT64}
+_FORMATS = {"bfloat16": BFLOAT16, "float16": FLOAT16, "float32": FLOAT32, "float64": FLOAT64}
 _REAL = {"float32": "float", "float64": "double"}
 
 
@@ -210,7 +76,7 @@ class _Dialect:
         self.value, self.name, self.inner, self.cuda = value, name, inner, cuda
         basic = _cuda_forms(inner) if cuda else _c_forms(inner)
         product = basic["mul"].format("v", "first")
-        self.forms = called(value, basic, f"{name}_")
+        self.forms = called(value, basic, f"{name}_") | {"raise": f"{name}_raised({{}}, {{}})"}
         whole, shift, _ = BITS[inner]
         double = inner == "float64"
         magic, bound = (_hexadecimal(v, "" if double else "f") for v in (1.5 * 2.0**shift, 2.0 ** (shift - 1)))
@@ -231,8 +97,8 @@ class _Dialect:
             "middle": f"0x{MIDDLE[inner][0]:X}",
             "product": product if double else basic["mul"].format(product, "second"),
             "products": basic["mul"].format(product, "second"),
-            "twice": basic["add"].format("k", "0x1.8p+52"),
-            "shifted": basic["add"].format("k", "0x1.80000000003ffp+52" if double else "0x1.8p+23f"),
+            "twice": basic["add"].format("k", "0x1.80000000007fep+52"),
+            "shifted": basic["add"].format("k", "0x1.80000000003ffp+52" if double else "0x1.8001fcp+23f"),
             "large": basic["mul"].format(f"{name}_of_bits(size)", "0x1p112f"),
             "less": basic["sub"].format(f"{name}_of_bits(size + 0x38800000)", "0x1p-14f"),
             "sum": basic["add"].format(f"{name}_of_bits(capped)", "0.5f"),
@@ -241,7 +107,7 @@ class _Dialect:
             "bits_of": "__double_as_longlong" if double else "__float_as_uint",
         }
 
-        reading = _READ_NORMAL if value.kernel.scheme.flush else _READ
+        reading = READ_NORMAL if value.kernel.scheme.flush else READ
         self.names["reading"] = reading.format(**self.names)
 
     def constant(self, number: float) -> str:
@@ -255,8 +121,8 @@ class _Dialect:
         """Everything: bits of numbers where they are asked for, scaling, reading and rounding, functions, pieces."""
         kernel = self.value.kernel
         # Only where results are in double they may be subnormal.
-        scaled = _SCALED64_TWICE if kernel.format == "float64" else _SCALED[kernel.inner]
-        helpers = {"scale": scaled, "round": _WHOLE, "exponent": _EXPONENT}
+        scaled = SCALED64_TWICE if kernel.format == "float64" else SCALED[kernel.inner]
+        helpers = {"scale": scaled, "round": WHOLE, "exponent": EXPONENT}
         parts = [text for op, text in helpers.items() if op in used(self.value)]
         out = "".join(part.format(**self.names) for part in [*parts, _FORMATS[kernel.format]])
         for function in kernel.functions:
@@ -266,18 +132,30 @@ class _Dialect:
                 self.defined(f"piece{number}", piece) if constant_of(piece, self.inner) is None and piece.steps else ""
             )
         out += self.function() + ("" if self.cuda else self.selected())
-        bits = {"of_bits": (_BITS, _CUDA_BITS), "bits_of": (_BITS_BACK, _CUDA_BITS_BACK)}
+        bits = {"of_bits": (OF_BITS, CUDA_BITS), "bits_of": (BITS_BACK, CUDA_BITS_BACK)}
         wanted = [texts[self.cuda] for key, texts in bits.items() if f"{self.name}_{key}(" in out]
         return "".join(text.format(**self.names) for text in wanted) + out
 
     def defined(self, name: str, code: Piece | Function) -> str:
         """A function with the operations of a piece or a function."""
-        lines, result = statements(code, self.inner, self.forms, self.constant)
+        lines, result = statements(self.direct(code), self.inner, self.forms, self.constant)
         real = self.names["real"]
         body = "\n".join(f"    const {real} {left} = {right};" for left, right in lines)
         static = self.names["static" if self.cuda else "inlined"]
         head = f"{static} {real} {self.name}_{name}({real} x)"
         return f"\n/* {code.about} */\n{head} {{\n{body}\n    return {result};\n}}\n"
+
+    def direct(self, code: Piece | Function) -> Piece | Function:
+        """The same where a power of two is taken from the sum with k in its last bits that k was read from."""
+        if self.inner == "float64" and self.value.kernel.format != "float64":
+            return code
+        (bits, _, top), steps = FORMATS[self.inner], list(code.steps)
+        magic = Constant(Fraction(3 * 2 ** (bits - 2) + 2 * (top - 1)))
+        for index, (op, (v, *more)) in enumerate(code.steps):
+            k = code.steps[more[0].step] if op == "scale" and isinstance(more[0], Result) else None
+            if k is not None and k.op == "sub" and k.operands[1] == magic:
+                steps[index] = Step("raise", (v, k.operands[0]))
+        return replace(code, steps=tuple(steps))
 
     def called(self, number: int) -> str:
         """The value of a piece."""
@@ -308,10 +186,10 @@ class _Dialect:
 
         The choice begins with a piece that gives NaN for NaN, of which every comparison is false.
         """
-        pieces, name = with_lowers(self.value), self.name
+        pieces, name, sign = with_lowers(self.value), self.name, parity(self.value)
         fixed = [constant_of(piece, self.inner) for _, piece in pieces]
         first = next((k for k, value in enumerate(fixed) if value is None or isnan(value)), None)
-        start = len(pieces) - 1 if first is None else first
+        start = len(pieces) // 2 if sign else len(pieces) - 1 if first is None else first
         form = f"{name}_rounded({{}})" if self.value.kernel.format in _REAL else "{}"
         carried = self.names["carried"]
 
@@ -323,15 +201,34 @@ class _Dialect:
             )
 
         lines = [f"{carried} y = {form.format(self.called(start))};"]
-        others = [(k, f"x <= {end(pieces[k][1].upper)}") for k in reversed(range(start))]
-        others += [(k, f"x > {end(pieces[k][0])}") for k in range(start + 1, len(pieces))]
+        below = [] if sign else [(k, f"x <= {end(pieces[k][1].upper)}") for k in reversed(range(start))]
+        others = below + [(k, f"x > {end(pieces[k][0])}") for k in range(start + 1, len(pieces))]
         lines += [f"y = {name}_either({test}, {form.format(self.called(k))}, y);" for k, test in others]
-        lines.append("return y;" if first is not None else f"return {name}_either(x == x, y, x);")
-        body = "\n".join(f"    {line}" for line in lines)
+        whole = fixed[start] is None or isnan(fixed[start] or 0.0)
+        lines.append("return y;" if whole else f"return {name}_either(x == x, y, x);")
         about = f"The result, for a number of {carried}." if form != "{}" else f"As {name}_unrounded."
-        helper = _EITHER.format(**self.names) if f"{name}_either(" in body else ""
-        head = f"{helper}\n/* {about} */\n{self.names['inlined']} {carried} {name}_selected({carried} x)"
-        return f"{head} {{\n{body}\n}}\n"
+        helper = EITHER.format(**self.names) if any(f"{name}_either(" in line for line in lines) else ""
+
+        def written(words: str, ends_in: str, body: list[str]) -> str:
+            inside = "\n".join(f"    {line}" for line in body)
+            head = f"\n/* {words} */\n{self.names['inlined']} {carried} {name}_{ends_in}({carried} x)"
+            return f"{head} {{\n{inside}\n}}\n"
+
+        if not sign:
+            return helper + written(about, "selected", lines)
+        size = f"{name}_from_zero({'fabs' if carried == 'double' else 'fabsf'}(x))"
+        body = [f"return {size};"] if sign > 0 else [f"const {carried} y = {size};", self.signed()]
+        return (
+            helper
+            + written("The result, for a number that is not negative.", "from_zero", lines)
+            + written(f"{about} It has the same bits on both sides of zero, but the sign.", "selected", body)
+        )
+
+    def signed(self) -> str:
+        """The statement that returns y with the sign of x: at -0 as the operations leave it, which may be as at 0."""
+        if len(set(np.signbit(self.value.kernel(np.array([-0.0, 0.0]))))) == 1:
+            return f"return {self.name}_either(x < 0, -y, y);"
+        return f"return {'copysign' if self.names['carried'] == 'double' else 'copysignf'}(1, x) * y;"
 
 
 def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False) -> str:
@@ -348,8 +245,8 @@ def in_c(value: Implementation, notes: list[str], name: str, cuda: bool = False)
         if value.kernel.format in _REAL
         else (f"{name}_rounded({name}_selected({name}_read(x[i])))")
     )
-    end = _C_END.format(**dialect.names, chosen=selected)
-    start = _C_START + _INLINED.format(macro=dialect.names["inlined"])
+    end = C_END.format(**dialect.names, chosen=selected)
+    start = C_START + INLINED.format(macro=dialect.names["inlined"])
     return f"{comment}\n#ifndef {guard}\n#define {guard}\n{start}{code}{end}\n#endif\n"
 
 

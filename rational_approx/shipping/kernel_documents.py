@@ -20,7 +20,7 @@ from rational_approx.shipping.texts import number_text, read_number
 __all__ = ["implementation_text", "read_implementation"]
 
 MOST_PIECES, MOST_STEPS = 40, 200
-KINDS_OF_FUNCTIONS = ("exp", "log", "sin", "cos", "expm1", "log1p", "atan")
+KINDS_OF_FUNCTIONS = ("exp", "log", "sin", "cos", "expm1", "log1p", "atan", "sigmoid", "silu", "softplus")
 
 
 def implementation_text(value: Implementation) -> dict[str, Any]:

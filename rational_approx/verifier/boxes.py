@@ -61,10 +61,12 @@ class Judge:
         self.math, (self.steps, self.result), self.tree, self.calls = math, code, tree, calls
         self.inner, self.divided = inner, without_holes(tree, 1)
         self.tiny = 1 << max(inner.smallest - 1 + (inner.digits if inner.flush else 0) + math.bits, 0)
+        self.flushed = self.tiny if inner.flush else 0
         last = self.result if isinstance(self.result, int) else None
         self.unrounded = last if inner.own else None
         # Sums of numbers so small that all are multiples of the least one are not rounded.
-        self.sums = self.unrounded is not None and self.steps[self.unrounded][0] in ("add", "sub")
+        sums = self.unrounded is not None and self.steps[self.unrounded][0] in ("add", "sub")
+        self.sums = sums and not inner.flush
         form = barycentric_form(self.steps, self.result)
         known = form is not None and inner.digits == 53 and not (inner.own or inner.flush) and form.provable(self.steps)
         self.form = form if known else None
@@ -159,23 +161,35 @@ class Judge:
                 known = sharp[index + 1]
                 done = done._replace(value=(max(done.value[0], known[0]), min(done.value[1], known[1])))
             if index != self.unrounded:
-                if op not in self.calls and (self.inner.flush or not exact_difference(op, given)):
-                    done = self.rounds(op, names, done, x, sharp is None)
+                if op not in self.calls and not exact_difference(op, given, self.flushed << self.inner.digits):
+                    done = self.rounds(op, names, done, x, None if sharp else least)
                 need(self.largest(done, x) < one << self.inner.top - 1, "a step that may be too large")
             values.append(done)
         return of(self.result)
 
-    def rounds(self, op: str, names: list[Any], done: Value, x: Interval, scaled: bool) -> Value:
-        """With the rounding of an operation: half a place, or in proportion to powers of x; a product with a power of
-        two is rounded where it is subnormal alone, and a sum is not there."""
-        whole, digits = size(done.value) + done.error, self.inner.digits
+    def rounds(self, op: str, names: list[Any], done: Value, x: Interval, least: int | None) -> Value:
+        """With the rounding of an operation: half a place, or in proportion to powers of x, whose least size is given.
+
+        A product with a power of two is rounded where it is subnormal alone, and a sum is not there."""
+        whole, digits, scaled = size(done.value) + done.error, self.inner.digits, least is not None
         half = (whole >> digits) + 1 if scaled else (1 << max(whole.bit_length() - 1, 0) >> digits) + 1
         if op == "mul" and any(isinstance(name, float) and abs(frexp(name)[0]) == 0.5 for name in names):
             half = 0
-        tiny = 0 if op in ("add", "sub") and not self.inner.flush else min(self.tiny, self.largest(done, x)) + 1
+        normal = op in ("add", "sub") or self.is_normal(done, least)
+        tiny = 0 if normal and not self.inner.flush else min(self.tiny, self.largest(done, x)) + 1
         if not scaled:
-            return done._replace(error=done.error + half + tiny)
+            # A rounding is half a place of a normal number, or of the least one; only flushing takes more.
+            return done._replace(error=done.error + (half + tiny if self.inner.flush else max(half, tiny)))
         return done._replace(error=done.error + half, besides=done.besides + (done.besides >> digits) + 1 + tiny)
+
+    def is_normal(self, done: Value, least: int | None) -> bool:
+        """Whether a step is larger than every subnormal number, at all inputs of at least some size."""
+        if done.power < 0 or (done.power and least is None):
+            return False
+        size = max(done.value[0], -done.value[1]) - done.error
+        for _ in range(done.power):
+            size = size * (least or 0) >> self.math.bits
+        return size - done.besides > 1 << self.inner.smallest + self.inner.digits - 1 + self.math.bits
 
     def largest(self, done: Value, x: Interval) -> int:
         """The largest size of a step."""
@@ -358,14 +372,15 @@ def allowed_before(ulp: Fraction, last: Fraction) -> Fraction:
     return ulp - last if ulp - last <= 1 or not last else max(ulp - 2 * last, Fraction(1))
 
 
-def exact_difference(op: str, given: list[Value]) -> bool:
-    """Whether exact numbers are subtracted of which one is at most twice the other (Sterbenz)."""
+def exact_difference(op: str, given: list[Value], least: int) -> bool:
+    """Whether exact numbers are subtracted of which one is at most twice the other (Sterbenz); both are at least so
+    large that a last place of them is no subnormal number, which might be flushed."""
     if op != "sub" or any(v.power or v.error or v.besides for v in given):
         return False
     (a, b), (c, d) = (v.value for v in given)
     if b < 0 and d < 0:
         a, b, c, d = -b, -a, -d, -c
-    return a > 0 and c > 0 and b <= 2 * c and d <= 2 * a
+    return a > least and c > least and b <= 2 * c and d <= 2 * a
 
 
 class AtZero(Judge):

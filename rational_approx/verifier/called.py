@@ -14,6 +14,7 @@ from .jets import Arithmetic
 from .known import Known, Operations, short
 from .lines import wave_of
 from .logarithms import logarithm_error
+from .quotients import QUOTIENTS, quotient_domain, quotient_errors
 from .reading import Failure, need
 from .reductions import REACH, exponential_error
 from .sines import least_wave, sine_error
@@ -39,7 +40,7 @@ class Calls(Operations):
     ) -> None:
         super().__init__(math, formats, flush)
         self.functions = functions
-        self.kinds = (*(SUMS if self.own else ERRORS), *WAVES)
+        self.kinds = (*((*SUMS, *QUOTIENTS) if self.own else ERRORS), *WAVES)
         self.x: Interval = (side * math.one, side * math.one)
         self.errors: dict[Any, tuple[Fraction, ...]] = {}
 
@@ -74,9 +75,11 @@ class Calls(Operations):
     def summed(self, kind: str, name: str, u: Known) -> Known:
         """A function whose last operation adds a small number: its argument is in its domain."""
         math = self.math
+        if kind in QUOTIENTS:
+            return self.divided_by(kind, name, u)
         if name not in self.errors:
             steps, result = self.functions[name]
-            self.errors[name] = sum_errors(kind, steps, result, self.inner)
+            self.errors[name] = sum_errors(kind, steps, result, self.inner, self.flush)
         low, high = (math.exact(end)[1 - k] for k, end in enumerate(domain(kind, self.inner)))
         need(low < u.low - u.absolute and u.high + u.absolute < high, "an argument beyond what is proved")
         if kind in FROM:
@@ -107,13 +110,39 @@ class Calls(Operations):
         off = (math.exp(off)[1] - math.one) * (1 if kind == "exp" else 3)  # exp(u) is below 3 abs(expm1(u)) here
         if kind == "expm1":
             low, high = low - math.one, high - math.one
+        return self.scaled((low, high), off, name, kind == "expm1")
+
+    def divided_by(self, kind: str, name: str, u: Known) -> Known:
+        """A function of an exact argument that is a quotient or its like."""
+        need(not self.flush, "a function that is not proved for machines that flush")
+        math = self.math
+        if name not in self.errors:
+            steps, result = self.functions[name]
+            self.errors[name] = quotient_errors(kind, steps, result, self.inner)
+        low, high = (math.exact(end)[1 - k] for k, end in enumerate(quotient_domain(kind, self.inner)))
+        need(u.absolute == 0 and low < u.low and u.high < high, "an argument beyond what is proved")
+        # Both rise.
+        ends = math.exp(u.low)[0], math.exp(u.high)[1]
+        if kind == "softplus":
+            value = math.log(math.one + ends[0])[0], math.log(math.one + ends[1])[1]
+        else:
+            value = (ends[0] << math.bits) // (math.one + ends[0]), (ends[1] << math.bits) // (math.one + ends[1]) + 1
+        if kind == "silu":
+            value = math.mul((u.low, u.high), value)
+        return self.scaled(value, 0, name, False)
+
+    def scaled(self, value: Interval, off: int, name: str, normal: bool) -> Known:
+        """A result that is scaled by a power of two at the end, with a share ``off`` that comes of the argument."""
+        math, (low, high) = self.math, value
+        units, before, after = self.errors[name]
+        in_units = math.exact(units / 2**self.digits)[1]
+        shares = [math.exact(share)[1] for share in (before, after)]
         absolute = [self.up(size((low, high)), off + share + self.up(off, share)) for share in shares]
-        if kind == "expm1" or low > math.exact(Fraction(2) ** (self.smallest + self.digits))[1]:
+        if normal or max(low, -high) > math.exact(Fraction(2) ** (self.smallest + self.digits))[1]:
             known = self.done(Known(low, high, absolute[1], off, None, False), shares[1])
         else:
             # Scaled to a subnormal number it is rounded once more, in units twice as large at least.
-            tiny = max(1, math.one >> 1 - self.smallest)
-            known = self.done(Known(low, high, absolute[1] + tiny, None, None, False), self.share)
+            known = self.done(Known(low, high, absolute[1] + self.tiny, None, None, False), self.share)
             absolute[0] = absolute[1]
             in_units = math.exact(max(units, (units + Fraction(1, 2)) / 2) / 2**self.digits)[1]
         return known._replace(before=(absolute[0], off + in_units + self.up(off, in_units)))

@@ -17,7 +17,7 @@ from . import branches, rays
 from .boxes import AtZero, Inner, Judge, Outcome, allowed_before, judged, unit_at
 from .formulas import Follower
 from .jets import Arithmetic
-from .kernel import FLUSHED, OPERATIONS, Code, To_check, plain, written
+from .kernel import OPERATIONS, Code, To_check, plain, written
 from .logarithms import logarithm_error
 from .machines import least_normal
 from .reading import ONE, Failure, in_time, must, need, number
@@ -30,6 +30,8 @@ __all__ = ["Enclosed"]
 
 START = Fraction(1, 8)
 MOST = 40_000
+FEW = 5
+"""So many powers of two above the least normal number subnormal results are looked at more closely."""
 
 
 class Enclosed(Code):
@@ -46,17 +48,17 @@ class Enclosed(Code):
         self.cuts = sorted({Fraction(0), *map(number, content["cuts"])})
         self.largest = (1 - Fraction(1, 2**self.digits)) * 2**self.top
         self.lowest, self.highest = (written(content["facts"][name]) for name in ("lowest", "highest"))
-        # The functions of such code are proved with subnormal numbers kept.
-        need(not (self.own and self.scheme.flush), "code in its own format is not proved for machines that flush")
         if self.scheme.flush:
             every = [steps for _, steps, _ in self.pieces] + [steps for steps, _ in self.functions.values()]
             found = [name for steps in every for _, names in steps for name in names if isinstance(name, float)]
             must(not any(0 < abs(c) < least_normal(self.inner) for c in found), "a constant is subnormal")
-            zero_in = self.lowest <= 0 <= self.highest or min(abs(self.lowest), abs(self.highest)) >= 2 * FLUSHED
+            zero_in = self.lowest <= 0 <= self.highest or min(abs(self.lowest), abs(self.highest)) >= 2 * self.flushed
             must(zero_in, "0, which may be in the place of a subnormal output, is out of the range")
         self.calls: dict[str, Any] = {}
         self.shares = {
-            name: sum_errors("exp", *code, self.inner)[2] if self.own else exponential_error(*code, self.inner)
+            name: sum_errors("exp", *code, self.inner, self.scheme.flush)[2]
+            if self.own
+            else exponential_error(*code, self.inner)
             for name, code in self.functions.items()
             if name == "exp"
         }
@@ -66,7 +68,7 @@ class Enclosed(Code):
             self.calls[name] = *(self.boxes_math.exact(end)[0] for end in (low, high)), self.boxes_math.exact(share)[1]
         if self.own and "log" in self.functions:
             least = Fraction(2) ** (self.smallest + self.digits - 1)
-            share = sum_errors("log", *self.functions["log"], self.inner)[2]
+            share = sum_errors("log", *self.functions["log"], self.inner, self.scheme.flush)[2]
             ends = self.boxes_math.exact(least)[1] - 1, 1 << self.top + self.bits
             self.calls["log"] = *ends, self.boxes_math.exact(share)[1]
 
@@ -114,7 +116,7 @@ class Enclosed(Code):
                     need(missing, f"between {float(a)!r} and {float(b)!r} the target may have a value")
                     continue
                 judges = [self.judge((steps, result), tree, 1 if b > 0 else -1)]
-                small = self.scheme.flush and max(abs(a), abs(b)) < FLUSHED
+                small = self.scheme.flush and max(abs(a), abs(b)) < self.flushed
                 if small and self.has_series(steps):  # what is right at zero is right
                     judges.append(
                         AtZero(self.boxes_math, (steps, result), self.enclosed(0.0), self.calls, self.inside_of)
@@ -176,11 +178,16 @@ class Enclosed(Code):
         while inner < outer:
             if outer == self.largest and inner and self.beyond(judges[0], side * inner, side):
                 return
-            step = min(outer, 2 * inner or START)
             squares = Fraction(2) ** ((self.inside_of.smallest >> 1) - 12)
-            if self.own and not inner and step > squares:
-                # Nearer to zero squares are far below the least number.
-                self.box(judges, (Fraction(0), side * squares))
+            first = self.own and (not inner or (self.scheme.flush and inner < squares))
+            step = min(outer, START if first else 2 * inner or START)
+            if first and step > squares:
+                # Nearer to zero squares are far below the least number; what is lost where results are subnormal
+                # counts next to the normal ones alone, so that halving boxes down to there would be of no use.
+                few = max(inner, Fraction(2) ** (self.smallest + self.digits + FEW))
+                if inner < few:
+                    self.box(judges, (side * inner, side * few), near=inner > 0)
+                self.box(judges, (side * few, side * squares), near=True)
                 self.box(judges, (side * squares, side * step), near=True)
             else:
                 self.box(judges, (side * inner, side * step))

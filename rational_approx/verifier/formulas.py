@@ -130,6 +130,10 @@ class Follower(Calls):
             same(op == ("add" if taken is other else "sub"))
             a, b = self.value(node[1], names[0]), self.value(taken, names[1])
             return self.sum(a, b if taken is other else b._replace(low=-b.high, high=-b.low))
+        if kind == "*" and self.own and op in self.functions and op.split("_")[0] == "silu":
+            x = ("x",)
+            same(node[1:] in ((x, ("sigmoid", x)), (("sigmoid", x), x)))
+            return self.applied(("silu", x), op, self.value(x, names[0]))
         if kind in ("*", "/"):
             same(op == ("mul" if kind == "*" else "div"))
             a, b = self.value(node[1], names[0]), self.value(node[2], names[1])
@@ -137,9 +141,8 @@ class Follower(Calls):
         if kind == "neg":
             same(op == "mul" and names[1] == -1.0)
             u = self.value(node[1], names[0])
-            if not self.flush:  # exact
-                return u._replace(low=-u.high, high=-u.low)
-            return self.product(u, self.constant(MINUS, names[1]))
+            u = u._replace(low=-u.high, high=-u.low)  # exact
+            return self.replaced(u) if self.flush else u
         if kind == "sqrt":
             same(op == "sqrt")
             return self.root(self.value(node[1], names[0]))

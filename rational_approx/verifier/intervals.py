@@ -30,10 +30,20 @@ class Intervals:
 
     def mul(self, x: Interval, y: Interval) -> Interval:
         (a, b), (c, d) = x, y
-        if a >= 0 and c >= 0:
-            return a * c >> self.bits, -(-b * d >> self.bits)
-        products = (a * c, a * d, b * c, b * d)
-        return min(products) >> self.bits, -(-max(products) >> self.bits)
+        if a == b == 0 or c == d == 0:
+            return 0, 0
+        # By the signs two of the four products are known to be the ends, but where both may be of either sign.
+        if a >= 0:
+            low, high = (a if c >= 0 else b) * c, (b if d >= 0 else a) * d
+        elif b <= 0:
+            low, high = (a if d >= 0 else b) * d, (b if c >= 0 else a) * c
+        elif c >= 0:
+            low, high = a * d, b * d
+        elif d <= 0:
+            low, high = b * c, a * c
+        else:
+            low, high = min(a * d, b * c), max(a * c, b * d)
+        return low >> self.bits, -(-high >> self.bits)
 
     def div(self, x: Interval, y: Interval) -> Interval:
         need(y[0] > 0 or y[1] < 0, "a denominator may vanish")

@@ -39,9 +39,10 @@ OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "div": operator.truediv,
 }
 SINGLE = ("sqrt", "round", "exponent")
+KINDS = ("exp", "log", "sin", "cos", "expm1", "log1p", "atan", "sigmoid", "silu", "softplus")
+"""Kinds of functions."""
 MIDDLE = {"float32": 0x3F3504F3, "float64": 0x3FE6A09E667F3BCD}
 """The bits of the number next to the root of 1/2."""
-FLUSHED = Fraction(1, 2**126)
 MACHINES_SAY = "that keep subnormal numbers, or replace operands, results, or both by zero"
 To_check = tuple[str, str, Callable[[], None]]
 
@@ -143,9 +144,11 @@ class Code:
         uppers = [upper for upper, _, _ in self.pieces]
         must(uppers and uppers[-1] == inf, "the last piece does not reach infinity")
         must(all(a < b for a, b in pairwise(uppers)), "the pieces are not in order")
+        # float16 is calculated in float32, where its subnormal numbers are normal.
+        self.flushed = Fraction(2) ** (-1022 if self.format == "float64" else -126)
         if self.scheme.flush:
             ends = [abs(upper) for upper in uppers]
-            must(not any(0 < end < FLUSHED for end in ends), "a piece ends at a subnormal number")
+            must(not any(0 < end < self.flushed for end in ends), "a piece ends at a subnormal number")
         self.ulp = number(content["facts"]["ulp"])
         must(self.ulp >= 0 and self.ulp <= number(content["wanted"]), "the error is larger than what was asked for")
         must(content["facts"]["inputs"] == self.count(), "the number of inputs is not that of the format")
@@ -160,7 +163,7 @@ class Code:
         must(set(entry) == {"name", "steps", "result", "about"}, "a function has other keys than it should")
         name = entry["name"]
         must(
-            isinstance(name, str) and re.fullmatch("(exp|log|sin|cos|expm1|log1p|atan)(_[0-9]{1,2})?", name),
+            isinstance(name, str) and re.fullmatch(f"({'|'.join(KINDS)})(_[0-9]{{1,2}})?", name),
             "a function is unknown",
         )
         steps = self.steps(entry["steps"])
@@ -303,12 +306,12 @@ class Code:
         """Whether 0 is right where abs(f(x)) is so large, times ``2**bits``: then a machine may have made zero of y."""
         if not self.scheme.flush or self.format == "float16":
             return False
-        most = FLUSHED * (1 + max(Fraction(1), self.ulp) / 2 ** (self.digits - 1))
+        most = self.flushed * (1 + max(Fraction(1), self.ulp) / 2 ** (self.digits - 1))
         return bool(size < most * 2**self.bits)
 
     def may_be_zero(self, x: float) -> bool:
         """Whether an input may be taken for zero."""
-        return self.scheme.flush and self.format != "float16" and 0 < abs(x) < FLUSHED
+        return self.scheme.flush and self.format != "float16" and 0 < abs(x) < self.flushed
 
     # -- what both proofs state --------------------------------------------------------------------------------------
 
@@ -362,7 +365,8 @@ class Code:
             wrong = self.coefficients.misfit(steps, result, self.functions)
             must(wrong is None, f"a coefficient is no number of its format: {wrong!r}")
         for name, (steps, _) in self.functions.items():
-            if name.split("_")[0] in ("expm1", "log1p", "atan"):  # these are the same in every scheme
+            # Those of a wider format are the same in every scheme.
+            if self.inner != self.format and name.split("_")[0] in ("expm1", "log1p", "atan"):
                 continue
             sine = name[:3] in ("sin", "cos")
             # Reductions have polynomials, which are Horner's where rationals are in barycentric form.

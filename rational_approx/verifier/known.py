@@ -39,6 +39,8 @@ class Operations:
         self.own = self.format == self.inner
         self.digits, self.smallest, self.top = FORMATS[self.inner]
         self.share = -(-math.one >> self.digits)
+        # What is lost where a result is subnormal, or besides replaced by zero.
+        self.tiny = max(1, math.one >> (1 - self.digits if flush else 1) - self.smallest)
 
     def up(self, a: int, b: int) -> int:
         """The product of two sizes, rounded up."""
@@ -67,18 +69,21 @@ class Operations:
 
     def rounds(self, exact: Known) -> Known:
         """With the rounding of an operation, and what is lost where a subnormal result is flushed."""
-        sure = Fraction(max(exact.low, -exact.high, 0), self.math.one) > Fraction(2) ** (
-            self.smallest + self.digits + 2
-        )
-        if (
-            self.flush
-            and not sure
-            and (exact.least is None or exact.least < Fraction(2) ** (self.smallest + self.digits))
-        ):
-            exact = exact._replace(absolute=exact.absolute + 1, relative=None)
-        absolute = exact.absolute + self.up(self.share, size((exact.low, exact.high)) + exact.absolute)
         before = exact.absolute, exact.relative
+        exact = self.replaced(exact) if self.flush else exact
+        absolute = exact.absolute + self.up(self.share, size((exact.low, exact.high)) + exact.absolute)
         return self.done(exact._replace(absolute=absolute), self.share)._replace(before=before)
+
+    def replaced(self, exact: Known) -> Known:
+        """With what is lost where a result that may be subnormal is replaced by zero."""
+        normal = Fraction(2) ** (self.smallest + self.digits)
+        half_known = exact.relative is not None and 2 * exact.relative < self.math.one
+        if half_known and exact.least is not None and exact.least > 2 * normal:
+            return exact
+        nearest = max(exact.low, -exact.high, 0) - exact.absolute
+        if Fraction(nearest, self.math.one) > normal:
+            return exact
+        return exact._replace(absolute=exact.absolute + self.tiny, relative=None)
 
     def normal(self, exact: Known) -> Known:
         """A product or a quotient, which keeps its relative error where it cannot be subnormal."""
@@ -86,9 +91,8 @@ class Operations:
         known = exact.relative is not None and 2 * exact.relative < self.math.one
         if known and exact.least is not None and exact.least > smallest:
             return self.rounds(exact)
-        tiny = max(1, self.math.one >> 1 - self.smallest)
         before = exact.absolute, exact.relative
-        return self.rounds(exact._replace(absolute=exact.absolute + tiny, relative=None))._replace(before=before)
+        return self.rounds(exact._replace(absolute=exact.absolute + self.tiny, relative=None))._replace(before=before)
 
     def sum(self, a: Known, b: Known) -> Known:
         relative = None
@@ -96,7 +100,7 @@ class Operations:
             relative = 0
         elif a.relative is not None and b.relative is not None and (min(a.low, b.low) >= 0 or max(a.high, b.high) <= 0):
             relative = max(a.relative, b.relative)
-        if a.absolute == b.absolute == 0 and cancels((a.low, a.high), (b.low, b.high)):
+        if not self.flush and a.absolute == b.absolute == 0 and cancels((a.low, a.high), (b.low, b.high)):
             # Both are multiples of a last place of the smaller one, and so is the difference.
             nearest = min(max(a.low, -a.high), max(b.low, -b.high))
             return self.done(Known(a.low + b.low, a.high + b.high, 0, 0, self.size(nearest >> self.digits), True), 0)

@@ -11,7 +11,21 @@ from .functions import Functions
 from .intervals import Interval, size
 from .steps import alike
 
-__all__ = ["Ranged", "Running", "Written"]
+__all__ = ["Order", "Ranged", "Running", "Written"]
+
+
+class Order(NamedTuple):
+    """How a polynomial is evaluated: by Estrin's order or by Horner's, with fused operations or without."""
+
+    estrin: bool
+    fused: bool
+
+    def coefficients(self, found: list[float]) -> list[float]:
+        """The lowest first, of those that were found in the order of the operations."""
+        if not self.estrin:
+            return found[::-1]
+        pairs = [found[k : k + 2] for k in range(0, len(found), 2)]
+        return [each for pair in pairs for each in reversed(pair)]
 
 
 class Ranged(NamedTuple):
@@ -27,11 +41,13 @@ class Ranged(NamedTuple):
 
 
 class Running:
-    """Operations in a format with so many digits, of which none has a subnormal result."""
+    """Operations in a format with so many digits, of which none has a subnormal result; or that is off by ``tiny``
+    besides, where such a result may be flushed."""
 
-    def __init__(self, digits: int) -> None:
+    def __init__(self, digits: int, tiny: Fraction = Fraction(0)) -> None:
         self.digits, self.math = digits, Functions(260)
         self.one = self.math.one
+        self.tiny = self.math.exact(tiny)[1]
 
     def half_place(self, largest: int) -> int:
         """Half a unit in the last place of a size."""
@@ -46,7 +62,7 @@ class Running:
         return self.known(-reach, reach)
 
     def rounded(self, exact: Interval, error: int) -> Ranged:
-        return Ranged(exact, error + self.half_place(size(exact) + error))
+        return Ranged(exact, error + self.half_place(size(exact) + error) + self.tiny)
 
     def add(self, a: Ranged, b: Ranged) -> Ranged:
         return self.rounded((a.exact[0] + b.exact[0], a.exact[1] + b.exact[1]), a.error + b.error)
@@ -54,9 +70,17 @@ class Running:
     def sub(self, a: Ranged, b: Ranged) -> Ranged:
         return self.rounded((a.exact[0] - b.exact[1], a.exact[1] - b.exact[0]), a.error + b.error)
 
-    def mul(self, a: Ranged, b: Ranged) -> Ranged:
+    def product(self, a: Ranged, b: Ranged) -> Ranged:
+        """The exact one."""
         error = (a.size * b.error + size(b.exact) * a.error >> self.math.bits) + 1
-        return self.rounded(self.math.mul(a.exact, b.exact), error)
+        return Ranged(self.math.mul(a.exact, b.exact), error)
+
+    def mul(self, a: Ranged, b: Ranged) -> Ranged:
+        return self.rounded(*self.product(a, b))
+
+    def plus(self, a: Ranged, b: Ranged, c: Ranged, fused: bool) -> Ranged:
+        """``a b + c``, rounded once or twice."""
+        return self.add(self.product(a, b) if fused else self.mul(a, b), c)
 
     def div(self, a: Ranged, b: Ranged) -> Ranged:
         exact = self.math.div(a.exact, b.exact)
@@ -64,12 +88,19 @@ class Running:
         error = ((a.error << self.math.bits) + size(exact) * b.error) // least + 1
         return self.rounded(exact, error)
 
-    def horner(self, c: list[Fraction], x: Ranged) -> Ranged:
+    def polynomial(self, c: list[Fraction], x: Ranged, scheme: Order) -> Ranged:
         """A polynomial, the lowest coefficient first."""
-        out = self.known(c[-1], c[-1])
-        for each in reversed(c[:-1]):
-            out = self.add(self.mul(out, x), self.known(each, each))
-        return out
+        terms = [self.known(each, each) for each in c]
+        if not scheme.estrin:
+            out = terms[-1]
+            for each in terms[-2::-1]:
+                out = self.plus(out, x, each, scheme.fused)
+            return out
+        while len(terms) > 1:
+            rest = terms[len(terms) // 2 * 2 :]
+            terms = [self.plus(b, x, a, scheme.fused) for a, b in zip(terms[::2], terms[1::2])] + rest
+            x = self.mul(x, x)
+        return terms[0]
 
     def exp(self, x: Interval) -> Interval:
         return self.math.exp(x[0])[0], self.math.exp(x[1])[1]
@@ -92,9 +123,25 @@ class Written:
             self.steps.append(step)
         return len(self.steps) - 1 if known is None else known
 
-    def horner(self, c: list[float], x: Any) -> Any:
-        """Horner's rule, the lowest coefficient first."""
-        total: Any = c[-1]
-        for each in reversed(c[:-1]):
-            total = self.do("add", self.do("mul", total, x), each)
-        return total
+    def plus(self, a: Any, b: Any, c: Any, fused: bool) -> Any:
+        """``a b + c``."""
+        return self.do("fma", a, b, c) if fused else self.do("add", self.do("mul", a, b), c)
+
+    def minus(self, a: Any, b: Any, factor: float, fused: bool) -> Any:
+        """``a - factor b``."""
+        return self.do("fma", b, -factor, a) if fused else self.do("sub", a, self.do("mul", b, factor))
+
+    def polynomial(self, c: list[float], x: Any, scheme: Order) -> Any:
+        """A polynomial, the lowest coefficient first."""
+        terms: list[Any] = list(c)
+        if not scheme.estrin:
+            total = terms[-1]
+            for each in terms[-2::-1]:
+                total = self.plus(total, x, each, scheme.fused)
+            return total
+        while len(terms) > 1:
+            rest = terms[len(terms) // 2 * 2 :]
+            terms = [self.plus(b, x, a, scheme.fused) for a, b in zip(terms[::2], terms[1::2])] + rest
+            if len(terms) > 1:
+                x = self.do("mul", x, x)
+        return terms[0]

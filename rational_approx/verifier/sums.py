@@ -11,9 +11,9 @@ from typing import Any
 
 from .intervals import Interval, size
 from .logarithms import distance
-from .reading import need
+from .reading import Failure, need
 from .reductions import relative
-from .running import Ranged, Running, Written
+from .running import Order, Ranged, Running, Written
 from .steps import FORMATS, alike, rounded
 
 __all__ = ["FROM", "SUMS", "domain", "sum_errors"]
@@ -23,6 +23,7 @@ FROM = {"expm1": Fraction(511, 1024), "log1p": Fraction(255, 1024)}
 """Arguments nearer to zero are not proved."""
 FIRST = {"float32": 16, "float64": 40}
 PARTS, SINGLE = 192, 5
+HORNER_FUSED = Order(False, True)
 Part = tuple[int, Interval, bool]
 """The error before the last sum is rounded, the values, and whether both are in proportion to any value."""
 
@@ -38,24 +39,31 @@ def domain(kind: str, inner: str) -> tuple[Fraction, Fraction]:
     return Fraction(low), high
 
 
-def sum_errors(kind: str, steps: list[Any], result: Any, inner: str) -> tuple[Fraction, Fraction, Fraction]:
-    """Bounds of the error before the last sum is rounded, in units in the last place and relative, and after it."""
+def sum_errors(
+    kind: str, steps: list[Any], result: Any, inner: str, flush: bool = False
+) -> tuple[Fraction, Fraction, Fraction]:
+    """Bounds of the error before the last sum is rounded, in units in the last place and relative, and after it; with
+    ``flush`` also on machines that replace subnormal numbers by zero."""
+    fused, (digits, smallest, _) = any(op == "fma" for op, _ in steps), FORMATS[inner]
     found = [name for _, names in steps for name in names if isinstance(name, float)]
-    parts: Iterator[Part]
-    if kind in ("exp", "expm1"):
-        last = 1 if kind == "exp" else 4
-        need(len(found) > 5 + last, "a function that is no sum with its reduction")
-        numbers, q = [found[0], found[3], found[4]], found[5:-last][::-1]
-        written, end = exponential_steps(kind, numbers, q, FORMATS[inner][0])
-        parts = exponential_parts(kind, list(map(Fraction, numbers)), list(map(Fraction, q)), inner)
-    else:
-        start = 4 if kind == "log" else 7
-        need(len(found) > start + 2, "a function that is no sum with its reduction")
-        numbers, q = [found[-1], found[-2]], found[start:-2][::-1]
-        written, end = logarithm_steps(kind, numbers, q)
-        parts = logarithm_parts(kind, list(map(Fraction, numbers)), list(map(Fraction, q)), inner)
-    need(alike(steps, written) and alike(result, end), "a function that is no sum with its reduction")
-    return worst(parts, FORMATS[inner][0])
+    first, last = {"exp": (5, 1), "expm1": (5, 4), "log": (4, 2), "log1p": (7, 2)}[kind]
+    last += fused  # of fused operations the last constant but one stands there twice
+    need(len(found) > first + last + 1, "a function that is no sum with its reduction")
+    run = Running(digits, Fraction(2) ** (smallest + digits - 1) if flush else Fraction(0))
+    for order in (Order(False, fused), Order(True, fused)):
+        inside = found[first : len(found) - last]
+        if kind in ("exp", "expm1"):
+            numbers = [found[0], *(-each if fused else each for each in found[3:5])]
+            q = [inside[-1], *order.coefficients(inside[:-1])]
+            written, end = exponential_steps(kind, numbers, q, digits, order)
+        else:
+            numbers = found[-2:] if fused else found[:-3:-1]
+            q = order.coefficients(inside)
+            written, end = logarithm_steps(kind, numbers, q, order)
+        if alike(steps, written) and alike(result, end):
+            parts = exponential_parts if kind in ("exp", "expm1") else logarithm_parts
+            return worst(parts(kind, list(map(Fraction, numbers)), list(map(Fraction, q)), (inner, order), run), digits)
+    raise Failure("a function that is no sum with its reduction")
 
 
 def worst(parts: Iterator[Part], digits: int) -> tuple[Fraction, Fraction, Fraction]:
@@ -72,37 +80,38 @@ def worst(parts: Iterator[Part], digits: int) -> tuple[Fraction, Fraction, Fract
     return tuple(Fraction(ceil(bound * 2**100), 2**100) for bound in (units, before, after))  # type: ignore[return-value]
 
 
-def two_sums(out: Written, a: Any, b: Any, small: list[tuple[str, Any]]) -> int:
-    """A sum, and small numbers that join what it loses."""
-    total = out.do("add", a, b)
-    lost = out.do("add", out.do("sub", a, total), b)
-    for op, each in small:
-        lost = out.do(op, lost, each)
-    return out.do("add", total, lost)
-
-
-def exponential_steps(kind: str, numbers: list[float], q: list[float], digits: int) -> tuple[list[Any], int]:
+def exponential_steps(
+    kind: str, numbers: list[float], q: list[float], digits: int, order: Order
+) -> tuple[list[Any], int]:
     """The steps of exp or expm1, and the number of the result."""
-    out, magic = Written(), 3.0 * 2 ** (digits - 2)
+    # Between 2^(digits - 1) and 2^digits, where numbers are 1 apart; of fused steps a little more than in the middle.
+    out, magic = Written(), 3.0 * 2 ** (digits - 2) + ({24: 254.0, 53: 2046.0}[digits] if order.fused else 0.0)
     inverse, first, rest = numbers
-    n = out.do("sub", out.do("add", out.do("mul", "x", inverse), magic), magic)
-    h = out.do("sub", "x", out.do("mul", n, first))
-    low = out.do("mul", n, rest)
-    r = out.do("sub", h, low)
-    c = out.do("mul", out.do("mul", r, r), out.horner(q, r))
+    n = out.do("sub", out.plus("x", inverse, magic, order.fused), magic)
+    h = out.minus("x", n, first, order.fused)
+    r = out.minus(h, n, rest, order.fused)
+    if kind == "exp" and order == HORNER_FUSED:
+        out_of = out.polynomial([1.0, 1.0, *q], r, order)
+        return out.steps, out.do("scale", out_of, n)
+    square = out.do("mul", r, r)
+    small = out.plus(out.polynomial(q[1:], r, order), r, q[0], order.fused)
     if kind == "exp":
-        value = out.do("add", out.do("add", h, out.do("sub", c, low)), 1.0)
-    else:
-        power = out.do("scale", 1.0, out.do("sub", 0.0, n))
-        lead = out.do("sub", 1.0, power)
-        lost = out.do("sub", out.do("sub", 1.0, lead), power)
-        value = two_sums(out, lead, h, [("add", lost), ("sub", low), ("add", c)])
-    return out.steps, out.do("scale", value, n)
+        c = out.minus(out.do("mul", square, small), n, rest, order.fused)
+        return out.steps, out.do("scale", out.do("add", out.do("add", h, c), 1.0), n)
+    more = None if order.fused else out.do("mul", square, small)
+    power = out.do("scale", 1.0, out.do("sub", 0.0, n))
+    lead = out.do("sub", 1.0, power)
+    lost = out.do("sub", out.do("sub", 1.0, lead), power)
+    total = out.do("add", lead, h)
+    over = out.do("add", out.do("add", out.do("sub", lead, total), h), lost)
+    over = out.minus(over, n, rest, order.fused)
+    over = out.do("fma", square, small, over) if order.fused else out.do("add", over, more)
+    return out.steps, out.do("scale", out.do("add", total, over), n)
 
 
-def logarithm_steps(kind: str, numbers: list[float], q: list[float]) -> tuple[list[Any], int]:
+def logarithm_steps(kind: str, numbers: list[float], q: list[float], order: Order) -> tuple[list[Any], int]:
     """The steps of log or log1p, and the number of the result."""
-    out = Written()
+    out, fused = Written(), order.fused
     first, rest = numbers
     u: Any = "x"
     if kind == "log1p":
@@ -114,12 +123,18 @@ def logarithm_steps(kind: str, numbers: list[float], q: list[float]) -> tuple[li
     s = out.do("div", f, out.do("add", f, 2.0))
     z = out.do("mul", s, s)
     square = out.do("mul", out.do("mul", f, f), 0.5)
-    c = out.do("mul", s, out.do("add", out.do("mul", z, out.horner(q, z)), square))
-    small = [("add", out.do("mul", k, rest)), ("add", c), ("sub", square)]
-    if kind == "log1p":
-        small.insert(1, ("add", out.do("div", lost, u)))
-    value = two_sums(out, out.do("mul", k, first), f, small)
-    return out.steps, value
+    inside = out.plus(z, out.polynomial(q, z, order), square, fused)
+    # Small numbers join what the first sum loses.
+    c = None if fused else out.do("mul", s, inside)
+    small = None if fused else out.do("mul", k, rest)
+    beside = out.do("div", lost, u) if kind == "log1p" else None
+    lead = out.do("mul", k, first)
+    total = out.do("fma", k, first, f) if fused else out.do("add", lead, f)
+    over = out.do("add", out.do("sub", lead, total), f)
+    over = out.do("fma", k, rest, over) if fused else out.do("add", over, small)
+    over = over if beside is None else out.do("add", over, beside)
+    over = out.do("fma", s, inside, over) if fused else out.do("add", over, c)
+    return out.steps, out.do("add", total, out.do("sub", over, square))
 
 
 def short_enough(first: Fraction, most: int, inner: str) -> None:
@@ -128,37 +143,50 @@ def short_enough(first: Fraction, most: int, inner: str) -> None:
     need(scaled.denominator == 1 and most * abs(scaled) < 2 ** FORMATS[inner][0], "a product is not exact")
 
 
-def exponential_parts(kind: str, numbers: list[Fraction], q: list[Fraction], inner: str) -> Iterator[Part]:
+def exponential_parts(
+    kind: str, numbers: list[Fraction], q: list[Fraction], how: tuple[str, Order], run: Running
+) -> Iterator[Part]:
     """Errors and values for parts of the reduced argument."""
+    inner, order = how
     (inverse, first, rest), (digits, smallest, _) = numbers, FORMATS[inner]
-    run, half = Running(digits), Fraction(1, 2**digits)
+    half = Fraction(1, 2**digits)
     one, log2 = run.one, Fraction(run.math.log(2 * run.one)[0], run.one)
     near = Fraction(1, 2**240)  # more than log2 is off
     reach = max(map(abs, domain(kind, inner)))
     most = int(reach * abs(inverse)) + 2
-    short_enough(first, most, inner)
+    if order.fused:  # the product is not rounded: its last place counts, as below
+        need((first * 2**digits).denominator == 1, "a part of log(2) that is too long")
+    else:
+        short_enough(first, most, inner)
     off = reach * (abs(inverse - 1 / log2) + near + abs(inverse) * half) + half
     widest = (log2 + near) * (Fraction(1, 2) + off)
     widest = Fraction(ceil(widest * 2**80), 2**80)
-    # The argument is a multiple of 2^-(digits + 1) where n is not 0, and the difference is less than 1/2: it is exact.
+    # The argument is a multiple of 2^-(digits + 1) where n is not 0, and so is n L1; the difference is less than 1/2,
+    # and so it is exact.
     apart = most * (abs(log2 - first) + near)
     need(widest + apart < Fraction(3, 8), "a reduced argument that is too large")
     slip = run.math.exact(most * (abs(log2 - first - rest) + near))[1]
     p = [Fraction(1), Fraction(1), *q]
     gap = run.math.exact(max(relative(p, widest * (2 * k + 1 - 24) / 24, widest / 24) for k in range(24)))[1]
     low = run.around(most * abs(rest))
-    low = run.rounded(low.exact, 0)
+    low = low if order.fused else run.rounded(low.exact, 0)
     for k in range(PARTS):
         ends = widest * (2 * k - PARTS) / PARTS, widest * (2 * k + 2 - PARTS) / PARTS
         ball = run.known(*ends).exact
-        h = run.known(ends[0] - apart, ends[1] + apart)
+        h = Ranged(run.known(ends[0] - apart, ends[1] + apart).exact, run.tiny)  # the argument may be flushed
         r = Ranged(ball, run.sub(h, low).error + slip)
-        c = run.mul(run.mul(r, r), run.horner(q, r))
+        square = run.mul(r, r)
+        small = run.plus(run.polynomial(q[1:], r, order), r, run.known(q[0], q[0]), order.fused)
         own = slip + (gap * run.exp(ball)[1] >> run.math.bits) + 1 + (one >> -smallest - 8)
-        if kind == "exp":
-            yield run.add(h, run.sub(c, low)).error + own, run.exp(ball), False
+        if kind == "exp" and order == HORNER_FUSED:
+            inside = run.plus(small, r, run.known(Fraction(1), Fraction(1)), True)
+            yield run.product(inside, r).error + own, run.exp(ball), False
+        elif kind == "exp":
+            yield run.add(h, run.sub(run.mul(square, small), low)).error + own, run.exp(ball), False
         else:
-            yield from expm1_parts(run, ends, (h, low, c), own, log2)
+            c = run.product(square, small) if order.fused else run.mul(square, small)
+            # 2^-n may be flushed, and what the sum with it loses.
+            yield from expm1_parts(run, ends, (h, low, c), own + 2 * run.tiny, log2)
 
 
 def expm1_parts(
@@ -185,10 +213,13 @@ def expm1_parts(
             yield error, (one - grown[1] * one // lead - 1, one), False
 
 
-def logarithm_parts(kind: str, numbers: list[Fraction], q: list[Fraction], inner: str) -> Iterator[Part]:
+def logarithm_parts(
+    kind: str, numbers: list[Fraction], q: list[Fraction], how: tuple[str, Order], run: Running
+) -> Iterator[Part]:
     """Errors and values for parts of m, and powers of two."""
+    inner, order = how
     (first, rest), (digits, smallest, top) = numbers, FORMATS[inner]
-    run, half, near = Running(digits), Fraction(1, 2**digits), Fraction(1, 2**240)
+    half, near = Fraction(1, 2**digits), Fraction(1, 2**240)
     one, log2 = run.one, Fraction(run.math.log(2 * run.one)[0], run.one)
     most = max(top, digits - smallest) + 1
     short_enough(first, most, inner)
@@ -199,7 +230,7 @@ def logarithm_parts(kind: str, numbers: list[Fraction], q: list[Fraction], inner
     series = [Fraction(2, 2 * k + 3) for k in range(50)]
     gap = run.math.exact(distance(q, series, reach) + 2 * reach ** len(series))[1]
     slip = most * (abs(log2 - first - rest) + near)
-    more = Ranged(run.around(half).exact, run.math.exact(3 * half**2)[1])
+    more = Ranged(run.around(half).exact, run.math.exact(3 * half**2)[1] + run.tiny)
     for j in range(PARTS):
         ends = low + (high - low) * j / PARTS, low + (high - low) * (j + 1) / PARTS
         f = run.known(*ends)
@@ -208,7 +239,8 @@ def logarithm_parts(kind: str, numbers: list[Fraction], q: list[Fraction], inner
         squared = run.mul(f, f)
         missed, wide = squared.error // 2 + 1, squared.exact
         square = Ranged((wide[0] - squared.error >> 1, -(-(wide[1] + squared.error) >> 1)), 0)
-        c = run.mul(s, run.add(run.mul(z, run.horner(q, z)), square))
+        inside = run.plus(z, run.polynomial(q, z, order), square, order.fused)
+        c = run.product(s, inside) if order.fused else run.mul(s, inside)
         # What the square is off by counts 1 - s times; s is below 0.18 in size.
         apart = one - s.exact[0]
         own = (gap * size(s.exact) ** 3 >> 3 * run.math.bits) + (missed * apart >> run.math.bits) + 2
@@ -219,7 +251,7 @@ def logarithm_parts(kind: str, numbers: list[Fraction], q: list[Fraction], inner
             share = 8 * half * furthest + Fraction(gap, one) * furthest**2
             yield run.math.exact(share / (1 - furthest))[1], (one, one), True
         elif kind == "log":
-            yield run.sub(c, square).error + own, value, False
+            yield run.sub(run.rounded(*c) if order.fused else c, square).error + own, value, False
         elif furthest >= FROM["log1p"]:
             least = [max(end, FROM["log1p"]) if ends[1] > 0 else min(end, -FROM["log1p"]) for end in ends]
             narrow = run.known(*least).exact
@@ -229,9 +261,11 @@ def logarithm_parts(kind: str, numbers: list[Fraction], q: list[Fraction], inner
             times = most if abs(k) == 2 else 1
             outer = sorted((k * log2, k * log2 * times))
             lead = run.known(outer[0] - times * near, outer[1] + times * near).exact
-            small = run.rounded(run.around(times * abs(rest)).exact, 0)
+            small = run.around(times * abs(rest))
+            small = small if order.fused else run.rounded(*small)
             lost = run.half_place(size(lead) + size(f.exact))
             last = run.add(Ranged((-lost, lost), 0), small)
+            # A fused product is exact, and rounded with the sum.
             last = run.sub(run.add(run.add(last, more) if kind == "log1p" else last, c), square)
             error = last.error + own + run.math.exact(slip * times / most)[1]
             yield error, (lead[0] + value[0], lead[1] + value[1]), False

@@ -1,85 +1,93 @@
 """Code that calculates in its own format, proved, verified and run: ``docs/measured/own-format.md``.
 
-    python -m tests.benchmarks.proof.same_format [--count 10000000] [name:format ...]
+    python -m tests.benchmarks.proof.same_format [--count 10000000] [name:format[:fma] ...]
 
-Each row is proved at every number, verified by the independent verifier, and its C code is run at so many random
-numbers, all bits alike, beside enclosures of the target. Rows that are not named stay as they are.
+Each row is proved at every number, verified by the independent verifier, and its C code is run beside gcc's libquadmath
+at so many random numbers, all bits alike, as many between the ends of its pieces, and a million that are chosen to be
+hard. Rows that are not named stay as they are; without libquadmath the last columns say so.
 """
 
 import argparse
-import ctypes
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from flint import arb
 
-from rational_approx import Implementation, export, implement, verify
+from rational_approx import Implementation, implement, verify
 from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.arithmetic.precision import working_bits
 from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import parse
-from rational_approx.expressions.nodes import evaluate
+from rational_approx.expressions.nodes import Node, evaluate
 from tests import provenance
+from tests.benchmarks.proof.quad import Quad, missing, numbers
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "measured" / "own-format.md"
 ASKED = {
     **{f"{name}:float32": "1" for name in ("exp", "expm1", "log", "log1p", "tanh", "atan", "erf")},
-    "sigmoid:float32": "3.6",
-    **{f"{name}:float64": "1" for name in ("exp", "expm1", "log", "log1p", "tanh")},
+    **{f"{name}:float32": "1" for name in ("sigmoid", "silu", "softplus")},
+    **{f"{name}:float32:fma": "1" for name in ("exp", "expm1", "log", "log1p", "tanh", "atan", "erf")},
+    **{f"{name}:float64": "1" for name in ("exp", "expm1", "log", "log1p", "tanh", "atan", "erf")},
+    **{f"{name}:float64": "1" for name in ("sigmoid", "silu", "softplus")},
+    **{f"{name}:float64:fma": "1" for name in ("exp", "expm1", "tanh")},
 }
-"""Functions with their formats, and the error that is asked for."""
-COLUMNS = ("function", "ulp, proved", "operations (longest)", "pieces", "seconds", "to verify", "random", "ulp, seen")
+"""Functions with their formats, with FMA or without, and the error that is asked for."""
+FIRST = ("function", "ulp, proved", "operations (longest)", "pieces", "seconds", "to verify")
+COLUMNS = (*FIRST, "numbers run", "ulp, seen", "at")
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
-TYPES = {"float32": "float", "float64": "double"}
+SAMPLE = 60
+"""At so many numbers of each million libquadmath is compared with enclosures."""
+QUAD_OFF = 2.0**-45
+"""So many units in the last place it may be off there, of numbers of 53 bits; it has 113."""
 
 
-def outputs(found: Implementation, x: np.ndarray) -> np.ndarray:
-    """What the C code gives."""
-    kind = TYPES[found.kernel.format]
-    text = f"\nvoid all(const {kind} *x, {kind} *y, size_t n) {{ code_many(x, y, n); }}\n"
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "code.c").write_text(export(found, "c", name="code") + text)
-        command = ("gcc", "-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "code.c", "-o", "code.so")
-        subprocess.run(command, cwd=folder, check=True)
-        y = np.empty_like(x)
-        sizes = x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(x.size)
-        ctypes.CDLL(f"{folder}/code.so").all(*sizes)
-    return y
-
-
-def seen(found: Implementation, count: int) -> float:
-    """The largest error at random numbers that have a value and an output that is no infinity."""
-    format = found.kernel.format
+def exact_error(tree: Node, format: str, point: float, got: float) -> float | None:
+    """The error in units in the last place beside an enclosure; None where there is no value, or a too large one."""
     bits, smallest, top = FORMATS[format]
-    codes = np.random.default_rng(1).integers(0, 2 ** (32 if format == "float32" else 64), count, dtype=np.uint64)
-    x = codes.astype(f"uint{8 * np.dtype(format).itemsize}").view(format)
-    x = x[np.isfinite(x)]
-    y = outputs(found, x)
-    tree, worst = parse(found.expression).tree, 0.0
-    for point, got in zip(x[np.isfinite(y)].tolist(), y[np.isfinite(y)].tolist()):
-        value = arb.nan()
-        for precision in (160, 2400):
-            with working_bits(precision):
-                value = evaluate(tree, arb(point), AT_POINT)
-                if value.rel_accuracy_bits() >= 80:
-                    break
-        if not value.is_finite() or not abs(value) < arb(2) ** top:
-            continue
-        mantissa, exponent = abs(value).mid().man_exp()
-        unit = arb(2) ** max(int(exponent) + int(mantissa).bit_length() - bits, smallest)
-        worst = max(worst, float((abs(value - arb(got)) / unit).upper()))
-    assert worst <= found.facts.ulp, (found.name, worst)
-    return worst
+    value = arb.nan()
+    for precision in (160, 2400):
+        with working_bits(precision):
+            value = evaluate(tree, arb(point), AT_POINT)
+            if value.rel_accuracy_bits() >= 80:
+                break
+    if not value.is_finite() or not abs(value) < arb(2) ** top or not np.isfinite(got):
+        return None
+    mantissa, exponent = abs(value).mid().man_exp()
+    unit = arb(2) ** max(int(exponent) + int(mantissa).bit_length() - bits, smallest)
+    return float((abs(value - arb(got)) / unit).upper())
+
+
+def seen(found: Implementation, name: str, count: int) -> tuple[int, float, float]:
+    """How many numbers were run, the largest error, and at which of them.
+
+    What libquadmath says is compared with enclosures at the worst number of each million and at some others.
+    """
+    quad, tree, total, worst, at = Quad(found, name), parse(found.expression).tree, 0, 0.0, 0.0
+    low, high = float(found.facts.lowest), float(found.facts.highest)
+    compared = 0
+    for x in numbers(found, count):
+        y, error = quad(x)
+        total += x.size
+        number = ~np.isnan(y)
+        assert ((y >= low) & (y <= high))[number].all(), (name, "an output is out of the stated range")
+        most = int(error.argmax())
+        for k in {most, *range(0, x.size, x.size // SAMPLE + 1)}:
+            exact = exact_error(tree, found.kernel.format, float(x[k]), float(y[k]))
+            assert exact is None or abs(exact - error[k]) < QUAD_OFF, (name, x[k], exact, error[k])
+            compared += exact is not None
+        if error[most] > worst:
+            worst, at = float(error[most]), float(x[most])
+    assert worst + QUAD_OFF <= found.facts.ulp, (name, at, worst)
+    assert compared > SAMPLE
+    return total, worst, at
 
 
 def row(asked: str, count: int) -> str:
     """One line of the table."""
-    name, format = asked.split(":")
+    name, format, *how = asked.split(":")
     began = time.process_time()
-    found = implement(name, format=format, accumulate=format, error=ASKED[asked])
+    found = implement(name, format=format, accumulate=format, error=ASKED[asked], fma=how == ["fma"])
     made = time.process_time()
     outcome = verify(found, seconds=1200)
     done = time.process_time()
@@ -87,8 +95,11 @@ def row(asked: str, count: int) -> str:
     cells = [
         *(asked, f"{float(found.facts.ulp):.6f}", f"{found.operations} ({found.longest})"),
         *(str(len(found.kernel.pieces)), f"{made - began:.1f}", f"{done - made:.1f}"),
-        *(f"{count:,}", f"{seen(found, count):.4f}"),
     ]
+    if missing():
+        return f"| {' | '.join([*cells, '-', missing(), '-'])} |"
+    total, worst, at = seen(found, name, count)
+    cells += [f"{total:,}", f"{worst:.4f}", at.hex()]
     return f"| {' | '.join(cells)} |"
 
 

@@ -3,10 +3,10 @@
     python -m tests.benchmarks.proof.speed [--write docs/measured/gates.md] [--rounds 30] [--work FOLDER]
 
 Each function runs over the same points, all contenders in turn, round after round; of each the fastest round counts.
-Ours is ``NAME_many`` of the header, compiled with ``gcc -O3``; the others are called by intrinsics, 8 or 16 numbers of
-float32 at a time. For bfloat16 the others calculate in float32, and their results are rounded, by one loop that the
-compiler makes vectors of. Errors are the largest over these points. Without SLEEF (``apt install libsleef-dev``) its
-columns are empty.
+Ours is ``NAME_many`` of the header, compiled with ``gcc -O3 -fno-math-errno``; the others are called by intrinsics, 8
+or 16 numbers of float32 at a time. For bfloat16 the others calculate in float32, and their results are rounded, by one
+loop that the compiler makes vectors of. Errors are the largest over these points. Without SLEEF (``apt install
+libsleef-dev``) its columns are empty.
 """
 
 import argparse
@@ -32,15 +32,20 @@ SETS = {
     "AVX-512": (("-march=native", "-mprefer-vector-width=512"), 16, "__m512", "_mm512", "e", "avx512f"),
 }
 """Of each: flags, numbers at a time, their type, prefix of intrinsics, letter of glibc's ABI, suffix of SLEEF."""
-WITHIN = "float32_within"
-"""float32 whose operations are in float32, too."""
+WITHIN, FUSED = "float32_within", "float32_fused"
+"""float32 whose operations are in float32, too, and the same with FMA."""
+ASKED = {
+    WITHIN: {"format": "float32", "accumulate": "float32"},
+    FUSED: {"format": "float32", "accumulate": "float32", "fma": True},
+}
+LABELS = {WITHIN: "float32 in float32", FUSED: "float32 in float32, FMA"}
 MARK = "speed"
-ABOUT = f"""{COUNT:,} points, uniform on [-10, 10], in one run; each function runs over them in turn, and of each the
-fastest of many rounds counts, in processor time. Ours is `NAME_many` of the header, compiled by `gcc -O3`: it
-calculates every piece and chooses, so that the compiler uses vector operations. *glibc* is its vector library
-libmvec, *SLEEF* its functions within 1 ulp, both called by intrinsics; for bfloat16 they calculate in float32, and the
-results are rounded. *glibc / ours*: the ratio of the times; above 1 ours is faster. *Ulp*: the largest error at these
-points."""
+ABOUT = f"""{COUNT:,} points, uniform on [-10, 10], in one run; each function runs over them in turn, into the same
+array, and of each the fastest of many rounds counts, in processor time. Ours is `NAME_many` of the header, compiled by
+`gcc -O3 -fno-math-errno` (else a root is a call): it calculates every piece and chooses, so that the compiler uses
+vector operations. *glibc* is its vector library libmvec, *SLEEF* its functions within 1 ulp, both called by intrinsics;
+for bfloat16 they calculate in float32, and the results are rounded. *glibc / ours*: the ratio of the times; above 1
+ours is faster. *Ulp*: the largest error at these points."""
 WITHOUT = "SLEEF was not there (`apt install libsleef-dev`)."
 
 SOURCE = """
@@ -95,8 +100,7 @@ def implementation(name: str, format: str, work: Path) -> Implementation:
     """Ours, within 1 ulp, kept in the folder."""
     file = work / f"{name}_{format}.json"
     if not file.exists():
-        asked = {"format": "float32", "accumulate": "float32"} if format == WITHIN else {"format": format}
-        rational_approx.save(implement(name, **asked), file)
+        rational_approx.save(implement(name, **ASKED.get(format, {"format": format})), file)
     found = rational_approx.load(file)
     assert isinstance(found, Implementation)
     return found
@@ -151,6 +155,7 @@ def library(
         "-O3",
         *flags,
         "-ffp-contract=off",
+        "-fno-math-errno",
         "-shared",
         "-fPIC",
         f"{stem}.c",
@@ -180,14 +185,16 @@ def rows(work: Path, rounds: int, set_: str, formats: tuple[str, ...], sleef: bo
     points = np.sort(np.random.default_rng(1).uniform(-10, 10, COUNT)).astype(np.float32)
     points = np.random.default_rng(2).permutation(points)
     codes = (points.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
-    inputs = {"float32": points, WITHIN: points, "bfloat16": codes}
-    times = np.full(len(calls), np.inf)
-    outputs = {}
-    for _ in range(rounds):
-        for number, (_, format, _) in enumerate(calls):
-            x = inputs[format]
-            y = outputs.setdefault(number, np.zeros_like(x))
-            times[number] = min(times[number], made.timed(number, x.ctypes.data, y.ctypes.data, x.size))
+    inputs = {"float32": points, WITHIN: points, FUSED: points, "bfloat16": codes}
+    # All write into the same array: with one each, what is measured is whose pages lie well in memory.
+    written = {format: np.zeros_like(x) for format, x in (("float32", points), ("bfloat16", codes))}
+    times, outputs = np.full(len(calls), np.inf), {}
+    for number in [k for _ in range(rounds) for k in range(len(calls))]:
+        format = calls[number][1]
+        x, y = inputs[format], written["bfloat16" if format == "bfloat16" else "float32"]
+        times[number] = min(times[number], made.timed(number, x.ctypes.data, y.ctypes.data, x.size))
+        if number not in outputs:
+            outputs[number] = y.copy()
     lines = []
     for name in FUNCTIONS:
         for format in formats:
@@ -195,7 +202,7 @@ def rows(work: Path, rounds: int, set_: str, formats: tuple[str, ...], sleef: bo
             found = implementation(name, format, work)
             cells = [
                 name,
-                "float32 in float32" if format == WITHIN else format,
+                LABELS.get(format, format),
                 set_,
                 f"{1e9 * times[own['ours']] / COUNT:.2f}",
             ]
@@ -234,7 +241,7 @@ def main() -> None:
         work = given.work or Path(temporary)
         lines = []
         for set_ in SETS if wide else ("AVX2",):
-            lines += rows(work, given.rounds, set_, ("float32", WITHIN, "bfloat16"), sleef)
+            lines += rows(work, given.rounds, set_, ("float32", WITHIN, FUSED, "bfloat16"), sleef)
     text = "\n\n".join([ABOUT if sleef else f"{ABOUT} {WITHOUT}", "\n".join([HEAD, *lines]), machine() + "."])
     print(text)
     if given.write:
