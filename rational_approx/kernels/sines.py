@@ -148,7 +148,7 @@ def _written(
 # -- the proof -------------------------------------------------------------------------------------------------------
 
 
-def least_distance(turns: Turns, exponent: int, digits: int, ahead: bool) -> Fraction:
+def least_distance(turns: Turns, exponent: int, digits: int, ahead: bool = False) -> Fraction:
     """A bound from below of the distance of ``m 2**exponent a / (2 pi)`` from quarters of turns, for m from 1 to
     ``2**digits - 1``; 0 where it may be one. With a shift that from the zeros of the sine, or of the cosine if
     ``ahead``."""
