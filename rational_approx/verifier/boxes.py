@@ -189,7 +189,8 @@ class Judge:
         size = max(done.value[0], -done.value[1]) - done.error
         for _ in range(done.power):
             size = size * (least or 0) >> self.math.bits
-        return size - done.besides > 1 << self.inner.smallest + self.inner.digits - 1 + self.math.bits
+        # With few digits the least normal number is less than the least one of these integers.
+        return size - done.besides > 1 << max(self.inner.smallest + self.inner.digits - 1 + self.math.bits, 0)
 
     def largest(self, done: Value, x: Interval) -> int:
         """The largest size of a step."""
