@@ -84,12 +84,17 @@ def side_of(text: str) -> int | list[Fraction | None]:
         raise ValueError(f"{text!r} is no degree: give an integer, or coefficients such as '0,1,0,*'") from None
 
 
-def formats_of(text: str) -> str | dict[str, str]:
-    """A format such as ``float32``, or one for each side: ``P=float32,Q=bfloat16``."""
-    if "=" not in text:
-        return text
-    sides = (word.partition("=") for word in text.split(","))
-    return {side.strip(): name.strip() for side, _, name in sides}
+def formats_of(text: str) -> str | list[str] | dict[str, str | list[str]]:
+    """A format such as ``float32``, several by coefficient such as ``float32,bfloat16``, or either for each side:
+    ``P=float32,bfloat16,Q=bfloat16``."""
+    sides: dict[str, list[str]] = {}
+    side = ""
+    for word in text.split(","):
+        before, equals, after = word.partition("=")
+        side = before.strip() if equals else side
+        sides.setdefault(side, []).append((after if equals else before).strip())
+    found = {side: names[0] if len(names) == 1 else names for side, names in sides.items()}
+    return found[""] if set(found) == {""} else dict(found)
 
 
 def claim(text: str) -> tuple[str, ...]:

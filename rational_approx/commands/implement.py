@@ -5,12 +5,21 @@ from typing import Any
 
 import click
 
-from rational_approx.commands.console import NewFile, hand_over, refusing, shown_progress, shown_steps
+from rational_approx.commands.console import (
+    NewFile,
+    formats_of,
+    hand_over,
+    refusing,
+    shown_progress,
+    shown_steps,
+    side_of,
+)
 from rational_approx.commands.torch_outputs import torch_outputs
+from rational_approx.kernels.coefficient_formats import coefficient_formats
 from rational_approx.kernels.counted import Contradiction
 from rational_approx.kernels.fixed_point import fixed_point
-from rational_approx.kernels.implement import NoKernel, asked, implement
-from rational_approx.kernels.scheme import ORDERS, Scheme
+from rational_approx.kernels.implement import NoKernel, asked, asked_form, implement
+from rational_approx.kernels.scheme import SCHEMES, Scheme
 from rational_approx.shipping.datapath_code import DATAPATH_LANGUAGES
 from rational_approx.shipping.every_input import try_every
 from rational_approx.shipping.gate_library import ALL_GATES, GATE_FORMATS, Question, Row, gate_library
@@ -39,14 +48,24 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
 @click.option(
     "--scheme",
     "order",
-    type=click.Choice(ORDERS),
+    type=click.Choice(SCHEMES),
     default="horner",
     show_default=True,
-    help="The order of polynomials.",
+    help="The order of polynomials, or rationals in barycentric form.",
 )
 @click.option("--fma", is_flag=True, help="A product and a sum are one operation, rounded once.")
 @click.option("--flush", is_flag=True, help="Proved for machines that flush subnormal numbers to zero, too.")
-@click.option("--coefficients", default="", help="A shorter format of all coefficients, such as bfloat16.")
+@click.option(
+    "--coefficients",
+    help="A shorter format of all coefficients, such as bfloat16; float32,bfloat16: that of the first, and of all "
+    "others; P=float32,bfloat16,Q=bfloat16: above and below the line.",
+)
+@click.option(
+    "--constraints",
+    nargs=2,
+    metavar="P Q",
+    help="The piece about zero: coefficients of powers of x, * for a free one, or a degree: '0,1,0,*,0,*' 0.",
+)
 @click.option(
     "--language",
     "languages",
@@ -76,6 +95,8 @@ def implement_command(
     time_limit: float | None,
     out: Path | None,
     certificate: Path | None,
+    coefficients: str | None,
+    constraints: tuple[str, str] | None,
     **scheme: Any,
 ) -> None:
     """Write code for FUNCTION, a gate such as gelu or an expression in x, at every number of a format.
@@ -87,7 +108,9 @@ def implement_command(
 
     Exit code 1: no code within that error was found, or for one of the gates none; 2: refused.
     """
-    how = Scheme(**scheme)
+    short = coefficient_formats(formats_of(coefficients)) if coefficients else None
+    form = asked_form([side_of(words) for words in constraints]) if constraints else None
+    how = Scheme(**scheme, coefficients=short, form=form)
     if all_gates == (function is not None):
         raise ValueError("give either a FUNCTION, such as gelu, or --all-gates")
     for format in formats:
@@ -121,7 +144,8 @@ def implement_command(
                 scheme=how.order,
                 fma=how.fma,
                 flush=how.flush,
-                coefficients=how.coefficients or None,
+                coefficients=how.coefficients,
+                constraints=how.form,
                 progress=progress,
                 time_limit=time_limit,
             )

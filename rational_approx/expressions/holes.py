@@ -7,7 +7,8 @@ quotient of the two is that of the series so moved. That the first coefficients 
 J: it is known from the Taylor series at z itself, where arithmetic on rational numbers is exact and zeros of radius
 zero count.
 
-A product a log(b) has one where b vanishes and a / b^c is finite for some c > 0, because ``v log(v)`` tends to 0.
+A product a log(b) has one where b vanishes and a / b^c is finite for some c > 0, because ``v log(v)`` tends to 0; with
+``abs(u)`` for b where a / u is, which has the size of a / b.
 """
 
 from collections.abc import Callable, Iterator
@@ -191,11 +192,16 @@ def logarithms(node: Node) -> tuple[tuple[Node, tuple[Fraction, ...]], ...]:
     """The arguments of logarithms among the factors of a product that vanish at rational points, and these points."""
     with working_bits(256):
         found = [
-            (factor.arguments[0], tuple(z for z, _ in _zeros(factor.arguments[0])))
+            (factor.arguments[0], tuple(z for z, _ in _zeros(_unsigned(factor.arguments[0]))))
             for factor in node.arguments
             if factor.operator == "log"
         ]
     return tuple(pair for pair in found if pair[1])
+
+
+def _unsigned(node: Node) -> Node:
+    """u of ``abs(u)``; another tree as it is."""
+    return node.arguments[0] if node.operator == "abs" else node
 
 
 # -- enclosures -------------------------------------------------------------------------------------------------------
@@ -251,7 +257,9 @@ def _near_logarithm(node: Node, inner: Node, x: arb, table: dict[str, Any]) -> a
     rest.remove(Node("log", (inner,)))
     power = next((k for k, part in enumerate(rest) if _exponent(part, inner)), None)
     if power is None:
-        factor, c = evaluate(build("/", build("*", *rest) if rest[1:] else rest[0], inner), x, table), Fraction(1)
+        others = build("*", *rest) if rest[1:] else rest[0]
+        factor, c = evaluate(build("/", others, _unsigned(inner)), x, table), Fraction(1)
+        factor = factor.union(-factor) if inner.operator == "abs" else factor
     else:
         c = _exponent(rest.pop(power), inner)
         factor = evaluate(build("*", *rest) if rest[1:] else rest[0], x, table) if rest else arb(1)

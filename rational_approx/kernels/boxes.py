@@ -26,6 +26,7 @@ from rational_approx.arithmetic.precision import series_length, to_arb
 from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, quotient
 from rational_approx.expressions.nodes import Node, build, number
 from rational_approx.expressions.rays import beyond
+from rational_approx.kernels.barycentric import Barycentric, Block, block_of
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.running import power_below
 from rational_approx.programs.program import Constant, Input, Operand, Result
@@ -126,6 +127,18 @@ def _applied(op: str, given: list[Model]) -> Model:
     return Model(done[0], done[1], given[0].reach)
 
 
+def _quotient_at(z: Model, parts: Barycentric) -> Model:
+    """The exact value of a barycentric form, as a quotient of polynomials."""
+    sides = []
+    for side in parts.sides():
+        coefficients = [Model.of([arb(c)], [arb(c)], z.reach) for c in side.coeffs()[::-1]]
+        total = coefficients[0]
+        for c in coefficients[1:]:
+            total = _applied("add", [_applied("mul", [total, z]), c])
+        sides.append(total)
+    return _applied("div", sides)
+
+
 SERIES: dict[str, Callable[..., Any]] = {
     "exp": lambda u: u.exp(),
     "log": lambda u: u.log(),
@@ -169,6 +182,15 @@ class Judge:
         # Nor are sums of so small numbers that all of them are multiples of the least one.
         sums = isinstance(result, Result) and piece.steps[result.step].op in ("add", "sub")
         self.sums = self.own and sums and not self.flush
+        self.block = self.barycentric(kernel)
+
+    def barycentric(self, kernel: Kernel) -> Block | None:
+        """The barycentric form in the piece, where its z is exact, and no node, and nothing is too large or small."""
+        block = block_of(self.piece.steps, self.result)
+        if block is None or self.flush or (kernel.format, kernel.inner) != ("float32", "float64"):
+            return None
+        good = block.no_node(self.piece.steps, kernel.format) and block.parts.moderate()
+        return block if good else None
 
     # -- the code --------------------------------------------------------------------------------------------------
 
@@ -183,8 +205,13 @@ class Judge:
                 return Model.of([value], [value], values[0].reach)
             return values[which.step + 1 if isinstance(which, Result) else 0]
 
-        for op, names in self.piece.steps:
-            values.append(_applied(op.split("_")[0] if op in self.calls else op, [operand(name) for name in names]))
+        for index, (op, names) in enumerate(self.piece.steps):
+            if self.block is not None and index in self.block.inside:
+                values.append(values[0])  # has poles at the nodes, and no other step asks for it
+            elif self.block is not None and index == self.block.last:
+                values.append(_quotient_at(operand(self.block.z), self.block.parts))
+            else:
+                values.append(_applied(op.split("_")[0] if op in self.calls else op, [operand(name) for name in names]))
         return [*values, operand(self.result)]
 
     def calculated(self, x: arb, sharp: list[arb] | None) -> Value | None:
@@ -200,8 +227,15 @@ class Judge:
             return values[which.step + 1 if isinstance(which, Result) else 0]
 
         for index, (op, names) in enumerate(self.piece.steps):
+            if self.block is not None and index in self.block.inside:
+                values.append(values[0])
+                continue
             given = [operand(name) for name in names]
-            done = self.step(op, given, x)
+            if self.block is not None and index == self.block.last:
+                known = None if sharp is None else sharp[index + 1]
+                done = self.weighed(self.block.parts, operand(self.block.z), x, known)
+            else:
+                done = self.step(op, given, x)
             if done is None:
                 return None
             if sharp is not None:
@@ -272,6 +306,29 @@ class Judge:
             return Value(a.power - b.power, exact, (a.error + abs(exact) * off) / free, besides)
         return self.sum(a, b._replace(ball=-b.ball) if op == "sub" else b, x)
 
+    def weighed(self, parts: Barycentric, z: Value, x: arb, known: arb | None) -> Value | None:
+        """A barycentric form of an exact z that is no node, before its quotient is rounded.
+
+        Let ``t_j (1 + a_j)`` be the terms of the lower sum with all roundings, ``f_j t_j (1 + b_j)`` those of the upper
+        one. Since ``sum(t_j (f_j - r))`` is zero, their quotient is off from r by ``sum(t_j (f_j b_j - r a_j))`` over
+        the lower sum. Both are multiplied by all differences ``z - z_j``, and nothing has a pole any more.
+        """
+        at = z.ball * _power(x, z.power)
+        top, bottom = (arb_poly(side)(at) for side in parts.sides())
+        if bottom.contains(0):
+            return None
+        ball = top / bottom if known is None else _narrower(top / bottom, known)
+        count, lost, moved = len(parts.nodes), arb(0), arb(0)
+        below, above = (k * self.half / (1 - k * self.half) for k in (count + 1, count + 2))
+        for k, (weight, value) in enumerate(zip(parts.weights, parts.values)):
+            size = abs(to_arb(weight))
+            for node in (*parts.nodes[:k], *parts.nodes[k + 1 :]):
+                size *= abs(at - to_arb(node))
+            lost += size * (abs(to_arb(value)) * above + abs(ball) * below)
+            moved += size * below
+        free = (abs(bottom).lower() - moved.upper()).lower()
+        return Value(0, ball, (lost.upper() / free).upper()) if free > 0 else None
+
     def logarithm(self, u: arb, off: arb, own: arb) -> Value:
         """A logarithm of normal positive numbers, which are off by so much."""
         value, moved = u.log(), (off / (u - off).lower()).upper()
@@ -306,6 +363,8 @@ class Judge:
         # A ball that reaches from next to zero far out has no lower end that is known well.
         self.nearest = self.least if 0 in box[:2] else to_arb(min(abs(box.lower), abs(box.upper)))
         x = to_arb(box.lower).union(to_arb(box.upper))
+        if isinstance(self.result, Constant) and abs(y := to_arb(self.result.value)) >= self.top:
+            return self.too_large(y, x)
         centre = arb(0) if zero else x.mid()
         reach = x if zero else abs(x - centre).upper()
         over = x.union(centre)
@@ -369,6 +428,14 @@ class Judge:
         if not size > self.normal:
             return self.least
         return power_below(size.lower()) * arb(2) ** (1 - self.bits)
+
+    def too_large(self, y: arb, x: arb) -> Found:
+        """An infinite output: the target is beyond all numbers of the format on the box, and has its sign."""
+        try:
+            value = self.target(x)
+        except (Undecided, ValueError, ZeroDivisionError):
+            return UNKNOWN
+        return Found(0.0, 0.0, y, y) if bool(value >= self.top if y > 0 else value <= -self.top) else UNKNOWN
 
     # -- a half-line -----------------------------------------------------------------------------------------------
 

@@ -6,17 +6,20 @@ that what is left is known relative to itself, however near x is to z; the neare
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
 from rational_approx.arithmetic.floats import round_to
+from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node
 from rational_approx.expressions.roots import sign_at
 
-__all__ = ["MOST", "crossings", "parts", "read_parts"]
+__all__ = ["MOST", "crossings", "parts", "read_parts", "zeros_between"]
 
 MOST = 8
 """A target with more zeros, as a sine, has to be followed by its formula."""
+SAMPLE = 2000
 BITS = 160
 """Zeros are known to so many bits behind their first one."""
 
@@ -25,7 +28,8 @@ Decided = Callable[[Fraction, Fraction], Node]
 
 
 def crossings(x: np.ndarray, value: np.ndarray, decided: Decided) -> list[Fraction]:
-    """Zeros apart from 0, of a target that has these values at ascending numbers; none where there are too many.
+    """Zeros apart from 0, of a target that has these values at ascending numbers; where there are too many those among
+    the numbers, and none where there are too many of these.
 
     ``decided`` gives the tree as it is between two numbers.
     """
@@ -35,7 +39,7 @@ def crossings(x: np.ndarray, value: np.ndarray, decided: Decided) -> list[Fracti
     exactly = [Fraction(float(point)) for point in x[alone & (x != 0)]]
     turns = np.flatnonzero(signs[1:] * signs[:-1] < 0)
     if not len(exactly) + len(turns) <= MOST:
-        return []
+        return sorted(exactly) if len(exactly) <= MOST else []
     found = list(exactly)
     for k in turns:
         lower, upper = Fraction(float(x[k])), Fraction(float(x[k + 1]))
@@ -53,7 +57,21 @@ def _halved(tree: Node, lower: Fraction, upper: Fraction, rising: int) -> Fracti
         if sign == 0:
             return middle
         lower, upper = (lower, middle) if sign == rising else (middle, upper)
-    return (lower + upper) / 2
+    near = ((lower + upper) / 2).limit_denominator(2 ** (BITS // 2 - 10))
+    return near if sign_at(tree, near) == 0 else (lower + upper) / 2
+
+
+@lru_cache(maxsize=256)
+def zeros_between(target: Expression, first: Fraction, last: Fraction) -> tuple[Fraction, ...]:
+    """The zeros of a target between two numbers, as far as floats see its sign change between some numbers of all
+    sizes: nothing rests on their being all."""
+    ends = np.array([float(first), float(last)], dtype=np.float32).view(np.int32).astype(np.int64)
+    places = np.where(ends >= 0, ends, -(ends & 0x7FFFFFFF))  # as they are ordered
+    codes = np.unique(np.linspace(places[0], places[1], SAMPLE).astype(np.int64))
+    x = np.where(codes >= 0, codes, -codes | 0x80000000).astype(np.uint32).view(np.float32).astype(np.float64)
+    with np.errstate(all="ignore"):
+        value = np.asarray(target(x), dtype=np.float64)
+    return tuple(crossings(x, value, lambda lower, upper: target.on(lower, upper).tree))
 
 
 def parts(zero: Fraction, inner: str) -> tuple[Fraction, ...]:

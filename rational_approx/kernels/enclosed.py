@@ -23,7 +23,7 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Call, Calls, Found, Judge, between
-from rational_approx.kernels.crossings import read_parts
+from rational_approx.kernels.crossings import read_parts, zeros_between
 from rational_approx.kernels.facts import STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
@@ -121,11 +121,14 @@ def _next(value: Fraction, side: int, format: str) -> float:
 
 def cuts_of(kernel: Kernel, target: Expression) -> list[Fraction]:
     """Numbers that are looked at one by one, or lie between two of the format: switches, zero, zeros that code
-    subtracts, and the ends of where the target has values."""
+    subtracts or that lie within a formula, and the ends of where the target has values."""
     out, spans = {Fraction(0), *target.breakpoints(-inf, inf)}, list(_spans(kernel))
-    for piece in kernel.pieces:
-        zero = read_parts(piece.steps, lambda which: which.value if isinstance(which, Constant) else None)
+    for number, first, last in spans:
+        steps = kernel.pieces[number].steps
+        zero = read_parts(steps, lambda which: which.value if isinstance(which, Constant) else None)
         out |= {zero} if zero is not None else set()
+        if zero is None and len(steps) > 1 and kernel.format != kernel.inner:
+            out |= set(zeros_between(target, first, last))
     if kernel.scheme.flush:
         least = Fraction(smallest_normal(kernel.format))
         out |= {least, -least}

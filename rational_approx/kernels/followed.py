@@ -131,7 +131,7 @@ class FollowedJudge(Judge):
         """The error on an interval."""
         try:
             done = taken(self.tree, self.side, _Bounds(x, self.proved, self.side), self.style)
-        except Unknown:
+        except (Unknown, NoFormula):  # of a function whose error is not bounded there is none
             return UNKNOWN
         value = done.ball
         with suppress(Undecided, ValueError, ZeroDivisionError):
@@ -269,10 +269,14 @@ class _Bounds:
         share = to_arb(self.proved.share(function, called))
         if called.turns is not None:
             ends = (to_arb(called.turns.low), to_arb(called.turns.high))
-            u = 2 * arb.pi() * ends[0].union(ends[1]) * self.x
+            if called.turns.zero is not None and self.x.contains(to_arb(called.turns.zero)):
+                raise Unknown("a zero that is known exactly is looked at alone")
+            moved = to_arb(called.turns.shift[0]).union(to_arb(called.turns.shift[1]))
+            u = 2 * arb.pi() * (ends[0].union(ends[1]) * self.x + moved)
             ball = u.sin() if called.kind == "sin" else u.cos()
-            least, exact = to_arb(least_sine(called.kind, called.turns, self.proved.format)), ends[0] == ends[1]
-            return self.settled(ball, (share * abs(ball)).upper(), arb(0), share, least, bool(exact))
+            least = to_arb(least_sine(called.kind, called.turns, self.proved.format))
+            exact = bool(ends[0] == ends[1]) and called.turns.shift[0] == called.turns.shift[1]
+            return self.settled(ball, (share * abs(ball)).upper(), arb(0), share, least, exact)
         if called.kind == "exp":
             if not abs(given.ball) + given.absolute < to_arb(REACH[self.inner]):
                 raise Unknown("an argument beyond the reach of the exponential")

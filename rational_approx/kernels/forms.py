@@ -15,11 +15,12 @@ from fractions import Fraction
 import numpy as np
 
 from rational_approx.arithmetic.floats import round_to
+from rational_approx.kernels.barycentric import Barycentric
 from rational_approx.kernels.kernel import COSTS, Function, Piece, operations
 from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.programs.program import INPUT, Constant, Operand, Result, Writer
 
-__all__ = ["Exponential", "Form", "Rates", "counted", "form_piece", "rates", "terms"]
+__all__ = ["Exponential", "Form", "Rates", "counted", "form_piece", "in_powers", "rates", "terms"]
 
 
 @dataclass(frozen=True)
@@ -144,16 +145,30 @@ def terms(coefficients: tuple[Fraction, ...], inner: str) -> tuple[Fraction, ...
 
 def counted(p: int, q: int, scheme: Scheme) -> int:
     """The operations of a rational of type (p, q)."""
-    writer = scheme.writer()
+    writer, degree = scheme.writer(), max(p, q)
+    if scheme.order == "barycentric" and not in_powers((p, q)):
+        terms = tuple(Fraction(k + 2) for k in range(degree + 1))
+        Barycentric(terms, terms, terms).written(writer, INPUT)
+        return sum(COSTS.get(op, 1) for op, _ in writer.steps)
     for k, degree in enumerate((p, q)):
         writer.polynomial(tuple(Fraction(3 * j + k + 2) for j in range(degree + 1)), INPUT)
     return len(writer.steps) + COSTS["div"] * (q > 0)
 
 
+def in_powers(type: tuple[int, int]) -> bool:
+    """Whether rationals of a type are constants or lines, which no scheme changes."""
+    return type in ((0, 0), (1, 0))
+
+
 def form_piece(
-    form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], upper: float, scheme: Scheme
+    form: Form,
+    top: tuple[Fraction, ...],
+    bottom: tuple[Fraction, ...],
+    upper: float,
+    scheme: Scheme,
+    parts: Barycentric | None = None,
 ) -> Piece:
-    """The operations of a form with the coefficients of its rational."""
+    """The operations of a form with the coefficients of its rational, or with ``parts`` in barycentric form."""
     writer = scheme.writer()
     e = writer.do("exp", form.exponential.written(writer)) if form.exponential is not None else None
     variable: Operand = INPUT
@@ -167,8 +182,8 @@ def form_piece(
         variable = writer.do("mul", e, e) if form.decays == 2 else e
     elif form.variable == "x - c":
         variable = writer.do("sub", INPUT, Constant(form.centre))
-    value = writer.polynomial(top, variable)
-    if len(bottom) > 1:
+    value = writer.polynomial(top, variable) if parts is None else parts.written(writer, variable)
+    if len(bottom) > 1 and parts is None:
         value = writer.do("div", value, writer.polynomial(bottom, variable))
     if form.decays and e is not None:
         value = _product(writer, value, e)

@@ -131,7 +131,7 @@ class _Walk:
         if kind == "/":
             return self.algebra.do("div", self.value(parts[0]), self.value(parts[1]))
         if kind in ("sin", "cos"):
-            return self.algebra.call(Called(kind, _turns(parts[0])), self.algebra.input())
+            return self.algebra.call(Called(kind, _turns(kind, parts[0])), self.algebra.input())
         if kind == "sqrt":
             return self.algebra.do("sqrt", self.value(parts[0]))
         if self.style.beyond is not None and (large := self.large(tree)) is not None:
@@ -149,8 +149,11 @@ class _Walk:
         return self.value(table[kind](parts[0], self.negative(parts[0])))
 
     def large(self, tree: Node) -> Node | None:
-        """The logarithm of a sum with an exponential that is large far out, without it."""
+        """The logarithm of a sum with an exponential that is large far out, without it; and inverse hyperbolic
+        functions without a square that is."""
         u, rest = None, ONE
+        if tree.operator in ("asinh", "acosh"):
+            return _inverse_far(tree.operator, tree.arguments[0], self.sign(tree.arguments[0]) < 0)
         if tree.operator == "softplus":
             u = tree.arguments[0]
         if tree.operator == "log" and tree.arguments[0].operator == "cosh":
@@ -252,6 +255,14 @@ def _cosh(u: Node, _: bool) -> Node:
     return _node("/", _node("+", e, _node("/", ONE, e)), TWO)
 
 
+def _inverse_far(kind: str, u: Node, negative: bool) -> Node:
+    if negative and kind == "asinh":
+        return _node("neg", _inverse_far(kind, _node("neg", u), False))
+    square = _node("^", _node("/", ONE, u), TWO)
+    root = _node("sqrt", _node("+", ONE, square if kind == "asinh" else _node("neg", square)))
+    return _node("+", _node("log", u), _node("log", _node("+", ONE, root)))
+
+
 def _tanh(u: Node, _: bool) -> Node:
     difference = _node("expm1", _node("*", TWO, u))
     return _node("/", difference, _node("+", difference, TWO))
@@ -330,37 +341,51 @@ def _varies(tree: Node) -> bool:
     return any(node.operator == "variable" for node in tree.walk())
 
 
-def _turns(argument: Node) -> Turns:
-    """The turns for a unit of x of an argument ``a x``."""
-    factor = _factor(argument)
-    share = _over_pi(factor)
+def _turns(kind: str, argument: Node) -> Turns:
+    """The turns for a unit of x of an argument ``a x + b``, and those of b."""
+    factor, shift = _line(argument)
+    ends = _in_turns(factor)
+    if ends[0] <= 0 <= ends[1]:
+        raise NoFormula("a sine of a multiple of x that is not known")
+    if shift is None:
+        return Turns(*ends)
+    rational = kind == "sin" and factor.value is not None and shift.value is not None
+    zero = -shift.value / factor.value if rational else None  # type: ignore[operator]
+    return Turns(*ends, _in_turns(shift), zero)
+
+
+def _in_turns(constant: Node) -> tuple[Fraction, Fraction]:
+    """A constant over 2 pi, between two numbers."""
+    share = _over_pi(constant)
     if share is not None:
         if share.denominator & (share.denominator - 1):
             raise NoFormula("a sine with zeros at rational numbers that are none of the format")
-        return Turns(share / 2, share / 2)
+        return share / 2, share / 2
     with working_bits(BITS):
-        turns = evaluate(factor, arb(0), ENCLOSURES) / (2 * arb.pi())
-        if not turns.is_finite() or turns.contains(0):
+        turns = evaluate(constant, arb(0), ENCLOSURES) / (2 * arb.pi())
+        if not turns.is_finite():
             raise NoFormula("a sine of a multiple of x that is not known")
-        return Turns(to_fraction(turns.lower()), to_fraction(turns.upper()))
+        return to_fraction(turns.lower()), to_fraction(turns.upper())
 
 
-def _factor(argument: Node) -> Node:
-    """The constant a of an argument ``a x``."""
+def _line(argument: Node) -> tuple[Node, Node | None]:
+    """The constants a and b of an argument ``a x + b``; None for a b that is not there."""
     kind, parts = argument.operator, argument.arguments
     if kind == "variable":
-        return ONE
-    if kind == "neg":
-        return build("neg", _factor(parts[0]))
-    if kind == "/" and not _varies(parts[1]):
-        return build("/", _factor(parts[0]), parts[1])
-    if kind == "*":
-        with_x = [part for part in parts if _varies(part)]
-        if len(with_x) == 1:
-            return build("*", *(part for part in parts if part is not with_x[0]), _factor(with_x[0]))
+        return ONE, None
+    with_x = [part for part in parts if _varies(part)]
+    others = [part for part in parts if not _varies(part)]
+    if kind in ("neg", "*", "+") and len(with_x) == 1:
+        factor, shift = _line(with_x[0])
+        if kind == "+":
+            return factor, build("+", *([] if shift is None else [shift]), *others)
+        return build(kind, *others, factor), None if shift is None else build(kind, *others, shift)
+    if kind == "/" and not others[1:] and with_x and with_x[0] is parts[0] and others:
+        factor, shift = _line(with_x[0])
+        return build("/", factor, others[0]), None if shift is None else build("/", shift, others[0])
     raise NoFormula(
-        "a sine is reduced where it is one of a multiple of x, sin(3 * x); nobody bounds how near the zeros of another "
-        "one are to numbers, so give it on an interval, where(abs(x) < 3, sin(x + 1), 0), perhaps with more segments"
+        "a sine is reduced where it is one of a line, sin(3 * x + 1); nobody bounds how near the zeros of another one "
+        "are to numbers, so give it on an interval, where(abs(x) < 3, sin(x^2), 0), perhaps with more segments"
     )
 
 

@@ -22,6 +22,8 @@ def settled(tree: Node) -> Node:
     >>> from rational_approx.expressions.parser import parse_tree
     >>> [text(settled(parse_tree(each, "x"))) for each in ("exp(x) / (exp(x) + 1)^2", "1 - cos(x)", "log(x^2)")]
     ['sigmoid(x) * sigmoid(-x)', '2 * sin(x / 2) ^ 2', '2 * log(abs(x))']
+    >>> text(settled(parse_tree("3 * sin(x) - 4 * cos(x)", "x")))
+    '5 * sin(x - atan(4/3))'
     """
     if not tree.arguments:
         return tree
@@ -90,6 +92,9 @@ def _of_square(tree: Node) -> Node | None:
 
 def _difference(tree: Node) -> Node | None:
     """Sums of two parts that cancel."""
+    wave = _one_wave(tree)
+    if wave is not None:
+        return wave
     for one, other in _splits(tree):
         taken = other.arguments[0] if other.operator == "neg" else None
         if one == ONE and taken is not None:
@@ -109,6 +114,35 @@ def _difference(tree: Node) -> Node | None:
         found = _squares(one, other, taken)
         if found is not None:
             return found
+    return None
+
+
+def _amplitude(tree: Node, kind: str) -> tuple[Fraction, Node] | None:
+    """A rational c and u of ``c sin(u)``, or of that of the cosine."""
+    if tree.operator == kind:
+        return Fraction(1), tree.arguments[0]
+    if tree.operator == "neg":
+        inner = _amplitude(tree.arguments[0], kind)
+        return None if inner is None else (-inner[0], inner[1])
+    if tree.operator == "*" and len(tree.arguments) == 2 and tree.arguments[0].value is not None:
+        inner = _amplitude(tree.arguments[1], kind)
+        return None if inner is None else (tree.arguments[0].value * inner[0], inner[1])
+    return None
+
+
+def _one_wave(tree: Node) -> Node | None:
+    """``a sin(u) + b cos(u)`` as one sine."""
+    for one, other in _splits(tree):
+        a, b = _amplitude(one, "sin"), _amplitude(other, "cos")
+        if a is None or b is None or a[1] != b[1] or not a[0] or not b[0]:
+            continue
+        square, ratio = a[0] ** 2 + b[0] ** 2, b[0] / a[0]
+        root = Fraction(isqrt(square.numerator), isqrt(square.denominator))
+        size = number(root) if root**2 == square else build("sqrt", number(square))
+        quarter = build("/", Node("pi"), number(4))
+        turn = build("atan", number(abs(ratio))) if abs(ratio) != 1 else quarter
+        wave = build("sin", build("+", a[1], turn if ratio > 0 else build("neg", turn)))
+        return build("*", size if a[0] > 0 else build("neg", size), wave)
     return None
 
 

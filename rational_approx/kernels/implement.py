@@ -4,13 +4,16 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
+from typing import Any
 
 from rational_approx import watch
 from rational_approx.arithmetic.values import Value
 from rational_approx.expressions.expression import Expression, parse
 from rational_approx.expressions.nodes import FUNCTIONS
+from rational_approx.kernels.about_zero import no_number
 from rational_approx.kernels.code_facts import CodeFacts, code_facts
 from rational_approx.kernels.code_values import code_values
+from rational_approx.kernels.coefficient_formats import CoefficientFormats, coefficient_formats
 from rational_approx.kernels.datapath import Datapath
 from rational_approx.kernels.datapath_search import datapath_for
 from rational_approx.kernels.enclosed import NotProved, enclosed_facts
@@ -20,19 +23,24 @@ from rational_approx.kernels.identities import settled
 from rational_approx.kernels.kernel import BRANCH, Kernel, operations
 from rational_approx.kernels.numbers import ACCUMULATORS, INNER, KINDS
 from rational_approx.kernels.same_format import kernel_in_itself
-from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
+from rational_approx.kernels.scheme import PLAIN, SCHEMES, Scheme
 from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
 from rational_approx.kernels.truth import Truth, truth
+from rational_approx.problem.prescribed import Prescribed, read_form
+from rational_approx.rounding.quantize import Formats
 from rational_approx.targets import gates, torch_activations
 
-__all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "implement"]
+__all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "asked_form", "implement"]
 
 SEGMENTS, OWN, TABLE = 4, 8, 16
 """At most so many pieces between the tails where nothing is asked: of floats, on each side where code calculates in
 its own format, and rows of a table in fixed point."""
 SLACK = (Fraction(0), Fraction(1, 32), Fraction(1, 8))
 """Shares of the error before the last rounding that are kept in hand, one after the other, in the format itself."""
-SHORTER = {"float32": ("bfloat16", "float16"), "float64": ("bfloat16", "float16", "float32")}
+SHORTER: dict[str, tuple[str, ...]] = {
+    "float32": ("bfloat16", "float16"),
+    "float64": ("bfloat16", "float16", "float32"),
+}
 """Formats of coefficients, by that of the operations."""
 FINER = (1.0, 0.25, 0.0625)
 """Shares of the room for approximation that are tried until the code turns nowhere where the target does not."""
@@ -147,7 +155,8 @@ def implement(
     scheme: str = "horner",
     fma: bool = False,
     flush: bool = False,
-    coefficients: str | None = None,
+    coefficients: Formats | CoefficientFormats | None = None,
+    constraints: Any = None,
     progress: watch.Listener | None = None,
     time_limit: float | None = None,
 ) -> Implementation:
@@ -177,7 +186,8 @@ def implement(
         side where operations are in the format itself, and 16 in fixed point, where they are rows of a table.
     scheme:
         In which order polynomials are evaluated: ``"horner"``, with the fewest operations, or ``"estrin"``, of which
-        more can be done at the same time.
+        more can be done at the same time; or ``"barycentric"``, rationals by their values at nodes, which takes about
+        twice the operations.
     fma:
         Whether a product and a sum are one operation, rounded once (fused multiply-add).
     flush:
@@ -185,8 +195,15 @@ def implement(
         zero. There 0 is right where f(x) is below ``2^-126``, and what is right at 0 where x is.
     coefficients:
         A format shorter than that of the operations, in which every coefficient is to be: ``"bfloat16"`` or
-        ``"float16"``, for float32 also ``"float32"``. They are found together, not rounded one by one. Those of the
-        exponential and other reductions, and of its argument, stay as they are.
+        ``"float16"``, for float32 also ``"float32"``. Or formats by coefficient, that of the lowest power first, the
+        last one for all further ones: ``("float32", "bfloat16")``; and by side, ``{"P": ("float32", "bfloat16"), "Q":
+        "bfloat16"}``. They are found together, not rounded one by one. Those of the exponential and other reductions,
+        and of its argument, stay as they are.
+    constraints:
+        What the piece about zero has to be, as :func:`rational_approx.fit` takes it in place of a degree: lists of
+        coefficients of P and Q in powers of x, lowest first, a number for one that is fixed and None for one to find;
+        or a degree for one of them. ``([0, 1, 0, None, 0, None], 0)`` is ``x + c3 x^3 + c5 x^5``. With
+        exact operations the code has that form; fixed coefficients are numbers of the format of the operations.
     progress, time_limit:
         See :func:`rational_approx.fit`.
 
@@ -208,7 +225,7 @@ def implement(
     expression, name = _target(target)
     point = fixed_point(format)
     wanted, segments = asked(format, error, accumulate, segments)
-    how = asked_scheme(format, scheme, fma, flush, coefficients)
+    how = asked_scheme(format, scheme, fma, flush, coefficients, constraints)
     with watch.watched(progress, time_limit):
         try:
             if point is not None:
@@ -217,7 +234,7 @@ def implement(
                 if how.coefficients:
                     raise ValueError(
                         f"code for {format} that calculates in {format} is proved with coefficients of the format: "
-                        "leave coefficients= out"
+                        "leave coefficients= and constraints= out"
                     )
                 return _in_itself(expression, name, format, wanted, segments, how)
             known = truth(expression, format)
@@ -252,22 +269,66 @@ def asked(
     return _ulps(error), segments
 
 
-def asked_scheme(format: str, scheme: str, fma: bool, flush: bool, coefficients: str | None = None) -> Scheme:
+def asked_scheme(
+    format: str,
+    scheme: str,
+    fma: bool,
+    flush: bool,
+    coefficients: Formats | CoefficientFormats | None = None,
+    constraints: Any = None,
+) -> Scheme:
     """The scheme that is asked of `implement`; ValueError for one that makes no sense."""
-    if scheme not in ORDERS:
-        raise ValueError(f"scheme must be {' or '.join(map(repr, ORDERS))}, not {scheme!r}")
+    if scheme not in SCHEMES:
+        raise ValueError(f"scheme must be {' or '.join(map(repr, SCHEMES))}, not {scheme!r}")
     if not (isinstance(fma, bool) and isinstance(flush, bool)):
         raise ValueError(f"fma= and flush= are True or False, not {fma!r} and {flush!r}")
-    how = Scheme(scheme, fma, flush, coefficients or "")
-    shorter = () if fixed_point(format) is not None else SHORTER[INNER[format]]
-    if coefficients is not None and coefficients not in shorter:
-        raise ValueError(
-            f"coefficients= is a format shorter than that of the operations, {' or '.join(shorter) or 'none here'}, "
-            f"not {coefficients!r}"
-        )
+    short = None if coefficients is None else coefficient_formats(coefficients)
+    form = None if constraints is None else asked_form(constraints)
+    how = Scheme(scheme, fma, flush, short, form)
+    inner = INNER.get(format, "")  # none in fixed point
+    shorter: tuple[str, ...] = SHORTER.get(inner, ())
+    if short is not None:
+        given = {*short.top, *short.bottom}
+        if not given <= {*shorter, inner} or not given & {*shorter}:
+            raise ValueError(
+                "coefficients= is a format shorter than that of the operations, "
+                f"{' or '.join(shorter) or 'none here'}, or several of which one is, not {str(short)!r}"
+            )
     if fixed_point(format) is not None and how != PLAIN:
-        raise ValueError("fixed-point code is one polynomial of integers: leave scheme=, fma= and flush= out")
+        raise ValueError(
+            "fixed-point code is one polynomial of integers: leave scheme=, fma=, flush= and constraints= out"
+        )
+    if scheme == "barycentric":
+        _check_barycentric(how, format)
+    wrong = None if form is None else no_number(form, inner)
+    if wrong is not None:
+        raise ValueError(f"the fixed coefficient {wrong} is no number of {inner}, in which the code calculates")
     return how
+
+
+def _check_barycentric(how: Scheme, format: str) -> None:
+    """ValueError for what the barycentric form cannot be had with."""
+    if how.coefficients is not None or how.form is not None:
+        raise ValueError(
+            "the barycentric form has values, nodes and weights, and no coefficients of powers: leave coefficients= "
+            "and constraints= out, or take scheme='horner'"
+        )
+    if how.flush and format not in KINDS:
+        raise ValueError(
+            f"the barycentric form in {format} is not proved for machines that flush, since differences from nodes may "
+            "be subnormal: leave flush= out, or take scheme='horner'"
+        )
+
+
+def asked_form(constraints: Any) -> Prescribed:
+    """The form of the piece about zero that is asked of `implement`; ValueError for one without sense."""
+    form = read_form(constraints)
+    if form is None:
+        raise ValueError(
+            "constraints= are those that fit takes in place of a degree, lists of coefficients of P and Q such as "
+            f"([0, 1, 0, None], 0), not {constraints!r}"
+        )
+    return form
 
 
 def _in_fixed_point(

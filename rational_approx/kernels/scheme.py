@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rational_approx.kernels.coefficient_formats import CoefficientFormats
 from rational_approx.kernels.machines import KEPT, MACHINES, Machine
+from rational_approx.problem.prescribed import Prescribed
 from rational_approx.programs.program import Constant, Operand, Result, Step, Writer
 
-__all__ = ["ORDERS", "PLAIN", "Scheme"]
+__all__ = ["ORDERS", "PLAIN", "SCHEMES", "Scheme"]
 
 ORDERS = ("horner", "estrin")
+SCHEMES = (*ORDERS, "barycentric")
 
 
 @dataclass(frozen=True)
@@ -19,23 +22,30 @@ class Scheme:
     ----------
     order:
         ``"horner"``, one term after the other, or ``"estrin"``, pairs of terms, pairs of pairs, and so on: more
-        operations, of which fewer wait for one another.
+        operations, of which fewer wait for one another. Or ``"barycentric"``: rationals by values at nodes and weights,
+        and in Horner's order the polynomials of exponents and reductions.
     fma:
         Whether a product and a sum are one operation, rounded once.
     flush:
         Whether what is claimed holds also where subnormal operands, results, or both are replaced by zero.
     coefficients:
-        The format of the coefficients of rationals, where it is shorter than that of the operations; else empty.
+        The formats of the coefficients of rationals, where some are shorter than that of the operations.
+    form:
+        What the piece about zero is, with exact operations, where that is prescribed.
     """
 
     order: str = "horner"
     fma: bool = False
     flush: bool = False
-    coefficients: str = ""
+    coefficients: CoefficientFormats | None = None
+    form: Prescribed | None = None
 
     def __str__(self) -> str:
-        words = ["Estrin's order"] * (self.order == "estrin") + ["FMA"] * self.fma
-        return "".join(f", {word}" for word in [*words, *["for machines that flush, too"] * self.flush])
+        words = {"estrin": ["Estrin's order"], "barycentric": ["barycentric form"]}.get(self.order, [])
+        words = words + ["FMA"] * self.fma
+        words += ["for machines that flush, too"] * self.flush
+        words += [] if self.form is None else [f"about zero {self.form}"]
+        return "".join(f", {word}" for word in words)
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -46,26 +56,33 @@ class Scheme:
         """Whether no step belongs to the other order.
 
         ``(k z + c) z + c'`` is one of Horner's, and ``u z^2 + (k z + c)`` one of Estrin's, with numbers c and c'.
+        Neither belongs to a piece in barycentric form.
         """
         terms = [_term(steps, k) for k in range(len(steps))]
         for a, z, c in filter(None, terms):
-            inner = a if self.order == "estrin" else c
-            before = terms[inner.step] if isinstance(inner, Result) else None
-            if before is None or not isinstance(before[2], Constant):
-                continue
-            if self.order == "estrin" and z == before[1] and isinstance(c, Constant):
-                return False
-            if self.order == "horner" and isinstance(z, Result) and steps[z.step] == ("mul", (before[1], before[1])):
-                return False
+            if self.order != "horner" and isinstance(c, Constant):
+                before = _inner(terms, a)
+                if before is not None and z == before[1]:
+                    return False
+            if self.order != "estrin" and isinstance(z, Result):
+                before = _inner(terms, c)
+                if before is not None and steps[z.step] == ("mul", (before[1], before[1])):
+                    return False
         return True
 
     def writer(self) -> Writer:
         """Writes operations down as this scheme says."""
-        return Writer(self.fma, self.order)
+        return Writer(self.fma, self.order if self.order in ORDERS else "horner")
 
 
 PLAIN = Scheme()
 """Horner's rule, every product and every sum rounded by itself."""
+
+
+def _inner(terms: Sequence[tuple[Operand, ...] | None], which: Operand) -> tuple[Operand, ...] | None:
+    """The operands of a step ``k z + c`` with a number c; None of another operand."""
+    found = terms[which.step] if isinstance(which, Result) else None
+    return found if found is not None and isinstance(found[2], Constant) else None
 
 
 def _term(steps: Sequence[Step], index: int) -> tuple[Operand, ...] | None:

@@ -17,11 +17,13 @@ import numpy as np
 
 from rational_approx import watch
 from rational_approx.expressions.quotients import quotient_of
+from rational_approx.kernels.about_zero import estimated, piece_of_form, rounded_sides
+from rational_approx.kernels.barycentric import barycentric
 from rational_approx.kernels.coefficients import Sides, in_short_format, shortened
 from rational_approx.kernels.crossings import parts
 from rational_approx.kernels.estimate import Estimate, estimate
 from rational_approx.kernels.facts import FLUSHED, errors_at
-from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, rates, terms
+from rational_approx.kernels.forms import Exponential, Form, Rates, counted, form_piece, in_powers, rates, terms
 from rational_approx.kernels.formulas import Called, NoFormula, Style, Writing, kind_of, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
 from rational_approx.kernels.numbers import INNER, KINDS, largest_number, neighbours
@@ -30,6 +32,7 @@ from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.tails import Tail, infinite, proved, tail
 from rational_approx.kernels.transcripts import Transcripts, transcripts
 from rational_approx.kernels.truth import Gap, Truth
+from rational_approx.problem.prescribed import Prescribed
 from rational_approx.programs.program import Constant
 
 __all__ = ["NoKernel", "kernel_for"]
@@ -50,6 +53,8 @@ def _types(inner: str, scheme: Scheme) -> tuple[Type, ...]:
     most, wide = SIZES[inner]
     kinds = ((p, q) for p in range(most) for q in range(7 + wide) if p >= q - 1 and p + q <= most)
     few = [(p, q) for p, q in kinds if (p + q <= 9 and not wide) or q == 0 or (wide and p <= q + 2)]
+    if scheme.order == "barycentric":
+        few = [type for type in few if type[0] == type[1] or in_powers(type)]
     return tuple(sorted(few, key=lambda t: (counted(t[0], t[1], scheme), t[1], t[0])))
 
 
@@ -101,6 +106,12 @@ class Stretch:
         """Its last input."""
         return float(self.known.x[self.stop - 1])
 
+    @property
+    def prescribed(self) -> bool:
+        """Whether it is that about zero, whose form is prescribed."""
+        x = self.known.x
+        return self.scheme.form is not None and bool(x[self.start] <= 0 <= x[self.stop - 1])
+
     def widened(self) -> "Stretch":
         """With the next number tried at each end, where others lie between: whatever lies there is for this one."""
         x, ends = self.known.x, [self.start, self.stop]
@@ -124,6 +135,12 @@ class Stretch:
             spread = 1 / (1 / low + (1 / high - 1 / low) * reach) if variable == "1/x" else low + (high - low) * reach
         places = np.searchsorted(x, spread.astype(np.float32)).clip(0, size - 1)
         return np.unique(np.concatenate([even.astype(int), places, [0, size - 1]])) + self.start
+
+    def seen(self, form: Form) -> np.ndarray:
+        """All values of a form's variable, ascending."""
+        with np.errstate(all="ignore"):
+            v = form.variable_at(self.known.x[self.start : self.stop].astype(np.float64))
+        return np.unique(v[np.isfinite(v)])
 
     def data(self, form: Form, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variable, wanted values of R and weights, in units in the last place; arrays ``[points]``."""
@@ -192,6 +209,8 @@ def _kernel(
         left = None
     if right is not None and (formulas.waves(right[1], known.x.size) or not proved(right[0], known, 1)):
         right = None
+    if scheme.form is not None:
+        left, right = _beside_zero(known, cuts, left, right)
     start = 0 if left is None else left[1]
     stop = known.x.size if right is None else right[1]
     out = [] if left is None else [left[0]]
@@ -209,6 +228,23 @@ def _kernel(
         out[place + 1 : place + 1] = _in_gap(gap, known.format)
     functions = formulas.functions(out)
     return Kernel(known.format, inner, _closed(out, known, functions, scheme), functions, scheme)
+
+
+def _beside_zero(known: Truth, cuts: tuple[float, ...], left: Tail, right: Tail) -> tuple[Tail, Tail]:
+    """The tails that leave a piece about zero to be found.
+
+    Raises
+    ------
+    NoKernel
+        where there cannot be one.
+    """
+    x, gaps = known.x, [gap.number for gap in known.gaps]
+    if 0 in cuts or 0 in gaps or not x[0] < 0 < x[-1]:
+        raise NoKernel(
+            "constraints= are about one piece on both sides of zero, and the target switches, or ends, there"
+        )
+    left = left if left is not None and x[left[1] - 1] < 0 and x[left[1]] < 0 else None
+    return left, right if right is not None and x[right[1]] > 0 and x[right[1] - 1] > 0 else None
 
 
 def _closed(pieces: list[Piece], known: Truth, functions: tuple[Function, ...], scheme: Scheme) -> tuple[Piece, ...]:
@@ -403,6 +439,8 @@ def _ranked(
     needed: Ranked = {}
     types, scheme = stretch.types, stretch.scheme
     for form in _forms(stretch.known, stretch.start, stretch.stop, exponentials, scheme):
+        if not _has_nodes(form, stretch):
+            continue
         first = needed[form] = least.get(form, 0)
         if first == FAILS or _counted(form, types[first], scheme) > most:
             continue
@@ -420,6 +458,15 @@ def _ranked(
         else:
             needed[form] = FAILS
     return out, needed
+
+
+def _has_nodes(form: Form, stretch: Stretch) -> bool:
+    """Whether numbers of the variable are known well enough to put nodes between them; they may be anything in powers.
+
+    Where every input is tried they are.
+    """
+    known = stretch.known.format in KINDS or (form.variable in ("x", "x^2") and not form.zero)
+    return known or stretch.scheme.order != "barycentric"
 
 
 def _magnified(form: Form, inner: str, v: np.ndarray, g: np.ndarray, weight: np.ndarray) -> float:
@@ -459,14 +506,20 @@ def _all_ranked(
     may += [int(np.searchsorted(x, 0.0, "left")), *formulas.ends()]
     for zero in map(float, known.zeros):
         may += [int(np.searchsorted(x, zero * factor, "right")) for factor in (0.5, 0.75, 1.25, 2.0)]
+        may += [int(np.searchsorted(x, zero, side)) for side in ("left", "right")]  # it may stand alone
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
+    if whole.scheme.form is not None:  # the piece about zero has numbers on both sides
+        places = [place for place in places if place in (start, stop) or not x[place - 1] <= 0 <= x[place]]
     spans = [(a, b) for a, b in combinations(places, 2) if not any(a < left and right < b for left, right in must)]
     step = {place: number for number, place in enumerate(places)}
     ranked: dict[Span, Ranked] = {}
     needed: dict[Span, Ranked] = {}
     own = {(a, b): formulas.counted(a, b) for a, b in spans}
+    about_zero = [span for span in spans if replace(whole, start=span[0], stop=span[1]).prescribed]
+    if about_zero:
+        own |= _prescribed_costs(whole, about_zero, places, room)
     most = _by_formulas(whole, own, segments)
-    if (start, stop) in spans:  # where one piece for all is cheap, nothing dearer is looked at
+    if (start, stop) in spans and not about_zero:  # where one piece for all is cheap, nothing dearer is looked at
         cheap, _ = _ranked(whole, exponentials, room, {}, min(most, CHEAP))
         most = min(most, _cheapest(cheap, whole))
         ranked[start, stop] = cheap
@@ -475,6 +528,9 @@ def _all_ranked(
     # What fails on a part fails on the whole, and what a part needs the whole needs as well: short stretches first.
     for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
         watch.check()
+        if (a, b) in about_zero:
+            needed[a, b] = {}
+            continue
         if any(abs(float(x[at])) > DISTANT and formulas.good[at] for at in (a, b - 1)):
             needed[a, b] = {}
             continue
@@ -484,6 +540,43 @@ def _all_ranked(
             replace(whole, start=a, stop=b), exponentials, room, least, min(most, own[a, b])
         )
     return ranked, own
+
+
+def _prescribed_costs(whole: Stretch, spans: list[Span], places: list[int], room: float) -> dict[Span, float]:
+    """What the piece of the prescribed form counts for stretches about zero; infinite where there is none.
+
+    Raises
+    ------
+    NoKernel
+        where there is none for any of them.
+    """
+    form, scheme, step = whole.scheme.form, whole.scheme, {place: number for number, place in enumerate(places)}
+    assert form is not None
+    numbers = [Fraction(2 * k + 3) for k in range(form.size)]
+    count = operations(piece_of_form(form.filled(numbers), 0.0, scheme)) + BRANCH
+    out: dict[Span, float] = {}
+    for a, b in sorted(spans, key=lambda span: step[span[1]] - step[span[0]]):
+        watch.check()
+        # What fails on a part fails on the whole; of those that count the same the widest is taken.
+        parts = ((a, places[step[b] - 1]), (places[step[a] + 1], b))
+        data = replace(whole, start=a, stop=b).data(Form(0, "x"), QUICK)
+        good = all(out.get(part, 0) < inf for part in parts) and estimated(form, data, STEPS)[0] <= 1.1 * room
+        out[a, b] = count - (step[b] - step[a]) / 1024 if good else inf
+    if min(out.values()) == inf:
+        raise NoKernel(_no_form(whole.known, form))
+    return out
+
+
+def _no_form(known: Truth, form: Prescribed) -> str:
+    """Why there is no piece of a form about zero."""
+    at = float(known.value[known.x == 0][0])
+    forced = (
+        "" if form.p[0] is None or form.p[0] == at else f" P / Q is fixed at {form.p[0]} there, and f(0) is {at:g};"
+    )
+    return (
+        f"no piece about zero with {form} is near enough to the target:{forced} fixed coefficients have to be those of "
+        "its series at zero nearly; free more of them, give more powers, or ask for a larger error"
+    )
 
 
 def _by_formulas(whole: Stretch, own: dict[Span, float], segments: int) -> float:
@@ -558,6 +651,8 @@ def _sums(found: Ranked, whole: Stretch) -> list[tuple[float, Form]]:
 
 def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: float, wanted: float) -> Piece:
     """The piece with the fewest operations that holds at every number tried of its stretch."""
+    if stretch.prescribed:
+        return _settled_form(stretch, room, wanted)
     exactly = _itself(stretch)
     if exactly is not None and _largest(exactly, None, stretch) > wanted:
         exactly = None
@@ -583,23 +678,47 @@ def _settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: f
             sides = _sides(found, form, room, stretch)
             if sides is None:
                 continue
-            piece = form_piece(form, *sides, stretch.upper, stretch.scheme)
-            if _largest(piece, form, stretch) <= wanted:
+            parts = None
+            if stretch.scheme.order == "barycentric" and not in_powers((p, q)):
+                parts = barycentric(
+                    found.powers(), stretch.seen(form), form.variable, stretch.known.format, stretch.inner
+                )
+                if parts is None:
+                    continue
+            piece = form_piece(form, *sides, stretch.upper, stretch.scheme, parts)
+            if in_short_format(piece, stretch.scheme.coefficients) and _largest(piece, form, stretch) <= wanted:
                 if exactly is None or formulas.operations(exactly) > operations(piece, form.functions):
                     return piece
                 return exactly
     if exactly is not None:
         return exactly
-    kind = stretch.scheme.coefficients or stretch.inner
+    short = stretch.scheme.coefficients
+    kind = stretch.inner if short is None else short.words
     raise NoKernel(
         f"no coefficients in {kind} were found for inputs from {float(stretch.known.x[stretch.start])!r} to "
         f"{stretch.upper!r}: ask for a larger error"
     )
 
 
+def _settled_form(stretch: Stretch, room: float, wanted: float) -> Piece:
+    """The piece of the prescribed form."""
+    form, scheme = stretch.scheme.form, stretch.scheme
+    assert form is not None
+    data = stretch.data(Form(0, "x"), POINTS)
+    error, sides = estimated(form, data, CAREFUL)
+    if error <= room:
+        found = rounded_sides(form, sides, data, room / MARGIN, stretch.inner, scheme.coefficients)
+        piece = None if found is None else piece_of_form(found, stretch.upper, scheme)
+        if piece and in_short_format(piece, scheme.coefficients) and _largest(piece, None, stretch) <= wanted:
+            return piece
+    raise NoKernel(
+        f"no coefficients of a piece about zero with {form} were found: give more powers, or ask for a larger error"
+    )
+
+
 def _sides(found: Estimate, form: Form, room: float, stretch: Stretch) -> Sides | None:
     """The coefficients of numerator and denominator in their format; None where there are none in a short one."""
-    if stretch.scheme.coefficients:
+    if stretch.scheme.coefficients is not None:
         return shortened(found, stretch.data(form, QUICK), room / MARGIN, stretch.scheme.coefficients)
     return _rounded(found.powers(), stretch.inner)
 
@@ -612,7 +731,7 @@ def _rounded(sides: Sides, inner: str) -> Sides | None:
 
 
 def _itself(stretch: Stretch) -> Piece | None:
-    """The target itself, where it is a rational of a type that is tried."""
+    """The target itself, where it is a rational of a type that is tried, and is written in powers."""
     x = stretch.known.x
     if any(x[stretch.start] <= zero <= stretch.upper for zero in stretch.known.zeros):
         return None
@@ -621,7 +740,10 @@ def _itself(stretch: Stretch) -> Piece | None:
         return None
     top, bottom = ([Fraction(int(c.p), int(c.q)) for c in side.coeffs()] or [Fraction(0)] for side in found)
     times = next((k for k, c in enumerate(top) if c), 0)
-    if (len(top) - times - 1, len(bottom) - 1) not in stretch.types or not bottom[0]:
+    type = len(top) - times - 1, len(bottom) - 1
+    if type not in stretch.types or not bottom[0]:
+        return None
+    if stretch.scheme.order == "barycentric" and not in_powers(type):
         return None
     sides = _rounded((tuple(c / bottom[0] for c in top[times:]), tuple(c / bottom[0] for c in bottom)), stretch.inner)
     return None if sides is None else form_piece(Form(times, "x"), *sides, stretch.upper, stretch.scheme)

@@ -1,4 +1,5 @@
-"""Sine and cosine of code, for every number x of a format: ``sin(a x)``, reduced by whole turns (Payne & Hanek 1983).
+"""Sine and cosine of code, for every number x of a format: ``sin(a x + b)``, reduced by whole turns (Payne & Hanek
+1983).
 
 ``a / (2 pi)``, the turns for a unit of x, is cut into parts of so few bits that their products with x are exact. Of
 each product only what lies beside an integer counts: ``t - round(t)``, exact as well. So the sum of these remainders is
@@ -6,8 +7,11 @@ known relative to itself, however large x is, and from it the nearest half-turn 
 f)`` with f in turns, ``abs(f) <= 1/4``, and ``f p(f^2)`` in the place of the sine. The cosine is a quarter of a turn
 ahead.
 
+A shift b is added in two parts of ``b / (2 pi)``, without its whole turns: one of few bits, first, from which
+half-turns are taken off exactly, and what is left, last.
+
 How small f can be, for numbers of a format, say continued fractions: of all ``abs(m r - n)`` with an integer m up to a
-bound the least belongs to a convergent of r.
+bound the least belongs to a convergent of r. With a shift :mod:`kernels.nearest` says it.
 """
 
 from dataclasses import dataclass
@@ -20,6 +24,7 @@ from rational_approx.arithmetic.floats import FORMATS, round_to
 from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bits
 from rational_approx.fitting.front import fit
 from rational_approx.kernels.kernel import Function
+from rational_approx.kernels.nearest import least_shifted
 from rational_approx.kernels.numbers import INNER
 from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.series import gap, polynomial_error, read_scheme
@@ -36,10 +41,14 @@ DEGREES = {"float32": 5, "float64": 8}
 
 @dataclass(frozen=True)
 class Turns:
-    """``a / (2 pi)`` for the sine of ``a x``: between two numbers, which are equal where it is known exactly."""
+    """``a / (2 pi)`` for the sine of ``a x + b``: between two numbers, which are equal where it is known exactly; and
+    ``shift``, the same of ``b / (2 pi)``. At ``zero`` the sine of a rational line is 0: the one number that is not
+    proved."""
 
     low: Fraction
     high: Fraction
+    shift: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+    zero: Fraction | None = None
 
 
 @cache
@@ -58,7 +67,7 @@ def sine_degree(error: float, inner: str) -> int:
 def sine(name: str, turns: Turns, degree: int, format: str, scheme: Scheme = PLAIN) -> Function:
     """The operations of a sine or a cosine, by the beginning of its name, for numbers of a format."""
     p, _ = _coefficients(degree, INNER[format])
-    return _written(name, _parts(turns, format), p, format, scheme)
+    return _written(name, _parts(turns, format), _shift(turns, format), p, format, scheme)
 
 
 def _bits(format: str) -> int:
@@ -80,6 +89,17 @@ def _parts(turns: Turns, format: str) -> tuple[Fraction, ...]:
     return (*out, last) if last else tuple(out)
 
 
+def _shift(turns: Turns, format: str) -> tuple[Fraction, ...]:
+    """``b / (2 pi)`` without whole turns, in two parts; none without a shift."""
+    if not any(turns.shift):
+        return ()
+    middle = (turns.shift[0] + turns.shift[1]) / 2
+    middle -= round(middle)
+    first = Fraction(round(middle * 2 ** _bits(format)), 2 ** _bits(format))
+    rest = round_to(middle - first, INNER[format])
+    return (first, rest) if rest else (first,)
+
+
 def _exponent(value: Fraction) -> int:
     """The least k with ``abs(value) < 2**k``."""
     k = abs(value.numerator).bit_length() - value.denominator.bit_length()
@@ -91,12 +111,21 @@ def _large(part: Fraction, format: str) -> bool:
     return abs(part) * 2 ** FORMATS[format][2] >= Fraction(1, 4)
 
 
-def _written(name: str, parts: tuple[Fraction, ...], p: tuple[Fraction, ...], format: str, scheme: Scheme) -> Function:
+def _written(
+    name: str,
+    parts: tuple[Fraction, ...],
+    shift: tuple[Fraction, ...],
+    p: tuple[Fraction, ...],
+    format: str,
+    scheme: Scheme,
+) -> Function:
     writer, half = scheme.writer(), Constant(Fraction(1, 2))
     left: list[Operand] = []
     for part in parts:
         t = writer.do("mul", INPUT, Constant(part))
         left.append(writer.do("sub", t, writer.do("round", t)) if _large(part, format) else t)
+    moved = [Constant(part) for part in shift]
+    left = [*moved[:1], *left, *moved[1:]]
     total = left[0]
     for each in left[1:]:
         total = writer.do("add", total, each)
@@ -111,16 +140,21 @@ def _written(name: str, parts: tuple[Fraction, ...], p: tuple[Fraction, ...], fo
     sign = writer.multiply_sub(Constant(Fraction(1)), writer.do("mul", odd, odd), Fraction(8))
     value = writer.do("mul", writer.polynomial(p, writer.do("mul", f, f)), f)
     value = writer.do("mul", value, sign)
-    about = f"(-1)^n f p(f^2), f in turns, {len(parts)} parts of a / (2 pi), p of degree {len(p) - 1}"
+    beside = f" and {len(shift)} of b / (2 pi)" if shift else ""
+    about = f"(-1)^n f p(f^2), f in turns, {len(parts)} parts of a / (2 pi){beside}, p of degree {len(p) - 1}"
     return Function(name, tuple(writer.steps), value, about)
 
 
 # -- the proof -------------------------------------------------------------------------------------------------------
 
 
-def least_distance(turns: Turns, exponent: int, digits: int) -> Fraction:
+def least_distance(turns: Turns, exponent: int, digits: int, ahead: bool) -> Fraction:
     """A bound from below of the distance of ``m 2**exponent a / (2 pi)`` from quarters of turns, for m from 1 to
-    ``2**digits - 1``; 0 where it may be one."""
+    ``2**digits - 1``; 0 where it may be one. With a shift that from the zeros of the sine, or of the cosine if
+    ``ahead``."""
+    if any(turns.shift):
+        low, high = (end + Fraction(ahead, 4) for end in turns.shift)
+        return least_shifted((turns.low, turns.high), (low, high), exponent, digits, turns.zero)
     low, high = (4 * side * Fraction(2) ** exponent for side in (turns.low, turns.high))
     least, most = min(abs(low), abs(high)), max(abs(low), abs(high))
     if most * 2**digits <= Fraction(1, 2):
@@ -147,13 +181,14 @@ def _convergent(x: Fraction, bound: int) -> tuple[int, int]:
 def least_sine(kind: str, turns: Turns, format: str) -> Fraction:
     """A bound from below of ``abs(sin(a x))``, or of that of the cosine, where it is not 0, for all numbers x but 0."""
     digits, smallest, top = FORMATS[format]
-    if turns.low == turns.high:  # a multiple of a power of two, and so is the distance
-        return 4 * _last(turns.low) * Fraction(2) ** smallest
+    if turns.low == turns.high and turns.shift[0] == turns.shift[1]:  # multiples of powers of two, as the distance
+        lasts = [_last(turns.low) * Fraction(2) ** smallest, *map(_last, filter(None, turns.shift))]
+        return 4 * min(*lasts, Fraction(1, 4))
     most, every = max(abs(turns.low), abs(turns.high)) * 2**digits, []
     for k in range(smallest, top - digits + 1):
         # Where the argument is small the cosine is far from its zeros.
-        small = kind == "cos" and most * Fraction(2) ** k < Fraction(1, 8)
-        every.append(Fraction(1, 8) if small else least_distance(turns, k, digits))
+        small = kind == "cos" and most * Fraction(2) ** k < Fraction(1, 8) and not any(turns.shift)
+        every.append(Fraction(1, 8) if small else least_distance(turns, k, digits, kind == "cos"))
     return 4 * min(every)  # the sine of 2 pi f is 4 f at least
 
 
@@ -166,10 +201,10 @@ def sine_error(function: Function, turns: Turns, format: str) -> Fraction:
     ArithmeticError
         where the operations are not those of :func:`sine`, or f is not known well enough.
     """
-    parts, p, scheme = _read(function, format)
+    parts, shift, p, scheme = _read(function, format)
     digits, smallest, top = FORMATS[format]
     ahead, inner = function.name.startswith("cos"), FORMATS[INNER[format]][0]
-    off = max(_reduced(parts, turns, format, k, ahead) for k in range(smallest, top - digits + 1))
+    off = max(_reduced(parts, shift, turns, format, k, ahead) for k in range(smallest, top - digits + 1))
     with working_bits(BITS):
         share = arb(2) ** -inner
         reach = to_arb(QUARTER) ** 2
@@ -185,21 +220,27 @@ def sine_error(function: Function, turns: Turns, format: str) -> Fraction:
         return to_fraction(total.upper()) * (1 + Fraction(1, 2**20))
 
 
-def _read(function: Function, format: str) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...], Scheme]:
+Parts = tuple[Fraction, ...]
+
+
+def _read(function: Function, format: str) -> tuple[Parts, Parts, Parts, Scheme]:
     # The constants of the operations, which written down again must give the same operations.
     steps = function.steps
     parts = [names[1].value for op, names in steps if names[0] == INPUT and isinstance(names[1], Constant)]
+    doubled = next((k for k, (op, names) in enumerate(steps) if op == "add" and names[0] == names[1]), 0)
+    sums = [names for op, names in steps[:doubled] if op == "add"]
+    shift = tuple(which.value for names in sums for which in names if isinstance(which, Constant))
     squares = [k for k, (op, names) in enumerate(steps) if op == "mul" and names[0] == names[1]]
     after = steps[squares[1] + 1 :] if len(squares) > 1 else ()  # the first one is that of half a turn
     found = [which.value for _, names in after for which in names if isinstance(which, Constant)]
     for scheme, p in read_scheme(function, found):
-        again = _written(function.name, tuple(parts), p, format, scheme)
+        again = _written(function.name, tuple(parts), shift, p, format, scheme)
         if (again.steps, again.result) == (steps, function.result):
-            return tuple(parts), p, scheme
+            return tuple(parts), shift, p, scheme
     raise ArithmeticError(f"the operations of {function.name} are not those of a sine with its reduction")
 
 
-def _reduced(parts: tuple[Fraction, ...], turns: Turns, format: str, exponent: int, ahead: bool) -> Fraction:
+def _reduced(parts: Parts, shift: Parts, turns: Turns, format: str, exponent: int, ahead: bool) -> Fraction:
     """A bound of the error of f, relative to it, for all ``m 2**exponent`` with m below ``2**digits``."""
     digits, _, _ = FORMATS[format]
     inner, unit = FORMATS[INNER[format]][0], Fraction(2) ** exponent
@@ -222,24 +263,29 @@ def _reduced(parts: tuple[Fraction, ...], turns: Turns, format: str, exponent: i
             size = min(size, Fraction(1, 2)) if last < 1 else Fraction(0)
         remain.append(size)
         lasts.append(last)
-    if Fraction(len(parts) + 1) * share * (sum(remain) + 2) + slip > QUARTER - Fraction(1, 4):
+    if shift:
+        whole = round(sum(turns.shift) / 2 - sum(shift))
+        slip += max(abs(sum(shift) + whole - end) for end in turns.shift)
+        remain = [abs(shift[0]), *remain, *map(abs, shift[1:])]
+        lasts = [_last(shift[0]) or Fraction(1), *lasts, *map(_last, shift[1:])]
+    if Fraction(len(remain) + 1) * share * (sum(remain) + 2) + slip > QUARTER - Fraction(1, 4):
         raise ArithmeticError("the half-turn is not known well enough")
     # f is what is left with half-turns taken off: each sum rounds what it gives, unless that is short enough.
     ends, own, exact = Fraction(1, 4), Fraction(0), True
-    for k in range(len(parts)):
+    for k in range(len(remain)):
         ends = min(ends, lasts[k])
         rest = sum(remain[k + 1 :], slip)
         exact = exact and ends > 0 and QUARTER + rest <= ends * 2**inner
         if not exact:
-            slip += share * rest * (1 + len(parts) * share)
-            own += share * (1 + len(parts) * share)
+            slip += share * rest * (1 + len(remain) * share)
+            own += share * (1 + len(remain) * share)
     if not slip:
         return own
-    small = most * max(abs(turns.low), abs(turns.high)) < Fraction(1, 8)
+    small = most * max(abs(turns.low), abs(turns.high)) < Fraction(1, 8) and not shift
     if small and not ahead:  # nothing is taken off, and all of this is in proportion to x
         least = most * min(abs(turns.low), abs(turns.high))
     else:
-        least = Fraction(1, 8) if small else least_distance(turns, exponent, digits)
+        least = Fraction(1, 8) if small else least_distance(turns, exponent, digits, ahead)
     if not least:
         raise ArithmeticError("numbers of the format may be too near to a zero")
     return own + slip / least

@@ -4,7 +4,7 @@ Functions are made as fine as that takes: what an exponential makes of a logarit
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -124,7 +124,8 @@ def transcripts(known: Truth, cuts: tuple[float, ...], room: float, scheme: Sche
 def _written(known: Truth, cuts: tuple[float, ...], library: Library, room: float) -> Transcripts:
     variants: list[Variant] = []
     written = set[tuple[tuple[Step, ...], Operand | None, bool]]()
-    for style in STYLES if library.scheme == PLAIN else STYLES[:1]:
+    plain = replace(library.scheme, form=None) == PLAIN
+    for style in STYLES if plain else STYLES[:1]:
         every = _parts(known, cuts, library, style)
         codes = [(piece.steps, piece.result, bool(known.x[b - 1] > 0)) for _, b, piece in every]
         parts = tuple(part for part, code in zip(every, codes) if code not in written)

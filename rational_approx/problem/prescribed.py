@@ -20,7 +20,7 @@ from rational_approx.arithmetic.precision import fraction, to_arb, working_bits
 from rational_approx.problem.conditions import checked_degree
 from rational_approx.targets.target import Target
 
-__all__ = ["Prescribed", "checked_form"]
+__all__ = ["Prescribed", "checked_form", "read_form"]
 
 Side = tuple[Fraction | None, ...]
 
@@ -97,24 +97,11 @@ def checked_form(degree: Any, target: Target) -> tuple[tuple[int, int], Prescrib
     A weight that is infinite at 0 lets the first coefficients of P vanish. All else that a form cannot be had for is
     refused.
     """
-    try:
-        sides = tuple(degree)
-        lists = [isinstance(side, Iterable) and not isinstance(side, str) for side in sides]
-    except TypeError:
-        lists = []
-    if len(lists) != 2 or not any(lists):
+    given = read_form(degree)
+    if given is None:
         return checked_degree(degree), None
-    numbers = tuple(0 if given else side for side, given in zip(sides, lists, strict=True))
-    counts = checked_degree(numbers)
-    p, q = (_side(side) if given else (None,) * (n + 1) for side, given, n in zip(sides, lists, counts, strict=True))
-    if q[0] not in (None, 1):
-        raise ValueError(
-            f"the first coefficient of the denominator is the unit of all others: give 1 (or None) for it, not {q[0]}, "
-            "and divide the fixed ones by it"
-        )
-    form = Prescribed(_vanishing(p, target), (Fraction(1), *q[1:]))
-    if form.size == 1:
-        raise ValueError(f"nothing is free in {form}: give None for coefficients to find, or certify what is fixed")
+    form = Prescribed(_vanishing(given.p, target), given.q)
+    _free(form)
     if target.samples is not None or any(s.expression is None or s.weight_expression is None for s in target.pieces):
         raise ValueError(
             "fixed coefficients and chosen powers need a target and a weight that can be enclosed, for what is said of "
@@ -123,6 +110,39 @@ def checked_form(degree: Any, target: Target) -> tuple[tuple[int, int], Prescrib
     if not target.domain.bounded:
         raise ValueError(f"fixed coefficients and chosen powers need a bounded domain, not {target.domain}")
     return form.degree, form
+
+
+def read_form(degree: Any) -> Prescribed | None:
+    """The form that a list of coefficients in place of a degree says; None where there is no list.
+
+    Raises
+    ------
+    ValueError
+        for a form without sense.
+    """
+    try:
+        sides = tuple(degree)
+        lists = [isinstance(side, Iterable) and not isinstance(side, str) for side in sides]
+    except TypeError:
+        lists = []
+    if len(lists) != 2 or not any(lists):
+        return None
+    numbers = tuple(0 if given else side for side, given in zip(sides, lists, strict=True))
+    counts = checked_degree(numbers)
+    p, q = (_side(side) if given else (None,) * (n + 1) for side, given, n in zip(sides, lists, counts, strict=True))
+    if q[0] not in (None, 1):
+        raise ValueError(
+            f"the first coefficient of the denominator is the unit of all others: give 1 (or None) for it, not {q[0]}, "
+            "and divide the fixed ones by it"
+        )
+    form = Prescribed(p, (Fraction(1), *q[1:]))
+    _free(form)
+    return form
+
+
+def _free(form: Prescribed) -> None:
+    if form.size == 1:
+        raise ValueError(f"nothing is free in {form}: give None for coefficients to find, or certify what is fixed")
 
 
 def _side(given: Any) -> Side:

@@ -29,8 +29,8 @@ from rational_approx.rounding.slopes import Slopes
 
 __all__ = ["Formats", "near", "quantize"]
 
-Formats = str | Mapping[str, str | Sequence[str]]
-"""A format for all coefficients, or formats by side, or by coefficient of a side."""
+Formats = str | Sequence[str] | Mapping[str, str | Sequence[str]]
+"""A format for all coefficients, or formats by coefficient, or by side, or by coefficient of a side."""
 
 _GOOD = 1.001
 """The search ends at an error of this many times the best one."""
@@ -65,7 +65,8 @@ def quantize(fit: Any, format: Formats, basis: str | None = None) -> Rational:
         What :func:`rational_approx.fit` returned.
     format:
         ``"float32"``, ``"bfloat16"``, ``"float16"`` or ``"float64"``; or one for each side, ``{"P": "float32", "Q":
-        "bfloat16"}``, or for each coefficient of a side, lowest first, ``{"P": ["float64", "float32"], "Q": ...}``.
+        "bfloat16"}``, or for each coefficient of a side, lowest first, ``{"P": ["float64", "float32"], "Q": ...}``, or
+        for each of both sides, where they have the same degree.
     basis:
         ``"chebyshev"`` or ``"monomial"``; without it the one with the smaller error, and where both are near-best the
         one with the smaller :func:`~programs.rounding_errors.evaluation_error`. Near a kink at 0 the denominator
@@ -99,13 +100,16 @@ def quantize(fit: Any, format: Formats, basis: str | None = None) -> Rational:
     )
 
 
-def near(points: Sampled, format: str, enough: float) -> Rational | None:
-    """A rational with every coefficient in a format, whose error at sampled points is ``enough`` times that of the
-    given one at most; None where none without a pole is found at a few scales. A polynomial stays one."""
+def near(
+    points: Sampled, formats: tuple[str, ...], enough: float, fixed: dict[int, Fraction] | None = None
+) -> Rational | None:
+    """A rational with every coefficient in its format, those of P first, whose error at sampled points is ``enough``
+    times that of the given one at most; None where none without a pole is found at a few scales. A polynomial stays
+    one, and ``fixed`` coefficients, by their index and with ``Q(0) = 1`` among them, stay as they are."""
     p, q = points.rational.type
-    asked = _Asked((format,) * (p + q + 2), format, {p + 1: Fraction(1)} if q == 0 else {})
+    asked = _Asked(formats, _holding(formats), fixed or ({p + 1: Fraction(1)} if q == 0 else {}))
     rng = np.random.default_rng(0)
-    for step in range(1 if q == 0 else _FEW):
+    for step in range(1 if asked.fixed else _FEW):
         problem = _Problem.at(points, Fraction(2 ** (step / _FEW)), asked, False, (-inf, inf))
         for stiffness in (3.0, 100.0):
             candidate = problem.solved(stiffness, rng)
@@ -150,9 +154,14 @@ def _asked(format: Formats, fit: Any) -> _Asked:
                 f"the fixed coefficient {c} is no number of the format {formats[j]}: fix it at one, or give it a "
                 "format with more bits"
             )
-    several, direction = set(formats), {"increasing": 1, "decreasing": -1}.get(fit.monotone, 0)
-    widest = "float64" if "float64" in several else "float32"
-    return _Asked(tuple(formats), several.pop() if len(several) == 1 else widest, fixed, direction)
+    direction = {"increasing": 1, "decreasing": -1}.get(fit.monotone, 0)
+    return _Asked(tuple(formats), _holding(formats), fixed, direction)
+
+
+def _holding(formats: Sequence[str]) -> str:
+    """A format that holds every coefficient."""
+    several = set(formats)
+    return several.pop() if len(several) == 1 else "float64" if "float64" in several else "float32"
 
 
 def _found(fit: Any, bounds: tuple[End, End], asked: _Asked, basis: str | None) -> Rational | None:

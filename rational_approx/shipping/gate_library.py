@@ -148,7 +148,8 @@ def _row(
                 scheme=question.scheme.order,
                 fma=question.scheme.fma,
                 flush=question.scheme.flush,
-                coefficients=question.scheme.coefficients or None,
+                coefficients=question.scheme.coefficients,
+                constraints=question.scheme.form,
                 progress=progress,
                 time_limit=question.time_limit,
             )

@@ -21,6 +21,11 @@ from rational_approx.shipping.kernel_jax import in_jax
 from rational_approx.shipping.kernel_rust import in_rust
 from rational_approx.targets import gates
 
+ORDERED = {
+    "horner": "polynomials in Horner's order",
+    "estrin": "polynomials in Estrin's order",
+    "barycentric": "rationals in barycentric form",
+}
 __all__ = ["KERNEL_LANGUAGES", "counted_code", "kernel_code"]
 
 
@@ -64,7 +69,9 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
     scheme = value.kernel.scheme
     command += ["--scheme", scheme.order] if scheme.order != PLAIN.order else []
     command += ["--fma"] * scheme.fma + ["--flush"] * scheme.flush
-    command += ["--coefficients", scheme.coefficients] if scheme.coefficients else []
+    command += ["--coefficients", str(scheme.coefficients)] if scheme.coefficients is not None else []
+    if scheme.form is not None:
+        command += ["--constraints", *map(_written, scheme.form)]
     command += ["--every-input"] * bool(counts)
     command += ["--language", language, "--name", name]
     exactly = isinstance(found, TriedFacts)
@@ -73,7 +80,7 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
         f"f(x) = {target}",
         f"for every number of {value.kernel.format}: operations in {value.kernel.inner}, each rounded to nearest"
         + ("" if own else "; the result is rounded once"),
-        f"polynomials in {scheme.order.title()}'s order; a product and a sum "
+        f"{ORDERED[scheme.order]}; a product and a sum "
         + ("are one operation, rounded once (FMA)" if scheme.fma else "are two operations"),
         f"proved by {how} {found.inputs} finite inputs: abs(y - f(x)) <= {_upwards(found.ulp)} ulp",
     ]
@@ -87,12 +94,24 @@ def _notes(value: Implementation, certificate: str, counts: list[str], language:
         f"outputs {'from' if exactly else 'within'} {found.lowest!r} to {found.highest!r}; NaN gives NaN",
         f"at -inf, -0, 0, inf: {', '.join(map(repr, found.at))}",
         *counts,
-        *[f"coefficients are numbers of {scheme.coefficients}, found together"][: bool(scheme.coefficients)],
+        *_asked_of(value),
         _subnormal(value),
         f"{value.operations} operations in {len(value.kernel.pieces)} pieces (a division is 4, a scaling 2, a piece 1)",
         f"certificate: {certificate}",
         f"made by: {shlex.join(command)}",
     ]
+
+
+def _written(side: tuple[Fraction | None, ...]) -> str:
+    """Coefficients as the command line takes them; one alone would be a degree."""
+    return ",".join("*" if c is None else str(c) for c in side) + "," * (len(side) == 1)
+
+
+def _asked_of(value: Implementation) -> list[str]:
+    """What was asked of the coefficients."""
+    formats, form = value.kernel.scheme.coefficients, value.kernel.scheme.form
+    lines = [] if formats is None else [f"coefficients are numbers of {formats.words}, found together"]
+    return lines if form is None else [*lines, f"the piece about zero is P / Q with {form}, with exact operations"]
 
 
 def _subnormal(value: Implementation) -> str:

@@ -1,18 +1,19 @@
 """The JSON document of an implementation: its code, operation by operation, and what is proved of it."""
 
-from dataclasses import asdict
 from fractions import Fraction
 from math import copysign, isinf, isnan, nan
 from typing import Any
 
 from rational_approx.expressions.expression import parse
+from rational_approx.kernels.coefficient_formats import coefficient_formats
 from rational_approx.kernels.enclosed import cuts_of
 from rational_approx.kernels.facts import Facts, TriedFacts
 from rational_approx.kernels.formulas import kind_of
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
 from rational_approx.kernels.numbers import ACCUMULATORS, KINDS
-from rational_approx.kernels.scheme import ORDERS, PLAIN, Scheme
+from rational_approx.kernels.scheme import PLAIN, SCHEMES, Scheme
+from rational_approx.problem.prescribed import Prescribed, read_form
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step
 from rational_approx.shipping.texts import number_text, read_number
 
@@ -41,7 +42,7 @@ def implementation_text(value: Implementation) -> dict[str, Any]:
         "target": {"name": value.name, "expression": value.expression},
         "format": kernel.format,
         "inner": kernel.inner,
-        "scheme": {key: value for key, value in asdict(kernel.scheme).items() if value != ""},
+        "scheme": _scheme(kernel.scheme),
         "functions": [{"name": function.name, **_code(function)} for function in kernel.functions],
         "pieces": [{"upper": _float(piece.upper), **_code(piece)} for piece in kernel.pieces],
         "cuts": [number_text(cut) for cut in cuts],
@@ -76,13 +77,35 @@ def read_implementation(content: dict[str, Any]) -> Implementation:
     )
 
 
+def _scheme(scheme: Scheme) -> dict[str, Any]:
+    """What is not there was not asked for."""
+    found: dict[str, Any] = {"order": scheme.order, "fma": scheme.fma, "flush": scheme.flush}
+    if scheme.coefficients is not None:
+        found["coefficients"] = scheme.coefficients.text
+    if scheme.form is not None:
+        found["constraints"] = {
+            name: [None if c is None else number_text(c) for c in side] for name, side in zip("PQ", scheme.form)
+        }
+    return found
+
+
 def _read_scheme(content: dict[str, Any]) -> Scheme:
     """How operations were chosen; before schema 4 by Horner's rule, each rounded by itself."""
-    entry = content.get("scheme", asdict(PLAIN))
+    entry = content.get("scheme", _scheme(PLAIN))
     flags = [entry[name] for name in ("fma", "flush")]
-    if entry["order"] not in ORDERS or not all(isinstance(flag, bool) for flag in flags):
+    if entry["order"] not in SCHEMES or not all(isinstance(flag, bool) for flag in flags):
         raise ValueError(f"the code has an unknown scheme {str(entry)[:60]}")
-    return Scheme(entry["order"], flags[0], flags[1], str(entry.get("coefficients", "")))
+    short = coefficient_formats(entry["coefficients"]) if "coefficients" in entry else None
+    form = _read_form(entry["constraints"]) if "constraints" in entry else None
+    return Scheme(entry["order"], flags[0], flags[1], short, form)
+
+
+def _read_form(entry: Any) -> Prescribed:
+    sides = ([None if c is None else read_number(c) for c in entry[name]] for name in "PQ")
+    form = read_form(tuple(sides))
+    if form is None:
+        raise ValueError(f"the code has unknown constraints {str(entry)[:60]}")
+    return form
 
 
 def _read_facts(facts: dict[str, Any], format: str) -> Facts:

@@ -10,14 +10,17 @@ from fractions import Fraction
 from math import frexp
 from typing import Any, NamedTuple
 
+from .barycentric import barycentric_form
 from .intervals import Interval, size
 from .jets import Arithmetic, Jet
 from .reading import need
+from .zeros import without_holes
 
 __all__ = ["AtZero", "Inner", "Judge", "Outcome", "allowed_before"]
 
 ORDER = 11
 """Taylor coefficients before the last one."""
+FEW = 2
 
 
 class Outcome(NamedTuple):
@@ -56,7 +59,7 @@ class Judge:
         self, math: Arithmetic, code: tuple[list[Any], Any], tree: tuple, calls: dict[str, Any], inner: Inner
     ) -> None:
         self.math, (self.steps, self.result), self.tree, self.calls = math, code, tree, calls
-        self.inner = inner
+        self.inner, self.divided = inner, without_holes(tree, 1)
         self.tiny = 1 << max(inner.smallest - 1 + (inner.digits if inner.flush else 0) + math.bits, 0)
         self.flushed = self.tiny if inner.flush else 0
         last = self.result if isinstance(self.result, int) else None
@@ -64,10 +67,15 @@ class Judge:
         # Sums of numbers so small that all are multiples of the least one are not rounded.
         sums = self.unrounded is not None and self.steps[self.unrounded][0] in ("add", "sub")
         self.sums = sums and not inner.flush
+        form = barycentric_form(self.steps, self.result)
+        known = form is not None and inner.digits == 53 and not (inner.own or inner.flush) and form.provable(self.steps)
+        self.form = form if known else None
+        self.sides = form.sides() if form is not None and known else None
 
     def target(self, u: Jet) -> Jet:
-        """The target's Taylor coefficients."""
-        return self.math.evaluate(self.tree, u)
+        """The target's Taylor coefficients; where zero is on the box quotients that have a limit there have it."""
+        low, high = u[0]
+        return self.math.evaluate(self.divided if low <= 0 <= high else self.tree, u)
 
     # -- exact operations --------------------------------------------------------------------------------------------
 
@@ -84,7 +92,16 @@ class Judge:
             at = 0 if which == "x" else which + 1
             return values[at], centre[at] if centre else None
 
-        for op, names in self.steps:
+        for index, (op, names) in enumerate(self.steps):
+            if self.form is not None and self.sides is not None and index in (*self.form.inside, self.form.last):
+                if index != self.form.last:
+                    values.append(u)  # it has poles, and nothing else asks for it
+                    continue
+                z, z_centre = of(self.form.z)
+                over = [self.polynomial(side, z) for side in self.sides]
+                at = [None if z_centre is None else self.polynomial(side, z_centre) for side in self.sides]
+                values.append(math.jet_div(*(self.narrowed(each, middle) for each, middle in zip(over, at))))
+                continue
             (a, a_centre), *rest = map(of, names)
             if op in self.calls and op.startswith("log"):
                 start = math.log(a[0][0])[0], math.log(a[0][1])[1]
@@ -105,6 +122,14 @@ class Judge:
                 values.append(added(a, b if op == "add" else [(-high, -low) for low, high in b]))
         return [*values, of(self.result)[0]]
 
+    def polynomial(self, side: list[Fraction], z: Jet) -> Jet:
+        """A polynomial of a jet."""
+        nothing = [(0, 0)] * (len(z) - 1)
+        out = [self.math.exact(side[-1]), *nothing]
+        for c in side[-2::-1]:
+            out = added(self.math.jet_mul(out, z), [self.math.exact(c), *nothing])
+        return out
+
     def narrowed(self, over: Jet, centre: Jet | None) -> Jet:
         """Coefficients over a box: of a polynomial from those at the centre, so that its terms cancel."""
         if centre is None or over[-1] != (0, 0):
@@ -124,8 +149,14 @@ class Judge:
             return values[0 if which == "x" else which + 1]
 
         for index, (op, names) in enumerate(self.steps):
+            if self.form is not None and index in self.form.inside:
+                values.append(values[0])
+                continue
             given = [of(name) for name in names]
-            done = self.step(op, given, x, least)
+            if self.form is not None and index == self.form.last:
+                done = self.weighed(of(self.form.z), x, None if sharp is None else sharp[index + 1])
+            else:
+                done = self.step(op, given, x, least)
             if sharp is not None:
                 known = sharp[index + 1]
                 done = done._replace(value=(max(done.value[0], known[0]), min(done.value[1], known[1])))
@@ -197,6 +228,34 @@ class Judge:
             return Value(a.power - b.power, exact, error, besides if a.besides else 0)
         return self.sum(a, b if op == "add" else b._replace(value=(-b.value[1], -b.value[0])), x)
 
+    def weighed(self, z: Value, x: Interval, known: Interval | None) -> Value:
+        """A barycentric form with the roundings of its terms and sums, but that of its quotient.
+
+        With n terms those of the lower sum are off by n + 1 roundings at most, and those of the upper one by n + 2; the
+        exact ones have ``sum(t_j (f_j - r)) = 0``. All is multiplied by the product of ``z - z_j``.
+        """
+        assert self.form is not None
+        assert self.sides is not None
+        math, terms, bits = self.math, self.form.terms, self.math.bits
+        at = math.mul(z.value, self.power(x, z.power))
+        top, bottom = (self.polynomial(side, [at])[0] for side in self.sides)
+        need(bottom[0] > 0 or bottom[1] < 0, "a denominator may vanish")
+        value = math.div(top, bottom)
+        if known is not None:
+            value = max(value[0], known[0]), min(value[1], known[1])
+        below, above = (-(-(k << bits) // (2**self.inner.digits - k)) for k in (len(terms) + 1, len(terms) + 2))
+        lost = moved = 0
+        for number, term in enumerate(terms):
+            share = size(math.exact(term.weight))
+            for other in (*terms[:number], *terms[number + 1 :]):
+                node = math.exact(other.node)
+                share = self.up(share, size((at[0] - node[1], at[1] - node[0])))
+            off = self.up(size(math.exact(term.value)), above) + self.up(size(value), below)
+            lost, moved = lost + self.up(share, off), moved + self.up(share, below)
+        free = max(bottom[0], -bottom[1]) - moved
+        need(free > 0, "a denominator may vanish")
+        return Value(0, value, (lost << bits) // free + 1)
+
     def product(self, a: Value, b: Value, x: Interval) -> Value:
         """The exact product."""
         error = self.up(size(a.value), b.error) + self.up(size(b.value), a.error) + self.up(a.error, b.error)
@@ -230,17 +289,37 @@ class Judge:
         lower, upper, near = box
         math, zero = self.math, near or 0 in (lower, upper)
         x = math.exact(lower)[0], math.exact(upper)[1]
+        if isinstance(self.result, float) and abs(self.result) >= 2 ** format[2]:
+            return self.too_large(self.result, x, 1 << format[2] + math.bits)
+        if not self.steps and isinstance(self.result, float) and 0 not in x:
+            (low, high), c = self.target([x])[0], math.exact(Fraction(self.result))
+            off = max(high - c[0], c[1] - low)
+            found = judged((low, high), (off, off), max(low, -high, 0), allowed_before(ulp, last), format, math.bits)
+            if found.holds:
+                return found._replace(low=c[0], high=c[1])
+        # Far out the terms of a high order say less: what is below the last digit is multiplied by powers of h.
+        for order in (ORDER, FEW):
+            found = self.expanded((x, zero, 0 in (lower, upper)), format, ulp, last, order)
+            if found.holds or zero:
+                break
+        return found
+
+    def expanded(
+        self, box: tuple[Interval, bool, bool], format: Any, ulp: Fraction, last: Fraction, order: int
+    ) -> Outcome:
+        """The same by so many Taylor coefficients, at the centre of the box, or at zero, which may be its end."""
+        (x, zero, whole_way), math = box, self.math
         centre = (0, 0) if zero else ((x[0] + x[1]) // 2,) * 2
         h = max(x[1] - centre[0], centre[0] - x[0])
         hull = (min(x[0], 0), max(x[1], 0)) if zero else x
-        u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, ORDER), (hull, ORDER + 1))]
+        u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, order), (hull, order + 1))]
         at, over = self.target(u[0]), self.target(u[1])
-        f = [*at, over[ORDER]]
+        f = [*at, over[order]]
         code = self.jets(u[0], None)
         whole = self.jets(u[1], code)
-        gaps = [(a - d, b - c) for (a, b), (c, d) in zip([*code[-1], whole[-1][ORDER]], f)]
-        sharp = [ranged([*a, b[ORDER]]) for a, b in zip(code, whole)]
-        least = 1 << format[1] + math.bits if 0 in (lower, upper) else min(map(abs, x))
+        gaps = [(a - d, b - c) for (a, b), (c, d) in zip([*code[-1], whole[-1][order]], f)]
+        sharp = [ranged([*a, b[order]]) for a, b in zip(code, whole)]
+        least = 1 << format[1] + math.bits if whole_way else min(map(abs, x))
         done = self.calculated(x, least, None if zero else sharp)
         first = next((k for k, (a, b) in enumerate(f) if a > 0 or b < 0), 0) if zero else 0
         # Terms below the first power that the target has are divided by s, at the smallest number.
@@ -269,6 +348,12 @@ class Judge:
             return found._replace(holds=found.holds and fine)
         allowed = allowed_before(ulp, last)
         return judged(value, (error, absolute), nearest, allowed, format, math.bits, besides)
+
+    def too_large(self, y: float, x: Interval, top: int) -> Outcome:
+        """An infinite output: the target is beyond all numbers of the format on the box, and has its sign."""
+        low, high = self.math.evaluate(self.tree, [x])[0]
+        at = int(y) << self.math.bits
+        return Outcome(low >= top if y > 0 else high <= -top, at, at)
 
     def rounding(self, done: Value, x: Interval, h: int, first: int) -> int:
         """The rounding error over the power of s that is taken out."""

@@ -275,8 +275,7 @@ class Enclosed(Code):
             least = max(low, -high)
             d, n = allowed.denominator, allowed.numerator
             small = least > 0 and 2 * (error << self.digits) < least and (error << self.digits) * d <= n * least
-            ends = [side * far * slope + offset for far in (abs(start), self.largest)]
-            return small and all(self.holds(end) for end in ends)
+            return small and self.ends_in_range(start, side * self.largest)
         return False
 
     def too_large(self, tree: tuple, at: Any, y: Any) -> bool:
@@ -292,6 +291,13 @@ class Enclosed(Code):
         if abs(y) > self.largest:
             return isinf(self.highest if y > 0 else self.lowest)
         return bool(self.lowest <= rounded(Fraction(y), self.format) <= self.highest)
+
+    def ends_in_range(self, *ends: Fraction) -> bool:
+        """Whether what a line gives at two numbers of the format lies in the range: between them it rises, or falls,
+        with every rounding."""
+        x = sorted(float(rounded(end, self.format)) for end in ends)
+        every = (self.run(x, machine) for machine in self.scheme.machines)
+        return all(self.lowest <= y <= self.highest for found in every for y in found)
 
     def after(self, value: Fraction) -> Fraction:
         """The number of the format next above a real number."""

@@ -11,8 +11,8 @@ from .reading import Failure, need
 
 __all__ = ["Functions"]
 
-HALVED, ROOTS = 8, 12
-"""So often arguments are halved, or roots taken, before a series: it has fewer terms then."""
+HALVED = 8
+"""So often arguments are halved before a series: it has fewer terms then."""
 
 
 class Functions(Intervals):
@@ -21,6 +21,7 @@ class Functions(Intervals):
     def __init__(self, bits: int) -> None:
         super().__init__(bits)
         g = self.guard = bits + 64
+        self.logs: dict[int, int] = {}
         self.log2 = sum((1 << g) // (n << n) for n in range(1, g + 1))
         arctan = [sum((-1) ** k * ((1 << g) // ((2 * k + 1) * n ** (2 * k + 1))) for k in range(g)) for n in (5, 239)]
         self.pi = self.settle(16 * arctan[0] - 4 * arctan[1])  # Machin
@@ -50,17 +51,21 @@ class Functions(Intervals):
 
     def log(self, a: int) -> Interval:
         need(a > 0, "a logarithm of a number that may not be positive")
-        k, g = a.bit_length(), self.guard
-        # log(m) = 2^12 log(m^(1/2^12)): a root that is off by one counts 2^12 times at most, as all of the series does.
-        m = a << g >> k
-        for _ in range(ROOTS):
-            m = isqrt(m << g)
-        z = ((1 << g) - m << g) // ((1 << g) + m)
+        k = a.bit_length()
+        j = a >> k - 6 if k > 6 else a << 6 - k  # a is 2^k j / 64 or a little more, j from 32 to 63
+        if j not in self.logs:
+            self.logs[j] = -self.atanh_series(64 - j, 64 + j)
+        small = self.atanh_series((a << 6) - (j << k), (a << 6) + (j << k))
+        return self.settle((k - self.bits) * self.log2 + self.logs[j] + small)
+
+    def atanh_series(self, top: int, bottom: int) -> int:
+        """Guarded ``2 atanh(z) = log((1 + z) / (1 - z))`` for z in [0, 1/3]."""
+        z = (top << self.guard) // bottom
         term, value, n = z, 0, 1
         while term:
             value += term // n
-            term, n = (term * z >> g) * z >> g, n + 2
-        return self.settle((k - self.bits) * self.log2 - (2 * value << ROOTS))
+            term, n = (term * z >> self.guard) * z >> self.guard, n + 2
+        return 2 * value
 
     def sqrt(self, a: int) -> Interval:
         root = isqrt(max(a, 0) << self.bits)

@@ -9,7 +9,7 @@ from math import comb, inf
 
 from .functions import Functions
 from .intervals import Interval, size
-from .reading import CONTINUOUS, SWITCHED, chosen, in_time, need, read, switch
+from .reading import CONTINUOUS, SWITCHED, chosen, has_x, in_time, need, read, switch
 
 __all__ = ["TEMPLATES", "Arithmetic", "Jet"]
 
@@ -45,6 +45,8 @@ SLOPES = {
 }
 """The derivatives of increasing functions."""
 STARTS = {"sqrt": (0, inf), "asin": (-1, 1), "acosh": (1, inf)}
+STEEP = (*STARTS, "acos", "^")
+"""Functions that have a value at an end of their domain, and no derivative: of a constant there they are one, too."""
 REFLECTED = read("pi / (sin(pi * x) * gamma(1 - x))")
 
 
@@ -115,6 +117,8 @@ class Arithmetic(Functions):
             return self.switched(node, u)
         if kind == "divided":
             return self.divided(node, u)
+        if n > 1 and kind in STEEP and not has_x(node):
+            return [self.evaluate(node, u[:1])[0]] + [(0, 0)] * (n - 1)
         first = self.evaluate(node[1], u)
         if kind == "clipped":  # the value is known to lie between two numbers, rounding aside
             low, high = (self.exact(Fraction(end))[side] if abs(end) < inf else end for side, end in enumerate(node[2]))
@@ -139,7 +143,9 @@ class Arithmetic(Functions):
         inside = (low == -inf or first[0][0] >= low * self.one) and (high == inf or first[0][1] <= high * self.one)
         need(inside, f"{kind} of a number that may lie outside its domain")
         function = getattr(self, kind)
-        start = function(first[0][0])[0], function(first[0][1])[1]
+        start = function(first[0][0])
+        if first[0][0] != first[0][1]:
+            start = start[0], function(first[0][1])[1]
         if kind == "exp" or n == 1:
             return self.integrate(start, None, first)
         return self.integrate(start, self.evaluate(SLOPES[kind], first), first)

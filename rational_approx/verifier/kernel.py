@@ -15,6 +15,8 @@ from math import inf, isnan, nan, sqrt
 from typing import Any
 
 from . import rays
+from .about_zero import stated_constraints
+from .coefficients import stated_formats
 from .jets import Arithmetic, Jet
 from .machines import KEPT, Machine
 from .reading import SWITCHED, Failure, chosen, in_time, must, need, number, read, shown, switch, text
@@ -82,20 +84,33 @@ class Pointwise(Arithmetic):
         return [(-value[1], -value[0]) if negative else value]
 
     def at_hole(self, node: tuple, point: Any) -> Any:
-        """The limit of a quotient at a simple zero that both sides share, by their slopes; or of a product with log(b)
-        at a simple zero of b where the other side is zero: 0."""
+        """The limit of a quotient at a simple zero that both sides share, by their slopes; or of a product with log(b),
+        or log(abs(b)), at a simple zero of b where the other side is zero: 0."""
         x, line = Fraction(point[0], self.one), [point, (self.one, self.one)]
         if node[0] == "/":
             if exact(node[2], x) != 0 or exact(node[1], x) != 0:
                 return None
             return self.div(*(Arithmetic.evaluate(self, side, line)[1] for side in node[1:]))
         for side, other in (node[1:], node[:0:-1]):
-            if other[0] == "log" and exact(other[1], x) == 0 and exact(side, x) == 0:
+            if other[0] != "log":
+                continue
+            inner = other[1][1] if other[1][0] == "abs" else other[1]
+            if exact(inner, x) == 0 and power_of(side, other[1]):  # v^c log(v)
+                Arithmetic.evaluate(self, inner, [point])
+                return 0, 0
+            if exact(inner, x) == 0 and exact(side, x) == 0:
                 Arithmetic.evaluate(self, side, line)
-                slope = Arithmetic.evaluate(self, other[1], line)[1]
+                slope = Arithmetic.evaluate(self, inner, line)[1]
                 need(slope[0] > 0 or slope[1] < 0, "a logarithm of a number with a zero of a higher order")
                 return 0, 0
         return None
+
+
+def power_of(node: tuple, base: tuple) -> bool:
+    """Whether a tree is a tree itself, its root, or a positive power of it, as it stands."""
+    if node[0] in ("sqrt", "^") and node[1] == base:
+        return bool(node[0] == "sqrt" or (node[2][0] == "number" and node[2][1] > 0))
+    return node == base
 
 
 class Code:
@@ -113,9 +128,12 @@ class Code:
         must(self.inner in INNER[self.format], "code for this format calculates in another one")
         self.digits, self.smallest, self.top = FORMATS[self.format]
         must(isinstance(content["scheme"], dict), "the scheme is no object")
-        self.coefficients = content["scheme"].get("coefficients", self.inner)
-        must(self.coefficients in FORMATS, "the format of coefficients is unknown")
-        self.scheme = scheme_of({key: part for key, part in content["scheme"].items() if key != "coefficients"})
+        self.coefficients = stated_formats(content["scheme"].get("coefficients", self.inner))
+        form = content["scheme"].get("constraints")
+        must(form is not None or "constraints" not in content["scheme"], "the constraints are none")
+        self.constraints = None if form is None else stated_constraints(form)
+        others = ("coefficients", "constraints")
+        self.scheme = scheme_of({key: part for key, part in content["scheme"].items() if key not in others})
         self.tree = read(content["target"]["expression"])
         self.bits = 64 + self.top - self.smallest  # for products with numbers of any size
         self.math = Pointwise(self.bits, deadline)
@@ -316,33 +334,44 @@ class Code:
         """The statement about the scheme, which older files do not make."""
         if self.content["schema"] != SCHEMAS[0]:
             return []
-        order, how = self.scheme.order.title(), "are one operation" if self.scheme.fma else "are two operations"
-        words = f"polynomials are evaluated in {order}'s order; a product and a sum {how}"
-        words += f"; coefficients are numbers of {self.coefficients}" if self.coefficients != self.inner else ""
-        return [(words, "the operations themselves", self.in_order)]
+        order, how = self.scheme.order, "are one operation" if self.scheme.fma else "are two operations"
+        words = f"polynomials are evaluated in {order.title()}'s order; a product and a sum {how}"
+        if order == "barycentric":
+            words = f"no piece has a polynomial in Horner's or Estrin's order; a product and a sum {how}"
+        stated = "coefficients" in self.content["scheme"]
+        words += f"; coefficients are numbers of {self.coefficients.words}" if stated else ""
+        made: list[To_check] = [(words, "the operations themselves", self.in_order)]
+        if self.constraints is not None:
+            words = f"about zero y is P / Q but for rounding, {self.constraints.words}"
+            made.append((words, "the operations, multiplied out", self.about_zero))
+        return made
+
+    def about_zero(self) -> None:
+        """Whether one piece, of the form that is stated, has zero and numbers on both sides."""
+        least, before = Fraction(2) ** self.smallest, -inf
+        for upper, steps, result in self.pieces:
+            if upper >= 0:
+                must(before < -least and upper >= least, "no piece has numbers on both sides of zero")
+                must(not (isinstance(result, float) and isnan(result)), "the piece about zero gives no number")
+                assert self.constraints is not None
+                must(self.constraints.held(steps, result), "the piece about zero is not of the form that is stated")
+                return
+            before = upper
 
     def in_order(self) -> None:
         """Whether the steps are as the scheme says."""
-        for _, steps, _ in self.pieces:
+        for _, steps, result in self.pieces:
             must(self.scheme.obeyed(steps), "the operations of a piece are not those of the scheme")
-            must(self.short(steps), f"a coefficient is no number of {self.coefficients}")
+            wrong = self.coefficients.misfit(steps, result, self.functions)
+            must(wrong is None, f"a coefficient is no number of its format: {wrong!r}")
         for name, (steps, _) in self.functions.items():
             # Those of a wider format are the same in every scheme.
             if self.inner != self.format and name.split("_")[0] in ("expm1", "log1p", "atan"):
                 continue
             sine = name[:3] in ("sin", "cos")
-            must(self.scheme.obeyed(steps, sine), f"the operations of {name} are not those of the scheme")
-
-    def short(self, steps: list[tuple[str, list[Any]]]) -> bool:
-        """Whether the constants of a piece, but those in arguments of functions, are in the format of coefficients."""
-        arguments: set[int] = set()
-        for index in reversed(range(len(steps))):
-            op, names = steps[index]
-            if op in self.functions or index in arguments:
-                arguments |= {name for name in names if isinstance(name, int)}
-        others = (names for index, (_, names) in enumerate(steps) if index not in arguments)
-        constants = (Fraction(name) for names in others for name in names if isinstance(name, float))
-        return all(is_format_number(value, self.coefficients) for value in constants)
+            # Reductions have polynomials, which are Horner's where rationals are in barycentric form.
+            scheme = self.scheme if self.scheme.order != "barycentric" else self.scheme._replace(order="horner")
+            must(scheme.obeyed(steps, sine), f"the operations of {name} are not those of the scheme")
 
     def ends(self) -> None:
         """The outputs at infinities and zeros."""

@@ -12,9 +12,11 @@ __all__ = [
     "SWITCHED",
     "Failure",
     "Late",
+    "Other",
     "Refuted",
     "chosen",
     "fold",
+    "has_x",
     "in_time",
     "must",
     "need",
@@ -39,6 +41,10 @@ ONE = ("number", Fraction(1))
 
 class Failure(Exception):
     """Something could be neither confirmed nor refuted."""
+
+
+class Other(Failure):
+    """Code that is not the formula that it is compared with."""
 
 
 class Refuted(Exception):
@@ -181,6 +187,11 @@ class Reader:
         right = self.sum(depth)
         large, small = (left, right) if mark[0] == ">" else (right, left)
         return ("where=" if mark[1:] else "where", fold(("+", large, fold(("neg", small)))))
+
+
+def has_x(node: tuple) -> bool:
+    """Whether a tree depends on x."""
+    return node[0] == "x" or any(has_x(part) for part in node[1:] if isinstance(part, tuple))
 
 
 def fold(node: tuple) -> tuple:

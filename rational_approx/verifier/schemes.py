@@ -37,16 +37,17 @@ class Scheme(NamedTuple):
         return (bool(fused) if sine else not alone) and not any(self.breaks(steps, k) for k in range(len(steps)))
 
     def breaks(self, steps: list[Any], index: int) -> bool:
-        """Whether a step belongs to the other order."""
+        """Whether a step belongs to another order: in barycentric form to Horner's or Estrin's."""
         found = term(steps, index)
         if found is None:
             return False
         inner, z, end = found
-        if self.order == "estrin":  # (k z + c) z + c'
+        if self.order != "horner":  # (k z + c) z + c'
             before = term(steps, inner)
-            return (
-                isinstance(end, float) and before is not None and alike(before[1], z) and isinstance(before[2], float)
-            )
+            if isinstance(end, float) and before is not None and alike(before[1], z) and isinstance(before[2], float):
+                return True
+        if self.order == "estrin":
+            return False
         before = term(steps, end)  # u z^2 + (k z + c)
         if before is None or not isinstance(before[2], float) or not isinstance(z, int):
             return False
@@ -56,7 +57,10 @@ class Scheme(NamedTuple):
 def scheme_of(entry: Any) -> Scheme:
     """The scheme that a file states."""
     must(isinstance(entry, dict) and set(entry) == set(Scheme._fields), "the scheme has other keys than it should")
-    must(entry["order"] in ("horner", "estrin"), f"an unknown order of operations: {shown(entry['order'])}")
+    must(
+        entry["order"] in ("horner", "estrin", "barycentric"),
+        f"an unknown order of operations: {shown(entry['order'])}",
+    )
     must(all(type(entry[name]) is bool for name in ("fma", "flush")), "a part of the scheme is neither true nor false")
     return Scheme(**entry)
 

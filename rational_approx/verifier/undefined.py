@@ -53,8 +53,12 @@ def missing(math: Arithmetic, node: tuple, x: Any, point: Fraction | None) -> bo
         c = node[2][1] if node[2][0] == "number" else None
         return (c is None or c.denominator > 1) and below(math, node[1], x, 0, c is not None and c > 0)
     ends = {"log": (0, False), "log1p": (-1, False), "sqrt": (0, True), "loggamma": (0, False), "acosh": (1, True)}
+    at_end = exact(node[1], point) if point is not None and kind in (*ends, "atanh") else None
     if kind in ends:
-        return below(math, node[1], x, *ends[kind])
+        end, strict = ends[kind]
+        return (at_end == end and not strict) or below(math, node[1], x, end, strict)
+    if kind == "atanh" and at_end in (-1, 1):
+        return True
     if kind in ("asin", "acos", "atanh"):
         strict = kind != "atanh"
         return below(math, node[1], x, -1, strict) or below(math, ("neg", node[1]), x, -1, strict)
@@ -115,6 +119,8 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return sign(top) * sign(near)
     if kind == "/" and signs[1]:
         return 0
+    if kind == "/" and signs[0] and exact(node[2], x) == 0:
+        return signs[0] * sign(at(math, node[2], beside(math, x, side)))
     if signs[0] and signs[1]:
         return signs[0] * signs[1] if kind == "*" else signs[0] if signs[0] == signs[1] else 0
     if not any(signs):

@@ -12,7 +12,7 @@ from .jets import Arithmetic
 from .polynomials import divided
 from .reading import SWITCHED, Failure
 
-__all__ = ["exact", "without_zeros"]
+__all__ = ["exact", "without_holes", "without_zeros"]
 
 ZEROS = {
     0: ("sin", "tan", "sinh", "tanh", "asin", "atan", "asinh", "atanh", "erf", "expm1", "log1p", "sqrt"),
@@ -42,6 +42,16 @@ def exact(node: tuple, x: Fraction) -> Fraction | None:
     if kind in ZEROS.get(int(first) if first.denominator == 1 else -1, ()):
         return Fraction(0)
     return Fraction(AT_ZERO[kind]) if first == 0 and kind in AT_ZERO else None
+
+
+def without_holes(node: tuple, side: int) -> tuple:
+    """A tree with both sides of a quotient over x where both vanish at 0."""
+    if node[0] == "/" and exact(node[1], Fraction(0)) == 0 and exact(node[2], Fraction(0)) == 0:
+        top, bottom = (("divided", part, Fraction(0), side) for part in node[1:])
+        return ("/", top, bottom)
+    if node[0] in ("number", "x", "pi", "e", "clipped", "divided"):
+        return node
+    return (node[0], *(without_holes(part, side) for part in node[1:]))
 
 
 def lifted(node: tuple, zeros: dict[Fraction, int]) -> tuple | None:

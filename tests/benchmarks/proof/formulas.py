@@ -166,7 +166,8 @@ LITERATURE = {
     ),
 }
 """Formulas from papers and from library code, by kind."""
-SEEDED = 60
+SEEDED, DRAWN = 60, 20
+"""Random compositions, and random formulas of each family."""
 
 
 def composed(count: int, seed: int = 0) -> list[str]:
@@ -209,10 +210,90 @@ def composed(count: int, seed: int = 0) -> list[str]:
     return [formula() for _ in range(count)]
 
 
+def families(kind: str, count: int, seed: int = 0) -> list[str]:
+    """Random formulas of a kind that once went wrong, the same for the same seed: functions of what a maximum, minimum
+    or clip keeps inside their domain (``guarded``), sums of two activations (``sums``), polynomials and others that
+    have zeros between numbers (``crossing``), logarithms times powers that vanish with them (``logarithms``), sines
+    with scales, shifts and factors (``waves``), and inverse functions of a line (``inverse``).
+
+    >>> families("guarded", 2) == families("guarded", 3)[:2]
+    True
+    """
+    draw = random.Random(f"{kind} {seed}")
+    one = lambda *given: draw.choice(given)  # noqa: E731
+    c = lambda: one("0.1", "0.5", "2", "3", "1.5", "0.25", "0.7")  # noqa: E731
+    activations = ("x * sigmoid(x)", "tanh(x)", "softplus(x)", "erf(x)", "x * erf(x)", "atan(x)", "max(x, 0)", "abs(x)")
+    activations += ("sigmoid(x)", "x * tanh(x)", "x / (1 + abs(x))", "x * exp(-x^2)", "max(x, 0)^2", "log1p(abs(x))")
+
+    def guarded() -> str:
+        positive = one(
+            "max(x, 0)", "abs(x)", f"max(x, {c()})", f"max(x - {c()}, 0)", "max(-x, 0)", f"clip(x, 0, {c()})"
+        )
+        inside = one(
+            "clip(x, -1, 1)", "min(max(x, -1), 1)", "min(abs(x), 1)", "max(min(x, 1), 0)", "x / max(abs(x), 1)"
+        )
+        outside = one("max(x, 1)", "max(abs(x), 1)", "1 + max(x, 0)", "1 + abs(x)")
+        return one(
+            f"sqrt({positive})",
+            f"({positive})^{one('1.5', '0.5', '0.3', '2', '3')}",
+            f"log1p({positive})",
+            f"log({c()} + {positive})",
+            f"{one('asin', 'acos', 'exp')}({inside})",
+            f"{one('acosh', 'log', 'sqrt')}({outside})",
+            f"x * sqrt({positive})",
+            f"{c()} * sqrt({positive}) - {c()}",
+            f"where(x > {c()}, sqrt(x), {one('x', '0', 'exp(x)')})",
+        )
+
+    def sums() -> str:
+        a, b = one(*activations), one(*activations)
+        return f"{one('', f'{c()} * ')}{a} {one('+', '+', '-')} {one('', f'{c()} * ')}{b}"
+
+    def crossing() -> str:
+        n = one(2, 3, 4)
+        return one(
+            f"x^{n} - {c()} * x" if n > 2 else f"x^2 - {c()}",
+            f"(x - {c()}) * (x + {c()})",
+            f"x^{n} + {c()} * x - {c()}",
+            f"x * ({one('exp(x)', 'sqrt(1 + x^2)', 'log(2 + exp(x))')} - {c()})",
+            f"{one('exp(x)', 'tanh(x)', 'softplus(x)', 'atan(x)', 'sigmoid(x)')} - {c()}",
+            f"x * (x^2 - {c()})",
+        )
+
+    def logarithms() -> str:
+        n = one("", "^2", "^3", "^0.5")
+        return one(
+            f"{one(f'x{n}' if n != '^0.5' else 'x', f'abs(x){n}')} * log(abs(x))",
+            f"x{n} * log({c()} * x)",
+            f"x * log(x) - {c()} * x",
+            f"log(abs(x)) {one('*', '/')} {one('x', '(1 + x^2)', 'exp(x)')}",
+            f"x * log({one('x^2', f'{c()} + x^2', 'abs(x)')})",
+        )
+
+    def waves() -> str:
+        a, b = one("2", "3", "0.5", "pi", "0.7"), c()
+        wave = f"{one('sin', 'cos')}({one('x', f'{a} * x', f'x + {b}', f'x - {b}', f'{a} * x + {b}')})"
+        return one(
+            wave, wave, f"{one('exp(x)', 'exp(-x)', 'exp(-x^2)', 'x', 'tanh(x)', 'sqrt(x)')} * {wave}", f"{wave}^2"
+        )
+
+    def inverse() -> str:
+        a, b = c(), c()
+        line = one("x", f"{a} * x", f"x + {b}", f"x - {b}", f"{a} * x + {b}", "x^2", "abs(x)", "1 + x^2", "1 / x")
+        return f"{one('asinh', 'acosh', 'atanh', 'asin', 'acos', 'atan', 'log', 'sqrt')}({line})"
+
+    made = {f.__name__: f for f in (guarded, sums, crossing, logarithms, waves, inverse)}[kind]
+    return [made() for _ in range(count)]
+
+
+FAMILIES = ("guarded", "sums", "crossing", "logarithms", "waves", "inverse")
+
+
 def formulas() -> dict[str, str]:
     """Every formula with its kind."""
     out = {each: kind for kind, group in LITERATURE.items() for each in group}
-    return out | {each: "composed" for each in composed(SEEDED) if each not in out}
+    out |= {each: "composed" for each in composed(SEEDED) if each not in out}
+    return out | {each: kind for kind in FAMILIES for each in families(kind, DRAWN) if each not in out}
 
 
 def tried(formula: str, format: str) -> dict[str, object]:
@@ -283,7 +364,7 @@ def counted(entries: list[dict]) -> str:
     """How many were found, by kind and in all."""
     kinds = Counter(entry["kind"] for entry in entries)
     found = Counter(entry["kind"] for entry in entries if entry["outcome"] == "found")
-    parts = [f"{kind} {found[kind]} of {kinds[kind]}" for kind in (*LITERATURE, "composed") if kinds[kind]]
+    parts = [f"{kind} {found[kind]} of {kinds[kind]}" for kind in (*LITERATURE, "composed", *FAMILIES) if kinds[kind]]
     return f"{sum(found.values())} of {len(entries)}: {', '.join(parts)}"
 
 

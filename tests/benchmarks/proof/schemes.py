@@ -1,4 +1,4 @@
-"""What Estrin's order and fused operations do to code: operations, proved error, and time in C.
+"""What Estrin's order, the barycentric form and fused operations do to code: operations, proved error, and time in C.
 
     python -m tests.benchmarks.proof.schemes [--write docs/measured/schemes.md] [--rounds 30]
 
@@ -21,7 +21,8 @@ from tests.benchmarks.machine import machine
 COUNT = 200_000
 FUNCTIONS = ("tanh", "exp", "silu")
 FORMATS = ("float32", "bfloat16")
-SCHEMES = [(order, fma) for order in ("horner", "estrin") for fma in (False, True)]
+SCHEME_ORDERS = ("horner", "estrin", "barycentric")
+SCHEMES = [(order, fma) for order in SCHEME_ORDERS for fma in (False, True)]
 FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=off")
 MARK = "measured"
 ABOUT = f"""{COUNT:,} points, uniform on [-10, 10], compiled by `gcc {" ".join(FLAGS)}`; of each the fastest of many

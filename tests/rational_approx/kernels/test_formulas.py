@@ -31,6 +31,31 @@ CASES = {
     "(exp(x) - 1) / x": (lambda x: mpmath.expm1(x) / x if x else mpmath.mpf(1), (-1e3, 88), (0,)),
     "sqrt(x^2 - 1)": (lambda x: mpmath.sqrt((x - 1) * (x + 1)), (1, 1e20), (1,)),
     "1 / x^2": (lambda x: 1 / x**2, (-1e20, 1e20), (1e-19,)),
+    "x^2 * log(abs(x))": (lambda x: x**2 * mpmath.log(abs(x)) if x else mpmath.mpf(0), (-1e19, 1e19), (0, 1, -1)),
+    "abs(x)^0.5 * log(abs(x))": (
+        lambda x: mpmath.sqrt(abs(x)) * mpmath.log(abs(x)) if x else mpmath.mpf(0),
+        (-1e30, 1e30),
+        (0, 1, -1),
+    ),
+    "x^3 - 2 * x": (lambda x: x**3 - 2 * x, (-1e12, 1e12), (2**0.5, -(2**0.5), 0)),
+    "sin(x + 1)": (lambda x: mpmath.sin(x + 1), (-1e30, 1e30), (-1, float(mpmath.pi - 1), float(100 * mpmath.pi - 1))),
+    "cos(2 * x - 0.5)": (lambda x: mpmath.cos(2 * x - 0.5), (-1e30, 1e30), (float(mpmath.pi / 4 + 0.25), 0)),
+    "sin(pi * x + pi / 4)": (lambda x: mpmath.sinpi(x + 0.25), (-1e30, 1e30), (-0.25, 0.75, 2.0**21 + 0.75)),
+    "3 * sin(x) - 4 * cos(x)": (
+        lambda x: 3 * mpmath.sin(x) - 4 * mpmath.cos(x),
+        (-1e30, 1e30),
+        (float(mpmath.atan(mpmath.mpf(4) / 3)), 0),
+    ),
+    "sqrt(max(x, 0))": (lambda x: mpmath.sqrt(max(x, 0)), (-1e30, 1e30), (0,)),
+    "x * sigmoid(x) + 0.5 * tanh(x)": (
+        lambda x: x / (1 + mpmath.exp(-x)) + mpmath.tanh(x) / 2,
+        (-1e30, 1e30),
+        (0, -20, 17),
+    ),
+    "3 * atan(x) + 1.5 * tanh(x)": (lambda x: 3 * mpmath.atan(x) + 1.5 * mpmath.tanh(x), (-1e30, 1e30), (0, 126)),
+    "x / (exp(x) - 1)": (lambda x: x / mpmath.expm1(x) if x else mpmath.mpf(1), (-1e30, 85), (0,)),
+    "exp(2 * x + 1)": (lambda x: mpmath.exp(2 * x + 1), (-100, 100), (43.86,)),
+    "log(x) / x": (lambda x: mpmath.log(x) / x, (1e-30, 1e30), (1,)),
     "where(abs(x) < 3, sin(x + 1), 0)": (
         lambda x: mpmath.sin(x + 1) if abs(x) < 3 else mpmath.mpf(0),
         (-1e30, 1e30),
@@ -40,7 +65,10 @@ CASES = {
 FAST = (
     "acos(x)",
     "exp(x) - 2",
-    "where(abs(x) < 3, sin(x + 1), 0)",
+    "sin(x + 1)",
+    "x^3 - 2 * x",
+    "x^2 * log(abs(x))",
+    "sqrt(max(x, 0))",
     "x * log(x)",
     "log(abs(x))",
     "exp(x) / (exp(x) + 1)^2",
@@ -86,8 +114,8 @@ def test_a_formula_is_found_and_holds_at_random_numbers_and_beside_zeros_and_cut
     x = numbers(inside, near)
     cuts = np.array([piece.upper for piece in found.kernel.pieces], dtype=np.float32)
     x = np.concatenate([x, cuts[np.isfinite(cuts) & (cuts >= inside[0]) & (cuts <= inside[1])]])
-    x = x[x != 0] if formula in ("log(abs(x))", "log(x^2)", "1 / x^2") else x
-    with mpmath.workprec(300):
+    x = x[x != 0] if formula in ("log(abs(x))", "log(x^2)", "1 / x^2", "log(x) / x") else x
+    with mpmath.workprec(500):
         worst = max(ulps(y, true(mpmath.mpf(float(point)))) for point, y in zip(x, code(found)(x)))
     assert worst <= float(found.facts.ulp) <= 1
     assert verify(found, seconds=60).outcome == "verified"
@@ -144,9 +172,9 @@ def test_a_false_certificate_of_a_formula_is_not_verified():
     assert "verified" not in {judged(change) for change in (smaller, another_constant, earlier_tail)}
 
 
-@pytest.mark.parametrize("formula", ["sin(x^2)", "sin(x + 1)"])
+@pytest.mark.parametrize("formula", ["sin(x^2)", "sin(exp(-x^2) + x)"])
 def test_what_cannot_be_had_is_refused_with_the_true_reason(formula):
-    with pytest.raises(NoKernel, match="sine is reduced where it is one of a multiple of x"):
+    with pytest.raises(NoKernel, match="sine is reduced where it is one of a line"):
         implement(formula, format="float32")
 
 
@@ -201,7 +229,18 @@ def test_16_bits_have_no_number_where_there_is_no_value():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "formula", ["log(x)", "where(x > 0, log(x), 0)", "1 / x", "sqrt(x^2 - 1)", "log(abs(x - 1))", "sinh(x)", "cosh(x)"]
+    "formula",
+    [
+        "log(x)",
+        "where(x > 0, log(x), 0)",
+        "1 / x",
+        "sqrt(x^2 - 1)",
+        "log(abs(x - 1))",
+        "sinh(x)",
+        "cosh(x)",
+        "asinh(x)",
+        "acosh(x)",
+    ],
 )
 def test_what_has_no_value_or_too_large_ones_is_found_in_bfloat16(formula):
     found = implement(formula, format="bfloat16")

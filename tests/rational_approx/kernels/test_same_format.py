@@ -158,7 +158,7 @@ def test_what_is_not_found_is_refused_with_what_to_try():
         implement("sin", format="float32", accumulate="float32")
     with pytest.raises(ValueError, match="float64 or float32, not in 'float16'"):
         implement("exp", format="float32", accumulate="float16")
-    with pytest.raises(ValueError, match="leave coefficients= out"):
+    with pytest.raises(ValueError, match="leave coefficients= and constraints= out"):
         implement("exp", format="float64", coefficients="float32")
 
 

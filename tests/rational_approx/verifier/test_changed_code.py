@@ -1,0 +1,68 @@
+"""Changed certificates of code: what the verifier accepts must be true. How near lines come to integers, counted."""
+
+import copy
+import random
+from fractions import Fraction
+from functools import cache
+
+import pytest
+
+from rational_approx import implement
+from rational_approx.kernels.nearest import first_between, least_shifted
+from rational_approx.shipping.documents import document
+from rational_approx.verifier.nearest import below_line, nearest_shifted
+from tests.adversaries.kernels import FORMULAS, judged, worst_of
+
+ONE = 1 << 60
+
+
+@cache
+def made(formula):
+    return document(implement(formula, format="float32"))
+
+
+@pytest.mark.parametrize(
+    ("formula", "count"),
+    [("x^3 - 2 * x", 12), *(pytest.param(each, 60, marks=pytest.mark.slow) for each in FORMULAS)],
+)
+def test_no_change_that_is_accepted_is_false(formula, count):
+    content = made(formula)
+    worst, _ = worst_of(content, 100)
+    assert worst <= float(Fraction(content["facts"]["ulp"]))
+    found = judged(content, random.Random(2), count, 100, 60)
+    assert sum(found.counts.values()) >= count // 2
+    assert found.false == []
+
+
+def test_a_code_that_is_wrong_is_seen_by_the_judge():
+    content = copy.deepcopy(made("x^3 - 2 * x"))
+    step = next(step for step in content["pieces"][1]["steps"] if "2" in step)
+    step[step.index("2")] = "0x1000001p-23"
+    assert worst_of(content, 100)[0] > 2
+
+
+def test_sums_of_floors_are_those_of_a_loop():
+    draw = random.Random(0)
+    for _ in range(500):
+        count, modulus, a, b = draw.randrange(40), draw.randrange(1, 60), *(draw.randrange(-200, 200) for _ in "ab")
+        assert below_line(count, modulus, a, b) == sum((a * m + b) // modulus for m in range(count))
+        modulus, low = modulus + 1, draw.randrange(modulus + 1)
+        high = draw.randrange(low, modulus)
+        found = first_between(a % modulus, modulus, low, high)
+        assert found == next((m for m in range(modulus) if low <= a * m % modulus <= high), None)
+
+
+def test_no_number_is_nearer_to_a_zero_than_is_said():
+    draw = random.Random(0)
+    for _ in range(100):
+        e, a, b = draw.randrange(-3, 3), draw.randrange(1, ONE), draw.randrange(1, ONE)
+        but = draw.choice([None, Fraction(-1), Fraction(3, 2)])
+        numbers = [Fraction(m) * Fraction(2) ** e for m in range(-31, 32) if m]
+        turns = [2 * (Fraction(a, ONE) * x + Fraction(b, ONE)) for x in numbers if x != but]
+        true = min(min(t % 1, -t % 1) for t in turns) / 2
+        known = nearest_shifted((a, a), (b, b), 60, 5, e, but)
+        ours = least_shifted((Fraction(a, ONE),) * 2, (Fraction(b, ONE),) * 2, e, 5, but)
+        assert 0 < known <= true
+        assert known == Fraction(1, 32) or true < 3 * known
+        assert 0 < ours <= true
+        assert ours == Fraction(1, 128) or true < 3 * ours
