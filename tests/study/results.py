@@ -49,7 +49,7 @@ def _parts(cells: Sequence[Cell]) -> Mapping[str, str]:
     for study in STUDIES:
         if found := [row for row in rows(cells) if row.cells[0].study == study.name]:
             said = [f"### {study.name}", _settings(found), _table(found), _probing(found)]
-            plain = (study.refine, study.kl_share) == ("none", 0)
+            plain = (study.refine, study.kl_share, study.anchor) == ("none", 0, 0)
             parts[study.name] = "\n\n".join(filter(None, [*said, counts(found) if plain else ""]))
     return parts
 
