@@ -9,7 +9,8 @@ import pytest
 
 from rational_approx import implement
 from rational_approx.kernels.nearest import first_between, least_shifted
-from rational_approx.shipping.documents import document
+from rational_approx.shipping.documents import canonical_hash, document
+from rational_approx.verifier import verify
 from rational_approx.verifier.nearest import below_line, nearest_shifted
 from tests.adversaries.kernels import FORMULAS, judged, worst_of
 
@@ -39,6 +40,21 @@ def test_a_code_that_is_wrong_is_seen_by_the_judge():
     step = next(step for step in content["pieces"][1]["steps"] if "2" in step)
     step[step.index("2")] = "0x1000001p-23"
     assert worst_of(content, 100)[0] > 2
+
+
+def test_a_constant_in_its_own_format_is_as_far_off_as_it_is():
+    """Beside steps that nothing asks for, 3 was once verified as pi."""
+    content = copy.deepcopy(made("x^3 - 2 * x")) | {"inner": "float32", "functions": [], "cuts": ["0", "1"]}
+    content["target"]["expression"] = "where(x > 1, pi, 1)"
+    for far, good in ((str(Fraction(13176795, 2**22)), True), ("3", False)):
+        content["pieces"] = [
+            {"upper": "1", "steps": [], "result": "1", "about": ""},
+            {"upper": "inf", "steps": [["mul", "x", "x"]], "result": far, "about": ""},
+        ]
+        content["facts"] |= {"ulp": "1", "lowest": "1", "highest": "4", "at": ["1", "1", "1", far]}
+        content["wanted"], content["hash"] = "1", ""
+        content["hash"] = canonical_hash(content)
+        assert (verify(content, 20).outcome == "verified") == good
 
 
 def test_sums_of_floors_are_those_of_a_loop():
