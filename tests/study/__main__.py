@@ -29,8 +29,7 @@ def main(data: Path, out: Path, page: Path | None, only: tuple[str, ...], seeds:
         if page is None:
             click.echo(results.page(cells), nl=False)
         else:
-            results.fill(page, cells)
-            console.print(f"wrote {page}", soft_wrap=True)
+            console.print(f"wrote {', '.join(results.fill(page, cells))} into {page}", soft_wrap=True)
 
 
 if __name__ == "__main__":

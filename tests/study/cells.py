@@ -56,6 +56,7 @@ class Study:
     refine: Refinement = "none"
     kl_share: float = 0.0
     kl_weight: float = 0.3
+    anchor: float = 0.0
     curves: bool = False
     seeds: int = 3
     probing: str | None = None
@@ -63,7 +64,8 @@ class Study:
 
     def teacher(self, data: Path, out: Path, name: str) -> Path:
         """Where a teacher is: in the data, or among those that `tests.study.teachers` made."""
-        return (out / "teachers" / self.name if self.teachers_share else data / "teachers" / self.source) / name
+        made = out / "teachers" / f"{self.source}_finished"
+        return (made if self.teachers_share else data / "teachers" / self.source) / name
 
     def teachers_part(self, states: HiddenStates) -> HiddenStates:
         """The hidden states that a finished teacher is trained on."""
@@ -162,6 +164,14 @@ STUDIES = (
         name="smollm2_layer10_finished",
         teachers=tuple(f"{family}_{codes}" for family in ("topk", "jumprelu", "relu") for codes in (16, 32, 64)),
         teachers_share=0.5,
+        seeds=1,
+    ),
+    replace(
+        _SMOLLM2,
+        name="smollm2_layer10_finished_anchor",
+        teachers=("relu_16", "topk_16"),  # those whose upgrades lost probing
+        teachers_share=0.5,
+        anchor=10.0,
         seeds=1,
     ),
     replace(

@@ -126,6 +126,7 @@ def _run(
             objective="mse+kl" if study.kl_share else "mse",
             kl_share=study.kl_share,
             kl_weight=study.kl_weight,
+            anchor=study.anchor,
             ablations=study.ablations(sae, states),
             probe=study.tasks(data),
         ),

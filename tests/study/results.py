@@ -23,16 +23,22 @@ def page(cells: Sequence[Cell]) -> str:
     return _filled("\n\n".join(f"<!-- {name}: begin -->\n<!-- {name}: end -->" for name in _parts(cells)), cells) + "\n"
 
 
-def fill(path: str | Path, cells: Sequence[Cell]) -> None:
-    """Put the parts of the studies that have cells between their marks; the file is made where there is none.
+def fill(path: str | Path, cells: Sequence[Cell]) -> list[str]:
+    """Put the parts of the studies that are whole between their marks, and return their names.
 
-    The other parts stay, so that one study can be run again alone.  Raises ValueError, and changes nothing, for a file
-    that lacks the marks of a study, and where there are no cells.
+    A study is whole where every teacher of it has a cell: of one that was begun a page would lose rows. The other parts
+    stay, so that one study can be run again alone. The file is made where there is none.
+
+    Raises ValueError, and changes nothing, for a file that lacks the marks of a study, and where none is whole.
     """
     path = Path(path)
+    teachers = {study.name: {cell.teacher for cell in cells if cell.study == study.name} for study in STUDIES}
+    whole = [study.name for study in STUDIES if teachers[study.name] == {*study.teachers}]
+    cells = [cell for cell in cells if cell.study in whole]
     write_text(
         path, _filled(path.read_text(encoding="utf-8"), cells) if path.exists() else "# Results\n\n" + page(cells)
     )
+    return whole
 
 
 def _filled(text: str, cells: Sequence[Cell]) -> str:
@@ -44,12 +50,12 @@ def _filled(text: str, cells: Sequence[Cell]) -> str:
 def _parts(cells: Sequence[Cell]) -> Mapping[str, str]:
     """What stands on the page, by the name of the study."""
     if not cells:
-        raise ValueError("there are no finished cells to write a page of")
+        raise ValueError("there are no finished cells to write a page of, or no study whose teachers all have one")
     parts = {}
     for study in STUDIES:
         if found := [row for row in rows(cells) if row.cells[0].study == study.name]:
             said = [f"### {study.name}", _settings(found), _table(found), _probing(found)]
-            plain = (study.refine, study.kl_share) == ("none", 0)
+            plain = (study.refine, study.kl_share, study.anchor) == ("none", 0, 0)
             parts[study.name] = "\n\n".join(filter(None, [*said, counts(found) if plain else ""]))
     return parts
 

@@ -139,9 +139,13 @@ def test_probing_of_several_seeds_is_less_sure_where_they_disagree(tmp_path: Pat
 
 
 def test_a_study_replaces_its_own_part_of_the_page_alone(tmp_path: Path) -> None:
-    cell(tmp_path / "cells", *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
-    cells, target, name = finished_cells(tmp_path / "cells"), tmp_path / "results.md", NAMES[0][0]
-    fill(target, cells)
+    name, *_ = NAMES[0]
+    for study, each in NAMES:
+        if study == name:
+            cell(tmp_path / "cells", study, each, 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
+    cell(tmp_path / "cells", *NAMES[-1], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})  # a study that was begun
+    cells, target = finished_cells(tmp_path / "cells"), tmp_path / "results.md"
+    assert fill(target, cells) == [name]
     first = target.read_text()
     fill(target, cells)
     assert target.read_text() == first
@@ -155,6 +159,8 @@ def test_a_study_replaces_its_own_part_of_the_page_alone(tmp_path: Path) -> None
     with pytest.raises(ValueError, match=f"the marks <!-- {name}: begin -->"):
         fill(target, cells)
     assert target.read_text() == "no marks"
+    with pytest.raises(ValueError, match="no study whose teachers all have one"):
+        fill(target, cells[-1:])
     with pytest.raises(ValueError, match="no finished cells"):
         page([])
 
@@ -223,7 +229,9 @@ def test_finished_teachers_have_the_codes_that_their_name_says(family: str, monk
 
 
 def test_the_command_writes_the_page_of_what_is_there(tmp_path: Path) -> None:
-    cell(tmp_path / "out", *NAMES[0], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
+    for study, each in NAMES:
+        if study == NAMES[0][0]:
+            cell(tmp_path / "out", study, each, 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
     for which in STUDIES:
         for name in which.teachers:
             which.teacher(tmp_path / "data", tmp_path / "out", name).mkdir(parents=True, exist_ok=True)
@@ -234,7 +242,7 @@ def test_the_command_writes_the_page_of_what_is_there(tmp_path: Path) -> None:
     written = CliRunner().invoke(main, [*arguments, "--page", str(tmp_path / "results.md")])
     assert written.exit_code == 0
     assert "of the teachers" in (tmp_path / "results.md").read_text()
-    (path,) = tmp_path.rglob("report.json")
+    path = next(tmp_path.rglob("report.json"))
     path.write_text(path.read_text().replace('"denominator": "fixed"', '"denominator": "trainable"'))
     older = CliRunner().invoke(main, arguments)
     assert older.exit_code == 2

@@ -18,8 +18,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from rational_approx.commands.torch_outputs import torch_outputs
-from rational_approx.kernels.numbers import INNER
-from rational_approx.shipping.gate_library import ALL_GATES, NOTES, Question, Row, gate_library, table
+from rational_approx.shipping.gate_library import ALL_GATES, GATE_FORMATS, NOTES, Question, Row, gate_library, table
 from tests import provenance
 from tests.benchmarks.machine import machine
 
@@ -123,7 +122,7 @@ def main() -> None:
         return
     rows = []
     for row in gate_library(
-        given.work, ALL_GATES, given.format or INNER, ["c"], Question(Fraction(1)), torch_outputs()
+        given.work, ALL_GATES, given.format or GATE_FORMATS, ["c"], Question(Fraction(1)), torch_outputs()
     ):
         rows.append(row)
         print(line(row), flush=True)
