@@ -8,7 +8,7 @@ from math import isqrt
 from typing import Any, NamedTuple
 
 from .polynomials import combined, product
-from .steps import is_format_number
+from .steps import alike, is_format_number
 
 __all__ = ["Form", "barycentric_form"]
 
@@ -103,7 +103,7 @@ class Reader:
         """The form that a quotient ends."""
         upper, lower = self.steps[last][1]
         above, below = self.weighted(upper), self.plain(lower)
-        if above is None or [name for name, _ in above] != below:
+        if above is None or not alike([name for name, _ in above], below):  # 3.0 is not step 3
             return None
         terms: list[Term] = []
         variable: Any = None

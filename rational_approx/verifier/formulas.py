@@ -69,7 +69,7 @@ class Follower(Calls):
         done = self.value(self.tree, self.result)
         low, high = self.known_range()
         done = done._replace(low=max(done.low, low), high=min(done.high, high))
-        if self.own:
+        if self.own and isinstance(self.result, int):  # a constant is no operation, and as far off as it is
             done = done._replace(absolute=done.before[0], relative=done.before[1])
         box, nearest = (done.low, done.high), max(done.low, -done.high, 0)
         if done.relative is not None:  # the value may be known better than by its nodes

@@ -107,6 +107,8 @@ class Operations:
         return self.rounds(Known(a.low + b.low, a.high + b.high, a.absolute + b.absolute, relative, None, True))
 
     def product(self, a: Known, b: Known) -> Known:
+        infinite = self.math.one << 4 * self.top
+        need(max(a.absolute, b.absolute) < infinite, "a product with what may be infinite, which is no number times 0")
         low, high = self.math.mul((a.low, a.high), (b.low, b.high))
         sizes = size((a.low, a.high)), size((b.low, b.high))
         absolute = self.up(sizes[0] + a.absolute, b.absolute) + self.up(sizes[1], a.absolute)

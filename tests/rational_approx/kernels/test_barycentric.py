@@ -116,6 +116,30 @@ def test_what_only_looks_like_the_form_is_none(fma, change):
     assert barycentric_form(*as_read(changed)) is None
 
 
+def test_a_constant_in_the_place_of_a_term_is_not_the_step_of_its_number(found):
+    """With it this file, which was once verified, is off by ten million units."""
+    a, b = (Fraction(-n) - Fraction(1, 2**40) for n in (100, 101))
+    inside = "max(1, min(2, x))"
+    content = document(found)
+    content["scheme"]["fma"] = False
+    content["target"]["expression"] = (
+        f"(5 * ({inside} - ({b})) + 7 * ({inside} - ({a}))) / (({inside} - ({b})) + ({inside} - ({a})))"
+    )
+    ends = [str(Fraction(float(np.float32(5 + 2 * (x - a) / (2 * x - a - b))))) for x in (1, 2)]
+    steps = [["sub", "x", str(a)], ["div", "1", "v0"], ["sub", "x", str(b)], ["div", "1", "v2"], ["add", "v1", "v3"]]
+    steps += [["mul", "v1", "5"], ["mul", "v3", "7"], ["add", "v6", "v5"], ["div", "v7", "v4"]]
+    content["pieces"] = [
+        {"upper": upper, "steps": [] if result[0] != "v" else steps, "result": result, "about": ""}
+        for upper, result in (("1", ends[0]), (str(2 - Fraction(1, 2**23)), "v8"), ("inf", ends[1]))
+    ]
+    content["cuts"] = ["0", "1", "2"]
+    content["facts"] |= {"ulp": "1", "lowest": "5", "highest": "7", "at": [ends[0]] * 3 + [ends[1]]}
+    for term, good in (("v3", True), ("3", False)):
+        steps[4][2] = term
+        content["hash"] = canonical_hash(content)
+        assert (check(content, 20).outcome == "verified") == good
+
+
 def test_a_node_that_an_input_may_be_is_not_proved():
     weights, values = (Fraction(1), Fraction(-2), Fraction(1)), (Fraction(1), Fraction(3), Fraction(2))
     for variable, node, good in (

@@ -9,7 +9,8 @@ import pytest
 
 from rational_approx import implement
 from rational_approx.kernels.nearest import first_between, least_shifted
-from rational_approx.shipping.documents import document
+from rational_approx.shipping.documents import canonical_hash, document
+from rational_approx.verifier import verify
 from rational_approx.verifier.nearest import below_line, nearest_shifted
 from tests.adversaries.kernels import FORMULAS, judged, worst_of
 
@@ -39,6 +40,33 @@ def test_a_code_that_is_wrong_is_seen_by_the_judge():
     step = next(step for step in content["pieces"][1]["steps"] if "2" in step)
     step[step.index("2")] = "0x1000001p-23"
     assert worst_of(content, 100)[0] > 2
+
+
+def own_format(expression, pieces, facts):
+    """A file of code that calculates in its own format: its hash is right."""
+    content = copy.deepcopy(made("x^3 - 2 * x")) | {"inner": "float32", "functions": [], "cuts": ["0", "1"]}
+    content["target"]["expression"] = expression
+    content["pieces"] = [dict(zip(("upper", "steps", "result"), piece), about="") for piece in pieces]
+    content["facts"] |= facts | {"ulp": "1"}
+    content["wanted"] = "1"
+    return content | {"hash": canonical_hash(content)}
+
+
+@pytest.mark.parametrize(("far", "good"), [(str(Fraction(13176795, 2**22)), True), ("3", False)])
+def test_a_constant_in_its_own_format_is_as_far_off_as_it_is(far, good):
+    """Beside steps that nothing asks for, 3 was once verified as pi."""
+    pieces = [("1", [], "1"), ("inf", [["mul", "x", "x"]], far)]
+    content = own_format("where(x > 1, pi, 1)", pieces, {"lowest": "1", "highest": "4", "at": ["1", "1", "1", far]})
+    assert (verify(content, 20).outcome == "verified") == good
+
+
+@pytest.mark.parametrize(("expression", "good"), [("x^2", True), ("0 * x^2", False)])
+def test_zero_times_what_is_too_large_is_no_number(expression, good):
+    """Outputs that are none were once verified as 0."""
+    steps, end = [["mul", "x", "x"], ["mul", "0", "v0"]][: 1 if good else 2], "inf" if good else "nan"
+    facts = {"lowest": "0", "highest": "inf", "at": [end, "0", "0", end]}
+    content = own_format(expression, [("inf", steps, f"v{len(steps) - 1}")], facts)
+    assert (verify(content, 20).outcome == "verified") == good
 
 
 def test_sums_of_floors_are_those_of_a_loop():
