@@ -91,7 +91,8 @@ class Kernel:
         """The same before they are rounded, in the format of the operations."""
         x = np.asarray(x, dtype=carrier(self.format))
         out, left = np.full(x.shape, np.nan, dtype=self.inner), ~np.isnan(x)
-        compared = machine.given(x.astype(self.inner))
+        with np.errstate(invalid="ignore"):  # of a signalling NaN
+            compared = machine.given(x.astype(self.inner))
         for piece in self.pieces:
             here = left & (compared <= machine.given(np.array(piece.upper, self.inner)))
             out[here] = piece(x[here].astype(self.inner), self.functions, machine)

@@ -51,7 +51,7 @@ def _nowhere(tree: Node, x: arb) -> bool:
         taken = _branch(parts, x)
         return taken is not None and _nowhere(taken, x)
     if kind == "*":
-        return any(_no_factor(part, other, x) for part, other in (parts, parts[::-1]))
+        return any(_no_factor(part, parts[:k] + parts[k + 1 :], x) for k, part in enumerate(parts))
     if any(_nowhere(part, x) for part in parts):
         return True
     if kind == "/":
@@ -77,12 +77,16 @@ def _branch(parts: tuple[Node, ...], x: arb) -> Node | None:
     return parts[2] if small > large or (not mark[1:] and small >= large) else None
 
 
-def _no_factor(part: Node, other: Node, x: arb) -> bool:
-    """Whether a factor has no value: a product with log(b) has a limit where b and the other one are 0."""
-    beside = _value(other, x) if part.operator == "log" else None
-    if part.operator != "log" or (beside is not None and bool(beside != 0)):
-        return _nowhere(part, x)
-    return _below(part, x)
+def _no_factor(part: Node, others: tuple[Node, ...], x: arb) -> bool:
+    """Whether a factor has no value: a product with log(b) has a limit where b and one of the others are 0."""
+    if part.operator == "log" and not all(_is_not_zero(other, x) for other in others):
+        return _below(part, x)
+    return _nowhere(part, x)
+
+
+def _is_not_zero(tree: Node, x: arb) -> bool:
+    value = _value(tree, x)
+    return value is not None and bool(value != 0)
 
 
 def _below(logarithm: Node, x: arb) -> bool:

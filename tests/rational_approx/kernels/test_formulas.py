@@ -267,3 +267,8 @@ def test_a_constant_in_the_place_of_a_step_is_refused_where_the_same_node_was_se
     piece["steps"][2] = ["mul", "v1", "1"]
     content["hash"] = canonical_hash(content)
     assert check(content, 600).outcome == "refuted"
+
+
+def test_a_product_may_have_three_factors():
+    found = implement("x * (x^2 * 0)", format="float32", accumulate="float32")
+    assert found.kernel(np.array([-2, 0.5, 3], dtype=np.float32)).tolist() == [0, 0, 0]
