@@ -11,7 +11,7 @@ import numpy as np
 from rational_approx import export
 from rational_approx.kernels.implement import Implementation
 
-__all__ = ["COMPILERS", "outputs"]
+__all__ = ["COMPILERS", "called", "outputs", "outputs_flushing"]
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 SHARED = ("-ffp-contract=off", "-shared", "-fPIC")
@@ -87,3 +87,22 @@ def called(function: Any, x: np.ndarray) -> np.ndarray:
     y = np.empty_like(x)
     function(x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(x.size))
     return y
+
+
+_FLUSHING = """
+#include <immintrin.h>
+void flushing(const TYPE *x, TYPE *y, size_t n) {
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040); /* flush to zero, and denormals are zero */
+    gate_many(x, y, n);
+    _mm_setcsr(before);
+}
+"""
+
+
+def outputs_flushing(found: Implementation, number: str, x: np.ndarray, folder: Path, *flags: str) -> np.ndarray:
+    """What the C code gives on an x86-64 processor that flushes; ``number`` is C's type of its inputs."""
+    (folder / "gate.c").write_text(export(found, "c", name="gate") + _FLUSHING.replace("TYPE", number))
+    command = (COMPILERS[0], "-O3", "-ffp-contract=off", *flags, "-shared", "-fPIC", "gate.c", "-o", "gate.so", "-lm")
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    return called(ctypes.CDLL(str(folder / "gate.so")).flushing, x)

@@ -1,10 +1,8 @@
 """FMA, Estrin's order and machines that flush in code that calculates in its own format."""
 
-import ctypes
 import json
 import platform
 import random
-import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from math import inf
@@ -26,7 +24,7 @@ from rational_approx.shipping.texts import number_text
 from rational_approx.verifier import verify as check
 from rational_approx.verifier.reading import Failure, number
 from rational_approx.verifier.sums import sum_errors
-from tests.rational_approx.kernels.compiled import COMPILERS, called, outputs
+from tests.rational_approx.kernels.compiled import COMPILERS, outputs, outputs_flushing
 from tests.rational_approx.kernels.test_same_format import _operand, error_in_ulp, inputs
 
 FUSED, BOTH = {"fma": True}, {"scheme": "estrin", "fma": True}
@@ -113,28 +111,13 @@ def test_compiled_c_gives_the_same_bits(found, tmp_path, flags):
     assert ((y.view(bits) == made.view(bits)) | (np.isnan(y) & np.isnan(made))).all()
 
 
-FLUSHING = """
-#include <immintrin.h>
-void flushing(const TYPE *x, TYPE *y, size_t n) {
-    const unsigned before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040); /* flush to zero, and denormals are zero */
-    gate_many(x, y, n);
-    _mm_setcsr(before);
-}
-"""
-
-
 @pytest.mark.skipif(not COMPILERS or platform.machine() != "x86_64", reason="no compiler, or flags of another kind")
 def test_c_on_a_processor_that_flushes(found, tmp_path):
     if not found.kernel.scheme.flush:
         pytest.skip("not asked for")
     format = found.kernel.format
     x = np.concatenate([inputs(format, 300), near_the_least(format)])
-    source = export(found, "c", name="gate") + FLUSHING.replace("TYPE", "float" if format == "float32" else "double")
-    (tmp_path / "gate.c").write_text(source)
-    command = (COMPILERS[0], "-O3", "-ffp-contract=off", "-shared", "-fPIC", "gate.c", "-o", "gate.so", "-lm")
-    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
-    y = called(ctypes.CDLL(str(tmp_path / "gate.so")).flushing, x)
+    y = outputs_flushing(found, "float" if format == "float32" else "double", x, tmp_path)
     assert right(found, x, y)
     flushed = found.kernel(x, Machine(True, "rounded"))
     assert (y == flushed).all()

@@ -1,11 +1,9 @@
 """Horner's and Estrin's order, fused operations, and machines that flush: held to exact arithmetic, compiled code with
 the processor's own flags, the verifier, and files that say something false."""
 
-import ctypes
 import json
 import platform
 import shutil
-import subprocess
 from fractions import Fraction
 from itertools import product
 from math import inf
@@ -25,7 +23,7 @@ from rational_approx.programs.program import INPUT, Constant, Result, Step
 from rational_approx.shipping.documents import canonical_hash, document
 from rational_approx.verifier import verify as check
 from tests.rational_approx.command_line import run, sentence
-from tests.rational_approx.kernels.compiled import COMPILERS, called, outputs
+from tests.rational_approx.kernels.compiled import COMPILERS, outputs, outputs_flushing
 from tests.rational_approx.kernels.test_float32 import TRUTH, in_ulp, same, with_others
 from tests.rational_approx.kernels.test_implement import EVERY_CODE, codes, expected, python
 
@@ -168,26 +166,12 @@ def test_triton_code_has_fused_operations_of_its_own(found):
 
 # -- machines that flush ---------------------------------------------------------------------------------------------
 
-SWITCHED = """
-#include <immintrin.h>
-void flushing(const TYPE *x, TYPE *y, size_t n) {
-    const unsigned before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040); /* flush to zero, and denormals are zero */
-    gate_many(x, y, n);
-    _mm_setcsr(before);
-}
-"""
-
 
 @pytest.mark.skipif(not COMPILERS or platform.machine() != "x86_64", reason="no compiler, or flags of another kind")
 def test_c_on_a_processor_that_flushes(found, tmp_path):
     x, _, numbers = tried(found)
     format = found.kernel.format
-    source = export(found, "c", name="gate") + SWITCHED.replace("TYPE", "float" if format == "float32" else "uint16_t")
-    (tmp_path / "gate.c").write_text(source)
-    command = (COMPILERS[0], "-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "gate.c", "-o", "gate.so")
-    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
-    y = called(ctypes.CDLL(str(tmp_path / "gate.so")).flushing, x)
+    y = outputs_flushing(found, "float" if format == "float32" else "uint16_t", x, tmp_path, "-march=native")
     if format == "float32":
         if found.kernel.scheme.flush and found.name in TRUTH:
             assert right_where_flushed(found, x[numbers], y[numbers])
