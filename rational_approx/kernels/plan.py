@@ -99,7 +99,10 @@ def costs_of(
     """
     places, spans = _stretches(whole, cuts, formulas)
     step = {place: number for number, place in enumerate(places)}
-    out = Costs(whole, {}, {(a, b): formulas.counted(a, b) for a, b in spans})
+    own = {
+        (a, b): formulas.counted(a, b) if whole.part((a, b)).too_large() is None else float(BRANCH) for a, b in spans
+    }
+    out = Costs(whole, {}, own)
     about_zero = [span for span in spans if whole.part(span).prescribed]
     if about_zero:
         out.own |= _prescribed_costs(whole, about_zero, places, room)
@@ -137,6 +140,7 @@ def _stretches(whole: Stretch, cuts: tuple[float, ...], formulas: Transcripts) -
     for zero in map(float, known.zeros):
         may += [int(np.searchsorted(x, zero * factor, "right")) for factor in (0.5, 0.75, 1.25, 2.0)]
         may += [int(np.searchsorted(x, zero, side)) for side in ("left", "right")]  # it may stand alone
+    may += whole.ends_of_constants()
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
     if whole.scheme.form is not None:  # the piece about zero has numbers on both sides
         places = [place for place in places if place in (start, stop) or not x[place - 1] <= 0 <= x[place]]
