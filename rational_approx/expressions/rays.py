@@ -165,14 +165,14 @@ def _increasing(name: str) -> Callable[[Ray], Ray]:
 
 
 def _exp(u: Ray) -> Ray:
-    if u.low > _LARGEST:  # of more than this it is beyond every number
-        return _ray(_LARGEST.exp(), arb.pos_inf(), Fraction(_STEEPEST) if u.power > 0 else Fraction(0))
     if u.power > 0 and (u.low > 0 or u.high < 0):
         steep = (u.low if u.low > 0 else -u.high) * to_arb(u.power)
         taken = Fraction(next(n for n in range(_STEEPEST, -1, -1) if n <= steep))
         if u.low > 0:
-            return _ray(_at("exp", u.low), arb.pos_inf(), taken)
+            return _ray(u.low.min(_LARGEST).exp(), arb.pos_inf(), taken)
         return _ray(0, _at("exp", u.high), -taken)
+    if u.power == 0 and u.low > _LARGEST:
+        return _ray(_LARGEST.exp(), arb.pos_inf())
     return _increasing("exp")(u._replace(high=arb.pos_inf()) if u.high > _LARGEST else u)
 
 
@@ -339,7 +339,6 @@ _TABLE: dict[str, Callable[..., Any]] = {
 _RISING = {
     **_TABLE,
     "log": _rising_log,
-    "log1p": _vanishing("log1p", lambda x: _rising_log(_add(x, _constant(arb(1))))),
     "^": lambda a, b: _exp(_multiply(b, _rising_log(a))),
 }
 """Logarithms of what grows, bounded from below alone: their exponentials decay, and grow, by these bounds."""

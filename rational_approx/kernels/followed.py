@@ -241,7 +241,7 @@ class _Bounds:
     def mul(self, a: Known, b: Known) -> Known:
         ball = a.ball * b.ball
         if a is b:  # a square
-            ball = (abs(a.ball).lower() ** 2).union(abs(a.ball).upper() ** 2)
+            ball = (a.ball.abs_lower() ** 2).union(a.ball.abs_upper() ** 2)
         absolute = abs(a.ball) * b.absolute + abs(b.ball) * a.absolute + a.absolute * b.absolute
         relative = None
         if a.relative is not None and b.relative is not None:

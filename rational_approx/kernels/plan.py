@@ -100,7 +100,7 @@ def costs_of(
     places, spans = _stretches(whole, cuts, formulas)
     step = {place: number for number, place in enumerate(places)}
     own = {
-        (a, b): formulas.counted(a, b) if whole.part((a, b)).too_large() is None else float(BRANCH) for a, b in spans
+        (a, b): formulas.counted(a, b) if whole.part((a, b)).widened().constant() is None else float(BRANCH) for a, b in spans
     }
     out = Costs(whole, {}, own)
     about_zero = [span for span in spans if whole.part(span).prescribed]

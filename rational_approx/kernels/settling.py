@@ -23,6 +23,7 @@ from rational_approx.kernels.ranking import HOPELESS, QUICK, cost
 from rational_approx.kernels.stretches import Stretch
 from rational_approx.kernels.tails import infinite
 from rational_approx.kernels.transcripts import Transcripts
+from rational_approx.programs.program import Constant
 
 __all__ = ["MARGIN", "settled"]
 
@@ -38,8 +39,10 @@ def settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: fl
     """The piece with the fewest operations that holds at every number tried of its stretch."""
     if stretch.prescribed:
         return _of_prescribed_form(stretch, room, wanted)
-    if (sign := stretch.too_large()) is not None:
-        return replace(infinite(sign, stretch.known.format), upper=stretch.upper)
+    if (value := stretch.constant()) is not None:
+        if value:
+            return replace(infinite(value, stretch.known.format), upper=stretch.upper)
+        return Piece(stretch.upper, (), Constant(Fraction(0)), "smaller than every number of the format")
     exactly = _itself(stretch)
     if exactly is not None and _largest(exactly, None, stretch) > wanted:
         exactly = None

@@ -67,11 +67,14 @@ class Stretch:
         x = self.known.x
         return self.scheme.form is not None and bool(x[self.start] <= 0 <= x[self.stop - 1])
 
-    def too_large(self) -> float | None:
-        """The infinity that the target is beyond every number of the format at all inputs of the stretch."""
+    def constant(self) -> float | None:
+        """What stands for the target at all inputs of the stretch without an estimate: an infinity where it is larger
+        than every number of the format, and 0 where it is smaller."""
         value = self.known.value[self.start : self.stop]
-        top = 2.0 ** FORMATS[self.known.format][2]
-        return inf if (value >= top).all() else -inf if (value <= -top).all() else None
+        _, smallest, top = FORMATS[self.known.format]
+        if (np.abs(value) <= 2.0 ** (smallest - 2)).all():
+            return 0.0
+        return inf if (value >= 2.0**top).all() else -inf if (value <= -(2.0**top)).all() else None
 
     def ends_of_constants(self) -> list[int]:
         """Where the target becomes larger than every number of the format, or smaller, or comes back: some inputs to

@@ -14,7 +14,7 @@ from .polynomials import combined, one_sign, product
 from .reading import SWITCHED, Failure, chosen, fold, switch
 from .zeros import exact
 
-__all__ = ["identical", "resolved", "total"]
+__all__ = ["identical", "resolved", "shortened", "total"]
 
 DOMAINS: dict[str, tuple[Any, Any]] = {
     "sqrt": (0, inf),
@@ -134,6 +134,19 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
         ):
             return (node[0], ("clipped", node[1], limits), *node[2:])
     return node
+
+
+def shortened(node: tuple) -> tuple:
+    """A tree with every quotient of two polynomials that are multiples of each other as the number that it is."""
+    if node[0] in ("number", "x", "pi", "e"):
+        return node
+    if node[0] == "/":
+        top, bottom = polynomial(node[1]), polynomial(node[2])
+        if top and bottom and bottom[-1] and len(top) == len(bottom):
+            ratio = top[-1] / bottom[-1]
+            if not any(combined(top, bottom, -ratio)):
+                return ("number", ratio)
+    return (node[0], *(shortened(part) if isinstance(part, tuple) and node[0] != "clipped" else part for part in node[1:]))
 
 
 def sign_on(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> int | None:
