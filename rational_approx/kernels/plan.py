@@ -31,6 +31,9 @@ CHEAP, ENOUGH = 32, 50
 """One piece for all is looked at first if it counts no more than the first; where formulas, or one piece, count no more
 than the second, nothing else is looked at."""
 
+SURE = BRANCH / 2
+"""What a constant counts that needs no estimate: less than another one."""
+
 Span = tuple[int, int]
 """Where a stretch starts and stops."""
 Plan = list[tuple[Span, list[Form]]]
@@ -99,9 +102,8 @@ def costs_of(
     """
     places, spans = _stretches(whole, cuts, formulas)
     step = {place: number for number, place in enumerate(places)}
-    own = {
-        (a, b): formulas.counted(a, b) if whole.part((a, b)).widened().constant() is None else float(BRANCH) for a, b in spans
-    }
+    own = {span: formulas.counted(*span) for span in spans}
+    own |= {span: SURE for span in spans if whole.part(span).widened().constant() is not None}
     out = Costs(whole, {}, own)
     about_zero = [span for span in spans if whole.part(span).prescribed]
     if about_zero:
