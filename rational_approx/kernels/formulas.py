@@ -20,7 +20,7 @@ from rational_approx.expressions.rays import beyond
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.library import Called, Functions, NoFormula, functions_of
 from rational_approx.kernels.lines import turns_of, varies
-from rational_approx.kernels.rewritten import CAREFULLY, CAREFULLY_CALLED, ONE, REWRITTEN, TWO, inverse_far, node
+from rational_approx.kernels.rewritten import CAREFULLY, CAREFULLY_CALLED, MINUS, ONE, REWRITTEN, TWO, inverse_far, node
 from rational_approx.kernels.sines import BITS
 from rational_approx.programs.program import INPUT, Constant, Operand
 
@@ -135,6 +135,8 @@ class _Walk:
             for one, other in (tree.arguments[0].arguments, tree.arguments[0].arguments[::-1]):
                 if one.operator == "exp" and u is None:
                     u, rest = one.arguments[0], other
+        if tree.operator == "log" and tree.arguments[0].operator == "expm1":
+            u, rest = tree.arguments[0].arguments[0], MINUS
         if u is None or self.sign(u) <= 0:
             return None
         return node("+", u, node("log1p", node("*", rest, node("exp", node("neg", u)))))
