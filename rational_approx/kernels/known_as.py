@@ -5,7 +5,6 @@ values at the same x.
 """
 
 from collections.abc import Callable
-from fractions import Fraction
 
 from rational_approx.arithmetic.polynomials import exact
 from rational_approx.expressions.nodes import Node, build, number
@@ -21,8 +20,8 @@ def known_as(tree: Node) -> Node | None:
 
     >>> from rational_approx.expressions.nodes import text
     >>> from rational_approx.expressions.parser import parse_tree
-    >>> [text(known_as(parse_tree(each, "x"))) for each in ("log(x + sqrt(x^2 + 1))", "log(x / (1 - x))", "sinc(x)")]
-    ['asinh(x)', '2 * atanh(2 * x + -1)', 'sin(x) / x']
+    >>> [text(known_as(parse_tree(each, "x"))) for each in ("log(x + sqrt(x^2 + 1))", "log((1 + x) / (1 - x))", "sinc(x)")]
+    ['asinh(x)', '2 * atanh(x)', 'sin(x) / x']
     """
     rule = RULES.get(tree.operator)
     return None if rule is None else rule(tree)
@@ -40,7 +39,7 @@ def splits(tree: Node) -> list[tuple[Node, Node]]:
 
 
 def _logarithm(tree: Node) -> Node | None:
-    """``log(u + sqrt(u^2 + 1))``, ``log(u + sqrt(u^2 - 1))``, and of a quotient of polynomials with a constant sum."""
+    """``log(u + sqrt(u^2 + 1))``, ``log(u + sqrt(u^2 - 1))``, and ``log((s + u) / (s - u))``."""
     inner = tree.arguments[0]
     for u, root in splits(inner) if root_of(inner) else ():
         for square, one in splits(root.arguments[0]) if root.operator == "sqrt" else ():
@@ -55,18 +54,12 @@ def root_of(tree: Node) -> bool:
 
 
 def _twice_atanh(top: Node, bottom: Node) -> Node | None:
-    """``log(a / b)`` with a constant sum ``s = a + b > 0`` of polynomials, as ``2 atanh(2 a / s - 1)``."""
+    """``log((s + u) / (s - u))`` for a multiple u of x and a positive s, as ``2 atanh(u / s)``."""
     a, b = polynomial(top), polynomial(bottom)
-    if a is None or b is None or (a + b).degree() or a.degree() < 1 or not (s := exact((a + b)[0])) > 0:
+    if a is None or b is None or a.degree() != 1 or (a + b).degree() or not (s := exact(a[0])) > 0 or a[0] != b[0]:
         return None
-    ratio = 2 * a / (a + b)[0] - 1
-    if ratio.degree() == 1:
-        slope, shift = exact(ratio[1]), exact(ratio[0])
-        u = Node("variable") if slope == 1 else build("*", number(slope), Node("variable"))
-        u = build("+", u, number(shift)) if shift else u
-    else:
-        u = build("+", build("*", number(Fraction(2) / s), top), number(-1))
-    return build("*", TWO, build("atanh", u))
+    slope, x = exact(a[1]) / s, Node("variable")
+    return build("*", TWO, build("atanh", x if slope == 1 else build("*", number(slope), x)))
 
 
 def _sum(tree: Node) -> Node | None:

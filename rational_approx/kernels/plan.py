@@ -76,13 +76,30 @@ class Costs:
                         best[b, count + 1] = cost, [*best[a, count][1], (a, b)]
         found = [entry for (place, _), entry in best.items() if place == whole.stop]
         if not found:
-            raise NoKernel(
-                f"{segments} pieces between the tails do not follow the target over all exponents of "
-                f"{whole.known.format}, with a rational of x, of x^2 or of an exponential each: allow more with "
-                "segments= (16 at most), or a larger error; a target that decays like a power of x is not implemented"
-            )
+            raise NoKernel(self.trouble(segments, [*costs]))
         _, stretches = min(found, key=lambda entry: entry[0])
         return [(span, in_order(self.forms.get(span, {}), whole)) for span in stretches]
+
+    def trouble(self, segments: int, spans: list[Span]) -> str:
+        """Why there is no plan: too few pieces, or inputs that no piece serves."""
+        whole, x = self.whole, self.whole.known.x
+        reached, back = whole.start, whole.stop
+        for a, b in sorted(spans):  # a stretch that begins further left is looked at first
+            reached = max(reached, b) if a <= reached else reached
+        for a, b in sorted(spans, key=lambda span: -span[1]):
+            back = min(back, a) if b >= back else back
+        if reached < whole.stop and back > whole.start and reached < x.size:
+            ends = f"{float(x[min(reached, back)])!r} to {float(x[min(max(reached, back), x.size - 1)])!r}"
+            return (
+                f"near inputs from {ends} neither the formula as code, nor a rational of x, of x^2 or of an exponential "
+                "follows the target: ask for a larger error, or give the target on an interval without them, as "
+                "where(abs(x) < 3, f(x), 0)"
+            )
+        return (
+            f"{segments} pieces between the tails do not follow the target over all exponents of {whole.known.format}, "
+            "with the formula as code or a rational of x, of x^2 or of an exponential each: allow more with segments= "
+            "(16 at most), or a larger error"
+        )
 
 
 def costs_of(
