@@ -138,7 +138,7 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
 
 def shortened(node: tuple) -> tuple:
     """A tree with every quotient of two polynomials that are multiples of each other as the number that it is."""
-    if node[0] in ("number", "x", "pi", "e"):
+    if node[0] in ("number", "x", "pi", "e", "clipped"):
         return node
     if node[0] == "/":
         top, bottom = polynomial(node[1]), polynomial(node[2])
@@ -146,7 +146,7 @@ def shortened(node: tuple) -> tuple:
             ratio = top[-1] / bottom[-1]
             if not any(combined(top, bottom, -ratio)):
                 return ("number", ratio)
-    return (node[0], *(shortened(part) if isinstance(part, tuple) and node[0] != "clipped" else part for part in node[1:]))
+    return (node[0], *map(shortened, node[1:]))
 
 
 def sign_on(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> int | None:

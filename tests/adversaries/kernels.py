@@ -39,6 +39,11 @@ FORMULAS: tuple[str, ...] = (
     "sqrt(2) * sin(pi * x + pi / 4)",
     "acosh(x)",
     "where(x > 1 / 2, log(x), -x)",
+    "x^x",
+    "exp(1 / x)",
+    "acos(x / max(abs(x), 1))",
+    "log(exp(x) - 1)",
+    "log(x / (1 - x))",
 )
 Change = Callable[[dict[str, Any], random.Random], None]
 DIGITS = {"float64": 53, "float32": 24, "bfloat16": 8, "float16": 11}
