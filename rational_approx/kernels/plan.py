@@ -91,8 +91,8 @@ class Costs:
         if reached < whole.stop and back > whole.start and reached < x.size:
             ends = f"{float(x[min(reached, back)])!r} to {float(x[min(max(reached, back), x.size - 1)])!r}"
             return (
-                f"near inputs from {ends} neither the formula as code, nor a rational of x, of x^2 or of an exponential "
-                "follows the target: ask for a larger error, or give the target on an interval without them, as "
+                f"near inputs from {ends} neither the formula as code nor a rational of x, of x^2 or of an exponential "
+                "follows the target: ask for a larger error, or give the target without them, as "
                 "where(abs(x) < 3, f(x), 0)"
             )
         return (
