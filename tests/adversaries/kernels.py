@@ -287,6 +287,8 @@ def truth_of(expression: str) -> Callable[[float], Any]:
         kind = type(node.op).__name__
         if kind == "Div":
             return a / b
+        if kind == "Pow" and "x" in ast.unparse(node.right) and not a > 0:
+            raise ValueError("a power of what is not positive, with an exponent that varies, has no value")
         return {"Add": lambda: a + b, "Sub": lambda: a - b, "Mult": lambda: a * b, "Pow": lambda: a**b}[kind]()
 
     def value(x: float) -> Any:
