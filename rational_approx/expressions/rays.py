@@ -336,7 +336,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
 }
 
 
-_RISING = {
+_RISING: dict[str, Callable[..., Any]] = {
     **_TABLE,
     "log": _rising_log,
     "^": lambda a, b: _exp(_multiply(b, _rising_log(a))),

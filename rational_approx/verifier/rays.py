@@ -125,8 +125,8 @@ def function(math: Arithmetic, kind: str, u: Ray, start: Interval) -> Ray:
         return (math.log(low)[0], inf, NONE) if rising else function(math, "log", u, start)
     if kind in ("expm1", "log1p") and k < 0 and -math.one < low and high < inf:
         # f(u) / u rises, or falls, and is 1 at 0.
-        ends = [(end, end) for end in (low, high) if end]
-        ratios = [(math.one, math.one), *(math.div(math.evaluate((kind, ("x",)), [end])[0], end) for end in ends)]
+        known = [(end, end) for end in (low, high) if end]
+        ratios = [(math.one, math.one), *(math.div(math.evaluate((kind, ("x",)), [end])[0], end) for end in known)]
         return product(math, u, (min(ratio[0] for ratio in ratios), max(ratio[1] for ratio in ratios), NONE))
     if falling and kind in ("exp", "softplus", "sigmoid"):  # the others are between 0 and exp
         return 0, math.exp(high)[1], -steepness(math, -high, k)
