@@ -77,6 +77,18 @@ class Found(NamedTuple):
 UNKNOWN = Found(inf, 0.0, arb.neg_inf(), arb.pos_inf())
 
 
+class Measured(NamedTuple):
+    """On a box: the target; the error relative to it, as it is, and what comes of subnormal results; and the first
+    coefficient of the target at the centre, with about the error there."""
+
+    value: arb
+    relative: arb
+    absolute: arb
+    besides: arb
+    centre: arb
+    least: arb
+
+
 class Value(NamedTuple):
     """``x^power ball`` is the exact value of a step, and what is calculated is within ``abs(x)^power error + besides``:
     the second part comes of subnormal results."""
@@ -359,12 +371,21 @@ class Judge:
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
+        x = to_arb(box.lower).union(to_arb(box.upper))
+        if isinstance(self.result, Constant) and abs(y := to_arb(self.result.value)) >= self.top:
+            return self.too_large(y, x)
+        done = self.measured(box)
+        if done is None:
+            return UNKNOWN
+        guess = float((done.least / abs(done.centre)).upper()) if done.relative.is_finite() else 0.0
+        return self.judged(done.value, done.relative, done.absolute, guess, done.besides)
+
+    def measured(self, box: Box) -> Measured | None:
+        """How far the code is from the target on a box, before the last rounding."""
         zero = box.near or 0 in box[:2]
         # A ball that reaches from next to zero far out has no lower end that is known well.
         self.nearest = self.least if 0 in box[:2] else to_arb(min(abs(box.lower), abs(box.upper)))
         x = to_arb(box.lower).union(to_arb(box.upper))
-        if isinstance(self.result, Constant) and abs(y := to_arb(self.result.value)) >= self.top:
-            return self.too_large(y, x)
         centre = arb(0) if zero else x.mid()
         reach = x if zero else abs(x - centre).upper()
         over = x.union(centre)
@@ -373,11 +394,11 @@ class Judge:
             models = self.ideal(centre, over)
             value = self.target(x)
         except (Undecided, ValueError, ZeroDivisionError):
-            return UNKNOWN
+            return None
         gaps = [b - a for a, b in zip(f, models[-1].coefficients())]
         done = self.calculated(x, None if zero else [model.range() for model in models])
         if done is None or not all(part.is_finite() for part in (value, *f, *gaps)):
-            return UNKNOWN
+            return None
         # At zero all is divided by the first power of x that the target has there.
         first = next((j for j, c in enumerate(f) if not c.contains(0)), 0) if zero else 0
         sizes = [self.size(reach, j - first) if zero else reach**j for j in range(ORDER + 1)]
@@ -388,11 +409,10 @@ class Judge:
         relative = (error / least).upper() if least > 0 else arb.pos_inf()
         if not first and least > 0:
             value = _narrower(value, f[0] + arb(0, others.upper()))
-        guess = float(((abs(gaps[first]) + rounding) / abs(f[first])).upper()) if least > 0 else 0.0
         # What subnormal results bring has no part in what is relative.
         besides = done.besides / self.unit((least * self.nearest**first).lower()) if least > 0 else arb(0)
         absolute = (error * self.size(x, first) + done.besides).upper()
-        return self.judged(value, relative, absolute, guess, besides)
+        return Measured(value, relative, absolute, besides, f[first], abs(gaps[first]) + rounding)
 
     def judged(self, value: arb, relative: arb, absolute: arb, near: float, besides: arb = ZERO) -> Found:
         """The error in units in the last place from a bound relative to the value, and others ``besides``, or from an

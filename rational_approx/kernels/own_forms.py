@@ -11,12 +11,14 @@ from rational_approx.arithmetic.floats import round_to
 from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.expressions.enclosures import Undecided
 from rational_approx.expressions.expression import Expression
+from rational_approx.kernels.exp_times import LOWEST, REACHES, ExpForm, exponent, short
 from rational_approx.kernels.forms import Exponential, Form
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.own_numbers import Numbers
+from rational_approx.kernels.scheme import Scheme
 from rational_approx.proof.shared_zeros import taylor
 
-__all__ = ["far_forms", "zero_forms"]
+__all__ = ["falling_forms", "far_forms", "zero_forms"]
 
 RATES = ((-1, Fraction(0)), (-2, Fraction(0)), (0, Fraction(-1)), (0, Fraction(-1, 2)))
 """Exponentials that are tried away from zero: ``exp(a abs(x) + b x^2)``."""
@@ -69,6 +71,49 @@ def far_forms(
     for base in _bases(numbers, formula, side):
         for a, b in RATES:
             yield from _decaying(numbers, exp, base, a, b, (near, far), ends, side)
+
+
+def falling_forms(
+    numbers: Numbers, low: Fraction, high: Fraction, formula: Expression, side: int, scheme: Scheme
+) -> Iterator[ExpForm]:
+    """Forms for numbers on one side of zero where the target falls to 0 as an exponential does."""
+    near, far = sorted((abs(low), abs(high)))
+    # Farther out nothing is seen of a function that falls so fast.
+    points = [to_arb(side * (near + (far - near) * share)) for share in (Fraction(1, 64), Fraction(1, 2), Fraction(1))]
+    values = [formula.ball(x) for x in points]
+    if scheme.flush or near < Fraction(1, 4) or not all(v.is_finite() and not v.contains(0) for v in values):
+        return
+    for square, rate in _falls(formula, side):
+        how = exponent(square, rate, numbers.format, scheme)
+        u = [to_arb(rate) * (x * x if square else x) for x in points]
+        if how is None or not u[-1] > LOWEST[numbers.format] or not far < REACHES[numbers.format][square]:
+            continue
+        rates = [value * (-each).exp() for value, each in zip(values, u)]
+        if not all(2.0**-12 < abs(float(rates[-1] / each)) < 2.0**12 for each in rates):
+            continue
+        if all(abs(each / x - 1) < arb(1) / 4 for each, x in zip(rates, points)):
+            yield ExpForm(how, None, 1, "e", 1)
+        digits = numbers.bits if scheme.fma else numbers.bits // 2
+        last = short(to_fraction(rates[-1].mid()), digits)
+        if all(abs(each / to_arb(last) - 1) < arb(1) / 4 for each in rates):
+            if not square:
+                yield ExpForm(how, last, 0, "e")
+            yield ExpForm(how, last, 0, "1/x")
+        if far <= 4 * near:
+            centre = round_to((near + far) / 2 * side, "bfloat16")
+            if not far <= 2 * abs(centre) or not abs(centre) <= 2 * near:
+                centre = numbers.near((max(near, far / 2) + min(2 * near, far)) / 2 * side)
+            c = to_arb(centre)
+            value = formula.ball(c) * (-to_arb(rate) * (c * c if square else c)).exp()
+            yield ExpForm(how, short(to_fraction(value.mid()), digits), 0, "x - c", centre=centre)
+
+
+def _falls(formula: Expression, side: int) -> Iterator[tuple[bool, Fraction]]:
+    """Exponents, squares of x or not with their factors, that a formula may fall like."""
+    yield from ((True, Fraction(-1, 2)), (True, Fraction(-1)))
+    found = [node.value for node in formula.tree.walk() if node.value]
+    rates = [Fraction(1), Fraction(2), *(abs(each) for each in found if Fraction(1, 8) < abs(each) < 8)]
+    yield from ((False, -side * rate) for rate in dict.fromkeys(rates))
 
 
 def _bases(numbers: Numbers, formula: Expression, side: int) -> Iterator[Form]:

@@ -13,6 +13,7 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.boxes import between
 from rational_approx.kernels.enclosed import judge_of
+from rational_approx.kernels.exp_times import ExpForm
 from rational_approx.kernels.fine import chebyshev_points, near_best, rounded_polynomial
 from rational_approx.kernels.forms import Form, form_piece
 from rational_approx.kernels.formulas import Called, Library, NoFormula, Writing, taken
@@ -49,7 +50,7 @@ class Pieces:
     def __init__(self, numbers: Numbers, wanted: float, scheme: Scheme) -> None:
         self.numbers, self.wanted, self.scheme = numbers, wanted, scheme
         self.library = Library(numbers.format, numbers.format, 0.0, scheme)
-        self.written_as: dict[Piece, tuple[Form, tuple[Fraction, ...], tuple[Fraction, ...]]] = {}
+        self.written_as: dict[Piece, tuple[Form | ExpForm, tuple[Fraction, ...], tuple[Fraction, ...]]] = {}
 
     def formula(self, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
         """The formula itself, where it is good from one number to another."""
@@ -86,12 +87,15 @@ class Pieces:
         piece = Piece(float(high), tuple(writer.steps), result, f"log(2^{k} x) - {k} log(2)")
         return piece if self.good(piece, low, high, formula) else None
 
-    def fitted(self, form: Form, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
+    def fitted(self, form: Form | ExpForm, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
         """The piece with the fewest operations that is good."""
         v, g, weight = self.data(form, low, high, formula)
         if not v:
             return None
         room = SHARE * (self.wanted - 0.5)
+        if isinstance(form, ExpForm) and max(abs(float(a * b)) for a, b in zip(g, weight)) < room:
+            piece = self.written(form, (), (), high)
+            return piece if self.good(piece, low, high, formula) else None
         ends = ((2, 0), (MOST_DEGREE - 1, 0), (MOST_BELOW, MOST_BELOW))
         biggest = [near_best(v, g, weight, each, 2)[0] for each in ends]
         if min(biggest) > room:
@@ -119,13 +123,18 @@ class Pieces:
         _, top, bottom = near_best(*data, type, 8)
         return [tuple(round_to(to_fraction(c), self.numbers.format) for c in side) for side in (top, bottom)]
 
-    def written(self, form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], high: Fraction) -> Piece:
+    def written(
+        self, form: Form | ExpForm, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], high: Fraction
+    ) -> Piece:
         """The operations."""
-        piece = form_piece(form, top, bottom, float(high), self.scheme)
+        if isinstance(form, ExpForm):
+            piece = form.piece(top, bottom, float(high), self.numbers.format, self.scheme)
+        else:
+            piece = form_piece(form, top, bottom, float(high), self.scheme)
         self.written_as[piece] = form, top, bottom
         return piece
 
-    def data(self, form: Form, low: Fraction, high: Fraction, formula: Expression) -> Data:
+    def data(self, form: Form | ExpForm, low: Fraction, high: Fraction, formula: Expression) -> Data:
         """Variable, wanted values of R, and weights in units in the last place."""
         v, g, weight = [], [], []
         ends = (to_arb(low), to_arb(high))
@@ -135,17 +144,21 @@ class Pieces:
         for x in chebyshev_points(*((1 / ends[1], 1 / ends[0]) if turned else ends), POINTS):
             x = (1 / x).mid() if turned else x
             value = formula.ball(x)
-            factor = x**form.times
-            e = None
-            if form.exponential is not None:
-                a, b, _ = map(to_arb, form.exponential.rates)
-                e = (a * x + b * x * x).exp()
-                factor = factor * e if form.decays else factor
+            factor, e = x**form.times, arb(1)
+            if isinstance(form, ExpForm):
+                e = (to_arb(form.how.rate) * (x * x if form.how.square else x)).exp()
+                value, base = value / e, x if form.base is None else to_arb(form.base)
+            else:
+                base = x * to_arb(form.slope) + to_arb(form.offset)
+                if form.exponential is not None:
+                    a, b, _ = map(to_arb, form.exponential.rates)
+                    e = (a * x + b * x * x).exp()
+            factor = factor * e if form.decays else factor
             if not value.is_finite() or value.contains(0) or factor.contains(0):
                 continue
             variable = {"x^2": x * x, "x - c": x - to_arb(form.centre), "e": e, "x": x, "1/x": 1 / x}[form.variable]
             v.append(variable.mid())
-            g.append(((value - x * to_arb(form.slope) - to_arb(form.offset)) / factor).mid())
+            g.append(((value - base) / factor).mid())
             weight.append((abs(factor / value) * arb(2) ** self.numbers.bits).mid())
         return v, g, weight
 

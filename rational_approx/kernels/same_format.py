@@ -16,10 +16,12 @@ from rational_approx import watch
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.enclosed import at_point
+from rational_approx.kernels.exp_times import ExpForm
+from rational_approx.kernels.forms import Form
 from rational_approx.kernels.formulas import Called
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.own_ends import closed, extent, with_edges
-from rational_approx.kernels.own_forms import far_forms, zero_forms
+from rational_approx.kernels.own_forms import falling_forms, far_forms, zero_forms
 from rational_approx.kernels.own_numbers import Numbers
 from rational_approx.kernels.own_pieces import Pieces
 from rational_approx.kernels.own_tails import tail
@@ -36,6 +38,8 @@ REACHES = (
     *(Fraction(2) ** k for k in (5, 6, 7, 8, 9, 10, 12, 14, 18, 24, 32, 48, 64)),
 )
 """Where pieces may end."""
+NEXT_TO_ZERO = Fraction(1, 2**20)
+"""Pieces that begin nearer to zero may have the forms about zero."""
 
 
 def kernel_in_itself(target: Expression, format: str, wanted: Fraction, segments: int, scheme: Scheme) -> Kernel:
@@ -145,11 +149,17 @@ class _Search:
             outer, inner = max(-Fraction(piece.upper), first), -inner
             if piece in self.pieces.written_as:
                 form, top, bottom = self.pieces.written_as[piece]
+                other: Form | ExpForm
                 turns = form.variable in ("x", "x - c", "1/x")
                 sign = -((-1) ** form.times)
                 sides = [tuple(c * (-1) ** (k * turns) for k, c in enumerate(side)) for side in (top, bottom)]
-                other = replace(form, offset=-form.offset, centre=-form.centre)
-                if form.exponential is not None:
+                if isinstance(form, ExpForm):
+                    how = form.how if form.how.square else form.how._replace(first=-form.how.first, rest=-form.how.rest)
+                    base = None if form.base is None else -form.base
+                    other = replace(form, how=how, base=base, centre=-form.centre)
+                else:
+                    other = replace(form, offset=-form.offset, centre=-form.centre)
+                if isinstance(form, Form) and form.exponential is not None:
                     a, b, c = form.exponential.rates
                     other = replace(other, exponential=replace(form.exponential, rates=(-a, b, -c)))
                 taken_over = self.pieces.written(other, tuple(sign * c for c in sides[0]), sides[1], inner)
@@ -220,7 +230,12 @@ class _Search:
         own = self.pieces.formula(low, high, formula) or self.pieces.shifted(low, high, formula)
         if own is not None:
             return own
-        for form in far_forms(self.numbers, self.exp, low, high, formula, side):
+        forms = (
+            *(zero_forms(self.numbers, formula) if abs(inner) < NEXT_TO_ZERO else ()),
+            *far_forms(self.numbers, self.exp, low, high, formula, side),
+            *falling_forms(self.numbers, low, high, formula, side, self.scheme),
+        )
+        for form in forms:
             watch.check()
             piece = self.pieces.fitted(form, low, high, formula)
             if piece is not None:
