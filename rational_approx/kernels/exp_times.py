@@ -16,7 +16,7 @@ digits, and a rest. The result is ``2^n (p b + (p w + rest (b + w)))``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from math import inf
@@ -183,7 +183,8 @@ def _finished(
     (n, lead, off), do = reduced, writer.do
     if base == 1 and w is None:
         return do("scale", do("add", lead, off), n)
-    more, whole, exact = w, INPUT, INPUT if base is None else Constant(base)
+    more, whole = w, INPUT if base is None else Constant(base)
+    exact: Operand = whole
     if base is None and not writer.fma:
         exact, rest = _halves(writer, how.square, inner)
         more = rest if w is None else do("add", w, rest)
@@ -232,7 +233,7 @@ class ExpForm:
         """The operations of what is added to b; None where that is nothing."""
         if not top:
             return None
-        variable = INPUT
+        variable: Operand = INPUT
         if self.variable == "e":
             variable = e()
         elif self.variable == "1/x":
@@ -253,6 +254,12 @@ class ExpForm:
         result = written(writer, self.how, self.base, inner, lambda e: self.w(writer, e, top, bottom))
         about = f"{self}, R of type ({len(top) - 1}, {len(bottom) - 1})"
         return Piece(upper, *writer.needed(result), about)
+
+    def mirrored(self) -> "ExpForm":
+        """That of the mirror image of an odd function's piece."""
+        turned = self.how._replace(first=-self.how.first, rest=-self.how.rest)
+        base = None if self.base is None else -self.base
+        return replace(self, how=self.how if self.how.square else turned, base=base, centre=-self.centre)
 
     def __str__(self) -> str:
         name = f"{float(self.how.rate):g} x{'^2' if self.how.square else ''}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from math import log2
 
 import numpy as np
 from flint import arb
@@ -11,7 +12,7 @@ from rational_approx.arithmetic.floats import round_to
 from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.expressions.enclosures import Undecided
 from rational_approx.expressions.expression import Expression
-from rational_approx.kernels.exp_times import LOWEST, REACHES, ExpForm, exponent, short
+from rational_approx.kernels.exp_times import LOWEST, REACHES, ExpForm, Exponent, exponent, short
 from rational_approx.kernels.forms import Exponential, Form
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.own_numbers import Numbers
@@ -22,6 +23,8 @@ __all__ = ["falling_forms", "far_forms", "zero_forms"]
 
 RATES = ((-1, Fraction(0)), (-2, Fraction(0)), (0, Fraction(-1)), (0, Fraction(-1, 2)))
 """Exponentials that are tried away from zero: ``exp(a abs(x) + b x^2)``."""
+MOST_CHANGE = 8
+"""So many powers of two a function may change by over an exponential that it falls like."""
 
 
 def zero_forms(numbers: Numbers, formula: Expression) -> Iterator[Form]:
@@ -51,9 +54,9 @@ def zero_forms(numbers: Numbers, formula: Expression) -> Iterator[Form]:
 
 
 def far_forms(
-    numbers: Numbers, exp: Function, low: Fraction, high: Fraction, formula: Expression, side: int
+    numbers: Numbers, exp: Function, low: Fraction, high: Fraction, formula: Expression, side: int, exact: bool
 ) -> Iterator[Form]:
-    """Forms for numbers on one side of zero."""
+    """Forms for numbers on one side of zero; where it has to be ``exact`` no products of rounded numbers."""
     near, far = sorted((abs(low), abs(high)))
     if far <= 4 * near:
         centre = numbers.near((max(near, far / 2) + min(2 * near, far)) / 2 * side)
@@ -69,6 +72,8 @@ def far_forms(
         if base.offset and near >= Fraction(1, 2):
             yield replace(base, variable="1/x")
     for base in _bases(numbers, formula, side):
+        if exact and not (base.slope or base.offset):  # a product of rounded numbers
+            continue
         for a, b in RATES:
             yield from _decaying(numbers, exp, base, a, b, (near, far), ends, side)
 
@@ -83,29 +88,45 @@ def falling_forms(
     values = [formula.ball(x) for x in points]
     if scheme.flush or near < Fraction(1, 4) or not all(v.is_finite() and not v.contains(0) for v in values):
         return
+    found = []
     for square, rate in _falls(formula, side):
         how = exponent(square, rate, numbers.format, scheme)
         u = [to_arb(rate) * (x * x if square else x) for x in points]
         if how is None or not u[-1] > LOWEST[numbers.format] or not far < REACHES[numbers.format][square]:
             continue
-        rates = [value * (-each).exp() for value, each in zip(values, u)]
-        if not all(2.0**-12 < abs(float(rates[-1] / each)) < 2.0**12 for each in rates):
-            continue
-        if all(abs(each / x - 1) < arb(1) / 4 for each, x in zip(rates, points)):
-            yield ExpForm(how, None, 1, "e", 1)
-        digits = numbers.bits if scheme.fma else numbers.bits // 2
-        last = short(to_fraction(rates[-1].mid()), digits)
-        if all(abs(each / to_arb(last) - 1) < arb(1) / 4 for each in rates):
-            if not square:
-                yield ExpForm(how, last, 0, "e")
-            yield ExpForm(how, last, 0, "1/x")
-        if far <= 4 * near:
-            centre = round_to((near + far) / 2 * side, "bfloat16")
-            if not far <= 2 * abs(centre) or not abs(centre) <= 2 * near:
-                centre = numbers.near((max(near, far / 2) + min(2 * near, far)) / 2 * side)
-            c = to_arb(centre)
-            value = formula.ball(c) * (-to_arb(rate) * (c * c if square else c)).exp()
-            yield ExpForm(how, short(to_fraction(value.mid()), digits), 0, "x - c", centre=centre)
+        rest = [value * (-each).exp() for value, each in zip(values, u)]
+        change = max(abs(log2(abs(float(rest[-1] / each)))) for each in rest)
+        if change < MOST_CHANGE:
+            found.append((change, how, rest))
+    for _, how, rest in sorted(found, key=lambda each: each[0])[:2]:
+        yield from _products(numbers, how, (near, far), (points, rest), formula, side, scheme)
+
+
+def _products(
+    numbers: Numbers,
+    how: Exponent,
+    reach: tuple[Fraction, Fraction],
+    seen: tuple[list[arb], list[arb]],
+    formula: Expression,
+    side: int,
+    scheme: Scheme,
+) -> Iterator[ExpForm]:
+    (near, far), (points, rest) = reach, seen
+    if all(abs(each / x - 1) < arb(1) / 4 for each, x in zip(rest, points)):
+        yield ExpForm(how, None, 1, "e", 1)
+    digits = numbers.bits if scheme.fma else numbers.bits // 2
+    last = short(to_fraction(rest[-1].mid()), digits)
+    if all(abs(each / to_arb(last) - 1) < arb(1) / 4 for each in rest):
+        if not how.square:
+            yield ExpForm(how, last, 0, "e")
+        yield ExpForm(how, last, 0, "1/x")
+    if far <= 4 * near:
+        centre = round_to((near + far) / 2 * side, "bfloat16")
+        if not far <= 2 * abs(centre) or not abs(centre) <= 2 * near:
+            centre = numbers.near((max(near, far / 2) + min(2 * near, far)) / 2 * side)
+        c = to_arb(centre)
+        value = formula.ball(c) * (-to_arb(how.rate) * (c * c if how.square else c)).exp()
+        yield ExpForm(how, short(to_fraction(value.mid()), digits), 0, "x - c", centre=centre)
 
 
 def _falls(formula: Expression, side: int) -> Iterator[tuple[bool, Fraction]]:

@@ -3,6 +3,7 @@
 A piece is good where its error, with all roundings, is proved to be small at some places.
 """
 
+from bisect import bisect_left
 from fractions import Fraction
 
 import numpy as np
@@ -93,21 +94,28 @@ class Pieces:
         if not v:
             return None
         room = SHARE * (self.wanted - 0.5)
-        if isinstance(form, ExpForm) and max(abs(float(a * b)) for a, b in zip(g, weight)) < room:
+        # What is added to the base is rounded, too: by a quarter of a unit of it on the average.
+        largest = max(abs(float(a * b)) for a, b in zip(g, weight))
+        if largest > 4 * 2.0**self.numbers.bits * (self.wanted - 0.5):
+            return None
+        if isinstance(form, ExpForm) and largest < room:
             piece = self.written(form, (), (), high)
             return piece if self.good(piece, low, high, formula) else None
         ends = ((2, 0), (MOST_DEGREE - 1, 0), (MOST_BELOW, MOST_BELOW))
         biggest = [near_best(v, g, weight, each, 2)[0] for each in ends]
         if min(biggest) > room:
             return None
-        tried = [0, 0]  # polynomials, and quotients, whose own roundings are more
+        data, tried = (v, g, weight), [0, 0]  # polynomials, and quotients, whose own roundings are more
+        least = bisect_left(range(MOST_DEGREE), True, key=lambda p: near_best(*data, (p, 0), 1)[0] <= room)
         for p, q in TYPES:
-            if tried[q > 0] == TRIES:
+            if tried[0] == TRIES:  # what is lost is in the roundings
+                break
+            if tried[q > 0] == TRIES or (q == 0 and p < least):
                 continue
-            if near_best(v, g, weight, (p, q), 1 if q == 0 else 3)[0] > room:
+            if q and near_best(*data, (p, q), 3)[0] > room:
                 continue
             try:
-                sides = self.rounded((v, g, weight), (p, q))
+                sides = self.rounded(data, (p, q))
             except ValueError:  # a coefficient is too large for the format
                 return None
             piece = self.written(form, sides[0], sides[1], high)

@@ -38,6 +38,8 @@ REACHES = (
     *(Fraction(2) ** k for k in (5, 6, 7, 8, 9, 10, 12, 14, 18, 24, 32, 48, 64)),
 )
 """Where pieces may end."""
+ROUNDED = 1.9
+"""A product of two rounded numbers is not within fewer units."""
 NEXT_TO_ZERO = Fraction(1, 2**20)
 """Pieces that begin nearer to zero may have the forms about zero."""
 
@@ -149,19 +151,10 @@ class _Search:
             outer, inner = max(-Fraction(piece.upper), first), -inner
             if piece in self.pieces.written_as:
                 form, top, bottom = self.pieces.written_as[piece]
-                other: Form | ExpForm
                 turns = form.variable in ("x", "x - c", "1/x")
                 sign = -((-1) ** form.times)
                 sides = [tuple(c * (-1) ** (k * turns) for k, c in enumerate(side)) for side in (top, bottom)]
-                if isinstance(form, ExpForm):
-                    how = form.how if form.how.square else form.how._replace(first=-form.how.first, rest=-form.how.rest)
-                    base = None if form.base is None else -form.base
-                    other = replace(form, how=how, base=base, centre=-form.centre)
-                else:
-                    other = replace(form, offset=-form.offset, centre=-form.centre)
-                if isinstance(form, Form) and form.exponential is not None:
-                    a, b, c = form.exponential.rates
-                    other = replace(other, exponential=replace(form.exponential, rates=(-a, b, -c)))
+                other = _mirror(form)
                 taken_over = self.pieces.written(other, tuple(sign * c for c in sides[0]), sides[1], inner)
             else:
                 own = self.pieces.formula(outer, inner, formula)
@@ -232,7 +225,7 @@ class _Search:
             return own
         forms = (
             *(zero_forms(self.numbers, formula) if abs(inner) < NEXT_TO_ZERO else ()),
-            *far_forms(self.numbers, self.exp, low, high, formula, side),
+            *far_forms(self.numbers, self.exp, low, high, formula, side, self.wanted < ROUNDED),
             *falling_forms(self.numbers, low, high, formula, side, self.scheme),
         )
         for form in forms:
@@ -260,3 +253,14 @@ class _Search:
             else:
                 high = at
         return best
+
+
+def _mirror(form: Form | ExpForm) -> Form | ExpForm:
+    """The form of the mirror image of an odd function's piece."""
+    if isinstance(form, ExpForm):
+        return form.mirrored()
+    other = replace(form, offset=-form.offset, centre=-form.centre)
+    if form.exponential is None:
+        return other
+    a, b, c = form.exponential.rates
+    return replace(other, exponential=replace(form.exponential, rates=(-a, b, -c)))
