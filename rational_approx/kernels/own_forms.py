@@ -23,6 +23,8 @@ __all__ = ["falling_forms", "far_forms", "zero_forms"]
 
 RATES = ((-1, Fraction(0)), (-2, Fraction(0)), (0, Fraction(-1)), (0, Fraction(-1, 2)))
 """Exponentials that are tried away from zero: ``exp(a abs(x) + b x^2)``."""
+NEXT = 2.0**-20
+"""Not farther from a zero an end of a piece is next to it."""
 MOST_CHANGE = 8
 """So many powers of two a function may change by over an exponential that it falls like."""
 
@@ -65,6 +67,7 @@ def far_forms(
         value = formula.ball(to_arb(centre))
         if abs(value) < arb(2) ** (numbers.top - 1) and not value.contains(0):
             yield Form(0, "x - c", offset=numbers.near(to_fraction(value.mid())), centre=centre)
+        yield from _about_a_zero(numbers, formula, low, high)
     ends = [formula.ball(to_arb(each)) for each in ((low, high) if side > 0 else (high, low))]
     if not all(each.is_finite() for each in ends):
         return
@@ -137,6 +140,20 @@ def _falls(formula: Expression, side: int) -> Iterator[tuple[bool, Fraction]]:
     yield from ((False, -side * rate) for rate in dict.fromkeys(rates))
 
 
+def _about_a_zero(numbers: Numbers, formula: Expression, low: Fraction, high: Fraction) -> Iterator[Form]:
+    """Forms beside a zero of the target at an end that is next to a number of few digits: x less that is exact."""
+    for end in (low, high):
+        zero = Fraction(round(end * 16), 16)
+        if not 0 < abs(end - zero) < NEXT or not (max(abs(low), abs(high)) <= 2 * abs(zero)):
+            continue
+        value, slope, more = (taylor(formula.ball, to_arb(zero), 3)[k] for k in range(3))
+        if value.contains(0) and arb(value.rad()) < NEXT and slope.is_finite() and not slope.contains(0):
+            exponent = round(log2(abs(float(slope))))
+            power = Fraction(2) ** exponent * (1 if slope > 0 else -1)
+            exactly = bool((slope - to_arb(power)).is_zero()) and more.is_finite()
+            yield Form(2 if exactly else 1, "x - c", slope=power, centre=zero)
+
+
 def _bases(numbers: Numbers, formula: Expression, side: int) -> Iterator[Form]:
     """What the target comes near to far out: a constant, x, or nothing but 0."""
     far = to_arb(Fraction(side * 2**40))
@@ -174,6 +191,8 @@ def _decaying(
         if not all(1e-30 < each < 1e30 for each in sizes):
             continue
         change = abs(np.log2(sizes[0] / sizes[1]))
+        if b == 0 and change < 6 and not times and base.offset:
+            yield replace(base, variable="e", exponential=e)  # with what the base lacks of a limit
         if b == 0 and change < 6:
             yield replace(base, times=times, variable="e", exponential=e, decays=True)
         if b != 0 and change < 12:

@@ -157,7 +157,9 @@ class Pieces:
                 e = (to_arb(form.how.rate) * (x * x if form.how.square else x)).exp()
                 value, base = value / e, x if form.base is None else to_arb(form.base)
             else:
-                base = x * to_arb(form.slope) + to_arb(form.offset)
+                from_centre = x - to_arb(form.centre)
+                factor = from_centre**form.times if form.slope else factor
+                base = from_centre * to_arb(form.slope) + to_arb(form.offset)
                 if form.exponential is not None:
                     a, b, _ = map(to_arb, form.exponential.rates)
                     e = (a * x + b * x * x).exp()

@@ -201,8 +201,9 @@ class _Search:
             outer,
             *(side * self.numbers.near(r) for r in sorted(REACHES, reverse=True) if abs(inner) < r < abs(outer)),
         ]
-        if abs(inner) < 4 * self.numbers.normal < abs(outer):  # some functions are good for normal numbers alone
+        if abs(inner) < 2 * self.numbers.normal < abs(outer) / 2:  # some functions are good for normal numbers alone
             ends.append(side * self.numbers.beside(4 * self.numbers.normal, -1))
+            ends.append(side * self.numbers.beside(2 * self.numbers.normal, -1))
         found = self.piece(inner, outer, formula, side)
         if found is not None:
             return found, outer
@@ -241,7 +242,8 @@ class _Search:
         """The piece about zero that reaches farthest, and its ends."""
         forms = list(zero_forms(self.numbers, formula))
         best: tuple[Piece, Fraction, Fraction] | None = None
-        reaches = [r for r in REACHES if r <= 16]
+        # A product with x is good where results are subnormal, where a base may not be exact.
+        reaches = [self.numbers.beside(2 * self.numbers.normal, -1), *(r for r in REACHES if r <= 16)]
         low, high = 0, len(reaches)
         while low < high:
             at = (low + high) // 2

@@ -9,7 +9,7 @@ last sum adds something small to the lead times b. ``b + w`` is compared with ``
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
-from math import ceil, frexp
+from math import ceil, frexp, isqrt
 from typing import Any, NamedTuple
 
 from .boxes import ORDER, Inner, Judge, Outcome, allowed_before, unit_at
@@ -144,7 +144,7 @@ def known_product(steps: list[Any], result: Any, inner: str) -> Known | None:
     if len(steps) < 25 or not alike(result, len(steps) - 1) or steps[-1][0] != "scale":
         return None
     found = [name for _, names in steps for name in names if isinstance(name, float)]
-    fused = any(op == "fma" for op, _ in steps)
+    fused, digits = any(op == "fma" for op, _ in steps), FORMATS[inner][0]
     at, other = (0, 3) if fused else (2, 4)
     need(len(found) > 12, "too few constants")
     # How u is written, and how many constants stand before those of the reduction.
@@ -159,15 +159,18 @@ def known_product(steps: list[Any], result: Any, inner: str) -> Known | None:
             continue
         inverse, first, second = found[count], found[count + 3], found[count + 4]
         begin = count + 8 + (fused and not how[0] and not how[2])
-        for estrin in (False, True):
+        # The coefficients of q stand before 1/2, and before what makes a number with few digits.
+        magic = 1.5 * 2.0 ** (digits - 1 - (digits // 2 - 1))
+        after = range(begin, min(begin + MOST_TERMS, len(found) - 3))
+        stop = next((k for k in after if found[k : k + 4] == [0.5, magic, magic, 1.0]), begin)
+        for estrin in (False, True) if stop > begin + 1 else ():
             order = Order(estrin, fused)
-            for terms in range(2, MOST_TERMS):
-                numbers = inverse, -first if fused else first, second
-                q = order.coefficients(found[begin : begin + terms])
-                out = Written()
-                ends = reduction(out, how, numbers, q, (inner, order))
-                if alike(steps[: len(out.steps)], out.steps):
-                    return read_factor(steps, out, ends, (how, numbers, tuple(q), order, inner))
+            numbers = inverse, -first if fused else first, second
+            q = order.coefficients(found[begin:stop])
+            out = Written()
+            ends = reduction(out, how, numbers, q, (inner, order))
+            if alike(steps[: len(out.steps)], out.steps):
+                return read_factor(steps, out, ends, (how, numbers, tuple(q), order, inner))
     return None
 
 
@@ -307,8 +310,7 @@ def left_of_u(run: Running, how: How, fused: bool, inner: str) -> Ranged:
     ratio = lowest / abs(first + rest)
     farthest = Fraction(BELOW[inner][square])
     need(ratio < (farthest**2 if square else farthest), "an argument that is too large")
-    if not square:
-        farthest = ratio
+    farthest = Fraction(isqrt(int(ratio * 2**40)) + 1, 2**20) if square else ratio
     if fused:
         # The rounded product is at most twice what is exact; what it lost is a number of the format, or too small.
         lost = lowest * 2 / 2**digits

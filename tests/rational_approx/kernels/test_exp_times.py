@@ -1,0 +1,174 @@
+"""``exp(u) (b + w)`` in its own format: changed code is not proved, or what is proved of it holds."""
+
+import random
+from dataclasses import replace
+from fractions import Fraction
+from math import inf
+
+import numpy as np
+import pytest
+from scipy.special import expit, ndtr
+
+from rational_approx.arithmetic.precision import working_bits
+from rational_approx.expressions.expression import parse
+from rational_approx.kernels.boxes import between
+from rational_approx.kernels.enclosed import NotProved, judge_of
+from rational_approx.kernels.exp_bounds import ExpTimesJudge
+from rational_approx.kernels.exp_times import ExpForm, exponent
+from rational_approx.kernels.fine import rounded_polynomial
+from rational_approx.kernels.kernel import Kernel
+from rational_approx.kernels.own_numbers import Numbers
+from rational_approx.kernels.own_pieces import Pieces
+from rational_approx.kernels.scheme import Scheme
+from rational_approx.programs.program import INPUT, Constant, Input, Result, Step
+from rational_approx.verifier.boxes import Inner
+from rational_approx.verifier.exp_times import ExpTimesJudge as OtherJudge
+from rational_approx.verifier.exp_times import known_product
+from rational_approx.verifier.jets import Arithmetic
+from rational_approx.verifier.reading import Failure, read
+from rational_approx.verifier.steps import FORMATS
+from tests.rational_approx.kernels.test_quotients import constant, end, operand, operation, wire
+
+TARGETS = {
+    "gelu": ("x / 2 * (1 + erf(x / sqrt(2)))", (Fraction(-6), Fraction(-3)), lambda x: x * ndtr(x)),
+    "swish": ("x * sigmoid(1.702 * x)", (Fraction(-9), Fraction(-4)), lambda x: x * expit(1.702 * x)),
+    "gauss": ("exp(-x^2)", (Fraction(2), Fraction(4)), lambda x: np.exp(-x * x)),
+    "odd": ("x * exp(-x^2 / 2)", (Fraction(2), Fraction(9)), lambda x: x * np.exp(-x * x / 2)),
+}
+"""A formula, numbers between which it is looked at, and its values in float64."""
+FORMS = {
+    "gelu": lambda how, digits: ExpForm(how, Fraction(-1577, 4096), 0, "x - c", centre=Fraction(-9, 2)),
+    "swish": lambda how, digits: ExpForm(how, None, 1, "e", 1),
+    "gauss": lambda how, digits: ExpForm(how, Fraction(1), 0, "e"),
+    "odd": lambda how, digits: ExpForm(how, None, 1, "e", 1),
+}
+RATES = {"gelu": (True, Fraction(-1, 2)), "swish": (False, Fraction(1702, 1000)), "gauss": (True, Fraction(-1))}
+RATES["odd"] = RATES["gelu"]
+DEGREES = {"gelu": 9, "swish": 3}
+ULPS = [Fraction(k, 16) for k in (9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 24, 32, 64, 256, 4096, 2**20)]
+
+
+def made(kind, fma):
+    """A piece, the formula, and the scheme."""
+    text, (low, high), _ = TARGETS[kind]
+    scheme, numbers = Scheme(fma=fma), Numbers("float32")
+    with working_bits(240):
+        formula = parse(text).on(low, high)
+        how = exponent(*RATES[kind], "float32", scheme)
+        pieces, form = Pieces(numbers, 1.0, scheme), FORMS[kind](how, 24)
+        top = ()
+        if kind in DEGREES:
+            top = rounded_polynomial(*pieces.data(form, low, high, formula), DEGREES[kind], "float32")
+        return pieces.written(form, top, (Fraction(1),), high), formula, scheme
+
+
+def boxes(kind):
+    low, high = TARGETS[kind][1]
+    for k in range(1, 8):
+        a = low + (high - low) * k / 8
+        yield Fraction(float(np.float32(float(a)))), a + (high - low) / 2**12
+
+
+def stated(piece, formula, scheme, kind, by):
+    """For some boxes a bound of the error in units in the last place; None where the piece is refused."""
+    out = []
+    if by == "package":
+        with working_bits(192):
+            try:
+                kernel = Kernel("float32", "float32", (piece,), (), scheme)
+                judge = judge_of(piece, formula, kernel, TARGETS[kind][1])
+            except (NotProved, ArithmeticError):
+                return None
+            if not isinstance(judge, ExpTimesJudge):
+                return None
+            return [(a, b, judge.found(between(a, b)).ulp) for a, b in boxes(kind)]
+    steps = [(op, [operand(name) for name in names]) for op, names in piece.steps]
+    inner = Inner(*FORMATS["float32"], True, False)
+    try:
+        known = known_product(steps, operand(piece.result), "float32")
+        if known is None:
+            return None
+        math = Arithmetic(64 + 128 + 149, inf)
+        judge = OtherJudge(math, (steps, operand(piece.result)), read(TARGETS[kind][0]), ("float32", inner), known)
+    except Failure:
+        return None
+    for a, b in boxes(kind):
+        ulp = inf
+        for each in ULPS:
+            try:
+                if judge.outcome((a, b, False), FORMATS["float32"], each, Fraction(1, 2)).holds:
+                    ulp = float(each)
+                    break
+            except Failure:
+                break
+        out.append((a, b, ulp))
+    return out
+
+
+def holds(piece, found, kind, count=3000):
+    """Whether the errors at numbers of the boxes are within what is stated."""
+    kernel, truth = Kernel("float32", "float32", (replace(piece, upper=inf),)), TARGETS[kind][2]
+    rng = np.random.default_rng(5)
+    for a, b, ulp in found:
+        x = rng.uniform(float(a), float(b), count).astype("float32")
+        y, true = kernel(x).astype(float), truth(x.astype(float))
+        error = abs(y - true) / 2.0 ** (np.frexp(true)[1] - 24)
+        if not np.nan_to_num(error, nan=inf).max() <= ulp + 1e-6:
+            return False
+    return True
+
+
+CASES = [("gelu", False), ("gelu", True), ("swish", False), ("swish", True), ("gauss", False), ("odd", True)]
+
+
+@pytest.mark.parametrize(("kind", "fma"), CASES)
+def test_both_proofs_state_about_the_same_and_it_holds(kind, fma):
+    piece, formula, scheme = made(kind, fma)
+    own, other = (stated(piece, formula, scheme, kind, by) for by in ("package", "verifier"))
+    assert holds(piece, own, kind)
+    for (_, _, one), (_, _, again) in zip(own, other):
+        assert one < 1.2
+        assert one - 0.02 <= again <= one + 0.15  # of a list of errors
+
+
+@pytest.mark.parametrize("by", ["package", "verifier"])
+@pytest.mark.parametrize(
+    ("kind", "fma", "times"),
+    [("gelu", False, 1), *(pytest.param(kind, fma, 6, marks=pytest.mark.slow) for kind, fma in CASES)],
+)
+def test_of_changed_code_nothing_false_is_stated(kind, fma, times, by):
+    rng, (piece, formula, scheme), accepted = random.Random(11), made(kind, fma), 0
+    for change, count in ((constant, 14), (operation, 6), (wire, 8), (end, 2)):
+        for _ in range(count * times):
+            other = change(piece, rng)
+            found = None if other == piece else stated(other, formula, scheme, kind, by)
+            if found is not None:
+                accepted += 1
+                assert holds(other, found, kind), (change.__name__, other.steps)
+    assert accepted or kind in ("gauss", "odd")  # coefficients may be other ones
+
+
+def test_numbers_with_too_many_digits_are_no_exact_products():
+    piece, formula, scheme = made("gelu", False)
+    base = Fraction(float(np.float32(-0.385)))
+
+    def moved(which):
+        return Constant(base) if which == Constant(Fraction(-1577, 4096)) else which
+
+    other = replace(piece, steps=tuple(Step(op, tuple(map(moved, names))) for op, names in piece.steps))
+    assert other != piece
+    for by in ("package", "verifier"):
+        assert stated(other, formula, scheme, "gelu", by) is None
+
+
+def test_the_operands_of_the_factor_are_its_own():
+    piece, formula, scheme = made("swish", False)
+    # A step of the factor that takes the lead of exp(u) in the place of x.
+    steps = list(piece.steps)
+    k = next(k for k, (op, names) in enumerate(steps) if k > 35 and op == "mul" and INPUT in names)
+    for which in (Result(k - 6), Result(k - 12)):
+        steps[k] = Step("mul", tuple(which if isinstance(name, Input) else name for name in piece.steps[k].operands))
+        other = replace(piece, steps=tuple(steps))
+        for by in ("package", "verifier"):
+            found = stated(other, formula, scheme, "swish", by)
+            assert found is None or holds(other, found, "swish")
