@@ -66,8 +66,8 @@ class Form:
     with the centre c, or ``"1/x"``.
 
     With the last one ``times`` may be negative. Slope or offset are 0; with a slope and a centre the form is ``slope t
-    + t**times R(t)``, ``t = x - c``. Where ``decays`` is 2, e is the root of what f decays like, and e^2 is in the place
-    of the variable e. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part or two.
+    + t**times R(t)``, ``t = x - c``. Where ``decays`` is 2, e is the root of what f decays like, and e^2 is in its
+    place in R. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part or two.
     """
 
     times: int

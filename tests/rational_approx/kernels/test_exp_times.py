@@ -4,6 +4,7 @@ import random
 from bisect import bisect_left
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from math import inf
 
 import numpy as np
@@ -93,16 +94,16 @@ def stated(piece, formula, scheme, kind, by):
         judge = OtherJudge(math, (steps, operand(piece.result)), read(TARGETS[kind][0]), ("float32", inner), known)
     except Failure:
         return None
-    for a, b in boxes(kind):
 
-        def within(ulp):
-            try:
-                return judge.outcome((a, b, False), FORMATS["float32"], ulp, Fraction(1, 2)).holds
-            except Failure:
-                return False
+    def within(box, ulp):
+        try:
+            return judge.outcome((*box, False), FORMATS["float32"], ulp, Fraction(1, 2)).holds
+        except Failure:
+            return False
 
-        place = bisect_left(ULPS, True, key=within)
-        out.append((a, b, float(ULPS[place]) if place < len(ULPS) else inf))
+    for box in boxes(kind):
+        place = bisect_left(ULPS, True, key=partial(within, box))
+        out.append((*box, float(ULPS[place]) if place < len(ULPS) else inf))
     return out
 
 
