@@ -19,7 +19,7 @@ from rational_approx.kernels.datapath_search import datapath_for
 from rational_approx.kernels.enclosed import NotProved, enclosed_facts
 from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
 from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
-from rational_approx.kernels.identities import settled
+from rational_approx.kernels.identities import settled, uncancelled
 from rational_approx.kernels.kernel import BRANCH, Kernel, NoKernel, operations
 from rational_approx.kernels.numbers import ACCUMULATORS, INNER, KINDS
 from rational_approx.kernels.same_format import kernel_in_itself
@@ -343,6 +343,7 @@ def _in_fixed_point(
 def _in_itself(
     expression: Expression, name: str, format: str, wanted: Fraction, segments: int, scheme: Scheme
 ) -> Implementation:
+    expression = replace(expression, tree=uncancelled(expression.tree))
     trouble: ArithmeticError | None = None
     for share in SLACK:
         # Pieces are looked at in some places: between them the bound may be a little larger.
