@@ -88,7 +88,9 @@ class ExpTimesJudge(Judge):
     def relative(self, x: arb, whole: arb, off: arb) -> arb:
         """A bound of the error before the last sum is rounded, relative to the value."""
         error, least = factor_error(self.known, self.inner_format, x, whole, off), abs(whole).lower()
-        return error / least if least > 0 else arb.pos_inf()
+        # So neither a product nor the sum is subnormal before it is scaled, nor the first of two scalings.
+        moderate = least > arb(2) ** -40 and abs(whole) < arb(2) ** 60
+        return error / least if moderate else arb.pos_inf()
 
     def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
         """Nothing: results are 0 far out."""
@@ -213,5 +215,5 @@ def factor_error(known: ExpTimes, inner: str, x: arb, whole: arb, off: arb) -> a
             last = run.fma(over, total, part)
         else:
             last = run.add(run.mul(Ranged(lead, zero), w), run.mul(over, total))
-        worst = worst.max((last.error / abs(value).lower()).upper())
+        worst = worst.max(((last.error + run.tiny) / abs(value).lower()).upper())
     return worst.upper()

@@ -65,6 +65,8 @@ class _Search:
         self.target, self.wanted, self.segments, self.scheme = target, wanted, segments, scheme
         self.numbers = Numbers(format)
         self.pieces = Pieces(self.numbers, wanted, scheme)
+        # Half of what is larger is no subnormal number, with room for enclosures.
+        self.halved = self.numbers.near(self.numbers.normal * (2 + Fraction(1, 2**9)))
         self.exp = self.pieces.library.function(Called("exp"))
 
     def kernel(self) -> Kernel:
@@ -202,7 +204,7 @@ class _Search:
         ]
         if abs(inner) < 2 * self.numbers.normal < abs(outer) / 2:  # some functions are good for normal numbers alone
             ends.append(side * self.numbers.beside(4 * self.numbers.normal, -1))
-            ends.append(side * self.numbers.beside(2 * self.numbers.normal, -1))
+            ends.append(side * self.halved)
         found = self.piece(inner, outer, formula, side)
         if found is not None:
             return found, outer
@@ -242,7 +244,7 @@ class _Search:
         forms = list(zero_forms(self.numbers, formula))
         best: tuple[Piece, Fraction, Fraction] | None = None
         # A product with x is good where results are subnormal, where a base may not be exact.
-        reaches = [self.numbers.beside(2 * self.numbers.normal, -1), *(r for r in REACHES if r <= 16)]
+        reaches = [self.halved, *(r for r in REACHES if r <= 16)]
         low, high = 0, len(reaches)
         while low < high:
             at = (low + high) // 2

@@ -371,7 +371,8 @@ class ExpTimesJudge(Judge):
         shift = math.bits - run.math.bits
         whole = value[0] >> shift, -(-value[1] >> shift)
         least = max(whole[0], -whole[1])
-        need(least > 0, "a factor that may be zero")
+        # So neither a product nor the sum is subnormal before it is scaled, nor the first of two scalings.
+        need(least > run.one >> 40 and size(whole) < run.one << 60, "a factor that is too small, or too large")
         error = self.error(run, run.known(lower, upper).exact, whole, (off >> shift) + 1)
         share = (error << run.math.bits) // least + 1
         allowed, digits = allowed_before(ulp, last), self.inner.digits
@@ -413,5 +414,5 @@ class ExpTimesJudge(Judge):
                 done = run.rounded(
                     (part.exact[0] + other.exact[0], part.exact[1] + other.exact[1]), part.error + other.error
                 )
-            worst = max(worst, (done.error << run.math.bits) // value[0] + 1)
+            worst = max(worst, (done.error + run.tiny << run.math.bits) // value[0] + 1)
         return worst
