@@ -13,7 +13,7 @@ from math import ceil, frexp, isqrt
 from typing import Any, NamedTuple
 
 from .boxes import ORDER, Inner, Judge, Outcome, allowed_before, unit_at
-from .intervals import Interval
+from .intervals import Interval, size
 from .jets import Arithmetic
 from .reading import need
 from .reductions import relative
