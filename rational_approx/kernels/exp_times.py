@@ -183,8 +183,8 @@ def _finished(
     (n, lead, off), do = reduced, writer.do
     if base == 1 and w is None:
         return do("scale", do("add", lead, off), n)
-    more, whole = w, INPUT if base is None else Constant(base)
-    exact: Operand = whole
+    exact: Operand = INPUT if base is None else Constant(base)
+    more, whole = w, exact
     if base is None and not writer.fma:
         exact, rest = _halves(writer, how.square, inner)
         more = rest if w is None else do("add", w, rest)
