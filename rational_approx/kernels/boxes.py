@@ -111,6 +111,7 @@ class Judge:
         self.most = self.top * (1 - arb(2) ** -self.bits)
         self.normal = arb(2) ** (smallest + self.bits - 1)
         inner_bits, inner_smallest, inner_top = FORMATS[kernel.inner]
+        self.order = ORDER
         self.own, self.flush = kernel.inner == kernel.format, kernel.scheme.flush
         self.nearest = self.least
         """The least size of the numbers of the box that is looked at."""
@@ -143,12 +144,12 @@ class Judge:
     def ideal(self, centre: arb, x: arb) -> list[Model]:
         """Input, steps and result of the code with exact operations."""
         one = arb(1)
-        values = [Model.of([centre, one], [x, one], abs(x - centre).upper())]
+        values = [Model.of([centre, one], [x, one], abs(x - centre).upper(), self.order)]
 
         def operand(which: Operand) -> Model:
             if isinstance(which, Constant):
                 value = to_arb(which.value)
-                return Model.of([value], [value], values[0].reach)
+                return Model.of([value], [value], values[0].reach, self.order)
             return values[which.step + 1 if isinstance(which, Result) else 0]
 
         for index, (op, names) in enumerate(self.piece.steps):
@@ -322,9 +323,9 @@ class Judge:
         x = to_arb(box.lower).union(to_arb(box.upper))
         centre = arb(0) if zero else x.mid()
         reach = x if zero else abs(x - centre).upper()
-        over = x.union(centre)
+        over, order = x.union(centre), self.order
         try:
-            f = [*series(self.target, centre, ORDER), series(self.target, over, ORDER + 1)[ORDER]]
+            f = [*series(self.target, centre, order), series(self.target, over, order + 1)[order]]
             models = self.ideal(centre, over)
             value = self.target(x)
         except (Undecided, ValueError, ZeroDivisionError):
@@ -335,7 +336,7 @@ class Judge:
             return None
         # At zero all is divided by the first power of x that the target has there.
         first = next((j for j, c in enumerate(f) if not c.contains(0)), 0) if zero else 0
-        sizes = [self.size(reach, j - first) if zero else reach**j for j in range(ORDER + 1)]
+        sizes = [self.size(reach, j - first) if zero else reach**j for j in range(order + 1)]
         rounding = done.error * self.size(x, done.power - first)
         error = sum((abs(c) * size for c, size in zip(gaps, sizes)), rounding)
         others = sum((abs(c) * size for j, (c, size) in enumerate(zip(f, sizes)) if j != first), arb(0))

@@ -37,6 +37,9 @@ __all__ = ["Bounds", "ExpTimesJudge", "exp_bounds"]
 NEAREST = Fraction(1, 4)
 """The least size of the exact part of u."""
 PARTS = 48
+TERMS = 24
+"""Taylor coefficients of ``f exp(-u)``: those of a product of what falls and what grows are known the worse, the wider
+a box is."""
 
 
 class ExpTimesJudge(Judge):
@@ -55,6 +58,7 @@ class ExpTimesJudge(Judge):
 
         self.exponent_at, self.lost = exponent_at, bounds.lost
         self.factor = Judge(known.factor, lambda x: formula.ball(x) * (-exponent_at(x)).exp(), kernel, calls)
+        self.factor.order = TERMS
         if not known.scheme.fma:
             digits = FORMATS[inner][0] // 2
             if known.base is not None and known.base != short(known.base, digits):

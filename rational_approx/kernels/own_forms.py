@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from math import log2
+from math import log, log2
 
 import numpy as np
 from flint import arb
@@ -25,8 +25,9 @@ RATES = ((-1, Fraction(0)), (-2, Fraction(0)), (0, Fraction(-1)), (0, Fraction(-
 """Exponentials that are tried away from zero: ``exp(a abs(x) + b x^2)``."""
 NEXT = 2.0**-20
 """Not farther from a zero an end of a piece is next to it."""
-MOST_CHANGE = 8
-"""So many powers of two a function may change by over an exponential that it falls like."""
+MOST_CHANGE, FLATTER = 8, 3
+"""So many powers of two a function may change by over an exponential that it falls like, and so many times as many
+without it."""
 
 
 def zero_forms(numbers: Numbers, formula: Expression) -> Iterator[Form]:
@@ -91,7 +92,7 @@ def falling_forms(
     values = [formula.ball(x) for x in points]
     if scheme.flush or near < Fraction(1, 4) or not all(v.is_finite() and not v.contains(0) for v in values):
         return
-    found = []
+    found, fall = [], max(abs(float((each / values[-1]).log())) for each in values[:-1]) / log(2)
     for square, rate in _falls(formula, side):
         how = exponent(square, rate, numbers.format, scheme)
         u = [to_arb(rate) * (x * x if square else x) for x in points]
@@ -99,7 +100,7 @@ def falling_forms(
             continue
         rest = [value * (-each).exp() for value, each in zip(values, u)]
         change = max(abs(log2(abs(float(rest[-1] / each)))) for each in rest)
-        if change < MOST_CHANGE:
+        if change < MOST_CHANGE and FLATTER * change < fall:
             found.append((change, how, rest))
     for _, how, rest in sorted(found, key=lambda each: each[0])[:2]:
         yield from _products(numbers, how, (near, far), (points, rest), formula, side, scheme)

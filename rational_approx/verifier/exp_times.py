@@ -12,7 +12,7 @@ from functools import cache
 from math import ceil, frexp, isqrt
 from typing import Any, NamedTuple
 
-from .boxes import ORDER, Inner, Judge, Outcome, allowed_before, unit_at
+from .boxes import Inner, Judge, Outcome, allowed_before, unit_at
 from .intervals import Interval, size
 from .jets import Arithmetic
 from .reading import need
@@ -29,6 +29,8 @@ BEHIND = {"float32": (5, 8), "float64": (16, 20)}
 BELOW = {"float32": (2**7, 2**4), "float64": (2**10, 2**6)}
 """The size of x."""
 PARTS, MOST_TERMS = 56, 14
+TERMS = 23
+"""Taylor coefficients of ``f exp(-u)`` before the last one: a product of what falls and what grows."""
 
 
 class How(NamedTuple):
@@ -366,7 +368,7 @@ class ExpTimesJudge(Judge):
         need(inside, "an argument beyond what is proved")
         need(max(abs(lower), abs(upper)) < BELOW[self.name][self.known.how.square], "an argument that is too large")
         x = math.exact(lower)[0], math.exact(upper)[1]
-        found = self.factor.measured((x, False, False), ORDER, self.inner.smallest)
+        found = self.factor.measured((x, False, False), TERMS, self.inner.smallest)
         value, off = found.value, found.absolute
         shift = math.bits - run.math.bits
         whole = value[0] >> shift, -(-value[1] >> shift)
