@@ -120,10 +120,10 @@ def exp_bounds(how: Exponent, inner: str, scheme: Scheme) -> Bounds:
         where a product is not exact.
     """
     inverse, first, rest = constants(inner, scheme)
-    bits, smallest, _ = FORMATS[inner]
+    bits = FORMATS[inner][0]
     with working_bits(BITS):
         zero, log2, lowest = arb(0), arb(2).log(), -LOWEST[inner]
-        run = Running(bits, arb(2) ** smallest)
+        run = _running(inner, scheme)
         most = int(lowest / LOG2) + 2
         long = bits if scheme.fma else FIRST_BITS[inner]
         if (first * 2**long).denominator > 1 or (not scheme.fma and most * first * 2**long >= 2**bits):
@@ -168,6 +168,13 @@ def exp_bounds(how: Exponent, inner: str, scheme: Scheme) -> Bounds:
         return Bounds(tuple(found), to_fraction(share.upper()) * (1 + Fraction(1, 2**20)), lost.size)
 
 
+def _running(inner: str, scheme: Scheme) -> Running:
+    """Operations, of which each may lose what is subnormal. Nothing that is exact here is: all of it consists of
+    multiples of the last places of numbers that are not small."""
+    bits, smallest, _ = FORMATS[inner]
+    return Running(bits, arb(2) ** (smallest + bits - 1 if scheme.flush else smallest))
+
+
 def _lost(run: Running, how: Exponent, inner: str, scheme: Scheme) -> Ranged:
     """What the exact part of u leaves, with its error."""
     bits = FORMATS[inner][0]
@@ -200,8 +207,7 @@ def factor_error(known: ExpTimes, inner: str, x: arb, whole: arb, off: arb) -> a
 
     ``whole`` encloses ``b + w``, and w is off by ``off``.
     """
-    bits, smallest, _ = FORMATS[inner]
-    run, zero, fma = Running(bits, arb(2) ** smallest), arb(0), known.scheme.fma
+    run, zero, fma = _running(inner, known.scheme), arb(0), known.scheme.fma
     exact = x if known.base is None else to_arb(known.base)
     w = Ranged(whole - exact, off)
     if known.base is None and not fma:

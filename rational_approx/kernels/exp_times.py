@@ -287,7 +287,7 @@ class ExpTimes:
     @staticmethod
     def of(piece: Piece, inner: str, scheme: Scheme) -> "ExpTimes | None":
         """None where a piece is none of this kind."""
-        if piece.result != Result(len(piece.steps) - 1) or piece.steps[-1].op != "scale" or scheme.flush:
+        if piece.result != Result(len(piece.steps) - 1) or piece.steps[-1].op != "scale":
             return None
         found = [which.value for _, names in piece.steps for which in names if isinstance(which, Constant)]
         if len(found) < 8:

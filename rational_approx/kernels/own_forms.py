@@ -90,7 +90,7 @@ def falling_forms(
     # Farther out nothing is seen of a function that falls so fast.
     points = [to_arb(side * (near + (far - near) * share)) for share in (Fraction(1, 64), Fraction(1, 2), Fraction(1))]
     values = [formula.ball(x) for x in points]
-    if scheme.flush or near < Fraction(1, 4) or not all(v.is_finite() and not v.contains(0) for v in values):
+    if near < Fraction(1, 4) or not all(v.is_finite() and not v.contains(0) for v in values):
         return
     found, fall = [], max(abs(float((each / values[-1]).log())) for each in values[:-1]) / log(2)
     for square, rate in _falls(formula, side):

@@ -154,7 +154,7 @@ class Enclosed(Code):
             follower = Follower(self.boxes_math, code, tree, self.functions, formats, side, self.scheme.flush)
             if follower.is_formula():
                 return follower
-        known = known_product(code[0], code[1], self.inner) if self.own and not self.scheme.flush else None
+        known = known_product(code[0], code[1], self.inner) if self.own else None
         if known is not None:
             return ExpTimesJudge(self.boxes_math, code, tree, (self.inner, self.inside_of), known)
         need(self.has_series(code[0]), "operations that are not those of the target's formula")

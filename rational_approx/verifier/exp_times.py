@@ -241,12 +241,12 @@ class Proved(NamedTuple):
 
 
 @cache
-def proved(how: How, numbers: tuple[float, ...], q: tuple[float, ...], order: Order, inner: str) -> Proved:
+def proved(how: How, numbers: tuple[float, ...], q: tuple[float, ...], order: Order, inner: str, flush: bool) -> Proved:
     """The errors of the operations for all u from `LOWEST` to -1/4."""
-    (digits, smallest, _), lowest = FORMATS[inner], -LOWEST[inner]
+    digits, lowest = FORMATS[inner][0], -LOWEST[inner]
     inverse, one_part, second = map(Fraction, numbers)
     second = -second
-    run = Running(digits, Fraction(2) ** smallest)
+    run = running(inner, flush)
     one, log2 = run.one, Fraction(run.math.log(2 * run.one)[0], run.one)
     near_log2, half = Fraction(1, 2**240), Fraction(1, 2**digits)
     most = int(lowest * abs(inverse)) + 2
@@ -299,6 +299,13 @@ def proved(how: How, numbers: tuple[float, ...], q: tuple[float, ...], order: Or
     return Proved(out, share, lost.size)
 
 
+def running(inner: str, flush: bool) -> Running:
+    """Operations that may lose what is subnormal, where that is replaced by zero all of it. What is exact consists of
+    multiples of last places of numbers that are not small, and so no part of it is subnormal."""
+    digits, smallest, _ = FORMATS[inner]
+    return Running(digits, Fraction(2) ** (smallest + digits - 1 if flush else smallest))
+
+
 def left_of_u(run: Running, how: How, fused: bool, inner: str) -> Ranged:
     """What u has besides its exact part, with its error."""
     square, first, rest = how.square, Fraction(how.first), Fraction(how.rest)
@@ -343,9 +350,8 @@ class ExpTimesJudge(Judge):
         super().__init__(math, code, tree, {}, inner[1])
         self.known, self.name = known, inner[0]
         how = known.how
-        self.proved = proved(how, known.numbers, known.q, known.order, self.name)
+        self.proved = proved(how, known.numbers, known.q, known.order, self.name, inner[1].flush)
         self.rate = Fraction(how.first) + Fraction(how.rest)
-        need(not inner[1].flush, "a product that is not proved for machines that flush")
         if known.base is not None and not known.order.fused:
             top = Fraction(known.base).numerator
             need(top, "a base that is zero")
@@ -361,7 +367,7 @@ class ExpTimesJudge(Judge):
         """Whether the error on a box is so small."""
         lower, upper, near = box
         need(not near and lower * upper > 0, "a product near zero")
-        math, run = self.math, Running(self.inner.digits, Fraction(2) ** self.inner.smallest)
+        math, run = self.math, running(self.name, self.inner.flush)
         lost = Fraction(self.proved.lost, run.one)
         ends = [self.rate * (x * x if self.known.how.square else x) for x in (lower, upper)]
         inside = LOWEST[self.name] < min(ends) - lost and max(ends) + lost < Fraction(-1, 4)
