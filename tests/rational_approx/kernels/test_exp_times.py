@@ -18,7 +18,7 @@ from rational_approx.kernels.enclosed import NotProved, judge_of
 from rational_approx.kernels.exp_bounds import ExpTimesJudge
 from rational_approx.kernels.exp_times import ExpForm, exponent
 from rational_approx.kernels.fine import rounded_polynomial
-from rational_approx.kernels.kernel import Kernel
+from rational_approx.kernels.kernel import ARITY, Kernel
 from rational_approx.kernels.own_numbers import Numbers
 from rational_approx.kernels.own_pieces import Pieces
 from rational_approx.kernels.scheme import Scheme
@@ -129,13 +129,6 @@ def holds(piece, found, kind, scheme, count=3000):
 
 CASES = [("gelu", "plain"), ("gelu", "fma"), ("swish", "plain"), ("swish", "flush"), ("gauss", "estrin")]
 CASES += [("odd", "fma")]
-    ("gelu", "plain"),
-    ("gelu", "fma"),
-    ("swish", "plain"),
-    ("swish", "flush"),
-    ("gauss", "estrin"),
-    ("odd", "fma"),
-]
 
 
 @pytest.mark.parametrize(("kind", "how"), CASES)
@@ -158,7 +151,8 @@ def test_of_changed_code_nothing_false_is_stated(kind, how, times, by):
     for change, count in ((constant, 14), (operation, 6), (wire, 8), (end, 2)):
         for _ in range(count * times):
             other = change(piece, rng)
-            found = None if other == piece else stated(other, formula, scheme, kind, by)
+            known = other != piece and all(len(names) == ARITY[op] for op, names in other.steps)
+            found = None if not known else stated(other, formula, scheme, kind, by)
             if found is not None:
                 accepted += 1
                 assert holds(other, found, kind, scheme), (change.__name__, other.steps)
