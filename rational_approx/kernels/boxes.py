@@ -31,7 +31,7 @@ from rational_approx.kernels.models import ORDER, Model, applied, quotient_at, s
 from rational_approx.kernels.running import power_below
 from rational_approx.programs.program import Constant, Input, Operand, Result
 
-__all__ = ["UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge", "between"]
+__all__ = ["UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge", "Value", "between"]
 
 ZERO = arb(0)
 

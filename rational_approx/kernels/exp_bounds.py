@@ -15,7 +15,7 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bi
 from rational_approx.expressions.enclosures import Undecided
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node
-from rational_approx.kernels.boxes import UNKNOWN, Box, Call, Found, Judge
+from rational_approx.kernels.boxes import UNKNOWN, Box, Call, Found, Judge, Value
 from rational_approx.kernels.exp_times import (
     LOWEST,
     PLACES,
@@ -42,6 +42,16 @@ TERMS = 24
 a box is."""
 
 
+class Factor(Judge):
+    """Judges ``b + w`` beside ``f exp(-u)``."""
+
+    def step(self, op: str, given: list[Value], x: arb) -> Value | None:
+        """As for others; the error of ``exp(u)`` is known for the exact u, which no step has."""
+        if op == "exp":
+            given = [given[0]._replace(error=arb(0), besides=arb(0))]
+        return super().step(op, given, x)
+
+
 class ExpTimesJudge(Judge):
     """Judges such a piece: its factor beside ``f exp(-u)``, and then the product."""
 
@@ -57,7 +67,7 @@ class ExpTimesJudge(Judge):
             return x * x * rate if how.square else x * rate
 
         self.exponent_at, self.lost = exponent_at, bounds.lost
-        self.factor = Judge(known.factor, lambda x: formula.ball(x) * (-exponent_at(x)).exp(), kernel, calls)
+        self.factor = Factor(known.factor, lambda x: formula.ball(x) * (-exponent_at(x)).exp(), kernel, calls)
         self.factor.order = TERMS
         if not known.scheme.fma:
             digits = FORMATS[inner][0] // 2

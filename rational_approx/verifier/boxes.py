@@ -16,7 +16,7 @@ from .jets import Arithmetic, Jet
 from .reading import need
 from .zeros import without_holes
 
-__all__ = ["AtZero", "Inner", "Judge", "Outcome", "allowed_before", "unit_at"]
+__all__ = ["AtZero", "Inner", "Judge", "Outcome", "Value", "allowed_before", "unit_at"]
 
 ORDER = 11
 """Taylor coefficients before the last one."""

@@ -12,7 +12,7 @@ from functools import cache
 from math import ceil, frexp, isqrt
 from typing import Any, NamedTuple
 
-from .boxes import Inner, Judge, Outcome, allowed_before, unit_at
+from .boxes import Inner, Judge, Outcome, Value, allowed_before, unit_at
 from .intervals import Interval, size
 from .jets import Arithmetic
 from .reading import need
@@ -341,6 +341,16 @@ def left_of_u(run: Running, how: How, fused: bool, inner: str) -> Ranged:
     return run.add(run.mul(left, factor), run.mul(run.around(farthest), run.known(rest, rest)))
 
 
+class Factor(Judge):
+    """``b + w`` beside ``f exp(-u)``."""
+
+    def step(self, op: str, given: list[Value], x: Interval, least: int) -> Value:
+        """As that of others; the error of ``exp(u)`` is known for the exact u, which no step has."""
+        if op == "exp":
+            given = [given[0]._replace(error=0, besides=0)]
+        return super().step(op, given, x, least)
+
+
 class ExpTimesJudge(Judge):
     """A piece of this kind."""
 
@@ -361,7 +371,7 @@ class ExpTimesJudge(Judge):
         ends = (math.exact(end)[0] for end in (LOWEST[self.name], Fraction(-1, 4)))
         calls = {"exp": (*ends, (self.proved.share << math.bits >> Running(1).math.bits) + 1)}
         tree = ("*", tree, ("exp", ("neg", u)))
-        self.factor = Judge(math, (known.steps, known.result), tree, calls, inner[1])
+        self.factor = Factor(math, (known.steps, known.result), tree, calls, inner[1])
 
     def outcome(self, box: tuple[Fraction, Fraction, bool], format: Any, ulp: Fraction, last: Fraction) -> Outcome:
         """Whether the error on a box is so small."""
