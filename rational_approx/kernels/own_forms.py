@@ -25,6 +25,8 @@ RATES = ((-1, Fraction(0)), (-2, Fraction(0)), (0, Fraction(-1)), (0, Fraction(-
 """Exponentials that are tried away from zero: ``exp(a abs(x) + b x^2)``."""
 NEXT = 2.0**-20
 """Not farther from a zero an end of a piece is next to it."""
+FALLING = {"exp", "expm1", "sigmoid", "tanh", "softplus", "erf", "erfc", "sinh", "cosh"}
+"""Functions that fall as an exponential does, or make others fall so."""
 MOST_CHANGE, FLATTER = 8, 3
 """So many powers of two a function may change by over an exponential that it falls like, and so many times as many
 without it."""
@@ -87,6 +89,8 @@ def falling_forms(
 ) -> Iterator[ExpForm]:
     """Forms for numbers on one side of zero where the target falls to 0 as an exponential does."""
     near, far = sorted((abs(low), abs(high)))
+    if not FALLING & {node.operator for node in formula.tree.walk()}:
+        return
     # Farther out nothing is seen of a function that falls so fast.
     points = [to_arb(side * (near + (far - near) * share)) for share in (Fraction(1, 64), Fraction(1, 2), Fraction(1))]
     values = [formula.ball(x) for x in points]

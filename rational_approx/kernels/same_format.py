@@ -33,7 +33,8 @@ __all__ = ["kernel_in_itself"]
 BITS = 320
 
 REACHES = (
-    *(Fraction(k, 8) for k in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 192)),
+    *(Fraction(k, 8) for k in range(1, 8)),
+    *(Fraction(k, 8) for k in (*range(8, 24, 2), 24, 28, 32, 40, 48, 64, 80, 96, 128, 192)),
     *(Fraction(2) ** k for k in (5, 6, 7, 8, 9, 10, 12, 14, 18, 24, 32, 48, 64)),
 )
 """Where pieces may end."""
@@ -121,8 +122,11 @@ class _Search:
 
     def stretch(self, first: Fraction, last: Fraction) -> list[Piece]:
         """Pieces between two cuts: from zero, or from the end that is nearer to it, outwards."""
+        # Of the number next to zero on, as of zero: a branch that switches there is decided.
+        least = self.numbers.beside(Fraction(0), 1)
+        low, high = (Fraction(0) if abs(end) == least else end for end in (first, last))
+        formula = self.target.on(low, high) if low < high else self.target
         low = first
-        formula = self.target.on(low, last) if low < last else self.target
         if first < 0 < last:
             middle = self.around_zero(first, last, formula)
             if middle is None:
