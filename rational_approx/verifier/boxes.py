@@ -341,7 +341,9 @@ class Judge:
         h = max(x[1] - centre[0], centre[0] - x[0])
         hull = (min(x[0], 0), max(x[1], 0)) if zero else x
         u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, order), (hull, order + 1))]
-        at, over = self.target(u[0]), self.target(u[1])
+        over = self.target(u[1])
+        need(not self.hopeless(over[0], over[order]), "a box that is too wide")
+        at = self.target(u[0])
         f = [*at, over[order]]
         code = self.jets(u[0], None)
         whole = self.jets(u[1], code)
@@ -372,6 +374,10 @@ class Judge:
         low, high = self.math.evaluate(self.tree, [x])[0]
         at = int(y) << self.math.bits
         return Outcome(low >= top if y > 0 else high <= -top, at, at)
+
+    def hopeless(self, value: Interval, rest: Interval) -> bool:
+        """Whether the last coefficient of the target alone says that a box is too wide: others may still say enough."""
+        return False
 
     def rounding(self, done: Value, x: Interval, h: int, first: int) -> int:
         """The rounding error over the power of s that is taken out."""

@@ -28,7 +28,7 @@ BEHIND = {"float32": (5, 8), "float64": (16, 20)}
 """Digits behind the point of the first part of x, for ``a x`` and for ``a x^2``."""
 BELOW = {"float32": (2**7, 2**4), "float64": (2**10, 2**6)}
 """The size of x."""
-PARTS, MOST_TERMS = 56, 14
+PARTS, MOST_TERMS, SPARE = 56, 14, 176
 TERMS = 23
 """Taylor coefficients of ``f exp(-u)`` before the last one: a product of what falls and what grows."""
 
@@ -344,11 +344,17 @@ def left_of_u(run: Running, how: How, fused: bool, inner: str) -> Ranged:
 class Factor(Judge):
     """``b + w`` beside ``f exp(-u)``."""
 
+    allowed = 1
+
     def step(self, op: str, given: list[Value], x: Interval, least: int) -> Value:
         """As that of others; the error of ``exp(u)`` is known for the exact u, which no step has."""
         if op == "exp":
             given = [given[0]._replace(error=0, besides=0)]
         return super().step(op, given, x, least)
+
+    def hopeless(self, value: Interval, rest: Interval) -> bool:
+        """Whether so large a last coefficient of the target is more than the error that is allowed."""
+        return size(rest) << self.inner.digits > self.allowed * size(value)
 
 
 class ExpTimesJudge(Judge):
@@ -358,6 +364,8 @@ class ExpTimesJudge(Judge):
         self, math: Arithmetic, code: tuple[list[Any], Any], tree: tuple, inner: tuple[str, Inner], known: Known
     ) -> None:
         super().__init__(math, code, tree, {}, inner[1])
+        # For results as small as any, and for what they are multiplied with, these are digits enough.
+        self.near = math = Arithmetic(SPARE - inner[1].smallest, math.deadline)
         self.known, self.name = known, inner[0]
         how = known.how
         self.proved = proved(how, known.numbers, known.q, known.order, self.name, inner[1].flush)
@@ -377,13 +385,14 @@ class ExpTimesJudge(Judge):
         """Whether the error on a box is so small."""
         lower, upper, near = box
         need(not near and lower * upper > 0, "a product near zero")
-        math, run = self.math, running(self.name, self.inner.flush)
+        math, run = self.near, running(self.name, self.inner.flush)
         lost = Fraction(self.proved.lost, run.one)
         ends = [self.rate * (x * x if self.known.how.square else x) for x in (lower, upper)]
         inside = LOWEST[self.name] < min(ends) - lost and max(ends) + lost < Fraction(-1, 4)
         need(inside, "an argument beyond what is proved")
         need(max(abs(lower), abs(upper)) < BELOW[self.name][self.known.how.square], "an argument that is too large")
         x = math.exact(lower)[0], math.exact(upper)[1]
+        self.factor.allowed = ceil(ulp)
         found = self.factor.measured((x, False, False), TERMS, self.inner.smallest)
         value, off = found.value, found.absolute
         shift = math.bits - run.math.bits
@@ -396,7 +405,7 @@ class ExpTimesJudge(Judge):
         allowed, digits = allowed_before(ulp, last), self.inner.digits
         (low, high), room = math.evaluate(self.tree, [x])[0], Fraction(1, 4)
         grown = math.exp(math.exact(max(ends))[1])[1]
-        absolute = self.up(self.up(share + 1 << shift, max(-value[0], value[1])), grown)
+        absolute = self.factor.up(self.factor.up(share + 1 << shift, max(-value[0], value[1])), grown)
         units = Fraction(share << digits, run.one)
         if max(low, -high) <= 1 << self.inner.smallest + digits + 1 + math.bits:
             # Perhaps subnormal, and rounded once more, in units that are twice as large at least.
@@ -411,7 +420,8 @@ class ExpTimesJudge(Judge):
                 max(ends_of[0], low // 2) if low > 0 else ends_of[0],
                 min(ends_of[1], -(-high // 2)) if high < 0 else ends_of[1],
             )
-        return Outcome(units <= allowed, *ends_of)
+        more = self.math.bits - math.bits
+        return Outcome(units <= allowed, ends_of[0] << more, ends_of[1] << more)
 
     def error(self, run: Running, x: Interval, whole: Interval, off: int) -> int:
         """How far the result is from ``exp(u) (b + w)`` before its last sum is rounded, over ``exp(u)``."""
