@@ -343,14 +343,16 @@ def _in_fixed_point(
 def _in_itself(
     expression: Expression, name: str, format: str, wanted: Fraction, segments: int, scheme: Scheme
 ) -> Implementation:
-    expression = replace(expression, tree=uncancelled(expression.tree))
+    stated, expression = expression, replace(expression, tree=uncancelled(expression.tree))
+    if gates.find(name) is None:  # a gate keeps its formula
+        stated = expression
     trouble: ArithmeticError | None = None
     for share in SLACK:
         # Pieces are looked at in some places: between them the bound may be a little larger.
         try:
             kernel = kernel_in_itself(expression, format, wanted - share * (wanted - Fraction(1, 2)), segments, scheme)
             found = enclosed_facts(kernel, expression, wanted)
-            return Implementation(expression.text, name, kernel, found, wanted, segments)
+            return Implementation(stated.text, name, kernel, found, wanted, segments)
         except (NoKernel, NotProved) as problem:
             trouble = trouble or problem
     raise NoKernel(str(trouble))
