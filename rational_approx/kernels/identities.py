@@ -42,7 +42,7 @@ def uncancelled(tree: Node) -> Node:
     >>> from rational_approx.expressions.nodes import text
     >>> from rational_approx.expressions.parser import parse_tree
     >>> [text(uncancelled(parse_tree(each, "x"))) for each in ("1 + erf(x / 2)", "1 - tanh(x)")]
-    ['erfc(-x / 2)', '2 * sigmoid(-2 * x)']
+    ['erfc(-(x / 2))', '2 * sigmoid(-2 * x)']
     """
     tree = settled(tree)
     if not tree.arguments:
