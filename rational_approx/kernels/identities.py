@@ -10,7 +10,7 @@ from math import isqrt
 
 from rational_approx.expressions.nodes import Node, build, number
 
-__all__ = ["settled"]
+__all__ = ["settled", "uncancelled"]
 
 ONE, TWO = number(1), number(2)
 
@@ -32,6 +32,30 @@ def settled(tree: Node) -> Node:
         found = rule(tree)
         if found is not None:
             return found
+    return tree
+
+
+def uncancelled(tree: Node) -> Node:
+    """The same as `settled`, and also without sums of 1 and what comes near to -1, of which nothing would be left where
+    a function is smaller than the last digit of 1.
+
+    >>> from rational_approx.expressions.nodes import text
+    >>> from rational_approx.expressions.parser import parse_tree
+    >>> [text(uncancelled(parse_tree(each, "x"))) for each in ("1 + erf(x / 2)", "1 - tanh(x)")]
+    ['erfc(-(x / 2))', '2 * sigmoid(-2 * x)']
+    """
+    tree = settled(tree)
+    if not tree.arguments:
+        return tree
+    tree = build(tree.operator, *map(uncancelled, tree.arguments))
+    for one, other in _splits(tree) if tree.operator == "+" else ():
+        falls = other.operator == "neg"
+        inner = other.arguments[0] if falls else other
+        if one == ONE and inner.operator in ("erf", "tanh"):
+            u = inner.arguments[0]
+            if inner.operator == "erf":
+                return build("erfc", u if falls else _minus(u))
+            return build("*", TWO, _sigmoid(build("*", number(-2 if falls else 2), u)))
     return tree
 
 

@@ -164,7 +164,7 @@ class Follower(Calls):
 
     def still(self, node: tuple, which: float) -> Known:
         """A constant in the place of a node: as far off as the node is from it beyond the inner end of the box."""
-        need(not self.own, "a constant in the place of a node, which is not proved in its own format")
+        same(not self.own)  # it is proved with operations in a wider format alone
         math, start = self.math, min(map(abs, self.x))
         tree = node if self.side > 0 else rays.substituted(node, ("neg", ("x",)))
         low, high = rays.bounds(math, tree, (start, start))
