@@ -282,10 +282,11 @@ def test_questions_without_sense_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("formula", "gate"),
-    [("exp(x) / (1 + exp(x))", "sigmoid"), ("log(exp(x) + 1)", "softplus"), ("log1p(exp(x))", "softplus")],
+    ("gate", "formulas"),
+    [("sigmoid", ["exp(x) / (1 + exp(x))"]), ("softplus", ["log(exp(x) + 1)", "log1p(exp(x))"])],
 )
-def test_formulas_whose_parts_overflow_are_the_gates_that_they_are(formula, gate):
-    assert implement(formula).kernel == implement(gate).kernel
-    x = np.array([-800.0, -1.5, 0.0, 2.0, 800.0])
-    assert parse(formula)(x) == pytest.approx(parse(f"{gate}(x)")(x), rel=1e-15)
+def test_formulas_whose_parts_overflow_are_the_gates_that_they_are(gate, formulas):
+    found, x = implement(gate), np.array([-800.0, -1.5, 0.0, 2.0, 800.0])
+    for formula in formulas:
+        assert implement(formula).kernel == found.kernel
+        assert parse(formula)(x) == pytest.approx(parse(f"{gate}(x)")(x), rel=1e-15)
