@@ -140,6 +140,7 @@ class Code:
         self.functions: dict[str, tuple[list[Any], Any]] = {}
         need(len(content["functions"]) <= 8, "too many functions for the verifier")
         self.functions = dict(map(self.function, content["functions"]))
+        must(len(self.functions) == len(content["functions"]), "two functions have one name")
         self.pieces = [self.piece(entry) for entry in content["pieces"]]
         uppers = [upper for upper, _, _ in self.pieces]
         must(uppers and uppers[-1] == inf, "the last piece does not reach infinity")

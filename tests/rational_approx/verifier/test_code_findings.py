@@ -1,0 +1,78 @@
+"""Files of code that were once verified although they are false. They are written by hand, as a stranger could."""
+
+import pytest
+
+from rational_approx.shipping.documents import canonical_hash
+from rational_approx.verifier import verify
+
+LARGE = "0x1p+200"
+"""A number of float64 that is infinite in float32."""
+
+
+def written(expression, pieces, at, **more):
+    """A file that says 1 ulp of code for float32."""
+    content = {
+        "schema": "rational-approx/kernel/4",
+        "target": {"name": "f", "expression": expression},
+        **{"format": "float32", "inner": "float64", "scheme": {"order": "horner", "fma": False, "flush": False}},
+        "pieces": [dict(zip(("upper", "steps", "result"), piece), about="") for piece in pieces],
+        "facts": {"inputs": 4278190080, "ulp": "1", "worst": "0", "lowest": "-inf", "highest": "inf", "at": at},
+        **{"functions": [], "cuts": ["0"], "wanted": "1", "segments": 1, "status": "proved"},
+    }
+    return hashed(content | more)
+
+
+def hashed(content):
+    return content | {"hash": canonical_hash(content)}
+
+
+def is_verified(content, seconds=30):
+    return verify(content, seconds).outcome == "verified"
+
+
+SAME = ["-inf", "-0", "0", "inf"]
+X = [("inf", [], "x")]
+
+
+@pytest.mark.parametrize(
+    ("expression", "cuts", "true"),
+    [
+        # cuts make 1 the middle of an interval, where it is neither looked at nor the inside of a box
+        ("where(abs(x - 1) > 0, x, 5)", ["0", "2"], False),
+        ("where((x - 1)^2 > 0, x, 5)", ["0", "2"], False),
+        ("where((x - 1)^2 <= 0, 5, x)", ["0", "2"], False),
+        ("x * sign((x - 1)^2)", ["0", "2"], False),
+        ("x * heaviside(abs(x - 1))", ["0", "2"], False),
+        ("where(abs(x - 1) > 0, x, 1)", ["0", "1"], True),
+        ("where((x - 1)^2 > 0, x, 1)", ["0", "1"], True),
+        ("where(x - 1 > 0, x, x)", ["0", "1"], True),
+        ("where(exp(x) > 1, x, min(x, 0))", ["0"], True),
+        ("max(x, x - (x - 1)^2)", ["0", "2"], True),
+    ],
+)
+def test_the_value_at_a_single_point_counts(expression, cuts, true):
+    """A switch that touches zero was taken as positive there, too."""
+    assert is_verified(written(expression, X, SAME, cuts=cuts), 30 if true else 2) == true
+
+
+@pytest.mark.parametrize(("part", "true"), [("sin(sqrt(-x)) / x^4", False), ("sin(sqrt(x)) / x^4", True)])
+def test_far_out_a_sine_of_what_has_no_value_has_none(part, true):
+    """It was taken as a number between -1 and 1."""
+    content = written(f"where(x > 2^100, {part}, 0)", [("inf", [], "0")], ["0"] * 4, cuts=["0", "0x1p+100"])
+    assert is_verified(content) == true
+
+
+@pytest.mark.parametrize(("factor", "true"), [("0x3fffffdp-25", False), ("2", True)])
+def test_where_the_target_is_too_large_the_output_is_infinite(factor, true):
+    """From 2^128 on units were counted twice as large: 2^128 may be calculated as the largest number then."""
+    pieces = [
+        ("0xffffffp+103", [["add", "x", "x"]], "v0"),
+        ("0x9p+124", [["mul", "x", factor]], "v0"),
+        ("inf", [], LARGE),
+    ]
+    assert is_verified(written("2 * x", pieces, SAME)) == true
+
+
+def test_functions_have_names_of_their_own():
+    function = {"name": "atan", "steps": [], "result": "x", "about": ""}
+    assert not is_verified(written("x", X, SAME, functions=[function, function | {"result": "0"}]))
