@@ -13,30 +13,27 @@ There the series is that at 0. Where f begins with x^k, every term is divided by
 zero up to the enclosures' own rounding, by that of the smallest number.
 """
 
-import operator
 from collections.abc import Callable
 from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
 
-from flint import arb, arb_poly, arb_series
+from flint import arb, arb_poly
 
 from rational_approx.arithmetic.floats import FORMATS, in_format
-from rational_approx.arithmetic.precision import series_length, to_arb
-from rational_approx.expressions.enclosures import ENCLOSURES, Undecided, quotient
+from rational_approx.arithmetic.precision import to_arb
+from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
 from rational_approx.expressions.nodes import Node, build, number
 from rational_approx.expressions.rays import beyond
 from rational_approx.kernels.barycentric import Barycentric, Block, block_of
 from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.models import ORDER, Model, applied, quotient_at, series
 from rational_approx.kernels.running import power_below
 from rational_approx.programs.program import Constant, Input, Operand, Result
-from rational_approx.proof.shared_zeros import taylor
 
-__all__ = ["SERIES", "UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge", "between"]
+__all__ = ["UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge", "between"]
 
 ZERO = arb(0)
-ORDER = 12
-"""Taylor coefficients before the last one."""
 
 
 class Call(NamedTuple):
@@ -85,69 +82,6 @@ class Value(NamedTuple):
     ball: arb
     error: arb
     besides: arb = ZERO
-
-
-class Model(NamedTuple):
-    """The Taylor series of a step at the centre of a box and over all of it, and the largest distance between."""
-
-    at: arb_series
-    over: arb_series
-    reach: arb
-
-    @staticmethod
-    def of(at: list[arb], over: list[arb], reach: arb) -> "Model":
-        return Model(arb_series(at, prec=ORDER), arb_series(over, prec=ORDER + 1), reach)
-
-    def coefficients(self) -> list[arb]:
-        """Those at the centre, and the last one over the box."""
-        return [*(self.at[k] for k in range(ORDER)), self.over[ORDER]]
-
-    def range(self) -> arb:
-        """The values on the box."""
-        rest = (abs(c) * self.reach**j for j, c in enumerate(self.coefficients()) if j)
-        return self.at[0] + arb(0, sum(rest, arb(0)).upper())
-
-    def narrowed(self) -> "Model":
-        """The same, of a polynomial the series over the box from that at the centre, so that its terms cancel."""
-        if not self.over[ORDER].is_zero():
-            return self
-        with series_length(ORDER + 1):
-            moved = arb_poly(self.coefficients())(arb_poly([arb(0, self.reach), 1]))
-        return Model.of([self.at[k] for k in range(ORDER)], [moved[k] for k in range(ORDER + 1)], self.reach)
-
-
-def _applied(op: str, given: list[Model]) -> Model:
-    """An exact operation on models."""
-    if op == "div":
-        given = [model.narrowed() for model in given]
-    done = []
-    for parts, order in (([m.at for m in given], ORDER), ([m.over for m in given], ORDER + 1)):
-        with series_length(order):
-            done.append(SERIES[op](*parts))
-    return Model(done[0], done[1], given[0].reach)
-
-
-def _quotient_at(z: Model, parts: Barycentric) -> Model:
-    """The exact value of a barycentric form, as a quotient of polynomials."""
-    sides = []
-    for side in parts.sides():
-        coefficients = [Model.of([arb(c)], [arb(c)], z.reach) for c in side.coeffs()[::-1]]
-        total = coefficients[0]
-        for c in coefficients[1:]:
-            total = _applied("add", [_applied("mul", [total, z]), c])
-        sides.append(total)
-    return _applied("div", sides)
-
-
-SERIES: dict[str, Callable[..., Any]] = {
-    "exp": lambda u: u.exp(),
-    "log": lambda u: u.log(),
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": quotient,
-    "fma": lambda a, b, c: a * b + c,
-}
 
 
 class Judge:
@@ -209,9 +143,9 @@ class Judge:
             if self.block is not None and index in self.block.inside:
                 values.append(values[0])  # has poles at the nodes, and no other step asks for it
             elif self.block is not None and index == self.block.last:
-                values.append(_quotient_at(operand(self.block.z), self.block.parts))
+                values.append(quotient_at(operand(self.block.z), self.block.parts))
             else:
-                values.append(_applied(op.split("_")[0] if op in self.calls else op, [operand(name) for name in names]))
+                values.append(applied(op.split("_")[0] if op in self.calls else op, [operand(name) for name in names]))
         return [*values, operand(self.result)]
 
     def calculated(self, x: arb, sharp: list[arb] | None) -> Value | None:
@@ -369,7 +303,7 @@ class Judge:
         reach = x if zero else abs(x - centre).upper()
         over = x.union(centre)
         try:
-            f = [*_series(self.target, centre, ORDER), _series(self.target, over, ORDER + 1)[ORDER]]
+            f = [*series(self.target, centre, ORDER), series(self.target, over, ORDER + 1)[ORDER]]
             models = self.ideal(centre, over)
             value = self.target(x)
         except (Undecided, ValueError, ZeroDivisionError):
@@ -475,11 +409,6 @@ class Judge:
         error = abs(value - constant).upper()
         relative = (error / abs(value)).upper() if not value.contains(0) else arb.pos_inf()
         return self.judged(value, relative, error, 0.0)._replace(lowest=constant, highest=constant)
-
-
-def _series(function: Callable[[Any], Any], start: arb, order: int) -> list[arb]:
-    series = taylor(function, start, order)
-    return [series[k] for k in range(order)]
 
 
 def _power(x: arb, power: int) -> arb:

@@ -14,7 +14,7 @@ from rational_approx import watch
 from rational_approx.kernels.code_values import CodeValues
 from rational_approx.kernels.datapath import Datapath, Row, TooWide
 from rational_approx.kernels.fixed_point import FixedPoint
-from rational_approx.kernels.search import NoKernel
+from rational_approx.kernels.kernel import NoKernel
 
 __all__ = ["datapath_for"]
 

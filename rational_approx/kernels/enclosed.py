@@ -22,12 +22,13 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction, working_bi
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import Node, evaluate
-from rational_approx.kernels.boxes import SERIES, UNKNOWN, Box, Call, Calls, Found, Judge, between
+from rational_approx.kernels.boxes import UNKNOWN, Box, Call, Calls, Found, Judge, between
 from rational_approx.kernels.crossings import read_parts, zeros_between
 from rational_approx.kernels.facts import STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
 from rational_approx.kernels.machines import smallest_normal
+from rational_approx.kernels.models import SERIES
 from rational_approx.kernels.numbers import rounded
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.sums import DOMAINS, sum_error

@@ -24,19 +24,9 @@ from rational_approx.expressions.rays import beyond
 from rational_approx.kernels.arctangents import arctangent_error
 from rational_approx.kernels.boxes import UNKNOWN, ZERO, Box, Found, Judge, between
 from rational_approx.kernels.differences import expm1_error, log1p_error
-from rational_approx.kernels.formulas import (
-    STYLES,
-    USUAL,
-    Called,
-    NoFormula,
-    Style,
-    Writing,
-    functions_of,
-    kind_of,
-    rounded_constant,
-    taken,
-)
+from rational_approx.kernels.formulas import STYLES, USUAL, Style, Writing, rounded_constant, taken
 from rational_approx.kernels.kernel import Function, Kernel, Piece
+from rational_approx.kernels.library import Called, NoFormula, functions_of, kind_of
 from rational_approx.kernels.logarithms import logarithm_error
 from rational_approx.kernels.quotients import QUOTIENTS, quotient_domain, quotient_error
 from rational_approx.kernels.reductions import REACH, exponential_error

@@ -20,11 +20,12 @@ from rational_approx.kernels.enclosed import NotProved, enclosed_facts
 from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
 from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
 from rational_approx.kernels.identities import settled
-from rational_approx.kernels.kernel import BRANCH, Kernel, operations
+from rational_approx.kernels.kernel import BRANCH, Kernel, NoKernel, operations
 from rational_approx.kernels.numbers import ACCUMULATORS, INNER, KINDS
 from rational_approx.kernels.same_format import kernel_in_itself
 from rational_approx.kernels.scheme import PLAIN, SCHEMES, Scheme
-from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
+from rational_approx.kernels.search import kernel_for
+from rational_approx.kernels.settling import MARGIN
 from rational_approx.kernels.truth import Truth, truth
 from rational_approx.problem.prescribed import Prescribed, read_form
 from rational_approx.rounding.quantize import Formats

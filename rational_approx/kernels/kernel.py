@@ -24,7 +24,7 @@ from rational_approx.kernels.numbers import carrier, rounded
 from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.programs.program import Constant, Input, Operand, Step
 
-__all__ = ["ARITY", "MIDDLE", "OPERATIONS", "Function", "Kernel", "Piece", "operations"]
+__all__ = ["ARITY", "BRANCH", "MIDDLE", "OPERATIONS", "Function", "Kernel", "NoKernel", "Piece", "operations"]
 
 COSTS = {"div": 4, "sqrt": 4, "scale": 2, "round": 2, "exponent": 2}
 """What an operation counts; every other one counts 1, and a function what its own operations count."""
@@ -34,6 +34,10 @@ MIDDLE = {"float32": (0x3F3504F3, 23), "float64": (0x3FE6A09E667F3BCD, 52)}
 """The bits of the number next to ``sqrt(1/2)``, and how many of them lie behind the point."""
 ARITY = {"add": 2, "sub": 2, "mul": 2, "div": 2, "fma": 3, "scale": 2, "sqrt": 1, "round": 1, "exponent": 1}
 """Operations, with the number of their operands."""
+
+
+class NoKernel(ArithmeticError):
+    """No pieces were found within the wanted error."""
 
 
 @dataclass(frozen=True)

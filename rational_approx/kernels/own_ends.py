@@ -7,10 +7,9 @@ from math import inf
 import numpy as np
 
 from rational_approx.expressions.expression import Expression
-from rational_approx.kernels.formulas import Library
-from rational_approx.kernels.kernel import Piece
+from rational_approx.kernels.kernel import NoKernel, Piece
+from rational_approx.kernels.library import Library
 from rational_approx.kernels.own_numbers import Numbers
-from rational_approx.kernels.search import NoKernel
 from rational_approx.kernels.truth import infinity_at
 from rational_approx.kernels.undefined import nowhere
 from rational_approx.programs.program import Constant, Writer

@@ -15,8 +15,9 @@ from rational_approx.kernels.boxes import between
 from rational_approx.kernels.enclosed import judge_of
 from rational_approx.kernels.fine import chebyshev_points, near_best, rounded_polynomial
 from rational_approx.kernels.forms import Form, form_piece
-from rational_approx.kernels.formulas import Called, Library, NoFormula, Writing, taken
+from rational_approx.kernels.formulas import Writing, taken
 from rational_approx.kernels.kernel import COSTS, Kernel, Piece
+from rational_approx.kernels.library import Called, Library, NoFormula
 from rational_approx.kernels.own_numbers import Numbers
 from rational_approx.kernels.scheme import Scheme
 from rational_approx.programs.program import INPUT, Constant, Writer

@@ -14,9 +14,10 @@ import numpy as np
 from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.enclosed import NotProved, enclosed_facts
-from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.kernel import Kernel, NoKernel, Piece
 from rational_approx.kernels.machines import KEPT, Machine
-from rational_approx.kernels.search import MARGIN, NoKernel, kernel_for
+from rational_approx.kernels.search import kernel_for
+from rational_approx.kernels.settling import MARGIN
 from rational_approx.kernels.truth import truth
 from rational_approx.programs.program import Constant
 

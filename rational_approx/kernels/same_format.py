@@ -16,15 +16,14 @@ from rational_approx import watch
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.enclosed import at_point
-from rational_approx.kernels.formulas import Called
-from rational_approx.kernels.kernel import Kernel, Piece
+from rational_approx.kernels.kernel import Kernel, NoKernel, Piece
+from rational_approx.kernels.library import Called
 from rational_approx.kernels.own_ends import closed, extent, with_edges
 from rational_approx.kernels.own_forms import far_forms, zero_forms
 from rational_approx.kernels.own_numbers import Numbers
 from rational_approx.kernels.own_pieces import Pieces
 from rational_approx.kernels.own_tails import tail
 from rational_approx.kernels.scheme import Scheme
-from rational_approx.kernels.search import NoKernel
 from rational_approx.programs.program import Constant
 
 __all__ = ["kernel_in_itself"]

@@ -17,8 +17,9 @@ from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.nodes import Node
 from rational_approx.kernels.facts import errors_at
 from rational_approx.kernels.followed import FollowedJudge, Proved
-from rational_approx.kernels.formulas import STYLES, Library, NoFormula, Style, Writing, kind_of, taken
+from rational_approx.kernels.formulas import STYLES, Style, Writing, taken
 from rational_approx.kernels.kernel import BRANCH, Function, Kernel, Piece, operations
+from rational_approx.kernels.library import Library, NoFormula, kind_of
 from rational_approx.kernels.numbers import INNER, KINDS
 from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.truth import Truth

@@ -8,9 +8,9 @@ from rational_approx.expressions.expression import parse
 from rational_approx.kernels.coefficient_formats import coefficient_formats
 from rational_approx.kernels.enclosed import cuts_of
 from rational_approx.kernels.facts import Facts, TriedFacts
-from rational_approx.kernels.formulas import kind_of
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
+from rational_approx.kernels.library import kind_of
 from rational_approx.kernels.numbers import ACCUMULATORS, KINDS
 from rational_approx.kernels.scheme import PLAIN, SCHEMES, Scheme
 from rational_approx.problem.prescribed import Prescribed, read_form
