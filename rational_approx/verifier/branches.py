@@ -14,7 +14,7 @@ from .polynomials import combined, one_sign, product
 from .reading import CONTINUOUS, SWITCHED, Failure, chosen, fold, switch
 from .zeros import exact
 
-__all__ = ["identical", "resolved", "total"]
+__all__ = ["identical", "never_negative", "resolved", "sign_on", "total"]
 
 DOMAINS: dict[str, tuple[Any, Any]] = {
     "sqrt": (0, inf),

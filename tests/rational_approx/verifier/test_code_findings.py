@@ -76,3 +76,26 @@ def test_where_the_target_is_too_large_the_output_is_infinite(factor, true):
 def test_functions_have_names_of_their_own():
     function = {"name": "atan", "steps": [], "result": "x", "about": ""}
     assert not is_verified(written("x", X, SAME, functions=[function, function | {"result": "0"}]))
+
+
+@pytest.mark.parametrize(
+    ("expression", "last", "y", "true"),
+    [
+        # towards 0 from the right it falls without an end
+        ("1 / (x * (x - C))", ["div", "1", "v1"], LARGE, False),
+        ("1 / (x * (x - C))", ["div", "1", "v1"], "nan", True),
+        ("-1 / (x * (x - C))", ["div", "-1", "v1"], "-" + LARGE, False),
+        ("-1 / (x * (x - C))", ["div", "-1", "v1"], "nan", True),
+    ],
+)
+def test_a_pole_has_the_sign_that_is_next_to_it(expression, last, y, true):
+    """It was that of a number at a small distance, beyond a zero of the denominator that is nearer."""
+    steps = [["add", "x", "-0x1p-140"], ["mul", "x", "v0"], last]
+    pieces = [
+        *(("-0x1p-149", steps, "v2"), ("0", [], y), ("0x1ffp-149", steps, "v2")),
+        *(("0x1p-140", [], "nan"), ("inf", steps, "v2")),
+    ]
+    end = {LARGE: "inf", "-" + LARGE: "-inf"}.get(y, y)
+    zero = "0" if last[1] == "1" else "-0"
+    content = written(expression.replace("C", f"1 / {2**140}"), pieces, [zero, end, end, zero], cuts=["0", "0x1p-140"])
+    assert is_verified(content) == true
