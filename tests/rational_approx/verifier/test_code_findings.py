@@ -1,9 +1,17 @@
 """Files of code that were once verified although they are false. They are written by hand, as a stranger could."""
 
+from fractions import Fraction
+
+import mpmath
+import numpy as np
 import pytest
 
-from rational_approx.shipping.documents import canonical_hash
+from rational_approx.arithmetic.floats import round_to
+from rational_approx.kernels.sums import sum_function
+from rational_approx.shipping.documents import canonical_hash, number_text
+from rational_approx.shipping.kernel_documents import _code
 from rational_approx.verifier import verify
+from tests.adversaries.kernels import outputs, units
 
 LARGE = "0x1p+200"
 """A number of float64 that is infinite in float32."""
@@ -99,3 +107,30 @@ def test_a_pole_has_the_sign_that_is_next_to_it(expression, last, y, true):
     zero = "0" if last[1] == "1" else "-0"
     content = written(expression.replace("C", f"1 / {2**140}"), pieces, [zero, end, end, zero], cuts=["0", "0x1p-140"])
     assert is_verified(content) == true
+
+
+@pytest.mark.parametrize("format", ["float32", "float64"])
+def test_the_error_of_a_function_in_units_is_no_share_of_its_value(format):
+    """It was counted as one: of a value of 1.39 times a power of two seven tenths of the error were left."""
+    function = sum_function("log1p", format)
+    lower, upper = Fraction(-0.2933687), Fraction(-0.2930825)
+    lower, upper = (round_to(end, "float32") for end in (lower, upper))
+    before = np.nextafter(np.array(lower, format), np.array(-1, format))
+    pieces = [
+        *((number_text(Fraction(float(before))), [], "0"), (number_text(upper), [["log1p", "x"]], "v0")),
+        ("inf", [], "0"),
+    ]
+    expression = f"where(x >= ({lower}), where(x <= ({upper}), log1p(x), 0), 0)"
+    cuts = ["0", number_text(lower), number_text(upper)]
+    content = written(expression, pieces, ["0"] * 4, functions=[{"name": "log1p", **_code(function)}], cuts=cuts)
+    content |= {"format": format, "inner": format}
+    content["facts"] |= {"inputs": {"float32": 4278190080, "float64": 18437736874454810624}[format]}
+    x = np.linspace(float(lower), float(upper), 20_000).astype(format)
+    with mpmath.workprec(120):
+        true = [mpmath.log1p(mpmath.mpf(float(each))) for each in x[::4]]
+        y = outputs(content, x[::4].astype(float)).tolist()
+        seen = max(units(a, b, format) for a, b in zip(y, true))
+    assert 0.7 < seen < 0.95
+    for ulp, good in ((Fraction(round(seen * 100) - 1, 100), False), (Fraction(99, 100), True)):
+        content["facts"]["ulp"] = content["wanted"] = str(ulp)
+        assert is_verified(hashed(content)) == good
