@@ -109,9 +109,9 @@ def never_negative(node: tuple) -> bool:
 def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic, at: tuple[Any, Any] | None = None) -> tuple:
     """A tree with every branch chosen whose switch keeps one sign inside the piece, or is zero on all of it.
 
-    Single points inside, at which it may be zero, do not count: but for the points of ``at``, a closed part of the
-    piece, if that is given. Where the argument of a root or an inverse function provably stays in its domain, as a polynomial or by its form,
-    it becomes ``("clipped", argument, limits)``, so that rounding does not carry it outside.
+    Single points inside, at which it may be zero, do not count: but for those of ``at``, a closed part of the piece, if
+    that is given. Where the argument of a root or an inverse function provably stays in its domain, as a polynomial or
+    by its form, it becomes ``("clipped", argument, limits)``, so that rounding does not carry it outside.
     """
     if node[0] in ("number", "x", "pi", "e"):
         return node

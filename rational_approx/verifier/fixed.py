@@ -26,7 +26,6 @@ MOST_BITS = 24
 class Fixed:
     """Each statement is checked by trying every code."""
 
-
     def __init__(self, content: dict[str, Any], deadline: float) -> None:
         self.content, self.deadline = content, deadline
         must(set(content) == KEYS, "the file has other keys than it should")

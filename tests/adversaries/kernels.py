@@ -174,7 +174,7 @@ CHANGES: tuple[Change, ...] = (
 
 
 def sharpened(content: dict[str, Any], worst: float) -> dict[str, Any]:
-    """A file that claims a little less than the error that was seen, no range, and the outputs at the ends that it has."""
+    """A file that claims a little less than the error that was seen, no range, and its outputs at the ends."""
     other = copy.deepcopy(content)
     claim = number_text(Fraction(worst * (1 - 2.0**-20)) if worst < 2.0**40 else Fraction(2) ** 40)
     ends = outputs(other, np.array([-np.inf, -0.0, 0.0, np.inf])).tolist()

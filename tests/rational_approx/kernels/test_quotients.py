@@ -133,7 +133,7 @@ def test_of_changed_code_nothing_false_is_stated(kind, times, by):
 @pytest.mark.parametrize("by", ["package", "verifier"])
 @pytest.mark.parametrize("kind", ["sigmoid", "silu"])
 def test_what_is_too_large_to_be_rounded_to_few_digits_is_seen(kind, by):
-    """With so large a second part of log(2) an error of 95 times the value was stated, and some of 10^6 times were seen."""
+    """With so large a second part of log(2) errors of 95 times the value were stated, and some of 10^6 times seen."""
     function = quotient_function(kind, "float64")
     k = next(k for k, (op, names) in enumerate(function.steps) if op == "mul" and 0 < abs(operand(names[1])) < 2.0**-20)
     for power in (0, 6):
