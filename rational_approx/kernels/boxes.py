@@ -352,8 +352,8 @@ class Judge:
     def judged(self, value: arb, relative: arb, absolute: arb, near: float, besides: arb = ZERO) -> Found:
         """The error in units in the last place from a bound relative to the value, and others ``besides``, or from an
         absolute one."""
-        # abs(f) < 2^bits u(f), whatever f is.
-        share = (absolute / self.unit(abs(value).lower())).upper()
+        # abs(f) < 2^bits u(f), whatever f is. Where f is too large, the last place that there is counts.
+        share = (absolute / self.unit(abs(value).lower().min(self.top * 3 / 4))).upper()
         if relative.is_finite():
             share = share.min((relative * arb(2) ** self.bits + besides).upper())
         # Where f is too large, y is infinite if what is calculated is off by less than a half place.

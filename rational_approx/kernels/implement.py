@@ -411,7 +411,8 @@ def _target(target: object) -> tuple[Expression, str]:
             f"there is no gate named {target!r}: write a function as a formula, {target}(x); "
             f"gates are {', '.join(gates.NAMES)}"
         )
-    return _settled(parse(target)), target
+    words = " ".join(target.split())  # it stands on one line of the code
+    return _settled(parse(words)), words
 
 
 def _settled(target: Expression) -> Expression:

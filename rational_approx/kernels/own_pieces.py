@@ -199,7 +199,11 @@ class Pieces:
                 # Where they are flushed: squares of numbers beyond are too large for that to count.
                 ends = (judge.squares, judge.squares) if self.scheme.flush else (unit, 3 * unit)
                 boxes.append(between(Fraction(0), side * ends[0]))
-                boxes.append(between(side * ends[1], side * ends[1] * Fraction(4, 3)))
+                # Powers of x are taken out, or not: expm1 is hardly known there as it is, a product is rounded less.
+                tiny = side * ends[1], side * ends[1] * Fraction(4, 3)
+                boxes.append(
+                    min((between(*tiny, near=near) for near in (True, False)), key=lambda box: judge.found(box).ulp)
+                )
                 boxes.append(between(side * judge.squares, side * outer, near=True))
             if not all(judge.found(box).ulp <= self.wanted for box in boxes):
                 return False

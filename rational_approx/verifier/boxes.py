@@ -454,7 +454,8 @@ def judged(
     n, d = allowed.numerator, allowed.denominator
     unit = unit_at(max(value[0], -value[1], 0), format, bits)
     if size(value) >= 1 << top + bits and 2 * n >= d:
-        n, d = 499, 1000  # where f is too large, y is infinite if what is calculated is off by less than a half
+        # Where f is too large, y is infinite if what is calculated is off by less than half of the last place.
+        n, d, unit = 499, 1000, min(unit, 1 << top - digits + bits)
     more, place = besides
     share = (error << digits) * place + more * nearest
     small = absolute * d <= n * unit or (nearest > 0 and share * d <= n * nearest * place)

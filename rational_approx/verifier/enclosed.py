@@ -172,7 +172,9 @@ class Enclosed(Code):
             high = last if b is None else b if b == 0 else -self.after(-b)
             if low < high or (low == high and low not in inside):
                 span = low if a is None else a, high if b is None else b
-                tree = branches.resolved(self.tree, span, self.boxes_math) if span[0] < span[1] else self.tree
+                least = Fraction(2) ** self.smallest
+                at = low or least, high or -least
+                tree = branches.resolved(self.tree, span, self.boxes_math, at) if span[0] < span[1] else self.tree
                 yield tree, low, high
 
     def part(self, judges: list[Any], lower: Fraction, upper: Fraction) -> None:

@@ -73,7 +73,10 @@ class Follower(Calls):
             done = done._replace(absolute=done.before[0], relative=done.before[1])
         box, nearest = (done.low, done.high), max(done.low, -done.high, 0)
         if done.relative is not None:  # the value may be known better than by its nodes
-            done = done._replace(absolute=min(done.absolute, self.up(done.relative, size(box))))
+            # That of a function is in units in the last place: a share of the power of two above.
+            called = isinstance(self.result, int) and self.steps[self.result][0] in self.functions
+            largest = 1 << size(box).bit_length() if called else size(box)
+            done = done._replace(absolute=min(done.absolute, self.up(done.relative, largest)))
         if done.relative is None:
             return judged(box, (done.absolute, done.absolute), nearest, allowed, format, math.bits)
         # As if the value were 1: the first of the two errors is relative to the least size of the value.
