@@ -13,13 +13,17 @@ GPU_OUT ?= build/gpu
 MINUTES ?= 12
 
 .PHONY: demo test lint types layers test-slow test-peers test-coq gpu test-wheel test-lowest workflows docs notebooks words
-.PHONY: spelling pages clean
+.PHONY: tests spelling pages clean
 
 demo: $(HOST_STAMP)
 	$(BIN)/rsae demo --out demo-run --overwrite
 
+# The types are checked beside the tests, since mypy keeps one core busy.
+test: lint layers
+	$(MAKE) --no-print-directory --jobs 2 types tests
+
 # Each worker keeps to its half of the files as long as it can: what the tests of a file share is made once.
-test: lint types layers
+tests: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(STAMP)
@@ -115,10 +119,11 @@ pages: $(STAMP)
 	$(BIN)/python docs/make_pictures.py
 	$(BIN)/python docs/function_pictures.py
 
+# Modules are compiled when they are first imported; most of what is installed never is.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[rsae,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[rsae,dev]"
 	touch $@
 
 # The host model of the demo is one wheel of the package index. Its own dependencies (a C++ inference engine) are not

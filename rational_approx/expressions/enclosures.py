@@ -202,7 +202,8 @@ def _expm1(x: Any) -> Any:
     if isinstance(x, arb):
         return x.expm1()
     value = x.exp()
-    return value - value[0] + x[0].expm1()
+    # A difference of balls is no zero: next to zero it is wider than the value itself.
+    return arb_series([x[0].expm1(), *(value[k] for k in range(1, value.prec))], prec=value.prec)
 
 
 # -- piecewise functions ---------------------------------------------------------------------------------------------

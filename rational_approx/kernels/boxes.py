@@ -32,7 +32,7 @@ from rational_approx.kernels.models import ORDER, Model, applied, quotient_at, s
 from rational_approx.kernels.running import power_below
 from rational_approx.programs.program import Constant, Input, Operand, Result
 
-__all__ = ["UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge", "between"]
+__all__ = ["UNKNOWN", "ZERO", "Box", "Call", "Calls", "Found", "Judge", "Value", "between"]
 
 ZERO = arb(0)
 
@@ -75,6 +75,18 @@ class Found(NamedTuple):
 UNKNOWN = Found(inf, 0.0, arb.neg_inf(), arb.pos_inf())
 
 
+class Measured(NamedTuple):
+    """On a box: the target; the error relative to it, as it is, and what comes of subnormal results; and the first
+    coefficient of the target at the centre, with about the error there."""
+
+    value: arb
+    relative: arb
+    absolute: arb
+    besides: arb
+    centre: arb
+    least: arb
+
+
 class Value(NamedTuple):
     """``x^power ball`` is the exact value of a step, and what is calculated is within ``abs(x)^power error + besides``:
     the second part comes of subnormal results."""
@@ -104,6 +116,7 @@ class Judge:
         self.most = self.top * (1 - arb(2) ** -self.bits)
         self.normal = arb(2) ** (smallest + self.bits - 1)
         inner_bits, inner_smallest, inner_top = FORMATS[kernel.inner]
+        self.order = ORDER
         self.own, self.flush = kernel.inner == kernel.format, kernel.scheme.flush
         self.nearest = self.least
         """The least size of the numbers of the box that is looked at."""
@@ -136,12 +149,12 @@ class Judge:
     def ideal(self, centre: arb, x: arb) -> list[Model]:
         """Input, steps and result of the code with exact operations."""
         one = arb(1)
-        values = [Model.of([centre, one], [x, one], abs(x - centre).upper())]
+        values = [Model.of([centre, one], [x, one], abs(x - centre).upper(), self.order)]
 
         def operand(which: Operand) -> Model:
             if isinstance(which, Constant):
                 value = to_arb(which.value)
-                return Model.of([value], [value], values[0].reach)
+                return Model.of([value], [value], values[0].reach, self.order)
             return values[which.step + 1 if isinstance(which, Result) else 0]
 
         for index, (op, names) in enumerate(self.piece.steps):
@@ -298,28 +311,37 @@ class Judge:
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
+        x = to_arb(box.lower).union(to_arb(box.upper))
+        if isinstance(self.result, Constant) and abs(y := to_arb(self.result.value)) >= self.top:
+            return self.too_large(y, x)
+        done = self.measured(box)
+        if done is None:
+            return UNKNOWN
+        guess = float((done.least / abs(done.centre)).upper()) if done.relative.is_finite() else 0.0
+        return self.judged(done.value, done.relative, done.absolute, guess, done.besides)
+
+    def measured(self, box: Box) -> Measured | None:
+        """How far the code is from the target on a box, before the last rounding."""
         zero = box.near or 0 in box[:2]
         # A ball that reaches from next to zero far out has no lower end that is known well.
         self.nearest = self.least if 0 in box[:2] else to_arb(min(abs(box.lower), abs(box.upper)))
         x = to_arb(box.lower).union(to_arb(box.upper))
-        if isinstance(self.result, Constant) and abs(y := to_arb(self.result.value)) >= self.top:
-            return self.too_large(y, x)
         centre = arb(0) if zero else x.mid()
         reach = x if zero else abs(x - centre).upper()
-        over = x.union(centre)
+        over, order = x.union(centre), self.order
         try:
-            f = [*series(self.target, centre, ORDER), series(self.target, over, ORDER + 1)[ORDER]]
+            f = [*series(self.target, centre, order), series(self.target, over, order + 1)[order]]
             models = self.ideal(centre, over)
             value = self.target(x)
         except (Undecided, ValueError, ZeroDivisionError):
-            return UNKNOWN
+            return None
         gaps = [b - a for a, b in zip(f, models[-1].coefficients())]
         done = self.calculated(x, None if zero else [model.range() for model in models])
         if done is None or not all(part.is_finite() for part in (value, *f, *gaps)):
-            return UNKNOWN
+            return None
         # At zero all is divided by the first power of x that the target has there.
         first = next((j for j, c in enumerate(f) if not c.contains(0)), 0) if zero else 0
-        sizes = [self.size(reach, j - first) if zero else reach**j for j in range(ORDER + 1)]
+        sizes = [self.size(reach, j - first) if zero else reach**j for j in range(order + 1)]
         rounding = done.error * self.size(x, done.power - first)
         error = sum((abs(c) * size for c, size in zip(gaps, sizes)), rounding)
         others = sum((abs(c) * size for j, (c, size) in enumerate(zip(f, sizes)) if j != first), arb(0))
@@ -327,17 +349,16 @@ class Judge:
         relative = (error / least).upper() if least > 0 else arb.pos_inf()
         if not first and least > 0:
             value = _narrower(value, f[0] + arb(0, others.upper()))
-        guess = float(((abs(gaps[first]) + rounding) / abs(f[first])).upper()) if least > 0 else 0.0
         # What subnormal results bring has no part in what is relative.
         besides = done.besides / self.unit((least * self.nearest**first).lower()) if least > 0 else arb(0)
         absolute = (error * self.size(x, first) + done.besides).upper()
-        return self.judged(value, relative, absolute, guess, besides)
+        return Measured(value, relative, absolute, besides, f[first], abs(gaps[first]) + rounding)
 
     def judged(self, value: arb, relative: arb, absolute: arb, near: float, besides: arb = ZERO) -> Found:
         """The error in units in the last place from a bound relative to the value, and others ``besides``, or from an
         absolute one."""
-        # abs(f) < 2^bits u(f), whatever f is.
-        share = (absolute / self.unit(abs(value).lower())).upper()
+        # abs(f) < 2^bits u(f), whatever f is. Where f is too large, the last place that there is counts.
+        share = (absolute / self.unit(abs(value).lower().min(self.top * 3 / 4))).upper()
         if relative.is_finite():
             share = share.min((relative * arb(2) ** self.bits + besides).upper())
         # Where f is too large, y is infinite if what is calculated is off by less than a half place.

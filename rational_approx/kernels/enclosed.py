@@ -24,6 +24,8 @@ from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import Node, evaluate
 from rational_approx.kernels.boxes import UNKNOWN, Box, Call, Calls, Found, Judge, between
 from rational_approx.kernels.crossings import read_parts, zeros_between
+from rational_approx.kernels.exp_bounds import ExpTimesJudge
+from rational_approx.kernels.exp_times import ExpTimes
 from rational_approx.kernels.facts import STATED, Facts, upwards
 from rational_approx.kernels.followed import FollowedJudge, Proved, style_of
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
@@ -245,6 +247,9 @@ def judge_of(piece: Piece, formula: Expression, kernel: Kernel, ends: tuple[Frac
     style = style_of(piece, formula, proved, side) if piece.steps else None
     if style is not None:
         return FollowedJudge(piece, formula, kernel, proved, side, style)
+    known = ExpTimes.of(piece, kernel.inner, kernel.scheme) if kernel.inner == kernel.format and piece.steps else None
+    if known is not None:
+        return ExpTimesJudge(piece, formula, kernel, known)
     if not _has_series(piece, kernel):
         raise NotProved(f"the operations from {float(ends[0]):g} to {float(ends[1]):g} are not those of the target")
     return Judge(piece, formula.ball, kernel, calls, formula.tree)

@@ -1,6 +1,6 @@
 """What holds of a kernel at every number of its format, and how that is decided by trying all of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from math import inf
 from typing import NamedTuple
@@ -22,9 +22,11 @@ ROOM = 1 + 2.0**-30
 """For the rounding errors of the comparison itself, in float64."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Facts:
     """Statements about all ``inputs`` finite numbers of the format.
+
+    Those are equal that say the same: an output that is no number (NaN) is such an output, and -0 is not 0.
 
     Attributes
     ----------
@@ -47,8 +49,18 @@ class Facts:
     highest: float
     at: tuple[float, float, float, float]
 
+    def _said(self) -> tuple[object, ...]:
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return tuple({**said, "at": tuple(map(repr, self.at))}.values())
 
-@dataclass(frozen=True)
+    def __eq__(self, other: object) -> bool:
+        return self._said() == other._said() if isinstance(other, Facts) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+
+@dataclass(frozen=True, eq=False)
 class TriedFacts(Facts):
     """What is known besides where every input was tried.
 

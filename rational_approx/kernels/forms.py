@@ -65,9 +65,9 @@ class Form:
     """``slope x + offset + x**times e**decays R(variable)``; ``variable`` is ``"x"``, ``"x^2"``, ``"e"``, ``"x - c"``
     with the centre c, or ``"1/x"``.
 
-    With the last one ``times`` may be negative. Slope or offset are 0. Where ``decays`` is 2, e is the root of what f
-    decays like, and e^2 is in the place of the variable e. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part
-    or two.
+    With the last one ``times`` may be negative. Slope or offset are 0; with a slope and a centre the form is ``slope t
+    + t**times R(t)``, ``t = x - c``. Where ``decays`` is 2, e is the root of what f decays like, and e^2 is in its
+    place in R. With a ``zero`` z it is ``(x - z) R(x - z)``, z in one part or two.
     """
 
     times: int
@@ -125,11 +125,12 @@ class Form:
     def __str__(self) -> str:
         if self.zero:
             return f"t R(t), t = x - {float(sum(self.zero)):g}"
-        factors = ["x" if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
+        x = f"(x - {float(self.centre):g})" if self.slope and self.variable == "x - c" else "x"
+        factors = [x if self.times > 0 else "1/x"] * abs(self.times) + ["e"] * self.decays
         where = f", e = {self.exponential}" if self.exponential is not None else ""
         base = f"{float(self.offset):g} + " if self.offset else ""
         if self.slope:
-            base = "x + " if self.slope == 1 else f"{float(self.slope):g} x + "
+            base = f"{x} + " if self.slope == 1 else f"{float(self.slope):g} {x} + "
         variable = "e^2" if (self.variable, self.decays) == ("e", 2) else self.variable
         variable = f"x - {float(self.centre):g}" if variable == "x - c" else variable
         return f"{base}{' '.join([*factors, f'R({variable})'])}{where}"
@@ -188,14 +189,15 @@ def form_piece(
     if form.decays and e is not None:
         value = _product(writer, value, e)
     based = bool(form.slope or form.offset) and form.times >= 0
+    factor = variable if form.times < 0 or form.zero or (form.slope and form.variable == "x - c") else INPUT
     for _ in range(form.times // 2 if based else 0):
-        value = _product(writer, value, writer.do("mul", INPUT, INPUT))
+        value = _product(writer, value, writer.do("mul", factor, factor))
     for _ in range(form.times % 2 if based else abs(form.times)):
-        value = _product(writer, value, INPUT if form.times > 0 and not form.zero else variable)
+        value = _product(writer, value, factor)
     if based:
         base: Operand = Constant(form.offset)
         if form.slope:
-            base = INPUT if form.slope == 1 else writer.do("mul", INPUT, Constant(form.slope))
+            base = factor if form.slope == 1 else writer.do("mul", factor, Constant(form.slope))
         value = _sum(writer, value, base)
     if form.decays == 2 and e is not None:  # the second half comes last: x times the first one is no subnormal number
         value = _product(writer, value, e)

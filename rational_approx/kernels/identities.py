@@ -13,7 +13,7 @@ from rational_approx.expressions.nodes import Node, build, number
 from rational_approx.expressions.quotients import polynomial
 from rational_approx.kernels.known_as import known_as, minus, splits
 
-__all__ = ["settled"]
+__all__ = ["settled", "uncancelled"]
 
 ONE, TWO = number(1), number(2)
 
@@ -38,6 +38,27 @@ def settled(tree: Node) -> Node:
         found = rule(tree)
         if found is not None:
             return found
+    return tree
+
+
+def uncancelled(tree: Node) -> Node:
+    """The same as `settled`, and also without sums of 1 and what comes near to -1, of which nothing would be left where
+    a function is smaller than the last digit of 1.
+
+    >>> from rational_approx.expressions.nodes import text
+    >>> from rational_approx.expressions.parser import parse_tree
+    >>> [text(uncancelled(parse_tree(each, "x"))) for each in ("1 + erf(x / 2)", "1 - tanh(x)")]
+    ['erfc(-(x / 2))', '2 * sigmoid(-2 * x)']
+    """
+    tree = settled(tree)
+    if not tree.arguments:
+        return tree
+    tree = build(tree.operator, *map(uncancelled, tree.arguments))
+    for one, other in splits(tree):
+        falls = other.operator == "neg"
+        inner = other.arguments[0] if falls else other
+        if one == ONE and inner.operator == "erf":
+            return build("erfc", inner.arguments[0] if falls else minus(inner.arguments[0]))
     return tree
 
 

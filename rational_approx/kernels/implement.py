@@ -20,7 +20,7 @@ from rational_approx.kernels.datapath_search import datapath_for
 from rational_approx.kernels.enclosed import NotProved, enclosed_facts
 from rational_approx.kernels.facts import Facts, TriedFacts, tried_facts
 from rational_approx.kernels.fixed_point import FixedPoint, fixed_point
-from rational_approx.kernels.identities import settled
+from rational_approx.kernels.identities import settled, uncancelled
 from rational_approx.kernels.kernel import BRANCH, Kernel, NoKernel, operations
 from rational_approx.kernels.numbers import ACCUMULATORS, INNER, KINDS
 from rational_approx.kernels.same_format import kernel_in_itself
@@ -347,13 +347,16 @@ def _in_fixed_point(
 def _in_itself(
     expression: Expression, name: str, format: str, wanted: Fraction, segments: int, scheme: Scheme
 ) -> Implementation:
+    stated, expression = expression, replace(expression, tree=uncancelled(expression.tree))
+    if gates.find(name) is None:  # a gate keeps its formula
+        stated = expression
     trouble: ArithmeticError | None = None
     for share in SLACK:
         # Pieces are looked at in some places: between them the bound may be a little larger.
         try:
             kernel = kernel_in_itself(expression, format, wanted - share * (wanted - Fraction(1, 2)), segments, scheme)
             found = enclosed_facts(kernel, expression, wanted)
-            return Implementation(expression.text, name, kernel, found, wanted, segments)
+            return Implementation(stated.text, name, kernel, found, wanted, segments)
         except (NoKernel, NotProved) as problem:
             trouble = trouble or problem
     raise NoKernel(str(trouble))
@@ -418,7 +421,8 @@ def _target(target: object) -> tuple[Expression, str]:
             f"there is no gate named {target!r}: write a function as a formula, {target}(x); "
             f"gates are {', '.join(gates.NAMES)}"
         )
-    return _settled(parse(target)), target
+    words = " ".join(target.split())  # it stands on one line of the code
+    return _settled(parse(words)), words
 
 
 def _settled(target: Expression) -> Expression:

@@ -25,12 +25,13 @@ class Model(NamedTuple):
     reach: arb
 
     @staticmethod
-    def of(at: list[arb], over: list[arb], reach: arb) -> "Model":
-        return Model(arb_series(at, prec=ORDER), arb_series(over, prec=ORDER + 1), reach)
+    def of(at: list[arb], over: list[arb], reach: arb, order: int = ORDER) -> "Model":
+        return Model(arb_series(at, prec=order), arb_series(over, prec=order + 1), reach)
 
     def coefficients(self) -> list[arb]:
         """Those at the centre, and the last one over the box."""
-        return [*(self.at[k] for k in range(ORDER)), self.over[ORDER]]
+        order = self.at.prec
+        return [*(self.at[k] for k in range(order)), self.over[order]]
 
     def range(self) -> arb:
         """The values on the box."""
@@ -39,20 +40,21 @@ class Model(NamedTuple):
 
     def narrowed(self) -> "Model":
         """The same, of a polynomial the series over the box from that at the centre, so that its terms cancel."""
-        if not self.over[ORDER].is_zero():
+        order = self.at.prec
+        if not self.over[order].is_zero():
             return self
-        with series_length(ORDER + 1):
+        with series_length(order + 1):
             moved = arb_poly(self.coefficients())(arb_poly([arb(0, self.reach), 1]))
-        return Model.of([self.at[k] for k in range(ORDER)], [moved[k] for k in range(ORDER + 1)], self.reach)
+        return Model.of([self.at[k] for k in range(order)], [moved[k] for k in range(order + 1)], self.reach, order)
 
 
 def applied(op: str, given: list[Model]) -> Model:
     """An exact operation on models."""
     if op == "div":
         given = [model.narrowed() for model in given]
-    done = []
-    for parts, order in (([m.at for m in given], ORDER), ([m.over for m in given], ORDER + 1)):
-        with series_length(order):
+    done, order = [], given[0].at.prec
+    for parts, count in (([m.at for m in given], order), ([m.over for m in given], order + 1)):
+        with series_length(count):
             done.append(SERIES[op](*parts))
     return Model(done[0], done[1], given[0].reach)
 

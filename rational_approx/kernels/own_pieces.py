@@ -3,6 +3,7 @@
 A piece is good where its error, with all roundings, is proved to be small at some places.
 """
 
+from bisect import bisect_left
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,7 @@ from rational_approx.arithmetic.precision import to_arb, to_fraction
 from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.boxes import between
 from rational_approx.kernels.enclosed import judge_of
+from rational_approx.kernels.exp_times import ExpForm
 from rational_approx.kernels.fine import chebyshev_points, near_best, rounded_polynomial
 from rational_approx.kernels.forms import Form, form_piece
 from rational_approx.kernels.formulas import Writing, taken
@@ -50,7 +52,7 @@ class Pieces:
     def __init__(self, numbers: Numbers, wanted: float, scheme: Scheme) -> None:
         self.numbers, self.wanted, self.scheme = numbers, wanted, scheme
         self.library = Library(numbers.format, numbers.format, 0.0, scheme)
-        self.written_as: dict[Piece, tuple[Form, tuple[Fraction, ...], tuple[Fraction, ...]]] = {}
+        self.written_as: dict[Piece, tuple[Form | ExpForm, tuple[Fraction, ...], tuple[Fraction, ...]]] = {}
 
     def formula(self, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
         """The formula itself, where it is good from one number to another."""
@@ -87,24 +89,34 @@ class Pieces:
         piece = Piece(float(high), tuple(writer.steps), result, f"log(2^{k} x) - {k} log(2)")
         return piece if self.good(piece, low, high, formula) else None
 
-    def fitted(self, form: Form, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
+    def fitted(self, form: Form | ExpForm, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
         """The piece with the fewest operations that is good."""
         v, g, weight = self.data(form, low, high, formula)
         if not v:
             return None
         room = SHARE * (self.wanted - 0.5)
+        # What is added to the base is rounded, too: by a quarter of a unit of it on the average.
+        largest = max(abs(float(a * b)) for a, b in zip(g, weight))
+        if largest > 4 * 2.0**self.numbers.bits * (self.wanted - 0.5):
+            return None
+        if isinstance(form, ExpForm) and largest < room:
+            piece = self.written(form, (), (), high)
+            return piece if self.good(piece, low, high, formula) else None
         ends = ((2, 0), (MOST_DEGREE - 1, 0), (MOST_BELOW, MOST_BELOW))
         biggest = [near_best(v, g, weight, each, 2)[0] for each in ends]
         if min(biggest) > room:
             return None
-        tried = [0, 0]  # polynomials, and quotients, whose own roundings are more
+        data, tried = (v, g, weight), [0, 0]  # polynomials, and quotients, whose own roundings are more
+        least = bisect_left(range(MOST_DEGREE), True, key=lambda p: near_best(*data, (p, 0), 1)[0] <= room)
         for p, q in TYPES:
-            if tried[q > 0] == TRIES:
+            if tried[0] == TRIES:  # what is lost is in the roundings
+                break
+            if tried[q > 0] == TRIES or (q == 0 and p < least):
                 continue
-            if near_best(v, g, weight, (p, q), 1 if q == 0 else 3)[0] > room:
+            if q and near_best(*data, (p, q), 3)[0] > room:
                 continue
             try:
-                sides = self.rounded((v, g, weight), (p, q))
+                sides = self.rounded(data, (p, q))
             except ValueError:  # a coefficient is too large for the format
                 return None
             piece = self.written(form, sides[0], sides[1], high)
@@ -120,13 +132,18 @@ class Pieces:
         _, top, bottom = near_best(*data, type, 8)
         return [tuple(round_to(to_fraction(c), self.numbers.format) for c in side) for side in (top, bottom)]
 
-    def written(self, form: Form, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], high: Fraction) -> Piece:
+    def written(
+        self, form: Form | ExpForm, top: tuple[Fraction, ...], bottom: tuple[Fraction, ...], high: Fraction
+    ) -> Piece:
         """The operations."""
-        piece = form_piece(form, top, bottom, float(high), self.scheme)
+        if isinstance(form, ExpForm):
+            piece = form.piece(top, bottom, float(high), self.numbers.format, self.scheme)
+        else:
+            piece = form_piece(form, top, bottom, float(high), self.scheme)
         self.written_as[piece] = form, top, bottom
         return piece
 
-    def data(self, form: Form, low: Fraction, high: Fraction, formula: Expression) -> Data:
+    def data(self, form: Form | ExpForm, low: Fraction, high: Fraction, formula: Expression) -> Data:
         """Variable, wanted values of R, and weights in units in the last place."""
         v, g, weight = [], [], []
         ends = (to_arb(low), to_arb(high))
@@ -136,17 +153,23 @@ class Pieces:
         for x in chebyshev_points(*((1 / ends[1], 1 / ends[0]) if turned else ends), POINTS):
             x = (1 / x).mid() if turned else x
             value = formula.ball(x)
-            factor = x**form.times
-            e = None
-            if form.exponential is not None:
-                a, b, _ = map(to_arb, form.exponential.rates)
-                e = (a * x + b * x * x).exp()
-                factor = factor * e if form.decays else factor
+            factor, e = x**form.times, arb(1)
+            if isinstance(form, ExpForm):
+                e = (to_arb(form.how.rate) * (x * x if form.how.square else x)).exp()
+                value, base = value / e, x if form.base is None else to_arb(form.base)
+            else:
+                from_centre = x - to_arb(form.centre)
+                factor = from_centre**form.times if form.slope else factor
+                base = from_centre * to_arb(form.slope) + to_arb(form.offset)
+                if form.exponential is not None:
+                    a, b, _ = map(to_arb, form.exponential.rates)
+                    e = (a * x + b * x * x).exp()
+            factor = factor * e if form.decays else factor
             if not value.is_finite() or value.contains(0) or factor.contains(0):
                 continue
             variable = {"x^2": x * x, "x - c": x - to_arb(form.centre), "e": e, "x": x, "1/x": 1 / x}[form.variable]
             v.append(variable.mid())
-            g.append(((value - x * to_arb(form.slope) - to_arb(form.offset)) / factor).mid())
+            g.append(((value - base) / factor).mid())
             weight.append((abs(factor / value) * arb(2) ** self.numbers.bits).mid())
         return v, g, weight
 
@@ -176,7 +199,11 @@ class Pieces:
                 # Where they are flushed: squares of numbers beyond are too large for that to count.
                 ends = (judge.squares, judge.squares) if self.scheme.flush else (unit, 3 * unit)
                 boxes.append(between(Fraction(0), side * ends[0]))
-                boxes.append(between(side * ends[1], side * ends[1] * Fraction(4, 3)))
+                # Powers of x are taken out, or not: expm1 is hardly known there as it is, a product is rounded less.
+                tiny = side * ends[1], side * ends[1] * Fraction(4, 3)
+                boxes.append(
+                    min((between(*tiny, near=near) for near in (True, False)), key=lambda box: judge.found(box).ulp)
+                )
                 boxes.append(between(side * judge.squares, side * outer, near=True))
             if not all(judge.found(box).ulp <= self.wanted for box in boxes):
                 return False

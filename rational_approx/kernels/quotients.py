@@ -237,7 +237,7 @@ def _quotient(run: Running, c: Ranged, ball: arb, place: tuple[arb, arb], which:
     exact = value / below
     near = run.mul(v, over)
     off = (unit / 2 + near.error).upper()
-    if not (exact + off).upper() < 2 or not (value + unit).upper() < 2:
+    if not (exact + off).upper() < 2 or not (value + unit).upper() < 2 or not 8 * s.error < 1:
         raise ArithmeticError("a short number that is too long")
     g = power * (exact + arb(0, off))
     # What remains is D (Q - q), of which (V - p)(1 - g) is one part.

@@ -16,10 +16,12 @@ from rational_approx import watch
 from rational_approx.arithmetic.precision import to_fraction, working_bits
 from rational_approx.expressions.expression import Expression
 from rational_approx.kernels.enclosed import at_point
+from rational_approx.kernels.exp_times import ExpForm
+from rational_approx.kernels.forms import Form
 from rational_approx.kernels.kernel import Kernel, NoKernel, Piece
 from rational_approx.kernels.library import Called
 from rational_approx.kernels.own_ends import closed, extent, with_edges
-from rational_approx.kernels.own_forms import far_forms, zero_forms
+from rational_approx.kernels.own_forms import falling_forms, far_forms, zero_forms
 from rational_approx.kernels.own_numbers import Numbers
 from rational_approx.kernels.own_pieces import Pieces
 from rational_approx.kernels.own_tails import tail
@@ -31,10 +33,15 @@ __all__ = ["kernel_in_itself"]
 BITS = 320
 
 REACHES = (
-    *(Fraction(k, 8) for k in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 192)),
+    *(Fraction(k, 8) for k in range(1, 8)),
+    *(Fraction(k, 8) for k in (*range(8, 24, 2), 24, 28, 32, 40, 48, 64, 80, 96, 128, 192)),
     *(Fraction(2) ** k for k in (5, 6, 7, 8, 9, 10, 12, 14, 18, 24, 32, 48, 64)),
 )
 """Where pieces may end."""
+ROUNDED = 1.9
+"""A product of two rounded numbers is not within fewer units."""
+NEXT_TO_ZERO = Fraction(1, 2**20)
+"""Pieces that begin nearer to zero may have the forms about zero."""
 
 
 def kernel_in_itself(target: Expression, format: str, wanted: Fraction, segments: int, scheme: Scheme) -> Kernel:
@@ -59,6 +66,8 @@ class _Search:
         self.target, self.wanted, self.segments, self.scheme = target, wanted, segments, scheme
         self.numbers = Numbers(format)
         self.pieces = Pieces(self.numbers, wanted, scheme)
+        # Half of what is larger is no subnormal number, with room for enclosures.
+        self.halved = self.numbers.near(self.numbers.normal * (2 + Fraction(1, 2**9)))
         self.exp = self.pieces.library.function(Called("exp"))
 
     def kernel(self) -> Kernel:
@@ -113,8 +122,11 @@ class _Search:
 
     def stretch(self, first: Fraction, last: Fraction) -> list[Piece]:
         """Pieces between two cuts: from zero, or from the end that is nearer to it, outwards."""
+        # Of the number next to zero on, as of zero: a branch that switches there is decided.
+        least = self.numbers.beside(Fraction(0), 1)
+        low, high = (Fraction(0) if abs(end) == least else end for end in (first, last))
+        formula = self.target.on(low, high) if low < high else self.target
         low = first
-        formula = self.target.on(low, last) if low < last else self.target
         if first < 0 < last:
             middle = self.around_zero(first, last, formula)
             if middle is None:
@@ -147,10 +159,7 @@ class _Search:
                 turns = form.variable in ("x", "x - c", "1/x")
                 sign = -((-1) ** form.times)
                 sides = [tuple(c * (-1) ** (k * turns) for k, c in enumerate(side)) for side in (top, bottom)]
-                other = replace(form, offset=-form.offset, centre=-form.centre)
-                if form.exponential is not None:
-                    a, b, c = form.exponential.rates
-                    other = replace(other, exponential=replace(form.exponential, rates=(-a, b, -c)))
+                other = _mirror(form)
                 taken_over = self.pieces.written(other, tuple(sign * c for c in sides[0]), sides[1], inner)
             else:
                 own = self.pieces.formula(outer, inner, formula)
@@ -197,8 +206,9 @@ class _Search:
             outer,
             *(side * self.numbers.near(r) for r in sorted(REACHES, reverse=True) if abs(inner) < r < abs(outer)),
         ]
-        if abs(inner) < 4 * self.numbers.normal < abs(outer):  # some functions are good for normal numbers alone
+        if abs(inner) < 2 * self.numbers.normal < abs(outer) / 2:  # some functions are good for normal numbers alone
             ends.append(side * self.numbers.beside(4 * self.numbers.normal, -1))
+            ends.append(side * self.halved)
         found = self.piece(inner, outer, formula, side)
         if found is not None:
             return found, outer
@@ -219,7 +229,12 @@ class _Search:
         own = self.pieces.formula(low, high, formula) or self.pieces.shifted(low, high, formula)
         if own is not None:
             return own
-        for form in far_forms(self.numbers, self.exp, low, high, formula, side):
+        forms = (
+            *(zero_forms(self.numbers, formula) if abs(inner) < NEXT_TO_ZERO else ()),
+            *far_forms(self.numbers, self.exp, low, high, formula, side, self.wanted < ROUNDED),
+            *falling_forms(self.numbers, low, high, formula, side, self.scheme),
+        )
+        for form in forms:
             watch.check()
             piece = self.pieces.fitted(form, low, high, formula)
             if piece is not None:
@@ -232,7 +247,8 @@ class _Search:
         """The piece about zero that reaches farthest, and its ends."""
         forms = list(zero_forms(self.numbers, formula))
         best: tuple[Piece, Fraction, Fraction] | None = None
-        reaches = [r for r in REACHES if r <= 16]
+        # A product with x is good where results are subnormal, where a base may not be exact.
+        reaches = [self.halved, *(r for r in REACHES if r <= 16)]
         low, high = 0, len(reaches)
         while low < high:
             at = (low + high) // 2
@@ -244,3 +260,14 @@ class _Search:
             else:
                 high = at
         return best
+
+
+def _mirror(form: Form | ExpForm) -> Form | ExpForm:
+    """The form of the mirror image of an odd function's piece."""
+    if isinstance(form, ExpForm):
+        return form.mirrored()
+    other = replace(form, offset=-form.offset, centre=-form.centre)
+    if form.exponential is None:
+        return other
+    a, b, c = form.exponential.rates
+    return replace(other, exponential=replace(form.exponential, rates=(-a, b, -c)))

@@ -9,7 +9,7 @@ from rational_approx.kernels.counted import Counted, Counts
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.reference import Close, Reference
 from rational_approx.shipping.kernel_documents import implementation_text, read_implementation
-from rational_approx.shipping.texts import number_text, read_number
+from rational_approx.shipping.texts import line, number_text, read_number
 
 __all__ = ["counted_text", "read_counted"]
 
@@ -41,7 +41,7 @@ def read_counted(content: dict[str, Any], implementation: Implementation) -> Cou
     real = {name: float(read_number(counts[name], infinite=True)) for name in REAL[1:]}
     found = Counts(ulp=read_number(counts["ulp"]), **whole, **real)  # type: ignore[arg-type]
     close = Close(reference, read_number(given["within"]))
-    return Counted(implementation, close, found, str(content["by"]))
+    return Counted(implementation, close, found, line(content["by"]))
 
 
 def _float(value: float) -> Any:

@@ -7,7 +7,7 @@ from rational_approx.kernels.code_facts import CodeFacts
 from rational_approx.kernels.datapath import Datapath, Row
 from rational_approx.kernels.fixed_point import fixed_point
 from rational_approx.kernels.implement import FixedImplementation
-from rational_approx.shipping.texts import number_text, read_number
+from rational_approx.shipping.texts import line, number_text, read_number
 
 __all__ = ["datapath_text", "read_datapath"]
 
@@ -63,8 +63,8 @@ def read_datapath(content: dict[str, Any]) -> FixedImplementation:
     counts = {name: _integer(facts[name]) for name in COUNTS}
     widths = {str(name): _integer(bits) for name, bits in facts["widths"].items()}
     return FixedImplementation(
-        str(content["target"]["expression"]),
-        str(content["target"]["name"]),
+        line(content["target"]["expression"]),
+        line(content["target"]["name"]),
         path,
         CodeFacts(**counts, **numbers, widths=widths),  # type: ignore[arg-type]
         read_number(content["wanted"]),
@@ -82,7 +82,7 @@ def _read_row(entry: dict[str, Any]) -> Row:
     adds = _integer(entry["adds"])
     if adds not in (-1, 0, 1):
         raise ValueError(f"a row adds {adds} times its input, not 1, -1 or 0 times")
-    return Row(_integer(entry["upper"]), coefficients, origin, _shift(entry["left"]), adds, str(entry["about"]))
+    return Row(_integer(entry["upper"]), coefficients, origin, _shift(entry["left"]), adds, line(entry["about"]))
 
 
 def _integer(value: Any) -> int:

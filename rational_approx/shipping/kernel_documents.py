@@ -1,5 +1,6 @@
 """The JSON document of an implementation: its code, operation by operation, and what is proved of it."""
 
+import re
 from fractions import Fraction
 from math import copysign, isinf, isnan, nan
 from typing import Any
@@ -10,12 +11,11 @@ from rational_approx.kernels.enclosed import cuts_of
 from rational_approx.kernels.facts import Facts, TriedFacts
 from rational_approx.kernels.implement import Implementation
 from rational_approx.kernels.kernel import ARITY, Function, Kernel, Piece
-from rational_approx.kernels.library import kind_of
 from rational_approx.kernels.numbers import ACCUMULATORS, KINDS
 from rational_approx.kernels.scheme import PLAIN, SCHEMES, Scheme
 from rational_approx.problem.prescribed import Prescribed, read_form
 from rational_approx.programs.program import INPUT, Constant, Input, Operand, Result, Step
-from rational_approx.shipping.texts import number_text, read_number
+from rational_approx.shipping.texts import line, number_text, read_number
 
 __all__ = ["implementation_text", "read_implementation"]
 
@@ -63,13 +63,14 @@ def read_implementation(content: dict[str, Any]) -> Implementation:
         raise ValueError(f"the code has more than {MOST_PIECES} pieces")
     functions = tuple(Function(str(entry["name"]), *_read_code(entry, ())) for entry in content.get("functions", []))
     names = tuple(function.name for function in functions)
-    unknown = [function.name for function in functions if kind_of(function) not in KINDS_OF_FUNCTIONS]
+    known = re.compile(f"({'|'.join(KINDS_OF_FUNCTIONS)})(_[0-9]{{1,2}})?")
+    unknown = [function.name for function in functions if not known.fullmatch(function.name)]
     if unknown or len(set(names)) < len(names):
         raise ValueError(f"the code calls an unknown function {[*unknown, *names][0][:20]!r}")
     pieces = tuple(_read_piece(entry, names) for entry in content["pieces"])
     return Implementation(
-        str(content["target"]["expression"]),
-        str(content["target"]["name"]),
+        line(content["target"]["expression"]),
+        line(content["target"]["name"]),
         Kernel(format, inner, pieces, functions, _read_scheme(content)),
         _read_facts(content["facts"], format),
         read_number(content["wanted"]),
@@ -137,13 +138,13 @@ def _read_code(value: dict[str, Any], functions: tuple[str, ...]) -> tuple[tuple
         if len(names) != (1 if op in functions else ARITY.get(op)):
             raise ValueError(f"the code has an unknown step {str(op)[:20]!r}")
         steps.append(Step(op, tuple(_read_operand(name, len(steps)) for name in names)))
-    return tuple(steps), _read_operand(value["result"], len(steps)), str(value["about"])
+    return tuple(steps), _read_operand(value["result"], len(steps)), line(value["about"])
 
 
 def _read_piece(entry: dict[str, Any], functions: tuple[str, ...]) -> Piece:
     upper = _read_float(entry["upper"])
     if entry["result"] == "nan":
-        return Piece(upper, (), None, str(entry["about"]))
+        return Piece(upper, (), None, line(entry["about"]))
     return Piece(upper, *_read_code(entry, functions))
 
 

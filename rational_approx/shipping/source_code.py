@@ -77,6 +77,8 @@ def export(
 
     Raises
     ------
+    TypeError
+        for what is no rational, such as a fit.
     ValueError
         for an unknown language, a name that is no identifier, or the certificate of another rational or domain.
     ArithmeticError
@@ -98,6 +100,8 @@ def export(
     <BLANKLINE>
     """
     check_name(name)
+    if not isinstance(rational, Rational | Saturated | Implementation | FixedImplementation | Counted | Composite):
+        raise TypeError(f"code is made of a rational, not of a {type(rational).__name__}: give its .rational")
     languages, write = _WITH_PROOF.get(type(rational), (_LANGUAGES, None))
     if language not in languages:
         raise ValueError(f"language must be one of {', '.join(languages)}, not {language!r}")

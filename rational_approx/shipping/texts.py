@@ -14,6 +14,7 @@ from rational_approx.targets.target import Target
 
 __all__ = [
     "domain_text",
+    "line",
     "number_text",
     "rational_text",
     "read_domain",
@@ -27,6 +28,17 @@ __all__ = [
 MAX_DIGITS = 200_000
 _NUMBER = re.compile(r"(-?)0x([0-9a-f]+)p([+-]?[0-9]{1,7})")
 _FRACTION = re.compile(r"-?[0-9]{1,4000}(/[0-9]{1,4000})?")
+
+
+def line(text: Any) -> str:
+    """Text of a file that stands in a comment of code: one line, that ends no comment.
+
+    >>> line("P / Q about zero")
+    'P / Q about zero'
+    """
+    if not isinstance(text, str) or not (text.isascii() and text.isprintable()) or "*/" in text or "/*" in text:
+        raise ValueError(f"{str(text)[:40]!r} is not one line of plain text, as words of a file are")
+    return text
 
 
 def number_text(value: End) -> str:

@@ -17,7 +17,7 @@ from .jets import Arithmetic, Jet
 from .reading import need
 from .zeros import without_holes
 
-__all__ = ["AtZero", "Inner", "Judge", "Outcome", "allowed_before"]
+__all__ = ["AtZero", "Inner", "Judge", "Outcome", "Value", "allowed_before", "unit_at"]
 
 ORDER = 11
 """Taylor coefficients before the last one."""
@@ -40,6 +40,18 @@ class Value(NamedTuple):
     value: Interval
     error: int
     besides: int = 0
+
+
+class Measured(NamedTuple):
+    """The target on a box; the error over a power of s, as it is, and the least size that the first is relative to;
+    what comes of subnormal results, and the least size of the target."""
+
+    value: Interval
+    error: int
+    absolute: int
+    nearest: int
+    besides: int
+    floor: int
 
 
 class Inner(NamedTuple):
@@ -310,18 +322,35 @@ class Judge:
         self, box: tuple[Interval, bool, bool], format: Any, ulp: Fraction, last: Fraction, order: int
     ) -> Outcome:
         """The same by so many Taylor coefficients, at the centre of the box, or at zero, which may be its end."""
+        math, done = self.math, self.measured(box, order, format[1])
+        value, errors = done.value, (done.error, done.absolute)
+        besides = done.besides, unit_at(max(done.floor, 0), format, math.bits)
+        small = size(value) + done.absolute
+        normal = 1 << format[0] + format[1] - 1 + math.bits
+        if self.sums and small < 4 * normal:
+            # From 2 normal on the units are twice as large.
+            found = judged(value, errors, done.nearest, min(ulp, Fraction(1)), format, math.bits, besides)
+            unit = 2 << format[1] + math.bits
+            fine = small < 2 * normal or 2 * done.absolute + unit <= 2 * ulp * unit
+            return found._replace(holds=found.holds and fine)
+        return judged(value, errors, done.nearest, allowed_before(ulp, last), format, math.bits, besides)
+
+    def measured(self, box: tuple[Interval, bool, bool], order: int, smallest: int) -> Measured:
+        """How far the code is from the target on a box; the exponent is that of the least number of the results."""
         (x, zero, whole_way), math = box, self.math
         centre = (0, 0) if zero else ((x[0] + x[1]) // 2,) * 2
         h = max(x[1] - centre[0], centre[0] - x[0])
         hull = (min(x[0], 0), max(x[1], 0)) if zero else x
         u = [[start, (h, h), *[(0, 0)] * (count - 2)] for start, count in ((centre, order), (hull, order + 1))]
-        at, over = self.target(u[0]), self.target(u[1])
+        over = self.target(u[1])
+        need(not self.hopeless(over[0], over[order]), "a box that is too wide")
+        at = self.target(u[0])
         f = [*at, over[order]]
         code = self.jets(u[0], None)
         whole = self.jets(u[1], code)
         gaps = [(a - d, b - c) for (a, b), (c, d) in zip([*code[-1], whole[-1][order]], f)]
         sharp = [ranged([*a, b[order]]) for a, b in zip(code, whole)]
-        least = 1 << format[1] + math.bits if whole_way else min(map(abs, x))
+        least = 1 << smallest + math.bits if whole_way else min(map(abs, x))
         done = self.calculated(x, least, None if zero else sharp)
         first = next((k for k, (a, b) in enumerate(f) if a > 0 or b < 0), 0) if zero else 0
         # Terms below the first power that the target has are divided by s, at the smallest number.
@@ -339,23 +368,17 @@ class Judge:
         floor = nearest
         for _ in range(first):
             floor = floor * least // h
-        besides = done.besides, unit_at(max(floor, 0), format, math.bits)
-        small = size(value) + absolute
-        normal = 1 << format[0] + format[1] - 1 + math.bits
-        if self.sums and small < 4 * normal:
-            # From 2 normal on the units are twice as large.
-            found = judged(value, (error, absolute), nearest, min(ulp, Fraction(1)), format, math.bits, besides)
-            unit = 2 << format[1] + math.bits
-            fine = small < 2 * normal or 2 * absolute + unit <= 2 * ulp * unit
-            return found._replace(holds=found.holds and fine)
-        allowed = allowed_before(ulp, last)
-        return judged(value, (error, absolute), nearest, allowed, format, math.bits, besides)
+        return Measured(value, error, absolute, nearest, done.besides, floor)
 
     def too_large(self, y: float, x: Interval, top: int) -> Outcome:
         """An infinite output: the target is beyond all numbers of the format on the box, and has its sign."""
         low, high = rays.on(self.math, self.tree, x)
         at = int(y) << self.math.bits
         return Outcome(low >= top if y > 0 else high <= -top, at, at)
+
+    def hopeless(self, value: Interval, rest: Interval) -> bool:
+        """Whether the last coefficient of the target alone says that a box is too wide: others may still say enough."""
+        return False
 
     def rounding(self, done: Value, x: Interval, h: int, first: int) -> int:
         """The rounding error over the power of s that is taken out."""
@@ -432,7 +455,8 @@ def judged(
     n, d = allowed.numerator, allowed.denominator
     unit = unit_at(max(value[0], -value[1], 0), format, bits)
     if size(value) >= 1 << top + bits and 2 * n >= d:
-        n, d = 499, 1000  # where f is too large, y is infinite if what is calculated is off by less than a half
+        # Where f is too large, y is infinite if what is calculated is off by less than half of the last place.
+        n, d, unit = 499, 1000, min(unit, 1 << top - digits + bits)
     more, place = besides
     share = (error << digits) * place + more * nearest
     small = absolute * d <= n * unit or (nearest > 0 and share * d <= n * nearest * place)

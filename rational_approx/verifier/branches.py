@@ -11,10 +11,10 @@ from typing import Any
 
 from .jets import Arithmetic
 from .polynomials import combined, one_sign, product
-from .reading import SWITCHED, Failure, chosen, fold, switch
+from .reading import CONTINUOUS, SWITCHED, Failure, chosen, fold, switch
 from .zeros import exact
 
-__all__ = ["identical", "resolved", "shortened", "total"]
+__all__ = ["identical", "never_negative", "resolved", "shortened", "sign_on", "total"]
 
 DOMAINS: dict[str, tuple[Any, Any]] = {
     "sqrt": (0, inf),
@@ -106,21 +106,23 @@ def never_negative(node: tuple) -> bool:
     return kind in ("sqrt", "exp", "abs", "cosh", "acosh", "sigmoid", "softplus", "erfc")
 
 
-def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> tuple:
+def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic, at: tuple[Any, Any] | None = None) -> tuple:
     """A tree with every branch chosen whose switch keeps one sign inside the piece, or is zero on all of it.
 
-    Where the argument of a root or an inverse function provably stays in its domain, as a polynomial or by its form,
-    it becomes ``("clipped", argument, limits)``, so that rounding does not carry it outside.
+    Single points inside, at which it may be zero, do not count: but for those of ``at``, a closed part of the piece, if
+    that is given. Where the argument of a root or an inverse function provably stays in its domain, as a polynomial or
+    by its form, it becomes ``("clipped", argument, limits)``, so that rounding does not carry it outside.
     """
     if node[0] in ("number", "x", "pi", "e"):
         return node
     if node[0] in SWITCHED:
         # Only the branch that is taken needs a value: the others are not looked at.
-        decider = resolved(switch(node), span, math)
-        sign = sign_on(decider, span, math)
+        decider = resolved(switch(node), span, math, at)
+        open_end = at is None or node[0] in CONTINUOUS  # both branches of a continuous one agree at a zero
+        sign = sign_on(decider, span, math) if open_end else sign_on(decider, at or span, math, True)
         if sign is not None:
-            return resolved(chosen(node, sign), span, math)
-    node = fold((node[0], *(resolved(part, span, math) for part in node[1:])))
+            return resolved(chosen(node, sign), span, math, at)
+    node = fold((node[0], *(resolved(part, span, math, at) for part in node[1:])))
     limits = DOMAINS.get(node[0])
     if limits is not None and (node[0] != "^" or (node[2][0] == "number" and node[2][1].denominator > 1)):
         if limits == (0, inf) and never_negative(node[1]):
@@ -149,8 +151,9 @@ def shortened(node: tuple) -> tuple:
     return (node[0], *map(shortened, node[1:]))
 
 
-def sign_on(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> int | None:
-    """The sign that a switch has inside a piece but for single points, 0 if it is zero on all of it, or None."""
+def sign_on(switch: tuple, span: tuple[Any, Any], math: Arithmetic, strict: bool = False) -> int | None:
+    """The sign that a switch has inside a piece but for single points, if ``strict`` everywhere on it, 0 if it is zero
+    on all of it, or None."""
     poly = polynomial(switch)
     if poly is not None and not any(poly):
         return 0
@@ -160,7 +163,7 @@ def sign_on(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> int | Non
         with suppress(Failure):
             if math.evaluate(switch, [box(math, *span)])[0] == (0, 0):
                 return 0
-    return next((sign for sign, one in ((1, switch), (-1, ("neg", switch))) if positive(one, span, math)), None)
+    return next((sign for sign, one in ((1, switch), (-1, ("neg", switch))) if positive(one, span, math, strict)), None)
 
 
 def has_values(node: tuple, span: tuple[Any, Any], math: Arithmetic) -> bool:
@@ -188,15 +191,16 @@ def everywhere(holds: Callable[[Fraction, Fraction], bool], span: tuple[Any, Any
     return True
 
 
-def positive(switch: tuple, span: tuple[Any, Any], math: Arithmetic) -> bool:
-    """Whether a switch is positive inside a piece (a polynomial: nowhere negative), so that its branch holds there."""
+def positive(switch: tuple, span: tuple[Any, Any], math: Arithmetic, strict: bool) -> bool:
+    """Whether a switch is positive inside a piece (a polynomial: nowhere negative), so that its branch holds there; if
+    ``strict`` at every point of it."""
     poly = polynomial(switch)
     if poly is not None:
-        return any(poly) and bool(one_sign(poly, *span, False, math.deadline))
-    return max(map(abs, span)) < inf and everywhere(lambda a, b: positive_on(switch, a, b, math), span)
+        return any(poly) and bool(one_sign(poly, *span, strict, math.deadline))
+    return max(map(abs, span)) < inf and everywhere(lambda a, b: positive_on(switch, a, b, math, strict), span)
 
 
-def positive_on(switch: tuple, a: Fraction, b: Fraction, math: Arithmetic) -> bool:
+def positive_on(switch: tuple, a: Fraction, b: Fraction, math: Arithmetic, strict: bool) -> bool:
     """The same for one box: by its values, or by its slope from an end where it is not negative."""
     (low, _), (_, high) = math.exact(a), math.exact(b)
     value, slope = math.evaluate(switch, [(low, high), (math.one, math.one)])
@@ -205,4 +209,6 @@ def positive_on(switch: tuple, a: Fraction, b: Fraction, math: Arithmetic) -> bo
     if slope[0] <= 0 <= slope[1]:
         return False
     end = a if slope[0] > 0 else b
+    if strict:
+        return bool(math.evaluate(switch, [math.exact(end)])[0][0] > 0)
     return exact(switch, end) == 0 or math.evaluate(switch, [math.exact(end)])[0][0] >= 0

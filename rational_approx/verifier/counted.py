@@ -12,7 +12,7 @@ from typing import Any
 
 from .enclosed import Enclosed
 from .kernel import PLAIN, SCHEMAS, To_check, normal
-from .reading import must, number, shown
+from .reading import line, must, number, shown
 from .tried import Tried
 
 __all__ = ["SCHEMA", "Counted"]
@@ -52,7 +52,7 @@ class Counted:
         given, counts = content["reference"], content["counts"]
         must(set(given) == PARTS | {"within"}, "the second code has other keys than it should")
         must(set(counts) == {*WHOLE, *REAL}, "the counts have other keys than they should")
-        must(isinstance(content["by"], str), "what ran the code is no text")
+        line(content["by"])
         must(case.format == "float32", "every number is counted of float32 alone")
         self.case, self.counts, self.by = case, counts, content["by"]
         inside = normal(content["implementation"])

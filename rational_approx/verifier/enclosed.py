@@ -15,6 +15,7 @@ from typing import Any
 
 from . import branches, rays
 from .boxes import AtZero, Inner, Judge, Outcome, allowed_before, judged, unit_at
+from .exp_times import ExpTimesJudge, known_product
 from .formulas import Follower
 from .jets import Arithmetic
 from .kernel import OPERATIONS, Code, To_check, plain, written
@@ -153,6 +154,9 @@ class Enclosed(Code):
             follower = Follower(self.boxes_math, code, tree, self.functions, formats, side, self.scheme.flush)
             if follower.is_formula():
                 return follower
+        known = known_product(code[0], code[1], self.inner) if self.own else None
+        if known is not None:
+            return ExpTimesJudge(self.boxes_math, code, tree, (self.inner, self.inside_of), known)
         need(self.has_series(code[0]), "operations that are not those of the target's formula")
         return Judge(self.boxes_math, code, branches.shortened(tree), self.calls, self.inside_of)
 
@@ -168,7 +172,9 @@ class Enclosed(Code):
             high = last if b is None else b if b == 0 else -self.after(-b)
             if low < high or (low == high and low not in inside):
                 span = low if a is None else a, high if b is None else b
-                tree = branches.resolved(self.tree, span, self.boxes_math) if span[0] < span[1] else self.tree
+                least = Fraction(2) ** self.smallest
+                at = low or least, high or -least
+                tree = branches.resolved(self.tree, span, self.boxes_math, at) if span[0] < span[1] else self.tree
                 yield tree, low, high
 
     def part(self, judges: list[Any], lower: Fraction, upper: Fraction) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .code_values import FINE, code_values
 from .kernel import To_check
-from .reading import in_time, must, need, number, read, shown, text
+from .reading import in_time, line, must, need, number, read, shown, text
 
 __all__ = ["SCHEMA", "Fixed"]
 
@@ -26,13 +26,15 @@ MOST_BITS = 24
 class Fixed:
     """Each statement is checked by trying every code."""
 
-    unchecked = ("about: the rows in words",)
-
     def __init__(self, content: dict[str, Any], deadline: float) -> None:
         self.content, self.deadline = content, deadline
         must(set(content) == KEYS, "the file has other keys than it should")
         must(set(content["target"]) == {"name", "expression"}, "the target has other keys than it should")
         must(set(content["facts"]) == FACTS, "the facts have other keys than they should")
+        for each in content["target"].values():
+            line(each)
+        words = f"name: that the target is called {shown(content['target']['name'])}"
+        self.unchecked = words, "about: the rows in words", "worst: the input with the largest error"
         match = re.fullmatch(r"fixed([0-9]{1,3})\.([0-9]{1,3})", content["format"], re.ASCII)
         must(match, f"the format is no fixed point: {shown(content['format'])}")
         assert match is not None
@@ -59,6 +61,7 @@ class Fixed:
     def row(self, entry: Any) -> tuple[int, list[int], int | None, int, int]:
         """The last code of a row, its coefficients, origin and shift to the left, and how often the input is added."""
         must(set(entry) == ROW, "a row has other keys than it should")
+        line(entry["about"])
         c = [whole(each) for each in entry["coefficients"]]
         must(c, "a row has no coefficients")
         need(

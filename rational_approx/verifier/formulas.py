@@ -73,7 +73,10 @@ class Follower(Calls):
             done = done._replace(absolute=done.before[0], relative=done.before[1])
         box, nearest = (done.low, done.high), max(done.low, -done.high, 0)
         if done.relative is not None:  # the value may be known better than by its nodes
-            done = done._replace(absolute=min(done.absolute, self.up(done.relative, size(box))))
+            # That of a function is in units in the last place: a share of the power of two above.
+            called = isinstance(self.result, int) and self.steps[self.result][0] in self.functions
+            largest = 1 << size(box).bit_length() if called else size(box)
+            done = done._replace(absolute=min(done.absolute, self.up(done.relative, largest)))
         if done.relative is None:
             return judged(box, (done.absolute, done.absolute), nearest, allowed, format, math.bits)
         # As if the value were 1: the first of the two errors is relative to the least size of the value.
@@ -164,7 +167,7 @@ class Follower(Calls):
 
     def still(self, node: tuple, which: float) -> Known:
         """A constant in the place of a node: as far off as the node is from it beyond the inner end of the box."""
-        need(not self.own, "a constant in the place of a node, which is not proved in its own format")
+        same(not self.own)  # it is proved with operations in a wider format alone
         math, start = self.math, min(map(abs, self.x))
         tree = node if self.side > 0 else rays.substituted(node, ("neg", ("x",)))
         low, high = rays.bounds(math, tree, (start, start))

@@ -19,7 +19,7 @@ from .about_zero import stated_constraints
 from .coefficients import stated_formats
 from .jets import Arithmetic, Jet
 from .machines import KEPT, Machine
-from .reading import SWITCHED, Failure, chosen, in_time, must, need, number, read, shown, switch, text
+from .reading import SWITCHED, Failure, chosen, in_time, line, must, need, number, read, shown, switch, text
 from .schemes import fused_exactly, odd_sum, scheme_of
 from .steps import FORMATS, is_format_number
 from .zeros import exact
@@ -118,12 +118,17 @@ class Code:
 
     facts: frozenset[str]
     """The keys of its facts."""
-    unchecked = ("about: the pieces in words",)
+    unchecked: tuple[str, ...]
+    """What the file holds that no statement rests on."""
 
     def __init__(self, content: dict[str, Any], deadline: float) -> None:
         self.content, self.deadline = content, deadline
         must(set(content["target"]) == {"name", "expression"}, "the target has other keys than it should")
         must(set(content["facts"]) == self.facts, "the facts have other keys than they should")
+        for each in content["target"].values():
+            line(each)
+        words = f"name: that the target is called {shown(content['target']['name'])}"
+        self.unchecked = words, "about: the pieces in words", "worst: the input with the largest error"
         self.format, self.inner = content["format"], content["inner"]
         must(self.inner in INNER[self.format], "code for this format calculates in another one")
         self.digits, self.smallest, self.top = FORMATS[self.format]
@@ -140,6 +145,7 @@ class Code:
         self.functions: dict[str, tuple[list[Any], Any]] = {}
         need(len(content["functions"]) <= 8, "too many functions for the verifier")
         self.functions = dict(map(self.function, content["functions"]))
+        must(len(self.functions) == len(content["functions"]), "two functions have one name")
         self.pieces = [self.piece(entry) for entry in content["pieces"]]
         uppers = [upper for upper, _, _ in self.pieces]
         must(uppers and uppers[-1] == inf, "the last piece does not reach infinity")
@@ -162,6 +168,7 @@ class Code:
         """The name, and the steps with the result, of a function that pieces call."""
         must(set(entry) == {"name", "steps", "result", "about"}, "a function has other keys than it should")
         name = entry["name"]
+        line(entry["about"])
         must(
             isinstance(name, str) and re.fullmatch(f"({'|'.join(KINDS)})(_[0-9]{{1,2}})?", name),
             "a function is unknown",
@@ -172,6 +179,7 @@ class Code:
     def piece(self, entry: Any) -> tuple[float, list[tuple[str, list[Any]]], Any]:
         """The upper end, the steps with their operands, and the result of a piece."""
         must(set(entry) == {"upper", "steps", "result", "about"}, "a piece has other keys than it should")
+        line(entry["about"])
         upper = number(entry["upper"], True)
         must(abs(upper) == inf or is_format_number(upper, self.format), "a piece ends at no number of the format")
         steps = self.steps(entry["steps"])

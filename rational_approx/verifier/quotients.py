@@ -196,6 +196,7 @@ def share(place: Place, c: Ranged) -> tuple[Interval, Ranged]:
     g = short[0] * place.power[0] >> bits, (short[1] * place.power[1] >> bits) + 1
     # p and q are multiples of the unit below 2, so that they and their product have digits enough.
     need(short[0] > 0 and short[1] < 2 * one and place.value[1] + unit < 2 * one and g[1] < one, "too long to be short")
+    need(8 * s.error < one, "what is rounded to few digits may be too large for that")
     whole = (distance_q * place.below[1] >> bits) + 1
     factor = run.rounded((one - g[1], one - g[0]), place.tiny)
     other = run.mul(rest, factor)

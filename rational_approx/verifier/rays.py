@@ -71,7 +71,8 @@ def ray(math: Arithmetic, node: tuple, start: Interval) -> Ray:
         return (*math.evaluate(node, [start])[0], NONE)
     if kind in ("x", "ray"):
         return (*start, Fraction(1)) if kind == "x" else node[1]
-    if kind == "sin":
+    if kind == "sin":  # of what has a value
+        ray(math, node[1], start)
         return -math.one, math.one, NONE
     if kind in SWITCHED:
         low, high, _ = ray(math, switch(node), start)

@@ -18,6 +18,7 @@ __all__ = [
     "fold",
     "has_x",
     "in_time",
+    "line",
     "must",
     "need",
     "number",
@@ -78,6 +79,12 @@ def shown(value: object, length: int = 60) -> str:
     whole = str(value)
     body = "".join(c if c.isascii() and c.isprintable() else ascii(c)[1:-1] for c in whole[:length])
     return body + "..." * (len(whole) > length)
+
+
+def line(source: Any) -> None:
+    """Refuse text that could end a comment of code which is made of the file."""
+    plain = isinstance(source, str) and source.isascii() and source.isprintable()
+    must(plain and "*/" not in source and "/*" not in source, f"{shown(source)!r} is not one line of plain text")
 
 
 def number(source: Any, infinite: bool = False) -> Any:

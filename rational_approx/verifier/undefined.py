@@ -7,6 +7,7 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
+from .branches import never_negative, sign_on
 from .jets import Arithmetic
 from .reading import Failure, chosen, need
 from .zeros import exact
@@ -93,7 +94,7 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
     """
     kind = node[0]
     if kind in ("where", "where="):  # the branch beside the number
-        near = sign(at(math, node[1], beside(math, x, side)))
+        near = sign_beside(math, node[1], x, side)
         return infinite(math, chosen(node, near), x, side) if near else 0
     if kind == "log" and exact(node[1][1] if node[1][0] == "abs" else node[1], x) == 0:
         return -1
@@ -117,12 +118,11 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return 0
     signs = [infinite(math, part, x, side) for part in node[1:]]
     if kind == "/" and not any(signs) and exact(node[2], x) == 0:
-        top, near = at(math, node[1], x), at(math, node[2], beside(math, x, side))
-        return sign(top) * sign(near)
+        return sign(at(math, node[1], x)) * sign_beside(math, node[2], x, side)
     if kind == "/" and signs[1]:
         return 0
     if kind == "/" and signs[0] and exact(node[2], x) == 0:
-        return signs[0] * sign(at(math, node[2], beside(math, x, side)))
+        return signs[0] * sign_beside(math, node[2], x, side)
     if signs[0] and signs[1]:
         return signs[0] * signs[1] if kind == "*" else signs[0] if signs[0] == signs[1] else 0
     if not any(signs):
@@ -131,9 +131,11 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
     return sum(signs) * (1 if kind == "+" else sign(other))
 
 
-def beside(math: Arithmetic, x: Fraction, side: int) -> Fraction:
-    """A number so near to another that no number of a format is nearer, and that its square is not lost."""
-    return x + side * Fraction(1, 2 ** (3 * math.bits // 8))
+def sign_beside(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
+    """The sign that a tree has everywhere from a number to one beside it, where it is not 0; or 0. It is not enough to
+    look at a near number: it may lie beyond a change of sign."""
+    ends = sorted((x, x + side * Fraction(1, 2 ** (3 * math.bits // 8))))
+    return 1 if never_negative(node) else sign_on(node, (ends[0], ends[1]), math) or 0
 
 
 def at(math: Arithmetic, node: tuple, x: Fraction) -> Any:

@@ -1,16 +1,19 @@
 """Changed certificates of code for formulas against the verifier, and what each claim that it accepts is worth.
 
-    python -m tests.adversaries.kernels [--seed 1] [--count 40] [--format float32] [--formula FORMULA ...]
+    python -m tests.adversaries.kernels [--seed 1] [--count 40] [--format float32] [--formula FORMULA ...] [--fma]
+    python -m tests.adversaries.kernels --file tanh.json --sharp
 
 Each certificate has one change: a constant by a unit or by more, an operation, an operand, a result, the end of a
 piece, a claim, the target. Its hash is computed again. Some changes leave every statement true. So an accepted one is
 *judged*: the operations are run here in NumPy, without the package, at numbers of all sizes, in runs beside zero, the
 ends of pieces and the worst input, and the error is taken beside the formula in mpmath. One above the claim is a false
-proof; the command ends with 1 if there is any.
+proof; the command ends with 1 if there is any. With ``--sharp`` a changed file claims a little less than the error
+that was seen, and all else as it is: then whatever is accepted is false.
 """
 
 import argparse
 import copy
+import json
 import random
 import sys
 import time
@@ -18,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -26,7 +30,7 @@ import numpy as np
 from rational_approx.shipping.documents import canonical_hash, document, number_text, read_number
 from rational_approx.verifier import verify
 
-__all__ = ["CHANGES", "FORMULAS", "Judged", "changed", "judged", "truth_of", "worst_of"]
+__all__ = ["CHANGES", "FORMULAS", "Judged", "changed", "judged", "outputs", "sharpened", "truth_of", "worst_of"]
 
 FORMULAS: tuple[str, ...] = (
     "log(2 + exp(x))",
@@ -174,6 +178,22 @@ CHANGES: tuple[Change, ...] = (
 )
 
 
+def sharpened(content: dict[str, Any], worst: float) -> dict[str, Any]:
+    """A file that claims a little less than the error that was seen, no range, and its outputs at the ends."""
+    other = copy.deepcopy(content)
+    claim = number_text(Fraction(worst * (1 - 2.0**-20)) if worst < 2.0**40 else Fraction(2) ** 40)
+    ends = outputs(other, np.array([-np.inf, -0.0, 0.0, np.inf])).tolist()
+    other["facts"] |= {"ulp": claim, "lowest": "-inf", "highest": "inf", "at": list(map(_text, ends))}
+    other["wanted"] = claim
+    return other | {"hash": canonical_hash(other)}
+
+
+def _text(y: float) -> str:
+    if not np.isfinite(y):
+        return repr(y)
+    return "-0" if y == 0 and np.signbit(y) else number_text(Fraction(y))
+
+
 def changed(content: dict[str, Any], draw: random.Random) -> tuple[str, dict[str, Any]]:
     """The name of a random change, and a document that has it, with its hash."""
     other, change = copy.deepcopy(content), draw.choice(CHANGES)
@@ -206,6 +226,9 @@ def _run(steps: list[Any], result: str, x: np.ndarray, functions: dict[str, Any]
         elif op == "scale":
             half = np.trunc(rest[0] / 2).astype(int)
             done = np.ldexp(np.ldexp(a, half), rest[0].astype(int) - half)
+        elif op == "fma":
+            done = np.array([_fused(*each) for each in zip(*(part.tolist() for part in (a, *rest)))])
+            done = _odd(done, a, *rest) if inner == "float32" else done
         elif op == "sqrt":
             done = np.sqrt(a)
         elif op == "round":
@@ -217,6 +240,30 @@ def _run(steps: list[Any], result: str, x: np.ndarray, functions: dict[str, Any]
             done = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide}[op](a, rest[0])
         values.append(done.astype(kind))
     return of(result)
+
+
+def _fused(a: float, b: float, c: float) -> float:
+    """``a b + c`` rounded once to a double."""
+    if not np.isfinite([a, b, c]).all() or 0 in (a, b):
+        return a * b + c
+    exact = Fraction(a) * Fraction(b) + Fraction(c)
+    try:
+        return float(exact)
+    except OverflowError:
+        return np.inf if exact > 0 else -np.inf
+
+
+def _odd(done: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Sums rounded to doubles whose last bit is odd where they are not exact: rounded again they are rounded once."""
+    out = []
+    for y, *given in zip(*(part.tolist() for part in (done, a, b, c))):
+        if np.isfinite([y, *given]).all():
+            p, q, r = map(Fraction, given)
+            rest = p * q + r - Fraction(y)
+            if rest and not int(np.float64(y).view(np.int64)) & 1:
+                y = np.nextafter(y, np.inf if rest > 0 else -np.inf)
+        out.append(y)
+    return np.array(out)
 
 
 def outputs(content: dict[str, Any], x: np.ndarray) -> np.ndarray:
@@ -304,17 +351,19 @@ def truth_of(expression: str) -> Callable[[float], Any]:
 
 def numbers(content: dict[str, Any], count: int, draw: random.Random) -> np.ndarray:
     """Numbers of the format: of all sizes, even ones, and runs beside the ends of pieces, cuts and the worst input."""
-    rng = np.random.default_rng(draw.randrange(2**32))
-    sizes = np.exp2(rng.uniform(-149, 128, count)) * rng.choice([-1, 1], count)
+    rng, wide = np.random.default_rng(draw.randrange(2**32)), content["format"] == "float64"
+    sizes = np.exp2(rng.uniform(*((-1074, 1024) if wide else (-149, 128)), count)) * rng.choice([-1, 1], count)
     near = [_value(piece["upper"]) for piece in content["pieces"]] + [_value(cut) for cut in content["cuts"]]
     near += [_value(content["facts"]["worst"])] if content["facts"].get("worst") else []
     turns = (np.pi / 2 * rng.integers(-(2**20), 2**20, count) + rng.choice([0, 1, 0.5, -1, -0.5], count)) / 2
-    x = [sizes, rng.uniform(-4, 4, count), rng.uniform(-120, 120, count), turns, turns / np.pi]
+    halves = np.log(2) / 2 * rng.integers(-2150, 2150, count) * (1 + np.ldexp(rng.integers(-9, 9, count), -52))
+    x = [sizes, rng.uniform(-4, 4, count), rng.uniform(-120, 120, count), turns, turns / np.pi, halves]
     for point in near:
         if not np.isfinite(point):
             continue
-        here = np.array([point], np.float32).view(np.int32)[0]
-        run = (here + np.arange(-40, 41)).astype(np.int32).view(np.float32).astype(np.float64)
+        kind, whole = (np.float64, np.int64) if wide else (np.float32, np.int32)
+        here = np.array([point], kind).view(whole)[0]
+        run = (here + np.arange(-40, 41)).astype(whole).view(kind).astype(np.float64)
         x += [run, point + np.exp2(rng.uniform(-30, 3, count // 8)) * rng.choice([-1, 1], count // 8)]
     with np.errstate(all="ignore"):
         found = np.unique(_rounded(np.concatenate(x), content["format"]))
@@ -356,23 +405,41 @@ class Judged:
         self.seconds = 0.0
 
 
-def judged(content: dict[str, Any], draw: random.Random, count: int, points: int = 300, seconds: float = 30) -> Judged:
-    """So many random changes of a document, each verified, each accepted one judged."""
+def judged(
+    content: dict[str, Any],
+    draw: random.Random,
+    count: int,
+    points: int = 300,
+    seconds: float = 30,
+    sharp: bool = False,
+) -> Judged:
+    """So many random changes of a document, each verified, each accepted one judged; of ``sharp`` ones none is true."""
     found = Judged()
     for _ in range(count):
         name, other = changed(content, draw)
         if other["hash"] == content["hash"]:
             continue
+        if sharp:
+            try:
+                worst, where = worst_of(other, points, draw.randrange(2**32))
+            except (ValueError, OverflowError):  # a scaling by no integer
+                continue
+            other = sharpened(other, worst)
         began = time.process_time()
         answer = verify(other, seconds).outcome
         found.seconds = max(found.seconds, time.process_time() - began)
         found.counts[f"{name}: {answer}"] += 1
-        if answer == "verified":
+        if answer == "verified" and sharp:
+            found.false.append(f"{name}: {worst:g} ulp at {where!r}, stated a little less: {json.dumps(other)}")
+        elif answer == "verified":
             worst, where = worst_of(other, points, draw.randrange(2**32))
             y = outputs(other, numbers(other, points, draw))
             low, high = (_value(other["facts"][each]) for each in ("lowest", "highest"))
             if worst > float(read_number(other["facts"]["ulp"])):
                 found.false.append(f"{name}: {worst:g} ulp at {where!r}, stated {other['facts']['ulp']}")
+            ends = outputs(other, np.array([-np.inf, -0.0, 0.0, np.inf])).tolist()
+            if list(map(_text, ends)) != [_text(_value(each)) for each in other["facts"]["at"]]:
+                found.false.append(f"{name}: other outputs at the ends")
             with np.errstate(all="ignore"):
                 if not (np.isnan(y) | ((y >= low) & (y <= high))).all():
                     found.false.append(f"{name}: an output out of range")
@@ -388,11 +455,18 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--format", default="float32")
     parser.add_argument("--formula", action="append", default=[])
+    parser.add_argument("--fma", action="store_true")
+    parser.add_argument("--file", action="append", default=[], help="a certificate, in the place of formulas")
+    parser.add_argument("--sharp", action="store_true", help="claims a little below what was seen")
+    parser.add_argument("--seconds", type=float, default=30)
     given = parser.parse_args()
     bad = 0
-    for formula in given.formula or FORMULAS:
-        content = document(ra.implement(formula, format=given.format))
-        found = judged(content, random.Random(given.seed), given.count)
+    for formula in given.file or given.formula or FORMULAS:
+        if given.file:
+            content = json.loads(Path(formula).read_text())
+        else:
+            content = document(ra.implement(formula, format=given.format, fma=given.fma))
+        found = judged(content, random.Random(given.seed), given.count, 300, given.seconds, given.sharp)
         bad += len(found.false)
         print(f"{formula}: {dict(sorted(found.counts.items()))}; the longest took {found.seconds:.1f} s", flush=True)
         print(*(f"  FALSE: {each}" for each in found.false), sep="\n" if found.false else "", flush=True)

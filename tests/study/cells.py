@@ -36,7 +36,7 @@ class Study:
     ``source`` names the folder of the teachers, and of the hidden states; ``name`` that of the cells. ``held_out``
     counts documents: those that the teachers' training left out, and ``context_length`` is the teachers' own. ``steps``
     is None for the recipe's own. ``curves``: whether other curves of the same inputs are columns, too. ``probing``:
-    labelled texts, ``<probing>_train.csv`` and ``<probing>_test.csv``, on which the first seed's codes are probed.
+    labelled texts, ``<probing>_train.csv`` and ``<probing>_test.csv``, on which the codes of each seed are probed.
     ``teachers_share``: the share of the training vectors, from the first on, on which `tests.study.teachers` trained
     its teachers; upgrades read the rest. 0 where the teachers are part of the data.
     """
@@ -166,13 +166,17 @@ STUDIES = (
         teachers_share=0.5,
         seeds=1,
     ),
-    replace(
-        _SMOLLM2,
-        name="smollm2_layer10_finished_anchor",
-        teachers=("relu_16", "topk_16"),  # those whose upgrades lost probing
-        teachers_share=0.5,
-        anchor=10.0,
-        seeds=1,
+    *(
+        replace(
+            _SMOLLM2,
+            name=f"smollm2_layer10_finished_anchor{'' if weight == 10.0 else f'_{weight:.0f}'}",
+            teachers=teachers,
+            teachers_share=0.5,
+            anchor=weight,
+            seeds=1,
+        )
+        # Those whose upgrades lost probing; lighter anchors for the one that lost much.
+        for weight, teachers in ((10.0, ("relu_16", "topk_16")), (3.0, ("relu_16",)), (1.0, ("relu_16",)))
     ),
     replace(
         _SMOLLM2,

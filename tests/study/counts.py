@@ -55,8 +55,9 @@ def counts(found: Sequence[Row]) -> str:
     if apart:
         worse, better = sum(d.high < 0 for d in apart), sum(d.low > 0 for d in apart)
         lines.append(
-            f"| probing accuracies surely below the teacher's | {worse} of {len(apart)} "
-            f"| surely above: {better} of {len(apart)} | not worse: {_verdict(worse == 0)} |"
+            # An interval of 95% lies below zero by chance once in forty.
+            f"| probing accuracies surely below the teacher's | {worse} of {len(apart)}; {len(apart) / 40:.1f} by "
+            f"chance | surely above: {better} of {len(apart)} | not worse: {_verdict(worse == 0)} |"
         )
     seconds = [cell.report.asked.seconds for row in found for cell in row.cells]
     minutes = [each / 60 for each in seconds if each is not None]  # none for a cell that was killed and went on

@@ -106,10 +106,12 @@ def test_probed_cells_get_a_table_and_a_verdict(tmp_path: Path) -> None:
     text = page(finished_cells(tmp_path))
     assert "| pairs (3), 5 | 75.0% | 75.0% | 75.0% | +2.0 [+1.0, +3.0] | +2.0 [+1.0, +3.0] |" in text
     asked = "probing accuracies surely below the teacher's"
-    assert f"| {asked} | 0 of 1 | surely above: 1 of 1 | not worse: reproduced |" in text
+    assert f"| {asked} | 0 of 1; 0.0 by chance | surely above: 1 of 1 | not worse: reproduced |" in text
     row["difference"]["teacher"] = {"value": -0.02, "low": -0.03, "high": -0.01}
     path.write_text(json.dumps(report))
-    assert f"| {asked} | 1 of 1 | surely above: 0 of 1 | not worse: not reproduced |" in page(finished_cells(tmp_path))
+    assert f"| {asked} | 1 of 1; 0.0 by chance | surely above: 0 of 1 | not worse: not reproduced |" in page(
+        finished_cells(tmp_path)
+    )
 
 
 def test_probing_of_several_seeds_is_less_sure_where_they_disagree(tmp_path: Path) -> None:
@@ -143,7 +145,8 @@ def test_a_study_replaces_its_own_part_of_the_page_alone(tmp_path: Path) -> None
     for study, each in NAMES:
         if study == name:
             cell(tmp_path / "cells", study, each, 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
-    cell(tmp_path / "cells", *NAMES[-1], 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})  # a study that was begun
+    begun = next((study, each) for study, each in NAMES if study == "smollm2_layer10")  # one of its three teachers
+    cell(tmp_path / "cells", *begun, 0, {"teacher": 2.0, "control": 1.0, "upgraded": 0.7})
     cells, target = finished_cells(tmp_path / "cells"), tmp_path / "results.md"
     assert fill(target, cells) == [name]
     first = target.read_text()
@@ -160,7 +163,7 @@ def test_a_study_replaces_its_own_part_of_the_page_alone(tmp_path: Path) -> None
         fill(target, cells)
     assert target.read_text() == "no marks"
     with pytest.raises(ValueError, match="no study whose teachers all have one"):
-        fill(target, cells[-1:])
+        fill(target, [each for each in cells if each.study == begun[0]])
     with pytest.raises(ValueError, match="no finished cells"):
         page([])
 

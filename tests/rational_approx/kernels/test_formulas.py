@@ -146,14 +146,21 @@ def test_what_has_no_value_at_one_number_has_an_infinity_of_one_sign_there_or_no
 
 
 @pytest.mark.parametrize(
-    ("function", "bound", "true", "x"),
+    ("made", "bound", "true", "x"),
     [
-        (expm1("expm1", expm1_degree(1e-16, "float64"), "float64"), expm1_error, mpmath.expm1, (-600, 600)),
-        (log1p("log1p", logarithm_degree(1e-16, "float64"), "float64"), log1p_error, mpmath.log1p, (-1, 1e6)),
-        (arctangent("atan", arctangent_degree(1e-16, "float64"), "float64"), arctangent_error, mpmath.atan, (-9, 9)),
+        (lambda: expm1("expm1", expm1_degree(1e-16, "float64"), "float64"), expm1_error, mpmath.expm1, (-600, 600)),
+        (lambda: log1p("log1p", logarithm_degree(1e-16, "float64"), "float64"), log1p_error, mpmath.log1p, (-1, 1e6)),
+        (
+            lambda: arctangent("atan", arctangent_degree(1e-16, "float64"), "float64"),
+            arctangent_error,
+            mpmath.atan,
+            (-9, 9),
+        ),
     ],
+    ids=["expm1", "log1p", "atan"],
 )
-def test_functions_that_keep_small_results_are_within_their_bounds(function, bound, true, x):
+def test_functions_that_keep_small_results_are_within_their_bounds(made, bound, true, x):
+    function = made()
     draw = np.random.default_rng(1)
     small = np.exp2(draw.uniform(-200, 0, 300)) * draw.choice([-1, 1], 300)
     points = np.concatenate([draw.uniform(*x, 300), draw.uniform(-0.99, 1, 300), small])
@@ -193,7 +200,7 @@ def test_a_false_certificate_of_a_formula_is_not_verified():
 
 @pytest.mark.parametrize("formula", ["sin(x^2)", "sin(exp(-x^2) + x)"])
 def test_what_cannot_be_had_is_refused_with_the_true_reason(formula):
-    with pytest.raises(NoKernel, match="sine is reduced where it is one of a line"):
+    with pytest.raises(NoKernel, match=r"all exponents of float32.*sine is reduced where it is one of a line"):
         implement(formula, format="float32")
 
 

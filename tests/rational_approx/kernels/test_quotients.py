@@ -128,3 +128,15 @@ def test_of_changed_code_nothing_false_is_stated(kind, times, by):
                 accepted += 1
                 assert holds(other, errors, 20_000), (change.__name__, other.steps)
     assert 0 < accepted <= 16 * times  # coefficients of a polynomial may be other ones
+
+
+@pytest.mark.parametrize("by", ["package", "verifier"])
+@pytest.mark.parametrize("kind", ["sigmoid", "silu"])
+def test_what_is_too_large_to_be_rounded_to_few_digits_is_seen(kind, by):
+    """With so large a second part of log(2) errors of 95 times the value were stated, and some of 10^6 times seen."""
+    function = quotient_function(kind, "float64")
+    k = next(k for k, (op, names) in enumerate(function.steps) if op == "mul" and 0 < abs(operand(names[1])) < 2.0**-20)
+    for power in (0, 6):
+        steps = list(function.steps)
+        steps[k] = Step("mul", (steps[k].operands[0], Constant(Fraction(1, 2**power))))
+        assert stated(replace(function, steps=tuple(steps)), "float64", by) is None

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import rational_approx
-from rational_approx import NoKernel, export, implement, verify
+from rational_approx import export, implement, verify
 from rational_approx.kernels.kernel import Piece
 from rational_approx.kernels.logarithms import logarithm, logarithm_error
 from rational_approx.kernels.sines import Turns, least_distance
@@ -131,7 +131,7 @@ def test_the_verifier_confirms_every_statement(found):
 
 def test_a_file_gives_the_same_code_again(found, tmp_path):
     again = rational_approx.load(rational_approx.save(found, tmp_path / "gate.json"))
-    assert again.kernel == found.kernel
+    assert again == found
     assert document(again)["hash"] == document(found)["hash"]
     assert export(again, "triton", name="gate") == export(found, "triton", name="gate")
 
@@ -352,12 +352,6 @@ def test_a_sine_in_16_bits_is_tried_at_every_number():
     found = implement("sin(x)", format="bfloat16")
     assert found.facts.ulp <= 1
     assert verify(found, seconds=600).outcome == "verified"
-
-
-@pytest.mark.parametrize("target", [pytest.param("sin(x + 1)", marks=pytest.mark.slow), "sin(x^2)"])
-def test_other_arguments_of_a_sine_are_refused(target):
-    with pytest.raises(NoKernel, match="all exponents of float32"):
-        implement(target, format="float32")
 
 
 def test_a_file_of_the_second_schema_is_still_read_and_verified():

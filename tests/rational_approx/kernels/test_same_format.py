@@ -30,13 +30,22 @@ ASKED = [
         for name, format, error in (
             *((name, "float32", "1") for name in ("log", "expm1", "log1p", "tanh", "atan", "erf")),
             ("sigmoid", "float32", "3.6"),
+            *((name, "float32", "1") for name in ("gelu", "mish", "selu", "hardswish")),
+            ("selu", "float64", "1"),
             *((name, "float64", "1") for name in ("expm1", "log", "log1p", "tanh")),
         )
     ),
 ]
+with mpmath.workprec(1200):
+    SCALE = mpmath.mpf("1.0507009873554804934193349852946")
+    ALPHA = mpmath.mpf("1.6732632423543772848170429916717")
 TRUTH = {
     "leaky_relu": lambda x: x if x > 0 else x / 100,
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
+    "mish": lambda x: x * mpmath.tanh(mpmath.log1p(mpmath.exp(x))) if x < 99 else x,
+    "selu": lambda x: SCALE * (x if x > 0 else ALPHA * mpmath.expm1(x)),
+    "hardswish": lambda x: x * min(max(x + 3, 0), 6) / 6,
     "tanh": mpmath.tanh,
     "atan": mpmath.atan,
     "erf": mpmath.erf,

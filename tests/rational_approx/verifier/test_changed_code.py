@@ -5,6 +5,7 @@ import random
 from fractions import Fraction
 from functools import cache
 
+import numpy as np
 import pytest
 
 from rational_approx import implement
@@ -12,6 +13,7 @@ from rational_approx.kernels.nearest import first_between, least_shifted
 from rational_approx.shipping.documents import canonical_hash, document
 from rational_approx.verifier import verify
 from rational_approx.verifier.nearest import below_line, nearest_shifted
+from tests.adversaries import boxes
 from tests.adversaries.kernels import FORMULAS, judged, worst_of
 
 ONE = 1 << 60
@@ -94,3 +96,27 @@ def test_no_number_is_nearer_to_a_zero_than_is_said():
         assert known == Fraction(1, 32) or true < 3 * known
         assert 0 < ours <= true
         assert ours == Fraction(1, 128) or true < 3 * ours
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant <= 52, reason="long doubles have no more digits than doubles here")
+@pytest.mark.parametrize(
+    ("expression", "count"),
+    [
+        ("exp(x)", 8),
+        *(pytest.param(each, 60, marks=pytest.mark.slow) for each in ("log1p(x)", "tanh(x)", "sigmoid(x)")),
+    ],
+)
+def test_on_no_box_less_is_taken_than_is_seen(expression, count):
+    content = document(implement(expression, format="float64"))
+    bounded, false = boxes.found(content, random.Random(3), count)
+    assert bounded >= count // 4
+    assert false == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("expression", ["exp(x)", "log1p(x)"])
+def test_of_code_for_float64_no_claim_below_what_is_seen_is_accepted(expression):
+    content = document(implement(expression, format="float64"))
+    found = judged(content, random.Random(2), 40, 200, 60, sharp=True)
+    assert sum(found.counts.values()) >= 20
+    assert found.false == []

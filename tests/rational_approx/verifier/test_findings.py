@@ -368,3 +368,11 @@ def test_a_switch_without_a_value_is_no_switch(u: str) -> None:
     assert not verify_document(written(expression, "1", "1/1000"), 1).ok
     assert proves(expression, "1", (0, 1)) is None
     assert proves("where(log(x + 2) >= log(x + 2), 1, 2)", "1", (0, 1)) == 0
+
+
+@pytest.mark.parametrize("expression", ["sin(log(-x))", "sin(sqrt(-x)) / x", "0 * sin(acosh(-x))"])
+def test_a_sine_of_what_has_no_value_has_none_on_a_half_line(expression: str) -> None:
+    """It was taken as a number between -1 and 1."""
+    assert not verify_document(written(expression, "0", "3/2", domain=(("1", "inf"),)), 2).ok
+    assert proves(expression, "0", (1, float("inf"))) is None
+    assert verify_document(written("sin(log(x))", "0", "3/2", domain=(("1", "inf"),)), 20).ok

@@ -29,7 +29,8 @@ def run(names: str, tmp_path: Path, **environment: str) -> None:
 
 
 def test_interpreted_on_a_cpu(tmp_path: Path) -> None:
-    run("not without_a_card", tmp_path, TRITON_INTERPRET="1")
+    # NumPy adds in one order: whether the bits are the same each time is asked of a card alone.
+    run("not without_a_card and not same_bits", tmp_path, TRITON_INTERPRET="1")
 
 
 def test_compiled_for_cards_that_are_not_here(tmp_path: Path) -> None:
