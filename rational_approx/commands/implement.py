@@ -44,7 +44,11 @@ LANGUAGES = tuple(dict.fromkeys([*KERNEL_LANGUAGES, *DATAPATH_LANGUAGES]))
 )
 @click.option("--accumulate", help="The format of the operations: of float32 float64, or float32.")
 @click.option("--ulp", default="1", show_default=True, help="The largest error, in units in the last place.")
-@click.option("--segments", type=int, help="At most so many pieces between the tails; by default 4, of fixed point 16.")
+@click.option(
+    "--segments",
+    type=int,
+    help="At most so many pieces between the tails; by default 4, then 10; of fixed point 16.",
+)
 @click.option(
     "--scheme",
     "order",

@@ -5,6 +5,7 @@ Growth and decay meet in the powers: x is ``start y``, and where ``u <= -h y^k``
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from rational_approx.arithmetic.precision import to_arb
 from rational_approx.expressions.enclosures import ENCLOSURES, LIMITS, Undecided, hull
 from rational_approx.expressions.nodes import Node, build, evaluate, number
 
-__all__ = ["beyond"]
+__all__ = ["beyond", "too_large"]
 
 
 class Ray(NamedTuple):
@@ -27,6 +28,8 @@ class Ray(NamedTuple):
 
 _STEEPEST = 64
 """More powers of y than this are not taken from an exponential."""
+_LARGEST = arb(2) ** 20
+"""Of more than this an exponential is bounded from below by that of this: no ball is that large."""
 _LIMITS = {("erf", 1): 1, ("erf", -1): -1, ("sigmoid", 1): 1, ("sigmoid", -1): 0, ("erfc", 1): 0, ("erfc", -1): 2}
 
 
@@ -166,9 +169,11 @@ def _exp(u: Ray) -> Ray:
         steep = (u.low if u.low > 0 else -u.high) * to_arb(u.power)
         taken = Fraction(next(n for n in range(_STEEPEST, -1, -1) if n <= steep))
         if u.low > 0:
-            return _ray(_at("exp", u.low), arb.pos_inf(), taken)
+            return _ray(u.low.min(_LARGEST).exp(), arb.pos_inf(), taken)
         return _ray(0, _at("exp", u.high), -taken)
-    return _increasing("exp")(u)
+    if u.power == 0 and u.low > _LARGEST:
+        return _ray(_LARGEST.exp(), arb.pos_inf())
+    return _increasing("exp")(u._replace(high=arb.pos_inf()) if u.high > _LARGEST else u)
 
 
 def _log(u: Ray) -> Ray:
@@ -177,9 +182,29 @@ def _log(u: Ray) -> Ray:
     return _add(inner, _multiply(_constant(to_arb(u.power)), _ray(0, 1, Fraction(1, 2)))) if u.power else inner
 
 
+def _rising_log(u: Ray) -> Ray:
+    # The same without an upper bound: log(c) from below.
+    return _ray(_at("log", u.low), arb.pos_inf()) if u.power > 0 and u.low > 0 else _log(u)
+
+
 def _small(name: str) -> Callable[[Ray], Ray]:
     # A function with f(u) / u between 0 and 1, so that it vanishes with its argument.
     return lambda u: _multiply(u, _ray(0, 1)) if u.power < 0 else _increasing(name)(u)
+
+
+def _vanishing(name: str, other: Callable[[Ray], Ray]) -> Callable[[Ray], Ray]:
+    # An increasing function with f(0) = 0 and f(u) / u between those at the ends, or 1 at 0: expm1, log1p.
+    def function(u: Ray) -> Ray:
+        low, high, power = u
+        if not (power < 0 and low > -1 and low.is_finite() and high.is_finite()):
+            return other(u)
+        ratios = [arb(1), *(LIMITS[name](end) / end for end in (low, high) if not end.contains(0))]
+        least, most = ratios[0], ratios[0]
+        for ratio in ratios:
+            least, most = least.min(ratio), most.max(ratio)
+        return _multiply(u, _ray(least.lower(), most.upper()))
+
+    return function
 
 
 def _below_exp(name: str) -> Callable[[Ray], Ray]:
@@ -287,9 +312,9 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "max": _extreme(1),
     "min": _extreme(-1),
     "exp": _exp,
-    "expm1": lambda x: _add(_exp(x), _constant(arb(-1))),
+    "expm1": _vanishing("expm1", lambda x: _add(_exp(x), _constant(arb(-1)))),
     "log": _log,
-    "log1p": lambda x: _log(_add(x, _constant(arb(1)))),
+    "log1p": _vanishing("log1p", lambda x: _log(_add(x, _constant(arb(1))))),
     "sqrt": lambda x: _power(x, Fraction(1, 2)),
     "sinh": _hyperbolic(-1),
     "cosh": _hyperbolic(1),
@@ -309,6 +334,14 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "gammainc": _gammainc,
     "gammaincc": _decaying("gammaincc", Fraction(1, 2), lambda order: max(Fraction(0), 2 * order - 2)),
 }
+
+
+_RISING: dict[str, Callable[..., Any]] = {
+    **_TABLE,
+    "log": _rising_log,
+    "^": lambda a, b: _exp(_multiply(b, _rising_log(a))),
+}
+"""Logarithms of what grows, bounded from below alone: their exponentials decay, and grow, by these bounds."""
 
 
 def _mirrored(u: Node) -> Node:
@@ -343,10 +376,25 @@ def beyond(node: Node, start: arb, side: int) -> arb:
         where the values are unbounded, or the bounds of the parts do not settle it.
     """
     end = start.lower() if side > 0 else start.upper()
-    try:
-        low, high, _ = _plain(evaluate(_complements(node), Ray(end, end, Fraction(1)), _TABLE))
-    except KeyError as missing:
-        raise Undecided(f"{missing} on a half-line") from None
-    if not (low.is_finite() and high.is_finite()):
-        raise Undecided("the values are unbounded on a half-line")
-    return hull(low, high)
+    found, trouble = list[arb](), Undecided("the values are unbounded on a half-line")
+    for table in (_TABLE, _RISING):
+        try:
+            low, high, _ = _plain(evaluate(_complements(node), Ray(end, end, Fraction(1)), table))
+        except KeyError as missing:
+            raise Undecided(f"{missing} on a half-line") from None
+        except Undecided as problem:
+            trouble = problem
+            continue
+        if low.is_finite() and high.is_finite():
+            found.append(hull(low, high))
+    if not found:
+        raise trouble
+    return found[0].intersection(found[-1])
+
+
+def too_large(node: Node, x: arb, most: arb) -> int:
+    """The sign of a tree whose size is certainly above ``most`` on a ball, where no ball may hold it; else 0."""
+    with suppress(Undecided, ValueError, ZeroDivisionError, KeyError):
+        low, high, _ = evaluate(node, Ray(x.lower(), x.upper()), _TABLE)
+        return int(bool(low > most)) - int(bool(high < -most))
+    return 0

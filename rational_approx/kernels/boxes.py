@@ -14,6 +14,7 @@ zero up to the enclosures' own rounding, by that of the smallest number.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from rational_approx.arithmetic.floats import FORMATS, in_format
 from rational_approx.arithmetic.precision import to_arb
 from rational_approx.expressions.enclosures import ENCLOSURES, Undecided
 from rational_approx.expressions.nodes import Node, build, number
-from rational_approx.expressions.rays import beyond
+from rational_approx.expressions.rays import beyond, too_large
 from rational_approx.kernels.barycentric import Barycentric, Block, block_of
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.models import ORDER, Model, applied, quotient_at, series
@@ -99,11 +100,15 @@ class Value(NamedTuple):
 class Judge:
     """Judges the errors of a piece against the target as it is there.
 
-    ``calls`` has, of each function that the piece may call, the reach and the relative error that are proved.
+    ``calls`` has, of each function that the piece may call, the reach and the relative error that are proved. With the
+    ``tree`` of the target, where it is one, values are bounded that no ball holds.
     """
 
-    def __init__(self, piece: Piece, target: Callable[[Any], Any], kernel: Kernel, calls: Calls) -> None:
+    def __init__(
+        self, piece: Piece, target: Callable[[Any], Any], kernel: Kernel, calls: Calls, tree: Node | None = None
+    ) -> None:
         assert piece.result is not None
+        self.tree = tree
         self.format = kernel.format
         self.piece, self.target, self.calls, self.result = piece, target, calls, piece.result
         self.bits, smallest, top = FORMATS[kernel.format]
@@ -386,11 +391,13 @@ class Judge:
 
     def too_large(self, y: arb, x: arb) -> Found:
         """An infinite output: the target is beyond all numbers of the format on the box, and has its sign."""
-        try:
-            value = self.target(x)
-        except (Undecided, ValueError, ZeroDivisionError):
-            return UNKNOWN
-        return Found(0.0, 0.0, y, y) if bool(value >= self.top if y > 0 else value <= -self.top) else UNKNOWN
+        sign = 1 if y > 0 else -1
+        with suppress(Undecided, ValueError, ZeroDivisionError):
+            if sign * self.target(x) >= self.top:
+                return Found(0.0, 0.0, y, y)
+        if self.tree is not None and too_large(self.tree, x, self.top) == sign:
+            return Found(0.0, 0.0, y, y)
+        return UNKNOWN
 
     # -- a half-line -----------------------------------------------------------------------------------------------
 

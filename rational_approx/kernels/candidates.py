@@ -21,6 +21,8 @@ FLAT = 1e-6
 """An exponential with smaller exponents is constant, as far as floats tell."""
 FAR = 64
 """Beyond, a function may follow a power of x."""
+NEXT = 2.0**-100
+"""A stretch with a smaller number begins beside zero; a target that is smaller vanishes there, if it does at all."""
 
 
 def exponentials_of(whole: Stretch, left: Tail, right: Tail, function: Function) -> tuple[Exponential, ...]:
@@ -59,7 +61,11 @@ def forms_of(stretch: Stretch, exponentials: tuple[Exponential, ...]) -> Iterato
             yield Form(1, "x - z", zero=parts(inside[0], stretch.inner))
         return
     holds_zero = bool(x[0] <= 0 <= x[-1])
-    vanishes = holds_zero and bool((value[x == 0] == 0).all())
+    innermost = np.argmin(np.abs(x))
+    if holds_zero:
+        vanishes = bool((value[x == 0] == 0).all())
+    else:  # it may begin beside zero
+        vanishes = bool(np.abs(x[innermost]) < NEXT and np.abs(value[innermost]) < NEXT < np.abs(value).max())
     mirrored = known.value[::-1]
     odd = bool(np.array_equal(mirrored, -known.value))
     even = bool(np.array_equal(mirrored, known.value))
@@ -70,7 +76,8 @@ def forms_of(stretch: Stretch, exponentials: tuple[Exponential, ...]) -> Iterato
         yield Form(lowest, "x^2")
     yield Form(lowest, "x")
     if not holds_zero:
-        yield Form(1, "x")
+        if lowest != 1:
+            yield Form(1, "x")
         power = _power(x, value)
         if power is not None:
             yield Form(power, "1/x")
@@ -94,9 +101,11 @@ def forms_of(stretch: Stretch, exponentials: tuple[Exponential, ...]) -> Iterato
 
 def _multiplicity(x: np.ndarray, value: np.ndarray) -> int:
     """Of a zero at 0: by how many powers of two the values fall where x falls by one."""
-    at = np.argmin(np.abs(np.abs(x) - 2.0**-10)), np.argmin(np.abs(np.abs(x) - 2.0**-9))
+    far = min(float(np.abs(x).max()), 2.0**-9)
+    at = np.argmin(np.abs(np.abs(x) - far / 2)), np.argmin(np.abs(np.abs(x) - far))
     with np.errstate(all="ignore"):
-        fall = float(np.log2(np.abs(value[at[1]] / value[at[0]])))
+        ratio, steps = (np.log2(np.abs(each[at[1]].astype(np.float64) / each[at[0]])) for each in (value, x))
+        fall = float(ratio / steps)
     return max(1, min(3, round(fall))) if np.isfinite(fall) else 1
 
 

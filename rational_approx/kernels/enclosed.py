@@ -252,7 +252,7 @@ def judge_of(piece: Piece, formula: Expression, kernel: Kernel, ends: tuple[Frac
         return ExpTimesJudge(piece, formula, kernel, known)
     if not _has_series(piece, kernel):
         raise NotProved(f"the operations from {float(ends[0]):g} to {float(ends[1]):g} are not those of the target")
-    return Judge(piece, formula.ball, kernel, calls)
+    return Judge(piece, formula.ball, kernel, calls, formula.tree)
 
 
 # -- boxes -----------------------------------------------------------------------------------------------------------

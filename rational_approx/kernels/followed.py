@@ -28,6 +28,7 @@ from rational_approx.kernels.formulas import STYLES, USUAL, Style, Writing, roun
 from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.library import Called, NoFormula, functions_of, kind_of
 from rational_approx.kernels.logarithms import logarithm_error
+from rational_approx.kernels.models import series
 from rational_approx.kernels.quotients import QUOTIENTS, quotient_domain, quotient_error
 from rational_approx.kernels.reductions import REACH, exponential_error
 from rational_approx.kernels.sines import least_sine, sine_error
@@ -44,6 +45,8 @@ ROOM = 1 + 2.0**-6
 """For whoever checks a bound with enclosures of their own: here no box can be halved to gain some."""
 
 
+FEW = 4
+"""A value with fewer bits may be known better by its slope."""
 SIGNS = 16
 """In so many parts a box is cut for the signs of the outputs."""
 
@@ -101,7 +104,7 @@ class FollowedJudge(Judge):
         self, piece: Piece, formula: Expression, kernel: Kernel, proved: Proved, side: int, style: Style
     ) -> None:
         super().__init__(piece, formula.ball, kernel, {})
-        self.tree, self.proved, self.side, self.style = formula.tree, proved, side, style
+        self.followed, self.proved, self.side, self.style = formula.tree, proved, side, style
 
     def found(self, box: Box) -> Found:
         """The error on a box."""
@@ -120,16 +123,25 @@ class FollowedJudge(Judge):
     def judged_on(self, x: arb) -> Found:
         """The error on an interval."""
         try:
-            done = taken(self.tree, self.side, _Bounds(x, self.proved, self.side), self.style)
+            done = taken(self.followed, self.side, _Bounds(x, self.proved, self.side), self.style)
         except (Unknown, NoFormula):  # of a function whose error is not bounded there is none
             return UNKNOWN
         value = done.ball
         with suppress(Undecided, ValueError, ZeroDivisionError):
             known = self.target(x)
             value = known.intersection(value) if known.is_finite() and known.overlaps(value) else value
+        if value.rel_accuracy_bits() < FEW and not x.is_exact():
+            with suppress(Undecided, ValueError, ZeroDivisionError):
+                known = self.by_slope(x)
+                value = known.intersection(value) if known.is_finite() and known.overlaps(value) else value
         absolute, relative = done.before if self.own else (done.absolute, done.relative)
         relative = arb.pos_inf() if relative is None else relative * ROOM
         return self.judged(value * (1 + arb(0, 2.0**-30)), relative, absolute * ROOM, 0.0)
+
+    def by_slope(self, x: arb) -> arb:
+        """The target on an interval, by its value in the middle."""
+        middle = arb(x.mid())
+        return self.target(middle) + series(self.target, x, 2)[1] * (x - middle)
 
     def beyond(self, tree: Node, start: Fraction, side: int) -> Found:
         """The error at all numbers from one on."""
@@ -228,6 +240,8 @@ class _Bounds:
 
     def mul(self, a: Known, b: Known) -> Known:
         ball = a.ball * b.ball
+        if a is b:  # a square
+            ball = (a.ball.abs_lower() ** 2).union(a.ball.abs_upper() ** 2)
         absolute = abs(a.ball) * b.absolute + abs(b.ball) * a.absolute + a.absolute * b.absolute
         relative = None
         if a.relative is not None and b.relative is not None:

@@ -20,7 +20,7 @@ from rational_approx.expressions.rays import beyond
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.library import Called, Functions, NoFormula, functions_of
 from rational_approx.kernels.lines import turns_of, varies
-from rational_approx.kernels.rewritten import CAREFULLY, CAREFULLY_CALLED, ONE, REWRITTEN, TWO, inverse_far, node
+from rational_approx.kernels.rewritten import CAREFULLY, CAREFULLY_CALLED, MINUS, ONE, REWRITTEN, TWO, inverse_far, node
 from rational_approx.kernels.sines import BITS
 from rational_approx.programs.program import INPUT, Constant, Operand
 
@@ -120,7 +120,7 @@ class _Walk:
 
     def large(self, tree: Node) -> Node | None:
         """The logarithm of a sum with an exponential that is large far out, without it; and inverse hyperbolic
-        functions without a square that is."""
+        functions without a square that is; and one of a multiple that is."""
         u, rest = None, ONE
         if tree.operator in ("asinh", "acosh"):
             return inverse_far(tree.operator, tree.arguments[0], self.sign(tree.arguments[0]) < 0)
@@ -135,6 +135,12 @@ class _Walk:
             for one, other in (tree.arguments[0].arguments, tree.arguments[0].arguments[::-1]):
                 if one.operator == "exp" and u is None:
                     u, rest = one.arguments[0], other
+        inner = tree.arguments[0]
+        if tree.operator == "log" and inner.operator == "*" and (inner.arguments[0].value or 0) > 1:
+            c, *factors = inner.arguments
+            return node("+", node("log", build("*", *factors)), node("log", c))
+        if tree.operator == "log" and tree.arguments[0].operator == "expm1":
+            u, rest = tree.arguments[0].arguments[0], MINUS
         if u is None or self.sign(u) <= 0:
             return None
         return node("+", u, node("log1p", node("*", rest, node("exp", node("neg", u)))))

@@ -4,11 +4,14 @@ The new formula is the target that code is proved for, and the one in its certif
 all real x, at which either side has a value where the other one has.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from math import isqrt
 
+from rational_approx.arithmetic.polynomials import exact
 from rational_approx.expressions.nodes import Node, build, number
+from rational_approx.expressions.quotients import polynomial
+from rational_approx.kernels.known_as import known_as, minus, splits
 
 __all__ = ["settled", "uncancelled"]
 
@@ -27,6 +30,9 @@ def settled(tree: Node) -> Node:
     """
     if not tree.arguments:
         return tree
+    named = known_as(tree)
+    if named is not None:
+        return settled(named)
     tree = build(tree.operator, *map(settled, tree.arguments))
     for rule in RULES.get(tree.operator, ()):
         found = rule(tree)
@@ -48,35 +54,21 @@ def uncancelled(tree: Node) -> Node:
     if not tree.arguments:
         return tree
     tree = build(tree.operator, *map(uncancelled, tree.arguments))
-    for one, other in _splits(tree) if tree.operator == "+" else ():
+    for one, other in splits(tree):
         falls = other.operator == "neg"
         inner = other.arguments[0] if falls else other
-        if one == ONE and inner.operator in ("erf", "tanh"):
-            u = inner.arguments[0]
-            if inner.operator == "erf":
-                return build("erfc", u if falls else _minus(u))
-            return build("*", TWO, _sigmoid(build("*", number(-2 if falls else 2), u)))
+        if one == ONE and inner.operator == "erf":
+            return build("erfc", inner.arguments[0] if falls else minus(inner.arguments[0]))
     return tree
-
-
-def _minus(u: Node) -> Node:
-    return u.arguments[0] if u.operator == "neg" else build("neg", u)
 
 
 def _sigmoid(u: Node) -> Node:
     return build("sigmoid", u)
 
 
-def _splits(tree: Node) -> Iterator[tuple[Node, Node]]:
-    """A sum of two parts in both orders."""
-    if len(tree.arguments) == 2:
-        yield tree.arguments[0], tree.arguments[1]
-        yield tree.arguments[1], tree.arguments[0]
-
-
 def _exponent_beside_one(tree: Node) -> Node | None:
     """u of ``1 + exp(u)``."""
-    for one, other in _splits(tree) if tree.operator == "+" else ():
+    for one, other in splits(tree):
         if one == ONE and other.operator == "exp":
             return other.arguments[0]
     return None
@@ -91,7 +83,7 @@ def _over_logistic(tree: Node) -> Node | None:
     u = _exponent_beside_one(base)
     if u is None or power.denominator > 1 or not 1 <= power <= 6:
         return None
-    factors, falls = [_sigmoid(_minus(u))] * int(power), list(top.arguments) if top.operator == "*" else [top]
+    factors, falls = [_sigmoid(minus(u))] * int(power), list(top.arguments) if top.operator == "*" else [top]
     grown = build("exp", u)
     if grown in falls:
         falls.remove(grown)
@@ -101,12 +93,16 @@ def _over_logistic(tree: Node) -> Node | None:
 
 
 def _of_square(tree: Node) -> Node | None:
-    """``log(u^n)`` for an even n, ``log(exp(u))`` and ``log(sigmoid(u))``."""
+    """``log(u^n)`` for an even n, ``log(exp(u))`` and ``log(sigmoid(u))``, and ``log(2 + cos(u))``."""
     inner = tree.arguments[0]
+    for one, other in splits(inner):
+        wave = other.arguments[0] if other.operator == "neg" else other
+        if one == TWO and wave.operator == "cos":  # it vanishes with its derivative
+            return build("log1p", _half("cos" if wave is other else "sin", wave.arguments[0]))
     if inner.operator == "exp":
         return inner.arguments[0]
     if inner.operator == "sigmoid":
-        return build("neg", build("softplus", _minus(inner.arguments[0])))
+        return build("neg", build("softplus", minus(inner.arguments[0])))
     if inner.operator == "^":
         power = inner.arguments[1].value
         if power is not None and power.denominator == 1 and power % 2 == 0 and power:
@@ -119,26 +115,52 @@ def _difference(tree: Node) -> Node | None:
     wave = _one_wave(tree)
     if wave is not None:
         return wave
-    for one, other in _splits(tree):
+    for one, other in splits(tree):
         taken = other.arguments[0] if other.operator == "neg" else None
         if one == ONE and taken is not None:
             if taken.operator == "sigmoid":
-                return _sigmoid(_minus(taken.arguments[0]))
+                return _sigmoid(minus(taken.arguments[0]))
             if taken.operator == "cos":
-                return build("*", TWO, build("^", build("sin", build("/", taken.arguments[0], TWO)), TWO))
+                return _half("sin", taken.arguments[0])
+            if taken.operator == "tanh":
+                return build("*", TWO, _sigmoid(build("*", number(-2), taken.arguments[0])))
             if taken.operator == "^" and taken.arguments[1] == TWO and taken.arguments[0].operator == "tanh":
                 u = build("*", TWO, taken.arguments[0].arguments[0])
-                return build("*", number(4), _sigmoid(u), _sigmoid(_minus(u)))
+                return build("*", number(4), _sigmoid(u), _sigmoid(minus(u)))
+        if one == ONE and other.operator == "expm1":
+            return build("exp", other.arguments[0])
+        if one == ONE and other.operator == "cos":
+            return _half("cos", other.arguments[0])
+        if one == ONE and other.operator == "tanh":
+            return build("*", TWO, _sigmoid(build("*", TWO, other.arguments[0])))
+        if one.value == -1 and other.operator == "cos":
+            return build("neg", _half("sin", other.arguments[0]))
+        if one.value == -1 and other.operator == "tanh":
+            return build("*", number(-2), _sigmoid(build("*", number(-2), other.arguments[0])))
         if one.value == -1 and other.operator == "cosh":
-            return build("*", TWO, build("^", build("sinh", build("/", other.arguments[0], TWO)), TWO))
+            return _half("sinh", other.arguments[0])
         if one.value == -1 and other.operator == "sqrt":
-            for unit, square in _splits(other.arguments[0]) if other.arguments[0].operator == "+" else ():
+            for unit, square in splits(other.arguments[0]):
                 if unit == ONE and square.operator == "^" and square.arguments[1] == TWO:
                     return build("/", square, build("+", other, ONE))
-        found = _squares(one, other, taken)
+        found = _squares(one, other, taken) or _small_sum(one, other)
         if found is not None:
             return found
     return None
+
+
+def _half(kind: str, u: Node) -> Node:
+    """``2 f(u / 2)^2``."""
+    return build("*", TWO, build("^", build(kind, build("/", u, TWO)), TWO))
+
+
+def _small_sum(root: Node, u: Node) -> Node | None:
+    """``sqrt(u^2 + c) + u``, which cancels where u is negative, for a polynomial u and a positive c."""
+    p, q = polynomial(u), polynomial(root.arguments[0]) if root.operator == "sqrt" else None
+    if p is None or q is None or p.degree() < 1 or (q - p * p).degree() > 0 or not (q - p * p)[0] > 0:
+        return None
+    over = build("/", number(exact((q - p * p)[0])), build("+", root, minus(u)))
+    return build("where", build(">", u, number(0)), build("+", u, root), over)
 
 
 def _amplitude(tree: Node, kind: str) -> tuple[Fraction, Node] | None:
@@ -156,7 +178,7 @@ def _amplitude(tree: Node, kind: str) -> tuple[Fraction, Node] | None:
 
 def _one_wave(tree: Node) -> Node | None:
     """``a sin(u) + b cos(u)`` as one sine."""
-    for one, other in _splits(tree):
+    for one, other in splits(tree):
         a, b = _amplitude(one, "sin"), _amplitude(other, "cos")
         if a is None or b is None or a[1] != b[1] or not a[0] or not b[0]:
             continue
@@ -181,8 +203,14 @@ def _squares(one: Node, other: Node, taken: Node | None) -> Node | None:
         return None
     u, c = square.arguments[0], number(root)
     if square is taken:
-        return build("*", build("+", c, build("neg", u)), build("+", c, u))
-    return build("*", build("+", u, number(-root)), build("+", u, c))
+        return build("*", _added(c, minus(u)), _added(c, u))
+    return build("*", _added(u, number(-root)), _added(u, c))
+
+
+def _added(a: Node, b: Node) -> Node:
+    """A sum by the rules."""
+    total = build("+", a, b)
+    return _difference(total) or total
 
 
 def _power(tree: Node) -> Node | None:

@@ -1,6 +1,7 @@
 """`implement`: from a function to code for every number of a format, with a proof over all of them."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
@@ -33,9 +34,9 @@ from rational_approx.targets import gates, torch_activations
 
 __all__ = ["FixedImplementation", "Implementation", "NoKernel", "asked", "asked_form", "implement"]
 
-SEGMENTS, OWN, TABLE = 4, 8, 16
-"""At most so many pieces between the tails where nothing is asked: of floats, on each side where code calculates in
-its own format, and rows of a table in fixed point."""
+SEGMENTS, MORE, OWN, TABLE = 4, 10, 8, 16
+"""At most so many pieces between the tails where nothing is asked: of floats, and where these do not suffice; on each
+side where code calculates in its own format; and rows of a table in fixed point."""
 SLACK = (Fraction(0), Fraction(1, 32), Fraction(1, 8))
 """Shares of the error before the last rounding that are kept in hand, one after the other, in the format itself."""
 SHORTER: dict[str, tuple[str, ...]] = {
@@ -183,8 +184,9 @@ def implement(
         The format of the operations: ``"float32"`` for the formats of 16 bits, ``"float64"`` for float64 and, where
         nothing is given, for float32, which may have ``"float32"`` as well.
     segments:
-        At most so many pieces between the two tails, which are constants or lines: 4 where nothing is given, 8 on each
-        side where operations are in the format itself, and 16 in fixed point, where they are rows of a table.
+        At most so many pieces between the two tails, which are constants or lines: 4 where nothing is given, or 10
+        where these do not suffice, 8 on each side where operations are in the format itself, and 16 in fixed point,
+        where they are rows of a table.
     scheme:
         In which order polynomials are evaluated: ``"horner"``, with the fewest operations, or ``"estrin"``, of which
         more can be done at the same time; or ``"barycentric"``, rationals by their values at nodes, which takes about
@@ -225,7 +227,7 @@ def implement(
     """
     expression, name = _target(target)
     point = fixed_point(format)
-    wanted, segments = asked(format, error, accumulate, segments)
+    given, (wanted, segments) = segments, asked(format, error, accumulate, segments)
     how = asked_scheme(format, scheme, fma, flush, coefficients, constraints)
     with watch.watched(progress, time_limit):
         try:
@@ -239,7 +241,9 @@ def implement(
                     )
                 return _in_itself(expression, name, format, wanted, segments, how)
             known = truth(expression, format)
-            return _best(expression, name, known, wanted, segments, how)
+            with suppress(NoKernel):
+                return _best(expression, name, known, wanted, segments, how)
+            return _best(expression, name, known, wanted, given or MORE, how, finest=True)
         except watch.OutOfTime:
             raise NoKernel("the time was over before code was found: raise time_limit=") from None
 
@@ -359,7 +363,13 @@ def _in_itself(
 
 
 def _best(
-    expression: Expression, name: str, known: Truth, wanted: Fraction, segments: int, scheme: Scheme
+    expression: Expression,
+    name: str,
+    known: Truth,
+    wanted: Fraction,
+    segments: int,
+    scheme: Scheme,
+    finest: bool = False,
 ) -> Implementation:
     cuts = tuple(float(cut) for cut in expression.breakpoints(-inf, inf))
     best: Implementation | None = None
@@ -367,7 +377,7 @@ def _best(
     for share in FINER:
         room = float(wanted - Fraction(1, 2)) * MARGIN * share
         try:
-            kernel = kernel_for(known, cuts, room, float(wanted), segments, scheme)
+            kernel = kernel_for(known, cuts, room, float(wanted), segments, scheme, finest=finest)
             found = _proved(kernel, expression, known, wanted)
         except (NoKernel, NotProved) as problem:
             trouble = trouble or problem

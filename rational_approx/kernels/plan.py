@@ -31,6 +31,9 @@ CHEAP, ENOUGH = 32, 50
 """One piece for all is looked at first if it counts no more than the first; where formulas, or one piece, count no more
 than the second, nothing else is looked at."""
 
+SURE = BRANCH / 2
+"""What a constant counts that needs no estimate: less than another one."""
+
 Span = tuple[int, int]
 """Where a stretch starts and stops."""
 Plan = list[tuple[Span, list[Form]]]
@@ -73,13 +76,30 @@ class Costs:
                         best[b, count + 1] = cost, [*best[a, count][1], (a, b)]
         found = [entry for (place, _), entry in best.items() if place == whole.stop]
         if not found:
-            raise NoKernel(
-                f"{segments} pieces between the tails do not follow the target over all exponents of "
-                f"{whole.known.format}, with a rational of x, of x^2 or of an exponential each: allow more with "
-                "segments= (16 at most), or a larger error; a target that decays like a power of x is not implemented"
-            )
+            raise NoKernel(self.trouble(segments, [*costs]))
         _, stretches = min(found, key=lambda entry: entry[0])
         return [(span, in_order(self.forms.get(span, {}), whole)) for span in stretches]
+
+    def trouble(self, segments: int, spans: list[Span]) -> str:
+        """Why there is no plan: too few pieces, or inputs that no piece serves."""
+        whole, x = self.whole, self.whole.known.x
+        reached, back = whole.start, whole.stop
+        for a, b in sorted(spans):  # a stretch that begins further left is looked at first
+            reached = max(reached, b) if a <= reached else reached
+        for a, b in sorted(spans, key=lambda span: -span[1]):
+            back = min(back, a) if b >= back else back
+        if reached < whole.stop and back > whole.start and reached < x.size:
+            ends = f"{float(x[min(reached, back)])!r} to {float(x[min(max(reached, back), x.size - 1)])!r}"
+            return (
+                f"near inputs from {ends} neither the formula as code nor a rational of x, of x^2 or of an exponential "
+                "follows the target: ask for a larger error, or give the target without them, as "
+                "where(abs(x) < 3, f(x), 0)"
+            )
+        return (
+            f"{segments} pieces between the tails do not follow the target over all exponents of {whole.known.format}, "
+            "with the formula as code or a rational of x, of x^2 or of an exponential each: allow more with segments= "
+            "(16 at most), or a larger error"
+        )
 
 
 def costs_of(
@@ -99,7 +119,9 @@ def costs_of(
     """
     places, spans = _stretches(whole, cuts, formulas)
     step = {place: number for number, place in enumerate(places)}
-    out = Costs(whole, {}, {(a, b): formulas.counted(a, b) for a, b in spans})
+    own = {span: formulas.counted(*span) for span in spans}
+    own |= {span: SURE for span in spans if whole.part(span).widened().constant() is not None}
+    out = Costs(whole, {}, own)
     about_zero = [span for span in spans if whole.part(span).prescribed]
     if about_zero:
         out.own |= _prescribed_costs(whole, about_zero, places, room)
@@ -137,6 +159,7 @@ def _stretches(whole: Stretch, cuts: tuple[float, ...], formulas: Transcripts) -
     for zero in map(float, known.zeros):
         may += [int(np.searchsorted(x, zero * factor, "right")) for factor in (0.5, 0.75, 1.25, 2.0)]
         may += [int(np.searchsorted(x, zero, side)) for side in ("left", "right")]  # it may stand alone
+    may += whole.ends_of_constants()
     places = sorted({start, stop, *(place for place in [*may, *sum(must, ())] if start < place < stop)})
     if whole.scheme.form is not None:  # the piece about zero has numbers on both sides
         places = [place for place in places if place in (start, stop) or not x[place - 1] <= 0 <= x[place]]

@@ -35,9 +35,11 @@ def kernel_for(
     segments: int,
     scheme: Scheme = PLAIN,
     rounds: bool = True,
+    finest: bool = False,
 ) -> Kernel:
     """Code within ``wanted`` units in the last place at every number tried, fitted to ``room`` units. Where the result
-    is not rounded (``rounds``), constants and lines have that room, too.
+    is not rounded (``rounds``), constants and lines have that room, too. Functions that a formula calls are as coarse
+    as they may be nearly everywhere, or the ``finest`` ones.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def kernel_for(
     """
     if scheme.flush and (any(known.edges) or known.gaps):
         raise NoKernel("flush= needs a target with a value at every number: give one, as where(x > 0, log(x), 0)")
-    formulas = transcripts(known, cuts, room, scheme)
+    formulas = transcripts(known, cuts, room, scheme, finest)
     try:
         pieces = with_gaps(_pieces(known, cuts, formulas, (room, wanted, segments), scheme, rounds), known)
     except NoKernel as trouble:
@@ -68,9 +70,10 @@ def _pieces(
     left, right = (
         None if edge else tail(known, asked[0], side, scheme, rounds) for edge, side in zip(known.edges, (-1, 1))
     )
-    if left is not None and (formulas.waves(0, left[1]) or not proved(left[0], known, -1)):
+    x = known.x
+    if left is not None and (formulas.waves(0, left[1]) or not proved(left[0], known, -1, float(x[left[1] - 1]))):
         left = None
-    if right is not None and (formulas.waves(right[1], known.x.size) or not proved(right[0], known, 1)):
+    if right is not None and (formulas.waves(right[1], x.size) or not proved(right[0], known, 1, float(x[right[1]]))):
         right = None
     if scheme.form is not None:
         left, right = _beside_zero(known, cuts, left, right)

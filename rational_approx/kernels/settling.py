@@ -4,6 +4,7 @@ It is fitted at its own inputs, in the units in which it will be judged: the bes
 them, rounded to the wider format, and run at all that are tried. The type is raised until that holds.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 from math import inf
 
@@ -20,7 +21,9 @@ from rational_approx.kernels.forms import Form, form_piece, in_powers, terms
 from rational_approx.kernels.kernel import BRANCH, Kernel, NoKernel, Piece, operations
 from rational_approx.kernels.ranking import HOPELESS, QUICK, cost
 from rational_approx.kernels.stretches import Stretch
+from rational_approx.kernels.tails import infinite
 from rational_approx.kernels.transcripts import Transcripts
+from rational_approx.programs.program import Constant
 
 __all__ = ["MARGIN", "settled"]
 
@@ -36,6 +39,10 @@ def settled(stretch: Stretch, forms: list[Form], formulas: Transcripts, room: fl
     """The piece with the fewest operations that holds at every number tried of its stretch."""
     if stretch.prescribed:
         return _of_prescribed_form(stretch, room, wanted)
+    if (value := stretch.constant()) is not None:
+        if value:
+            return replace(infinite(value, stretch.known.format), upper=stretch.upper)
+        return Piece(stretch.upper, (), Constant(Fraction(0)), "smaller than every number of the format")
     exactly = _itself(stretch)
     if exactly is not None and _largest(exactly, None, stretch) > wanted:
         exactly = None

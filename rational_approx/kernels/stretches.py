@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 
 import numpy as np
 
+from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.forms import Form, counted, in_powers
 from rational_approx.kernels.numbers import INNER, neighbours
 from rational_approx.kernels.scheme import Scheme
@@ -13,6 +15,8 @@ from rational_approx.kernels.truth import Truth
 __all__ = ["Stretch", "Type"]
 
 Type = tuple[int, int]
+FLIPS = 4
+"""A target that is too large, or 0, on more stretches than that gives no places to cut at."""
 SIZES = {"float32": (9, 0), "float64": (16, 1)}
 """By the format in which rationals are calculated: most of their coefficients, and whether they may be large."""
 
@@ -62,6 +66,27 @@ class Stretch:
         """Whether it is that about zero, whose form is prescribed."""
         x = self.known.x
         return self.scheme.form is not None and bool(x[self.start] <= 0 <= x[self.stop - 1])
+
+    def constant(self) -> float | None:
+        """What stands for the target at all inputs of the stretch without an estimate: an infinity where it is larger
+        than every number of the format, and 0 where it is smaller."""
+        value = self.known.value[self.start : self.stop]
+        _, smallest, top = FORMATS[self.known.format]
+        if (np.abs(value) <= 2.0 ** (smallest - 2)).all():
+            return 0.0
+        return inf if (value >= 2.0**top).all() else -inf if (value <= -(2.0**top)).all() else None
+
+    def ends_of_constants(self) -> list[int]:
+        """Where the target becomes larger than every number of the format, or smaller, or comes back: some inputs to
+        cut at."""
+        _, smallest, top = FORMATS[self.known.format]
+        size = np.abs(self.known.value[self.start : self.stop])
+        found = list[int]()
+        for flat in (size >= 2.0**top, size <= 2.0 ** (smallest - 2)):
+            turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1 + self.start
+            # Whoever takes a stretch is tried at a number more at each end.
+            found += [int(k) + side for k in turns for side in (-1, 0, 1)] if turns.size <= FLIPS else []
+        return found
 
     def widened(self) -> "Stretch":
         """With the next number tried at each end, where others lie between: whatever lies there is for this one."""

@@ -56,16 +56,18 @@ def tail(known: Truth, room: float, side: int, scheme: Scheme, rounds: bool = Tr
     return replace(piece, upper=float(known.x[count - 1])), count
 
 
-def proved(piece: Piece, known: Truth, side: int) -> bool:
-    """Whether there are bounds that show a tail to be near the target somewhere far out, where every number is not
-    tried."""
+def proved(piece: Piece, known: Truth, side: int, begin: float) -> bool:
+    """Whether there are bounds that show a tail to be near the target from some number on, beyond that at which it
+    begins, where every number is not tried."""
     if known.format in KINDS:
         return True
-    start = Fraction(largest_number(known.format)) / 2 * side
-    tree = known.target.on(start, inf).tree if side > 0 else known.target.on(-inf, start).tree
     kernel = Kernel(known.format, INNER[known.format], (piece,))
-    with working_bits(BITS):
-        return Judge(piece, known.target.ball, kernel, {}).beyond(tree, start, side).ulp < inf
+    for start in (Fraction(largest_number(known.format)) / 2 * side, Fraction(begin)):
+        tree = known.target.on(start, inf).tree if side > 0 else known.target.on(-inf, start).tree
+        with working_bits(BITS):
+            if start and Judge(piece, known.target.ball, kernel, {}).beyond(tree, start, side).ulp < inf:
+                return True
+    return False
 
 
 def _lines(x: np.ndarray, value: np.ndarray, format: str, scheme: Scheme, rounds: bool) -> Iterator[Piece]:

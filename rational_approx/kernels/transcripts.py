@@ -27,8 +27,8 @@ from rational_approx.programs.program import Operand, Step
 
 __all__ = ["Transcripts", "transcripts"]
 
-FINER = (1.0, 2.0**-6, 2.0**-12)
-"""Shares of the functions' error that are tried, one after the other."""
+FINER, FINEST = (1.0, 2.0**-6, 2.0**-12), 2.0**-20
+"""Shares of the functions' error that are tried, one after the other, and the least one."""
 ENOUGH = 0.998
 """Finer functions are taken where they are good at so many more numbers."""
 BITS, SAMPLE = 128, 600
@@ -107,10 +107,12 @@ class Transcripts:
         return tuple(f for f in self.library.made.values() if f.name in called)
 
 
-def transcripts(known: Truth, cuts: tuple[float, ...], room: float, scheme: Scheme) -> Transcripts:
-    """The target's formula as code, with functions as coarse as they may be."""
+def transcripts(
+    known: Truth, cuts: tuple[float, ...], room: float, scheme: Scheme, finest: bool = False
+) -> Transcripts:
+    """The target's formula as code, with functions as coarse as they may be, or the finest ones."""
     best: Transcripts | None = None
-    for share in FINER:
+    for share in (FINEST,) if finest else FINER:
         error = room / 4 * share * 2.0 ** -FORMATS[known.format][0]
         library = Library(known.format, INNER[known.format], error, scheme)
         found = _written(known, cuts, library, room)

@@ -15,6 +15,7 @@ from rational_approx.expressions.enclosures import AT_POINT
 from rational_approx.expressions.expression import Expression
 from rational_approx.expressions.holes import WHOLE_AT_POINT
 from rational_approx.expressions.nodes import Node, evaluate
+from rational_approx.expressions.rays import too_large
 from rational_approx.kernels.crossings import crossings
 from rational_approx.kernels.numbers import KINDS, finite_numbers, last_places, least_places, tried_numbers
 from rational_approx.kernels.undefined import nowhere
@@ -223,7 +224,8 @@ def _at(tree: Node, x: float) -> tuple[float, bool]:
     # The value, and whether it is known well enough.
     ball = evaluate(tree, flint.arb(x), WHOLE_AT_POINT)
     if not ball.is_finite():
-        return float("nan"), False
+        side = too_large(tree, flint.arb(x), flint.arb(HUGE))
+        return (side * inf, True) if side else (nan, False)
     if ball.rel_accuracy_bits() < 60 and not abs(ball) < TINY / 2:
         return 0.0, False
     if abs(ball) > HUGE:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from math import frexp
 from typing import Any, NamedTuple
 
+from . import rays
 from .barycentric import barycentric_form
 from .intervals import Interval, size
 from .jets import Arithmetic, Jet
@@ -371,7 +372,7 @@ class Judge:
 
     def too_large(self, y: float, x: Interval, top: int) -> Outcome:
         """An infinite output: the target is beyond all numbers of the format on the box, and has its sign."""
-        low, high = self.math.evaluate(self.tree, [x])[0]
+        low, high = rays.on(self.math, self.tree, x)
         at = int(y) << self.math.bits
         return Outcome(low >= top if y > 0 else high <= -top, at, at)
 

@@ -14,7 +14,7 @@ from .polynomials import combined, one_sign, product
 from .reading import CONTINUOUS, SWITCHED, Failure, chosen, fold, switch
 from .zeros import exact
 
-__all__ = ["identical", "never_negative", "resolved", "sign_on", "total"]
+__all__ = ["identical", "never_negative", "resolved", "shortened", "sign_on", "total"]
 
 DOMAINS: dict[str, tuple[Any, Any]] = {
     "sqrt": (0, inf),
@@ -136,6 +136,19 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic, at: tuple[Any
         ):
             return (node[0], ("clipped", node[1], limits), *node[2:])
     return node
+
+
+def shortened(node: tuple) -> tuple:
+    """A tree with every quotient of two polynomials that are multiples of each other as the number that it is."""
+    if node[0] in ("number", "x", "pi", "e", "clipped"):
+        return node
+    if node[0] == "/":
+        top, bottom = polynomial(node[1]), polynomial(node[2])
+        if top and bottom and bottom[-1] and len(top) == len(bottom):
+            ratio = top[-1] / bottom[-1]
+            if not any(combined(top, bottom, -ratio)):
+                return ("number", ratio)
+    return (node[0], *map(shortened, node[1:]))
 
 
 def sign_on(switch: tuple, span: tuple[Any, Any], math: Arithmetic, strict: bool = False) -> int | None:

@@ -158,7 +158,7 @@ class Enclosed(Code):
         if known is not None:
             return ExpTimesJudge(self.boxes_math, code, tree, (self.inner, self.inside_of), known)
         need(self.has_series(code[0]), "operations that are not those of the target's formula")
-        return Judge(self.boxes_math, code, tree, self.calls, self.inside_of)
+        return Judge(self.boxes_math, code, branches.shortened(tree), self.calls, self.inside_of)
 
     def has_series(self, steps: list[Any]) -> bool:
         """Whether every operation is one that `Judge` knows."""
@@ -331,6 +331,8 @@ class Enclosed(Code):
             return "within" if isinf(y) and (y > 0) == (low > 0) else "above"
         if y == 0 and self.small(max(-low, high)):
             return "within"
+        if max(-low, high) == inf:
+            return "unknown"
         at = Fraction(y) if not isinf(y) else Fraction(2) ** self.top * (1 if y > 0 else -1)
         fine, coarse = (unit_at(max(size, 0), self.kind, self.bits) for size in (max(low, -high), max(-low, high)))
         scaled = at * 2**self.bits

@@ -300,8 +300,9 @@ class Code:
         try:
             return self.math.evaluate(self.tree, [point])[0]
         except Failure:
-            if abs(x) < 100:
-                raise
+            bounds = rays.on(self.math, self.tree, point)
+            if bounds[0] > -inf or abs(x) < 100:
+                return bounds
         inward = self.tree if side > 0 else rays.substituted(self.tree, ("neg", ("x",)))
         bounds = rays.bounds(self.math, inward, self.math.exact(Fraction(abs(x))))
         if abs(x) <= self.far.get(side, (inf,))[0]:

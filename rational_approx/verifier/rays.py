@@ -10,9 +10,9 @@ from typing import Any
 
 from .intervals import Interval
 from .jets import TEMPLATES, Arithmetic
-from .reading import CONTINUOUS, ONE, SWITCHED, chosen, in_time, need, switch
+from .reading import CONTINUOUS, ONE, SWITCHED, Failure, chosen, in_time, need, switch
 
-__all__ = ["bounds", "substituted"]
+__all__ = ["bounds", "on", "substituted"]
 
 Ray = tuple[Any, Any, Fraction]
 """Bounds of c, which may be infinite, and the power of y."""
@@ -22,8 +22,32 @@ LARGEST = 2000
 
 
 def bounds(math: Arithmetic, node: tuple, start: Interval) -> tuple[Any, Any]:
-    """Bounds of a tree on ``[start, inf)``, infinite where there is none."""
-    return plain(ray(math, node, start))
+    """Bounds of a tree on ``[start, inf)``, infinite where there is none: a logarithm of what grows is below a root of
+    it, or else has no bound but from below."""
+    found, trouble = [(-inf, inf)], None
+    for tree in (node, rising(node)):
+        try:
+            found.append(plain(ray(math, tree, start)))
+        except Failure as problem:
+            trouble = problem
+    if trouble and not found[1:]:
+        raise trouble
+    return max(low for low, _ in found), min(high for _, high in found)
+
+
+def on(math: Arithmetic, node: tuple, box: Interval) -> tuple[Any, Any]:
+    """Bounds of a tree on an interval, which may be infinite where values are too large."""
+    return ray(math, substituted(node, ("ray", (*box, NONE))), box)[:2]
+
+
+def rising(node: tuple) -> tuple:
+    """A tree with logarithms that are bounded from below alone where their arguments grow."""
+    if node[0] == "clipped":
+        return ("clipped", rising(node[1]), node[2])
+    parts = tuple(rising(part) if isinstance(part, tuple) else part for part in node[1:])
+    if node[0] == "^" and node[2][0] != "number":
+        return ("exp", ("*", parts[1], ("rising", parts[0])))
+    return ("rising" if node[0] == "log" else node[0], *parts)
 
 
 def plain(x: Ray) -> tuple[Any, Any]:
@@ -93,10 +117,22 @@ def function(math: Arithmetic, kind: str, u: Ray, start: Interval) -> Ray:
     """An elementary function of a ray."""
     low, high, k = u
     falling, rising = k > 0 and high < 0, k > 0 and low > 0
+    largest = LARGEST << math.bits
+    if kind == "exp" and high > largest:
+        if rising or (not k and low > largest):
+            return math.exp(min(low, largest))[0], inf, steepness(math, low, k)
+        high, u = inf, (low, inf, k)
+    if kind == "rising":
+        return (math.log(low)[0], inf, NONE) if rising else function(math, "log", u, start)
+    if kind in ("expm1", "log1p") and k < 0 and -math.one < low and high < inf:
+        # f(u) / u rises, or falls, and is 1 at 0.
+        known = [(end, end) for end in (low, high) if end]
+        ratios = [(math.one, math.one), *(math.div(math.evaluate((kind, ("x",)), [end])[0], end) for end in known)]
+        return product(math, u, (min(ratio[0] for ratio in ratios), max(ratio[1] for ratio in ratios), NONE))
     if falling and kind in ("exp", "softplus", "sigmoid"):  # the others are between 0 and exp
         return 0, math.exp(high)[1], -steepness(math, -high, k)
     if rising and kind == "exp":
-        return math.exp(min(low, LARGEST << math.bits))[0], inf, steepness(math, low, k)
+        return math.exp(min(low, largest))[0], inf, steepness(math, low, k)
     if rising and kind == "softplus":  # u < softplus(u) < u + exp(-u)
         return added(u, (0, math.exp(-low)[1], NONE))
     if kind == "erfc":  # between 0 and exp(-u^2) for positive u

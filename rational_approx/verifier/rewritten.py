@@ -61,6 +61,10 @@ def logarithms(inner: tuple, negative: bool) -> list[tuple]:
         small = ("log1p", ("exp", ("*", ("number", Fraction(-2)), v)))
         half = ("sinh", ("/", inner[1], TWO))
         return [("+", ("+", v, small), ("neg", ("log", TWO))), ("log1p", ("*", TWO, ("^", half, TWO)))]
+    if inner[0] == "*" and inner[1][0] == "number" and inner[1][1] > 0:
+        return [("+", ("log", inner[2]), ("log", inner[1]))]
+    if inner[0] == "expm1":
+        return [large(inner[1], MINUS)]
     if inner[0] != "+":
         return []
     return [large(a[1], b) for a, b in (inner[1:], inner[:0:-1]) if a[0] == "exp"][:1]

@@ -107,6 +107,8 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return 1
     if kind == "neg":
         return -infinite(math, node[1], x, side)
+    if kind in ("exp", "expm1", "log", "log1p", "softplus"):
+        return max(infinite(math, node[1], x, side), 0)
     if kind in ("abs", "sqrt", "^"):
         base, power = infinite(math, node[1], x, side), node[2][1] if kind == "^" and node[2][0] == "number" else 0
         if kind == "abs" or base == 1:

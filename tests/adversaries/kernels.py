@@ -43,6 +43,11 @@ FORMULAS: tuple[str, ...] = (
     "sqrt(2) * sin(pi * x + pi / 4)",
     "acosh(x)",
     "where(x > 1 / 2, log(x), -x)",
+    "x^x",
+    "exp(1 / x)",
+    "acos(x / max(abs(x), 1))",
+    "log(exp(x) - 1)",
+    "log(x / (1 - x))",
 )
 Change = Callable[[dict[str, Any], random.Random], None]
 DIGITS = {"float64": 53, "float32": 24, "bfloat16": 8, "float16": 11}
@@ -329,6 +334,8 @@ def truth_of(expression: str) -> Callable[[float], Any]:
         kind = type(node.op).__name__
         if kind == "Div":
             return a / b
+        if kind == "Pow" and "x" in ast.unparse(node.right) and not a > 0:
+            raise ValueError("a power of what is not positive, with an exponent that varies, has no value")
         return {"Add": lambda: a + b, "Sub": lambda: a - b, "Mult": lambda: a * b, "Pow": lambda: a**b}[kind]()
 
     def value(x: float) -> Any:

@@ -1,0 +1,94 @@
+"""Formulas that are a function by another name, of which this package knows more: inverse hyperbolic ones, softplus.
+
+Rules are looked at before the parts of a formula are changed. Each is an identity over all real x, and both sides have
+values at the same x.
+"""
+
+from collections.abc import Callable
+
+from rational_approx.arithmetic.polynomials import exact
+from rational_approx.expressions.nodes import Node, build, number
+from rational_approx.expressions.quotients import polynomial
+
+__all__ = ["known_as", "minus", "splits"]
+
+ONE, TWO = number(1), number(2)
+
+
+def known_as(tree: Node) -> Node | None:
+    """The function that a formula is, or None.
+
+    >>> from rational_approx.expressions.nodes import text
+    >>> from rational_approx.expressions.parser import parse_tree
+    >>> [text(known_as(parse_tree(each, "x"))) for each in ("log(x + sqrt(x^2 + 1))", "log((1 + x) / (1 - x))")]
+    ['asinh(x)', '2 * atanh(x)']
+    """
+    rule = RULES.get(tree.operator)
+    return None if rule is None else rule(tree)
+
+
+def minus(u: Node) -> Node:
+    """``-u``."""
+    return u.arguments[0] if u.operator == "neg" else build("neg", u)
+
+
+def splits(tree: Node) -> list[tuple[Node, Node]]:
+    """A sum of two parts in both orders."""
+    parts = tree.arguments
+    return [(parts[0], parts[1]), (parts[1], parts[0])] if tree.operator == "+" and len(parts) == 2 else []
+
+
+def _logarithm(tree: Node) -> Node | None:
+    """``log(u + sqrt(u^2 + 1))``, ``log(u + sqrt(u^2 - 1))``, and ``log((s + u) / (s - u))``."""
+    inner = tree.arguments[0]
+    for u, root in splits(inner) if root_of(inner) else ():
+        for square, one in splits(root.arguments[0]) if root.operator == "sqrt" else ():
+            if square == build("^", u, TWO) and one.value in (1, -1):
+                return build("asinh" if one == ONE else "acosh", u)
+    return _twice_atanh(*inner.arguments) if inner.operator == "/" else None
+
+
+def root_of(tree: Node) -> bool:
+    """Whether one of the parts of a sum is a root."""
+    return any(part.operator == "sqrt" for part in tree.arguments)
+
+
+def _twice_atanh(top: Node, bottom: Node) -> Node | None:
+    """``log((s + u) / (s - u))`` for a multiple u of x and a positive s, as ``2 atanh(u / s)``."""
+    a, b = polynomial(top), polynomial(bottom)
+    if a is None or b is None or a.degree() != 1 or (a + b).degree() or not (s := exact(a[0])) > 0 or a[0] != b[0]:
+        return None
+    slope, x = exact(a[1]) / s, Node("variable")
+    return build("*", TWO, build("atanh", x if slope == 1 else build("*", number(slope), x)))
+
+
+def _sum(tree: Node) -> Node | None:
+    """``softplus(u) - u``, ``u - softplus(u)``, and ``log(a) - log(b)``."""
+    for part, other in splits(tree):
+        inner = minus(part) if part.operator == "neg" else part
+        if inner.operator == "softplus":
+            u = inner.arguments[0]
+            if part is inner and other == minus(u):
+                return build("softplus", minus(u))
+            if part is not inner and other == u:
+                return build("neg", build("softplus", minus(u)))
+        if part is not inner and (b := _argument(inner)) is not None and (a := _argument(other)) is not None:
+            found = _twice_atanh(a, b)
+            if found is not None:
+                return found
+    return None
+
+
+def _argument(tree: Node) -> Node | None:
+    """What something is the logarithm of."""
+    if tree.operator == "log1p":
+        return build("+", ONE, tree.arguments[0])
+    return tree.arguments[0] if tree.operator == "log" else None
+
+
+RULES: dict[str, Callable[[Node], Node | None]] = {
+    "log": _logarithm,
+    "+": _sum,
+    "sinc": lambda tree: build("/", build("sin", tree.arguments[0]), tree.arguments[0]),
+}
+"""The rule for a node, by its operator."""
