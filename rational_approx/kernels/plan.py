@@ -120,7 +120,11 @@ def costs_of(
     places, spans = _stretches(whole, cuts, formulas)
     step = {place: number for number, place in enumerate(places)}
     own = {span: formulas.counted(*span) for span in spans}
-    own |= {span: SURE for span in spans if whole.part(span).widened().constant() is not None}
+    for a, b in spans:
+        if whole.part((a, b)).widened().constant() is not None:
+            # Zero alone is a comparison more for every input: a piece only where nothing else is one there.
+            alone = not whole.known.x[a:b].any()
+            own[a, b] = min(own[a, b], ENOUGH + 1.0) if alone else SURE
     out = Costs(whole, {}, own)
     about_zero = [span for span in spans if whole.part(span).prescribed]
     if about_zero:
