@@ -213,11 +213,14 @@ def _lost(run: Running, how: Exponent, inner: str, scheme: Scheme) -> Ranged:
 
 
 def factor_error(known: ExpTimes, inner: str, x: arb, whole: arb, off: arb) -> arb:
-    """A bound of how far the result is from ``exp(u) (b + w)`` before its last sum is rounded, over ``exp(u)``.
+    """A bound of how far the result is from the target before its last sum is rounded, over ``exp(u)``.
 
-    ``whole`` encloses ``b + w``, and w is off by ``off``.
+    ``whole`` encloses ``f exp(-u)``, and ``b + w`` is off by ``off`` from it.
     """
     run, zero, fma = _running(inner, known.scheme), arb(0), known.scheme.fma
+    beside = zero
+    if not known.more:  # there is no w that could be off: b itself is
+        beside, whole = off, whole + arb(0, off)
     exact = x if known.base is None else to_arb(known.base)
     w = Ranged(whole - exact, off)
     if known.base is None and not fma:
@@ -236,4 +239,4 @@ def factor_error(known: ExpTimes, inner: str, x: arb, whole: arb, off: arb) -> a
         else:
             last = run.add(run.mul(Ranged(lead, zero), w), run.mul(over, total))
         worst = worst.max(((last.error + run.tiny) / abs(value).lower()).upper())
-    return worst.upper()
+    return (worst + beside).upper()

@@ -424,8 +424,12 @@ class ExpTimesJudge(Judge):
         return Outcome(units <= allowed, ends_of[0] << more, ends_of[1] << more)
 
     def error(self, run: Running, x: Interval, whole: Interval, off: int) -> int:
-        """How far the result is from ``exp(u) (b + w)`` before its last sum is rounded, over ``exp(u)``."""
+        """How far the result is from the target before its last sum is rounded, over ``exp(u)``; ``whole`` is
+        ``f exp(-u)``, which ``b + w`` is from by ``off``."""
         known, fused, worst = self.known, self.known.order.fused, 0
+        beside = 0
+        if not known.more:  # there is no w that could be off: b itself is
+            beside, whole = off, (whole[0] - off, whole[1] + off)
         exact = x if known.base is None else run.known(Fraction(known.base), Fraction(known.base)).exact
         w, more = Ranged((whole[0] - exact[1], whole[1] - exact[0]), off), known.more
         if known.base is None and not fused:
@@ -443,4 +447,4 @@ class ExpTimesJudge(Judge):
                     (part.exact[0] + other.exact[0], part.exact[1] + other.exact[1]), part.error + other.error
                 )
             worst = max(worst, (done.error + run.tiny << run.math.bits) // value[0] + 1)
-        return worst
+        return worst + beside

@@ -9,7 +9,7 @@ from typing import Any
 
 from .branches import never_negative, sign_on
 from .jets import Arithmetic
-from .reading import Failure, chosen, need
+from .reading import CONTINUOUS, SWITCHED, Failure, chosen, need, switch
 from .zeros import exact
 
 __all__ = ["infinite", "nowhere"]
@@ -118,7 +118,7 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return 0
     signs = [infinite(math, part, x, side) for part in node[1:]]
     if kind == "/" and not any(signs) and exact(node[2], x) == 0:
-        return sign(at(math, node[1], x)) * sign_beside(math, node[2], x, side)
+        return sign(at(math, node[1], x, side)) * sign_beside(math, node[2], x, side)
     if kind == "/" and signs[1]:
         return 0
     if kind == "/" and signs[0] and exact(node[2], x) == 0:
@@ -127,7 +127,7 @@ def infinite(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
         return signs[0] * signs[1] if kind == "*" else signs[0] if signs[0] == signs[1] else 0
     if not any(signs):
         return 0
-    other = at(math, node[2] if signs[0] else node[1], x)
+    other = at(math, node[2] if signs[0] else node[1], x, side)
     return sum(signs) * (1 if kind == "+" else sign(other))
 
 
@@ -138,9 +138,18 @@ def sign_beside(math: Arithmetic, node: tuple, x: Fraction, side: int) -> int:
     return 1 if never_negative(node) else sign_on(node, (ends[0], ends[1]), math) or 0
 
 
-def at(math: Arithmetic, node: tuple, x: Fraction) -> Any:
-    """Bounds of a tree at a number, where it must have a value."""
-    return math.evaluate(node, [math.exact(x)])[0]
+def at(math: Arithmetic, node: tuple, x: Fraction, side: int) -> Any:
+    """Bounds of the limit of a tree at a number from a side, of the branches that are taken there."""
+    return math.evaluate(taken(math, node, x, side), [math.exact(x)])[0]
+
+
+def taken(math: Arithmetic, node: tuple, x: Fraction, side: int) -> tuple:
+    """A tree with the branches beside a number: at it another one may hold."""
+    if node[0] in SWITCHED and node[0] not in CONTINUOUS:
+        near = sign_beside(math, taken(math, switch(node), x, side), x, side)
+        need(near, "a branch beside a number that is not known")
+        return taken(math, chosen(node, near), x, side)
+    return (node[0], *(taken(math, part, x, side) if isinstance(part, tuple) else part for part in node[1:]))
 
 
 def sign(value: Any) -> int:

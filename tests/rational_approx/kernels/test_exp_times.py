@@ -159,6 +159,20 @@ def test_of_changed_code_nothing_false_is_stated(kind, how, times, by):
     assert accepted or kind in ("gauss", "odd")  # coefficients may be other ones
 
 
+@pytest.mark.parametrize("by", ["package", "verifier"])
+@pytest.mark.parametrize("how", ["plain", "fma"])
+@pytest.mark.parametrize("kind", ["gauss", "odd"])
+def test_what_a_base_alone_is_off_by_counts(kind, how, by):
+    """Where nothing is added to the base, it was left out: of twice the function the code was said to be right."""
+    piece, _, scheme = made(kind, how)
+    text, ends, truth = TARGETS[kind]
+    for factor, ulp in (("2", 2**22), ("1 + 2^(-20)", 7)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(TARGETS, kind, (f"({text}) * ({factor})", ends, truth))
+            found = stated(piece, parse(TARGETS[kind][0]).on(*ends), scheme, kind, by)
+        assert min(each for _, _, each in found) > ulp
+
+
 def test_numbers_with_too_many_digits_are_no_exact_products():
     piece, formula, scheme = made("gelu", "plain")
     base = Fraction(float(np.float32(-0.385)))

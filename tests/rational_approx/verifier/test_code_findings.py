@@ -109,6 +109,15 @@ def test_a_pole_has_the_sign_that_is_next_to_it(expression, last, y, true):
     assert is_verified(content) == true
 
 
+@pytest.mark.parametrize(("y", "end", "true"), [(LARGE, "inf", True), ("-" + LARGE, "-inf", False)])
+def test_a_pole_has_the_sign_of_the_branch_that_is_next_to_it(y, end, true):
+    """It was that of the branch at the pole itself."""
+    steps = [["div", "1", "x"], ["sqrt", "x"], ["add", "v0", "v1"]]
+    pieces = [("-0x1p-149", [], "nan"), ("0", [], y), ("inf", steps, "v2")]
+    content = written("where(x > 0, 1, -1) / x + sqrt(x)", pieces, ["nan", end, end, "inf"])
+    assert is_verified(content) == true
+
+
 @pytest.mark.parametrize("format", ["float32", "float64"])
 def test_the_error_of_a_function_in_units_is_no_share_of_its_value(format):
     """It was counted as one: of a value of 1.39 times a power of two seven tenths of the error were left."""
