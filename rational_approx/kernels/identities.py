@@ -33,6 +33,8 @@ def settled(tree: Node) -> Node:
     named = known_as(tree)
     if named is not None:
         return settled(named)
+    if tree.operator == "where" and _difference(tree.arguments[1]) == tree:  # a sum that is settled
+        return tree
     tree = build(tree.operator, *map(settled, tree.arguments))
     for rule in RULES.get(tree.operator, ()):
         found = rule(tree)
@@ -50,10 +52,13 @@ def uncancelled(tree: Node) -> Node:
     >>> [text(uncancelled(parse_tree(each, "x"))) for each in ("1 + erf(x / 2)", "1 - tanh(x)")]
     ['erfc(-(x / 2))', '2 * sigmoid(-2 * x)']
     """
-    tree = settled(tree)
+    return _without_loss(settled(tree))
+
+
+def _without_loss(tree: Node) -> Node:
     if not tree.arguments:
         return tree
-    tree = build(tree.operator, *map(uncancelled, tree.arguments))
+    tree = build(tree.operator, *map(_without_loss, tree.arguments))
     for one, other in splits(tree):
         falls = other.operator == "neg"
         inner = other.arguments[0] if falls else other

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from rational_approx import NoKernel, export, implement, verify
+from rational_approx.expressions.parser import parse_tree
 from rational_approx.kernels.arctangents import arctangent, arctangent_degree, arctangent_error
 from rational_approx.kernels.differences import expm1, expm1_degree, expm1_error, log1p, log1p_error
+from rational_approx.kernels.identities import settled, uncancelled
 from rational_approx.kernels.kernel import Kernel, Piece
 from rational_approx.kernels.logarithms import logarithm_degree
 from rational_approx.programs.program import INPUT, Writer
@@ -300,6 +302,15 @@ def test_a_constant_in_the_place_of_a_step_is_refused_where_the_same_node_was_se
 def test_a_product_may_have_three_factors():
     found = implement("x * (x^2 * 0)", format="float32", accumulate="float32")
     assert found.kernel(np.array([-2, 0.5, 3], dtype=np.float32)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "formula", ["sqrt(x^2 + 1) - x", "log(sqrt(x^2 + 1) + x / 2 * 2)", "sqrt((2 * x)^2 + 9) + 2 * x"]
+)
+def test_a_formula_that_is_settled_stays_as_it_is(formula):
+    """The branch of a root that cancels was settled again and again, and code in its own format ended in an error."""
+    tree = settled(parse_tree(formula, "x"))
+    assert settled(tree) == uncancelled(tree) == tree
 
 
 def test_quotients_of_polynomials_that_are_constant_are_numbers_for_the_verifier():
