@@ -206,7 +206,8 @@ def changed(content: dict[str, Any], draw: random.Random) -> tuple[str, dict[str
 
 
 def _value(text: str) -> float:
-    return {"inf": np.inf, "-inf": -np.inf, "nan": np.nan, "-0": -0.0}.get(text) or float(read_number(text))
+    # As a fraction -0 would lose its sign.
+    return -0.0 if text == "-0" else float(read_number(text) if text not in ("inf", "-inf", "nan") else text)
 
 
 def _run(steps: list[Any], result: str, x: np.ndarray, functions: dict[str, Any], inner: str) -> np.ndarray:
