@@ -5,6 +5,7 @@ import pickle
 import shutil
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from math import inf, isinf, isnan
 from types import SimpleNamespace
 
@@ -105,7 +106,7 @@ def test_no_piece_is_there_for_zero_alone():
     # It would be a comparison more for every input; 0 has a place in the polynomial beside it.
     found = implement("selu", format="bfloat16")
     ends = [piece.upper for piece in found.kernel.pieces]
-    assert not [lower for lower, upper in zip(ends, ends[1:]) if lower <= 0 <= upper and upper - lower < 2**-120]
+    assert not [lower for lower, upper in pairwise(ends) if lower <= 0 <= upper and upper - lower < 2**-120]
 
 
 @pytest.fixture(scope="module")
