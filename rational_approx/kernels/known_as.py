@@ -86,9 +86,24 @@ def _argument(tree: Node) -> Node | None:
     return tree.arguments[0] if tree.operator == "log" else None
 
 
+def _sine_over(tree: Node) -> Node | None:
+    """``sin(u) / u`` for a line u, whose one zero is known to be a hole, and sinc 1 there."""
+    # Of another u nobody knows that: max(x, 0) is zero at half of all x, and x^2 - 2 at numbers that are not rational.
+    u = tree.arguments[0]
+    whole = polynomial(_without_pi(u))
+    return build("/", build("sin", u), u) if whole is not None and whole.degree() == 1 else None
+
+
+def _without_pi(u: Node) -> Node:
+    """u of ``pi u``; another tree as it is."""
+    parts = u.arguments if u.operator == "*" else ()
+    rest = [part for part in parts if part.operator != "pi"]
+    return build("*", *rest) if rest and len(rest) == len(parts) - 1 else u
+
+
 RULES: dict[str, Callable[[Node], Node | None]] = {
     "log": _logarithm,
     "+": _sum,
-    "sinc": lambda tree: build("/", build("sin", tree.arguments[0]), tree.arguments[0]),
+    "sinc": _sine_over,
 }
 """The rule for a node, by its operator."""
