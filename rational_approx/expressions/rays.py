@@ -187,9 +187,9 @@ def _rising_log(u: Ray) -> Ray:
     return _ray(_at("log", u.low), arb.pos_inf()) if u.power > 0 and u.low > 0 else _log(u)
 
 
-def _small(name: str) -> Callable[[Ray], Ray]:
-    # A function with f(u) / u between 0 and 1, so that it vanishes with its argument.
-    return lambda u: _multiply(u, _ray(0, 1)) if u.power < 0 else _increasing(name)(u)
+def _small(name: str, most: float = 1.0) -> Callable[[Ray], Ray]:
+    # An increasing function with f(u) / u between 0 and a number, so that it vanishes with its argument.
+    return lambda u: _multiply(u, _ray(0, most)) if u.power < 0 else _increasing(name)(u)
 
 
 def _vanishing(name: str, other: Callable[[Ray], Ray]) -> Callable[[Ray], Ray]:
@@ -319,7 +319,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "sinh": _hyperbolic(-1),
     "cosh": _hyperbolic(1),
     "softplus": _softplus,
-    "erf": _increasing("erf"),
+    "erf": _small("erf", 1.13),  # 2 / sqrt(pi) = 1.1283...
     "erfc": _erfc,
     "sigmoid": _below_exp("sigmoid"),
     **dict.fromkeys(("sin", "cos"), lambda x: _ray(-1, 1)),

@@ -271,11 +271,24 @@ def _without_one(tree: Node) -> Node | None:
     return None if one != ONE else build("*", *rest) if rest[1:] else rest[0]
 
 
+def _of_one_and_more(tree: Node) -> Node | None:
+    """``acos(1 - u)`` as ``2 asin(sqrt(u / 2))`` and ``acosh(1 + u)`` as ``2 asinh(sqrt(u / 2))``: 1 forgets a small
+    u."""
+    for one, other in splits(tree.arguments[0]):
+        falls = other.operator == "neg"
+        if one == ONE and falls == (tree.operator == "acos"):
+            root = build("sqrt", build("/", other.arguments[0] if falls else other, TWO))
+            return build("*", TWO, build("asin" if falls else "asinh", root))
+    return None
+
+
 RULES: dict[str, tuple[Callable[[Node], Node | None], ...]] = {
     "/": (_over_logistic,),
     "log": (_of_square,),
     "+": (_difference,),
     "^": (_power,),
+    "acos": (_of_one_and_more,),
+    "acosh": (_of_one_and_more,),
     "atan": (_gudermannian,),
     "*": (_without_one,),
 }

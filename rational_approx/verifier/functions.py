@@ -68,8 +68,9 @@ class Functions(Intervals):
         return 2 * value
 
     def sqrt(self, a: int) -> Interval:
-        root = isqrt(max(a, 0) << self.bits)
-        return root, root + 1
+        square = max(a, 0) << self.bits
+        root = isqrt(square)
+        return root, root + (root * root < square)
 
     def series(self, z: int, first: int, step: int) -> int:
         """Guarded ``z - z^3 / d_1 + z^5 / d_2 - ...``: ``d_k = 2 k + 1`` (step 0), or ``(2 k + 1)!`` (step 1)."""

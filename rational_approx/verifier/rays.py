@@ -143,6 +143,8 @@ def function(math: Arithmetic, kind: str, u: Ray, start: Interval) -> Ray:
         return math.one - high, math.one - low, NONE
     if kind in ("tanh", "atan", "asinh") and k < 0:  # f(u) / u is between 0 and 1
         return product(math, u, (0, math.one, NONE))
+    if kind == "erf" and k < 0:  # between 0 and 2 / sqrt(pi) < 17 / 15
+        return product(math, u, (0, -(-17 * math.one // 15), NONE))
     if kind in TEMPLATES:
         return ray(math, substituted(TEMPLATES[kind], ("ray", u)), start)
     if kind == "log" and k:  # log(c y^k) = log(c) + k log(y), and log(y) <= sqrt(y)

@@ -54,6 +54,8 @@ RULES = (
     "log(1 + exp(U))",
     "2 * atan(tanh(U / 2))",
     "atan(tanh(3 * (U)))",
+    "acos(1 - U)",
+    "acosh(U + 1)",
     "1 + U / (1 + abs(U))",
     "1 - U / (abs(U) + 1)",
     "1 + U / sqrt(1 + (U)^2)",
@@ -81,6 +83,8 @@ FUNCTIONS: dict[str, Any] = {name: getattr(mpmath, name) for name in ("exp", "lo
 FUNCTIONS |= {
     "tanh": mpmath.tanh,
     "atan": mpmath.atan,
+    "acos": mpmath.acos,
+    "acosh": mpmath.acosh,
     "cosh": mpmath.cosh,
     "sinc": mpmath.sinc,
     "abs": abs,
