@@ -157,6 +157,15 @@ def another_target(content: dict[str, Any], draw: random.Random) -> None:
     target["expression"] = draw.choice(words).format(target["expression"])
 
 
+def another_target_nearby(content: dict[str, Any], draw: random.Random) -> None:
+    """Between two cuts alone, where no sample may lie: only what is shown of the whole box can refute it."""
+    middle, half = Fraction(draw.randrange(-(2**7), 2**7), 2**4), Fraction(1, 2 ** draw.randrange(4, 12))
+    f = content["target"]["expression"]
+    words = draw.choice(["2 * ({})", "({}) * 1.0001", "({}) + 1"]).format(f)
+    content["target"]["expression"] = f"where(abs(x - {middle}) < {half}, {words}, {f})"
+    content["cuts"] = [*content["cuts"], number_text(middle - half), number_text(middle + half)]
+
+
 def without_cuts(content: dict[str, Any], draw: random.Random) -> None:
     content["cuts"] = ["0"] if draw.random() < 0.5 else [*content["cuts"], "1/3", "-1/7"]
 
@@ -174,6 +183,8 @@ CHANGES: tuple[Change, ...] = (
     exchanged_results,
     smaller_claim,
     another_target,
+    another_target_nearby,
+    another_target_nearby,
     without_cuts,
 )
 

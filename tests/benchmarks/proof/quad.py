@@ -24,12 +24,15 @@ NAMES = {
     "sigmoid": "1 / (1 + expq(-x))",
     "silu": "x / (1 + expq(-x))",
     "softplus": "fmaxq(x, 0) + log1pq(expq(-fabsq(x)))",
+    "logsigmoid": "fminq(x, 0) - log1pq(expq(-fabsq(x)))",
     "elu": "x > 0 ? x : expm1q(x)",
+    "celu": "x > 0 ? x : expm1q(x)",
     "gelu": "x * erfcq(-x * M_SQRT1_2q) / 2",
     "mish": "x * tanhq(fmaxq(x, 0) + log1pq(expq(-fabsq(x))))",
     "selu": "1.0507009873554804934193349852946Q * (x > 0 ? x : 1.6732632423543772848170429916717Q * expm1q(x))",
     "exp(-x^2)": "expq(-x * x)",
     "x*sigmoid(1.702*x)": "x / (1 + expq(-1.702Q * x))",
+    "hardsigmoid": "x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6",
     "hardswish": "x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6",
 }
 """Functions as libquadmath has them."""

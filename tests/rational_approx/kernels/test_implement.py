@@ -5,6 +5,7 @@ import pickle
 import shutil
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from math import inf, isinf, isnan
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import rational_approx
-from rational_approx import NoKernel, export, implement, verify
+from rational_approx import export, implement, verify
 from rational_approx.expressions.expression import parse
 from rational_approx.kernels.facts import Facts, TriedFacts
 from rational_approx.kernels.numbers import finite_numbers, rounded
@@ -99,6 +100,13 @@ def test_every_gate_comes_near_half_an_ulp(name, format):
     found = implement(name, format=format, error=Fraction(33, 64))
     assert found.facts.ulp <= Fraction(1, 2) + Fraction(1, 64)
     assert found.facts.faithful == found.facts.inputs
+
+
+def test_no_piece_is_there_for_zero_alone():
+    # It would be a comparison more for every input; 0 has a place in the polynomial beside it.
+    found = implement("selu", format="bfloat16")
+    ends = [piece.upper for piece in found.kernel.pieces]
+    assert not [lower for lower, upper in pairwise(ends) if lower <= 0 <= upper and upper - lower < 2**-120]
 
 
 @pytest.fixture(scope="module")
@@ -271,8 +279,6 @@ def test_questions_without_sense_are_refused():
     assert "no gate named" in sentence(run("implement", "tanhh"))
     with pytest.raises(TypeError, match="formula as text"):
         implement(np.tanh)
-    with pytest.raises(NoKernel, match="neither the formula as code nor a rational"):
-        implement("sin(x^2)")
     done = implement("relu", error=Fraction(3, 4))
     assert done.wanted == Fraction(3, 4)
     with pytest.raises(ValueError, match="language must be one of c, cuda"):
@@ -283,7 +289,10 @@ def test_questions_without_sense_are_refused():
 
 @pytest.mark.parametrize(
     ("gate", "formulas"),
-    [("sigmoid", ["exp(x) / (1 + exp(x))"]), ("softplus", ["log(exp(x) + 1)", "log1p(exp(x))"])],
+    [
+        ("sigmoid", ["exp(x) / (1 + exp(x))"]),
+        pytest.param("softplus", ["log(exp(x) + 1)", "log1p(exp(x))"], marks=pytest.mark.slow),
+    ],
 )
 def test_formulas_whose_parts_overflow_are_the_gates_that_they_are(gate, formulas):
     found, x = implement(gate), np.array([-800.0, -1.5, 0.0, 2.0, 800.0])
