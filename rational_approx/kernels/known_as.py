@@ -106,7 +106,8 @@ def _sinc(u: Node) -> Node | None:
         if yes is None or no is None or yes == no:
             return yes if no is not None else None
         return build("where", condition, yes, no)
-    if any(part.operator in SWITCHED for part in u.walk()):
+    # Where values begin, as those of a root do, a hole has one side alone, and is not filled.
+    if any(part.operator in (*SWITCHED, "sqrt", "log", "^") and polynomial(part) is None for part in u.walk()):
         return None
     u, p = u.arguments[0] if u.operator == "neg" else u, polynomial(u)  # it is even
     return ONE if p is not None and p == 0 else build("/", build("sin", u), u)
