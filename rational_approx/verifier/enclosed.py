@@ -355,7 +355,9 @@ def line(judge: Judge) -> tuple[Fraction, Fraction]:
     for index, (op, names) in enumerate(judge.steps):
         found = [Fraction(which) for which in names if isinstance(which, float)]
         others = [which for which in names if not isinstance(which, float)]
+        # Of two products the first may be too large or subnormal, of two sums the second may lose what x is.
         need(len(found) == 1 and others == [last] and op in ("mul", "add"), "code beyond a line")
+        need(index == 0 or op != judge.steps[0][0], "code beyond a line")
         slope, offset = (slope * found[0], offset * found[0]) if op == "mul" else (slope, offset + found[0])
         last = index
     need(alike(judge.result, last), "code beyond a line")

@@ -117,7 +117,7 @@ def another_result(content: dict[str, Any], draw: random.Random) -> None:
     code = draw.choice(_codes(content))
     if code["steps"]:
         code["result"] = draw.choice(["x", "0", *[f"v{j}" for j in range(len(code["steps"]))]])
-    elif code["result"] != "nan":
+    elif code["result"] not in ("nan", "x"):
         code["result"] = _moved(code["result"], draw, content["format"])
 
 
