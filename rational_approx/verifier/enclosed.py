@@ -276,7 +276,8 @@ class Enclosed(Code):
             low, high = (low, high) if side > 0 else (-high, -low)
             need(max(abs(low), abs(high)) < inf, "the target over x is not bounded")
             s, off = math.exact(slope), abs(offset / start)
-            share = off + 2 * (len(judge.steps) - self.own) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
+            roundings = max(len(judge.steps) - self.own, 0)  # the input itself has none
+            share = off + 2 * roundings * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
             error = max(high - s[0], s[1] - low) + math.exact(share)[1]
             least = max(low, -high)
             d, n = allowed.denominator, allowed.numerator

@@ -273,6 +273,7 @@ class Code:
     def of_exponent(self, v: float) -> float:
         """The power of two that brings a positive number near 1; of others, as integers wrap around."""
         code, whole, shift = ("<f", "<i", 23) if self.inner == "float32" else ("<d", "<q", 52)
+        need(not isnan(v), "an exponent of no number, which has either sign")
         half = 1 << 8 * struct.calcsize(whole) - 1
         bits = struct.unpack(whole, struct.pack(code, v))[0] - MIDDLE[self.inner]
         return float((bits + half) % (2 * half) - half >> shift)
