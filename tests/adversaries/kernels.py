@@ -117,7 +117,7 @@ def another_result(content: dict[str, Any], draw: random.Random) -> None:
     code = draw.choice(_codes(content))
     if code["steps"]:
         code["result"] = draw.choice(["x", "0", *[f"v{j}" for j in range(len(code["steps"]))]])
-    elif code["result"] != "nan":
+    elif code["result"] not in ("nan", "x"):
         code["result"] = _moved(code["result"], draw, content["format"])
 
 
@@ -308,6 +308,8 @@ NAMES: dict[str, Any] = {
     **{name: getattr(mpmath, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
     **{name: getattr(mpmath, name) for name in ("asinh", "acosh", "atanh", "atan", "asin", "acos", "erf", "erfc")},
     **{name: getattr(mpmath, name) for name in ("expm1", "log1p", "sign", "pi", "e")},
+    # Of what is itself an exponential mpmath takes minutes; so far out only the sign counts.
+    "exp": lambda u: mpmath.exp(min(max(u, -mpmath.ldexp(1, 2100)), mpmath.ldexp(1, 2100))),
     "abs": abs,
     "max": max,
     "min": min,
