@@ -8,7 +8,6 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from rational_approx.arithmetic.polynomials import exact
-from rational_approx.expressions.holes import SWITCHED
 from rational_approx.expressions.nodes import Node, build, number
 from rational_approx.expressions.quotients import polynomial
 from rational_approx.expressions.switches import branches
@@ -21,11 +20,10 @@ ONE, TWO = number(1), number(2)
 def known_as(tree: Node) -> Node | None:
     """The function that a formula is, or None.
 
-        >>> from rational_approx.expressions.holes import SWITCHED
-    from rational_approx.expressions.nodes import text
-        >>> from rational_approx.expressions.parser import parse_tree
-        >>> [text(known_as(parse_tree(each, "x"))) for each in ("log(x + sqrt(x^2 + 1))", "log((1 + x) / (1 - x))")]
-        ['asinh(x)', '2 * atanh(x)']
+    >>> from rational_approx.expressions.nodes import text
+    >>> from rational_approx.expressions.parser import parse_tree
+    >>> [text(known_as(parse_tree(each, "x"))) for each in ("log(x + sqrt(x^2 + 1))", "log((1 + x) / (1 - x))")]
+    ['asinh(x)', '2 * atanh(x)']
     """
     rule = RULES.get(tree.operator)
     return None if rule is None else rule(tree)
@@ -106,11 +104,19 @@ def _sinc(u: Node) -> Node | None:
         if yes is None or no is None or yes == no:
             return yes if no is not None else None
         return build("where", condition, yes, no)
-    # Where values begin, as those of a root do, a hole has one side alone, and is not filled.
-    if any(part.operator in (*SWITCHED, "sqrt", "log", "^") and polynomial(part) is None for part in u.walk()):
-        return None
-    u, p = u.arguments[0] if u.operator == "neg" else u, polynomial(u)  # it is even
-    return ONE if p is not None and p == 0 else build("/", build("sin", u), u)
+    # Of anything but a line nobody knows every zero: sin(pi x) has one at all whole numbers, a root at an end.
+    p, over_pi = polynomial(u), polynomial(_without_pi(u))
+    if p is not None and p == 0:
+        return ONE
+    u = u.arguments[0] if u.operator == "neg" else u  # it is even
+    return build("/", build("sin", u), u) if over_pi is not None and over_pi.degree() in (0, 1) else None
+
+
+def _without_pi(u: Node) -> Node:
+    """u of ``pi u``; another tree as it is."""
+    parts = u.arguments if u.operator == "*" else ()
+    rest = [part for part in parts if part.operator != "pi"]
+    return build("*", *rest) if rest and len(rest) == len(parts) - 1 else u
 
 
 RULES: dict[str, Callable[[Node], Node | None]] = {
