@@ -5,12 +5,15 @@ all real x, at which either side has a value where the other one has.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from math import isqrt
 
 from rational_approx.arithmetic.polynomials import exact
-from rational_approx.expressions.holes import holes, logarithms
-from rational_approx.expressions.nodes import ExpressionError, Node, build, number
+from rational_approx.arithmetic.precision import to_arb, working_bits
+from rational_approx.expressions.enclosures import Undecided
+from rational_approx.expressions.holes import WHOLE_AT_POINT, holes, logarithms
+from rational_approx.expressions.nodes import ExpressionError, Node, build, evaluate, number
 from rational_approx.expressions.quotients import polynomial
 from rational_approx.kernels.known_as import known_as, minus, splits
 
@@ -41,15 +44,22 @@ def settled(tree: Node) -> Node:
     except ExpressionError:  # a number without a value, as in x / log(exp(0))
         return tree
     found = next(filter(None, (rule(built) for rule in RULES.get(built.operator, ()))), built)
-    return found if found == tree or _limits(tree) <= _limits(found) else tree
+    return found if found == tree or all(_has_value(found, point) for point in _limits(tree)) else tree
 
 
-def _limits(tree: Node) -> set[Fraction]:
+def _limits(tree: Node) -> list[Fraction]:
     """The points at which a quotient, or a product with a logarithm, has a limit for a value. Switches hide some: there
     is one in log((2 x - 1)^2) / x at 0, and none is seen with log(abs(2 x - 1))."""
-    if tree.operator == "/":
-        return {point for point, _ in holes(tree)}
-    return {point for _, points in logarithms(tree) for point in points} if tree.operator == "*" else set()
+    points = [point for point, _ in holes(tree)] if tree.operator == "/" else []
+    for _, more in logarithms(tree) if tree.operator == "*" else ():
+        points += more
+    return [point for point in points if _has_value(tree, point)]
+
+
+def _has_value(tree: Node, point: Fraction) -> bool:
+    with working_bits(128), suppress(Undecided, ValueError, ZeroDivisionError):
+        return bool(evaluate(tree, to_arb(point), WHOLE_AT_POINT).is_finite())
+    return False
 
 
 def uncancelled(tree: Node) -> Node:

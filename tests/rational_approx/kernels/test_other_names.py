@@ -162,6 +162,7 @@ def wrong(formula: str, form: Any, x: Fraction) -> str:
 @example("sinc(U)", "x - abs(x)", "1 / V", Fraction(2))
 @example("sinc(U)", "sin(pi * x)", "V", Fraction(3))  # of its zeros only that at 0 is known
 @example("log((U)^2)", "2 * x - 1", "V / x", Fraction(0))  # the limit -4 was lost: abs hides it
+@example("log((U)^2)", "2 * x - 1", "V * log(abs(x))", Fraction(0))
 @settings(max_examples=40, deadline=None)
 def test_another_form_has_the_same_values_at_the_same_numbers(rule, inside, around, x):
     formula = around.replace("V", f"({rule.replace('U', f'({inside})')})")
