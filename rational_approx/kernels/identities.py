@@ -98,6 +98,20 @@ def _exponent_beside_one(tree: Node) -> Node | None:
     return None
 
 
+def _as_tanh(tree: Node) -> Node | None:
+    """``(exp(u) - 1) / (exp(u) + 1)``, ``(1 - exp(u)) / (1 + exp(u))``, ``(exp(u) - exp(-u)) / (exp(u) + exp(-u))``."""
+    top, bottom = tree.arguments
+    u, inner = _exponent_beside_one(bottom), minus(top) if top.operator == "neg" else top
+    if u is not None and inner == build("expm1", u):
+        half = build("tanh", build("/", u, TWO))
+        return half if inner is top else build("neg", half)
+    for one, other in splits(bottom):
+        opposite = one.operator == other.operator == "exp" and minus(one.arguments[0]) == other.arguments[0]
+        if opposite and top == build("+", one, build("neg", other)):
+            return build("tanh", one.arguments[0])
+    return None
+
+
 def _over_logistic(tree: Node) -> Node | None:
     """``a / (1 + exp(u))^n`` by sigmoids."""
     top, bottom = tree.arguments
@@ -293,7 +307,7 @@ def _of_one_and_more(tree: Node) -> Node | None:
 
 
 RULES: dict[str, tuple[Callable[[Node], Node | None], ...]] = {
-    "/": (_over_logistic,),
+    "/": (_as_tanh, _over_logistic),
     "log": (_of_square,),
     "+": (_difference,),
     "^": (_power,),

@@ -254,6 +254,8 @@ LITERATURE = {
         "x^2 / (exp(x) - 1)",
         "exp(-1 / x)",
         "acos(1 - x)",
+        "asin(sqrt(x))",
+        "acosh(1 + x)",
         "atan(exp(x))",
         "erf(x) * exp(-x^2)",
         "x * abs(x) / (1 + x^2)",
