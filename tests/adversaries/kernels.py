@@ -316,6 +316,8 @@ NAMES: dict[str, Any] = {
     "sigmoid": lambda u: 1 / (1 + mpmath.exp(-u)),
     "softplus": lambda u: mpmath.log1p(mpmath.exp(u)),
     "clip": lambda u, low, high: min(max(u, low), high),
+    "heaviside": lambda u: (mpmath.sign(u) + 1) / 2,
+    "sinc": mpmath.sinc,
 }
 
 
@@ -327,6 +329,12 @@ def truth_of(expression: str) -> Callable[[float], Any]:
     body = ast.parse(expression.replace("^", "**"), mode="eval").body
 
     def of(node: Any, x: Any) -> Any:
+        found = part(node, x)
+        if isinstance(found, mpmath.mpc):  # real again after the next step, perhaps
+            raise ValueError("no real value")
+        return found
+
+    def part(node: Any, x: Any) -> Any:
         if isinstance(node, ast.Constant):
             exact = Fraction(ast.get_source_segment(expression.replace("^", "**"), node) or str(node.value))
             return mpmath.mpf(exact.numerator) / exact.denominator

@@ -103,7 +103,9 @@ def few(monkeypatch):
     monkeypatch.setattr(counted.counted, "__defaults__", (1 << 14,))
 
 
-@pytest.mark.parametrize("compiler", ["numpy", *filter(shutil.which, every_input.COMPILERS)])
+@pytest.mark.parametrize(
+    "compiler", [pytest.param("numpy", marks=pytest.mark.slow), *filter(shutil.which, every_input.COMPILERS)]
+)
 def test_compilers_and_numpy_count_the_same(few, compiler, tmp_path):
     found = kernel("exp")
     tried = try_every(found, compiler=compiler)

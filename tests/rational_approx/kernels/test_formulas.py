@@ -87,12 +87,8 @@ NOTHING_AT_ZERO = ("log(abs(x))", "log(x^2)", "1 / x^2", "log(x) / x", "exp(1 / 
 FAST = (
     "acos(x)",
     "sin(x + 1)",
-    "x^3 - 2 * x",
     "x^2 * log(abs(x))",
     "sqrt(max(x, 0))",
-    "x * log(x)",
-    "log(abs(x))",
-    "exp(1 / x)",
 )
 SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in CASES if each not in FAST]
 
@@ -200,9 +196,11 @@ def test_a_false_certificate_of_a_formula_is_not_verified():
     assert "verified" not in {judged(change) for change in (smaller, another_constant, earlier_tail)}
 
 
-@pytest.mark.parametrize("formula", ["sin(x^2)", "sin(exp(-x^2) + x)"])
+@pytest.mark.parametrize("formula", ["sin(x^2)", pytest.param("sin(exp(-x^2) + x)", marks=pytest.mark.slow)])
 def test_what_cannot_be_had_is_refused_with_the_true_reason(formula):
-    with pytest.raises(NoKernel, match=r"neither the formula as code.*sine is reduced where it is one of a line"):
+    with pytest.raises(
+        NoKernel, match=r"near inputs .* neither the formula as code.*sine is reduced where it is one of a line"
+    ):
         implement(formula, format="float32")
 
 
@@ -217,7 +215,6 @@ def test_zeros_are_known_beyond_the_format():
 
 
 def test_whole_powers_of_zero_are_zero_for_the_verifier():
-    assert verify(implement("sin(x)^2", format="float32"), seconds=60).outcome == "verified"  # an even power: >= 0
     found = implement("max(0, x)^2", format="float32")
     assert verify(found, seconds=60).outcome == "verified"
     content = document(found)
@@ -227,6 +224,7 @@ def test_whole_powers_of_zero_are_zero_for_the_verifier():
     assert check(content | {"hash": canonical_hash(content)}, seconds=60).outcome != "verified"
 
 
+@pytest.mark.slow
 def test_16_bits_have_no_number_where_there_is_no_value():
     found = implement("1 / sqrt(x)", format="float16")
     y = code(found)(np.array([-1.0, -0.0, 0.0, 4.0, inf], np.float32))
@@ -280,6 +278,10 @@ def test_an_infinity_belongs_to_the_branch_that_is_taken_on_both_sides():
     found = implement("where(x > 1 / 4, exp(x), log(x))", format="float32")
     assert list(code(found)(np.array([0.0, -0.0], np.float32))) == [-inf, -inf]
     assert verify(found, seconds=60).outcome == "verified"
+
+
+@pytest.mark.slow
+def test_an_infinity_at_the_end_of_a_branch_or_of_a_square():
     assert verify(implement("log1p(x)^2", format="float32"), seconds=60).outcome == "verified"
     found = implement("where(x >= 0, log(x), -1)", format="float32")
     assert np.isnan(code(found)(np.array([0.0], np.float32))).all()
@@ -320,6 +322,7 @@ def test_quotients_of_polynomials_that_are_constant_are_numbers_for_the_verifier
         assert shortened(read(other)) == read(other)
 
 
+@pytest.mark.slow
 def test_a_refusal_says_where_nothing_follows_the_target():
     with pytest.raises(NoKernel, match=r"near inputs from .* neither the formula as code"):
         implement("exp(x) * sin(x)", format="float32")

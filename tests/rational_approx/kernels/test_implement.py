@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import rational_approx
-from rational_approx import NoKernel, export, implement, verify
+from rational_approx import export, implement, verify
 from rational_approx.expressions.expression import parse
 from rational_approx.kernels.facts import Facts, TriedFacts
 from rational_approx.kernels.numbers import finite_numbers, rounded
@@ -279,8 +279,6 @@ def test_questions_without_sense_are_refused():
     assert "no gate named" in sentence(run("implement", "tanhh"))
     with pytest.raises(TypeError, match="formula as text"):
         implement(np.tanh)
-    with pytest.raises(NoKernel, match="neither the formula as code nor a rational"):
-        implement("sin(x^2)")
     done = implement("relu", error=Fraction(3, 4))
     assert done.wanted == Fraction(3, 4)
     with pytest.raises(ValueError, match="language must be one of c, cuda"):
@@ -291,7 +289,10 @@ def test_questions_without_sense_are_refused():
 
 @pytest.mark.parametrize(
     ("gate", "formulas"),
-    [("sigmoid", ["exp(x) / (1 + exp(x))"]), ("softplus", ["log(exp(x) + 1)", "log1p(exp(x))"])],
+    [
+        ("sigmoid", ["exp(x) / (1 + exp(x))"]),
+        pytest.param("softplus", ["log(exp(x) + 1)", "log1p(exp(x))"], marks=pytest.mark.slow),
+    ],
 )
 def test_formulas_whose_parts_overflow_are_the_gates_that_they_are(gate, formulas):
     found, x = implement(gate), np.array([-800.0, -1.5, 0.0, 2.0, 800.0])

@@ -33,6 +33,7 @@ def test_interpreted_on_a_cpu(tmp_path: Path) -> None:
     run("not without_a_card and not same_bits", tmp_path, TRITON_INTERPRET="1")
 
 
+@pytest.mark.slow
 def test_compiled_for_cards_that_are_not_here(tmp_path: Path) -> None:
     run("without_a_card", tmp_path)
 

@@ -70,4 +70,5 @@ def test_a_report_says_it_first_and_keeps_what_it_says_it_by() -> None:
     assert f"In the control {len(beside)} did not." in report.to_html()
     # A report from before there was a control's continuity is a page too.
     old = {name: part for name, part in report.continuity.items() if name != "control"}
-    assert "In the control" not in Report(**{**vars(report), "continuity": old}).to_html()
+    plain = {**vars(report), "histograms": {}, "attribution": {}, "continuity": old}  # pictures take their time
+    assert "In the control" not in Report(**plain).to_html()
