@@ -167,3 +167,18 @@ def test_the_error_of_a_function_in_units_is_no_share_of_its_value(format):
     for ulp, good in ((Fraction(round(seen * 100) - 1, 100), False), (Fraction(99, 100), True)):
         content["facts"]["ulp"] = content["wanted"] = str(ulp)
         assert is_verified(hashed(content)) == good
+
+
+@pytest.mark.parametrize("inner", ["float64", "float32"])
+def test_a_second_code_calculates_in_a_wider_format(inner):
+    """In float32 the last rounding, of which a second code has none, was left out: half a unit counted as nothing."""
+    product = [("inf", [["mul", "x", "3"]], "v0")]
+    first = written("3 * x", product, SAME)
+    counts = {"inputs": 4278190080, "correct": 0, "faithful": 4278190080, "turns": 0, "singly": 0, "open": 0}
+    counts |= {"ulp": "3/4", "worst": "0", "lowest": "-inf", "highest": "inf"}
+    content = {
+        **{"schema": "rational-approx/counted/1", "implementation": first, "by": "a run", "status": "proved"},
+        "reference": {"inner": inner, "functions": [], "pieces": first["pieces"], "cuts": ["0"], "within": "1/1000"},
+        "counts": counts,
+    }
+    assert is_verified(hashed(content)) == (inner == "float64")
