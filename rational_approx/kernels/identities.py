@@ -112,6 +112,18 @@ def _as_tanh(tree: Node) -> Node | None:
     return None
 
 
+def _as_cosh(tree: Node) -> Node | None:
+    """``(exp(u) + exp(-u)) / 2`` and ``(exp(u) - exp(-u)) / 2``."""
+    top, bottom = tree.arguments
+    if bottom != TWO or len(top.arguments) != 2 or top.operator != "+" or top.arguments[0].operator != "exp":
+        return None
+    u, other = top.arguments[0].arguments[0], top.arguments[1]
+    for kind, small in (("cosh", other), ("sinh", minus(other))):
+        if small == build("exp", minus(u)):
+            return build(kind, u)
+    return None
+
+
 def _over_logistic(tree: Node) -> Node | None:
     """``a / (1 + exp(u))^n`` by sigmoids."""
     top, bottom = tree.arguments
@@ -307,7 +319,7 @@ def _of_one_and_more(tree: Node) -> Node | None:
 
 
 RULES: dict[str, tuple[Callable[[Node], Node | None], ...]] = {
-    "/": (_as_tanh, _over_logistic),
+    "/": (_as_tanh, _as_cosh, _over_logistic),
     "log": (_of_square,),
     "+": (_difference,),
     "^": (_power,),

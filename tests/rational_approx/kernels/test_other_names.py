@@ -54,6 +54,8 @@ RULES = (
     "log(1 + exp(U))",
     "2 * atan(tanh(U / 2))",
     "atan(tanh(3 * (U)))",
+    "log((exp(U) + exp(-U)) / 2)",
+    "(exp(-U) - exp(U)) / 2",
     "acos(1 - U)",
     "(1 - exp(U)) / (1 + exp(U))",
     "(exp(U) - 1) / (exp(U) + 1)",
