@@ -11,7 +11,7 @@ from typing import Any
 
 from .jets import Arithmetic
 from .polynomials import combined, one_sign, product
-from .reading import CONTINUOUS, SWITCHED, Failure, chosen, fold, switch
+from .reading import CONTINUOUS, ONE, SWITCHED, Failure, chosen, fold, switch
 from .zeros import exact
 
 __all__ = ["identical", "never_negative", "resolved", "shortened", "sign_on", "total"]
@@ -139,9 +139,12 @@ def resolved(node: tuple, span: tuple[Any, Any], math: Arithmetic, at: tuple[Any
 
 
 def shortened(node: tuple) -> tuple:
-    """A tree with every quotient of two polynomials that are multiples of each other as the number that it is."""
+    """A tree with every quotient of two polynomials that are multiples of each other as the number that it is, and
+    without factors 1."""
     if node[0] in ("number", "x", "pi", "e", "clipped"):
         return node
+    if node[0] == "*" and node[1] == ONE:
+        return shortened(node[2])
     if node[0] == "/":
         top, bottom = polynomial(node[1]), polynomial(node[2])
         if top and bottom and bottom[-1] and len(top) == len(bottom):

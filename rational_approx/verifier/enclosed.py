@@ -149,16 +149,16 @@ class Enclosed(Code):
 
     def judge(self, code: Any, tree: tuple, side: int) -> Any:
         """Code that is the target's formula is followed node by node; all other is compared with it on small boxes."""
-        if code[0]:
-            formats = self.format, self.inner
-            follower = Follower(self.boxes_math, code, tree, self.functions, formats, side, self.scheme.flush)
+        short, formats = branches.shortened(tree), (self.format, self.inner)
+        for written in (tree, short) if code[0] else ():
+            follower = Follower(self.boxes_math, code, written, self.functions, formats, side, self.scheme.flush)
             if follower.is_formula():
                 return follower
         known = known_product(code[0], code[1], self.inner) if self.own else None
         if known is not None:
             return ExpTimesJudge(self.boxes_math, code, tree, (self.inner, self.inside_of), known)
         need(self.has_series(code[0]), "operations that are not those of the target's formula")
-        return Judge(self.boxes_math, code, branches.shortened(tree), self.calls, self.inside_of)
+        return Judge(self.boxes_math, code, short, self.calls, self.inside_of)
 
     def has_series(self, steps: list[Any]) -> bool:
         """Whether every operation is one that `Judge` knows."""

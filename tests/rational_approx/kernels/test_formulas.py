@@ -318,6 +318,7 @@ def test_a_formula_that_is_settled_stays_as_it_is(formula):
 def test_quotients_of_polynomials_that_are_constant_are_numbers_for_the_verifier():
     assert shortened(read("acos(x / (-x))")) == ("acos", ("number", Fraction(-1)))
     assert shortened(read("(2 * x^2 - 2) / (3 - 3 * x^2) + x")) == ("+", ("number", Fraction(-2, 3)), ("x",))
+    assert shortened(read("1 * expm1(x) + 2 * x")) == read("expm1(x) + 2 * x")  # as elu is written
     for other in ("x^2 / x", "x / (x + 1)", "exp(x) / exp(x)", "0 / x"):
         assert shortened(read(other)) == read(other)
 
