@@ -150,8 +150,8 @@ class Enclosed(Code):
     def judge(self, code: Any, tree: tuple, side: int) -> Any:
         """Code that is the target's formula is followed node by node; all other is compared with it on small boxes."""
         short, formats = branches.shortened(tree), (self.format, self.inner)
-        for written in (tree, short) if code[0] else ():
-            follower = Follower(self.boxes_math, code, written, self.functions, formats, side, self.scheme.flush)
+        for shape in (tree, short) if code[0] else ():
+            follower = Follower(self.boxes_math, code, shape, self.functions, formats, side, self.scheme.flush)
             if follower.is_formula():
                 return follower
         known = known_product(code[0], code[1], self.inner) if self.own else None
