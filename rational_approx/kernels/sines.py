@@ -32,7 +32,8 @@ from rational_approx.programs.program import INPUT, Constant, Operand
 
 __all__ = ["BITS", "Turns", "exponent_of", "grain_of", "least_distance", "least_sine", "sine", "sine_degree", "sine_error"]
 
-BITS = 640
+BITS = 1400
+"""Numbers of float64 reach to 2^1024, and their products with what is left of a constant are to be small."""
 QUARTER = Fraction(2501, 10000)
 """A little more than a quarter: the half-turn is chosen by a rounded sum."""
 DEGREES = {"float32": 5, "float64": 8}
