@@ -16,7 +16,7 @@ from rational_approx.kernels.sines import Turns, sine, sine_degree
 from rational_approx.kernels.sums import KINDS as SUMS
 from rational_approx.kernels.sums import sum_function
 
-__all__ = ["Called", "Functions", "Library", "NoFormula", "functions_of", "Within", "kind_of"]
+__all__ = ["Called", "Functions", "Library", "NoFormula", "Within", "functions_of", "kind_of"]
 
 
 class NoFormula(ArithmeticError):

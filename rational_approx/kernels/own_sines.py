@@ -1,7 +1,8 @@
 """Sine and cosine of ``a x`` for code that calculates in the format of its results.
 
-As in :mod:`kernels.sines`, ``a / (2 pi)`` is cut into parts, and of each product with x only what lies beside an integer
-counts. Here x is cut as well, into halves of half of the digits (Veltkamp; Dekker 1971), so that all products are exact.
+As in :mod:`kernels.sines`, ``a / (2 pi)`` is cut into parts, and of each product with x only what lies beside an
+integer counts. Here x is cut as well, into halves of half of the digits (Veltkamp; Dekker 1971), so that all products
+are exact.
 Their remainders are added from the largest on, after the nearest quarter of a turn was taken off; what a sum loses is
 another number (Dekker), and these numbers are added up. So f, of at most an eighth of a turn, is a sum of two numbers,
 known far beyond the digits of the format.
@@ -105,11 +106,13 @@ def _turn(format: str) -> tuple[Fraction, ...]:
 
 def _parts(turns: Turns, format: str, reach: int, shift: int) -> tuple[Fraction, ...]:
     """``a / (2 pi)`` as a sum, times ``2**shift``: parts of few digits, and the rest, if any, as one number."""
-    digits, _, top = FORMATS[format]
+    digits = FORMATS[format][0]
     bits, middle = _halves(digits)[1], (turns.low + turns.high) / 2
     rest, unit, out = middle, Fraction(2) ** exponent_of(middle), list[Fraction]()
     exact = turns.low == turns.high
-    least = Fraction(0) if exact else min(_nearest(turns, k, digits) for k in range(reach + (reach < FORMATS[format][2])))
+    least = (
+        Fraction(0) if exact else min(_nearest(turns, k, digits) for k in range(reach + (reach < FORMATS[format][2])))
+    )
     while rest and abs(rest) * Fraction(2) ** (reach + 1) > least * AT_MOST / 8:
         unit /= 2**bits
         if part := int(rest / unit) * unit:
@@ -269,7 +272,7 @@ def _reduced(
 
     ``tiny`` is what an operation may lose where its result is subnormal.
     """
-    digits, smallest, top = FORMATS[format]
+    digits, _, top = FORMATS[format]
     share, scale = Fraction(1, 2**digits), Fraction(2) ** shift
     most, unit = Fraction(2) ** (exponent + 1), Fraction(2) ** (exponent + 1 - digits)
     behind, _ = _halves(digits)
@@ -316,12 +319,12 @@ def _reduced(
     # f is rounded once more, and the rest is added up.
     left = twice.plus(2 * share, beside)
     own = own.plus(3 * share * left.share, 3 * share * left.besides + slip)
-    if not own.besides and not left.besides:
-        return own.share * 2
-    least = _nearest(turns, exponent, digits)
-    if not least or left.share + left.besides / least > AT_MOST:
+    exact = not own.besides and turns.low == turns.high
+    least = ends if exact else _nearest(turns, exponent, digits)
+    # Nothing is subnormal that counts: few operations follow, with numbers of more than this.
+    if not least > tiny * 2 ** (2 * digits) or left.share + left.besides / least > AT_MOST:
         raise ArithmeticError("numbers of the format may be too near to a zero")
-    return 2 * own.share + own.besides / least * (1 + 2 * share)
+    return 2 * own.share + own.besides / least * (1 + 2 * share) + 64 * tiny / least
 
 
 class Lost(NamedTuple):
@@ -353,9 +356,10 @@ def _parts_of(format: str, scheme: Scheme, off: arb) -> Iterator[Part]:
     (s, c), (first, second, turn), share = _coefficients(format), map(to_arb, _turn(format)), arb(2) ** -digits
     full, reach = 2 * arb.pi(), to_arb(REACH)
     furthest = (full * reach) ** 2
-    series = [(-1) ** (k + 1) / arb(2 * k + 4).gamma() for k in range(24)], [
-        (-1) ** k / arb(2 * k + 5).gamma() for k in range(24)
-    ]
+    series = (
+        [(-1) ** (k + 1) / arb(2 * k + 4).gamma() for k in range(24)],
+        [(-1) ** k / arb(2 * k + 5).gamma() for k in range(24)],
+    )
     differences = [
         arb_poly([term - (to_arb(p[k]) if k < len(p) else 0) for k, term in enumerate(terms)])
         for p, terms in zip((s, c), series)

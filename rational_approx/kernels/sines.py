@@ -30,7 +30,17 @@ from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.series import gap, polynomial_error, read_scheme
 from rational_approx.programs.program import INPUT, Constant, Operand
 
-__all__ = ["BITS", "Turns", "exponent_of", "grain_of", "least_distance", "least_sine", "sine", "sine_degree", "sine_error"]
+__all__ = [
+    "BITS",
+    "Turns",
+    "exponent_of",
+    "grain_of",
+    "least_distance",
+    "least_sine",
+    "sine",
+    "sine_degree",
+    "sine_error",
+]
 
 BITS = 1400
 """Numbers of float64 reach to 2^1024, and their products with what is left of a constant are to be small."""

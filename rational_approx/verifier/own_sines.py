@@ -19,7 +19,7 @@ from .reading import Failure, need
 from .running import Order, Ranged, Running, Written
 from .sines import exactly, grain_of, nearest_zero
 from .steps import FORMATS, alike
-from .sums import Part, worst
+from .sums import worst
 
 __all__ = ["OwnWave"]
 
@@ -171,8 +171,8 @@ def written(out: Reading, ahead: bool, digits: int, order: Order) -> tuple[Codes
     of_sine = out.do("mul", even, sign)
     exact = out.do("add", out.do("mul", base, of_sine), out.do("mul", one_less, of_cosine))
     small = out.do("add", out.do("mul", small_sine, of_sine), out.do("mul", small_cosine, of_cosine))
-    fractions = [list(map(Fraction, each)) for each in (parts, turn, sine, cosine)]
-    codes = Codes(Fraction(scale), fractions[0], whole, Fraction(rounded[0] if rounded else 0), *fractions[1:], order)
+    every, of_turn, s, c = (list(map(Fraction, each)) for each in (parts, turn, sine, cosine))
+    codes = Codes(Fraction(scale), every, whole, Fraction(rounded[0] if rounded else 0), of_turn, s, c, order)
     return codes, out.do("add", exact, small)
 
 
@@ -289,7 +289,8 @@ class OwnWave:
             far = 2 * pi[1] * f[1]
             value = math.exact(2 * pi[0] * f[0])[0], math.exact(far)[1]
             gaps = [
-                apart_from(p, terms, ((2 * pi[0] * f[0]) ** 2, far**2)) for p, terms in zip((codes.sine, codes.cosine), series)
+                apart_from(p, terms, ((2 * pi[0] * f[0]) ** 2, far**2))
+                for p, terms in zip((codes.sine, codes.cosine), series)
             ]
             short = run.known(f[0] - beside * f[1], f[1] + beside * f[1])
             rest = run.rounded(run.around(beside * f[1]).exact, 0)
@@ -307,13 +308,16 @@ class OwnWave:
                 # In proportion to r: d of four roundings, and the cube, of which 12 are more than all; and their sum.
                 size_d = (1 + beside) * (abs(second) + beside * abs(third)) / 6
                 polynomial = run.polynomial(codes.sine, z, order)
-                steep, error = (Fraction(each, one) for each in (polynomial.size, polynomial.error))
-                error = 2 * far**2 * error + half * (5 * size_d + 13 * far**2 * steep) * (1 + 64 * half)
+                steep, slip = (Fraction(each, one) for each in (polynomial.size, polynomial.error))
+                error = 2 * far**2 * slip + half * (5 * size_d + 13 * far**2 * steep) * (1 + 64 * half)
                 error += (1 + beside) * (apart[0] + 2 * beside * apart[1]) / 6 + gaps[0] * far**2 + off
                 yield math.exact(error)[1], (math.exact(1 - far**2 / 6)[0], one), True
             else:
-                error = small_sine.error + math.exact(own + gaps[0] * far**3)[1]
-                yield error, (math.sin(value[0])[0], math.sin(value[1])[1]), False
+                yield (
+                    small_sine.error + math.exact(own + gaps[0] * far**3)[1],
+                    (math.sin(value[0])[0], math.sin(value[1])[1]),
+                    False,
+                )
             wide = math.exact(grid)[1]
             near = Ranged((-wide - size(value) - r.error, size(value) + r.error + wide), 0)
             e = run.rounded((-wide - d.size - 2 * r.error, wide + d.size + 2 * r.error), 0)
