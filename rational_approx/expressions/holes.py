@@ -26,11 +26,12 @@ from rational_approx.expressions.enclosures import AT_POINT, ENCLOSURES, Undecid
 from rational_approx.expressions.nodes import ORDERS, Node, build, evaluate
 from rational_approx.expressions.quotients import polynomial
 
-__all__ = ["WHOLE", "WHOLE_AT_POINT", "germ", "holes", "holes_in_floats", "logarithms", "vanishes"]
+__all__ = ["SWITCHED", "WHOLE", "WHOLE_AT_POINT", "germ", "holes", "holes_in_floats", "logarithms", "vanishes"]
 
 MOST = 12
 """Zeros of a higher order are not looked for."""
-_SWITCHED = ("abs", "sign", "heaviside", "max", "min", "where")
+SWITCHED = ("abs", "sign", "heaviside", "max", "min", "where")
+"""Functions with branches: a tree without them that is zero on an interval is zero everywhere."""
 _TROUBLE = (Undecided, ValueError, ZeroDivisionError)
 """What evaluating a series may raise where it has no value."""
 
@@ -55,7 +56,7 @@ def _germ(node: Node, z: Fraction, n: int) -> arb_series:
         shifted = poly(flint.fmpq_poly([fmpq(z), 1]))
         return arb_series([to_arb(exact(shifted[k])) for k in range(n)], prec=n)
     kind, parts = node.operator, node.arguments
-    if kind in _SWITCHED:
+    if kind in SWITCHED:
         raise Undecided(f"{kind} at a point")
     if kind in ("pi", "e"):
         return arb_series([ENCLOSURES[kind]()], prec=n)
@@ -156,7 +157,7 @@ def _candidates(node: Node) -> Iterator[Fraction]:
 
 def _zeros(node: Node) -> Iterator[tuple[Fraction, int]]:
     # Rational points where a branch-free tree vanishes for certain, each with its order.
-    if any(part.operator in _SWITCHED for part in node.walk()):
+    if any(part.operator in SWITCHED for part in node.walk()):
         return
     for z in sorted(set(_candidates(node))):
         try:
@@ -171,7 +172,7 @@ def _zeros(node: Node) -> Iterator[tuple[Fraction, int]]:
 def holes(node: Node) -> tuple[tuple[Fraction, int], ...]:
     """The rational points at which both sides of a quotient vanish, each with the order of the denominator's zero."""
     top, bottom = node.arguments
-    if bottom.value is not None or any(part.operator in _SWITCHED for part in top.walk()):
+    if bottom.value is not None or any(part.operator in SWITCHED for part in top.walk()):
         return ()
     with working_bits(256):
         found = []

@@ -12,7 +12,7 @@ import flint
 
 from rational_approx.arithmetic.domain import End
 from rational_approx.arithmetic.precision import working_bits
-from rational_approx.expressions.holes import logarithms
+from rational_approx.expressions.holes import SWITCHED, logarithms
 from rational_approx.expressions.nodes import Node, build, number
 from rational_approx.expressions.quotients import polynomial
 from rational_approx.expressions.roots import (
@@ -25,9 +25,7 @@ from rational_approx.expressions.roots import (
     value_at,
 )
 
-__all__ = ["at_least", "breakpoints", "decided", "jumps"]
-
-_SWITCHED = ("abs", "sign", "heaviside", "max", "min", "where")
+__all__ = ["at_least", "branches", "breakpoints", "decided", "jumps"]
 
 
 def _switch(node: Node) -> Node:
@@ -58,7 +56,7 @@ def decided(node: Node, lower: End, upper: End) -> Node:
     if node.operator in ("<", "<=", ">", ">="):
         return build(node.operator, *(decided(argument, lower, upper) for argument in node.arguments))
     node = build(node.operator, *(decided(argument, lower, upper) for argument in node.arguments))
-    if node.operator in _SWITCHED:
+    if node.operator in SWITCHED:
         switch = _switch(node)
         sign = proved_sign(switch, lower, upper) if at_least(switch, lower, upper) else 0
         if sign:
@@ -78,7 +76,7 @@ def _vanishes(switch: Node, lower: End, upper: End) -> bool:
 
 def _first_open(node: Node) -> Node | None:
     # The first branch, arguments before their holders, so that its switch holds no other branch.
-    return next((part for part in node.walk() if part.operator in _SWITCHED), None)
+    return next((part for part in node.walk() if part.operator in SWITCHED), None)
 
 
 def _replace(node: Node, old: Node, new: Node) -> Node:
@@ -87,6 +85,19 @@ def _replace(node: Node, old: Node, new: Node) -> Node:
     if not node.arguments:
         return node
     return build(node.operator, *(_replace(argument, old, new) for argument in node.arguments))
+
+
+def branches(node: Node) -> tuple[Node, Node, Node] | None:
+    """The first branch of a tree: a condition, and the tree where it holds and where it does not.
+
+    None where there is no branch, or one with a value of its own at the switch (sign, heaviside).
+    """
+    first = _first_open(node)
+    if first is None or first.operator in ("sign", "heaviside"):
+        return None
+    condition = first.arguments[0] if first.operator == "where" else build(">", _switch(first), number(0))
+    plus, minus = (1, -1) if condition.operator in (">", ">=") else (-1, 1)
+    return condition, _replace(node, first, _taken(first, plus)), _replace(node, first, _taken(first, minus))
 
 
 def _cuts(node: Node, lower: End, upper: End) -> list[Fraction]:

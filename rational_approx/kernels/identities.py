@@ -9,7 +9,8 @@ from fractions import Fraction
 from math import isqrt
 
 from rational_approx.arithmetic.polynomials import exact
-from rational_approx.expressions.nodes import Node, build, number
+from rational_approx.expressions.holes import holes, logarithms
+from rational_approx.expressions.nodes import ExpressionError, Node, build, number
 from rational_approx.expressions.quotients import polynomial
 from rational_approx.kernels.known_as import known_as, minus, splits
 
@@ -35,12 +36,20 @@ def settled(tree: Node) -> Node:
         return settled(named)
     if tree.operator == "where" and _difference(tree.arguments[1]) == tree:  # a sum that is settled
         return tree
-    tree = build(tree.operator, *map(settled, tree.arguments))
-    for rule in RULES.get(tree.operator, ()):
-        found = rule(tree)
-        if found is not None:
-            return found
-    return tree
+    try:
+        built = build(tree.operator, *map(settled, tree.arguments))
+    except ExpressionError:  # a number without a value, as in x / log(exp(0))
+        return tree
+    found = next(filter(None, (rule(built) for rule in RULES.get(built.operator, ()))), built)
+    return found if found == tree or _limits(tree) <= _limits(found) else tree
+
+
+def _limits(tree: Node) -> set[Fraction]:
+    """The points at which a quotient, or a product with a logarithm, has a limit for a value. Switches hide some: there
+    is one in log((2 x - 1)^2) / x at 0, and none is seen with log(abs(2 x - 1))."""
+    if tree.operator == "/":
+        return {point for point, _ in holes(tree)}
+    return {point for _, points in logarithms(tree) for point in points} if tree.operator == "*" else set()
 
 
 def uncancelled(tree: Node) -> Node:
@@ -148,7 +157,7 @@ def _difference(tree: Node) -> Node | None:
             for unit, square in splits(other.arguments[0]):
                 if unit == ONE and square.operator == "^" and square.arguments[1] == TWO:
                     return build("/", square, build("+", other, ONE))
-        found = _squares(one, other, taken) or _small_sum(one, other)
+        found = _squares(one, other, taken) or _small_sum(one, other) or _beside_one(one, other)
         if found is not None:
             return found
     return None
@@ -166,6 +175,28 @@ def _small_sum(root: Node, u: Node) -> Node | None:
         return None
     over = build("/", number(exact((q - p * p)[0])), build("+", root, minus(u)))
     return build("where", build(">", u, number(0)), build("+", u, root), over)
+
+
+def _beside_one(one: Node, other: Node) -> Node | None:
+    """``1 + u / (1 + abs(u))`` and ``1 + u / sqrt(u^2 + c)``, which cancel where u is negative, for a polynomial u and
+    a positive c; and ``1 - u / ...``."""
+    falls, ratio = other.operator == "neg", other.arguments[0] if other.operator == "neg" else other
+    if one != ONE or ratio.operator != "/":
+        return None
+    top, bottom = ratio.arguments
+    u = minus(top) if falls else top
+    p = polynomial(u)
+    if p is None or p.degree() < 1:
+        return None
+    if any(unit == ONE and size in (build("abs", top), build("abs", u)) for unit, size in splits(bottom)):
+        over = build("/", ONE, build("+", ONE, minus(u)))
+        above = build("/", build("+", ONE, build("*", TWO, u)), build("+", ONE, u))
+        return build("where", build(">", u, number(0)), above, over)
+    q = polynomial(bottom.arguments[0]) if bottom.operator == "sqrt" else None
+    if q is None or (q - p * p).degree() > 0 or not (q - p * p)[0] > 0:
+        return None
+    over = build("/", number(exact((q - p * p)[0])), build("*", bottom, build("+", bottom, minus(u))))
+    return build("where", build(">", u, number(0)), build("+", ONE, build("/", u, bottom)), over)
 
 
 def _amplitude(tree: Node, kind: str) -> tuple[Fraction, Node] | None:
@@ -224,10 +255,28 @@ def _power(tree: Node) -> Node | None:
     return build("exp", build("*", power, base.arguments[0])) if base.operator == "exp" and power.value else None
 
 
+def _gudermannian(tree: Node) -> Node | None:
+    """``atan(tanh(u))`` as ``atan(sinh(2 u)) / 2``, of which no part is near to a constant but far out."""
+    inner = tree.arguments[0]
+    if inner.operator != "tanh":
+        return None
+    u = inner.arguments[0]
+    twice = u.arguments[0] if u.operator == "/" and u.arguments[1] == TWO else build("*", TWO, u)
+    return build("*", number(Fraction(1, 2)), build("atan", build("sinh", twice)))
+
+
+def _without_one(tree: Node) -> Node | None:
+    """A product without a 1 in front, as numbers leave it."""
+    one, *rest = tree.arguments
+    return None if one != ONE else build("*", *rest) if rest[1:] else rest[0]
+
+
 RULES: dict[str, tuple[Callable[[Node], Node | None], ...]] = {
     "/": (_over_logistic,),
     "log": (_of_square,),
     "+": (_difference,),
     "^": (_power,),
+    "atan": (_gudermannian,),
+    "*": (_without_one,),
 }
 """The rules for a node, by its operator."""

@@ -5,10 +5,13 @@ values at the same x.
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 
 from rational_approx.arithmetic.polynomials import exact
+from rational_approx.expressions.holes import SWITCHED
 from rational_approx.expressions.nodes import Node, build, number
 from rational_approx.expressions.quotients import polynomial
+from rational_approx.expressions.switches import branches
 
 __all__ = ["known_as", "minus", "splits"]
 
@@ -18,10 +21,11 @@ ONE, TWO = number(1), number(2)
 def known_as(tree: Node) -> Node | None:
     """The function that a formula is, or None.
 
-    >>> from rational_approx.expressions.nodes import text
-    >>> from rational_approx.expressions.parser import parse_tree
-    >>> [text(known_as(parse_tree(each, "x"))) for each in ("log(x + sqrt(x^2 + 1))", "log((1 + x) / (1 - x))")]
-    ['asinh(x)', '2 * atanh(x)']
+        >>> from rational_approx.expressions.holes import SWITCHED
+    from rational_approx.expressions.nodes import text
+        >>> from rational_approx.expressions.parser import parse_tree
+        >>> [text(known_as(parse_tree(each, "x"))) for each in ("log(x + sqrt(x^2 + 1))", "log((1 + x) / (1 - x))")]
+        ['asinh(x)', '2 * atanh(x)']
     """
     rule = RULES.get(tree.operator)
     return None if rule is None else rule(tree)
@@ -63,7 +67,10 @@ def _twice_atanh(top: Node, bottom: Node) -> Node | None:
 
 
 def _sum(tree: Node) -> Node | None:
-    """``softplus(u) - u``, ``u - softplus(u)``, and ``log(a) - log(b)``."""
+    """``x + x``, ``softplus(u) - u``, ``u - softplus(u)``, and ``log(a) - log(b)``."""
+    p = polynomial(tree)
+    if p is not None and p.degree() < 2 and all(part.value is None for part in tree.arguments):
+        return _line(exact(p[1]), exact(p[0]))
     for part, other in splits(tree):
         inner = minus(part) if part.operator == "neg" else part
         if inner.operator == "softplus":
@@ -79,6 +86,11 @@ def _sum(tree: Node) -> Node | None:
     return None
 
 
+def _line(slope: Fraction, offset: Fraction) -> Node:
+    line = number(offset) if slope == 0 else build("*", number(slope), Node("variable"))
+    return build("+", line, number(offset)) if slope and offset else line
+
+
 def _argument(tree: Node) -> Node | None:
     """What something is the logarithm of."""
     if tree.operator == "log1p":
@@ -86,9 +98,24 @@ def _argument(tree: Node) -> Node | None:
     return tree.arguments[0] if tree.operator == "log" else None
 
 
+def _sinc(u: Node) -> Node | None:
+    """``sin(u) / u``, whose holes are filled by limits: branch by branch, since u may be zero on the whole of one."""
+    if (found := branches(u)) is not None:
+        condition, *sides = found
+        yes, no = (_sinc(side) for side in sides)
+        if yes is None or no is None or yes == no:
+            return yes if no is not None else None
+        return build("where", condition, yes, no)
+    # Where values begin, as those of a root do, a hole has one side alone, and is not filled.
+    if any(part.operator in (*SWITCHED, "sqrt", "log", "^") and polynomial(part) is None for part in u.walk()):
+        return None
+    u, p = u.arguments[0] if u.operator == "neg" else u, polynomial(u)  # it is even
+    return ONE if p is not None and p == 0 else build("/", build("sin", u), u)
+
+
 RULES: dict[str, Callable[[Node], Node | None]] = {
     "log": _logarithm,
     "+": _sum,
-    "sinc": lambda tree: build("/", build("sin", tree.arguments[0]), tree.arguments[0]),
+    "sinc": lambda tree: _sinc(tree.arguments[0]),
 }
 """The rule for a node, by its operator."""

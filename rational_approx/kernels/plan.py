@@ -131,7 +131,9 @@ def costs_of(
         out.own |= _prescribed_costs(whole, about_zero, places, room)
     most = _by_formulas(out, segments)
     everything = whole.start, whole.stop
-    if everything in spans and not about_zero:  # where one piece for all is cheap, nothing dearer is looked at
+    # Beyond 2^8 all numbers tried are whole, and a rational may be near sin(pi x) / x at each.
+    waves = any(formulas.waves(at, at + 1) for at in (whole.start, whole.stop - 1))
+    if everything in spans and not about_zero and not waves:  # where one piece is cheap, nothing dearer is looked at
         out.forms[everything], _ = ranked(whole, exponentials, room, {}, min(most, CHEAP))
         most = min(most, cheapest(out.forms[everything], whole))
     if most <= ENOUGH:

@@ -57,6 +57,8 @@ def read_datapath(content: dict[str, Any]) -> FixedImplementation:
     uppers = [row.upper for row in rows]
     if uppers != sorted(set(uppers)) or uppers[-1] != point.highest:
         raise ValueError("the rows are not in order, or end before the largest code")
+    if not all(point.lowest <= row.origin <= point.highest for row in rows if row.origin is not None):
+        raise ValueError("the origin of a row is no code of the format")
     path = Datapath(point, rows, _shift(content["shift"]), _shift(content["guard"]))
     facts = content["facts"]
     numbers: dict[str, Fraction] = {name: read_number(facts[name]) for name in NUMBERS}

@@ -118,7 +118,8 @@ def _calculated(path: Datapath) -> Iterator[str]:
         return cast(f"({signal} + {_literal(1 << by - 1, widths[signal])}) >>> {by}", to)
 
     if n:
-        yield f"t = {cast('x - origin', 't')}" + (" <<< left" if "left" in _chosen(path) else "")
+        difference = f"{cast('x', 't')} - {cast('origin', 't')}"
+        yield f"t = ({difference}) <<< left" if "left" in _chosen(path) else f"t = {difference}"
     for k in reversed(range(n)):
         factor = f"c{n}" if k == n - 1 else f"a{k + 1}"
         yield f"p{k} = {cast(factor, f'p{k}')} * {cast('t', f'p{k}')}"

@@ -108,10 +108,10 @@ EITHER = """
 # exponent they lose what stands before them; half of k + 254 stands for 2^h, with h half of k. That h is rounded down
 # here, and not towards zero, changes no bit, since v 2^h is a normal number.
 SCALED32 = """
-/* v * 2^k for t = k + 254 + 1.5 2^23, in two steps: 2^h and 2^(k - h) are numbers of float. */
+/* v * 2^k for t = k + 254 + 1.5 2^23, in two steps, the larger one first: both are numbers of float. */
 {static} float {name}_raised(float v, float t) {{
     const uint32_t whole = {name}_bits_of(t), half = whole >> 1 << 23;
-    const float first = {name}_of_bits(half), second = {name}_of_bits((whole << 23) - half);
+    const float first = {name}_of_bits((whole << 23) - half), second = {name}_of_bits(half);
     return {product};
 }}
 {static} float {name}_scaled(float v, float k) {{ return {name}_raised(v, {shifted}); }}
@@ -124,10 +124,10 @@ SCALED64 = """
 }}
 """
 SCALED64_TWICE = """
-/* v * 2^k for t = k + 2046 + 1.5 2^52, in two steps: 2^h and 2^(k - h) are numbers of double. */
+/* v * 2^k for t = k + 2046 + 1.5 2^52, in two steps, the larger one first: both are numbers of double. */
 {static} double {name}_raised(double v, double t) {{
     const uint64_t whole = {name}_bits_of(t), half = whole >> 1 << 52;
-    const double first = {name}_of_bits(half), second = {name}_of_bits((whole << 52) - half);
+    const double first = {name}_of_bits((whole << 52) - half), second = {name}_of_bits(half);
     return {products};
 }}
 {static} double {name}_scaled(double v, double k) {{ return {name}_raised(v, {twice}); }}

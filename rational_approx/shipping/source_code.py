@@ -212,7 +212,7 @@ def _notes(rational: Rational, bound: EvaluationError, certificate: Any) -> list
         if certificate.status == "proved":
             out += _totals(rational, bound, certificate)
         out.append(f"certificate: {document(certificate)['hash']}")
-    return [line.replace("*/", "* /").replace("\n", " ") for line in out]
+    return [" ".join(line.replace("*/", "* /").splitlines()) for line in out]
 
 
 def _totals(rational: Rational, bound: EvaluationError, certificate: Any) -> list[str]:

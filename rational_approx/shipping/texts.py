@@ -31,12 +31,13 @@ _FRACTION = re.compile(r"-?[0-9]{1,4000}(/[0-9]{1,4000})?")
 
 
 def line(text: Any) -> str:
-    """Text of a file that stands in a comment of code: one line, that ends no comment.
+    """Text of a file that stands in a comment or a docstring of code: one line, that ends neither.
 
     >>> line("P / Q about zero")
     'P / Q about zero'
     """
-    if not isinstance(text, str) or not (text.isascii() and text.isprintable()) or "*/" in text or "/*" in text:
+    plain = isinstance(text, str) and text.isascii() and text.isprintable()
+    if not plain or any(mark in text for mark in ("*/", "/*", '"', "\\", "??/")):
         raise ValueError(f"{str(text)[:40]!r} is not one line of plain text, as words of a file are")
     return text
 

@@ -39,6 +39,8 @@ def arguments(name: Any, given: Any) -> list[Any]:
     numbers = [number(text, name in ("range", "saturation")) for text in given[len(words) :]]
     if name == "saturation":
         must(numbers[0] < numbers[1] and abs(numbers[2]) + abs(numbers[3]) < inf, "a saturation has no interval")
+    if name in ("error", "lipschitz", "derivative", "rounding"):
+        must(numbers[0] >= 0, "no size is below 0")
     if name == "range":
         must(numbers[0] < inf and numbers[1] > -inf, "a range has no values")
     return [*given[: len(words)], *numbers]

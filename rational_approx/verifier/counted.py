@@ -53,6 +53,7 @@ class Counted:
         must(set(given) == PARTS | {"within"}, "the second code has other keys than it should")
         must(set(counts) == {*WHOLE, *REAL}, "the counts have other keys than they should")
         line(content["by"])
+        must(given["inner"] == "float64", "the second code calculates in no wider format")
         must(case.format == "float32", "every number is counted of float32 alone")
         self.case, self.counts, self.by = case, counts, content["by"]
         inside = normal(content["implementation"])

@@ -276,7 +276,8 @@ class Enclosed(Code):
             low, high = (low, high) if side > 0 else (-high, -low)
             need(max(abs(low), abs(high)) < inf, "the target over x is not bounded")
             s, off = math.exact(slope), abs(offset / start)
-            share = off + 2 * (len(judge.steps) - self.own) * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
+            roundings = max(len(judge.steps) - self.own, 0)  # the input itself has none
+            share = off + 2 * roundings * (abs(slope) + off) / 2 ** FORMATS[self.inner][0]
             error = max(high - s[0], s[1] - low) + math.exact(share)[1]
             least = max(low, -high)
             d, n = allowed.denominator, allowed.numerator
@@ -355,7 +356,9 @@ def line(judge: Judge) -> tuple[Fraction, Fraction]:
     for index, (op, names) in enumerate(judge.steps):
         found = [Fraction(which) for which in names if isinstance(which, float)]
         others = [which for which in names if not isinstance(which, float)]
+        # Of two products the first may be too large or subnormal, of two sums the second may lose what x is.
         need(len(found) == 1 and others == [last] and op in ("mul", "add"), "code beyond a line")
+        need(index == 0 or op != judge.steps[0][0], "code beyond a line")
         slope, offset = (slope * found[0], offset * found[0]) if op == "mul" else (slope, offset + found[0])
         last = index
     need(alike(judge.result, last), "code beyond a line")

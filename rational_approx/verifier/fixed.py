@@ -69,6 +69,7 @@ class Fixed:
         )
         must(entry["adds"] in (-1, 0, 1), "a row adds its input otherwise than once")
         origin = None if entry["origin"] is None else whole(entry["origin"])
+        must(origin is None or self.lowest <= origin <= self.highest, "an origin is no code of the format")
         return whole(entry["upper"]), c, origin, bits(entry["left"]), whole(entry["adds"])
 
     # -- what the code gives -----------------------------------------------------------------------------------------

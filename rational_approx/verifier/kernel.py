@@ -271,9 +271,12 @@ class Code:
         return float(array("f", [v + magic])[0]) - magic
 
     def of_exponent(self, v: float) -> float:
-        """The power of two that brings a number near 1."""
+        """The power of two that brings a positive number near 1; of others, as integers wrap around."""
         code, whole, shift = ("<f", "<i", 23) if self.inner == "float32" else ("<d", "<q", 52)
-        return float(struct.unpack(whole, struct.pack(code, v))[0] - MIDDLE[self.inner] >> shift)
+        need(not isnan(v), "an exponent of no number, which has either sign")
+        half = 1 << 8 * struct.calcsize(whole) - 1
+        bits = struct.unpack(whole, struct.pack(code, v))[0] - MIDDLE[self.inner]
+        return float((bits + half) % (2 * half) - half >> shift)
 
     def rounded(self, values: Any) -> list[float]:
         """To the format, ties to even."""

@@ -82,9 +82,10 @@ def shown(value: object, length: int = 60) -> str:
 
 
 def line(source: Any) -> None:
-    """Refuse text that could end a comment of code which is made of the file."""
+    """Refuse text that could end a comment, or a docstring, of code which is made of the file."""
     plain = isinstance(source, str) and source.isascii() and source.isprintable()
-    must(plain and "*/" not in source and "/*" not in source, f"{shown(source)!r} is not one line of plain text")
+    free = plain and not any(mark in source for mark in ("*/", "/*", '"', "\\", "??/"))
+    must(free, f"{shown(source)!r} is not one line of plain text")
 
 
 def number(source: Any, infinite: bool = False) -> Any:

@@ -312,6 +312,24 @@ def test_saturated_outputs_are_the_same_everywhere(tmp_path):
     assert verify(found).outcome == "verified"
 
 
+def test_an_origin_is_a_code_of_the_format():
+    """It was cut off in the module, so that a verified file gave another one: ``x - 40`` as ``x + 24``."""
+    point, target = FixedPoint(2, 4), parse("x")
+    for origin in (31, -1, 40):  # x - 31 takes a bit more than x
+        path = Datapath(point, (Row(31, (16 * origin, 16), origin=origin),), shift=0, guard=4)
+        content = document(
+            FixedImplementation("x", "x", path, code_facts(path, code_values(target, point)), Fraction(9), 1)
+        )
+        if origin == 40:
+            assert check(content, 60).outcome == "refuted"
+            with pytest.raises(ValueError, match="is no code of the format"):
+                from_document(content)
+        else:
+            again = from_document(content)
+            assert check(content, 60).outcome == "verified"
+            assert interpreted(again, point.codes).tolist() == point.codes.tolist()
+
+
 def test_numpy_code_gives_the_outputs_at_every_code(found):
     space: dict = {}
     exec(export(found, "numpy", name="gate"), space)

@@ -9,6 +9,7 @@ from rational_approx.shipping.documents import canonical_hash, document, from_do
 from rational_approx.verifier import verify
 
 WORDS = ['x"""\nimport os\n"""', "x\nprint(1)", "x */ int y; /*", "x\u2028y", 3]
+WORDS += ['x"""; print(1); """', "x \\", "x ??/"]  # a docstring ends, and a comment goes on into the next line
 
 
 @pytest.fixture(scope="module", params=["bfloat16", "fixed2.4"])

@@ -11,6 +11,7 @@ from rational_approx.kernels.sums import sum_function
 from rational_approx.shipping.documents import canonical_hash, number_text
 from rational_approx.shipping.kernel_documents import _code
 from rational_approx.verifier import verify
+from rational_approx.verifier.reading import number
 from tests.adversaries.kernels import outputs, units
 
 LARGE = "0x1p+200"
@@ -81,6 +82,29 @@ def test_where_the_target_is_too_large_the_output_is_infinite(factor, true):
     assert is_verified(written("2 * x", pieces, SAME)) == true
 
 
+@pytest.mark.parametrize(
+    ("factor", "steps", "true"),
+    [
+        ("1/2", [["mul", "x", "0x1p+1000"], ["mul", "v0", "0x1p-1001"]], False),  # infinite from 2^24 on
+        ("0x1p-51", [["mul", "x", "0x1p-1074"], ["mul", "v0", "0x1p+1023"]], False),  # subnormal between
+        ("1", [["add", "x", "0x1p+100"], ["add", "v0", "-0x1p+100"]], False),  # 0 up to 2^46
+        ("1/2", [["mul", "x", "1/2"], ["add", "v0", "0x1p-60"]], True),
+        ("1/2", [["add", "x", "0x1p-60"], ["mul", "v0", "1/2"]], True),
+    ],
+)
+def test_a_line_far_out_is_one_product_and_one_sum(factor, steps, true):
+    """Of more only slope and offset counted."""
+    pieces = [("1", [["mul", "x", factor]], "v0"), ("inf", steps, "v1")]
+    assert is_verified(written(f"{number(factor)} * x", pieces, SAME)) == true
+
+
+@pytest.mark.parametrize("inner", ["float32", "float64"])
+def test_far_out_the_input_itself_is_as_far_off_as_it_is(inner):
+    """In its own format two roundings were taken off, of a line without any: 1 to 2 ulp counted as none."""
+    target, pieces = "where(x > 4, x * (1 + 1 / 2^23), x)", [("4", [], "x"), *X]
+    assert not is_verified(written(target, pieces, SAME, cuts=["0", "4"], inner=inner))
+
+
 def test_functions_have_names_of_their_own():
     function = {"name": "atan", "steps": [], "result": "x", "about": ""}
     assert not is_verified(written("x", X, SAME, functions=[function, function | {"result": "0"}]))
@@ -143,3 +167,18 @@ def test_the_error_of_a_function_in_units_is_no_share_of_its_value(format):
     for ulp, good in ((Fraction(round(seen * 100) - 1, 100), False), (Fraction(99, 100), True)):
         content["facts"]["ulp"] = content["wanted"] = str(ulp)
         assert is_verified(hashed(content)) == good
+
+
+@pytest.mark.parametrize("inner", ["float64", "float32"])
+def test_a_second_code_calculates_in_a_wider_format(inner):
+    """In float32 the last rounding, of which a second code has none, was left out: half a unit counted as nothing."""
+    product = [("inf", [["mul", "x", "3"]], "v0")]
+    first = written("3 * x", product, SAME)
+    counts = {"inputs": 4278190080, "correct": 0, "faithful": 4278190080, "turns": 0, "singly": 0, "open": 0}
+    counts |= {"ulp": "3/4", "worst": "0", "lowest": "-inf", "highest": "inf"}
+    content = {
+        **{"schema": "rational-approx/counted/1", "implementation": first, "by": "a run", "status": "proved"},
+        "reference": {"inner": inner, "functions": [], "pieces": first["pieces"], "cuts": ["0"], "within": "1/1000"},
+        "counts": counts,
+    }
+    assert is_verified(hashed(content)) == (inner == "float64")

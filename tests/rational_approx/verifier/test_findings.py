@@ -212,6 +212,11 @@ MORE: dict[str, Any] = {
     "a claim without a number": lambda d: (
         d | {"claims": [{"name": "error", "arguments": [], "status": "proved", "witness": None}]}
     ),
+    "a size below 0, on no part": lambda d: (
+        d
+        | {"upper": "0", "parts": [], "target": d["target"] | {"expression": "0"}}
+        | {"claims": [{"name": "derivative", "arguments": ["-1"], "status": "proved", "witness": None}]}
+    ),
     "a number of Python": lambda d: d | {"target": d["target"] | {"expression": "0_1 * x"}},
     "a hexadecimal number": lambda d: d | {"target": d["target"] | {"expression": "0x1 * x"}},
     "a complex number": lambda d: d | {"target": d["target"] | {"expression": "x + 0j"}},
