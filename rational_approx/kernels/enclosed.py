@@ -243,7 +243,7 @@ def _has_series(piece: Piece, kernel: Kernel) -> bool:
 
 def judge_of(piece: Piece, formula: Expression, kernel: Kernel, ends: tuple[Fraction, Fraction]) -> Judge:
     """Of the formula itself errors are followed node by node; everything else is compared with it on small boxes."""
-    side, proved, calls = 1 if ends[1] > 0 else -1, Proved(kernel), _calls(kernel)
+    side, proved, calls = 1 if ends[1] > 0 else -1, Proved(kernel, piece), _calls(kernel)
     style = style_of(piece, formula, proved, side) if piece.steps else None
     if style is not None:
         return FollowedJudge(piece, formula, kernel, proved, side, style)

@@ -29,9 +29,10 @@ from rational_approx.kernels.kernel import Function, Kernel, Piece
 from rational_approx.kernels.library import Called, NoFormula, functions_of, kind_of
 from rational_approx.kernels.logarithms import logarithm_error
 from rational_approx.kernels.models import series
+from rational_approx.kernels.own_sines import own_sine_error
 from rational_approx.kernels.quotients import QUOTIENTS, quotient_domain, quotient_error
 from rational_approx.kernels.reductions import REACH, exponential_error
-from rational_approx.kernels.sines import least_sine, sine_error
+from rational_approx.kernels.sines import Turns, exponent_of, least_sine, sine_error
 from rational_approx.kernels.sums import DOMAINS, EXPM1_FROM, LOG1P_FROM, Errors, sum_error
 
 __all__ = ["FollowedJudge", "Proved", "style_of"]
@@ -73,12 +74,15 @@ class Known(NamedTuple):
 class Proved:
     """The functions of a kernel, with the proofs of their errors."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, piece: Piece | None = None) -> None:
+        # A kernel may have functions of one kind for some numbers and for all: then those that the piece calls count.
+        called = {op for op, _ in piece.steps} if piece is not None else None
+        self.functions = [each for each in kernel.functions if called is None or each.name in called]
         self.kernel, self.format, self.inner, self.scheme = kernel, kernel.format, kernel.inner, kernel.scheme
 
     def function(self, called: Called) -> Function:
         """The function of a kind, and of so many turns."""
-        for function in self.kernel.functions:
+        for function in self.functions:
             if kind_of(function) == called.kind and (called.turns is None or self.share(function, called) < COARSE):
                 return function
         raise NoFormula(f"the code has no function {called.kind}")
@@ -92,6 +96,8 @@ class Proved:
             return own[called.kind](function, self.inner)
         assert called.turns is not None
         try:
+            if self.format == self.inner:  # at some number
+                return own_sine_error(function, called.turns, self.format, (4, 4), self.scheme.flush).after
             return sine_error(function, called.turns, self.format)
         except ArithmeticError:
             return Fraction(1)
@@ -268,19 +274,11 @@ class _Bounds:
     def call(self, called: Called, given: Known) -> Known:
         """A function: its own error, and what it makes of its argument's."""
         function = self.proved.function(called)
+        if called.turns is not None:
+            return self.wave(called, called.turns, function)
         if self.inner == self.proved.format:
             return self.summed(called.kind, function, given)
         share = to_arb(self.proved.share(function, called))
-        if called.turns is not None:
-            ends = (to_arb(called.turns.low), to_arb(called.turns.high))
-            if called.turns.zero is not None and self.x.contains(to_arb(called.turns.zero)):
-                raise Unknown("a zero that is known exactly is looked at alone")
-            moved = to_arb(called.turns.shift[0]).union(to_arb(called.turns.shift[1]))
-            u = 2 * arb.pi() * (ends[0].union(ends[1]) * self.x + moved)
-            ball = u.sin() if called.kind == "sin" else u.cos()
-            least = to_arb(least_sine(called.kind, called.turns, self.proved.format))
-            exact = bool(ends[0] == ends[1]) and called.turns.shift[0] == called.turns.shift[1]
-            return self.settled(ball, (share * abs(ball)).upper(), arb(0), share, least, exact)
         if called.kind == "exp":
             if not abs(given.ball) + given.absolute < to_arb(REACH[self.inner]):
                 raise Unknown("an argument beyond the reach of the exponential")
@@ -292,6 +290,29 @@ class _Bounds:
         if called.kind == "log":
             return self.logarithm(given, share)
         return self.careful(called.kind, given, share)
+
+    def wave(self, called: Called, turns: Turns, function: Function) -> Known:
+        """A sine or a cosine of x."""
+        ends = to_arb(turns.low).union(to_arb(turns.high))
+        if turns.zero is not None and self.x.contains(to_arb(turns.zero)):
+            raise Unknown("a zero that is known exactly is looked at alone")
+        u = 2 * arb.pi() * (ends * self.x + to_arb(turns.shift[0]).union(to_arb(turns.shift[1])))
+        ball = u.sin() if called.kind == "sin" else u.cos()
+        least = to_arb(least_sine(called.kind, turns, self.proved.format))
+        exact = turns.low == turns.high and turns.shift[0] == turns.shift[1]
+        if self.inner != self.proved.format:
+            share = to_arb(self.proved.share(function, called))
+            return self.settled(ball, (share * abs(ball)).upper(), arb(0), share, least, exact)
+        size = abs(self.x)  # that of numbers of the format
+        binades = [exponent_of(to_fraction(end)) - 1 for end in (size.lower(), size.upper().min(2 * self.largest))]
+        binades[1] = min(binades[1], FORMATS[self.inner][2] - 1)
+        try:
+            errors = own_sine_error(function, turns, self.inner, (binades[0], binades[1]), self.flush)
+        except ArithmeticError as problem:
+            raise Unknown(str(problem)) from None
+        units, before, after = map(to_arb, errors)
+        known = self.settled(ball, (after * abs(ball)).upper(), arb(0), after, least, exact)
+        return known._replace(before=((before * abs(ball)).upper(), units * self.share))
 
     def careful(self, kind: str, given: Known, share: arb) -> Known:
         """``expm1``, ``log1p`` or ``atan``, which vanish with their argument and keep its relative error."""

@@ -1,11 +1,14 @@
 """The functions that a formula calls: each is made once, with its reduction, and has a name of its own."""
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from rational_approx.arithmetic.floats import FORMATS
 from rational_approx.kernels.arctangents import arctangent, arctangent_degree
 from rational_approx.kernels.differences import expm1, expm1_degree, log1p
 from rational_approx.kernels.kernel import Function
 from rational_approx.kernels.logarithms import logarithm, logarithm_degree
+from rational_approx.kernels.own_sines import own_sine
 from rational_approx.kernels.quotients import QUOTIENTS, quotient_function
 from rational_approx.kernels.reductions import degree_for, exponential
 from rational_approx.kernels.scheme import PLAIN, Scheme
@@ -13,7 +16,7 @@ from rational_approx.kernels.sines import Turns, sine, sine_degree
 from rational_approx.kernels.sums import KINDS as SUMS
 from rational_approx.kernels.sums import sum_function
 
-__all__ = ["Called", "Functions", "Library", "NoFormula", "functions_of", "kind_of"]
+__all__ = ["Called", "Functions", "Library", "NoFormula", "Within", "functions_of", "kind_of"]
 
 
 class NoFormula(ArithmeticError):
@@ -21,10 +24,12 @@ class NoFormula(ArithmeticError):
 
 
 class Called(NamedTuple):
-    """A function that a formula calls: its kind, and of a sine or cosine the turns for a unit of x."""
+    """A function that a formula calls: its kind, and of a sine or cosine the turns for a unit of x; in the format of
+    the results also the power of two up to which it is wanted."""
 
     kind: str
     turns: Turns | None = None
+    reach: int | None = None
 
 
 def functions_of(format: str, inner: str) -> tuple[str, ...]:
@@ -52,6 +57,30 @@ class Functions(Protocol):
     def function(self, called: Called) -> Function: ...
 
 
+@dataclass(frozen=True)
+class Within:
+    """The same functions, those of waves for numbers up to a power of two."""
+
+    functions: Functions
+    reach: int
+
+    @property
+    def format(self) -> str:
+        return self.functions.format
+
+    @property
+    def inner(self) -> str:
+        return self.functions.inner
+
+    @property
+    def scheme(self) -> Scheme:
+        return self.functions.scheme
+
+    def function(self, called: Called) -> Function:
+        """The function that is wanted."""
+        return self.functions.function(called if called.turns is None else called._replace(reach=self.reach))
+
+
 class Library:
     """Functions for code of a format, whose own errors are below a bound; each is made once."""
 
@@ -70,7 +99,10 @@ class Library:
         inner = self.inner
         if self.format == inner:
             if called.turns is not None:
-                raise NoFormula(f"in {inner} itself no {called.kind} is reduced: products of x and pi are not exact")
+                if any(called.turns.shift):
+                    raise NoFormula(f"in {inner} itself a {called.kind} is reduced where it is one of a multiple of x")
+                reach = FORMATS[inner][2] if called.reach is None else called.reach
+                return own_sine(self.named(called), called.turns, inner, reach, self.scheme)
             if called.kind in QUOTIENTS:
                 if self.scheme != PLAIN:
                     raise NoFormula(f"{called.kind} in {inner} itself is written in Horner's order alone")
@@ -87,6 +119,9 @@ class Library:
         if called.kind == "atan":
             return arctangent("atan", arctangent_degree(self.error, inner), inner)
         assert called.turns is not None
+        return sine(self.named(called), called.turns, sine_degree(self.error, inner), self.format, self.scheme)
+
+    def named(self, called: Called) -> str:
+        """A name that no other function of the kind has."""
         count = sum(other.kind == called.kind for other in self.made)
-        name = f"{called.kind}_{count + 1}" if count else called.kind
-        return sine(name, called.turns, sine_degree(self.error, inner), self.format, self.scheme)
+        return f"{called.kind}_{count + 1}" if count else called.kind

@@ -19,8 +19,9 @@ from rational_approx.kernels.fine import chebyshev_points, near_best, rounded_po
 from rational_approx.kernels.forms import Form, form_piece
 from rational_approx.kernels.formulas import Writing, taken
 from rational_approx.kernels.kernel import COSTS, Kernel, Piece
-from rational_approx.kernels.library import Called, Library, NoFormula
+from rational_approx.kernels.library import Called, Library, NoFormula, Within
 from rational_approx.kernels.own_numbers import Numbers
+from rational_approx.kernels.own_sines import reach_for
 from rational_approx.kernels.scheme import Scheme
 from rational_approx.programs.program import INPUT, Constant, Writer
 
@@ -56,7 +57,8 @@ class Pieces:
 
     def formula(self, low: Fraction, high: Fraction, formula: Expression) -> Piece | None:
         """The formula itself, where it is good from one number to another."""
-        writing = Writing(self.library)
+        reach = reach_for(max(abs(low), abs(high)), self.numbers.format)
+        writing = Writing(Within(self.library, reach))
         try:
             result = taken(formula.tree, 1 if high > 0 else -1, writing)
         except NoFormula:

@@ -24,6 +24,7 @@ from rational_approx.kernels.own_ends import closed, extent, with_edges
 from rational_approx.kernels.own_forms import falling_forms, far_forms, zero_forms
 from rational_approx.kernels.own_numbers import Numbers
 from rational_approx.kernels.own_pieces import Pieces
+from rational_approx.kernels.own_sines import MODERATE
 from rational_approx.kernels.own_tails import tail
 from rational_approx.kernels.scheme import Scheme
 from rational_approx.programs.program import Constant
@@ -52,11 +53,6 @@ def kernel_in_itself(target: Expression, format: str, wanted: Fraction, segments
     NoKernel
         where none was found.
     """
-    if {node.operator for node in target.tree.walk()} & {"sin", "cos", "tan"}:
-        raise NoKernel(
-            f"sines over all numbers of {format} are reduced by products that are exact in a wider format alone: a "
-            "larger error does not help; float32 has them with accumulate='float64'"
-        )
     with working_bits(BITS):
         return _Search(target, format, float(wanted) - 3e-6, segments, scheme).kernel()
 
@@ -74,6 +70,8 @@ class _Search:
         """The pieces from left to right."""
         first, last, edges = extent(self.target, self.numbers)
         switches = {self.numbers.near(Fraction(cut)) for cut in self.target.breakpoints(-inf, inf)}
+        if {node.operator for node in self.target.tree.walk()} & {"sin", "cos", "tan"}:  # beyond, they take longer
+            switches |= {side * Fraction(2) ** MODERATE[self.numbers.format] for side in (1, -1)}
         cuts = sorted(cut for cut in switches if first < cut < last)
         # A tail ends at the outermost switch, or at zero.
         left = self.tail(min([Fraction(0), *cuts[:1]]), -1) if edges[0] is None else None

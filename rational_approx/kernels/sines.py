@@ -30,9 +30,20 @@ from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.series import gap, polynomial_error, read_scheme
 from rational_approx.programs.program import INPUT, Constant, Operand
 
-__all__ = ["BITS", "Turns", "least_distance", "least_sine", "sine", "sine_degree", "sine_error"]
+__all__ = [
+    "BITS",
+    "Turns",
+    "exponent_of",
+    "grain_of",
+    "least_distance",
+    "least_sine",
+    "sine",
+    "sine_degree",
+    "sine_error",
+]
 
-BITS = 640
+BITS = 1400
+"""Numbers of float64 reach to 2^1024, and their products with what is left of a constant are to be small."""
 QUARTER = Fraction(2501, 10000)
 """A little more than a quarter: the half-turn is chosen by a rounded sum."""
 DEGREES = {"float32": 5, "float64": 8}
@@ -79,7 +90,7 @@ def _parts(turns: Turns, format: str) -> tuple[Fraction, ...]:
     """``a / (2 pi)`` as a sum: parts of few bits, and the rest as a number of the wider format."""
     bits, digits = _bits(format), FORMATS[format][0]
     rest, top = (turns.low + turns.high) / 2, FORMATS[format][2]
-    unit, out = Fraction(2) ** _exponent(rest), []
+    unit, out = Fraction(2) ** exponent_of(rest), []
     # The last part is rounded, relative to what x times it is; zeros are seldom nearer than 2^-digits to a number.
     while rest and unit * Fraction(2) ** (top + 2 * digits + 20) > Fraction(2) ** FORMATS[INNER[format]][0]:
         unit /= 2**bits
@@ -100,7 +111,7 @@ def _shift(turns: Turns, format: str) -> tuple[Fraction, ...]:
     return (first, rest) if rest else (first,)
 
 
-def _exponent(value: Fraction) -> int:
+def exponent_of(value: Fraction) -> int:
     """The least k with ``abs(value) < 2**k``."""
     k = abs(value.numerator).bit_length() - value.denominator.bit_length()
     return k if abs(value) < Fraction(2) ** k else k + 1
@@ -182,7 +193,7 @@ def least_sine(kind: str, turns: Turns, format: str) -> Fraction:
     """A bound from below of ``abs(sin(a x))``, or of that of the cosine, where it is not 0, for all numbers x but 0."""
     digits, smallest, top = FORMATS[format]
     if turns.low == turns.high and turns.shift[0] == turns.shift[1]:  # multiples of powers of two, as the distance
-        lasts = [_last(turns.low) * Fraction(2) ** smallest, *map(_last, filter(None, turns.shift))]
+        lasts = [grain_of(turns.low) * Fraction(2) ** smallest, *map(grain_of, filter(None, turns.shift))]
         return 4 * min(*lasts, Fraction(1, 4))
     most, every = max(abs(turns.low), abs(turns.high)) * 2**digits, []
     for k in range(smallest, top - digits + 1):
@@ -249,7 +260,7 @@ def _reduced(parts: Parts, shift: Parts, turns: Turns, format: str, exponent: in
     lasts: list[Fraction] = []  # of what power of two it is a multiple
     slip = most * max(abs(sum(parts) - turns.low), abs(sum(parts) - turns.high))
     for k, part in enumerate(parts):
-        size, last = abs(part) * most, unit * _last(part)
+        size, last = abs(part) * most, unit * grain_of(part)
         if abs(part) * Fraction(2) ** FORMATS[format][1] < Fraction(2) ** (FORMATS[INNER[format]][1] + inner):
             raise ArithmeticError("a product with a part may be subnormal")
         if size > last * 2**inner:  # only the last part's product is rounded
@@ -267,7 +278,7 @@ def _reduced(parts: Parts, shift: Parts, turns: Turns, format: str, exponent: in
         whole = round(sum(turns.shift) / 2 - sum(shift))
         slip += max(abs(sum(shift) + whole - end) for end in turns.shift)
         remain = [abs(shift[0]), *remain, *map(abs, shift[1:])]
-        lasts = [_last(shift[0]) or Fraction(1), *lasts, *map(_last, shift[1:])]
+        lasts = [grain_of(shift[0]) or Fraction(1), *lasts, *map(grain_of, shift[1:])]
     if Fraction(len(remain) + 1) * share * (sum(remain) + 2) + slip > QUARTER - Fraction(1, 4):
         raise ArithmeticError("the half-turn is not known well enough")
     # f is what is left with half-turns taken off: each sum rounds what it gives, unless that is short enough.
@@ -291,6 +302,6 @@ def _reduced(parts: Parts, shift: Parts, turns: Turns, format: str, exponent: in
     return own + slip / least
 
 
-def _last(part: Fraction) -> Fraction:
+def grain_of(part: Fraction) -> Fraction:
     """The largest power of two of which a number is a multiple."""
     return Fraction(part.numerator & -part.numerator, part.denominator)

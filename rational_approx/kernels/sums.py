@@ -30,7 +30,7 @@ from rational_approx.kernels.scheme import PLAIN, Scheme
 from rational_approx.kernels.series import gap, read_scheme
 from rational_approx.programs.program import INPUT, Constant, Operand, Writer
 
-__all__ = ["DOMAINS", "EXPM1_FROM", "KINDS", "LOG1P_FROM", "Errors", "sum_error", "sum_function"]
+__all__ = ["DOMAINS", "EXPM1_FROM", "KINDS", "LOG1P_FROM", "Errors", "Part", "sum_error", "sum_function", "worst_of"]
 
 KINDS = ("exp", "expm1", "log", "log1p")
 DEGREES = {"exp": {"float32": 5, "float64": 10}, "log": {"float32": 3, "float64": 8}}
@@ -193,17 +193,22 @@ def sum_error(function: Function, inner: str, flush: bool = False) -> Errors:
         parts = (_exponential_parts if kind in ("exp", "expm1") else _logarithm_parts)(
             kind, constants, q, inner, scheme, run
         )
-        units, before, after, half = arb(0), arb(0), arb(0), arb(2) ** -bits
-        for error, value, scaled in parts:
-            least = abs(value).lower()
-            before = before.max((error / least).upper())
-            place = half * least if scaled else half * (least.max(2 * power_below(least)))
-            units = units.max((error / place).upper())
-            # Half a place of the largest value; in proportion to the value it is never more than half.
-            own = (half * power_below((abs(value) + error).upper()) / least).min(half * (1 + error / least))
-            after = after.max((error / least + own).upper())
-        room = 1 + Fraction(1, 2**20)
-        return Errors(*(to_fraction(bound) * room for bound in (units, before, after)))
+        return worst_of(parts, bits)
+
+
+def worst_of(parts: Iterator["Part"], bits: int) -> Errors:
+    """The largest errors of all parts, in a format with so many bits."""
+    units, before, after, half = arb(0), arb(0), arb(0), arb(2) ** -bits
+    for error, value, scaled in parts:
+        least = abs(value).lower()
+        before = before.max((error / least).upper())
+        place = half * least if scaled else half * (least.max(2 * power_below(least)))
+        units = units.max((error / place).upper())
+        # Half a place of the largest value; in proportion to the value it is never more than half.
+        own = (half * power_below((abs(value) + error).upper()) / least).min(half * (1 + error / least))
+        after = after.max((error / least + own).upper())
+    room = 1 + Fraction(1, 2**20)
+    return Errors(*(to_fraction(bound) * room for bound in (units, before, after)))
 
 
 def _read(function: Function, kind: str, inner: str) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...], Scheme]:

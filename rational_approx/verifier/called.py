@@ -12,8 +12,9 @@ from .differences import expm1_error, log1p_error
 from .intervals import Interval, size
 from .jets import Arithmetic
 from .known import Known, Operations, short
-from .lines import wave_of
+from .lines import Wave, wave_of
 from .logarithms import logarithm_error
+from .own_sines import OwnWave
 from .quotients import QUOTIENTS, quotient_domain, quotient_errors
 from .reading import Failure, need
 from .reductions import REACH, exponential_error
@@ -43,6 +44,7 @@ class Calls(Operations):
         self.kinds = (*((*SUMS, *QUOTIENTS) if self.own else ERRORS), *WAVES)
         self.x: Interval = (side * math.one, side * math.one)
         self.errors: dict[Any, tuple[Fraction, ...]] = {}
+        self.waves: dict[Any, tuple[OwnWave, Fraction]] = {}
 
     def applied(self, node: tuple, name: str, u: Known) -> Known:
         """A function: its own error, and what it makes of its argument's."""
@@ -193,18 +195,42 @@ class Calls(Operations):
         """A sine or a cosine of a line."""
         key, ahead = (name, node), node[0] == "cos"
         wave = wave_of(node[1], ahead)
+        if self.own:
+            return self.own_wave(node, name, wave)
         if key not in self.errors:
             code, result = self.functions[name]
-            need(not self.own, "a sine is not reduced in its own format")
             found = sine_error(code, result, ahead, wave, (self.format, self.inner))
             self.errors[key] = found, short(least_wave(wave, ahead, self.format))
         if wave.zero is not None:
             at = self.math.exact(wave.zero)
             need(at[1] < self.x[0] or at[0] > self.x[1], "a zero that is known exactly is looked at alone")
         error, least = self.errors[key]
-        share, low, high = self.math.exact(error)[1], -self.math.one, self.math.one
+        share, (low, high) = self.math.exact(error)[1], self.heights(node)
+        return self.done(Known(low, high, share, 0, least, wave.is_exact()), share)
+
+    def heights(self, node: tuple) -> Interval:
+        """Bounds of a sine or a cosine."""
+        low, high = -self.math.one, self.math.one
         if size(self.x) < 64 << self.math.bits:
             with suppress(Failure):
                 (a, b) = self.math.evaluate(node, [self.x])[0]
                 low, high = max(a, low), min(b, high)
-        return self.done(Known(low, high, share, 0, least, wave.is_exact()), share)
+        return low, high
+
+    def own_wave(self, node: tuple, name: str, wave: Wave) -> Known:
+        """The same where the last operation adds a small number."""
+        math, key = self.math, (name, node)
+        if key not in self.waves:
+            code, result = self.functions[name]
+            least = short(least_wave(wave, node[0] == "cos", self.format))
+            self.waves[key] = OwnWave(code, result, node[0] == "cos", wave, self.inner, self.flush), least
+        known, least = self.waves[key]
+        ends = sorted(map(abs, self.x))
+        need(ends[0] > 0 and (self.x[0] > 0) == (self.x[1] > 0), "a sine of numbers next to zero")
+        first, last = (end.bit_length() - 1 - math.bits for end in ends)
+        units, before, after = known.errors(first, min(last, self.top - 1))
+        shares = [math.exact(share)[1] for share in (before, after)]
+        low, high = self.heights(node)
+        absolute = [self.up(size((low, high)), share) for share in shares]
+        done = self.done(Known(low, high, absolute[1], 0, least, wave.is_exact()), shares[1])
+        return done._replace(before=(absolute[0], math.exact(units / 2**self.digits)[1]))

@@ -191,7 +191,7 @@ class Code:
     def steps(self, given: Any) -> list[tuple[str, list[Any]]]:
         """Operations with their operands."""
         out: list[tuple[str, list[Any]]] = []
-        need(len(given) <= 200, "too many steps for the verifier")
+        need(len(given) <= 1500, "too many steps for the verifier")
         for op, *names in given:
             must(op in (*OPERATIONS, "scale", "fma", *SINGLE, *self.functions), f"a step is unknown: {shown(op)}")
             single = op in SINGLE or op in self.functions

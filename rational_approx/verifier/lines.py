@@ -14,7 +14,7 @@ from .reading import ONE, Other, fold, has_x, need
 
 __all__ = ["TURN_BITS", "Wave", "wave_of"]
 
-TURN_BITS = 700
+TURN_BITS = 1400
 
 
 class Wave(NamedTuple):

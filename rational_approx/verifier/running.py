@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from .functions import Functions
 from .intervals import Interval, size
-from .steps import alike
 
 __all__ = ["Order", "Ranged", "Running", "Written"]
 
@@ -114,14 +113,15 @@ class Written:
 
     def __init__(self) -> None:
         self.steps: list[tuple[str, list[Any]]] = []
+        self.known: dict[Any, int] = {}
 
     def do(self, op: str, *names: Any) -> int:
         """The number of a step."""
-        step = (op, list(names))
-        known = next((k for k, other in enumerate(self.steps) if alike([other], [step])), None)
-        if known is None:
-            self.steps.append(step)
-        return len(self.steps) - 1 if known is None else known
+        step = (op, *((isinstance(name, float), name) for name in names))  # 1.0 is not the result of step 1
+        if step not in self.known:
+            self.known[step] = len(self.steps)
+            self.steps.append((op, list(names)))
+        return self.known[step]
 
     def plus(self, a: Any, b: Any, c: Any, fused: bool) -> Any:
         """``a b + c``."""

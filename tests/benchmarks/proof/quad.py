@@ -100,15 +100,16 @@ class Quad:
 def numbers(found: Implementation, count: int, seed: int = 1) -> Iterator[np.ndarray]:
     """So many random numbers, all finite bit patterns alike, as many between the ends of pieces, and neighbours.
 
-    These are the numbers next to ends of pieces, to zero, to powers of two, and to multiples of ``log(2)/2``, where
-    reductions turn.
+    These are the numbers next to ends of pieces, to zero, to powers of two, and to multiples of ``log(2)/2`` and
+    of ``pi/4``, where reductions turn.
     """
     format, rng = found.kernel.format, np.random.default_rng(seed)
     _, smallest, top = FORMATS[format]
     whole = np.dtype(f"uint{8 * np.dtype(format).itemsize}")
     ends = [float(piece.upper) for piece in found.kernel.pieces if np.isfinite(piece.upper)]
     with np.errstate(over="ignore"):
-        special = [*ends, 0.0, *(2.0**k for k in range(smallest, top)), *(k * np.log(2) / 2 for k in range(2200))]
+        special = [*ends, 0.0, *(2.0**k for k in range(smallest, top))]
+        special += [k * unit for unit in (np.log(2) / 2, np.pi / 4) for k in range(2200)]
         near = np.array([*special, *(-x for x in special)], format).view(whole)
     around = near[:, None] + np.arange(-64, 65).astype(whole)[None, :]
     yield _finite(around.ravel().view(format))

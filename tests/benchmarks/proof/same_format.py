@@ -35,6 +35,8 @@ ASKED = {
     **{f"{name}:float64": "1" for name in ("exp", "expm1", "log", "log1p", "tanh", "atan", "erf")},
     **{f"{name}:float64": "1" for name in ("sigmoid", "silu", "softplus")},
     **{f"{name}:float64:fma": "1" for name in ("exp", "expm1", "tanh")},
+    **{f"{name}:{format}": "1" for format in ("float32", "float64") for name in ("sin", "cos")},
+    **{f"{name}:float32:fma": "1" for name in ("sin", "cos")},
     **{f"{name}:{format}:fma": "1" for format in ("float32", "float64") for name in GATES},
     # mish has no form without FMA, as the page says.
     **{f"{name}:{format}": "1" for format in ("float32", "float64") for name in GATES if (name, format) != MISSING},
