@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from rational_approx import NoKernel, export, implement
+from rational_approx import export, implement
 from rational_approx.kernels.sums import sum_error, sum_function
 from rational_approx.programs.program import Constant, Input
 from rational_approx.shipping.documents import canonical_hash, document
