@@ -4,7 +4,8 @@
 
 Each row is proved at every number, verified by the independent verifier, and its C code is run beside gcc's libquadmath
 at so many random numbers, all bits alike, as many between the ends of its pieces, and a million that are chosen to be
-hard. A function that is refused has a row that says so. Rows that are not named stay as they are; without libquadmath the last columns say so.
+hard. A function that is refused has a row that says so. Rows that are not named stay as they are; without libquadmath
+the last columns say so.
 """
 
 import argparse
