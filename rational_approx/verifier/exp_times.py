@@ -184,8 +184,7 @@ def read_factor(steps: list[Any], out: Written, ends: tuple[int, int, int], give
     begin = start + 2 if asked else start
     for base, w in last_operands(steps, lead):
         stop = max(begin, w + 1) if isinstance(w, int) else begin
-        again = Written()
-        again.steps = list(steps[:stop])
+        again = Written(steps[:stop])
         end = last_steps(again, ends, base, w, (inner, how[0], order.fused))
         if not alike(again.steps, steps) or end != len(steps) - 1:
             continue

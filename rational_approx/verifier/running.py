@@ -4,6 +4,7 @@ An operation is off by half a unit in the last place of the largest number that 
 only.
 """
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -111,13 +112,19 @@ class Running:
 class Written:
     """Steps that code should have, each written once."""
 
-    def __init__(self) -> None:
-        self.steps: list[tuple[str, list[Any]]] = []
+    def __init__(self, steps: Iterable[tuple[str, list[Any]]] = ()) -> None:
+        self.steps = list(steps)
         self.known: dict[Any, int] = {}
+        for number, (op, names) in enumerate(self.steps):
+            self.known.setdefault(self._key(op, names), number)
+
+    @staticmethod
+    def _key(op: str, names: Iterable[Any]) -> Any:
+        return (op, *((isinstance(name, float), name) for name in names))  # 1.0 is not the result of step 1
 
     def do(self, op: str, *names: Any) -> int:
         """The number of a step."""
-        step = (op, *((isinstance(name, float), name) for name in names))  # 1.0 is not the result of step 1
+        step = self._key(op, names)
         if step not in self.known:
             self.known[step] = len(self.steps)
             self.steps.append((op, list(names)))
