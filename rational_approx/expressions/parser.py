@@ -52,6 +52,9 @@ class _Parser:
         near = self.source[max(0, at - 20) : at + 20]
         return ExpressionError(f"{what} at position {at} of the expression (near {near!r}) is not allowed; {_ALLOWED}")
 
+    def unfinished(self, wanted: str) -> ExpressionError:
+        return ExpressionError(f"the expression {self.source[-40:]!r} ends too early: {wanted} is missing")
+
     def make(self, operator: str, *arguments: Node) -> Node:
         try:
             return build(operator, *arguments)
@@ -67,6 +70,8 @@ class _Parser:
 
     def expect(self, mark: str) -> None:
         if not self.take(mark):
+            if self.tokens[self.index][0] == "end":
+                raise self.unfinished(repr(mark))
             raise self.error(f"{self.tokens[self.index][1]!r} where {mark!r} was expected,")
 
     def sum(self) -> Node:
@@ -118,7 +123,7 @@ class _Parser:
             self.index += 1
             return number(_literal(value))
         if kind != "name":
-            raise self.error(f"{value!r}" if kind == "mark" else "the end where a value was expected,")
+            raise self.error(repr(value)) if kind == "mark" else self.unfinished("a number, the variable or a function")
         self.index += 1
         if value == self.variable:
             return Node("variable")
