@@ -177,7 +177,7 @@ def test_a_float64_callable_beyond_its_noise_does_not_converge():
         (("exp(x)", (2, 1), (0, math.nan)), {}, "not nan"),
         (("exp(x)", (2, 1), [(0, 1), (0.5, 2)]), {}, "overlap"),
         (("exp(x)", (2, 1)), {}, "needs a domain"),
-        (("exp(", (2, 1), (0, 1)), {}, "position"),
+        (("exp(", (2, 1), (0, 1)), {}, "ends too early"),
         (("1/x", (3, 3), (-1, 1)), {}, "must be finite"),
         (("log(x)", (3, 3), (-1, 1)), {}, "must be finite"),
         ((lambda x: x + 1j, (3, 3), (-1, 1)), {}, "complex"),
