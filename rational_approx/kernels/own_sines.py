@@ -2,10 +2,9 @@
 
 As in :mod:`kernels.sines`, ``a / (2 pi)`` is cut into parts, and of each product with x only what lies beside an
 integer counts. Here x is cut as well, into halves of half of the digits (Veltkamp; Dekker 1971), so that all products
-are exact.
-Their remainders are added from the largest on, after the nearest quarter of a turn was taken off; what a sum loses is
-another number (Dekker), and these numbers are added up. So f, of at most an eighth of a turn, is a sum of two numbers,
-known far beyond the digits of the format.
+are exact. Their remainders are added from the largest on, after the nearest quarter of a turn was taken off; what a sum
+loses is another number (Dekker), and these numbers are added up. So f, of at most an eighth of a turn,
+is a sum of two numbers, known far beyond the digits of the format.
 
 The last operation adds something small to something exact:
 

@@ -105,8 +105,8 @@ EITHER = """
 """
 # The integer k + 254 stands in the last bits of k + 254 + 1.5 2^23, and k + 1023 in those of k + 1023 + 1.5 2^52: no
 # conversion is undefined, whatever k is, and no compiler needs instructions for one. Shifted into the place of an
-# exponent they lose what stands before them; half of k + 254 stands for 2^h, with h half of k. That h is rounded down
-# here, and not towards zero, changes no bit, since v 2^h is a normal number.
+# exponent they lose what stands before them; half of k + 254 stands for 2^h, with h half of k rounded down. Multiplied
+# by the larger one first, an odd k gives the bits of the law, which halves towards zero.
 SCALED32 = """
 /* v * 2^k for t = k + 254 + 1.5 2^23, in two steps, the larger one first: both are numbers of float. */
 {static} float {name}_raised(float v, float t) {{

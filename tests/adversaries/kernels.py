@@ -305,7 +305,7 @@ def _rounded(values: np.ndarray, format: str) -> np.ndarray:
 # -- what the formula is, without the package --------------------------------------------------------------------------
 
 NAMES: dict[str, Any] = {
-    **{name: getattr(mpmath, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
+    **{name: getattr(mpmath, name) for name in ("log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
     **{name: getattr(mpmath, name) for name in ("asinh", "acosh", "atanh", "atan", "asin", "acos", "erf", "erfc")},
     **{name: getattr(mpmath, name) for name in ("expm1", "log1p", "sign", "pi", "e")},
     # Of what is itself an exponential mpmath takes minutes; so far out only the sign counts.

@@ -188,7 +188,7 @@ STUDIES = (
         _SMOLLM2,
         name="smollm2_layer10_kl",
         teachers=("topk_32",),
-        kl_share=0.1,  # a step of the stage takes some ten seconds of one core there
+        kl_share=0.1,  # a step of the stage takes some six seconds of one core there
         kl_weight=1.0,  # of two weights the better for the control's predictions (docs/measured/kl-stage.md)
         loss_tokens=16_384,  # differences in delta-CE are the question here, and 4,096 tokens leave 11% of doubt
         probing=None,

@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from rational_approx import export, implement
+from rational_approx import NoKernel, export, implement
 from rational_approx.kernels.sums import sum_error, sum_function
 from rational_approx.programs.program import Constant, Input
 from rational_approx.shipping.documents import canonical_hash, document
@@ -163,6 +163,8 @@ def test_languages_give_the_same_bits(found, tmp_path):
 
 
 def test_what_is_not_found_is_refused_with_what_to_try():
+    with pytest.raises(NoKernel, match=r"accumulate='float64'"):
+        implement("sin(x + 1)", format="float32", accumulate="float32")
     with pytest.raises(ValueError, match="float64 or float32, not in 'float16'"):
         implement("exp", format="float32", accumulate="float16")
     with pytest.raises(ValueError, match="leave coefficients=, constraints= and"):
